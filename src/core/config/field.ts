@@ -1,0 +1,160 @@
+import { z } from "zod";
+import { formatGoDuration, parseGoDuration } from "../go-duration.ts";
+
+/**
+ * One setting: an environment variable, how its text becomes a value, and the words that explain
+ * it. Rooms export groups of fields; `parseConfig` reads them, the docs are generated from them.
+ */
+export interface ConfigField<T> {
+  readonly name: string;
+  /** The text of the variable → the value; fails with a sentence that states the bound. */
+  readonly schema: z.ZodType<T, string>;
+  /** Used as if it were the variable's text; none: the value is undefined when unset. */
+  readonly fallback: string | undefined;
+  /** What is allowed, in words: "1 to 65535". */
+  readonly bound: string;
+  readonly example: string;
+  /** What it is for, in one or two sentences. */
+  readonly doc: string;
+  /** Never printed; may also stand in the file that `NAME_FILE` names. */
+  readonly secret: boolean;
+}
+
+/** `T` includes undefined when the field has no fallback. */
+export type ConfigGroup = Readonly<Record<string, ConfigField<unknown>>>;
+export type ConfigValues<G extends ConfigGroup> = {
+  readonly [K in keyof G]: G[K] extends ConfigField<infer T> ? T : never;
+};
+
+interface Words {
+  readonly name: string;
+  readonly doc: string;
+  readonly example?: string;
+}
+
+type WithFallback = Words & { readonly fallback: string };
+
+function field<T>(
+  words: Words & { readonly fallback?: string; readonly secret?: boolean },
+  bound: string,
+  example: string,
+  schema: z.ZodType<T, string>,
+): ConfigField<T> {
+  return {
+    name: words.name,
+    schema,
+    fallback: words.fallback,
+    bound,
+    example: words.example ?? words.fallback ?? example,
+    doc: words.doc,
+    secret: words.secret ?? false,
+  };
+}
+
+/** The same field, undefined when the variable is unset or empty. */
+type Optional<T> = ConfigField<T | undefined>;
+
+export function textField(
+  words: Words & { fallback: string; charsMax?: number },
+): ConfigField<string>;
+export function textField(words: Words & { charsMax?: number }): Optional<string>;
+export function textField(
+  words: Words & { fallback?: string; charsMax?: number },
+): ConfigField<string> {
+  const charsMax = words.charsMax ?? 1000;
+  const bound = `1 to ${charsMax} characters, no control characters`;
+  const schema = z
+    .string()
+    .min(1)
+    .max(charsMax, `must be at most ${charsMax} characters`)
+    .refine((text) => !/\p{Cc}/u.test(text), "must have no control characters");
+  return field(words, bound, "text", schema);
+}
+
+/** A secret of at least `charsMin` characters. */
+export function secretField(words: Words & { charsMin?: number }): Optional<string> {
+  const charsMin = words.charsMin ?? 1;
+  const bound = `${charsMin} to 4096 characters`;
+  const schema = z.string().min(charsMin, `must be at least ${charsMin} characters`).max(4096);
+  return field({ ...words, secret: true }, bound, "…", schema);
+}
+
+export function integerField(
+  words: WithFallback & { min: number; max: number },
+): ConfigField<number> {
+  const bound = `a whole number from ${words.min} to ${words.max}`;
+  const schema = z
+    .string()
+    .regex(/^-?\d{1,15}$/, `must be ${bound}`)
+    .transform(Number)
+    .refine((value) => value >= words.min && value <= words.max, `must be ${bound}`);
+  return field(words, bound, String(words.min), schema);
+}
+
+export function portField(words: WithFallback): ConfigField<number> {
+  return integerField({ ...words, min: 0, max: 65_535 });
+}
+
+/** Milliseconds from a duration in Go's notation. */
+export function durationField(
+  words: WithFallback & { minMs: number; maxMs: number },
+): ConfigField<number> {
+  const bound = `a duration from ${formatGoDuration(words.minMs)} to ${formatGoDuration(words.maxMs)}, such as 90s, 10m or 1h30m`;
+  const schema = z.string().transform((text, context) => {
+    const durationMs = parseGoDuration(text);
+    if (durationMs === undefined || durationMs < words.minMs || durationMs > words.maxMs) {
+      context.addIssue(`must be ${bound}`);
+      return z.NEVER;
+    }
+    return durationMs;
+  });
+  return field(words, bound, "10m", schema);
+}
+
+export function choiceField<const C extends readonly [string, ...string[]]>(
+  words: WithFallback & { choices: C },
+): ConfigField<C[number]> {
+  const bound = `one of ${words.choices.join(", ")}`;
+  const schema = z.string().refine((text): text is C[number] => words.choices.includes(text), {
+    error: `must be ${bound}`,
+  }) as z.ZodType<C[number], string>;
+  return field(words, bound, words.choices[0], schema);
+}
+
+export function flagField(words: WithFallback): ConfigField<boolean> {
+  const schema = z
+    .string()
+    .regex(/^(true|false|1|0)$/, "must be true or false")
+    .transform((text) => text === "true" || text === "1");
+  return field(words, "true or false", "true", schema);
+}
+
+/** A comma-separated list; blanks around the items are dropped. */
+export function listField(
+  words: Words & { itemPattern: RegExp; item: string },
+): Optional<string[]> {
+  const bound = `1 to 100 of ${words.item}, separated by commas`;
+  const schema = z
+    .string()
+    .transform((text) => text.split(",").map((item) => item.trim()))
+    .refine(
+      (items) => items.length <= 100 && items.every((item) => words.itemPattern.test(item)),
+      `must be ${bound}`,
+    );
+  return field(words, bound, words.item, schema);
+}
+
+/** A URL with one of `protocols` ("redis:"). May hold a password, so it counts as a secret. */
+export function urlField(
+  words: Words & { protocols: readonly string[]; secret?: boolean },
+): Optional<string> {
+  const bound = `a URL that starts with ${words.protocols.map((p) => `${p}//`).join(" or ")}`;
+  const schema = z
+    .string()
+    .max(2048)
+    .refine(
+      (text) => URL.canParse(text) && words.protocols.includes(new URL(text).protocol),
+      `must be ${bound}`,
+    );
+  return field(words, bound, `${words.protocols[0]}//…`, schema);
+}

@@ -1,0 +1,41 @@
+import { domainToASCII } from "node:url";
+
+const localBytesMax = 64; // RFC 5321, 4.5.3.1.1
+const domainCharsMax = 255; // RFC 5321, 4.5.3.1.2
+const localPart = /^[^\s\p{C}<>()[\]\\,;:"@]+$/u;
+const domainLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+export const emailAddressBound =
+  "an e-mail address such as ana@example.com: at most 64 bytes before the @ and 255 after it";
+
+/**
+ * The canonical form of an address, for comparing: as `parseMailbox`, all in lower case. No
+ * provider's tricks (dots, plus) are undone.
+ */
+export function parseEmailAddress(text: string): string | undefined {
+  return parseMailbox(text.toLowerCase());
+}
+
+/**
+ * The form of an address to send to: trimmed, the local part as given (RFC 5321, 2.4), the domain
+ * in ASCII (IDNA, RFC 5891). Undefined when it is none. Quoted local parts, address literals and
+ * domains without a dot (except localhost) are not taken.
+ */
+export function parseMailbox(text: string): string | undefined {
+  const address = text.trim();
+  const at = address.lastIndexOf("@");
+  if (at < 1 || address.length > localBytesMax + domainCharsMax + 1) return undefined;
+  const local = address.slice(0, at);
+  if (Buffer.byteLength(local) > localBytesMax || !localPart.test(local)) return undefined;
+  if (local.startsWith(".") || local.endsWith(".") || local.includes("..")) return undefined;
+  const domain = domainToASCII(address.slice(at + 1));
+  return isDomain(domain) ? `${local}@${domain}` : undefined;
+}
+
+function isDomain(domain: string): boolean {
+  if (domain === "localhost") return true;
+  const labels = domain.split(".");
+  if (labels.length < 2 || domain.length > domainCharsMax) return false;
+  if (/^\d+$/.test(labels.at(-1) ?? "")) return false; // an IPv4 address
+  return labels.every((label) => domainLabel.test(label));
+}

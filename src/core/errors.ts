@@ -1,0 +1,58 @@
+/**
+ * Operating failures: what can go wrong outside the program and is not a documented outcome.
+ * Each is one row {code, meaning, retryable, status}; core rows stand here in
+ * `core/error-codes.ts`, a room's own rows in the room. A foreign error is classified once, at the
+ * adapter that met it. Programmer errors are not rows: they throw plain Errors and end the process.
+ */
+export interface ErrorRow {
+  readonly code: string;
+  /** One sentence for the person who reads it, without a final stop. */
+  readonly meaning: string;
+  /** Whether the same call may succeed later with nothing changed by us. */
+  readonly retryable: boolean;
+  /** The HTTP status it becomes when a request meets it. */
+  readonly status: number;
+}
+
+export interface ErrorContext {
+  /** What exactly happened, for a person; never a secret, code or full address. */
+  readonly detail?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+export class InstantError extends Error {
+  override readonly name = "InstantError";
+  readonly row: ErrorRow;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(row: ErrorRow, context: ErrorContext = {}) {
+    const message =
+      context.detail === undefined ? row.meaning : `${row.meaning}: ${context.detail}`;
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    this.row = row;
+    this.details = context.details ?? {};
+  }
+
+  get code(): string {
+    return this.row.code;
+  }
+
+  get retryable(): boolean {
+    return this.row.retryable;
+  }
+}
+
+export function isInstantError(error: unknown, row?: ErrorRow): error is InstantError {
+  return error instanceof InstantError && (row === undefined || error.row === row);
+}
+
+/** The words of any thrown value, for a log line or a report. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Closes an exhaustive switch: a new kind that is not handled fails to compile. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`);
+}

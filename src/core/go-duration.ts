@@ -1,0 +1,39 @@
+const unitMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
+
+/**
+ * Milliseconds of a duration in Go's notation ("300ms", "1.5h", "1h30m", "0"), the notation of the
+ * event's `expires_in` and of the settings. Undefined when it is not one, or is negative.
+ * Source: Go's `time.ParseDuration`.
+ */
+export function parseGoDuration(text: string): number | undefined {
+  if (text === "0") return 0;
+  if (text.length > 64) return undefined;
+  part.lastIndex = 0;
+  let total = 0;
+  let end = 0;
+  for (let match = part.exec(text); match !== null; match = part.exec(text)) {
+    total += Number(match[1]) * (unitMs[match[2] ?? ""] ?? Number.NaN);
+    end = part.lastIndex;
+  }
+  return end === text.length && end > 0 && Number.isFinite(total) ? total : undefined;
+}
+
+/** The shortest exact notation in whole hours, minutes, seconds or milliseconds. */
+export function formatGoDuration(durationMs: number): string {
+  for (const unit of ["h", "m", "s"] as const) {
+    const size = unitMs[unit] ?? 1;
+    if (durationMs >= size && durationMs % size === 0) return `${durationMs / size}${unit}`;
+  }
+  return durationMs === 0 ? "0" : `${Math.round(durationMs)}ms`;
+}

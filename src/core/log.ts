@@ -1,0 +1,46 @@
+import pino from "pino";
+
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** The part of pino that the program uses: fields first, then the phrase. */
+export interface Log {
+  debug(fields: object, phrase: string): void;
+  info(fields: object, phrase: string): void;
+  warn(fields: object, phrase: string): void;
+  error(fields: object, phrase: string): void;
+  /** The same log with `fields` on every line. */
+  child(fields: object): Log;
+}
+
+export interface LogOptions {
+  readonly service: string;
+  readonly level: LogLevel;
+  /** Where the lines go; standard output when left out. */
+  readonly write?: (line: string) => void;
+}
+
+/**
+ * JSON lines with text levels: `{"level":"info","time":"…","service":"…","msg":"…",…}` (the guide).
+ * Callers never pass a code, token, password or full address; `maskEmail` is for addresses.
+ */
+export function createLog(options: LogOptions): Log {
+  const settings: pino.LoggerOptions = {
+    level: options.level,
+    base: { service: options.service },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: pino.stdSerializers.err },
+  };
+  const { write } = options;
+  const logger = write === undefined ? pino(settings) : pino(settings, { write });
+  return logger as Log;
+}
+
+export const silentLog: Log = createLog({ service: "test", level: "silent" });
+
+/** `test@example.com` → `t***@example.com`, for logs and the ledger. */
+export function maskEmail(address: string): string {
+  const at = address.lastIndexOf("@");
+  return at < 1 ? "***" : `${address.slice(0, 1)}***${address.slice(at)}`;
+}

@@ -1,0 +1,157 @@
+/**
+ * The event log: an ordered, partitioned, durable log with consumer groups, as Kafka has it.
+ *
+ * Promises, tested by `tests/contract/event-log.ts` for every adapter:
+ * - A publish that resolved is on the log and survives kill -9. One that rejected may be on the
+ *   log all the same. Records of one key go to one partition, in the order of the calls.
+ * - A group reads each record at least once; new groups start at the earliest record.
+ * - Records of one key are handled one after the other, in order (a lane); a record without a key
+ *   has a lane of its own. Other lanes go on while one waits.
+ * - An offset is committed only when every record before it is finished (the low mark), so a
+ *   process that dies loses nothing: what was unfinished is delivered again.
+ * - A record that is delivered again to the process that still handles it (a rebalance) joins the
+ *   run in flight and is not handled twice at the same time.
+ * Left out on purpose: transactions, exactly-once delivery (the ledger's work), compaction.
+ */
+export interface EventLog extends AsyncDisposable {
+  /** For people: "localhost:9092", or "embedded (<file>)". */
+  readonly address: string;
+
+  /**
+   * Appends to `topic`; resolves, in the order given, once all replicas in sync have acknowledged.
+   * Throws `log_unavailable` when that did not happen by `deadlineMs`, `topic_missing`,
+   * `record_too_large`.
+   */
+  publish(
+    topic: string,
+    records: readonly OutgoingRecord[],
+    options: { readonly deadlineMs: number },
+  ): Promise<readonly RecordPosition[]>;
+
+  /**
+   * Joins `group` on `topic`. Resolves at once; a topic or a broker that is not there yet is waited
+   * for, and said in the log every 10 s. See `Subscription`.
+   */
+  subscribe(options: SubscribeOptions): Promise<Subscription>;
+
+  /** The records of one partition with `from` ≤ offset < `to`, in order; ends early at the end. */
+  readRange(range: LogRange): AsyncIterable<LogRecord>;
+
+  /** The offsets that exist, per partition. Throws `topic_missing`. */
+  offsets(topic: string): Promise<readonly PartitionOffsets[]>;
+
+  /** Creates what is missing, reports what is there; adds partitions only when `grow` is set. */
+  createTopics(
+    topics: readonly TopicSpec[],
+    options: { readonly grow: boolean },
+  ): Promise<readonly TopicReport[]>;
+
+  /** What `group` has not committed yet. Throws `topic_missing`. */
+  lag(topic: string, group: string): Promise<readonly PartitionLag[]>;
+
+  /** Whether the log answers now; rejects as `publish` does. */
+  ping(options: { readonly deadlineMs: number }): Promise<void>;
+
+  /** Sends what is queued, stops all subscriptions, releases the connections. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Names may repeat and keep their order; a value may be null. */
+export type RecordHeaders = readonly (readonly [name: string, value: Uint8Array | null])[];
+
+export interface OutgoingRecord {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: RecordHeaders;
+}
+
+export interface RecordPosition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface LogRecord extends OutgoingRecord, RecordPosition {
+  /** Unix ms. */
+  readonly timestamp: number;
+  readonly timestampType: "CreateTime" | "LogAppendTime";
+}
+
+export interface SubscribeOptions {
+  readonly topic: string;
+  readonly group: string;
+  /**
+   * Finishes one record: when it resolves the record may be committed. It may take hours (an
+   * outage). It must not reject: a rejection is a programmer error and fails the subscription.
+   * `signal` aborts when the subscription stops: finish soon, or throw `signal.reason` to leave the
+   * record uncommitted.
+   */
+  readonly handle: (record: LogRecord, signal: AbortSignal) => Promise<void>;
+  /** Most records received and not finished, for the whole subscription (default 1,000). */
+  readonly unfinishedMax?: number;
+  /** Most offsets between the low mark and the newest record, per partition (default 50,000). */
+  readonly offsetsBeyondLowMarkMax?: number;
+}
+
+/**
+ * Running: records flow. Paused: no handler starts, those in flight go on; a rebalance does not end
+ * the pause. Stopped: no handler starts, those in flight were waited for, what finished is
+ * committed, the group was left. Failed: `failed` rejected; the process should end.
+ */
+export interface Subscription {
+  pause(): void;
+  resume(): void;
+  readonly stats: SubscriptionStats;
+  /** Never resolves; rejects when the subscription cannot go on (a crash, an offset out of range). */
+  readonly failed: Promise<never>;
+  /** Waits for handlers up to `drainMs`, then aborts their signal; commits; leaves. Idempotent. */
+  stop(options: { readonly drainMs: number }): Promise<void>;
+}
+
+export interface SubscriptionStats {
+  readonly inFlight: number;
+  readonly unfinished: number;
+  readonly paused: boolean;
+  /** Partitions this member owns now. */
+  readonly partitions: readonly number[];
+}
+
+export interface LogRange {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface PartitionOffsets {
+  readonly partition: number;
+  /** Offset of the oldest record, and the one the next record gets. */
+  readonly earliest: number;
+  readonly next: number;
+}
+
+export interface TopicSpec {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly retentionMs: number;
+  readonly recordBytesMax: number;
+}
+
+export interface TopicReport {
+  readonly topic: string;
+  readonly outcome: "created" | "exists" | "grown";
+  readonly partitions: number;
+  /** What differs from the spec, in words; empty when nothing does. */
+  readonly differences: readonly string[];
+}
+
+export interface PartitionLag {
+  readonly partition: number;
+  /** The next offset the group would read; the earliest one when it committed none. */
+  readonly committed: number;
+  readonly records: number;
+  /** Age of the oldest uncommitted record; 0 when there is none. */
+  readonly seconds: number;
+}

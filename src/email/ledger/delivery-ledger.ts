@@ -1,0 +1,188 @@
+/**
+ * The delivery ledger: the memory of what happened to each mail for 24 h, and the lock that lets
+ * one owner at a time work on it. Key `email:sent:<message_id>` (the guide).
+ *
+ * States and what leaves them (time is the store's own; every call is one atomic step):
+ * - none: `claim` → claimed, unless the event is too old to know that it was never sent.
+ * - claimed: its owner may renew, defer, move to submitting, or end it (rejected, expired,
+ *   suppressed). After the lease, another `claim` takes it with fence + 1.
+ * - submitting: written just before the content ends. Its owner ends it (accepted, rejected,
+ *   ambiguous) or defers it back to claimed. After the lease, the next `claim` finds it ambiguous:
+ *   nobody knows whether the server took the mail.
+ * - accepted: final. rejected, ambiguous: given up, then `buried`; a replay may claim them anew,
+ *   and an ambiguous one may be claimed once more for resubmission. expired, suppressed: final.
+ *
+ * Promises, tested by `tests/contract/delivery-ledger.ts` for every adapter:
+ * - Owner and fence are compared in the step that writes: a stale owner changes nothing. One
+ *   exception: `accepted` with the server's reply is evidence and is recorded over any other state,
+ *   flagged `late`.
+ * - Each call may be repeated by the same owner (an answer was lost) and then says the same.
+ * - A record lives 24 h from its last change. One with `sent_at` and no `state` was written by the
+ *   older service and counts as accepted.
+ * Left out on purpose: waiting, policy (the pipeline's), and any other index of the mails.
+ */
+export interface DeliveryLedger extends AsyncDisposable {
+  /** "connected" | "disconnected" for a server; "embedded" for a file. Never blocks. */
+  readonly connection: "connected" | "disconnected" | "embedded";
+
+  claim(request: ClaimRequest): Promise<ClaimOutcome>;
+  /** Makes one change as the owner of `claim`. Throws `ledger_unavailable`. */
+  advance(claim: Claim, change: LedgerChange): Promise<AdvanceOutcome>;
+  /** Sets where the dead letter of a rejected or ambiguous mail is; the first one stays. */
+  markBuried(messageId: string, position: BuriedPosition): Promise<void>;
+  find(messageId: string): Promise<LedgerRecord | undefined>;
+  /** About how many records there are: new ones in the last 24 h. Bounded time. */
+  count(): Promise<number>;
+  /** Throws `ledger_unavailable` when the store does not answer within `deadlineMs`. */
+  ping(options: { readonly deadlineMs: number }): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Who works on a mail: `owner` is a random token of this run, `fence` grows with each new owner. */
+export interface Claim {
+  readonly messageId: string;
+  readonly owner: string;
+  readonly fence: number;
+}
+
+export interface ClaimRequest {
+  readonly messageId: string;
+  readonly owner: string;
+  /** Keyed digest of type, recipient and data: the same id with another digest is a conflict. */
+  readonly digest: string;
+  readonly eventType: string;
+  /** Masked: `t***@example.com`. */
+  readonly recipient: string;
+  /** Unix ms of the event; with the store's time it decides whether the record may be forgotten. */
+  readonly eventTimestamp: number;
+  /** From the record's replay header; 0 for an event that was never replayed. */
+  readonly replayCount: number;
+  readonly leaseMs: number;
+  /** Takes an ambiguous mail for its one resubmission (the type's policy allows it). */
+  readonly resubmit: boolean;
+}
+
+export type ClaimOutcome =
+  /** Ours. `attempts` were spent before; `resubmission`: it may have been sent once already. */
+  | {
+      readonly kind: "claimed";
+      readonly fence: number;
+      readonly attempts: number;
+      readonly replays: number;
+      readonly resubmission: boolean;
+    }
+  /** Another owner's, for `waitMs` more. */
+  | { readonly kind: "held"; readonly state: "claimed" | "submitting"; readonly waitMs: number }
+  | { readonly kind: "accepted"; readonly sentAt: number }
+  | {
+      readonly kind: "rejected";
+      readonly class: RejectedClass;
+      readonly reason: string;
+      readonly buried: BuriedPosition | undefined;
+    }
+  /** `resubmittable`: its one resubmission was not used; ask again with `resubmit`. */
+  | {
+      readonly kind: "ambiguous";
+      readonly resubmittable: boolean;
+      readonly buried: BuriedPosition | undefined;
+    }
+  | { readonly kind: "expired" }
+  | { readonly kind: "suppressed"; readonly reason: string }
+  | { readonly kind: "id_conflict" }
+  | { readonly kind: "too_old" };
+
+export type RejectedClass = "refused" | "retries_exhausted" | "smtp_unavailable";
+
+/** What the SMTP server said. `reply` is bounded to 500 characters and holds no full address. */
+export interface SmtpEvidence {
+  readonly host: string;
+  readonly reply: string;
+  readonly queueId: string | undefined;
+}
+
+export type LedgerChange =
+  /** The lease runs `leaseMs` from now; in claimed or submitting. */
+  | { readonly kind: "renew"; readonly leaseMs: number }
+  /** claimed → submitting. */
+  | { readonly kind: "submitting"; readonly leaseMs: number }
+  /** Any state → accepted; from a stale owner only with evidence, flagged `late`. */
+  | { readonly kind: "accepted"; readonly smtp: SmtpEvidence }
+  /**
+   * claimed or submitting → claimed, after a try that certainly sent nothing. `spent`: the try
+   * counts. `leaseMs` covers the wait before the next try; 0 lets anyone claim at once.
+   */
+  | {
+      readonly kind: "deferred";
+      readonly spent: boolean;
+      readonly leaseMs: number;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "rejected";
+      readonly class: RejectedClass;
+      readonly reason: string;
+      readonly smtp?: SmtpEvidence;
+    }
+  /** submitting → ambiguous. */
+  | { readonly kind: "ambiguous"; readonly reason: string }
+  /** claimed → expired. */
+  | { readonly kind: "expired" }
+  /** claimed → suppressed. */
+  | { readonly kind: "suppressed"; readonly reason: string };
+
+export type AdvanceOutcome =
+  | { readonly kind: "done" }
+  /** `accepted` was recorded by an owner that had been replaced. */
+  | { readonly kind: "late" }
+  /** Nothing was written: the claim is another's now, or the state does not allow the change. */
+  | { readonly kind: "lost"; readonly state: LedgerState | "none" };
+
+export const ledgerStates = [
+  "claimed",
+  "submitting",
+  "accepted",
+  "rejected",
+  "ambiguous",
+  "expired",
+  "suppressed",
+] as const;
+export type LedgerState = (typeof ledgerStates)[number];
+
+export interface BuriedPosition {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** One mail as the ledger shows it. Times are Unix ms here, RFC 3339 in the stored JSON. */
+export interface LedgerRecord {
+  readonly messageId: string;
+  readonly state: LedgerState;
+  readonly fence: number;
+  readonly owner: string;
+  readonly leaseUntil: number;
+  readonly attempts: number;
+  readonly replays: number;
+  readonly resubmissions: number;
+  readonly digest: string;
+  readonly eventType: string;
+  readonly recipient: string;
+  readonly sentAt: number | undefined;
+  readonly late: boolean;
+  readonly class: string | undefined;
+  readonly reason: string | undefined;
+  readonly smtp: SmtpEvidence | undefined;
+  readonly buried: BuriedPosition | undefined;
+  /** The newest 20 changes, oldest first. */
+  readonly history: readonly LedgerHistoryEntry[];
+}
+
+export interface LedgerHistoryEntry {
+  readonly at: number;
+  readonly state: LedgerState;
+  readonly fence: number;
+  readonly note: string | undefined;
+}
+
+export const ledgerTtlMs = 24 * 60 * 60 * 1000;
+/** An event older than this, without a record, may have been sent before the ledger forgot it. */
+export const ledgerForgetsAfterMs = ledgerTtlMs - 60 * 60 * 1000;

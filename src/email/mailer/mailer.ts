@@ -1,0 +1,96 @@
+/**
+ * Sends one message to one recipient and says exactly what became of it.
+ *
+ * Promises, tested by `tests/contract/mailer.ts` for every adapter:
+ * - `send` never throws for what a server or the network does: each end is one `SendOutcome`.
+ * - `beforeContentEnds` is called once, after the server agreed to take the content and all of it
+ *   but the final dot was handed over. Until it resolved true the message cannot be accepted. False
+ *   or a throw: the connection is closed without the dot, the outcome is `withheld`.
+ * - `ambiguous` only when the content ended and no reply to it was read; `lost` only before.
+ * - `Message-ID` is derived from `messageId` alone, so a resubmission carries the same one.
+ * Left out on purpose: retries, several recipients, attachments.
+ */
+export interface Mailer extends AsyncDisposable {
+  /** For people: "smtp.example.com:587", or "inbox (<file>)". */
+  readonly address: string;
+  /** How many messages are worth sending at the same time. */
+  readonly concurrency: number;
+  send(message: MailMessage, options: SendOptions): Promise<SendOutcome>;
+  /** Connects and logs in as `send` would, and sends nothing: is the server there? */
+  probe(signal?: AbortSignal): Promise<ProbeOutcome>;
+  /** Waits for sends in flight, ends the connections politely. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface MailMessage {
+  /** The event's `message_id`. */
+  readonly messageId: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  /** Extra header fields, set raw (not folded). */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface SendOptions {
+  readonly beforeContentEnds: () => Promise<boolean>;
+  /** Aborted: gives up if the content has not ended, as `withheld`; else waits for the reply. */
+  readonly signal?: AbortSignal;
+}
+
+export type SendOutcome =
+  | {
+      readonly kind: "accepted";
+      readonly host: string;
+      readonly reply: string;
+      readonly queueId: string | undefined;
+    }
+  /** 5xx to RCPT or to the content: this message will never be taken. */
+  | (SmtpReply & { readonly kind: "refused"; readonly stage: "recipient" | "content" })
+  /** 4xx to RCPT or to the content: this message, later. */
+  | (SmtpReply & {
+      readonly kind: "deferred";
+      readonly stage: "recipient" | "content";
+      /** A delay the server asked for, when its reply has one. */
+      readonly retryAfterMs: number | undefined;
+    })
+  | ServerDown
+  /** The connection broke (or timed out) after MAIL FROM and before the content ended. */
+  | { readonly kind: "lost"; readonly host: string; readonly reason: string }
+  /** The content ended and the reply to it was not read: nobody knows. */
+  | { readonly kind: "ambiguous"; readonly host: string; readonly reason: string }
+  | { readonly kind: "withheld" };
+
+/** The server, not the message: nothing was sent, the try is not the message's. */
+export interface ServerDown {
+  readonly kind: "server_down";
+  readonly cause: ServerDownCause;
+  readonly host: string;
+  /** A clear sentence for the log and `/readyz`: what failed and the usual mend. */
+  readonly reason: string;
+}
+
+export type ServerDownCause =
+  | "name_not_found"
+  | "connect"
+  | "timeout"
+  | "tls"
+  | "certificate"
+  | "login"
+  | "greeting"
+  | "mail_from"
+  | "closing" // 421
+  | "system"; // 4.3.x
+
+export interface SmtpReply {
+  readonly host: string;
+  /** 250, 451, 550, … */
+  readonly code: number;
+  /** RFC 3463, "5.1.1"; undefined when the server gives none. */
+  readonly enhancedCode: string | undefined;
+  /** The server's words, ≤ 500 characters, addresses masked. */
+  readonly reply: string;
+}
+
+export type ProbeOutcome = { readonly kind: "up"; readonly host: string } | ServerDown;

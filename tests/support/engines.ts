@@ -1,0 +1,23 @@
+/**
+ * Where the real engines are. `scripts/test` starts them and sets these variables; without them a
+ * suite that needs one skips with a loud line, or fails when `CI=true`.
+ */
+const variables = {
+  kafka: "TEST_KAFKA_BROKERS", // "127.0.0.1:9092"
+  redis: "TEST_REDIS_URL", // "redis://127.0.0.1:6379/0"
+  postgres: "TEST_DATABASE_URL", // "postgres://user:password@127.0.0.1:5432/database"
+  chromium: "TEST_CHROMIUM", // "/usr/bin/chromium"
+} as const;
+
+export type Engine = keyof typeof variables;
+
+/** The address of a real engine; undefined: skip what needs it. Throws when `CI=true`. */
+export function findEngine(engine: Engine): string | undefined {
+  const address = process.env[variables[engine]];
+  if (address) return address;
+  if (process.env["CI"] === "true") {
+    throw new Error(`CI has no ${engine}: ${variables[engine]} is not set`);
+  }
+  console.warn(`SKIPPED: no ${engine} (set ${variables[engine]}, or run scripts/test)`);
+  return undefined;
+}
