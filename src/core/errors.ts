@@ -24,6 +24,8 @@ export interface ErrorContext {
 export class InstantError extends Error {
   override readonly name = "InstantError";
   readonly row: ErrorRow;
+  /** What exactly happened, without the row's meaning. */
+  readonly detail: string | undefined;
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(row: ErrorRow, context: ErrorContext = {}) {
@@ -31,6 +33,7 @@ export class InstantError extends Error {
       context.detail === undefined ? row.meaning : `${row.meaning}: ${context.detail}`;
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
     this.row = row;
+    this.detail = context.detail;
     this.details = context.details ?? {};
   }
 

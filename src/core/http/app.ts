@@ -1,0 +1,53 @@
+import { Hono } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
+import type { Log } from "../log.ts";
+import { accessLog } from "./access-log.ts";
+import { bodyLimit } from "./body-limit.ts";
+import type { HttpEnvironment } from "./environment.ts";
+import { httpErrors } from "./error-codes.ts";
+import { respondToError } from "./error-response.ts";
+import { problemResponse } from "./problem.ts";
+
+export interface HttpAppOptions {
+  readonly log: Log;
+}
+
+/**
+ * The app that each service adds its routes to. Every answer carries `X-Request-Id` (the caller's,
+ * when it is 1–64 of letters, digits, `-`, `_`, `=`; else a new one) and the secure headers; every
+ * answer that is no success is a problem (RFC 9457); bodies end at 64 KiB. A header that a handler
+ * sets itself stays, so a page may bring its own Content-Security-Policy.
+ */
+export function createHttpApp({ log }: HttpAppOptions): Hono<HttpEnvironment> {
+  const app = new Hono<HttpEnvironment>();
+  app.use(requestId({ limitLength: 64 }));
+  app.use(accessLog(log));
+  app.use(
+    secureHeaders({
+      overwrite: false,
+      xFrameOptions: "DENY",
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    }),
+  );
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (context, methods) =>
+        problemResponse(context, httpErrors.methodNotAllowed, {
+          detail: `Use ${methods.join(" or ")}.`,
+          headers: { Allow: methods.join(", ") },
+        }),
+    }),
+  );
+  app.use(bodyLimit());
+  app.notFound((context) => problemResponse(context, httpErrors.notFound));
+  app.onError((error, context) => respondToError(error, context, log));
+  return app;
+}

@@ -1,0 +1,116 @@
+import { withDeadline } from "../deadline.ts";
+import { errorMessage, InstantError, isInstantError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Service } from "../service.ts";
+import type { HttpEnvironment } from "./environment.ts";
+import { httpErrors } from "./error-codes.ts";
+
+/** Longer than the slowest answer (a mail delivered in place takes up to 13 s). */
+const idleTimeoutSeconds = 30;
+const stopDeadlineMsDefault = 15_000;
+
+export interface HttpServerOptions {
+  /** Hono's `app.fetch` fits. */
+  readonly fetch: (
+    request: Request,
+    bindings: HttpEnvironment["Bindings"],
+  ) => Response | Promise<Response>;
+  /** The address to listen on: "127.0.0.1", "0.0.0.0", "::". */
+  readonly hostname: string;
+  /** 0: any free one, see `port` afterwards. */
+  readonly port: number;
+  readonly log: Log;
+  /** How long requests in flight may take once `stop` was called; then they are cut. */
+  readonly stopDeadlineMs?: number;
+  readonly name?: string;
+}
+
+export interface HttpServer extends Service, AsyncDisposable {
+  /** The port it listens on; the one asked for until it is started. */
+  readonly port: number;
+  readonly url: string;
+}
+
+/**
+ * An HTTP server with a life. New: nothing listens. Started: listens; throws `port_in_use` or
+ * `listen_failed` with the mend. Stopping: takes no connection, finishes what is in flight within
+ * the deadline, then cuts it and says so. Stopped for good; stopping again is no error.
+ */
+export function openHttpServer(options: HttpServerOptions): HttpServer {
+  let server: Bun.Server<undefined> | undefined;
+  let stopping: Promise<void> | undefined;
+  const port = () => server?.port ?? options.port;
+  const opened: HttpServer = {
+    name: options.name ?? "http",
+    get port() {
+      return port();
+    },
+    get url() {
+      return `http://${urlHost(options.hostname)}:${port()}`;
+    },
+    start: async () => {
+      server ??= listen(options);
+    },
+    stop: () => {
+      stopping ??= server === undefined ? Promise.resolve() : stopServer(server, options);
+      return stopping;
+    },
+    [Symbol.asyncDispose]: () => opened.stop(),
+  };
+  return opened;
+}
+
+function listen({ fetch, hostname, port }: HttpServerOptions): Bun.Server<undefined> {
+  try {
+    return Bun.serve({
+      hostname,
+      port,
+      idleTimeout: idleTimeoutSeconds,
+      development: false,
+      reusePort: false, // Bun sets it beside development=false, and two programs would share the port
+      // The app limits bodies and answers with a problem; Bun's own answer would have no body. An
+      // unread body stays in the socket, so this costs no memory.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      fetch: (request, server) => {
+        const clientAddress = server.requestIP(request)?.address; // null once the client is gone
+        return fetch(request, { clientAddress });
+      },
+    });
+  } catch (error) {
+    throw classifyListenError(error, hostname, port);
+  }
+}
+
+async function stopServer(
+  server: Bun.Server<undefined>,
+  { log, stopDeadlineMs = stopDeadlineMsDefault }: HttpServerOptions,
+): Promise<void> {
+  try {
+    await withDeadline("finishing HTTP requests", stopDeadlineMs, server.stop());
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+    log.warn({ pending: server.pendingRequests, stopDeadlineMs }, "HTTP requests were cut off");
+    await server.stop(true);
+  }
+}
+
+function classifyListenError(error: unknown, hostname: string, port: number): InstantError {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const address = `${urlHost(hostname)}:${port}`;
+  if (code === "EADDRINUSE") {
+    return new InstantError(httpErrors.portInUse, {
+      detail: `${address}; stop the other program or choose another port`,
+      cause: error,
+    });
+  }
+  return new InstantError(httpErrors.listenFailed, {
+    detail: `${address}: ${errorMessage(error)}`,
+    cause: error,
+  });
+}
+
+/** For the URL a person opens: an address that means "all" is reached as localhost. */
+function urlHost(hostname: string): string {
+  if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}

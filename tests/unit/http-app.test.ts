@@ -1,0 +1,217 @@
+import { describe, expect, test } from "bun:test";
+import { Hono } from "hono";
+import { z } from "zod";
+import { coreErrors } from "../../src/core/error-codes.ts";
+import { InstantError } from "../../src/core/errors.ts";
+import { createHttpApp } from "../../src/core/http/app.ts";
+import { bodyLimit } from "../../src/core/http/body-limit.ts";
+import type { HttpEnvironment } from "../../src/core/http/environment.ts";
+import { clientAddress } from "../../src/core/http/environment.ts";
+import { respondToError } from "../../src/core/http/error-response.ts";
+import { readJson } from "../../src/core/http/read-json.ts";
+import { createLog, silentLog } from "../../src/core/log.ts";
+
+const bodySchema = z.object({ name: z.string().max(10), age: z.number().optional() });
+
+function openApp() {
+  const lines: string[] = [];
+  const log = createLog({ service: "test", level: "debug", write: (line) => lines.push(line) });
+  const app = createHttpApp({ log });
+  app.get("/ok", (c) => c.json({ ok: true }));
+  app.get("/health", (c) => c.json({ ok: true }));
+  app.get("/address", (c) => c.text(clientAddress(c) ?? "none"));
+  app.get("/own-policy", (c) => c.text("x", 200, { "Content-Security-Policy": "own" }));
+  app.post("/echo", async (c) => c.json(await readJson(c, bodySchema)));
+  app.get("/away", () => {
+    throw new InstantError(coreErrors.redisUnavailable, { detail: "10.0.0.7:6379" });
+  });
+  app.get("/fault", () => {
+    throw new Error("secret internals");
+  });
+  const post = (
+    body: string | Uint8Array<ArrayBuffer> | ReadableStream,
+    headers: Record<string, string> = {},
+  ) =>
+    app.request("/echo", {
+      method: "POST",
+      body,
+      headers: { "Content-Type": "application/json", ...headers },
+    });
+  return { app, lines, post };
+}
+
+async function problemOf(response: Response) {
+  expect(response.headers.get("Content-Type")).toBe("application/problem+json");
+  const problem = (await response.json()) as Record<string, unknown>;
+  expect(problem["status"]).toBe(response.status);
+  expect(problem["type"]).toBe(`urn:instant:problem:${problem["code"]}`);
+  expect(problem["requestId"]).toBe(response.headers.get("X-Request-Id"));
+  for (const member of ["title", "detail"]) expect(problem[member]).toBeString();
+  return problem;
+}
+
+describe("request id", () => {
+  test("a sane one is taken over into the answer and the log", async () => {
+    const { app, lines } = openApp();
+    const response = await app.request("/ok", { headers: { "X-Request-Id": "abc-123_x=" } });
+    expect(response.headers.get("X-Request-Id")).toBe("abc-123_x=");
+    expect(lines.join("")).toContain('"requestId":"abc-123_x="');
+  });
+
+  test.each(["has space", "x".repeat(65), "a<b>"])("%j is replaced by a new one", async (given) => {
+    const { app } = openApp();
+    const response = await app.request("/ok", { headers: { "X-Request-Id": given } });
+    expect(response.headers.get("X-Request-Id")).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+describe("answers that are no success", () => {
+  test("an unknown path is a 404 problem", async () => {
+    const { app } = openApp();
+    const response = await app.request("/nothing");
+    expect(await problemOf(response)).toMatchObject({ status: 404, code: "not_found" });
+  });
+
+  test("a wrong method is a 405 problem with Allow", async () => {
+    const { app } = openApp();
+    const response = await app.request("/echo", { method: "DELETE" });
+    expect(response.headers.get("Allow")).toBe("POST");
+    expect(await problemOf(response)).toMatchObject({ status: 405, code: "method_not_allowed" });
+  });
+
+  test("HEAD is answered where GET is", async () => {
+    const { app } = openApp();
+    expect((await app.request("/ok", { method: "HEAD" })).status).toBe(200);
+    const refused = await app.request("/ok", { method: "POST" });
+    expect(refused.headers.get("Allow")).toBe("GET, HEAD");
+  });
+
+  test("an engine that is away is a 503 with Retry-After that tells nothing of ours", async () => {
+    const { app, lines } = openApp();
+    const response = await app.request("/away");
+    expect(response.headers.get("Retry-After")).toBe("5");
+    const problem = await problemOf(response);
+    expect(problem).toMatchObject({ status: 503, code: "redis_unavailable" });
+    expect(JSON.stringify(problem)).not.toContain("10.0.0.7");
+    expect(lines.join("")).toContain("10.0.0.7");
+  });
+
+  test("a fault of ours is a bare 500, and an error line", async () => {
+    const { app, lines } = openApp();
+    const problem = await problemOf(await app.request("/fault"));
+    expect(problem).toMatchObject({ status: 500, code: "internal_error" });
+    expect(JSON.stringify(problem)).not.toContain("internals");
+    const line = lines.find((text) => text.includes("secret internals"));
+    expect(JSON.parse(line ?? "{}")).toMatchObject({ level: "error" });
+  });
+});
+
+describe("JSON bodies", () => {
+  test("one that fits is parsed, unknown fields are dropped", async () => {
+    const { post } = openApp();
+    const response = await post('{"name":"Ana","more":1}');
+    expect(await response.json()).toEqual({ name: "Ana" });
+  });
+
+  test.each([["{"], ["name=Ana"], [""]])("%j is a 400", async (body) => {
+    const { post } = openApp();
+    expect(await problemOf(await post(body))).toMatchObject({
+      status: 400,
+      code: "malformed_json",
+    });
+  });
+
+  test("bytes that are not UTF-8 are a 400", async () => {
+    const { post } = openApp();
+    expect((await post(new Uint8Array([0x22, 0xff, 0x22]))).status).toBe(400);
+  });
+
+  test.each(["text/plain", "application/x-www-form-urlencoded", "application/jsonp"])(
+    "the content type %s is a 415",
+    async (type) => {
+      const { post } = openApp();
+      const response = await post('{"name":"Ana"}', { "Content-Type": type });
+      expect(await problemOf(response)).toMatchObject({ code: "unsupported_media_type" });
+      expect(response.status).toBe(415);
+    },
+  );
+
+  test.each([
+    ["missing", "{}", "name", "is required"],
+    ["of a wrong type", '{"name":7}', "name", "must be text"],
+    ["null", '{"name":null}', "name", "must be text"],
+    ["over-long", '{"name":"12345678901"}', "name", "must be at most 10 characters long"],
+    ["not an object", "[]", "", "must be a JSON object"],
+    ["a wrong number", '{"name":"a","age":"7"}', "age", "must be a number"],
+  ])("a field that is %s is a 422 that names it", async (_, body, field, message) => {
+    const { post } = openApp();
+    const problem = await problemOf(await post(body));
+    expect(problem).toMatchObject({ status: 422, errors: [{ field, message }] });
+    expect(problem["detail"]).toContain(message);
+  });
+
+  test("64 KiB are taken, one byte more is a 413", async () => {
+    const { post } = openApp();
+    const most = `{"name":"Ana"}${" ".repeat(64 * 1024 - 14)}`;
+    expect((await post(most)).status).toBe(200);
+    expect(await problemOf(await post(`${most} `))).toMatchObject({ code: "body_too_large" });
+  });
+
+  test("an oversize body that does not announce its length is a 413", async () => {
+    const { post } = openApp();
+    const chunk = new Uint8Array(40_000).fill(32);
+    const stream = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(chunk);
+      },
+    });
+    expect((await post(stream)).status).toBe(413);
+  });
+});
+
+test("a body that does not arrive in time is a 408", async () => {
+  const { readable } = new TransformStream();
+  const late = new Hono<HttpEnvironment>().use(bodyLimit({ deadlineMs: 20 }));
+  late.onError((error, context) => respondToError(error, context, silentLog));
+  const response = await late.request("/", { method: "POST", body: readable });
+  expect(response.status).toBe(408);
+});
+
+describe("headers and the access log", () => {
+  test("every answer carries the secure headers", async () => {
+    const { app } = openApp();
+    for (const path of ["/ok", "/nothing", "/fault"]) {
+      const { headers } = await app.request(path);
+      expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
+      expect(headers.get("Content-Security-Policy")).toContain("default-src 'none'");
+      expect(headers.get("X-Frame-Options")).toBe("DENY");
+    }
+  });
+
+  test("a handler's own policy stays", async () => {
+    const { app } = openApp();
+    const { headers } = await app.request("/own-policy");
+    expect(headers.get("Content-Security-Policy")).toBe("own");
+  });
+
+  test("a line per request names the route, never the path or the query", async () => {
+    const { app, lines } = openApp();
+    await app.request("/ok?token=abc");
+    await app.request("/secret-path?token=abc");
+    await app.request("/health");
+    const seen = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(seen.map(({ level, route, status, msg }) => ({ level, route, status, msg }))).toEqual([
+      { level: "info", route: "/ok", status: 200, msg: "HTTP request" },
+      { level: "info", route: "/*", status: 404, msg: "HTTP request" },
+      { level: "debug", route: "/health", status: 200, msg: "HTTP request" },
+    ]);
+    expect(lines.join("")).not.toMatch(/abc|secret-path/);
+  });
+
+  test("the client's address is the connection's, or unknown", async () => {
+    const { app } = openApp();
+    expect(await (await app.request("/address")).text()).toBe("none");
+    const known = await app.request("/address", {}, { clientAddress: "192.0.2.7" });
+    expect(await known.text()).toBe("192.0.2.7");
+  });
+});
