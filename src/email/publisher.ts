@@ -17,5 +17,5 @@ export type PublishOutcome =
   | { readonly kind: "delivered" }
   | { readonly kind: "unavailable"; readonly retryAfterSeconds: number };
 
-/** `failed`: rejected, expired, suppressed or ambiguous: the mail will not come any more. */
+/** `failed`: rejected, expired or ambiguous: the mail will not come, or nobody knows. */
 export type MailFate = "unknown" | "pending" | "accepted" | "failed";

@@ -1,0 +1,98 @@
+import {
+  durationField,
+  integerField,
+  listField,
+  secretField,
+  textField,
+} from "../core/config/field.ts";
+
+const hourMs = 3_600_000;
+
+/** The settings of the e-mail service and of what other rooms need of it. */
+export const emailFields = {
+  servicePort: integerField({
+    name: "EMAIL_SERVICE_PORT",
+    min: 0,
+    max: 65_535,
+    fallback: "8085",
+    doc: "Port of serve-email's health, stats and operations pages.",
+  }),
+  serviceBind: textField({
+    name: "EMAIL_SERVICE_BIND",
+    fallback: "127.0.0.1",
+    doc: "Address that serve-email listens on; 0.0.0.0 in a container.",
+  }),
+  serviceHost: textField({
+    name: "EMAIL_SERVICE_HOST",
+    fallback: "localhost",
+    doc: "Name under which others reach serve-email; printed in links, never listened on.",
+  }),
+  secret: secretField({
+    name: "EMAIL_SECRET",
+    charsMin: 32,
+    doc: "Key of the ledger's digests and of the links in mails. Unset: made once into DATA_DIR.",
+  }),
+  outageHoldMs: durationField({
+    name: "EMAIL_OUTAGE_HOLD",
+    minMs: 0,
+    maxMs: 22 * hourMs,
+    fallback: "20h",
+    doc: "How long a mail waits, from its timestamp, for an SMTP server that is down. 0: it is given up after its three retries.",
+  }),
+  leaseMs: durationField({
+    name: "EMAIL_LEASE",
+    minMs: 1000,
+    maxMs: 300_000,
+    fallback: "15s",
+    doc: "How long a claim on a mail outlives a worker that died, and the margin of the lease while the server's answer is awaited.",
+  }),
+  drainMs: durationField({
+    name: "EMAIL_DRAIN_TIMEOUT",
+    minMs: 0,
+    maxMs: 300_000,
+    fallback: "25s",
+    doc: "How long a stopping serve-email may finish what is in flight.",
+  }),
+  resendAmbiguous: listField({
+    name: "EMAIL_RESEND_AMBIGUOUS",
+    itemPattern: /^[a-z_]{1,64}$/,
+    item: "verification_code",
+    doc: "Types that are sent again once when the server's answer was lost after the content. Unset: verification_code. `none` for no type.",
+  }),
+} as const;
+
+/** Names on the event log. */
+export const topicFields = {
+  events: textField({
+    name: "KAFKA_TOPIC_EMAIL_EVENTS",
+    fallback: "email-events",
+    charsMax: 200,
+    doc: "Topic of the e-mail events.",
+  }),
+  deadLetters: textField({
+    name: "KAFKA_TOPIC_EMAIL_DLQ",
+    fallback: "email-events-dlq",
+    charsMax: 200,
+    doc: "Topic of what could not be sent.",
+  }),
+  group: textField({
+    name: "KAFKA_CONSUMER_GROUP",
+    fallback: "email-service-group",
+    charsMax: 200,
+    doc: "Consumer group of serve-email. All processes of one group share the work.",
+  }),
+  partitions: integerField({
+    name: "KAFKA_TOPIC_PARTITIONS",
+    min: 1,
+    max: 1000,
+    fallback: "3",
+    doc: "Partitions of the events topic when create-topics creates or grows it.",
+  }),
+  replicationFactor: integerField({
+    name: "KAFKA_REPLICATION_FACTOR",
+    min: 1,
+    max: 10,
+    fallback: "1",
+    doc: "Replicas of each partition when create-topics creates a topic.",
+  }),
+} as const;

@@ -1,0 +1,126 @@
+import type { LogRecord, OutgoingRecord, RecordHeaders } from "../event-log/event-log.ts";
+import type { DeadLetterClass } from "../outcome.ts";
+import { deadLetterClasses } from "../outcome.ts";
+
+/**
+ * The wire form of a dead letter: the record as it was (key, value, headers), plus where it came
+ * from and why it was given up. Origin and exception headers follow Spring Kafka's
+ * DeadLetterPublishingRecoverer: texts in UTF-8, the partition int32 and offset and timestamp int64
+ * in big-endian; ours (`x-instant-…`) are texts. At least once: the original topic, partition and
+ * offset identify a repeat.
+ */
+export interface Failure {
+  readonly class: DeadLetterClass;
+  readonly reason: string;
+  readonly attempts: number;
+  /** Unix ms. */
+  readonly failedAt: number;
+  readonly group: string;
+}
+
+/** What a dead letter says about itself; undefined fields: it does not say. */
+export interface LetterFacts {
+  readonly class: DeadLetterClass | undefined;
+  readonly reason: string | undefined;
+  readonly attempts: number | undefined;
+  readonly failedAt: number | undefined;
+  readonly replayCount: number;
+  readonly originalTopic: string | undefined;
+  readonly originalPartition: number | undefined;
+  readonly originalOffset: number | undefined;
+}
+
+const replayCountHeader = "x-instant-replay-count";
+const ours = /^(?:kafka_dlt-|x-instant-)/;
+const text = new TextDecoder();
+
+export function encodeDeadLetter(record: LogRecord, failure: Failure): OutgoingRecord {
+  const replays = replayCountOf(record.headers);
+  const added: [string, Uint8Array][] = [
+    ["kafka_dlt-original-topic", utf8(record.topic)],
+    ["kafka_dlt-original-partition", int32(record.partition)],
+    ["kafka_dlt-original-offset", int64(record.offset)],
+    ["kafka_dlt-original-timestamp", int64(record.timestamp)],
+    ["kafka_dlt-original-timestamp-type", utf8(record.timestampType)],
+    ["kafka_dlt-original-consumer-group", utf8(failure.group)],
+    ["kafka_dlt-exception-fqcn", utf8(`instant.${failure.class}`)],
+    ["kafka_dlt-exception-message", utf8(failure.reason)],
+    ["x-instant-class", utf8(failure.class)],
+    ["x-instant-attempts", utf8(String(failure.attempts))],
+    ["x-instant-failed-at", utf8(new Date(failure.failedAt).toISOString())],
+    [replayCountHeader, utf8(String(replays))],
+  ];
+  return {
+    key: record.key,
+    value: record.value,
+    headers: [...withoutOurs(record.headers), ...added],
+  };
+}
+
+/** The original record again, with its replay count set and nothing else of ours. */
+export function encodeReplay(letter: LogRecord, replayCount: number): OutgoingRecord {
+  return {
+    key: letter.key,
+    value: letter.value,
+    headers: [...withoutOurs(letter.headers), [replayCountHeader, utf8(String(replayCount))]],
+  };
+}
+
+export function readLetterFacts(letter: LogRecord): LetterFacts {
+  const header = (name: string) => findHeader(letter.headers, name);
+  const words = (name: string) => {
+    const bytes = header(name);
+    return bytes === undefined ? undefined : text.decode(bytes);
+  };
+  const failedAt = Date.parse(words("x-instant-failed-at") ?? "");
+  const attempts = Number(words("x-instant-attempts") ?? Number.NaN);
+  return {
+    class: deadLetterClasses.find((known) => known === words("x-instant-class")),
+    reason: words("kafka_dlt-exception-message"),
+    attempts: Number.isInteger(attempts) ? attempts : undefined,
+    failedAt: Number.isNaN(failedAt) ? undefined : failedAt,
+    replayCount: replayCountOf(letter.headers),
+    originalTopic: words("kafka_dlt-original-topic"),
+    originalPartition: readInteger(header("kafka_dlt-original-partition")),
+    originalOffset: readInteger(header("kafka_dlt-original-offset")),
+  };
+}
+
+/** How often a record was replayed: 0 without the header, or when it is no number. */
+export function replayCountOf(headers: RecordHeaders): number {
+  const bytes = findHeader(headers, replayCountHeader);
+  const count = bytes === undefined ? 0 : Number(text.decode(bytes));
+  return Number.isSafeInteger(count) && count > 0 ? count : 0;
+}
+
+function withoutOurs(headers: RecordHeaders): RecordHeaders {
+  return headers.filter(([name]) => !ours.test(name));
+}
+
+/** The newest value of a name, as later headers override earlier ones. */
+function findHeader(headers: RecordHeaders, name: string): Uint8Array | undefined {
+  return headers.findLast(([other]) => other === name)?.[1] ?? undefined;
+}
+
+function utf8(words: string): Uint8Array {
+  return new TextEncoder().encode(words);
+}
+
+function int32(value: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+
+function int64(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt(value));
+  return bytes;
+}
+
+function readInteger(bytes: Uint8Array | undefined): number | undefined {
+  if (bytes === undefined) return undefined;
+  const buffer = Buffer.from(bytes);
+  if (buffer.length === 4) return buffer.readInt32BE();
+  return buffer.length === 8 ? Number(buffer.readBigInt64BE()) : undefined;
+}

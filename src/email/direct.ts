@@ -1,0 +1,134 @@
+import type { Clock } from "../core/clock.ts";
+import { isInstantError, unreachable } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { randomToken } from "../core/secret.ts";
+import type { EmailEvent } from "./event.ts";
+import { encodeEmailEvent } from "./event.ts";
+import { lineOf } from "./event-line.ts";
+import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
+import type { DeliveryOutcome } from "./outcome.ts";
+import type { DeliveryRun, Pipeline } from "./pipeline.ts";
+
+export interface DirectDeps {
+  readonly ledger: DeliveryLedger;
+  readonly pipeline: Pipeline;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long a caller waits (10 s). */
+  readonly deadlineMs: number;
+}
+
+const pollMs = 200;
+const retryAfterLossMs = 1000;
+
+/**
+ * Delivers one event here and now, for when the event log is away: the same pipeline, the same
+ * ledger, so that an event that did reach the log is a duplicate there. True once the SMTP server
+ * has accepted the mail, whoever owned the claim; false when that did not happen in time. It writes
+ * no dead letters. A mail whose content was on the wire at the deadline is followed to its end in
+ * the background: `drain` waits for those.
+ */
+export class DirectDelivery {
+  readonly #deps: DirectDeps;
+  readonly #running = new Set<Promise<boolean>>();
+
+  constructor(deps: DirectDeps) {
+    this.#deps = deps;
+  }
+
+  async deliver(event: EmailEvent): Promise<boolean> {
+    const { clock, deadlineMs } = this.#deps;
+    const deadline = new AbortController();
+    const done = new AbortController();
+    const running = this.#run(event, deadline.signal).finally(() => done.abort());
+    this.#running.add(running);
+    running.finally(() => this.#running.delete(running)).catch(() => {});
+    await clock.sleep(deadlineMs, done.signal);
+    if (done.signal.aborted) return running;
+    deadline.abort(new Error("the direct delivery took too long"));
+    running.catch(() => {});
+    return false;
+  }
+
+  /** Resolves when nothing is on the wire any more. */
+  async drain(): Promise<void> {
+    await Promise.allSettled(this.#running);
+  }
+
+  async #run(event: EmailEvent, signal: AbortSignal): Promise<boolean> {
+    const run = createRun(event);
+    for (let serverDowns = 0; !signal.aborted; ) {
+      const outcome = await this.#deps.pipeline(run, { signal, down: undefined });
+      if (outcome.kind === "server_down") serverDowns += 1;
+      const next = decide(outcome, serverDowns);
+      if (next.kind === "wait") await this.#deps.clock.sleep(next.waitMs, signal);
+      else return this.#finish(event, outcome, next.delivered);
+    }
+    await this.#release(run);
+    return false;
+  }
+
+  /** Given up between two tries: the next request for this mail need not wait for our lease. */
+  async #release({ claim }: DeliveryRun): Promise<void> {
+    if (claim === undefined) return;
+    const reason = "direct delivery gave up";
+    await this.#deps.ledger
+      .advance(claim, { kind: "deferred", spent: false, leaseMs: 0, reason })
+      .catch((error: unknown) => {
+        if (!isInstantError(error)) throw error; // the lease ends by itself
+      });
+  }
+
+  #finish(event: EmailEvent, outcome: DeliveryOutcome, delivered: boolean): boolean {
+    if (!delivered) {
+      const reason = "letter" in outcome ? outcome.letter.reason : undefined;
+      this.#deps.log.warn(
+        { ...lineOf(event), outcome: outcome.kind, reason },
+        "Direct delivery failed",
+      );
+    }
+    return delivered;
+  }
+}
+
+type Next =
+  | { readonly kind: "done"; readonly delivered: boolean }
+  | { readonly kind: "wait"; readonly waitMs: number };
+
+/** A server that is down is asked once more, since a single connection may just have ended. */
+function decide(outcome: DeliveryOutcome, serverDowns: number): Next {
+  switch (outcome.kind) {
+    case "accepted":
+    case "duplicate":
+    case "suppressed": // the recipient's own wish; the answer is the same for every address
+      return { kind: "done", delivered: true };
+    case "expired":
+    case "buried_before":
+    case "dead_letter":
+    case "ledger_away":
+      return { kind: "done", delivered: false };
+    case "held":
+      return { kind: "wait", waitMs: Math.min(outcome.waitMs, pollMs) };
+    case "retry":
+      return { kind: "wait", waitMs: outcome.waitMs };
+    case "server_down":
+      return serverDowns > 1
+        ? { kind: "done", delivered: false }
+        : { kind: "wait", waitMs: retryAfterLossMs };
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function createRun(event: EmailEvent): DeliveryRun {
+  return {
+    value: encodeEmailEvent(event),
+    replayCount: 0,
+    replayedAt: undefined,
+    owner: randomToken(12),
+    origin: { direct: true },
+    event: undefined,
+    claim: undefined,
+    losses: 0,
+  };
+}

@@ -1,0 +1,111 @@
+import type { Clock } from "../core/clock.ts";
+import { errorMessage, isInstantError } from "../core/errors.ts";
+import { Breaker } from "../core/flow/breaker.ts";
+import type { Log } from "../core/log.ts";
+import type { DirectDelivery } from "./direct.ts";
+import type { EmailEvent } from "./event.ts";
+import { encodeEmailEvent, eventKey } from "./event.ts";
+import { lineOf } from "./event-line.ts";
+import type { EventLog } from "./event-log/event-log.ts";
+import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
+import type { EmailPublisher, MailFate, PublishOutcome } from "./publisher.ts";
+
+export interface EventPublisherDeps {
+  /** Undefined: every mail is delivered directly (ENABLE_KAFKA=false). */
+  readonly eventLog: EventLog | undefined;
+  readonly topic: string;
+  readonly direct: DirectDelivery;
+  readonly ledger: DeliveryLedger;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const publishDeadlineMs = 2000;
+const retryAfterSeconds = 10;
+
+/**
+ * Publishes to the event log, and delivers directly when the log did not acknowledge within 2 s.
+ *
+ * Closed: each event is published first. Open (the log failed once): events go the direct way at
+ * once, and the log is asked every 0.5 … 5 s; when it answers, the next event is published again.
+ */
+export class EventPublisher implements EmailPublisher {
+  readonly #deps: EventPublisherDeps;
+  readonly #breaker: Breaker;
+
+  constructor(deps: EventPublisherDeps) {
+    const { clock, log } = deps;
+    this.#deps = deps;
+    this.#breaker = new Breaker({
+      clock,
+      probe: () => this.#probe(),
+      probeDelayMsMin: 500,
+      probeDelayMsMax: 5000,
+      onChange: (state) => {
+        if (state.kind === "closed") log.info({}, "Event log is back, publishing again");
+        else log.error({ reason: state.reason }, "Event log is away, delivering directly");
+      },
+    });
+  }
+
+  /** Whether events go the direct way now, and why. */
+  get reasonDirect(): string | undefined {
+    return this.#breaker.state.kind === "open" ? this.#breaker.state.reason : undefined;
+  }
+
+  async publish(event: EmailEvent): Promise<PublishOutcome> {
+    if (await this.#publishToLog(event)) return { kind: "queued" };
+    if (await this.#deps.direct.deliver(event)) return { kind: "delivered" };
+    return { kind: "unavailable", retryAfterSeconds };
+  }
+
+  async fate(messageId: string): Promise<MailFate> {
+    try {
+      const record = await this.#deps.ledger.find(messageId);
+      if (record === undefined) return "unknown";
+      return fateOf[record.state];
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      return "unknown";
+    }
+  }
+
+  stop(): void {
+    this.#breaker.stop();
+  }
+
+  async #publishToLog(event: EmailEvent): Promise<boolean> {
+    const { eventLog, topic, log } = this.#deps;
+    if (eventLog === undefined || this.#breaker.state.kind === "open") return false;
+    const record = { key: eventKey(event), value: encodeEmailEvent(event), headers: [] };
+    try {
+      await eventLog.publish(topic, [record], { deadlineMs: publishDeadlineMs });
+      log.info(lineOf(event), "Email event published");
+      return true;
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      this.#breaker.trip(errorMessage(error));
+      return false;
+    }
+  }
+
+  async #probe(): Promise<string | undefined> {
+    try {
+      await this.#deps.eventLog?.ping({ deadlineMs: publishDeadlineMs });
+      return undefined;
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      return errorMessage(error);
+    }
+  }
+}
+
+const fateOf = {
+  claimed: "pending",
+  submitting: "pending",
+  accepted: "accepted",
+  suppressed: "accepted", // nothing more will come, and a new code would not either
+  rejected: "failed",
+  expired: "failed",
+  ambiguous: "failed",
+} as const satisfies Record<string, MailFate>;

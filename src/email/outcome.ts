@@ -1,0 +1,48 @@
+import type { ServerDown } from "./mailer/mailer.ts";
+
+/**
+ * What one run of the pipeline made of one event. The pipeline decides; the worker and the direct
+ * path act on it: commit, wait and run again, pause, or bury.
+ */
+export type DeliveryOutcome =
+  /** Finished: the record may be committed. */
+  | { readonly kind: "accepted" }
+  | { readonly kind: "duplicate" }
+  | { readonly kind: "expired" }
+  | { readonly kind: "suppressed"; readonly reason: string }
+  | { readonly kind: "buried_before" }
+  /** Another owner works on it: look again after `waitMs`. */
+  | { readonly kind: "held"; readonly waitMs: number }
+  /** Not now: run again after `waitMs`, in this lane. */
+  | { readonly kind: "retry"; readonly waitMs: number; readonly why: RetryCause }
+  /** The SMTP server, not the message. Run again when it is back, or at `untilMs` (Unix ms). */
+  | { readonly kind: "server_down"; readonly down: ServerDown; readonly untilMs: number }
+  /** The ledger does not answer: nothing was sent, nothing may be committed. */
+  | { readonly kind: "ledger_away"; readonly reason: string }
+  /** Given up: bury it, then commit. */
+  | { readonly kind: "dead_letter"; readonly letter: DeadLetterCause };
+
+export type RetryCause = "deferred" | "lost" | "ambiguous" | "withheld";
+
+export interface DeadLetterCause {
+  readonly class: DeadLetterClass;
+  /** For a person; bounded, holds no code and no full address. */
+  readonly reason: string;
+  readonly messageId: string | undefined;
+  readonly attempts: number;
+  /** The ledger holds this mail as given up and wants to know where its letter lies. */
+  readonly inLedger: boolean;
+}
+
+export const deadLetterClasses = [
+  "malformed",
+  "invalid_data",
+  "unknown_type",
+  "id_conflict",
+  "too_old",
+  "rejected",
+  "retries_exhausted",
+  "smtp_unavailable",
+  "ambiguous",
+] as const;
+export type DeadLetterClass = (typeof deadLetterClasses)[number];

@@ -1,0 +1,216 @@
+import { isInstantError, unreachable } from "../core/errors.ts";
+import { maskEmail } from "../core/log.ts";
+import type { EmailEvent, EventType } from "./event.ts";
+import { decodeEmailEvent } from "./event.ts";
+import { lineOf } from "./event-line.ts";
+import type { Claim, ClaimOutcome } from "./ledger/delivery-ledger.ts";
+import { eventDigest } from "./ledger/digest.ts";
+import { ledgerErrors } from "./ledger/error-codes.ts";
+import type { SendOutcome, ServerDown } from "./mailer/mailer.ts";
+import type { DeliveryOutcome } from "./outcome.ts";
+import type { SentMail, SettlementDeps } from "./settlement.ts";
+import { defer, giveUp, holdForServer, letter, lostWaitMs, release } from "./settlement.ts";
+import type { SubmissionDeps } from "./submission.ts";
+import { submit } from "./submission.ts";
+
+export interface PipelineDeps extends SubmissionDeps, SettlementDeps {
+  readonly settings: SubmissionDeps["settings"] &
+    SettlementDeps["settings"] & {
+      readonly digestSecret: string;
+      /** Types that are sent once more when the answer after the content was lost. */
+      readonly resendAmbiguous: ReadonlySet<EventType>;
+    };
+}
+
+/** One delivery of one event, through all its tries. Made by who calls the pipeline. */
+export interface DeliveryRun {
+  readonly value: Uint8Array | null;
+  readonly replayCount: number;
+  /** Since when an outage holds it, Unix ms: the record's time for a replayed one. */
+  readonly replayedAt: number | undefined;
+  /** Random, the same through all tries: it names the claim's owner. */
+  readonly owner: string;
+  /** For the log line: where the event came from. */
+  readonly origin: object;
+  event: EmailEvent | undefined;
+  /** The newest claim this run held, so that its caller can let it go. */
+  claim: Claim | undefined;
+  /** Connections lost before the content ended. */
+  losses: number;
+}
+
+export interface RunContext {
+  readonly signal: AbortSignal;
+  /** Set while the server is known to be down: all is decided, nothing is sent. */
+  readonly down: ServerDown | undefined;
+}
+
+export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<DeliveryOutcome>;
+
+/**
+ * The way of one mail: decode → claim → expired? → render → submit → record. Every branch of it
+ * stands in this file. It decides and never waits: its outcome says what to do. It throws
+ * `signal.reason` when it was aborted, and else only for programmer errors.
+ */
+export function createPipeline(deps: PipelineDeps): Pipeline {
+  return async (run, context) => {
+    const decoded = decodeEmailEvent(run.value);
+    if (decoded.kind === "poison") {
+      return letter({ ...decoded, attempts: 0, inLedger: false });
+    }
+    const { event } = decoded;
+    const announced = run.event !== undefined;
+    run.event = event;
+    if (!announced) deps.log.info({ ...lineOf(event), ...run.origin }, "Email event consumed");
+    try {
+      const claimed = await deps.ledger.claim(claimRequest(deps, run, event));
+      return await afterClaim(deps, { run, event, context }, claimed);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (!isInstantError(error, ledgerErrors.ledgerUnavailable)) throw error;
+      return { kind: "ledger_away", reason: error.message };
+    }
+  };
+}
+
+interface Delivery {
+  readonly run: DeliveryRun;
+  readonly event: EmailEvent;
+  readonly context: RunContext;
+}
+
+async function afterClaim(
+  deps: PipelineDeps,
+  delivery: Delivery,
+  claimed: ClaimOutcome,
+): Promise<DeliveryOutcome> {
+  const { event } = delivery;
+  const messageId = event.messageId;
+  switch (claimed.kind) {
+    case "claimed":
+      return deliverClaimed(deps, delivery, claimed);
+    case "held":
+      return { kind: "held", waitMs: claimed.waitMs };
+    case "accepted":
+      deps.log.warn(lineOf(event), "Duplicate email event detected, skipping");
+      return { kind: "duplicate" };
+    case "expired":
+      return { kind: "expired" };
+    case "suppressed":
+      return { kind: "suppressed", reason: claimed.reason };
+    case "rejected": {
+      if (claimed.buried !== undefined) return { kind: "buried_before" };
+      const letterClass = claimed.class === "refused" ? "rejected" : claimed.class;
+      const { reason } = claimed;
+      return letter({ class: letterClass, reason, messageId, attempts: 0, inLedger: true });
+    }
+    case "ambiguous": {
+      if (claimed.buried !== undefined) return { kind: "buried_before" };
+      const reason = "the server's answer after the content was lost; it may have been sent";
+      return letter({ class: "ambiguous", reason, messageId, attempts: 0, inLedger: true });
+    }
+    case "id_conflict": {
+      const reason = "another mail with this message_id is known";
+      return letter({ class: "id_conflict", reason, messageId, attempts: 0, inLedger: false });
+    }
+    case "too_old": {
+      if (isExpired(deps, event)) return { kind: "expired" };
+      const reason = "older than the ledger's memory: it may have been sent before";
+      return letter({ class: "too_old", reason, messageId, attempts: 0, inLedger: false });
+    }
+    default:
+      return unreachable(claimed);
+  }
+}
+
+async function deliverClaimed(
+  deps: PipelineDeps,
+  delivery: Delivery,
+  claimed: Extract<ClaimOutcome, { kind: "claimed" }>,
+): Promise<DeliveryOutcome> {
+  const { run, event, context } = delivery;
+  const claim = { messageId: event.messageId, owner: run.owner, fence: claimed.fence };
+  run.claim = claim;
+  if (isExpired(deps, event)) {
+    const outcome = await deps.ledger.advance(claim, { kind: "expired" });
+    if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+    deps.log.info(lineOf(event), "Email event expired, not sent");
+    return { kind: "expired" };
+  }
+  const sent = context.down ?? (await submit(deps, claim, event, context.signal));
+  const heldSince = run.replayedAt ?? event.timestamp;
+  const mail = { event, claim, attempts: claimed.attempts, heldSince };
+  return afterSend(deps, delivery, mail, sent);
+}
+
+async function afterSend(
+  deps: PipelineDeps,
+  { run, context }: Delivery,
+  mail: SentMail,
+  sent: SendOutcome,
+): Promise<DeliveryOutcome> {
+  const { claim, event } = mail;
+  switch (sent.kind) {
+    case "accepted": {
+      const { host, reply, queueId } = sent;
+      deps.log.info({ ...lineOf(event), smtpHost: host, queueId }, "Email sent successfully");
+      await deps.record(claim, { kind: "accepted", smtp: { host, reply, queueId } });
+      deps.log.info(lineOf(event), "Marked email as processed");
+      return { kind: "accepted" };
+    }
+    case "refused": {
+      const { host, reply, code } = sent;
+      const smtp = { host, reply, queueId: undefined };
+      const reason = `${sent.stage} refused: ${code} ${reply}`;
+      return giveUp(deps, mail, { kind: "rejected", class: "refused", reason, smtp });
+    }
+    case "deferred":
+      return defer(deps, mail, {
+        why: "deferred",
+        reason: `${sent.stage} deferred: ${sent.code} ${sent.reply}`,
+        retryAfterMs: sent.retryAfterMs,
+        givenUpAs: "retries_exhausted",
+      });
+    case "server_down":
+      return holdForServer(deps, mail, sent);
+    case "lost": {
+      run.losses += 1;
+      const probed = run.losses > 1 ? await deps.mailer.probe(context.signal) : undefined;
+      if (probed?.kind === "server_down") return holdForServer(deps, mail, probed);
+      const { reason } = sent;
+      if (probed === undefined) return release(deps, claim, { reason, why: "lost" });
+      const givenUpAs = "retries_exhausted";
+      return defer(deps, mail, { why: "lost", reason, retryAfterMs: undefined, givenUpAs });
+    }
+    case "ambiguous":
+      deps.log.warn({ ...lineOf(event), reason: sent.reason }, "Answer lost after the content");
+      await deps.record(claim, { kind: "ambiguous", reason: sent.reason });
+      return { kind: "retry", waitMs: 0, why: "ambiguous" };
+    case "withheld": {
+      const outcome = await release(deps, claim, { reason: "withheld", why: "withheld" });
+      context.signal.throwIfAborted();
+      return outcome;
+    }
+    default:
+      return unreachable(sent);
+  }
+}
+
+function isExpired(deps: PipelineDeps, event: EmailEvent): boolean {
+  return event.expiresAt !== undefined && deps.clock.now() >= event.expiresAt;
+}
+
+function claimRequest(deps: PipelineDeps, run: DeliveryRun, event: EmailEvent) {
+  const { settings } = deps;
+  return {
+    messageId: event.messageId,
+    owner: run.owner,
+    digest: eventDigest(settings.digestSecret, event),
+    eventType: event.eventType,
+    recipient: maskEmail(event.recipient),
+    eventTimestamp: event.timestamp,
+    replayCount: run.replayCount,
+    leaseMs: settings.leaseMs,
+    resubmit: settings.resendAmbiguous.has(event.eventType) && !isExpired(deps, event),
+  };
+}

@@ -1,0 +1,120 @@
+import type { Clock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import type { EmailEvent } from "./event.ts";
+import { lineOf } from "./event-line.ts";
+import type { AdvanceOutcome, Claim, LedgerChange } from "./ledger/delivery-ledger.ts";
+import type { ServerDown } from "./mailer/mailer.ts";
+import type { DeadLetterCause, DeliveryOutcome } from "./outcome.ts";
+import { decideRetry } from "./retry.ts";
+
+/**
+ * What may follow a send that was not accepted: each step writes what is now known to the ledger
+ * and says what to do next. Called by the pipeline alone, which chooses the step.
+ */
+export interface SettlementDeps {
+  /** Writes a known outcome, however long the ledger is away. */
+  readonly record: (claim: Claim, change: LedgerChange) => Promise<AdvanceOutcome>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly settings: {
+    readonly leaseMs: number;
+    /** 0: a server that is down spends the message's tries, as the guide's service did. */
+    readonly outageHoldMs: number;
+  };
+}
+
+export interface SentMail {
+  readonly event: EmailEvent;
+  readonly claim: Claim;
+  /** Tries spent before this one. */
+  readonly attempts: number;
+  /** Since when an outage may hold it, Unix ms. */
+  readonly heldSince: number;
+}
+
+/** After a claim was lost: how soon to ask the ledger what the new owner made of it. */
+export const lostWaitMs = 100;
+
+export interface Deferral {
+  readonly why: "deferred" | "lost";
+  readonly reason: string;
+  readonly retryAfterMs: number | undefined;
+  readonly givenUpAs: "retries_exhausted" | "smtp_unavailable";
+}
+
+/** Spends a try; the claim stays ours while this lane waits. */
+export async function defer(
+  deps: SettlementDeps,
+  sent: SentMail,
+  deferral: Deferral,
+): Promise<DeliveryOutcome> {
+  const { claim, event } = sent;
+  const { reason, retryAfterMs, why, givenUpAs } = deferral;
+  const attempts = sent.attempts + 1;
+  const now = deps.clock.now();
+  const decision = decideRetry({ event, attempts, retryAfterMs, now, random: deps.random() });
+  if (decision.kind === "give_up") {
+    return giveUp(deps, sent, { kind: "rejected", class: givenUpAs, reason });
+  }
+  const { waitMs } = decision;
+  const leaseMs = waitMs + deps.settings.leaseMs;
+  const outcome = await deps.record(claim, { kind: "deferred", spent: true, leaseMs, reason });
+  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+  deps.log.warn({ ...lineOf(event), attempts, waitMs, reason }, "Email deferred, will try again");
+  return { kind: "retry", waitMs, why };
+}
+
+/** The server is away: no try is spent and the claim is free, until the hold is over. */
+export async function holdForServer(
+  deps: SettlementDeps,
+  sent: SentMail,
+  down: ServerDown,
+): Promise<DeliveryOutcome> {
+  const { claim, event, heldSince } = sent;
+  const { reason } = down;
+  const { outageHoldMs } = deps.settings;
+  if (outageHoldMs === 0) {
+    const givenUpAs = "smtp_unavailable";
+    return defer(deps, sent, { why: "deferred", reason, retryAfterMs: undefined, givenUpAs });
+  }
+  const holdEndsAt = heldSince + outageHoldMs;
+  if (deps.clock.now() >= holdEndsAt) {
+    return giveUp(deps, sent, { kind: "rejected", class: "smtp_unavailable", reason });
+  }
+  const change = { kind: "deferred", spent: false, leaseMs: 0, reason } as const;
+  const outcome = await deps.record(claim, change);
+  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+  const untilMs = Math.min(event.expiresAt ?? Number.POSITIVE_INFINITY, holdEndsAt);
+  return { kind: "server_down", down, untilMs };
+}
+
+export async function release(
+  deps: SettlementDeps,
+  claim: Claim,
+  { reason, why }: { readonly reason: string; readonly why: "lost" | "withheld" },
+): Promise<DeliveryOutcome> {
+  await deps.record(claim, { kind: "deferred", spent: false, leaseMs: 0, reason });
+  return { kind: "retry", waitMs: why === "lost" ? 0 : lostWaitMs, why };
+}
+
+export async function giveUp(
+  deps: SettlementDeps,
+  { claim, attempts }: SentMail,
+  change: Extract<LedgerChange, { kind: "rejected" }>,
+): Promise<DeliveryOutcome> {
+  const outcome = await deps.record(claim, change);
+  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+  const letterClass = change.class === "refused" ? "rejected" : change.class;
+  return letter({
+    class: letterClass,
+    reason: change.reason,
+    messageId: claim.messageId,
+    attempts: attempts + 1,
+    inLedger: true,
+  });
+}
+
+export function letter(cause: DeadLetterCause): DeliveryOutcome {
+  return { kind: "dead_letter", letter: cause };
+}

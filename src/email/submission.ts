@@ -1,0 +1,59 @@
+import type { Clock } from "../core/clock.ts";
+import { isInstantError } from "../core/errors.ts";
+import type { EmailEvent } from "./event.ts";
+import type { Claim, DeliveryLedger } from "./ledger/delivery-ledger.ts";
+import type { Mailer, SendOutcome } from "./mailer/mailer.ts";
+import { renderMail } from "./templates/render.ts";
+
+export interface SubmissionDeps {
+  readonly ledger: DeliveryLedger;
+  readonly mailer: Mailer;
+  readonly clock: Clock;
+  readonly settings: {
+    readonly appName: string;
+    /** Of a claim; also the margin of the lease in `submitting` over the reply timeout. */
+    readonly leaseMs: number;
+    readonly replyTimeoutMs: number;
+  };
+}
+
+/**
+ * Renders and submits one claimed mail. The claim is renewed while the mail waits for a connection;
+ * just before the content ends the ledger is told `submitting`. The mail is withheld (nothing was
+ * sent) when the claim was lost by then, the ledger did not answer, the event expired meanwhile, or
+ * so much of the lease is gone that the server's answer might come after it.
+ */
+export async function submit(
+  deps: SubmissionDeps,
+  claim: Claim,
+  event: EmailEvent,
+  signal: AbortSignal,
+): Promise<SendOutcome> {
+  const { ledger, mailer, clock, settings } = deps;
+  const mail = renderMail(event, { appName: settings.appName, now: clock.now() });
+  const renewal = keepRenewing(deps, claim);
+  const beforeContentEnds = async () => {
+    clearInterval(renewal);
+    const askedAt = clock.now();
+    if (event.expiresAt !== undefined && askedAt >= event.expiresAt) return false;
+    const leaseMs = settings.replyTimeoutMs + settings.leaseMs;
+    const outcome = await ledger.advance(claim, { kind: "submitting", leaseMs });
+    return outcome.kind === "done" && clock.now() - askedAt < settings.leaseMs;
+  };
+  try {
+    const message = { messageId: event.messageId, to: event.recipient, ...mail };
+    return await mailer.send(message, { beforeContentEnds, signal });
+  } finally {
+    clearInterval(renewal);
+  }
+}
+
+/** A renewal that fails needs no answer: `submitting` compares owner and fence again. */
+function keepRenewing(deps: SubmissionDeps, claim: Claim): ReturnType<typeof setInterval> {
+  const { leaseMs } = deps.settings;
+  return setInterval(() => {
+    deps.ledger.advance(claim, { kind: "renew", leaseMs }).catch((error: unknown) => {
+      if (!isInstantError(error)) throw error;
+    });
+  }, leaseMs / 3);
+}
