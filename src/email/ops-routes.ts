@@ -1,0 +1,63 @@
+import { withDeadline } from "../core/deadline.ts";
+import { isInstantError } from "../core/errors.ts";
+import type { HttpAppOptions } from "../core/http/app.ts";
+import { createHttpApp } from "../core/http/app.ts";
+import type { HttpContext } from "../core/http/environment.ts";
+import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
+import { ledgerTtlMs } from "./ledger/delivery-ledger.ts";
+
+export interface OpsDeps extends HttpAppOptions {
+  readonly ledger: DeliveryLedger;
+  /** Why no mail starts now; empty when mails flow. */
+  readonly reasonsHeld: () => readonly string[];
+  readonly now: () => number;
+}
+
+const countDeadlineMs = 2000;
+
+/**
+ * What a machine asks serve-email: `/health` and `/stats` as in the guide, `/livez` (the process
+ * answers) and `/readyz` (mails flow, else 503 with the reasons). Each answers within 2 s.
+ */
+export function createOpsApp(deps: OpsDeps) {
+  const app = createHttpApp(deps);
+  app.get("/health", async (context) => health(context, deps));
+  app.get("/stats", async (context) => {
+    const records = await withDeadline("counting records", countDeadlineMs, deps.ledger.count());
+    return context.json({ idempotency_records: records, ttl_hours: ledgerTtlMs / 3_600_000 });
+  });
+  app.get("/livez", (context) => context.json({ status: "alive" }));
+  app.get("/readyz", (context) => {
+    const reasons = deps.reasonsHeld();
+    return reasons.length === 0
+      ? context.json({ status: "ready" })
+      : context.json({ status: "not_ready", reasons }, 503);
+  });
+  return app;
+}
+
+/** `idempotency_records` is null, and the status 503, when the ledger does not answer. */
+async function health(context: HttpContext, { ledger, now }: OpsDeps): Promise<Response> {
+  const records = await countOrUndefined(ledger);
+  const answers = records !== undefined;
+  return context.json(
+    {
+      status: answers ? "healthy" : "unhealthy",
+      service: "email-service",
+      redis: answers ? ledger.connection : "disconnected",
+      idempotency_records: records ?? null,
+      timestamp: new Date(now()).toISOString(),
+    },
+    answers ? 200 : 503,
+  );
+}
+
+async function countOrUndefined(ledger: DeliveryLedger): Promise<number | undefined> {
+  if (ledger.connection === "disconnected") return undefined;
+  try {
+    return await withDeadline("counting records", countDeadlineMs, ledger.count());
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+    return undefined;
+  }
+}
