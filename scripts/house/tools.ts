@@ -9,7 +9,11 @@ const toolDeadlineMs = 120_000;
 /** Format, lint and import order. With `--write` it mends what can be mended safely. */
 export function runBiome(repository: string, write: boolean): Promise<ToolReport> {
   const mode = write ? ["--write"] : [];
-  return runTool(repository, "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings", ...mode]);
+  return runTool(repository, "node_modules/@biomejs/biome/bin/biome", [
+    "check",
+    "--error-on-warnings",
+    ...mode,
+  ]);
 }
 
 /** Types, as strict as tsconfig.json says. */
