@@ -44,4 +44,10 @@ export const coreErrors = {
     retryable: true,
     status: 503,
   },
+  postgresFailed: {
+    code: "postgres_failed",
+    meaning: "Postgres refused what was asked",
+    retryable: false,
+    status: 503,
+  },
 } as const satisfies Record<string, ErrorRow>;

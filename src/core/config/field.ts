@@ -71,6 +71,12 @@ export function textField(
   return field(words, bound, "text", schema);
 }
 
+/** Text of one shape; `shape` is the bound in words. */
+export function patternField(words: Words & { pattern: RegExp; shape: string }): Optional<string> {
+  const schema = z.string().regex(words.pattern, `must be ${words.shape}`);
+  return field(words, words.shape, "text", schema);
+}
+
 /** A secret of at least `charsMin` characters. */
 export function secretField(words: Words & { charsMin?: number }): Optional<string> {
   const charsMin = words.charsMin ?? 1;
@@ -93,6 +99,26 @@ export function integerField(
 
 export function portField(words: WithFallback): ConfigField<number> {
   return integerField({ ...words, min: 0, max: 65_535 });
+}
+
+export interface NetworkAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `host:port`, with an IPv6 address in brackets; `portDefault` when the port is left out. */
+export function addressField(words: Words & { portDefault: number }): Optional<NetworkAddress> {
+  const bound = `host:port, such as localhost:${words.portDefault} or [::1]:${words.portDefault}`;
+  const schema = z.string().transform((text, context) => {
+    const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/@[\]]{1,255}))(?::(\d{1,5}))?$/.exec(text);
+    const port = Number(match?.[3] ?? words.portDefault);
+    if (match === null || port < 1 || port > 65_535) {
+      context.addIssue(`must be ${bound}`);
+      return z.NEVER;
+    }
+    return { host: match[1] ?? match[2] ?? "", port };
+  });
+  return field(words, bound, `localhost:${words.portDefault}`, schema);
 }
 
 /** Milliseconds from a duration in Go's notation. */

@@ -1,0 +1,67 @@
+import type { ConfigValues } from "../config/field.ts";
+import { patternField, portField, secretField, textField, urlField } from "../config/field.ts";
+import type { ConfigProblem } from "../config/parse.ts";
+import type { PostgresOptions } from "./pool.ts";
+
+export const postgresFields = {
+  url: urlField({
+    name: "DATABASE_URL",
+    protocols: ["postgres:", "postgresql:"],
+    secret: true,
+    example: "postgres://instant:password@localhost:5432/instant?sslmode=verify-full",
+    doc: "Postgres as one URL; unset (and no DB_HOST): a SQLite file. TLS by sslmode=require (no check of the certificate) or verify-full (own authorities: NODE_EXTRA_CA_CERTS=file).",
+  }),
+  host: textField({
+    name: "DB_HOST",
+    charsMax: 255,
+    example: "localhost",
+    doc: "Postgres by its parts, instead of DATABASE_URL; needs DB_DATABASE and DB_USERNAME. Without TLS: use DATABASE_URL for it.",
+  }),
+  port: portField({ name: "DB_PORT", fallback: "5432", doc: "With DB_HOST." }),
+  database: textField({
+    name: "DB_DATABASE",
+    charsMax: 63,
+    example: "instant",
+    doc: "With DB_HOST: the database.",
+  }),
+  username: textField({
+    name: "DB_USERNAME",
+    charsMax: 63,
+    example: "instant",
+    doc: "With DB_HOST: the role to log in as.",
+  }),
+  password: secretField({ name: "DB_PASSWORD", doc: "With DB_HOST; unset: no password." }),
+  schema: patternField({
+    name: "DB_SCHEMA",
+    pattern: /^[a-z_][a-z0-9_]{0,62}$/,
+    shape: "1 to 63 lower-case letters, digits and underscores, not beginning with a digit",
+    example: "instant",
+    doc: "The schema of the tables, with DATABASE_URL as well as with DB_HOST; created when missing. Unset: the role's own search path (usually public).",
+  }),
+} as const;
+
+type PostgresValues = ConfigValues<typeof postgresFields>;
+
+/** What the values of several variables say together that one alone cannot. */
+export function checkPostgres(values: PostgresValues): ConfigProblem[] {
+  const { url, host, database, username } = values;
+  if (url !== undefined) {
+    if (host === undefined) return [];
+    return [{ name: "DATABASE_URL", problem: "and DB_HOST are both set; keep one of them" }];
+  }
+  if (host === undefined) return [];
+  const missing = { DB_DATABASE: database, DB_USERNAME: username };
+  return Object.entries(missing).flatMap(([name, value]) =>
+    value === undefined
+      ? [{ name, problem: `is needed with DB_HOST; for example ${name}=instant` }]
+      : [],
+  );
+}
+
+/** Where Postgres is; undefined: none is set, use the embedded engine. */
+export function resolvePostgres(values: PostgresValues): PostgresOptions | undefined {
+  const { url, host, port, database, username, password, schema } = values;
+  if (url !== undefined) return { url, schema };
+  if (host === undefined) return undefined;
+  return { host, port, database: database ?? "", username: username ?? "", password, schema };
+}

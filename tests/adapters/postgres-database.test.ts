@@ -1,0 +1,110 @@
+import { describe, expect, test } from "bun:test";
+import { coreErrors } from "../../src/core/error-codes.ts";
+import { isInstantError } from "../../src/core/errors.ts";
+import { openPostgres } from "../../src/core/postgres/database.ts";
+import { uniqueViolation } from "../../src/core/postgres/errors.ts";
+import { findEngine } from "../support/engines.ts";
+import { openTestPostgres } from "../support/postgres-schema.ts";
+import { StallableProxy } from "../support/stallable-proxy.ts";
+
+const url = findEngine("postgres") ?? "";
+const { host } = url === "" ? { host: "" } : new URL(url);
+
+const failure = async (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => "it succeeded",
+    (error: unknown) => error,
+  );
+const isUnavailable = (error: unknown) => isInstantError(error, coreErrors.postgresUnavailable);
+
+describe.skipIf(url === "")("Postgres", () => {
+  test("migrations run once and in order, however many processes start together", async () => {
+    await using database = await openTestPostgres(url);
+    const steps = ["CREATE TABLE t (n int); INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"];
+    await Promise.all(Array.from({ length: 6 }, () => database.migrate("room", steps)));
+    const rows = await database.query((sql) => sql`SELECT n FROM t ORDER BY n`);
+    expect(rows.map((row) => row["n"])).toEqual([1, 2]);
+  });
+
+  test("a failing step leaves nothing behind and names the reason", async () => {
+    await using database = await openTestPostgres(url);
+    const error = await failure(database.migrate("room", ["CREATE TABLE t (n int)", "NONSENSE"]));
+    expect(isInstantError(error, coreErrors.postgresFailed)).toBe(true);
+    expect(String(error)).toContain("NONSENSE");
+    const rows = await database.query((sql) => sql`SELECT to_regclass('t') AS found`);
+    expect(rows[0]?.["found"]).toBeNull();
+  });
+
+  test("tables of a newer program are refused", async () => {
+    await using database = await openTestPostgres(url);
+    await database.migrate("room", ["CREATE TABLE t (n int)", "CREATE TABLE u (n int)"]);
+    const error = await failure(database.migrate("room", ["CREATE TABLE t (n int)"]));
+    expect(String(error)).toContain("written by a newer instant");
+  });
+
+  test("a transaction is all or nothing", async () => {
+    await using database = await openTestPostgres(url);
+    await database.migrate("room", ["CREATE TABLE t (n int)"]);
+    await failure(
+      database.transaction(async (sql) => {
+        await sql`INSERT INTO t VALUES (1)`;
+        throw new Error("changed my mind");
+      }),
+    );
+    expect(await database.query((sql) => sql`SELECT n FROM t`)).toHaveLength(0);
+  });
+
+  test("a unique violation is told with its constraint", async () => {
+    await using database = await openTestPostgres(url);
+    await database.migrate("room", ["CREATE TABLE t (n int CONSTRAINT only_one UNIQUE)"]);
+    await database.query((sql) => sql`INSERT INTO t VALUES (1)`);
+    const error = await failure(database.query((sql) => sql`INSERT INTO t VALUES (1)`));
+    expect(uniqueViolation(error)).toBe("only_one");
+  });
+
+  test("a statement that takes too long is ended by the server within 2 s", async () => {
+    await using database = await openTestPostgres(url);
+    const startedAt = performance.now();
+    const error = await failure(database.query((sql) => sql`SELECT pg_sleep(30)`));
+    expect(isUnavailable(error)).toBe(true);
+    expect(String(error)).toContain("statement timeout");
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
+  test("a server that is not there is unavailable at once, and the words name it", async () => {
+    await using database = openPostgres({
+      url: "postgres://u:pw@127.0.0.1:9/x",
+      schema: undefined,
+    });
+    const error = await failure(database.query((sql) => sql`SELECT 1`));
+    expect(isUnavailable(error)).toBe(true);
+    expect(String(error)).toContain("127.0.0.1:9/x");
+    expect(String(error)).not.toContain("pw");
+  });
+
+  test("a server that goes silent is unavailable within the deadline, and is found again", async () => {
+    await using proxy = new StallableProxy(host);
+    const through = url.replace(host, `127.0.0.1:${proxy.port}`);
+    await using database = openPostgres({ url: through, schema: undefined, deadlineMs: 300 });
+    await database.ping({ deadlineMs: 300 });
+    proxy.stall();
+    const startedAt = performance.now();
+    const errors = await Promise.all(
+      Array.from({ length: 30 }, () => failure(database.query((sql) => sql`SELECT 1`))),
+    );
+    expect(errors.every(isUnavailable)).toBe(true);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(isUnavailable(await failure(database.ping({ deadlineMs: 300 })))).toBe(true);
+    proxy.resume();
+    await database.ping({ deadlineMs: 2_000 });
+  });
+
+  test("closing lets the statement in flight finish, later calls are refused", async () => {
+    const database = openPostgres({ url, schema: undefined });
+    const slow = database.query((sql) => sql`SELECT pg_sleep(0.2), 7 AS n`);
+    await database.ping({ deadlineMs: 2_000 });
+    await Promise.all([database.close(), database.close()]);
+    expect((await slow)[0]?.["n"]).toBe(7);
+    expect(isUnavailable(await failure(database.ping({ deadlineMs: 100 })))).toBe(true);
+  });
+});

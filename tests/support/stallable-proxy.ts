@@ -1,0 +1,78 @@
+import type { Socket, TCPSocketListener } from "bun";
+
+interface Pair {
+  readonly client: Socket<Pair>;
+  server: Socket<undefined> | undefined;
+  early: Buffer[];
+}
+
+/**
+ * A TCP proxy to `target` ("127.0.0.1:5432") that can play dead: while stalled it takes connections
+ * and bytes and answers nothing, as a frozen server or a network that drops packets does.
+ */
+export class StallableProxy implements AsyncDisposable {
+  readonly #listener: TCPSocketListener<Pair>;
+  readonly #pairs = new Set<Pair>();
+  #stalled = false;
+
+  constructor(target: string) {
+    const { hostname, port } = new URL(`tcp://${target}`);
+    this.#listener = Bun.listen<Pair>({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        open: (client) => void this.#join(client, hostname, Number(port)),
+        data: (client, bytes) => this.#forward(client.data, bytes),
+        close: (client) => {
+          client.data.server?.end();
+          this.#pairs.delete(client.data);
+        },
+      },
+    });
+  }
+
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  /** Bytes of existing connections are dropped from now on, and new ones lead nowhere. */
+  stall(): void {
+    this.#stalled = true;
+  }
+
+  /** New connections work again; those that lost bytes are cut. */
+  resume(): void {
+    this.#stalled = false;
+    for (const pair of this.#pairs) pair.client.terminate();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const pair of this.#pairs) pair.client.terminate();
+    this.#listener.stop(true);
+  }
+
+  async #join(client: Socket<Pair>, hostname: string, port: number): Promise<void> {
+    const pair: Pair = { client, server: undefined, early: [] };
+    client.data = pair;
+    this.#pairs.add(pair);
+    if (this.#stalled) return;
+    pair.server = await Bun.connect<undefined>({
+      hostname,
+      port,
+      data: undefined,
+      socket: {
+        data: (_, bytes) => {
+          if (!this.#stalled) client.write(bytes);
+        },
+        close: () => void client.end(),
+      },
+    });
+    for (const bytes of pair.early.splice(0)) pair.server.write(bytes);
+  }
+
+  #forward(pair: Pair, bytes: Buffer): void {
+    if (this.#stalled) return;
+    if (pair.server === undefined) pair.early.push(Buffer.from(bytes));
+    else pair.server.write(bytes);
+  }
+}
