@@ -1,7 +1,7 @@
 import { errorMessage } from "./errors.ts";
 import type { Log } from "./log.ts";
 
-/** A part of the program with a life: started in order, stopped in reverse. */
+/** A part of the program with a life. */
 export interface Service {
   readonly name: string;
   start(): Promise<void>;
@@ -15,49 +15,74 @@ export interface ServiceGroupOptions {
   readonly stopDeadlineMs: number;
 }
 
+interface Part {
+  readonly name: string;
+  readonly stop: () => Promise<void>;
+}
+
+/** Thrown to whoever still starts parts of a group that was told to stop. */
+export class StoppedWhileStarting extends Error {
+  override readonly name = "StoppedWhileStarting";
+}
+
 /**
- * Starts services one after the other and stops them in reverse, once. When a start fails, what
- * was started is stopped and the failure is thrown. `stop` resolves true when everything stopped
- * in time; false after it logged the service that hangs.
+ * The parts of a running program, stopped in the reverse of the order they came.
+ *
+ * Starting: parts are owned (resources that were opened) or started (services). Stopping: asked
+ * once or often, the parts stop one after the other; one that fails is logged and does not keep the
+ * others; a part that comes now is stopped at once and its caller told. When the deadline passes,
+ * the part that hangs is named and the rest abandoned.
  */
 export class ServiceGroup {
   readonly #options: ServiceGroupOptions;
-  readonly #started: Service[] = [];
+  readonly #parts: Part[] = [];
   #stopping: Promise<boolean> | undefined;
 
   constructor(options: ServiceGroupOptions) {
     this.#options = options;
   }
 
-  async start(services: readonly Service[]): Promise<void> {
-    for (const service of services) {
-      if (this.#stopping !== undefined) return;
-      this.#started.push(service);
-      try {
-        await service.start();
-      } catch (error) {
-        await this.stop();
-        throw error;
-      }
-    }
+  /** Takes over what was opened, and returns it. */
+  async own<R extends AsyncDisposable>(name: string, opening: R | Promise<R>): Promise<R> {
+    const resource = await opening;
+    await this.#add({ name, stop: async () => resource[Symbol.asyncDispose]() });
+    return resource;
   }
 
+  async start(service: Service): Promise<void> {
+    if (this.#stopping !== undefined) throw new StoppedWhileStarting(service.name);
+    try {
+      await service.start();
+    } catch (error) {
+      await service.stop();
+      throw error;
+    }
+    await this.#add({ name: service.name, stop: () => service.stop() });
+  }
+
+  /** True when all stopped in time. */
   stop(): Promise<boolean> {
     this.#stopping ??= this.#stopAll();
     return this.#stopping;
   }
 
+  async #add(part: Part): Promise<void> {
+    if (this.#stopping === undefined) {
+      this.#parts.push(part);
+      return;
+    }
+    await part.stop();
+    throw new StoppedWhileStarting(part.name);
+  }
+
   async #stopAll(): Promise<boolean> {
     const { log, stopDeadlineMs } = this.#options;
+    const parts = this.#parts.toReversed();
     let current = "";
     const stopped = (async () => {
-      for (const service of this.#started.toReversed()) {
-        current = service.name;
-        try {
-          await service.stop();
-        } catch (error) {
-          log.error({ part: service.name, error: errorMessage(error) }, "Part failed to stop");
-        }
+      for (const part of parts) {
+        current = part.name;
+        await this.#stopOne(part);
       }
       return true;
     })();
@@ -71,5 +96,16 @@ export class ServiceGroup {
     const inTime = await Promise.race([stopped, late]);
     clearTimeout(timer);
     return inTime;
+  }
+
+  async #stopOne(part: Part): Promise<void> {
+    try {
+      await part.stop();
+    } catch (error) {
+      this.#options.log.error(
+        { part: part.name, error: errorMessage(error) },
+        "Part failed to stop",
+      );
+    }
   }
 }

@@ -2,18 +2,19 @@ import {
   durationField,
   integerField,
   listField,
+  patternField,
+  portField,
   secretField,
   textField,
 } from "../core/config/field.ts";
+import { eventTypes } from "./event.ts";
 
 const hourMs = 3_600_000;
 
 /** The settings of the e-mail service and of what other rooms need of it. */
 export const emailFields = {
-  servicePort: integerField({
+  servicePort: portField({
     name: "EMAIL_SERVICE_PORT",
-    min: 0,
-    max: 65_535,
     fallback: "8085",
     doc: "Port of serve-email's health, stats and operations pages.",
   }),
@@ -55,30 +56,36 @@ export const emailFields = {
   }),
   resendAmbiguous: listField({
     name: "EMAIL_RESEND_AMBIGUOUS",
-    itemPattern: /^[a-z_]{1,64}$/,
-    item: "verification_code",
-    doc: "Types that are sent again once when the server's answer was lost after the content. Unset: verification_code. `none` for no type.",
+    itemPattern: new RegExp(`^(?:none|${eventTypes.join("|")})$`),
+    item: `none, ${eventTypes.join(", ")}`,
+    fallback: "verification_code",
+    doc: "Types that are sent again, once, when the server's answer after the content was lost. The others wait as dead letters for a person.",
   }),
 } as const;
 
+const topicName = {
+  pattern: /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/,
+  shape: "1 to 249 letters, digits, dots, underscores and dashes",
+};
+
 /** Names on the event log. */
 export const topicFields = {
-  events: textField({
+  events: patternField({
+    ...topicName,
     name: "KAFKA_TOPIC_EMAIL_EVENTS",
     fallback: "email-events",
-    charsMax: 200,
     doc: "Topic of the e-mail events.",
   }),
-  deadLetters: textField({
+  deadLetters: patternField({
+    ...topicName,
     name: "KAFKA_TOPIC_EMAIL_DLQ",
     fallback: "email-events-dlq",
-    charsMax: 200,
     doc: "Topic of what could not be sent.",
   }),
-  group: textField({
+  group: patternField({
+    ...topicName,
     name: "KAFKA_CONSUMER_GROUP",
     fallback: "email-service-group",
-    charsMax: 200,
     doc: "Consumer group of serve-email. All processes of one group share the work.",
   }),
   partitions: integerField({

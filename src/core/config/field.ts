@@ -72,7 +72,13 @@ export function textField(
 }
 
 /** Text of one shape; `shape` is the bound in words. */
-export function patternField(words: Words & { pattern: RegExp; shape: string }): Optional<string> {
+export function patternField(
+  words: WithFallback & { pattern: RegExp; shape: string },
+): ConfigField<string>;
+export function patternField(words: Words & { pattern: RegExp; shape: string }): Optional<string>;
+export function patternField(
+  words: Words & { fallback?: string; pattern: RegExp; shape: string },
+): ConfigField<string> {
   const schema = z.string().regex(words.pattern, `must be ${words.shape}`);
   return field(words, words.shape, "text", schema);
 }
@@ -157,8 +163,12 @@ export function flagField(words: WithFallback): ConfigField<boolean> {
 
 /** A comma-separated list; blanks around the items are dropped. */
 export function listField(
-  words: Words & { itemPattern: RegExp; item: string },
-): Optional<string[]> {
+  words: WithFallback & { itemPattern: RegExp; item: string },
+): ConfigField<string[]>;
+export function listField(words: Words & { itemPattern: RegExp; item: string }): Optional<string[]>;
+export function listField(
+  words: Words & { fallback?: string; itemPattern: RegExp; item: string },
+): ConfigField<string[]> {
   const bound = `1 to 100 of ${words.item}, separated by commas`;
   const schema = z
     .string()
