@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
+import type { ConfigProblem } from "../../src/core/config/parse.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
-import { checkPostgres, postgresFields, resolvePostgres } from "../../src/core/postgres/config.ts";
+import { postgresFields, resolvePostgres } from "../../src/core/postgres/config.ts";
 
 function resolve(environment: Record<string, string>) {
   const { postgres } = parseConfig({ postgres: postgresFields }, environment);
-  return { options: resolvePostgres(postgres), problems: checkPostgres(postgres) };
+  const problems: ConfigProblem[] = [];
+  return { options: resolvePostgres(postgres, problems), problems };
 }
 
 test("nothing set means the embedded engine", () => {
@@ -44,6 +46,12 @@ test("a host without database and role is a problem for each", () => {
     "DB_DATABASE",
     "DB_USERNAME",
   ]);
+});
+
+test("a password without a host is a problem", () => {
+  const { options, problems } = resolve({ DB_PASSWORD: "p" });
+  expect(options).toBeUndefined();
+  expect(problems.map(({ name }) => name)).toEqual(["DB_PASSWORD"]);
 });
 
 test.each(["App", "a-b", "1a", 'a"b', "x".repeat(64)])("%j is no schema", (schema) => {
