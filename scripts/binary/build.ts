@@ -1,5 +1,5 @@
 /** The command behind scripts/build: compiles src/main.ts and all it imports into ./instant. */
-import { mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import { resolve } from "node:path";
 import { isFresh } from "./fresh.ts";
 
@@ -37,7 +37,7 @@ if (parameters.includes("--if-needed") && fresh) process.exit(0);
 const aside = resolve(repository, ".cache/build");
 mkdirSync(aside, { recursive: true });
 const outfile = resolve(aside, `instant-${process.pid}`);
-const startedAt = performance.now();
+const startedAt = new Date();
 const built = Bun.spawnSync(
   [process.execPath, "build", ...flags, "src/main.ts", "--outfile", outfile],
   { cwd: repository, stdout: "pipe", stderr: "pipe" },
@@ -50,7 +50,9 @@ if (!built.success) {
   console.error("scripts/build: ./instant was not built");
   process.exit(1);
 }
+// As old as the start of the build: what is changed meanwhile makes it stale.
+utimesSync(outfile, startedAt, startedAt);
 renameSync(outfile, binary);
 const megabytes = (statSync(binary).size / 1e6).toFixed(1);
-const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+const seconds = ((Date.now() - startedAt.getTime()) / 1000).toFixed(1);
 console.log(`./instant built: ${megabytes} MB in ${seconds} s`);

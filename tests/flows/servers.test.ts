@@ -1,0 +1,82 @@
+import { expect, test } from "bun:test";
+import { resolve } from "node:path";
+import { parseUrlAddress } from "../../scripts/engines/answers.ts";
+import { endServer, isAlive, wipeServer } from "../../scripts/engines/down.ts";
+import { recipes } from "../../scripts/engines/recipes.ts";
+import { ServerRecords } from "../../scripts/engines/state.ts";
+import { bringUp } from "../../scripts/engines/up.ts";
+import { findEngine } from "../support/engines.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const redis = findEngine("redis");
+const repository = resolve(import.meta.dir, "../..");
+
+/** scripts/servers with records of its own; whatever it started is gone when the scope ends. */
+function openServers(environment: Record<string, string> = {}) {
+  const directory = temporaryDirectory();
+  const records = new ServerRecords(directory.path);
+  const said: string[] = [];
+  const say = (line: string) => said.push(line);
+  return {
+    records,
+    said,
+    up: () => bringUp("redis", { repository, records, environment, say }),
+    [Symbol.asyncDispose]: async () => {
+      const left = records.find("redis");
+      if (left !== undefined) await endServer(left, records);
+      directory[Symbol.dispose]();
+    },
+  };
+}
+
+test.skipIf(redis === undefined)(
+  "up starts a server once, down ends it, wipe forgets",
+  async () => {
+    await using servers = openServers();
+    const first = await servers.up();
+    const second = await servers.up();
+    expect(second).toEqual(first);
+    expect(parseUrlAddress(first.variables["REDIS_URL"] ?? "", 0).host).toBe("127.0.0.1");
+    await endServer(first, servers.records);
+    expect(await isAlive(first)).toBe(false);
+    expect(await recipes.redis.answers(first.variables)).toBe(false);
+    expect(servers.records.find("redis")).toBeUndefined();
+    wipeServer("redis", servers.records);
+  },
+);
+
+test.skipIf(redis === undefined)("a server that died is started again by the next up", async () => {
+  await using servers = openServers();
+  const first = await servers.up();
+  if (first.origin.kind === "process") process.kill(first.origin.process.pid, "SIGKILL");
+  const second = await servers.up();
+  expect(second.origin).not.toEqual(first.origin);
+  expect(await recipes.redis.answers(second.variables)).toBe(true);
+});
+
+test.skipIf(redis === undefined)(
+  "a server the environment points to is used and never ended",
+  async () => {
+    await using servers = openServers({ REDIS_URL: redis ?? "" });
+    const given = await servers.up();
+    expect(given).toEqual({
+      name: "redis",
+      variables: { REDIS_URL: redis ?? "" },
+      origin: { kind: "given" },
+    });
+    await endServer(given, servers.records);
+    expect(await recipes.redis.answers(given.variables)).toBe(true);
+  },
+);
+
+test.skipIf(redis === undefined)(
+  "an address where nothing answers is said, and ours serves",
+  async () => {
+    await using servers = openServers({ REDIS_URL: "redis://:secret@127.0.0.1:1/0" });
+    const server = await servers.up();
+    expect(server.origin.kind).not.toBe("given");
+    const said = servers.said.join("\n");
+    expect(said).toContain("REDIS_URL=redis://…@127.0.0.1:1/0 does not answer");
+    expect(said).not.toContain("secret");
+  },
+);
