@@ -1,0 +1,236 @@
+import { systemClock } from "../clock.ts";
+import type { Assigned, PartitionOffset } from "./assignment.ts";
+import { Assignment } from "./assignment.ts";
+import type { Lane } from "./lanes.ts";
+import { Lanes, laneKey } from "./lanes.ts";
+import type { Mark } from "./low-mark.ts";
+import { Orphans } from "./orphans.ts";
+import type { FlowRecord, RecordFlowOptions } from "./record-flow-options.ts";
+
+export const unfinishedMaxDefault = 1_000;
+export const offsetsBeyondLowMarkMaxDefault = 50_000;
+/** How long aborted handlers may take to end before `drain` goes on without them. */
+const abortGraceMs = 5_000;
+
+/** A record that waits in its lane or runs. */
+interface Run<R> {
+  readonly record: R;
+  /** Whose low mark it holds back; undefined once its partition was revoked. */
+  assigned: Assigned | undefined;
+  mark: Mark;
+}
+
+/**
+ * Takes the records of a subscription's partitions, runs them in one lane per key, and says which
+ * offsets may be committed. It fetches, commits and waits for nothing itself; the adapter does.
+ *
+ * Flowing: offered records start as soon as their lane is free.
+ * Paused: nothing starts, what runs goes on, records are taken up to the bounds. Assigning and
+ * revoking do not end it.
+ * Ended (by `drain`, or by a failure: then `failed` has rejected): nothing starts or is taken, what
+ * runs goes on and may still be committed.
+ *
+ * Bounds: `unfinishedMax` records that wait or run (1,000), whatever happened to their partition;
+ * `offsetsBeyondLowMarkMax` offsets between a partition's low mark and its newest record (50,000).
+ * A record over a bound is refused; `onRoom` follows when half of the bound is free again.
+ *
+ * How an adapter uses it: `assign`, fetch from the committed offset, `offer` in ascending order;
+ * on a refusal stop fetching that partition, and after `onRoom` offer from the refused record on
+ * (kept from the batch, or fetched again). On a rebalance `revoke` what was held, then `assign`.
+ * At the end `drain`, commit `uncommitted()`, leave.
+ */
+export class RecordFlow<R extends FlowRecord> {
+  readonly #options: RecordFlowOptions<R>;
+  readonly #unfinishedMax: number;
+  readonly #offsetsBeyondMax: number;
+  readonly #lanes: Lanes<Run<R>>;
+  readonly #assignment = new Assignment();
+  readonly #refused = new Set<Assigned>();
+  readonly #orphans = new Orphans<Run<R>>();
+  readonly #abort = new AbortController();
+  readonly #failure = Promise.withResolvers<never>();
+  #paused = false;
+  #ended = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: RecordFlowOptions<R>) {
+    this.#options = options;
+    this.#unfinishedMax = options.unfinishedMax ?? unfinishedMaxDefault;
+    this.#offsetsBeyondMax = options.offsetsBeyondLowMarkMax ?? offsetsBeyondLowMarkMaxDefault;
+    this.#lanes = new Lanes((run, lane) => this.#start(run, lane));
+    this.#failure.promise.catch(() => {}); // a failure that nobody listens to is not unhandled
+  }
+
+  /** Never resolves; rejects with a handler's error or the one given to `fail`. */
+  get failed(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  get inFlight(): number {
+    return this.#lanes.running;
+  }
+
+  get unfinished(): number {
+    return this.#lanes.running + this.#lanes.waiting;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  get partitions(): readonly number[] {
+    return this.#assignment.partitions;
+  }
+
+  /** Whether a fetch of this partition is of use: it is assigned and nothing of it is refused. */
+  isFetchable(partition: number): boolean {
+    const assigned = this.#assignment.find(partition);
+    return assigned !== undefined && assigned.refused === undefined && !this.#ended;
+  }
+
+  /** Starts these partitions afresh; their records come again from the committed offset on. */
+  assign(partitions: readonly number[]): void {
+    this.revoke(partitions);
+    for (const partition of partitions) this.#assignment.add(partition);
+  }
+
+  /**
+   * Drops what waits. What runs goes on; when its record is offered again, the copy joins the run.
+   * Nothing of these partitions is committable any more.
+   */
+  revoke(partitions: readonly number[]): void {
+    const revoked = this.#assignment.remove(partitions);
+    if (revoked.size === 0) return;
+    for (const assigned of revoked) this.#refused.delete(assigned);
+    const isRevoked = ({ assigned }: Run<R>) => assigned !== undefined && revoked.has(assigned);
+    this.#lanes.dropWaiting(isRevoked);
+    for (const run of this.#lanes.runningItems()) if (isRevoked(run)) this.#orphan(run);
+    this.#makeRoom();
+  }
+
+  /**
+   * Takes a record, or refuses it (false): over a bound, partition not assigned, or flow ended.
+   * A record that was taken before is ignored (true).
+   */
+  offer(record: R): boolean {
+    const assigned = this.#assignment.find(record.partition);
+    if (assigned === undefined || this.#ended) return false;
+    const { lowMark } = assigned;
+    const { offset } = record;
+    if (lowMark.has(offset)) return true;
+    if (lowMark.distance(offset) >= this.#offsetsBeyondMax) return this.#refuse(assigned, offset);
+    if (!this.#orphans.isEmpty && this.#rejoin(assigned, offset)) return true;
+    if (this.unfinished >= this.#unfinishedMax) return this.#refuse(assigned, offset);
+    assigned.committed ??= offset;
+    this.#lanes.push(laneKey(record.key), { record, assigned, mark: lowMark.receive(offset) });
+    return true;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#lanes.shut();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#ended) this.#lanes.open();
+  }
+
+  /** The low marks of assigned partitions that are ahead of what was committed. */
+  uncommitted(): readonly PartitionOffset[] {
+    return this.#assignment.uncommitted();
+  }
+
+  /** The adapter committed these. */
+  markCommitted(offsets: Iterable<PartitionOffset>): void {
+    this.#assignment.markCommitted(offsets);
+  }
+
+  /** Ends the flow: `failed` rejects. Later failures are ignored. */
+  fail(error: unknown): void {
+    this.#end();
+    this.#failure.reject(error);
+  }
+
+  /**
+   * Ends the flow and waits for what runs; after `drainMs` aborts the handlers' signal and waits
+   * 5 s more. Resolves with how many still run; their records stay unfinished.
+   */
+  async drain(drainMs: number): Promise<number> {
+    this.#end();
+    await this.#idleWithin(drainMs);
+    if (this.inFlight > 0) {
+      this.#abort.abort(new Error("the subscription stops"));
+      await this.#idleWithin(abortGraceMs);
+    }
+    return this.inFlight;
+  }
+
+  #start(run: Run<R>, lane: Lane<Run<R>>): void {
+    const { signal } = this.#abort;
+    Promise.try(this.#options.handle, run.record, signal).then(
+      () => this.#finish(run, lane),
+      (error) => {
+        if (!signal.aborted || error !== signal.reason) this.fail(error);
+        this.#leave(run, lane);
+      },
+    );
+  }
+
+  #finish(run: Run<R>, lane: Lane<Run<R>>): void {
+    const { assigned, mark } = run;
+    this.#leave(run, lane);
+    if (assigned?.lowMark.finish(mark)) this.#options.onAdvance();
+    this.#makeRoom();
+  }
+
+  #leave(run: Run<R>, lane: Lane<Run<R>>): void {
+    if (run.assigned === undefined) this.#orphans.take(run.record.partition, run.record.offset);
+    this.#lanes.release(lane);
+    if (this.inFlight === 0) this.#onIdle?.();
+  }
+
+  #orphan(run: Run<R>): void {
+    run.assigned = undefined;
+    this.#orphans.add(run.record.partition, run.record.offset, run);
+  }
+
+  #rejoin(assigned: Assigned, offset: number): boolean {
+    const run = this.#orphans.take(assigned.partition, offset);
+    if (run === undefined) return false;
+    assigned.committed ??= offset;
+    run.assigned = assigned;
+    run.mark = assigned.lowMark.receive(offset);
+    return true;
+  }
+
+  #refuse(assigned: Assigned, offset: number): false {
+    assigned.refused = offset;
+    this.#refused.add(assigned);
+    return false;
+  }
+
+  /** Half of a bound must be free, so that fetching does not stop and go with each record. */
+  #makeRoom(): void {
+    for (const assigned of this.#refused) {
+      if (this.#ended || this.unfinished > this.#unfinishedMax / 2) return;
+      const { lowMark, refused, partition } = assigned;
+      if (refused !== undefined && lowMark.distance(refused) > this.#offsetsBeyondMax / 2) continue;
+      this.#refused.delete(assigned);
+      assigned.refused = undefined;
+      this.#options.onRoom(partition);
+    }
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#lanes.shut();
+  }
+
+  async #idleWithin(durationMs: number): Promise<void> {
+    if (this.inFlight === 0) return;
+    const idle = new AbortController();
+    this.#onIdle = () => idle.abort();
+    await (this.#options.clock ?? systemClock).sleep(durationMs, idle.signal);
+  }
+}

@@ -1,0 +1,229 @@
+import { RecordFlow } from "../../src/core/flow/record-flow.ts";
+import type { FlowRecord } from "../../src/core/flow/record-flow-options.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+
+export interface FlowBounds {
+  readonly unfinishedMax: number;
+  readonly offsetsBeyondLowMarkMax: number;
+}
+
+interface Partition {
+  readonly records: readonly FlowRecord[];
+  /** Where the next assignment starts; what was committed, by us or by another member. */
+  committed: number;
+  /** Present while it is assigned to the flow. */
+  held: { next: number; newest: number; readonly unfinished: Set<number> } | undefined;
+}
+
+/**
+ * A log, a group and a flow under test, moved one random step at a time. A simple model beside the
+ * flow knows what must be true, and every step that finds something else throws.
+ */
+export class FlowWorld {
+  readonly flow: RecordFlow<FlowRecord>;
+  readonly #bounds: FlowBounds;
+  readonly #random: SeededRandom;
+  readonly #partitions: readonly Partition[];
+  readonly #running = new Map<string, { record: FlowRecord; finish: () => void }>();
+  readonly #runningKeys = new Set<string>();
+  readonly #newestStart = new Map<string, number>();
+  readonly #finished = new Set<string>();
+  #paused = false;
+
+  constructor(random: SeededRandom, bounds: FlowBounds) {
+    this.#random = random;
+    this.#bounds = bounds;
+    this.#partitions = Array.from({ length: 3 }, (_, partition) => ({
+      records: randomRecords(random, partition),
+      committed: 0,
+      held: undefined,
+    }));
+    this.flow = new RecordFlow<FlowRecord>({
+      ...bounds,
+      handle: (record) => this.#handle(record),
+      onAdvance: () => {},
+      onRoom: () => {},
+    });
+  }
+
+  async step(): Promise<void> {
+    const dice = this.#random.below(100);
+    if (dice < 45) this.#offer();
+    else if (dice < 80) this.#finishOne();
+    else if (dice < 88) this.#commit();
+    else if (dice < 92) this.#assign();
+    else if (dice < 95) this.#revoke();
+    else if (dice < 97) this.#pause();
+    else this.#resume();
+    await settle();
+    this.#check();
+  }
+
+  /** Lets everything run to its end and checks that nothing was lost. */
+  async finish(): Promise<void> {
+    this.#resume();
+    for (let round = 0; ; round += 1) {
+      assert(round < 1_000, "the flow does not get to its end");
+      for (const [index, partition] of this.#partitions.entries()) {
+        if (partition.held === undefined) this.#assignOne(index);
+      }
+      for (let offer = 0; offer < 50; offer += 1) this.#offer();
+      while (this.#running.size > 0) {
+        this.#finishOne();
+        await settle();
+        this.#check();
+      }
+      this.#commit();
+      if (this.#partitions.every(isDone) && this.flow.unfinished === 0) break;
+    }
+    for (const { records } of this.#partitions) {
+      for (const record of records) assert(this.#finished.has(name(record)), "a record was lost");
+    }
+  }
+
+  #handle(record: FlowRecord): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    assert(!this.#paused, "a handler started while paused");
+    assert(!this.#running.has(name(record)), "a record runs twice at once");
+    assert(this.#partitions[record.partition]?.held, "a dropped record started");
+    if (record.key !== null) {
+      const key = String(record.key);
+      assert(!this.#runningKeys.has(key), "two records of a key run at once");
+      this.#runningKeys.add(key);
+      const first = !this.#finished.has(name(record));
+      const newest = this.#newestStart.get(key) ?? -1;
+      assert(!first || record.offset > newest, "a key's records started out of order");
+      this.#newestStart.set(key, Math.max(newest, record.offset));
+    }
+    this.#running.set(name(record), { record, finish: resolve });
+    return promise;
+  }
+
+  #offer(): void {
+    const partition = this.#random.pick(this.#partitions);
+    const { held } = partition ?? {};
+    if (partition === undefined || held === undefined) return;
+    const again = held.newest >= 0 && this.#random.chance(0.05); // fetched twice
+    const record = partition.records[again ? held.next - 1 : held.next];
+    if (record === undefined) return;
+    const oldest = Math.min(...held.unfinished);
+    const beyond = Number.isFinite(oldest) ? record.offset - oldest : 0;
+    const before = this.flow.unfinished;
+    const taken = this.flow.offer(record);
+    if (!taken) {
+      const isFull = before >= this.#bounds.unfinishedMax;
+      assert(isFull || beyond >= this.#bounds.offsetsBeyondLowMarkMax, "refused for no reason");
+      assert(!this.flow.isFetchable(record.partition), "refused but fetchable");
+      return;
+    }
+    if (record.offset <= held.newest) return;
+    assert(beyond < this.#bounds.offsetsBeyondLowMarkMax, "taken too far beyond the low mark");
+    held.next += 1;
+    held.newest = record.offset;
+    held.unfinished.add(record.offset);
+  }
+
+  #finishOne(): void {
+    const run = this.#random.pick([...this.#running.values()]);
+    if (run === undefined) return;
+    const { record } = run;
+    this.#running.delete(name(record));
+    this.#finished.add(name(record));
+    if (record.key !== null) this.#runningKeys.delete(String(record.key));
+    this.#partitions[record.partition]?.held?.unfinished.delete(record.offset);
+    run.finish();
+  }
+
+  #commit(): void {
+    const offsets = this.flow.uncommitted();
+    this.flow.markCommitted(offsets);
+    assert(this.flow.uncommitted().length === 0, "committed offsets are uncommitted");
+    for (const { partition, offset } of offsets) {
+      const held = this.#partitions[partition];
+      if (held !== undefined) held.committed = offset;
+    }
+  }
+
+  #assign(): void {
+    this.#assignOne(this.#random.below(this.#partitions.length));
+  }
+
+  #assignOne(index: number): void {
+    const partition = this.#partitions[index];
+    if (partition === undefined) return;
+    if (partition.held === undefined && this.#random.chance(0.3)) this.#workElsewhere(partition);
+    this.flow.assign([index]);
+    const next = partition.records.findIndex(({ offset }) => offset >= partition.committed);
+    partition.held = {
+      next: next < 0 ? partition.records.length : next,
+      newest: -1,
+      unfinished: new Set(),
+    };
+  }
+
+  #revoke(): void {
+    const index = this.#random.below(this.#partitions.length);
+    const partition = this.#partitions[index];
+    if (partition === undefined) return;
+    this.flow.revoke([index]);
+    partition.held = undefined;
+  }
+
+  /** Another member had the partition meanwhile and finished some of it. */
+  #workElsewhere(partition: Partition): void {
+    for (let count = this.#random.below(4); count > 0; count -= 1) {
+      const record = partition.records.find(({ offset }) => offset >= partition.committed);
+      if (record === undefined) return;
+      this.#finished.add(name(record));
+      partition.committed = record.offset + 1;
+    }
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.flow.pause();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.flow.resume();
+  }
+
+  #check(): void {
+    assert(this.flow.unfinished <= this.#bounds.unfinishedMax, "too many unfinished records");
+    assert(this.flow.inFlight === this.#running.size, "inFlight is wrong");
+    const uncommitted = new Map(this.flow.uncommitted().map((at) => [at.partition, at.offset]));
+    for (const [index, { held }] of this.#partitions.entries()) {
+      const offset = uncommitted.get(index);
+      assert(held !== undefined || offset === undefined, "a revoked partition is committable");
+      if (held === undefined || offset === undefined) continue;
+      const lowMark = held.unfinished.size > 0 ? Math.min(...held.unfinished) : held.newest + 1;
+      assert(offset === lowMark, `the low mark is ${offset} and should be ${lowMark}`);
+    }
+  }
+}
+
+function randomRecords(random: SeededRandom, partition: number): FlowRecord[] {
+  let offset = random.below(5);
+  return Array.from({ length: 20 + random.below(40) }, () => {
+    offset += random.chance(0.2) ? 1 + random.below(6) : 1;
+    const key = random.chance(0.2) ? null : Buffer.from(`key ${partition} ${random.below(6)}`);
+    return { partition, offset, key };
+  });
+}
+
+function isDone({ records, committed }: Partition): boolean {
+  return committed > (records.at(-1)?.offset ?? -1);
+}
+
+function name({ partition, offset }: FlowRecord): string {
+  return `${partition}:${offset}`;
+}
+
+function assert(fact: unknown, otherwise: string): asserts fact {
+  if (!fact) throw new Error(otherwise);
+}
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

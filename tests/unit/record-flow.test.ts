@@ -1,0 +1,174 @@
+import { expect, test } from "bun:test";
+import { RecordFlow } from "../../src/core/flow/record-flow.ts";
+import type { FlowRecord, RecordFlowOptions } from "../../src/core/flow/record-flow-options.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { FlowWorld } from "../support/flow-world.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
+
+type Handle = RecordFlowOptions<FlowRecord>["handle"];
+
+function record(offset: number, key: string | null = null, partition = 0): FlowRecord {
+  return { partition, offset, key: key === null ? null : Buffer.from(key) };
+}
+
+function openFlow(handle: Handle, options: Partial<RecordFlowOptions<FlowRecord>> = {}) {
+  const flow = new RecordFlow<FlowRecord>({
+    handle,
+    onAdvance: () => {},
+    onRoom: () => {},
+    ...options,
+  });
+  flow.assign([0]);
+  return flow;
+}
+
+/** Handlers that end when told: `finish(offset)`. */
+function openGate() {
+  const started: number[] = [];
+  const gates = new Map<number, PromiseWithResolvers<void>>();
+  const handle: Handle = ({ offset }) => {
+    const gate = Promise.withResolvers<void>();
+    started.push(offset);
+    gates.set(offset, gate);
+    return gate.promise;
+  };
+  const finish = async (offset: number) => {
+    gates.get(offset)?.resolve();
+    await turn();
+  };
+  return { started, handle, finish };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+test("random interleavings of fetch, finish, commit, rebalance and pause lose nothing", async () => {
+  for (let seed = 1; seed <= 250; seed += 1) {
+    const random = new SeededRandom(seed);
+    const bounds = {
+      unfinishedMax: 1 + random.below(12),
+      offsetsBeyondLowMarkMax: 1 + random.below(40),
+    };
+    const world = new FlowWorld(random, bounds);
+    try {
+      for (let step = 0; step < 150; step += 1) await world.step();
+      await world.finish();
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
+});
+
+test("a copy of a record that still runs joins the run and is finished with it", async () => {
+  const { started, handle, finish } = openGate();
+  const flow = openFlow(handle);
+  flow.offer(record(5, "a"));
+  flow.revoke([0]);
+  expect(flow.uncommitted()).toEqual([]);
+  flow.assign([0]);
+  flow.offer(record(5, "a"));
+  flow.offer(record(6, "a"));
+  expect(started).toEqual([5]);
+  expect(flow.unfinished).toBe(2);
+  await finish(5);
+  expect(started).toEqual([5, 6]);
+  expect(flow.uncommitted()).toEqual([{ partition: 0, offset: 6 }]);
+});
+
+test("what waits for a revoked partition is dropped, what runs goes on", async () => {
+  const { started, handle, finish } = openGate();
+  const flow = openFlow(handle);
+  flow.offer(record(1, "a"));
+  flow.offer(record(2, "a"));
+  flow.revoke([0]);
+  await finish(1);
+  expect(started).toEqual([1]);
+  expect(flow.unfinished).toBe(0);
+  expect(flow.partitions).toEqual([]);
+});
+
+test("fetching stops at a bound and goes on when half of it is free", async () => {
+  const { handle, finish } = openGate();
+  const room: number[] = [];
+  const flow = openFlow(handle, { unfinishedMax: 4, onRoom: (partition) => room.push(partition) });
+  for (let offset = 0; offset < 4; offset += 1) expect(flow.offer(record(offset))).toBe(true);
+  expect(flow.isFetchable(0)).toBe(true);
+  expect(flow.offer(record(4))).toBe(false);
+  expect(flow.isFetchable(0)).toBe(false);
+  await finish(0);
+  expect(room).toEqual([]);
+  await finish(3);
+  expect(room).toEqual([0]);
+  expect(flow.isFetchable(0)).toBe(true);
+});
+
+test("an unfinished record lets its partition run only so far ahead", async () => {
+  const { handle, finish } = openGate();
+  const room: number[] = [];
+  const flow = openFlow(handle, {
+    offsetsBeyondLowMarkMax: 10,
+    onRoom: (partition) => room.push(partition),
+  });
+  flow.offer(record(0));
+  flow.offer(record(9));
+  await finish(9);
+  expect(flow.offer(record(10))).toBe(false);
+  await finish(0);
+  expect(room).toEqual([0]);
+  expect(flow.offer(record(500))).toBe(true);
+});
+
+test("a handler's rejection fails the flow and its record stays uncommitted", async () => {
+  const flow = openFlow(async ({ offset }) => {
+    if (offset === 1) throw new Error("a bug");
+  });
+  for (let offset = 0; offset < 3; offset += 1) flow.offer(record(offset));
+  expect(flow.failed).rejects.toThrow("a bug");
+  await turn();
+  expect(flow.uncommitted()).toEqual([{ partition: 0, offset: 1 }]);
+  expect(flow.offer(record(3))).toBe(false);
+});
+
+test("a drain waits, then aborts; what was left by the abort stays uncommitted", async () => {
+  const clock = new FakeClock();
+  const gate = openGate();
+  const flow = openFlow(
+    (item, signal) =>
+      item.offset === 2
+        ? new Promise((_, reject) => {
+            signal.addEventListener("abort", () => reject(signal.reason));
+          })
+        : gate.handle(item, signal),
+    { clock },
+  );
+  for (let offset = 0; offset < 3; offset += 1) flow.offer(record(offset));
+  const drained = flow.drain(1_000);
+  await gate.finish(1);
+  await clock.advance(999);
+  await gate.finish(0);
+  expect(flow.inFlight).toBe(1);
+  await clock.advance(1);
+  expect(await drained).toBe(0);
+  expect(flow.uncommitted()).toEqual([{ partition: 0, offset: 2 }]);
+  expect(await Promise.race([flow.failed.catch(() => "failed"), "alive"])).toBe("alive");
+});
+
+test("a drain gives up handlers that do not heed the abort after 5 s", async () => {
+  const clock = new FakeClock();
+  const flow = openFlow(() => new Promise(() => {}), { clock });
+  flow.offer(record(0));
+  const drained = flow.drain(1_000);
+  await clock.advance(6_000);
+  expect(await drained).toBe(1);
+});
+
+test("keys that differ in one byte have different lanes, also when they are not text", () => {
+  const { started, handle } = openGate();
+  const flow = openFlow(handle);
+  flow.offer({ partition: 0, offset: 0, key: new Uint8Array([0xff, 0x00]) });
+  flow.offer({ partition: 0, offset: 1, key: new Uint8Array([0xfe, 0x00]) });
+  flow.offer({ partition: 0, offset: 2, key: new Uint8Array([0xff, 0x00]) });
+  flow.offer({ partition: 0, offset: 3, key: new Uint8Array() });
+  expect(started).toEqual([0, 1, 3]);
+});
