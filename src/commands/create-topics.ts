@@ -1,0 +1,56 @@
+import { loadConfig } from "../compose/config.ts";
+import { withTools } from "../compose/tools.ts";
+import type { Environment } from "../core/config/parse.ts";
+import type { TopicReport } from "../email/event-log/event-log.ts";
+import { topicSpecs } from "../email/topics.ts";
+
+const rule = "=".repeat(60);
+const connectDeadlineMs = 10_000;
+
+export interface CreateTopicsOptions {
+  readonly grow?: boolean;
+  readonly json?: boolean;
+}
+
+/** Creates the two topics, or verifies them, and says so as the guide shows. Throws when away. */
+export async function createTopics(
+  environment: Environment,
+  options: CreateTopicsOptions,
+): Promise<number> {
+  const config = loadConfig(environment);
+  const { topics } = config;
+  return withTools(config, async (tools) => {
+    const eventLog = await tools.eventLog();
+    const say = (line: string) => {
+      if (!options.json) process.stdout.write(`${line}\n`);
+    };
+    say(rule);
+    say("Kafka Topic Initialization");
+    say(rule);
+    say(`Kafka Brokers: ${eventLog.address}`);
+    say(`Email Events Topic: ${topics.events}`);
+    say(`DLQ Topic: ${topics.deadLetters}`);
+    say(`Partitions: ${topics.partitions}`);
+    say(`Replication Factor: ${topics.replicationFactor}`);
+    say(`${rule}\n`);
+    say("Connecting to Kafka...");
+    await eventLog.ping({ deadlineMs: connectDeadlineMs });
+    say("✓ Connected to Kafka\n");
+    say("Creating topics...");
+    const grow = options.grow ?? false;
+    const reports = await eventLog.createTopics(topicSpecs(topics), { grow });
+    for (const report of reports) for (const line of reportLines(report)) say(line);
+    if (options.json) process.stdout.write(`${JSON.stringify({ topics: reports })}\n`);
+    return 0;
+  });
+}
+
+function reportLines({ topic, outcome, partitions, differences }: TopicReport): string[] {
+  const size = `${partitions} partition${partitions === 1 ? "" : "s"}`;
+  const line = {
+    created: `✓ Topic '${topic}' created successfully`,
+    exists: `✓ Topic '${topic}' already exists (${size})`,
+    grown: `✓ Topic '${topic}' grown to ${size}`,
+  }[outcome];
+  return [line, ...differences.map((difference) => `  ! ${difference}`)];
+}

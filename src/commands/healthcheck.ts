@@ -1,0 +1,33 @@
+import { loadConfig } from "../compose/config.ts";
+import type { Environment } from "../core/config/parse.ts";
+
+const deadlineMs = 4000;
+
+/** Asks `url`, or the /health of whichever service runs here: 0 when one answers 2xx, else 1. */
+export async function healthcheck(
+  environment: Environment,
+  url: string | undefined,
+): Promise<number> {
+  const urls = url === undefined ? localUrls(environment) : [url];
+  for (const candidate of urls) {
+    const answer = await ask(candidate);
+    if (answer === undefined) continue;
+    process.stdout.write(`${candidate}: ${answer.status}\n`);
+    return answer.ok ? 0 : 1;
+  }
+  process.stderr.write(`instant: no answer from ${urls.join(" or ")}\n`);
+  return 1;
+}
+
+function localUrls(environment: Environment): readonly string[] {
+  const { email, auth } = loadConfig(environment);
+  return [email.servicePort, auth.servicePort].map((port) => `http://127.0.0.1:${port}/health`);
+}
+
+async function ask(url: string): Promise<Response | undefined> {
+  try {
+    return await fetch(url, { signal: AbortSignal.timeout(deadlineMs) });
+  } catch {
+    return undefined;
+  }
+}

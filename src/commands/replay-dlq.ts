@@ -1,0 +1,154 @@
+import { createInterface } from "node:readline/promises";
+import { loadConfig } from "../compose/config.ts";
+import type { Engines } from "../compose/engines.ts";
+import { withTools } from "../compose/tools.ts";
+import { systemClock } from "../core/clock.ts";
+import type { Environment } from "../core/config/parse.ts";
+import { throwProblems } from "../core/config/parse.ts";
+import type { ReplayDeps } from "../email/dead-letters/replay.ts";
+import { moveLetters, planReplay } from "../email/dead-letters/replay.ts";
+import type { ReplayPlace } from "../email/dead-letters/replay-place.ts";
+import { ReplayPlaceFile } from "../email/dead-letters/replay-place.ts";
+import { histogramJson, histogramLines, replayTotal } from "../email/dead-letters/replay-report.ts";
+import type { ParsedReplayFlags, ReplayFlags } from "./replay-flags.ts";
+import { parseReplayFlags } from "./replay-flags.ts";
+import { exitUsage } from "./run-command.ts";
+
+/** Looks, shows what would be put back, asks, puts back. Exit 0 also when there was nothing. */
+export async function replayDlq(environment: Environment, flags: ReplayFlags): Promise<number> {
+  const config = loadConfig(environment);
+  const parsed = parseReplayFlags(flags, systemClock.now());
+  const { topics, app } = config;
+  const placeFile = new ReplayPlaceFile(app.dataDirectory, topics.deadLetters, filterText(flags));
+  return withTools(config, async (engines) => {
+    const deps = {
+      eventLog: await engines.eventLog(),
+      ledger: await engines.ledger(),
+      clock: systemClock,
+      deadLetterTopic: topics.deadLetters,
+      eventsTopic: topics.events,
+    };
+    const unfinished = flags.restart ? undefined : placeFile.load();
+    const place = unfinished ?? (await newPlace(engines, deps.deadLetterTopic, parsed));
+    const say = (line: string) => {
+      if (!flags.json) process.stdout.write(`${line}\n`);
+    };
+    const { address } = deps.eventLog;
+    say(`Dead letters in ${deps.deadLetterTopic} at ${address}`);
+    if (unfinished !== undefined) {
+      const { replayed, startedAt } = unfinished;
+      say(`Continuing the replay begun at ${startedAt}, which has put back ${replayed}`);
+    }
+    return replay(deps, { flags, parsed, place, placeFile, say });
+  });
+}
+
+interface ReplayRun {
+  readonly flags: ReplayFlags;
+  readonly parsed: ParsedReplayFlags;
+  readonly place: ReplayPlace;
+  readonly placeFile: ReplayPlaceFile;
+  readonly say: (line: string) => void;
+}
+
+async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
+  const { flags, parsed, place, placeFile, say } = run;
+  const { selection, limit, perSecond } = parsed;
+  const histogram = await planReplay(deps, { selection, place, limit });
+  const total = replayTotal(histogram);
+  say("");
+  for (const line of histogramLines(histogram)) say(line);
+  say("");
+  if (flags.dryRun || total === 0) {
+    say(total === 0 ? "Nothing to put back" : `Would put back ${total} (--dry-run)`);
+    if (total === 0) placeFile.remove();
+    report(flags, { dryRun: flags.dryRun ?? false, classes: histogramJson(histogram), total });
+    return 0;
+  }
+  if (!flags.yes && !(await confirmed(total, deps.eventsTopic))) return exitUsage;
+  const abort = new AbortController();
+  const onSignal = () => abort.abort();
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
+  const end = await moveLetters(deps, {
+    selection,
+    place,
+    limit,
+    perSecond,
+    signal: abort.signal,
+    onProgress: (newest) => {
+      placeFile.save(newest);
+      showProgress(newest.replayed - place.replayed, total);
+    },
+  });
+  const complete = !abort.signal.aborted;
+  if (complete) placeFile.remove();
+  const moved = end.replayed - place.replayed;
+  say(
+    complete
+      ? `✓ Put back ${moved} dead letters`
+      : `Interrupted after ${moved} of ${total}; run the same command again to go on`,
+  );
+  report(flags, { replayed: moved, complete, classes: histogramJson(histogram) });
+  return complete ? 0 : 1;
+}
+
+/** From `--from-offset` (or the oldest) to the newest letter there is now, per partition. */
+async function newPlace(
+  engines: Engines,
+  topic: string,
+  { fromOffset, toOffset, partition }: ParsedReplayFlags,
+): Promise<ReplayPlace> {
+  const all = await (await engines.eventLog()).offsets(topic);
+  const chosen = all.filter((range) => partition === undefined || range.partition === partition);
+  if (chosen.length === 0) {
+    const problem = `must be one of ${all.map((range) => range.partition).join(", ")}`;
+    throwProblems([{ name: "--partition", problem }]);
+  }
+  if (fromOffset !== undefined && chosen.length > 1) {
+    const problem = "is needed with an offset, because the topic has several";
+    throwProblems([{ name: "--partition", problem }]);
+  }
+  return {
+    startedAt: new Date().toISOString(),
+    replayed: 0,
+    partitions: chosen.map((range) => ({
+      partition: range.partition,
+      next: Math.max(fromOffset ?? 0, range.earliest),
+      to: Math.min(toOffset ?? Number.MAX_SAFE_INTEGER, range.next),
+    })),
+  };
+}
+
+/** The same text for the same filters: what is only about this run is left out. */
+function filterText(flags: ReplayFlags): string {
+  const {
+    restart: _restart,
+    dryRun: _dryRun,
+    yes: _yes,
+    json: _json,
+    rate: _rate,
+    ...filters
+  } = flags;
+  return JSON.stringify(Object.entries(filters).toSorted());
+}
+
+async function confirmed(total: number, topic: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    process.stderr.write("instant: no terminal to ask on; add --yes to put them back\n");
+    return false;
+  }
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await lines.question(`Put ${total} dead letters back on ${topic}? [y/N] `);
+  lines.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+function showProgress(moved: number, total: number): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r${moved} of ${total}${moved >= total ? "\n" : ""}`);
+}
+
+function report(flags: ReplayFlags, result: object): void {
+  if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+}

@@ -1,0 +1,38 @@
+import { coreErrors } from "../core/error-codes.ts";
+import { isInstantError } from "../core/errors.ts";
+import { createLog } from "../core/log.ts";
+
+/** Exit codes: 0 done, 1 operating failure, 2 usage or configuration. */
+export const exitUsage = 2;
+const exitFailure = 1;
+/** How long what still holds the event loop may keep a finished process. */
+const lingerMs = 500;
+
+/**
+ * Runs a command and ends the process with the exit code it returns. An operating failure is one
+ * line on stderr; anything else is a fault of ours and one JSON line on the log.
+ */
+export async function runCommand(command: () => Promise<number>): Promise<void> {
+  process.on("unhandledRejection", crash);
+  process.on("uncaughtException", crash);
+  try {
+    end(await command());
+  } catch (error) {
+    if (!isInstantError(error)) {
+      crash(error);
+      return;
+    }
+    process.stderr.write(`instant: ${error.message}\n`);
+    end(error.row === coreErrors.configInvalid ? exitUsage : exitFailure);
+  }
+}
+
+function end(exitCode: number): void {
+  process.exitCode = exitCode;
+  setTimeout(() => process.exit(exitCode), lingerMs).unref();
+}
+
+function crash(error: unknown): void {
+  createLog({ service: "instant", level: "error" }).error({ err: error }, "Crashed");
+  process.exit(exitFailure);
+}

@@ -1,0 +1,33 @@
+import type { Hono } from "hono";
+import type { HttpEnvironment } from "../core/http/environment.ts";
+import { loopbackOnly } from "../core/http/loopback-only.ts";
+import type { InboxPageOptions } from "./pages/inbox.tsx";
+import { inboxPage } from "./pages/inbox.tsx";
+
+/** The mail's own HTML, alone in its frame: nothing in it runs, and nothing is loaded from outside. */
+const mailHeaders = {
+  "Content-Type": "text/html; charset=utf-8",
+  "Cache-Control": "no-store",
+  "Content-Security-Policy":
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
+  "X-Frame-Options": "SAMEORIGIN",
+};
+
+/** Adds the inbox of EMAIL_MODE=log to an app, for this machine alone: its mails hold codes. */
+export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxPageOptions): void {
+  const { inbox } = options;
+  app.use("/inbox/*", loopbackOnly());
+  app.get("/inbox", () => inboxPage(options));
+  app.get("/inbox/newest", (context) => {
+    return context.json({ newest: String(inbox.list(1)[0]?.id ?? 0) });
+  });
+  app.get("/inbox/:id{\\d{1,15}}", (context) =>
+    inboxPage(options, Number(context.req.param("id"))),
+  );
+  app.get("/inbox/:id{\\d{1,15}}/html", (context) => {
+    const mail = inbox.find(Number(context.req.param("id")));
+    return mail === undefined
+      ? context.notFound()
+      : new Response(mail.html, { headers: mailHeaders });
+  });
+}

@@ -1,0 +1,99 @@
+import { Command } from "commander";
+import packageJson from "../package.json" with { type: "json" };
+import { exitUsage, runCommand } from "./commands/run-command.ts";
+
+/** argv → command. What a command needs is imported when it is the one that runs. */
+const program = new Command("instant")
+  .description("Passwordless sign-in by e-mail code, and the e-mail service behind it.")
+  .version(packageJson.version)
+  .option("--env-file <file>", "read variables from a file; the environment's own win")
+  .showHelpAfterError("(instant --help lists the commands)")
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? 0 : exitUsage);
+  });
+
+/** The variables for a command: the process's and those of --env-file. */
+async function environment() {
+  const { loadEnvironment } = await import("./commands/environment.ts");
+  return loadEnvironment(program.opts()["envFile"]);
+}
+
+program
+  .command("serve-auth")
+  .description("the sign-in API, on AUTH_SERVICE_PORT (8080)")
+  .action(() =>
+    runCommand(async () => {
+      const { serveAuth } = await import("./commands/serve-auth.ts");
+      return serveAuth(await environment());
+    }),
+  );
+
+program
+  .command("serve-email")
+  .description("the e-mail worker, and its health pages on EMAIL_SERVICE_PORT (8085)")
+  .action(() =>
+    runCommand(async () => {
+      const { serveEmail } = await import("./commands/serve-email.ts");
+      return serveEmail(await environment());
+    }),
+  );
+
+program
+  .command("dev")
+  .description("both services in one process on embedded engines, with an inbox page")
+  .action(() =>
+    runCommand(async () => {
+      const { dev } = await import("./commands/dev.ts");
+      return dev(await environment());
+    }),
+  );
+
+program
+  .command("create-topics")
+  .description("create or verify the topics")
+  .option("--grow", "add partitions to a topic that has fewer than KAFKA_TOPIC_PARTITIONS")
+  .option("--json", "print the report as JSON")
+  .action((options) =>
+    runCommand(async () => {
+      const { createTopics } = await import("./commands/create-topics.ts");
+      return createTopics(await environment(), options);
+    }),
+  );
+
+program
+  .command("replay-dlq")
+  .description("put dead letters back on the topic they came from")
+  .option("--from-offset [offset]", "first dead letter to look at; without a value the oldest")
+  .option("--to-offset <offset>", "look at dead letters before this offset")
+  .option("--partition <number>", "look at one partition of the dead-letter topic")
+  .option("--since <time>", "failed at or after this time (2026-01-31T12:00:00Z, or 2h ago: 2h)")
+  .option("--class <classes>", "of these classes, separated by commas")
+  .option("--id <message_id>", "of this message_id")
+  .option("--recipient <address>", "to this address")
+  .option("--limit <count>", "put back at most so many")
+  .option("--rate <per_second>", "put back at most so many a second (default 1000)")
+  .option("--max-replays <count>", "leave letters that were replayed this often (default 3)")
+  .option("--include-forgotten", "take too_old letters: they may have been sent before")
+  .option("--restart", "begin anew instead of continuing an unfinished replay")
+  .option("--dry-run", "only show what would be put back")
+  .option("--yes", "do not ask; needed when no terminal is there to ask on")
+  .option("--json", "print the report as JSON")
+  .action((options) =>
+    runCommand(async () => {
+      const { replayDlq } = await import("./commands/replay-dlq.ts");
+      return replayDlq(await environment(), options);
+    }),
+  );
+
+program
+  .command("healthcheck")
+  .description("exit 0 when a service answers that it is healthy, else 1 (for containers)")
+  .argument("[url]", "what to ask; without it the /health of serve-email, then of serve-auth")
+  .action((url) =>
+    runCommand(async () => {
+      const { healthcheck } = await import("./commands/healthcheck.ts");
+      return healthcheck(await environment(), url);
+    }),
+  );
+
+await program.parseAsync();

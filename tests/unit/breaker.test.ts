@@ -1,0 +1,76 @@
+import { describe, expect, test } from "bun:test";
+import type { BreakerState } from "../../src/core/flow/breaker.ts";
+import { Breaker } from "../../src/core/flow/breaker.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+function openBreaker(answers: (string | undefined)[]) {
+  const clock = new FakeClock();
+  const startedAt = clock.now();
+  const probedAt: number[] = [];
+  const changes: BreakerState["kind"][] = [];
+  const breaker = new Breaker({
+    clock,
+    probe: async () => {
+      probedAt.push(clock.now() - startedAt);
+      return answers.shift();
+    },
+    probeDelayMsMin: 1000,
+    probeDelayMsMax: 5000,
+    onChange: (state) => changes.push(state.kind),
+  });
+  return { breaker, clock, probedAt, changes };
+}
+
+describe("a breaker", () => {
+  test("lets work through while it is closed", async () => {
+    const { breaker } = openBreaker([]);
+    await breaker.untilClosed();
+    expect(breaker.state).toEqual({ kind: "closed" });
+  });
+
+  test("asks after 1, 2, 4, 5, 5 s until the other side is back", async () => {
+    const { breaker, clock, probedAt, changes } = openBreaker(["a", "b", "c", "d", undefined]);
+    breaker.trip("away");
+    await clock.advance(60_000);
+    expect(probedAt).toEqual([1000, 3000, 7000, 12_000, 17_000]);
+    expect(changes).toEqual(["open", "closed"]);
+  });
+
+  test("says the newest reason and since when", () => {
+    const { breaker, clock } = openBreaker(["still"]);
+    breaker.trip("first");
+    breaker.trip("second");
+    expect(breaker.state).toEqual({ kind: "open", reason: "second", since: clock.now() });
+  });
+
+  test("wakes all who wait once it closes", async () => {
+    const { breaker, clock } = openBreaker([undefined]);
+    breaker.trip("away");
+    const woken: number[] = [];
+    const waits = [1, 2].map((waiter) => breaker.untilClosed().then(() => woken.push(waiter)));
+    await clock.advance(999);
+    expect(woken).toEqual([]);
+    await clock.advance(1);
+    await Promise.all(waits);
+    expect(woken).toEqual([1, 2]);
+  });
+
+  test("lets one who waits go at the time it named, still open", async () => {
+    const { breaker, clock } = openBreaker(["a", "b", "c"]);
+    breaker.trip("away");
+    const wait = breaker.untilClosed({ untilMs: clock.now() + 500 });
+    await clock.advance(500);
+    await wait;
+    expect(breaker.state.kind).toBe("open");
+  });
+
+  test("stops asking when it is stopped, and lets everyone go", async () => {
+    const { breaker, clock, probedAt } = openBreaker(["a", "b"]);
+    breaker.trip("away");
+    const wait = breaker.untilClosed();
+    breaker.stop();
+    await wait;
+    await clock.advance(60_000);
+    expect(probedAt).toEqual([]);
+  });
+});

@@ -1,0 +1,82 @@
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  choiceField,
+  durationField,
+  integerField,
+  secretField,
+  textField,
+} from "../../src/core/config/field.ts";
+import { parseConfig } from "../../src/core/config/parse.ts";
+import { isInstantError } from "../../src/core/errors.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const groups = {
+  one: {
+    port: integerField({ name: "PORT", min: 1, max: 65_535, fallback: "8080", doc: "A port." }),
+    mode: choiceField({ name: "MODE", choices: ["log", "smtp"], fallback: "log", doc: "A mode." }),
+    wait: durationField({ name: "WAIT", minMs: 0, maxMs: 60_000, fallback: "10s", doc: "A wait." }),
+  },
+  two: {
+    name: textField({ name: "NAME", doc: "A name." }),
+    password: secretField({ name: "PASSWORD", charsMin: 8, doc: "A password." }),
+  },
+};
+
+function problemsOf(environment: Record<string, string>): string[] {
+  try {
+    parseConfig(groups, environment);
+    return [];
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+    return error.message.split("\n").slice(1);
+  }
+}
+
+describe("the configuration", () => {
+  test("has its fallbacks, typed, when nothing is set", () => {
+    expect(parseConfig(groups, {})).toEqual({
+      one: { port: 8080, mode: "log", wait: 10_000 },
+      two: { name: undefined, password: undefined },
+    });
+  });
+
+  test("takes an empty variable as unset", () => {
+    expect(parseConfig(groups, { PORT: "", NAME: "" }).one.port).toBe(8080);
+  });
+
+  test("reports every problem at once, with the variable, the bound and an example", () => {
+    expect(problemsOf({ PORT: "70000", MODE: "mail", WAIT: "1 minute" })).toEqual([
+      '  PORT must be a whole number from 1 to 65535 (it is "70000"); for example PORT=8080',
+      '  MODE must be one of log, smtp (it is "mail"); for example MODE=log',
+      '  WAIT must be a duration from 0 to 1m, such as 90s, 10m or 1h30m (it is "1 minute"); for example WAIT=10s',
+    ]);
+  });
+
+  test("never shows a secret", () => {
+    const [problem] = problemsOf({ PASSWORD: "hunter2" });
+    expect(problem).toContain("PASSWORD must be at least 8 characters");
+    expect(problem).not.toContain("hunter2");
+  });
+
+  test("reads a secret from the file that NAME_FILE names", () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "password");
+    writeFileSync(path, "correct horse\n");
+    expect(parseConfig(groups, { PASSWORD_FILE: path }).two.password).toBe("correct horse");
+  });
+
+  test("refuses a secret that is given twice, or in a file that is not there", () => {
+    expect(problemsOf({ PASSWORD: "long enough", PASSWORD_FILE: "/none" })).toEqual([
+      "  PASSWORD_FILE and PASSWORD are both set; keep one of them",
+    ]);
+    expect(problemsOf({ PASSWORD_FILE: "/none" })).toEqual([
+      "  PASSWORD_FILE names a file that cannot be read: /none",
+    ]);
+  });
+
+  test("reads no file for a variable that is no secret", () => {
+    expect(parseConfig(groups, { NAME_FILE: "/none" }).two.name).toBeUndefined();
+  });
+});
