@@ -1,0 +1,96 @@
+import type { ConfigValues } from "../config/field.ts";
+import { addressField, integerField, secretField, urlField } from "../config/field.ts";
+import type { ConfigProblem } from "../config/parse.ts";
+
+export const redisFields = {
+  url: urlField({
+    name: "REDIS_URL",
+    protocols: ["redis:", "rediss:"],
+    secret: true,
+    example: "redis://:password@localhost:6379/0",
+    doc: "Redis, with user, password and database as in redis://user:password@host:6379/0; rediss:// for TLS. Unset (with REDIS_ADDR): the embedded SQLite file.",
+  }),
+  address: addressField({
+    name: "REDIS_ADDR",
+    portDefault: 6379,
+    doc: "Redis, as host:port; instead of REDIS_URL.",
+  }),
+  password: secretField({
+    name: "REDIS_PASSWORD",
+    doc: "Password of the Redis at REDIS_ADDR.",
+  }),
+  db: integerField({
+    name: "REDIS_DB",
+    min: 0,
+    max: 9999,
+    fallback: "0",
+    doc: "Number of the database in the Redis at REDIS_ADDR.",
+  }),
+} as const;
+
+export interface RedisConnection {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly db: number;
+  readonly tls: boolean;
+}
+
+/**
+ * Where Redis is; undefined when no address is set, which means the embedded engine. What does not
+ * fit together is pushed to `problems`.
+ */
+export function resolveRedis(
+  config: ConfigValues<typeof redisFields>,
+  problems: ConfigProblem[],
+): RedisConnection | undefined {
+  const { url, address, password, db } = config;
+  if (url !== undefined && address !== undefined) {
+    problems.push({ name: "REDIS_URL", problem: "and REDIS_ADDR are both set; keep one of them" });
+    return undefined;
+  }
+  if (url !== undefined) {
+    const place = "belongs to REDIS_ADDR; write it into REDIS_URL instead";
+    if (password !== undefined) problems.push({ name: "REDIS_PASSWORD", problem: place });
+    if (db !== 0) problems.push({ name: "REDIS_DB", problem: place });
+    return parseRedisUrl(url, problems);
+  }
+  if (address === undefined) {
+    if (password !== undefined) {
+      const problem = "is set, but neither REDIS_ADDR nor REDIS_URL says where Redis is";
+      problems.push({ name: "REDIS_PASSWORD", problem });
+    }
+    return undefined;
+  }
+  return { ...address, username: undefined, password, db, tls: false };
+}
+
+function parseRedisUrl(text: string, problems: ConfigProblem[]): RedisConnection | undefined {
+  const url = new URL(text);
+  const db = /^\/?(\d{0,4})$/.exec(url.pathname)?.[1];
+  const username = decode(url.username);
+  const password = decode(url.password);
+  if (db === undefined || url.hostname === "" || username === undefined || password === undefined) {
+    const problem = "must be as redis://user:password@host:6379/0, with a number as the database";
+    problems.push({ name: "REDIS_URL", problem });
+    return undefined;
+  }
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: Number(url.port || 6379),
+    username: username || undefined,
+    password: password || undefined,
+    db: Number(db),
+    tls: url.protocol === "rediss:",
+  };
+}
+
+/** Undefined when the escapes are broken. */
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,125 @@
+import { unreachable } from "../../core/errors.ts";
+import { decideAcceptance } from "./acceptance-rules.ts";
+import { boundedEvidence, boundedNote, boundedText } from "./bounded-text.ts";
+import type {
+  AdvanceOutcome,
+  BuriedPosition,
+  Claim,
+  LedgerChange,
+  LedgerState,
+} from "./delivery-ledger.ts";
+import type { Decision, StoredRecord } from "./stored-record.ts";
+import { amend, answer, transition } from "./stored-record.ts";
+
+/**
+ * What an owner may make of its claim: the rules of `advance`, the same for every store. Owner and
+ * fence decide, not the lease: an owner that nobody replaced goes on after it. Pure.
+ */
+export function decideAdvance(
+  record: StoredRecord | undefined,
+  claim: Claim,
+  change: LedgerChange,
+  now: number,
+): Decision<AdvanceOutcome> {
+  if (change.kind === "accepted") return decideAcceptance(record, claim, change.smtp, now);
+  if (record === undefined) return answer({ kind: "lost", state: "none" });
+  if (!isOwner(record, claim)) return lost(record);
+  switch (change.kind) {
+    case "renew":
+      return isOpen(record) ? done(amend(record, lease(change, now))) : lost(record);
+    case "submitting":
+      return submitting(record, change, now);
+    case "deferred":
+      return deferred(record, change, now);
+    case "rejected":
+    case "ambiguous":
+    case "expired":
+    case "suppressed":
+      return ended(record, change, now);
+    default:
+      return unreachable(change);
+  }
+}
+
+/** Where the dead letter of a mail that was given up lies; the first one stays. */
+export function decideBuried(
+  record: StoredRecord | undefined,
+  buried: BuriedPosition,
+  now: number,
+): Decision<void> {
+  if (record === undefined || record.buried !== undefined) return answer(undefined);
+  const { state } = record;
+  if (state !== "rejected" && state !== "ambiguous") return answer(undefined);
+  const note = `buried in partition ${buried.partition} at offset ${buried.offset}`;
+  const write = transition(record, state, { at: now, note, patch: { buried } });
+  return { write, outcome: undefined };
+}
+
+export function isOwner(record: StoredRecord, claim: Claim): boolean {
+  return record.owner === claim.owner && record.fence === claim.fence;
+}
+
+export function isOpen(record: StoredRecord): boolean {
+  return record.state === "claimed" || record.state === "submitting";
+}
+
+export function done(write: StoredRecord): Decision<AdvanceOutcome> {
+  return { write, outcome: { kind: "done" } };
+}
+
+type Change<K extends LedgerChange["kind"]> = Extract<LedgerChange, { readonly kind: K }>;
+type Ending = Change<"rejected" | "ambiguous" | "expired" | "suppressed">;
+
+function submitting(record: StoredRecord, change: Change<"submitting">, now: number) {
+  const patch = { ...lease(change, now), waiting: false };
+  if (record.state === "submitting") return done(amend(record, patch));
+  if (record.state !== "claimed") return lost(record);
+  return done(transition(record, "submitting", { at: now, patch }));
+}
+
+/** Each try begins with a claim, so a second deferral without one is the first one repeated. */
+function deferred(record: StoredRecord, change: Change<"deferred">, now: number) {
+  if (!isOpen(record)) return lost(record);
+  const patch = lease(change, now);
+  if (record.waiting) return done(amend(record, patch));
+  const attempts = record.attempts + (change.spent ? 1 : 0);
+  return done(
+    transition(record, "claimed", {
+      at: now,
+      note: boundedNote(change.reason),
+      patch: { ...patch, attempts, waiting: true },
+    }),
+  );
+}
+
+const endsFrom: Readonly<Record<Ending["kind"], readonly LedgerState[]>> = {
+  rejected: ["claimed", "submitting"],
+  ambiguous: ["submitting"],
+  expired: ["claimed"],
+  suppressed: ["claimed"],
+};
+
+function ended(record: StoredRecord, change: Ending, now: number): Decision<AdvanceOutcome> {
+  if (record.state === change.kind) return answer({ kind: "done" });
+  if (!endsFrom[change.kind].includes(record.state)) return lost(record);
+  const reason = "reason" in change ? boundedText(change.reason) : undefined;
+  const rejectedClass = change.kind === "rejected" ? change.class : undefined;
+  const evidence = change.kind === "rejected" ? change.smtp : undefined;
+  const smtp = evidence === undefined ? record.smtp : boundedEvidence(evidence);
+  const note = [rejectedClass, reason].filter((part) => part !== undefined).join(": ");
+  return done(
+    transition(record, change.kind, {
+      at: now,
+      note: note === "" ? undefined : boundedNote(note),
+      patch: { leaseUntil: now, waiting: false, class: rejectedClass, reason, smtp },
+    }),
+  );
+}
+
+function lease(change: { readonly leaseMs: number }, now: number) {
+  return { leaseUntil: now + change.leaseMs };
+}
+
+function lost(record: StoredRecord): Decision<AdvanceOutcome> {
+  return answer({ kind: "lost", state: record.state });
+}

@@ -1,0 +1,180 @@
+import { unreachable } from "../../core/errors.ts";
+import { maskEmail } from "../../core/log.ts";
+import type { ClaimOutcome, ClaimRequest } from "./delivery-ledger.ts";
+import { ledgerForgetsAfterMs } from "./delivery-ledger.ts";
+import type { Decision, StoredRecord } from "./stored-record.ts";
+import { amend, answer, blankRecord, transition } from "./stored-record.ts";
+
+/**
+ * Who may work on a mail: the rules of `claim`, the same for every store. `record` is what the
+ * store holds, `now` the store's time. Pure: the store writes the decision if, and only if, the
+ * record is still the one that was decided on.
+ */
+export function decideClaim(
+  record: StoredRecord | undefined,
+  request: ClaimRequest,
+  now: number,
+): Decision<ClaimOutcome> {
+  if (record === undefined) return claimFresh(request, now);
+  if (record.digest !== "" && record.digest !== request.digest) {
+    return answer({ kind: "id_conflict" });
+  }
+  switch (record.state) {
+    case "claimed":
+      return claimClaimed(record, request, now);
+    case "submitting":
+      return claimSubmitting(record, request, now);
+    case "accepted":
+      return answer({ kind: "accepted", sentAt: record.sentAt ?? 0 });
+    case "rejected":
+      return claimRejected(record, request, now);
+    case "ambiguous":
+      return claimAmbiguous(record, request, now);
+    case "expired":
+      return answer({ kind: "expired" });
+    case "suppressed":
+      return answer({ kind: "suppressed", reason: record.reason ?? "" });
+    default:
+      return unreachable(record.state);
+  }
+}
+
+function claimFresh(request: ClaimRequest, now: number): Decision<ClaimOutcome> {
+  const notAfter = request.eventTimestamp + ledgerForgetsAfterMs;
+  const known = request.replayCount > 0;
+  if (!known && now > notAfter) return answer({ kind: "too_old" });
+  const record: StoredRecord = {
+    ...blankRecord(request.messageId),
+    state: "claimed",
+    fence: 1,
+    owner: request.owner,
+    revision: 1,
+    leaseUntil: now + request.leaseMs,
+    replays: request.replayCount,
+    digest: request.digest,
+    eventType: request.eventType,
+    recipient: maskEmail(request.recipient),
+    history: [{ at: now, state: "claimed", fence: 1, note: undefined }],
+  };
+  return known ? claimed(record) : { ...claimed(record), notAfter };
+}
+
+function claimClaimed(record: StoredRecord, request: ClaimRequest, now: number) {
+  if (record.owner === request.owner) {
+    const leaseUntil = now + request.leaseMs;
+    return claimed(
+      amend(record, { leaseUntil, waiting: false, replays: replays(record, request) }),
+    );
+  }
+  if (record.leaseUntil > now) return held(record, "claimed", now);
+  return takeOver(record, request, now, {});
+}
+
+/** After the lease nobody knows whether the server took the mail. */
+function claimSubmitting(record: StoredRecord, request: ClaimRequest, now: number) {
+  if (record.leaseUntil > now) return held(record, "submitting", now);
+  const ambiguous = transition(record, "ambiguous", {
+    at: now,
+    note: "the lease ended in submitting",
+    patch: { leaseUntil: now, reason: "the owner went away after the content" },
+  });
+  if (mayResubmit(ambiguous, request)) return claimAmbiguous(ambiguous, request, now);
+  return { write: ambiguous, outcome: ambiguousOutcome(ambiguous) };
+}
+
+function claimRejected(record: StoredRecord, request: ClaimRequest, now: number) {
+  if (request.replayCount > record.replays) return reopen(record, request, now);
+  return answer<ClaimOutcome>({
+    kind: "rejected",
+    class: rejectedClass(record.class),
+    reason: record.reason ?? "",
+    buried: record.buried,
+  });
+}
+
+/**
+ * Only a parked mail, one with a dead letter, is replayed: a replay that meets the end of a lease
+ * in submitting must hear `ambiguous`, and hear it again. It may send the mail once more, too, so it
+ * uses up the resubmission.
+ */
+function claimAmbiguous(record: StoredRecord, request: ClaimRequest, now: number) {
+  const resubmissions = record.resubmissions + 1;
+  if (record.buried !== undefined && request.replayCount > record.replays) {
+    return reopen(record, request, now, { resubmissions });
+  }
+  if (mayResubmit(record, request)) {
+    return takeOver(record, request, now, { note: "resubmission", patch: { resubmissions } });
+  }
+  return answer<ClaimOutcome>(ambiguousOutcome(record));
+}
+
+function reopen(
+  record: StoredRecord,
+  request: ClaimRequest,
+  now: number,
+  patch: { readonly resubmissions?: number } = {},
+) {
+  const note = `replay ${request.replayCount}`;
+  return takeOver(record, request, now, {
+    note,
+    patch: { ...patch, attempts: 0, buried: undefined },
+  });
+}
+
+function takeOver(
+  record: StoredRecord,
+  request: ClaimRequest,
+  now: number,
+  options: { readonly note?: string; readonly patch?: Partial<StoredRecord> },
+): Decision<ClaimOutcome> {
+  const { note, patch } = options;
+  return claimed(
+    transition(record, "claimed", {
+      at: now,
+      note: note ?? `after the lease of fence ${record.fence}`,
+      patch: {
+        ...patch,
+        owner: request.owner,
+        fence: record.fence + 1,
+        leaseUntil: now + request.leaseMs,
+        waiting: false,
+        replays: replays(record, request),
+        class: undefined,
+        reason: undefined,
+      },
+    }),
+  );
+}
+
+function claimed(record: StoredRecord): Decision<ClaimOutcome> {
+  const { fence, attempts, replays: replayed } = record;
+  const resubmission = record.resubmissions > 0;
+  return {
+    write: record,
+    outcome: { kind: "claimed", fence, attempts, replays: replayed, resubmission },
+  };
+}
+
+function held(
+  record: StoredRecord,
+  state: "claimed" | "submitting",
+  now: number,
+): Decision<ClaimOutcome> {
+  return answer({ kind: "held", state, waitMs: record.leaseUntil - now });
+}
+
+function ambiguousOutcome(record: StoredRecord): ClaimOutcome {
+  return { kind: "ambiguous", resubmittable: record.resubmissions === 0, buried: record.buried };
+}
+
+function mayResubmit(record: StoredRecord, request: ClaimRequest): boolean {
+  return request.resubmit && record.resubmissions === 0;
+}
+
+function replays(record: StoredRecord, request: ClaimRequest): number {
+  return Math.max(record.replays, request.replayCount);
+}
+
+function rejectedClass(text: string | undefined) {
+  return text === "retries_exhausted" || text === "smtp_unavailable" ? text : "refused";
+}

@@ -1,0 +1,156 @@
+import { z } from "zod";
+import { maskEmail } from "../../core/log.ts";
+import { ledgerStates } from "./delivery-ledger.ts";
+import type { StoredRecord } from "./stored-record.ts";
+import { blankRecord, historyEntriesMax } from "./stored-record.ts";
+
+/**
+ * The record as text: JSON in a fixed order of fields, so that a store can compare the head (state,
+ * fence, owner, revision) without decoding. Times are RFC 3339; `writeTime` lets a store put them
+ * in itself. Text fields hold raw no control character (JSON escapes them), a mark of `writeTime`
+ * may.
+ */
+export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string {
+  const { class: classOf, reason, smtp, buried } = record;
+  return (
+    `${encodeHead(record)}"lease_until":"${writeTime(record.leaseUntil)}"` +
+    `,"attempts":${record.attempts},"replays":${record.replays}` +
+    `,"resubmissions":${record.resubmissions}` +
+    (record.waiting ? `,"waiting":true` : "") +
+    `,"digest":${quote(record.digest)},"event_type":${quote(record.eventType)}` +
+    `,"recipient":${quote(record.recipient)}` +
+    (record.sentAt === undefined ? "" : `,"sent_at":"${writeTime(record.sentAt)}"`) +
+    (record.late ? `,"late":true` : "") +
+    (classOf === undefined ? "" : `,"class":${quote(classOf)}`) +
+    (reason === undefined ? "" : `,"reason":${quote(reason)}`) +
+    (smtp === undefined ? "" : `,"smtp":${encodeSmtp(smtp)}`) +
+    (buried === undefined
+      ? ""
+      : `,"buried":{"partition":${buried.partition},"offset":${buried.offset}}`) +
+    `,"history":[${record.history.map((entry) => encodeEntry(entry, writeTime)).join(",")}]}`
+  );
+}
+
+/** Whoever still finds this at the beginning knows that nobody wrote the record since. */
+export function encodeHead(record: StoredRecord): string {
+  const { state, fence, owner, revision } = record;
+  return `{"state":"${state}","fence":${fence},"owner":${quote(owner)},"revision":${revision},`;
+}
+
+/**
+ * Total: a JSON object without `state`, and a text that is no JSON, were written by the older
+ * service when it had sent the mail: accepted. A `state` or shape we do not know (a newer version)
+ * is ambiguous without resubmission: a person must look.
+ */
+export function decodeRecord(messageId: string, text: string): StoredRecord {
+  const json = parseObject(text);
+  if (json === undefined || !("state" in json)) return olderRecord(messageId, json);
+  const parsed = recordSchema.safeParse(json);
+  if (!parsed.success) return unreadable(messageId);
+  const wire = parsed.data;
+  const { lease_until: leaseUntil, event_type: eventType, sent_at: sentAt, smtp, ...same } = wire;
+  return {
+    ...same,
+    messageId,
+    leaseUntil,
+    eventType,
+    sentAt,
+    class: wire.class,
+    reason: wire.reason,
+    buried: wire.buried,
+    smtp: smtp && { host: smtp.host, reply: smtp.reply, queueId: smtp.queue_id },
+    history: wire.history
+      .slice(-historyEntriesMax)
+      .map((entry) => ({ ...entry, note: entry.note })),
+  };
+}
+
+export function rfc3339(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+const count = z.int().nonnegative();
+const time = z.string().transform((text, context) => {
+  const ms = Date.parse(text);
+  if (!Number.isNaN(ms)) return ms;
+  context.addIssue("must be a time");
+  return z.NEVER;
+});
+
+const recordSchema = z.object({
+  state: z.enum(ledgerStates),
+  fence: count,
+  owner: z.string(),
+  revision: count,
+  lease_until: time,
+  attempts: count,
+  replays: count,
+  resubmissions: count,
+  waiting: z.boolean().default(false),
+  digest: z.string(),
+  event_type: z.string(),
+  recipient: z.string(),
+  sent_at: time.optional(),
+  late: z.boolean().default(false),
+  class: z.string().optional(),
+  reason: z.string().optional(),
+  smtp: z
+    .object({ host: z.string(), reply: z.string(), queue_id: z.string().optional() })
+    .optional(),
+  buried: z.object({ partition: count, offset: count }).optional(),
+  history: z.array(
+    z.object({
+      at: time,
+      state: z.enum(ledgerStates),
+      fence: count,
+      note: z.string().optional(),
+    }),
+  ),
+});
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
+
+function encodeSmtp({ host, reply, queueId }: NonNullable<StoredRecord["smtp"]>): string {
+  return JSON.stringify({ host, reply, queue_id: queueId });
+}
+
+function encodeEntry(entry: StoredRecord["history"][number], writeTime: (ms: number) => string) {
+  const note = entry.note === undefined ? "" : `,"note":${quote(entry.note)}`;
+  return `{"at":"${writeTime(entry.at)}","state":"${entry.state}","fence":${entry.fence}${note}}`;
+}
+
+function parseObject(text: string): object | undefined {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === "object" && json !== null ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As lenient as can be: whatever the older service wrote, it wrote because it had sent the mail. */
+const olderSchema = z.object({
+  sent_at: z
+    .union([time, z.number().transform(unixMs)])
+    .optional()
+    .catch(undefined),
+  recipient: z.string().transform(maskEmail).catch(""),
+  event_type: z.string().catch(""),
+});
+
+function olderRecord(messageId: string, json: object | undefined): StoredRecord {
+  const { sent_at: sentAt, recipient, event_type: eventType } = olderSchema.parse({ ...json });
+  return { ...blankRecord(messageId), state: "accepted", sentAt, recipient, eventType };
+}
+
+/** A number in seconds or in milliseconds: seconds stay below this until the year 5138. */
+function unixMs(value: number): number {
+  return value < 100_000_000_000 ? value * 1000 : value;
+}
+
+function unreadable(messageId: string): StoredRecord {
+  const reason = "the record is not one that this version can read";
+  return { ...blankRecord(messageId), state: "ambiguous", resubmissions: 1, reason };
+}

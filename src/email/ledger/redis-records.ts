@@ -1,0 +1,132 @@
+import { InstantError } from "../../core/errors.ts";
+import type { RedisClient } from "../../core/redis/client.ts";
+import { redisScript } from "../../core/redis/script.ts";
+import { isOpen, isOwner } from "./advance-rules.ts";
+import type { Claim } from "./delivery-ledger.ts";
+import { ledgerTtlMs } from "./delivery-ledger.ts";
+import { ledgerErrors } from "./error-codes.ts";
+import { decodeRecord, encodeHead, encodeRecord, rfc3339 } from "./record-codec.ts";
+import swapText from "./redis-swap.lua" with { type: "text" };
+import type { Decision, StoredRecord } from "./stored-record.ts";
+
+/** What the caller takes to be there; a wrong guess costs a second round trip, nothing else. */
+export type Guess = StoredRecord | "absent" | "unknown";
+
+interface Seen {
+  readonly record: StoredRecord | undefined;
+  /** As Redis holds it; undefined when this is a guess. */
+  readonly text: string | undefined;
+  /** Redis' time when it was read; `unread` when this is a guess. */
+  readonly now: number;
+}
+
+type SwapReply = readonly [swapped: 0 | 1, now: number, text?: string | null];
+
+const swapScript = redisScript<SwapReply>(swapText);
+const swapsMax = 20;
+const rememberedMax = 10_000;
+/** A guess is decided on at time 0; the times that come out are relative to the script's time. */
+const unread = 0;
+const relativeBelow = 100_000_000_000; // in 1973: no lease is that long, no time that early
+
+/**
+ * The records in Redis, each changed by one script that compares and writes (redis-swap.lua). The
+ * rules decide here, on what the record is taken to be: on nothing for a new id, on what this
+ * process wrote last for its own claims, so that the usual call is one round trip; and when that was
+ * wrong, on what the script found. The script writes only over the very record that was decided on,
+ * so a copy of it that runs late, or twice, changes nothing.
+ */
+export class RedisRecords {
+  readonly #redis: RedisClient;
+  readonly #keyPrefix: string;
+  /** Open claims of this process as it wrote them last; the oldest is forgotten beyond 10,000. */
+  readonly #remembered = new Map<string, StoredRecord>();
+
+  constructor(redis: RedisClient, keyPrefix: string) {
+    this.#redis = redis;
+    this.#keyPrefix = keyPrefix;
+  }
+
+  guess(claim: Claim): Guess {
+    const record = this.#remembered.get(claim.messageId);
+    return record !== undefined && isOwner(record, claim) ? record : "unknown";
+  }
+
+  async find(messageId: string): Promise<StoredRecord | undefined> {
+    const text = await this.#redis.run((redis) => redis.get(this.#key(messageId)));
+    return text === null ? undefined : decodeRecord(messageId, text);
+  }
+
+  /** `made`: there was no record before. Throws `ledger_unavailable`, `redis_unavailable`. */
+  async change<Outcome>(
+    messageId: string,
+    guess: Guess,
+    decide: (record: StoredRecord | undefined, now: number) => Decision<Outcome>,
+  ): Promise<{ readonly outcome: Outcome; readonly made: boolean }> {
+    let seen: Seen | undefined = seenAs(guess);
+    for (let swap = 0; swap < swapsMax; swap += 1) {
+      const decision: Decision<Outcome> | undefined = seen && decide(seen.record, seen.now);
+      const isRead = seen !== undefined && seen.now !== unread;
+      if (isRead && decision?.write === undefined) {
+        return { outcome: (decision as Decision<Outcome>).outcome, made: false };
+      }
+      const [swapped, now, text] = await this.#swap(messageId, seen, decision);
+      if (swapped === 1 && seen !== undefined && decision !== undefined) {
+        this.#remember(isRead ? decision.write : decide(seen.record, now).write);
+        return { outcome: decision.outcome, made: seen.record === undefined };
+      }
+      const record = typeof text === "string" ? decodeRecord(messageId, text) : undefined;
+      seen = { record, text: text ?? undefined, now };
+    }
+    const detail = `${messageId} was changed by others ${swapsMax} times in a row`;
+    throw new InstantError(ledgerErrors.ledgerUnavailable, { detail });
+  }
+
+  #swap(
+    messageId: string,
+    seen: Seen | undefined,
+    decision: Decision<unknown> | undefined,
+  ): Promise<SwapReply> {
+    const [condition, expected] = expectation(seen, decision);
+    const write = decision?.write;
+    const text = write === undefined ? "" : encodeRecord(write, writeTime);
+    const notAfter = decision?.notAfter ?? Number.MAX_SAFE_INTEGER;
+    const args = [condition, expected, text, ledgerTtlMs, notAfter];
+    return this.#redis.script(swapScript, [this.#key(messageId)], args);
+  }
+
+  #remember(record: StoredRecord | undefined): void {
+    if (record === undefined) return;
+    this.#remembered.delete(record.messageId);
+    if (!isOpen(record)) return;
+    this.#remembered.set(record.messageId, record);
+    if (this.#remembered.size <= rememberedMax) return;
+    for (const oldest of this.#remembered.keys()) {
+      this.#remembered.delete(oldest);
+      break;
+    }
+  }
+
+  #key(messageId: string): string {
+    return `${this.#keyPrefix}email:sent:${messageId}`;
+  }
+}
+
+function seenAs(guess: Guess): Seen | undefined {
+  if (guess === "unknown") return undefined;
+  return { record: guess === "absent" ? undefined : guess, text: undefined, now: unread };
+}
+
+function expectation(
+  seen: Seen | undefined,
+  decision: Decision<unknown> | undefined,
+): readonly [condition: string, expected: string] {
+  if (seen === undefined || decision?.write === undefined) return ["look", ""];
+  if (seen.record === undefined) return ["absent", ""];
+  return seen.text === undefined ? ["begins", encodeHead(seen.record)] : ["equals", seen.text];
+}
+
+/** redis-swap.lua turns the marks into times; no text in a record holds a raw control character. */
+function writeTime(ms: number): string {
+  return ms < relativeBelow ? `\u0001${ms}\u0001` : rfc3339(ms);
+}

@@ -1,0 +1,159 @@
+import { describe, expect, test } from "bun:test";
+import { ledgerForgetsAfterMs, ledgerStates } from "../../src/email/ledger/delivery-ledger.ts";
+import type { OpenLedgerStore } from "./delivery-ledger.ts";
+import type { LedgerFeatures } from "./delivery-ledger-store.ts";
+import { bringTo, mail } from "./delivery-ledger-store.ts";
+
+export function claimRules(openStore: OpenLedgerStore, features: LedgerFeatures): void {
+  const { leaseMs } = features;
+  const longMs = 60_000;
+  const fresh = {
+    kind: "claimed",
+    fence: 1,
+    attempts: 0,
+    replays: 0,
+    resubmission: false,
+  } as const;
+
+  describe("claim", () => {
+    test("a new mail is claimed with fence 1 and no attempts", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      const { request } = mail(store, features);
+      expect(await ledger.claim(request("a"))).toEqual(fresh);
+    });
+
+    test("a claim repeated by its owner says the same and renews the lease", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      const { messageId, request } = mail(store, features);
+      await ledger.claim(request("a"));
+      const before = await ledger.find(messageId);
+      expect(await ledger.claim(request("a", { leaseMs: longMs }))).toEqual(fresh);
+      const after = await ledger.find(messageId);
+      expect(after?.leaseUntil).toBeGreaterThan((before?.leaseUntil ?? 0) + longMs / 2);
+      expect(after?.history).toHaveLength(1);
+    });
+
+    test("another owner is held for what is left of the lease", async () => {
+      await using store = await openStore();
+      const [ledger, other] = [await store.open(), await store.open()];
+      const { request } = mail(store, features);
+      await ledger.claim(request("a", { leaseMs: longMs }));
+      const outcome = await other.claim(request("b"));
+      expect(outcome).toMatchObject({ kind: "held", state: "claimed" });
+      const waitMs = outcome.kind === "held" ? outcome.waitMs : 0;
+      expect(waitMs).toBeGreaterThan(longMs - 5000);
+      expect(waitMs).toBeLessThanOrEqual(longMs);
+    });
+
+    test("after the lease another owner claims with the next fence", async () => {
+      await using store = await openStore();
+      const [ledger, other] = [await store.open(), await store.open()];
+      const { request } = mail(store, features);
+      await ledger.claim(request("a"));
+      await store.pass(leaseMs + 1);
+      expect(await other.claim(request("b"))).toEqual({ ...fresh, fence: 2 });
+    });
+
+    test("a replaced owner changes nothing and is told so", async () => {
+      await using store = await openStore();
+      const [ledger, other] = [await store.open(), await store.open()];
+      const { messageId, request, claim } = mail(store, features);
+      await ledger.claim(request("a"));
+      await store.pass(leaseMs + 1);
+      await other.claim(request("b", { leaseMs: longMs }));
+      const before = await store.read(messageId);
+      for (const change of [
+        { kind: "renew", leaseMs },
+        { kind: "submitting", leaseMs },
+        { kind: "deferred", spent: true, leaseMs, reason: "451" },
+        { kind: "rejected", class: "refused", reason: "550" },
+        { kind: "ambiguous", reason: "lost" },
+        { kind: "expired" },
+        { kind: "suppressed", reason: "unsubscribed" },
+      ] as const) {
+        const outcome = await ledger.advance(claim("a"), change);
+        expect(outcome).toEqual({ kind: "lost", state: "claimed" });
+      }
+      expect(await ledger.advance(claim("b", 1), { kind: "expired" })).toMatchObject({
+        kind: "lost",
+      });
+      expect(await store.read(messageId)).toBe(before);
+    });
+
+    test("an owner that nobody replaced goes on after its lease", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      const { request, claim } = mail(store, features);
+      await ledger.claim(request("a"));
+      await store.pass(leaseMs + 1);
+      expect(await ledger.advance(claim("a"), { kind: "submitting", leaseMs })).toEqual({
+        kind: "done",
+      });
+    });
+
+    test("of many that claim at once, one has it", async () => {
+      await using store = await openStore();
+      const ledgers = await Promise.all([store.open(), store.open(), store.open()]);
+      const { request } = mail(store, features);
+      const outcomes = await Promise.all(
+        Array.from({ length: 30 }, (_, index) =>
+          ledgers[index % 3]?.claim(request(`owner-${index}`, { leaseMs: longMs })),
+        ),
+      );
+      const kinds = outcomes.map((outcome) => outcome?.kind);
+      expect(kinds.filter((kind) => kind === "claimed")).toHaveLength(1);
+      expect(kinds.filter((kind) => kind === "held")).toHaveLength(29);
+    });
+
+    test("of many that wait for a lease to end, one has it", async () => {
+      await using store = await openStore();
+      const ledgers = await Promise.all([store.open(), store.open(), store.open()]);
+      const { request } = mail(store, features);
+      await ledgers[0].claim(request("gone"));
+      await store.pass(leaseMs + 1);
+      const outcomes = await Promise.all(
+        Array.from({ length: 12 }, (_, index) =>
+          ledgers[index % 3]?.claim(request(`owner-${index}`, { leaseMs: longMs })),
+        ),
+      );
+      const winners = outcomes.filter((outcome) => outcome?.kind === "claimed");
+      expect(winners).toEqual([{ ...fresh, fence: 2 }]);
+    });
+
+    test("the same id with another digest is a conflict in every state", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      for (const state of ledgerStates) {
+        const one = mail(store, features);
+        await bringTo(ledger, one, state, longMs);
+        const outcome = await ledger.claim(one.request("b", { digest: "another" }));
+        expect([state, outcome]).toEqual([state, { kind: "id_conflict" }]);
+      }
+    });
+
+    test("an event that the ledger may have forgotten is too old, unless it is a replay", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      const eventTimestamp = store.now() - ledgerForgetsAfterMs - 1000;
+      const old = mail(store, features);
+      expect(await ledger.claim(old.request("a", { eventTimestamp }))).toEqual({ kind: "too_old" });
+      expect(await ledger.find(old.messageId)).toBeUndefined();
+      const replay = old.request("a", { eventTimestamp, replayCount: 1 });
+      expect(await ledger.claim(replay)).toEqual({ ...fresh, replays: 1 });
+      const young = mail(store, features);
+      const stillKnown = young.request("a", { eventTimestamp: eventTimestamp + 10_000 });
+      expect(await ledger.claim(stillKnown)).toEqual(fresh);
+    });
+
+    test("an old event with a record is not too old", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      const { request } = mail(store, features);
+      await ledger.claim(request("a", { leaseMs: longMs }));
+      const eventTimestamp = store.now() - 2 * ledgerForgetsAfterMs;
+      expect(await ledger.claim(request("b", { eventTimestamp }))).toMatchObject({ kind: "held" });
+    });
+  });
+}
