@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { emailAddressBound, parseMailbox } from "../email-address.ts";
 import { formatGoDuration, parseGoDuration } from "../go-duration.ts";
 
 /**
@@ -159,6 +160,16 @@ export function flagField(words: WithFallback): ConfigField<boolean> {
     .regex(/^(true|false|1|0)$/, "must be true or false")
     .transform((text) => text === "true" || text === "1");
   return field(words, "true or false", "true", schema);
+}
+
+/** An e-mail address; the domain becomes ASCII, the part before the @ stays as it is. */
+export function mailboxField(words: Words): Optional<string> {
+  const schema = z.string().transform((text, context) => {
+    const mailbox = parseMailbox(text);
+    if (mailbox === undefined) context.addIssue(`must be ${emailAddressBound}`);
+    return mailbox ?? z.NEVER;
+  });
+  return field(words, emailAddressBound, "ana@example.com", schema);
 }
 
 /** A comma-separated list; blanks around the items are dropped. */

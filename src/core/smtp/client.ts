@@ -1,0 +1,87 @@
+import { SmtpConnection } from "./connection.ts";
+import type { SmtpOptions } from "./options.ts";
+import type { SmtpOutcome, SmtpProbeOutcome } from "./outcome.ts";
+import { ConnectionPool } from "./pool.ts";
+import { serverDown } from "./server-down.ts";
+import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
+
+const idleMsMax = 20_000; // shorter than servers and firewalls keep silent connections
+
+/** Sends messages to one server over kept-open connections. */
+export interface SmtpClient extends AsyncDisposable {
+  /**
+   * Hands over one message; never throws for what the server or the network does. Waits for a free
+   * connection. A kept-open connection that turns out dead before MAIL FROM is answered is replaced
+   * once by a fresh one, silently. An aborted signal: `withheld`, unless the content has ended.
+   */
+  send(message: SmtpMessage, options: SmtpSendOptions): Promise<SmtpOutcome>;
+  /** Opens a fresh connection, logs in, and keeps it for the next message. */
+  probe(signal?: AbortSignal): Promise<SmtpProbeOutcome>;
+  /** Waits for messages on their way, then says QUIT on every connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+export function openSmtpClient(options: SmtpOptions): SmtpClient {
+  const pool = new ConnectionPool({
+    connections: options.connections,
+    idleMsMax: options.idleMsMax ?? idleMsMax,
+  });
+  const client: SmtpClient = {
+    send: async (message, sendOptions) => {
+      if (!(await pool.takeSlot(sendOptions.signal))) return { kind: "withheld" };
+      return sendInSlot(pool, options, message, sendOptions);
+    },
+    probe: async (signal) => {
+      const free = await pool.takeSlot(signal);
+      const outcome = free
+        ? await probeInSlot(pool, options, signal)
+        : { kind: "withheld" as const };
+      return outcome.kind === "withheld"
+        ? serverDown("timeout", options, "the probe was given up")
+        : outcome;
+    },
+    close: () => pool.close(),
+    [Symbol.asyncDispose]: () => pool.close(),
+  };
+  return client;
+}
+
+async function sendInSlot(
+  pool: ConnectionPool,
+  options: SmtpOptions,
+  message: SmtpMessage,
+  sendOptions: SmtpSendOptions,
+): Promise<SmtpOutcome> {
+  let connection = pool.takeIdle();
+  try {
+    if (connection !== undefined) {
+      const sent = await connection.send(message, sendOptions);
+      if (!isStale(sent)) return sent.outcome;
+    }
+    pool.makeRoom();
+    const opened = await SmtpConnection.open(options, sendOptions.signal);
+    if (!(opened instanceof SmtpConnection)) return opened;
+    connection = opened;
+    const sent = await connection.send(message, sendOptions);
+    return sent.outcome;
+  } finally {
+    pool.giveBack(connection);
+  }
+}
+
+/** A 421 at once ends a kept-open connection; a fresh one tells whether it is meant for everybody. */
+function isStale({ outcome, begun }: SentMessage): boolean {
+  return !begun && (outcome.kind === "lost" || outcome.kind === "server_down");
+}
+
+async function probeInSlot(
+  pool: ConnectionPool,
+  options: SmtpOptions,
+  signal: AbortSignal | undefined,
+): Promise<SmtpProbeOutcome | { readonly kind: "withheld" }> {
+  pool.makeRoom();
+  const opened = await SmtpConnection.open(options, signal);
+  const connection = opened instanceof SmtpConnection ? opened : undefined;
+  pool.giveBack(connection);
+  return opened instanceof SmtpConnection ? { kind: "up", host: options.host } : opened;
+}

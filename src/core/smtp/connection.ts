@@ -1,0 +1,100 @@
+import type SMTPConnection from "nodemailer/lib/smtp-connection";
+import { withoutAnswer } from "./classify-send.ts";
+import { classifySetupFailure } from "./classify-setup.ts";
+import { openSession } from "./open-session.ts";
+import type { SmtpOptions } from "./options.ts";
+import type { SmtpServerDown } from "./outcome.ts";
+import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
+import { Transmission } from "./transmission.ts";
+
+const quitTimeoutMs = 1_000;
+
+/**
+ * A session that is kept open for one message after the other.
+ *
+ * Ready: logged in, nothing in flight. Sending: one message (`send`). Unclean: the last message was
+ * refused, and its transaction may still be open: RSET goes before the next one. Ended: closed by
+ * either side; never used again. Whoever holds the connection sends one message at a time.
+ */
+export class SmtpConnection {
+  readonly #connection: SMTPConnection;
+  readonly #options: SmtpOptions;
+  #messages = 0;
+  #clean = true;
+  #quitting: Promise<void> | undefined;
+  /** When it was last used, for whoever keeps it. Unix ms. */
+  idleSince = 0;
+
+  private constructor(connection: SMTPConnection, options: SmtpOptions) {
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  /** Never throws; `withheld`: the signal was aborted. */
+  static async open(
+    options: SmtpOptions,
+    signal?: AbortSignal,
+  ): Promise<SmtpConnection | SmtpServerDown | { readonly kind: "withheld" }> {
+    try {
+      const connection = await openSession(options, signal);
+      // From here each wait has its own timer, and an idle session may be silent.
+      if (connection._socket) connection._socket.setTimeout(0);
+      return new SmtpConnection(connection, options);
+    } catch (error) {
+      if (signal?.aborted === true) return { kind: "withheld" };
+      return classifySetupFailure(error, options);
+    }
+  }
+
+  get ended(): boolean {
+    return this.#connection.destroyed || this.#quitting !== undefined;
+  }
+
+  /** Whether it carried as many messages as one connection should. */
+  get spent(): boolean {
+    return this.#messages >= (this.#options.messagesPerConnectionMax ?? 100);
+  }
+
+  async send(message: SmtpMessage, options: SmtpSendOptions): Promise<SentMessage> {
+    this.#messages += 1;
+    if (!this.#clean && !(await this.#reset())) {
+      return { outcome: withoutAnswer("envelope", this.#options, "RSET failed"), begun: false };
+    }
+    const transmission = new Transmission(this.#connection, message, this.#options, options);
+    const sent = await transmission.finish();
+    this.#clean = sent.outcome.kind === "accepted";
+    return sent;
+  }
+
+  /** Says QUIT and waits for the answer, 1 s at most; then it is closed. */
+  quit(): Promise<void> {
+    this.#quitting ??= new Promise<void>((resolve) => {
+      if (this.#connection.destroyed) {
+        resolve();
+        return;
+      }
+      const timer = setTimeout(() => this.#connection.close(), quitTimeoutMs);
+      this.#connection.once("end", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      this.#connection.quit();
+    });
+    return this.#quitting;
+  }
+
+  #reset(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (done: boolean) => {
+        clearTimeout(timer);
+        this.#connection.off("end", onEnd);
+        if (!done) this.#connection.close();
+        resolve(done);
+      };
+      const onEnd = () => settle(false);
+      const timer = setTimeout(onEnd, this.#options.replyTimeoutMs);
+      this.#connection.once("end", onEnd);
+      this.#connection.reset((error) => settle(!error));
+    });
+  }
+}

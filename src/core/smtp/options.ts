@@ -1,0 +1,27 @@
+export const tlsModes = ["starttls", "implicit", "none"] as const;
+export type SmtpTlsMode = (typeof tlsModes)[number];
+
+/** Where the server is and how to talk to it. */
+export interface SmtpOptions {
+  readonly host: string;
+  readonly port: number;
+  /** "starttls": required, never skipped; both kinds of TLS verify the certificate. */
+  readonly tls: SmtpTlsMode;
+  /** PEM of the authorities to trust instead of the usual ones. */
+  readonly ca?: string | undefined;
+  /** Both or none: without them no login. */
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  /** Most connections open at the same time. */
+  readonly connections: number;
+  /** From asking for the name to the TCP connection. */
+  readonly connectTimeoutMs: number;
+  /** From the TCP connection to the greeting; also for a TLS handshake. */
+  readonly greetingTimeoutMs: number;
+  /** For each reply, and for taking the content. */
+  readonly replyTimeoutMs: number;
+  /** A kept-open connection that was not used for so long is ended (default 20 s). */
+  readonly idleMsMax?: number;
+  /** A connection is ended after so many messages (default 100). */
+  readonly messagesPerConnectionMax?: number;
+}

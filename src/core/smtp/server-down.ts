@@ -1,0 +1,57 @@
+import { formatGoDuration } from "../go-duration.ts";
+import type { SmtpOptions, SmtpTlsMode } from "./options.ts";
+import type { SmtpServerDown, SmtpServerDownCause } from "./outcome.ts";
+
+const detailCharsMax = 500;
+
+/** One sentence per cause: what failed (`detail`) and the usual mend. */
+const sentences: Readonly<
+  Record<SmtpServerDownCause, (server: string, detail: string, options: SmtpOptions) => string>
+> = {
+  name_not_found: (server, detail) =>
+    `The name of ${server} cannot be resolved (${detail}): check SMTP_HOST and this machine's DNS`,
+  connect: (server, detail) =>
+    `Cannot connect to ${server} (${detail}): check SMTP_HOST, SMTP_PORT and the firewall`,
+  timeout: (server, detail, options) =>
+    `${server} did not answer in time (${detail}): check SMTP_PORT and the firewall${
+      options.tls === "implicit" ? "" : "; port 465 needs SMTP_TLS=implicit"
+    }`,
+  tls: (server, detail, options) =>
+    `TLS with ${server} failed (${detail}): ${tlsMends[options.tls]}`,
+  certificate: (server, detail) =>
+    `The certificate of ${server} is not trusted (${detail}): SMTP_HOST must be a name in the certificate; a private authority belongs in SMTP_CA_FILE`,
+  login: (server, detail, options) =>
+    options.user === undefined
+      ? `${server} wants a login (${detail}): set SMTP_USER and SMTP_PASSWORD`
+      : `${server} refused the login (${detail}): check SMTP_USER and SMTP_PASSWORD`,
+  greeting: (server, detail) =>
+    `${server} refused the session (${detail}): check that it is a mail server that this machine may use`,
+  mail_from: (server, detail) =>
+    `${server} refused the sender (${detail}): check SMTP_FROM, and whether this login may send as it`,
+  closing: (server, detail) =>
+    `${server} is closing its connections (${detail}): it is stopping, or limits us`,
+  system: (server, detail) =>
+    `${server} has a problem of its own (${detail}): ask its administrator if it lasts`,
+};
+
+const tlsMends: Readonly<Record<SmtpTlsMode, string>> = {
+  starttls:
+    "SMTP_TLS=implicit is for port 465; SMTP_TLS=none only for a server in a trusted network",
+  implicit: "port 587 and 25 need SMTP_TLS=starttls",
+  none: "check SMTP_TLS",
+};
+
+export function serverDown(
+  cause: SmtpServerDownCause,
+  options: SmtpOptions,
+  detail: string,
+): SmtpServerDown {
+  const server = `${options.host}:${options.port}`;
+  const reason = sentences[cause](server, detail.slice(0, detailCharsMax), options);
+  return { kind: "server_down", cause, host: options.host, reason };
+}
+
+/** "no reply within 30s" */
+export function silenceFor(what: string, durationMs: number): string {
+  return `no ${what} within ${formatGoDuration(durationMs)}`;
+}

@@ -1,0 +1,106 @@
+import type { SqliteDatabase } from "../../core/sqlite/database.ts";
+
+/** A mail that was kept instead of sent. */
+export interface InboxMail {
+  /** Grows with each mail; never used twice. */
+  readonly id: number;
+  /** The event's; two mails of one event are two rows. */
+  readonly messageId: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  /** Message-ID first, then the message's further fields. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Unix ms. */
+  readonly receivedAt: number;
+}
+
+/** The newest 1,000 mails of `EMAIL_MODE=log`, on a SQLite file that several processes may share. */
+export interface Inbox {
+  /** Newest first, at most `limit` (up to 1,000); with `before`, those with a smaller id. */
+  list(limit: number, before?: number): readonly InboxMail[];
+  find(id: number): InboxMail | undefined;
+  count(): number;
+  /** Resolves with the mail as it is kept; the oldest beyond 1,000 is gone then. */
+  add(mail: Omit<InboxMail, "id">): Promise<InboxMail>;
+  clear(): Promise<void>;
+}
+
+const mailsMax = 1_000;
+
+const schema = `CREATE TABLE inbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  message_id TEXT NOT NULL,
+  recipient TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  text TEXT NOT NULL,
+  html TEXT NOT NULL,
+  headers TEXT NOT NULL,
+  received_at INTEGER NOT NULL
+) STRICT`;
+
+interface Row {
+  readonly id: number;
+  readonly message_id: string;
+  readonly recipient: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  readonly headers: string;
+  readonly received_at: number;
+}
+
+/** The file stays open when the inbox is not used any more: it is the caller's. */
+export async function openInbox({ database }: { database: SqliteDatabase }): Promise<Inbox> {
+  await database.migrate("inbox", [schema]);
+  return {
+    list: (limit, before = Number.MAX_SAFE_INTEGER) =>
+      database.read((file) =>
+        file
+          .query<Row, [number, number]>("SELECT * FROM inbox WHERE id < ? ORDER BY id DESC LIMIT ?")
+          .all(before, Math.min(limit, mailsMax))
+          .map(mailOf),
+      ),
+    find: (id) => {
+      const row = database.read((file) =>
+        file.query<Row, [number]>("SELECT * FROM inbox WHERE id = ?").get(id),
+      );
+      return row === null ? undefined : mailOf(row);
+    },
+    count: () =>
+      database.read((file) =>
+        file.query<{ mails: number }, []>("SELECT count(*) AS mails FROM inbox").get(),
+      )?.mails ?? 0,
+    add: (mail) =>
+      database.write((file) => {
+        const { messageId, to, subject, text, html, headers, receivedAt } = mail;
+        const { lastInsertRowid } = file
+          .query(
+            `INSERT INTO inbox (message_id, recipient, subject, text, html, headers, received_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)`,
+          )
+          .run(messageId, to, subject, text, html, JSON.stringify(headers), receivedAt);
+        const id = Number(lastInsertRowid);
+        file.query("DELETE FROM inbox WHERE id <= ?").run(id - mailsMax);
+        return { ...mail, id };
+      }),
+    clear: () =>
+      database.write((file) => {
+        file.query("DELETE FROM inbox").run();
+      }),
+  };
+}
+
+function mailOf(row: Row): InboxMail {
+  return {
+    id: row.id,
+    messageId: row.message_id,
+    to: row.recipient,
+    subject: row.subject,
+    text: row.text,
+    html: row.html,
+    headers: JSON.parse(row.headers) as Readonly<Record<string, string>>,
+    receivedAt: row.received_at,
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * How the sink misbehaves: rules, tried in order at each stage of a session; the first that fits
+ * and is not used up decides what happens instead of the ordinary reply. Rules are plain data, so
+ * that another process can send them as JSON (see `http-side.ts`).
+ */
+export const sinkStages = [
+  "connect", // a connection is open, the greeting is due
+  "ehlo", // EHLO or HELO
+  "starttls", // STARTTLS; "raw" here spoils the handshake
+  "auth", // the credentials were read
+  "mail",
+  "rcpt",
+  "data", // the DATA command
+  "content", // the first bytes of the content arrived; its end may or may not be here
+  "dot", // the whole content arrived
+] as const;
+export type SinkStage = (typeof sinkStages)[number];
+
+export type SinkAction = (
+  | { readonly kind: "accept" }
+  /** Answers `text` ("451 4.3.0 try later"; lines of a longer reply joined by CRLF). */
+  | { readonly kind: "reply"; readonly text: string; readonly close?: boolean }
+  /** Writes `bytes` as they are: half a reply, or garbage. */
+  | { readonly kind: "raw"; readonly bytes: string; readonly close?: boolean }
+  /** Never says anything again on this connection. */
+  | { readonly kind: "hang" }
+  /** Destroys the connection. */
+  | { readonly kind: "drop" }
+  /** Answers as usual after `ms`. */
+  | { readonly kind: "delay"; readonly ms: number }
+  /** Answers as usual, one byte each `ms`. */
+  | { readonly kind: "trickle"; readonly ms: number }
+) & {
+  /** At "dot": the message was accepted and is counted, whatever is answered. */
+  readonly count?: boolean;
+};
+
+export interface SinkRule {
+  readonly at: SinkStage;
+  readonly then: SinkAction;
+  /** A regular expression; from "rcpt" on, one of the message's recipients must match. */
+  readonly recipient?: string;
+  /** At "content" and "dot": the message's id. */
+  readonly messageId?: string;
+  /** Leaves the first `skip` fitting occasions alone. */
+  readonly skip?: number;
+  /** Good for so many occasions; left out: for ever. */
+  readonly times?: number;
+}
+
+export class SinkBehaviour {
+  #rules: { readonly rule: SinkRule; readonly pattern: RegExp | undefined; seen: number }[] = [];
+
+  /** Replaces all rules. */
+  set(rules: readonly SinkRule[]): void {
+    this.#rules = [];
+    for (const rule of rules) this.add(rule);
+  }
+
+  /** Adds a rule after the others. */
+  add(rule: SinkRule): void {
+    const pattern = rule.recipient === undefined ? undefined : new RegExp(rule.recipient);
+    this.#rules.push({ rule, pattern, seen: 0 });
+  }
+
+  /**
+   * What to do instead of the ordinary; undefined: nothing special. Uses the rule up by one.
+   * `recipients`: of the message so far; `messageId`: once it was read.
+   */
+  decide(
+    stage: SinkStage,
+    recipients: readonly string[],
+    messageId: string | undefined,
+  ): SinkAction | undefined {
+    for (const entry of this.#rules) {
+      const { rule, pattern } = entry;
+      if (rule.at !== stage) continue;
+      if (pattern !== undefined && !recipients.some((to) => pattern.test(to))) continue;
+      if (rule.messageId !== undefined && rule.messageId !== messageId) continue;
+      const skip = rule.skip ?? 0;
+      if (rule.times !== undefined && entry.seen >= skip + rule.times) continue;
+      entry.seen += 1;
+      if (entry.seen > skip) return rule.then;
+    }
+    return undefined;
+  }
+}
