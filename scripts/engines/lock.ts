@@ -5,15 +5,25 @@ const waitMsMax = 10 * 60_000;
 
 /**
  * Lets one process at a time start or end servers. The file names its owner; a lock whose owner
- * is gone is taken over. Waits up to ten minutes (a first start may be fetching packages).
+ * is gone is taken over. Waits up to ten minutes (a first start may be fetching packages);
+ * `onWait` is called once when it has to.
  */
-export async function withLock<T>(path: string, act: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  path: string,
+  act: () => Promise<T>,
+  onWait: () => void = () => {},
+): Promise<T> {
   mkdirSync(dirname(path), { recursive: true });
   const givenUpAt = Date.now() + waitMsMax;
+  let waiting = false;
   while (!take(path)) {
     if (Date.now() > givenUpAt) throw new Error(`another process holds ${path}`);
     if (ownerIsGone(path)) rmSync(path, { force: true });
-    else await Bun.sleep(100);
+    else {
+      if (!waiting) onWait();
+      waiting = true;
+      await Bun.sleep(100);
+    }
   }
   try {
     return await act();

@@ -1,0 +1,100 @@
+import { join } from "node:path";
+import { endServer, wipeServer } from "../engines/down.ts";
+import { needJava, needKafkaJars } from "../engines/kafka-jars.ts";
+import { needProgram } from "../engines/packages.ts";
+import type { ServerName, Variables } from "../engines/server.ts";
+import { ServerRecords } from "../engines/state.ts";
+import { bringUp } from "../engines/up.ts";
+import type { Need } from "./suite.ts";
+
+/** What was prepared: variables for the tests, and a line for each thing that is not there. */
+export interface Preparation {
+  readonly environment: Record<string, string>;
+  readonly ready: string[];
+  readonly missing: string[];
+}
+
+const testVariables = {
+  kafka: ["KAFKA_BROKERS", "TEST_KAFKA_BROKERS"],
+  redis: ["REDIS_URL", "TEST_REDIS_URL"],
+  postgres: ["DATABASE_URL", "TEST_DATABASE_URL"],
+} as const satisfies Partial<Record<ServerName, readonly [string, string]>>;
+
+const browsers = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+
+/** The servers of the tests, apart from a developer's own: always fresh, gone afterwards. */
+export function openTestServers(repository: string): ServerRecords {
+  return new ServerRecords(join(repository, ".cache", "test-servers"));
+}
+
+/**
+ * Brings up what the suites need and never throws: what cannot be had is `missing`. Only
+ * TEST_KAFKA_BROKERS, TEST_REDIS_URL and TEST_DATABASE_URL may point to servers that are there
+ * already: a developer's DATABASE_URL is no place for tests.
+ */
+export async function prepareEngines(
+  repository: string,
+  records: ServerRecords,
+  needs: ReadonlySet<Need>,
+): Promise<Preparation> {
+  const prepared: Preparation = { environment: {}, ready: [], missing: [] };
+  const attempt = async (what: string, variable: string, find: () => Promise<string>) => {
+    try {
+      prepared.environment[variable] = await find();
+      prepared.ready.push(what);
+    } catch (error) {
+      prepared.missing.push(`${what}: ${(error as Error).message}`);
+    }
+  };
+  const say = (line: string) => console.error(line);
+  const work: Promise<void>[] = [];
+  if (needs.has("servers")) {
+    for (const name of ["kafka", "redis", "postgres"] as const) {
+      const [own, forTests] = testVariables[name];
+      const environment = { [own]: process.env[forTests] };
+      const find = async () => {
+        const server = await bringUp(name, { repository, records, environment, say });
+        return need(server.variables, own);
+      };
+      work.push(attempt(name, forTests, find));
+    }
+  }
+  if (needs.has("chromium"))
+    work.push(attempt("chromium", "TEST_CHROMIUM", () => findBrowser(say)));
+  await Promise.all(work);
+  if (needs.has("servers")) {
+    // After Kafka itself, which may just have fetched them.
+    await attempt("kafka-jars", "TEST_KAFKA_LIBS", () => findKafkaJars(repository, say));
+  }
+  return prepared;
+}
+
+/** Ends and forgets what was started, data included. */
+export async function removeTestServers(records: ServerRecords): Promise<void> {
+  for (const name of ["kafka", "redis", "postgres"] as const) {
+    const server = records.find(name);
+    if (server !== undefined) await endServer(server, records);
+    wipeServer(name, records);
+  }
+}
+
+async function findBrowser(say: (line: string) => void): Promise<string> {
+  const given = process.env["TEST_CHROMIUM"];
+  if (given) return given;
+  const found = browsers.map((name) => Bun.which(name)).find((path) => path !== null);
+  return found ?? needProgram("chromium", { debian: "chromium", say });
+}
+
+/** For tests that start a broker of their own to end it. */
+async function findKafkaJars(repository: string, say: (line: string) => void): Promise<string> {
+  const given = process.env["TEST_KAFKA_LIBS"];
+  if (given) return given;
+  await needJava(say);
+  return needKafkaJars(repository, say);
+}
+
+function need(variables: Variables, name: string): string {
+  const value = variables[name];
+  if (value === undefined) throw new Error(`${name} is not known`);
+  return value;
+}

@@ -1,0 +1,34 @@
+/** What a suite needs before it can run. */
+export type Need = "servers" | "binary" | "chromium";
+
+/** A folder of tests, run by one `bun test` process within its own time. */
+export interface Suite {
+  readonly name: string;
+  readonly folder: string;
+  readonly budgetSeconds: number;
+  readonly needs: readonly Need[];
+}
+
+/** What comes before the suites; each has a time of its own too. */
+export const stepBudgetSeconds = { check: 60, build: 60, engines: 240 } as const;
+
+/** From the quickest answer to the slowest. All budgets together are twenty minutes on two cores. */
+export const suites: readonly Suite[] = [
+  { name: "unit", folder: "tests/unit", budgetSeconds: 60, needs: [] },
+  { name: "adapters", folder: "tests/adapters", budgetSeconds: 240, needs: ["servers"] },
+  { name: "flows", folder: "tests/flows", budgetSeconds: 300, needs: ["servers"] },
+  { name: "binary", folder: "tests/binary", budgetSeconds: 180, needs: ["servers", "binary"] },
+  { name: "browser", folder: "tests/browser", budgetSeconds: 60, needs: ["binary", "chromium"] },
+];
+
+/** How a suite, or a step before it, went. */
+export interface Outcome {
+  readonly name: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly seconds: number;
+  readonly budgetSeconds: number;
+  /** What went wrong with the suite itself, beside its tests. */
+  readonly notes: readonly string[];
+}
