@@ -12,25 +12,34 @@ export interface ConfigProblem {
 
 const secretFileBytesMax = 64 * 1024;
 
+type ConfigOf<Gs extends Readonly<Record<string, ConfigGroup>>> = {
+  readonly [K in keyof Gs]: ConfigValues<Gs[K]>;
+};
+
 /**
  * Reads every group from the environment. An empty variable counts as unset (a copied
- * `.env.example` has many). Throws `config_invalid` that lists every problem at once.
+ * `.env.example` has many). Throws `config_invalid` that lists every problem at once; `check` adds
+ * those of settings that do not fit together.
  */
 export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup>>>(
   groups: Gs,
   environment: Environment,
-): { readonly [K in keyof Gs]: ConfigValues<Gs[K]> } {
+  check: (config: ConfigOf<Gs>) => readonly ConfigProblem[] = () => [],
+): ConfigOf<Gs> {
   const problems: ConfigProblem[] = [];
-  const config: Record<string, Record<string, unknown>> = {};
+  const read: Record<string, Record<string, unknown>> = {};
   for (const [groupName, group] of Object.entries(groups)) {
     const values: Record<string, unknown> = {};
     for (const [key, field] of Object.entries(group)) {
       values[key] = parseField(field, environment, problems);
     }
-    config[groupName] = values;
+    read[groupName] = values;
   }
+  const config = read as ConfigOf<Gs>;
+  const named = new Set(problems.map(({ name }) => name)); // one that is wrong already says so
+  problems.push(...check(config).filter(({ name }) => !named.has(name)));
   throwProblems(problems);
-  return config as { readonly [K in keyof Gs]: ConfigValues<Gs[K]> };
+  return config;
 }
 
 /** Throws `config_invalid` when there is any problem; its `details.problems` has them all. */

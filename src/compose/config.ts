@@ -1,0 +1,78 @@
+import { authFields } from "../auth/config.ts";
+import type { ConfigProblem, Environment } from "../core/config/parse.ts";
+import { parseConfig } from "../core/config/parse.ts";
+import { checkKafkaConfig, kafkaFields } from "../core/kafka/config.ts";
+import { checkPostgres, postgresFields, resolvePostgres } from "../core/postgres/config.ts";
+import { redisFields, resolveRedis } from "../core/redis/config.ts";
+import { smtpFields } from "../core/smtp/config.ts";
+import { emailFields, topicFields } from "../email/config.ts";
+import { appFields } from "./app-fields.ts";
+
+/** Every setting there is: the rooms' rows, joined. The docs are generated from them, in this order. */
+export const configGroups = {
+  app: appFields,
+  auth: authFields,
+  email: emailFields,
+  topics: topicFields,
+  kafka: kafkaFields,
+  redis: redisFields,
+  postgres: postgresFields,
+  smtp: smtpFields,
+} as const;
+
+type Values = ReturnType<typeof parseConfig<typeof configGroups>>;
+export type Config = Values;
+
+/** Which process the settings are for: production asks each for the engines it would use. */
+export type Role = "serve-auth" | "serve-email";
+
+/** Throws `config_invalid` with every problem at once. */
+export function loadConfig(environment: Environment, role?: Role): Config {
+  return parseConfig(configGroups, environment, (values) => {
+    const problems: ConfigProblem[] = [];
+    resolveRedis(values.redis, problems);
+    problems.push(...checkKafkaConfig(values.kafka), ...checkPostgres(values.postgres));
+    problems.push(...checkMail(values));
+    if (values.app.environment === "production" && role !== undefined) {
+      problems.push(...checkProduction(values, role));
+    }
+    return problems;
+  });
+}
+
+function checkMail({ app, smtp }: Values): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if (app.emailMode === "smtp") {
+    const because = "must be set because EMAIL_MODE is smtp";
+    if (smtp.host === undefined) problems.push({ name: "SMTP_HOST", problem: because });
+    if (smtp.from === undefined) problems.push({ name: "SMTP_FROM", problem: because });
+  }
+  if ((smtp.user === undefined) !== (smtp.password === undefined)) {
+    const [name, other] =
+      smtp.user === undefined ? ["SMTP_USER", "SMTP_PASSWORD"] : ["SMTP_PASSWORD", "SMTP_USER"];
+    problems.push({ name, problem: `must be set because ${other} is` });
+  }
+  return problems;
+}
+
+/** Production runs on nothing that is embedded, made up or only logged. */
+function checkProduction(values: Values, role: Role): ConfigProblem[] {
+  const { app, auth, email, kafka, redis, postgres } = values;
+  const missing: string[] = [];
+  const publishes = role === "serve-email" || app.enableKafka;
+  if (publishes && kafka.brokers === undefined) missing.push("KAFKA_BROKERS");
+  if (resolveRedis(redis, []) === undefined) missing.push("REDIS_URL");
+  if (email.secret === undefined) missing.push("EMAIL_SECRET");
+  if (role === "serve-auth") {
+    if (resolvePostgres(postgres) === undefined) missing.push("DATABASE_URL");
+    if (auth.secret === undefined) missing.push("AUTH_SECRET");
+  }
+  const problems = missing.map((name) => ({
+    name,
+    problem: `must be set because APP_ENV is production`,
+  }));
+  if (app.emailMode !== "smtp") {
+    problems.push({ name: "EMAIL_MODE", problem: "must be smtp because APP_ENV is production" });
+  }
+  return problems;
+}
