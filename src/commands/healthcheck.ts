@@ -21,7 +21,7 @@ export async function healthcheck(
 
 function localUrls(environment: Environment): readonly string[] {
   const { email, auth } = loadConfig(environment);
-  return [email.servicePort, auth.servicePort].map((port) => `http://127.0.0.1:${port}/health`);
+  return [email.servicePort, auth.port].map((port) => `http://127.0.0.1:${port}/health`);
 }
 
 async function ask(url: string): Promise<Response | undefined> {

@@ -1,10 +1,10 @@
-import { authFields } from "../auth/config.ts";
+import { authFields, checkAuth } from "../auth/config.ts";
 import type { ConfigProblem, Environment } from "../core/config/parse.ts";
 import { parseConfig } from "../core/config/parse.ts";
 import { checkKafkaConfig, kafkaFields } from "../core/kafka/config.ts";
 import { checkPostgres, postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
-import { smtpFields } from "../core/smtp/config.ts";
+import { resolveSmtp, smtpFields } from "../core/smtp/config.ts";
 import { emailFields, topicFields } from "../email/config.ts";
 import { appFields } from "./app-fields.ts";
 
@@ -20,8 +20,7 @@ export const configGroups = {
   smtp: smtpFields,
 } as const;
 
-type Values = ReturnType<typeof parseConfig<typeof configGroups>>;
-export type Config = Values;
+export type Config = ReturnType<typeof parseConfig<typeof configGroups>>;
 
 /** Which process the settings are for: production asks each for the engines it would use. */
 export type Role = "serve-auth" | "serve-email";
@@ -32,7 +31,8 @@ export function loadConfig(environment: Environment, role?: Role): Config {
     const problems: ConfigProblem[] = [];
     resolveRedis(values.redis, problems);
     problems.push(...checkKafkaConfig(values.kafka), ...checkPostgres(values.postgres));
-    problems.push(...checkMail(values));
+    problems.push(...checkAuth(values.auth));
+    if (values.app.emailMode === "smtp") resolveSmtp(values.smtp, problems);
     if (values.app.environment === "production" && role !== undefined) {
       problems.push(...checkProduction(values, role));
     }
@@ -40,23 +40,8 @@ export function loadConfig(environment: Environment, role?: Role): Config {
   });
 }
 
-function checkMail({ app, smtp }: Values): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
-  if (app.emailMode === "smtp") {
-    const because = "must be set because EMAIL_MODE is smtp";
-    if (smtp.host === undefined) problems.push({ name: "SMTP_HOST", problem: because });
-    if (smtp.from === undefined) problems.push({ name: "SMTP_FROM", problem: because });
-  }
-  if ((smtp.user === undefined) !== (smtp.password === undefined)) {
-    const [name, other] =
-      smtp.user === undefined ? ["SMTP_USER", "SMTP_PASSWORD"] : ["SMTP_PASSWORD", "SMTP_USER"];
-    problems.push({ name, problem: `must be set because ${other} is` });
-  }
-  return problems;
-}
-
 /** Production runs on nothing that is embedded, made up or only logged. */
-function checkProduction(values: Values, role: Role): ConfigProblem[] {
+function checkProduction(values: Config, role: Role): ConfigProblem[] {
   const { app, auth, email, kafka, redis, postgres } = values;
   const missing: string[] = [];
   const publishes = role === "serve-email" || app.enableKafka;

@@ -3,12 +3,26 @@ import { join } from "node:path";
 import { coreErrors } from "../core/error-codes.ts";
 import { errorMessage, InstantError } from "../core/errors.ts";
 import { randomToken } from "../core/secret.ts";
+import type { Config } from "./config.ts";
+
+/** AUTH_SECRET and the one before it; one is made when none is set (production demands one). */
+export function authSecrets({ auth, app }: Config): {
+  readonly current: string;
+  readonly previous: string | undefined;
+} {
+  const current = auth.secret ?? loadOrMakeSecret(app.dataDirectory, "auth");
+  return { current, previous: auth.secretPrevious };
+}
+
+export function emailSecret({ email, app }: Config): string {
+  return email.secret ?? loadOrMakeSecret(app.dataDirectory, "email");
+}
 
 /**
  * The secret named `name` of this data directory: made on first use (256 bits, mode 0600), the
  * same ever after, also for processes that start at the same time.
  */
-export function loadOrMakeSecret(dataDirectory: string, name: string): string {
+function loadOrMakeSecret(dataDirectory: string, name: string): string {
   const path = join(dataDirectory, `${name}.secret`);
   try {
     mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });

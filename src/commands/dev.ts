@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs";
+import { loadConfig } from "../compose/config.ts";
+import { embeddedOnly } from "../compose/embedded.ts";
+import { runService } from "../compose/run-service.ts";
+import { startServeAuth } from "../compose/serve-auth.ts";
+import { startServeEmail } from "../compose/serve-email.ts";
+import type { Environment } from "../core/config/parse.ts";
+import { createLog } from "../core/log.ts";
+import { loadEnvironment } from "./environment.ts";
+
+/** Both services in this process, on files. Reads `.env` here when no `--env-file` was given. */
+export async function dev(given: Environment): Promise<number> {
+  const envFile = given === process.env && existsSync(".env") ? ".env" : undefined;
+  const { environment, ignored } = embeddedOnly(
+    envFile === undefined ? given : loadEnvironment(envFile),
+  );
+  const config = loadConfig(environment);
+  return runService("instant", config, async (engines, running) => {
+    const logOf = (service: string) => createLog({ service, level: config.app.logLevel });
+    const email = await startServeEmail(engines, running, logOf("email-service"));
+    const auth = await startServeAuth(engines, running, logOf("auth-service"));
+    process.stdout.write(
+      banner({ authUrl: auth.url, emailUrl: email.url, data: config.app.dataDirectory, ignored }),
+    );
+  });
+}
+
+interface BannerFacts {
+  readonly authUrl: string;
+  readonly emailUrl: string;
+  readonly data: string;
+  readonly ignored: readonly string[];
+}
+
+function banner({ authUrl, emailUrl, data, ignored }: BannerFacts): string {
+  const lines = [
+    "instant is running on embedded engines; its files are in " + data,
+    "",
+    `  Sign-in API   ${authUrl}`,
+    `  Inbox         ${emailUrl}/inbox`,
+    `  Health        ${emailUrl}/health`,
+    "",
+    "Ask for a code, then look into the inbox:",
+    "",
+    `  curl -X POST ${authUrl}/auth/request-code \\`,
+    `    -H "Content-Type: application/json" \\`,
+    `    -d '{"email": "test@example.com"}'`,
+    "",
+  ];
+  if (ignored.length > 0) lines.push(`Ignored in dev: ${ignored.join(", ")}`, "");
+  lines.push("Ctrl-C stops it. The log follows.", "");
+  return `\n${lines.join("\n")}\n`;
+}

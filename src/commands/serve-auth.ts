@@ -1,0 +1,11 @@
+import { loadConfig } from "../compose/config.ts";
+import { runService } from "../compose/run-service.ts";
+import { startServeAuth } from "../compose/serve-auth.ts";
+import type { Environment } from "../core/config/parse.ts";
+
+export async function serveAuth(environment: Environment): Promise<number> {
+  const config = loadConfig(environment, "serve-auth");
+  return runService("auth-service", config, async (engines, running, log) => {
+    await startServeAuth(engines, running, log);
+  });
+}

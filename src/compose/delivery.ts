@@ -1,0 +1,37 @@
+import { systemClock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import type { EventType } from "../email/event.ts";
+import { eventTypes } from "../email/event.ts";
+import { HeldOutcomes } from "../email/ledger/held-outcomes.ts";
+import type { Pipeline } from "../email/pipeline.ts";
+import { createPipeline } from "../email/pipeline.ts";
+import type { Engines } from "./engines.ts";
+import { emailSecret } from "./secrets.ts";
+
+/** The pipeline on the engines: the same in the worker and in the direct path. */
+export async function composePipeline(engines: Engines, log: Log): Promise<Pipeline> {
+  const { config } = engines;
+  const ledger = await engines.ledger();
+  const mailer = await engines.mailer();
+  const held = await engines.once("outcomes", () => new HeldOutcomes({ ledger, log: engines.log }));
+  return createPipeline({
+    ledger,
+    mailer,
+    log,
+    clock: systemClock,
+    random: Math.random,
+    record: (claim, change) => held.record(claim, change),
+    settings: {
+      appName: config.app.name,
+      leaseMs: config.email.leaseMs,
+      replyTimeoutMs: config.smtp.replyTimeoutMs,
+      outageHoldMs: config.email.outageHoldMs,
+      digestSecret: emailSecret(config),
+      resendAmbiguous: resendTypes(config.email.resendAmbiguous),
+    },
+  });
+}
+
+function resendTypes(names: readonly string[]): ReadonlySet<EventType> {
+  return new Set(eventTypes.filter((type) => names.includes(type)));
+}

@@ -1,0 +1,94 @@
+import { join } from "node:path";
+import { kafkaConnection } from "../core/kafka/config.ts";
+import type { Log } from "../core/log.ts";
+import type { RedisClient } from "../core/redis/client.ts";
+import { openRedis } from "../core/redis/client.ts";
+import { resolveRedis } from "../core/redis/config.ts";
+import type { ServiceGroup } from "../core/service.ts";
+import { resolveSmtp } from "../core/smtp/config.ts";
+import type { SqliteDatabase } from "../core/sqlite/database.ts";
+import { openSqlite } from "../core/sqlite/database.ts";
+import type { EventLog } from "../email/event-log/event-log.ts";
+import { openKafkaEventLog } from "../email/event-log/kafka.ts";
+import { openSqliteEventLog } from "../email/event-log/sqlite.ts";
+import type { DeliveryLedger } from "../email/ledger/delivery-ledger.ts";
+import { openRedisDeliveryLedger } from "../email/ledger/redis.ts";
+import { openSqliteDeliveryLedger } from "../email/ledger/sqlite.ts";
+import type { Inbox } from "../email/mailer/inbox.ts";
+import { openInbox } from "../email/mailer/inbox.ts";
+import { openInboxMailer } from "../email/mailer/inbox-mailer.ts";
+import type { Mailer } from "../email/mailer/mailer.ts";
+import { openSmtpMailer } from "../email/mailer/smtp.ts";
+import type { Config } from "./config.ts";
+
+/** The embedded engines' files in DATA_DIR; rooms that are used together share one. */
+export type EmbeddedFile = "events" | "state" | "users" | "inbox";
+
+/**
+ * Opens each engine when it is first asked for, once, on what its address says: the real one, or a
+ * file. The group owns what was opened.
+ */
+export class Engines {
+  readonly config: Config;
+  readonly log: Log;
+  readonly #group: ServiceGroup;
+  readonly #opened = new Map<string, Promise<AsyncDisposable>>();
+
+  constructor(config: Config, log: Log, group: ServiceGroup) {
+    this.config = config;
+    this.log = log;
+    this.#group = group;
+  }
+
+  /** `open` runs once per name; its result is disposed of with the group. */
+  once<R extends AsyncDisposable>(name: string, open: () => R | Promise<R>): Promise<R> {
+    const known = this.#opened.get(name) as Promise<R> | undefined;
+    if (known !== undefined) return known;
+    const opening = this.#group.own(name, Promise.try(open));
+    this.#opened.set(name, opening);
+    return opening;
+  }
+
+  eventLog(): Promise<EventLog> {
+    return this.once("event log", async () => {
+      const connection = kafkaConnection(this.config.kafka);
+      if (connection !== undefined) return openKafkaEventLog({ connection, log: this.log });
+      return openSqliteEventLog(await this.file("events"), { log: this.log });
+    });
+  }
+
+  ledger(): Promise<DeliveryLedger> {
+    return this.once("delivery ledger", async () => {
+      const redis = await this.redis();
+      if (redis !== undefined) return openRedisDeliveryLedger({ redis });
+      return openSqliteDeliveryLedger({ database: await this.file("state") });
+    });
+  }
+
+  mailer(): Promise<Mailer> {
+    return this.once("mailer", async () => {
+      const { app, smtp } = this.config;
+      const submission = app.emailMode === "smtp" ? resolveSmtp(smtp, []) : undefined;
+      if (submission !== undefined) return openSmtpMailer(submission);
+      const log = app.environment === "production" ? undefined : this.log;
+      return openInboxMailer({ database: await this.file("inbox"), from: smtp.from, log });
+    });
+  }
+
+  /** What EMAIL_MODE=log kept. */
+  async inbox(): Promise<Inbox> {
+    return openInbox({ database: await this.file("inbox") });
+  }
+
+  /** Undefined when no address is set. */
+  async redis(): Promise<RedisClient | undefined> {
+    const connection = resolveRedis(this.config.redis, []);
+    if (connection === undefined) return undefined;
+    return this.once("redis", () => openRedis({ connection, log: this.log }));
+  }
+
+  file(name: EmbeddedFile): Promise<SqliteDatabase> {
+    const path = join(this.config.app.dataDirectory, `${name}.sqlite`);
+    return this.once(`${name} file`, () => openSqlite(path));
+  }
+}
