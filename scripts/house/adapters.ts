@@ -2,7 +2,8 @@ import { findImports } from "./imports.ts";
 import type { Rule } from "./rule.ts";
 import { isTypeScript, isUnder } from "./rule.ts";
 
-const technology = /^(redis|sqlite|kafka|postgres|smtp|inbox)(-[a-z0-9-]+)?(\.tsx?|\.lua|\.sql)?$/;
+// A .tsx file is a page, and may be about the inbox without being an adapter.
+const technology = /^(redis|sqlite|kafka|postgres|smtp|inbox)(-[a-z0-9-]+)?(\.ts|\.lua|\.sql)?$/;
 
 export const adaptersRule: Rule = {
   name: "adapters",

@@ -11,7 +11,7 @@ const homes = {
   nodemailer: "src/core/smtp/",
   "bun:sqlite": "src/core/sqlite/",
   pino: "src/core/log.ts",
-  commander: "src/commands/",
+  commander: "src/main.ts",
 } as const;
 
 export const clientsRule: Rule = {

@@ -137,6 +137,11 @@ describe("adapters", () => {
     ]);
   });
 
+  test("a page about the inbox is no adapter", () => {
+    const files = { "src/email/inbox-routes.ts": imports("./pages/inbox.tsx") };
+    expect(find(adaptersRule, files)).toEqual([]);
+  });
+
   test("the core's own clients are no adapters", () => {
     const files = { "src/email/ledger/redis.ts": imports("../../core/redis/client.ts") };
     expect(find(adaptersRule, files)).toEqual([]);
