@@ -1,12 +1,10 @@
 import { expect, test } from "bun:test";
-import type { ConfigProblem } from "../../src/core/config/parse.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
-import { postgresFields, resolvePostgres } from "../../src/core/postgres/config.ts";
+import { checkPostgres, postgresFields, resolvePostgres } from "../../src/core/postgres/config.ts";
 
 function resolve(environment: Record<string, string>) {
   const { postgres } = parseConfig({ postgres: postgresFields }, environment);
-  const problems: ConfigProblem[] = [];
-  return { options: resolvePostgres(postgres, problems), problems };
+  return { options: resolvePostgres(postgres), problems: checkPostgres(postgres) };
 }
 
 test("nothing set means the embedded engine", () => {

@@ -40,30 +40,30 @@ export const postgresFields = {
   }),
 } as const;
 
-/**
- * Where Postgres is; undefined when no address is set, which means the embedded engine. What does
- * not fit together is pushed to `problems`.
- */
-export function resolvePostgres(
-  values: ConfigValues<typeof postgresFields>,
-  problems: ConfigProblem[],
-): PostgresOptions | undefined {
-  const { url, host, port, database, username, password, schema } = values;
-  if (url !== undefined && host !== undefined) {
-    problems.push({ name: "DATABASE_URL", problem: "and DB_HOST are both set; keep one of them" });
-    return undefined;
+type PostgresValues = ConfigValues<typeof postgresFields>;
+
+/** What the values of several variables say together that one alone cannot. */
+export function checkPostgres(values: PostgresValues): ConfigProblem[] {
+  const { url, host, database, username, password } = values;
+  if (url !== undefined) {
+    if (host === undefined) return [];
+    return [{ name: "DATABASE_URL", problem: "and DB_HOST are both set; keep one of them" }];
   }
-  if (url !== undefined) return { url, schema };
   if (host === undefined) {
-    if (password !== undefined) {
-      const problem = "is set, but neither DB_HOST nor DATABASE_URL says where Postgres is";
-      problems.push({ name: "DB_PASSWORD", problem });
-    }
-    return undefined;
+    if (password === undefined) return [];
+    const problem = "is set, but neither DB_HOST nor DATABASE_URL says where Postgres is";
+    return [{ name: "DB_PASSWORD", problem }];
   }
-  for (const [name, value] of Object.entries({ DB_DATABASE: database, DB_USERNAME: username })) {
-    if (value !== undefined) continue;
-    problems.push({ name, problem: `is needed with DB_HOST; for example ${name}=instant` });
-  }
+  const needed = { DB_DATABASE: database, DB_USERNAME: username };
+  return Object.entries(needed)
+    .filter(([, value]) => value === undefined)
+    .map(([name]) => ({ name, problem: `is needed with DB_HOST; for example ${name}=instant` }));
+}
+
+/** Where Postgres is; undefined when no address is set, which means the embedded engine. */
+export function resolvePostgres(values: PostgresValues): PostgresOptions | undefined {
+  const { url, host, port, database, username, password, schema } = values;
+  if (url !== undefined) return { url, schema };
+  if (host === undefined) return undefined;
   return { host, port, database: database ?? "", username: username ?? "", password, schema };
 }

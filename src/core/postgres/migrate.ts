@@ -38,9 +38,9 @@ async function migrate(
 ): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(${lockNumber}::bigint)`;
   if (options.schema !== undefined) await createSchema(sql, options.schema);
-  await sql`CREATE TABLE IF NOT EXISTS schema_versions (room text PRIMARY KEY, version integer NOT NULL)`;
+  await sql`CREATE TABLE IF NOT EXISTS instant_schema_versions (room text PRIMARY KEY, version integer NOT NULL)`;
   const rows = await sql<{ version: number }[]>`
-    SELECT version FROM schema_versions WHERE room = ${room}`;
+    SELECT version FROM instant_schema_versions WHERE room = ${room}`;
   const version = rows[0]?.version ?? 0;
   if (version > steps.length) {
     throw new InstantError(coreErrors.postgresFailed, {
@@ -49,7 +49,7 @@ async function migrate(
   }
   for (const step of steps.slice(version)) await sql.unsafe(step);
   await sql`
-    INSERT INTO schema_versions (room, version) VALUES (${room}, ${steps.length})
+    INSERT INTO instant_schema_versions (room, version) VALUES (${room}, ${steps.length})
     ON CONFLICT (room) DO UPDATE SET version = excluded.version`;
 }
 

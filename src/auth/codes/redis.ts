@@ -1,0 +1,59 @@
+import type { Clock } from "../../core/clock.ts";
+import type { RedisClient } from "../../core/redis/client.ts";
+import type { RedisScript } from "../../core/redis/script.ts";
+import { redisScript } from "../../core/redis/script.ts";
+import nowText from "../redis-now.lua" with { type: "text" };
+import { subjectOf } from "../subject.ts";
+import type { CodePolicy } from "./code-policy.ts";
+import { liveCodesMax } from "./code-policy.ts";
+import type { CodeStore, IssueOutcome, VerifyOutcome } from "./code-store.ts";
+import issueText from "./redis-issue.lua" with { type: "text" };
+import refundText from "./redis-refund.lua" with { type: "text" };
+import stateText from "./redis-state.lua" with { type: "text" };
+import verifyText from "./redis-verify.lua" with { type: "text" };
+
+const before = `${nowText}
+${stateText}`;
+const issueScript = redisScript<string>(`${before}
+${issueText}`);
+const refundScript = redisScript<string>(`${before}
+${refundText}`);
+const verifyScript = redisScript<string>(`${before}
+${verifyText}`);
+
+export interface RedisCodeStoreOptions {
+  readonly policy: CodePolicy;
+  /** Before each key: "" in production, something of its own in a test. */
+  readonly keyPrefix?: string;
+  /** The server's time when left out; given in tests, which move it. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Codes in Redis: `auth:codes:{<SHA-256 of the address>}`, one string of JSON per address, each
+ * call one script on that key. Does not close the client it is given.
+ */
+export function openRedisCodeStore(redis: RedisClient, options: RedisCodeStoreOptions): CodeStore {
+  const { policy, keyPrefix = "", clock } = options;
+  const policyText = JSON.stringify({ ...policy, liveCodesMax });
+
+  async function run<T>(
+    script: RedisScript<string>,
+    { email, ...request }: { readonly email: string },
+  ): Promise<T> {
+    const key = `${keyPrefix}auth:codes:{${subjectOf(email)}}`;
+    const args = [clock?.now() ?? "", policyText, JSON.stringify(request)];
+    return JSON.parse(await redis.script(script, [key], args)) as T;
+  }
+
+  return {
+    policy,
+    embedded: false,
+    issue: (request) => run<IssueOutcome>(issueScript, request),
+    refund: async (request) => {
+      await run(refundScript, request);
+    },
+    verify: (request) => run<VerifyOutcome>(verifyScript, request),
+    ping: (ping) => redis.ping(ping),
+  };
+}

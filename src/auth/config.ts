@@ -1,0 +1,164 @@
+import type { ConfigValues } from "../core/config/field.ts";
+import {
+  durationField,
+  integerField,
+  portField,
+  secretField,
+  textField,
+} from "../core/config/field.ts";
+import type { ConfigProblem } from "../core/config/parse.ts";
+import type { CodePolicy } from "./codes/code-policy.ts";
+import type { SessionPolicy } from "./sessions/session-store.ts";
+
+const secondMs = 1000;
+const minuteMs = 60 * secondMs;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+
+export const authFields = {
+  port: portField({
+    name: "AUTH_SERVICE_PORT",
+    fallback: "8080",
+    doc: "Port of the sign-in API and pages; 0 takes a free one.",
+  }),
+  bind: textField({
+    name: "AUTH_SERVICE_BIND",
+    charsMax: 255,
+    fallback: "127.0.0.1",
+    doc: "Address to listen on. Only this machine unless told otherwise: put a TLS proxy before it, or 0.0.0.0 in a container.",
+  }),
+  secret: secretField({
+    name: "AUTH_SECRET",
+    charsMin: 32,
+    doc: "Codes are derived from it. Outside production one is made and kept in DATA_DIR.",
+  }),
+  secretPrevious: secretField({
+    name: "AUTH_SECRET_PREVIOUS",
+    charsMin: 32,
+    doc: "The AUTH_SECRET of before a change, for as long as codes made with it live (AUTH_CODE_LIFETIME).",
+  }),
+  codeLifetimeMs: durationField({
+    name: "AUTH_CODE_LIFETIME",
+    fallback: "10m",
+    minMs: minuteMs,
+    maxMs: hourMs,
+    doc: "How long a code is good.",
+  }),
+  codeRepeatWindowMs: durationField({
+    name: "AUTH_CODE_REPEAT_WINDOW",
+    fallback: "1m",
+    minMs: 0,
+    maxMs: 10 * minuteMs,
+    doc: "How long asking again gives the same code and message. Shorter than AUTH_CODE_LIFETIME.",
+  }),
+  codeRepeatsMax: integerField({
+    name: "AUTH_CODE_REPEATS",
+    fallback: "5",
+    min: 0,
+    max: 100,
+    doc: "How often, within that window.",
+  }),
+  codesMax: integerField({
+    name: "AUTH_CODES_PER_EMAIL",
+    fallback: "5",
+    min: 1,
+    max: 100,
+    doc: "New codes an address may be sent in each AUTH_CODES_WINDOW.",
+  }),
+  codesWindowMs: durationField({
+    name: "AUTH_CODES_WINDOW",
+    fallback: "1h",
+    minMs: minuteMs,
+    maxMs: dayMs,
+    doc: "See AUTH_CODES_PER_EMAIL.",
+  }),
+  triesMax: integerField({
+    name: "AUTH_TRIES_PER_EMAIL",
+    fallback: "5",
+    min: 1,
+    max: 20,
+    doc: "Wrong codes that may be entered for an address in each AUTH_TRIES_WINDOW; the last one locks it.",
+  }),
+  triesWindowMs: durationField({
+    name: "AUTH_TRIES_WINDOW",
+    fallback: "15m",
+    minMs: minuteMs,
+    maxMs: dayMs,
+    doc: "See AUTH_TRIES_PER_EMAIL.",
+  }),
+  lockMs: durationField({
+    name: "AUTH_LOCK",
+    fallback: "15m",
+    minMs: minuteMs,
+    maxMs: dayMs,
+    doc: "How long the first lock of an address lasts; each further one within 24 h lasts twice as long as the one before.",
+  }),
+  lockMsMax: durationField({
+    name: "AUTH_LOCK_MAX",
+    fallback: "1h",
+    minMs: minuteMs,
+    maxMs: dayMs,
+    doc: "The longest lock: at least AUTH_LOCK.",
+  }),
+  sessionIdleMs: durationField({
+    name: "AUTH_SESSION_IDLE",
+    fallback: "168h",
+    minMs: 5 * minuteMs,
+    maxMs: 365 * dayMs,
+    doc: "A session ends when it was not used for this long.",
+  }),
+  sessionLifetimeMs: durationField({
+    name: "AUTH_SESSION_LIFETIME",
+    fallback: "720h",
+    minMs: 5 * minuteMs,
+    maxMs: 365 * dayMs,
+    doc: "A session ends this long after the sign-in, however it is used: at least AUTH_SESSION_IDLE.",
+  }),
+} as const;
+
+type AuthValues = ConfigValues<typeof authFields>;
+
+/** What the values of several variables say together that one alone cannot. */
+export function checkAuth(values: AuthValues): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const need = (holds: boolean, name: string, problem: string) => {
+    if (!holds) problems.push({ name, problem });
+  };
+  need(
+    values.codeRepeatWindowMs < values.codeLifetimeMs,
+    "AUTH_CODE_REPEAT_WINDOW",
+    "must be shorter than AUTH_CODE_LIFETIME",
+  );
+  need(values.lockMsMax >= values.lockMs, "AUTH_LOCK_MAX", "must be at least AUTH_LOCK");
+  need(
+    values.sessionLifetimeMs >= values.sessionIdleMs,
+    "AUTH_SESSION_LIFETIME",
+    "must be at least AUTH_SESSION_IDLE",
+  );
+  need(
+    values.secretPrevious === undefined || values.secret !== undefined,
+    "AUTH_SECRET_PREVIOUS",
+    "is set without AUTH_SECRET",
+  );
+  return problems;
+}
+
+export function resolveCodePolicy(values: AuthValues): CodePolicy {
+  return {
+    lifetimeMs: values.codeLifetimeMs,
+    repeatWindowMs: values.codeRepeatWindowMs,
+    repeatsMax: values.codeRepeatsMax,
+    codesMax: values.codesMax,
+    codesWindowMs: values.codesWindowMs,
+    triesMax: values.triesMax,
+    triesWindowMs: values.triesWindowMs,
+    lockMs: values.lockMs,
+    lockMsMax: values.lockMsMax,
+    lockMemoryMs: dayMs,
+  };
+}
+
+export function resolveSessionPolicy(values: AuthValues): SessionPolicy {
+  const { sessionIdleMs, sessionLifetimeMs } = values;
+  return { idleMs: sessionIdleMs, lifetimeMs: sessionLifetimeMs, touchEveryMs: minuteMs };
+}

@@ -1,0 +1,54 @@
+/**
+ * Who is signed in. A session is known by a random token of 256 bits that only its holder has: the
+ * store keeps its SHA-256.
+ *
+ * A session is live from `create` until the first of: it was not used for `idleMs`, it is
+ * `lifetimeMs` old, it was revoked. Each `find` is a use; it is written down once per
+ * `touchEveryMs`, so a session may end that much earlier than its last use says.
+ *
+ * Promises, tested by `tests/contract/session-store.ts` for every adapter:
+ * - A revoked or ended session is not found by any later `find`, on any replica.
+ * - Anything that is no token of ours is not found, whatever it looks like.
+ * - Every call may be repeated. Times are the store's own.
+ * Left out on purpose: closing (a store opens nothing of its own).
+ * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is away.
+ */
+export interface SessionStore {
+  readonly policy: SessionPolicy;
+  /** Whether it is a file of ours rather than a server. */
+  readonly embedded: boolean;
+  create(request: { readonly userId: string }): Promise<CreatedSession>;
+  find(token: string): Promise<Session | undefined>;
+  revoke(token: string): Promise<void>;
+  /** Throws when the store does not answer within `deadlineMs`. */
+  ping(options: { readonly deadlineMs: number }): Promise<void>;
+}
+
+export interface SessionPolicy {
+  /** Sliding: 7 days from the last use, */
+  readonly idleMs: number;
+  /** but never later than 30 days after the sign-in. */
+  readonly lifetimeMs: number;
+  /** 1 min. */
+  readonly touchEveryMs: number;
+}
+
+export interface CreatedSession {
+  /** 43 characters of base64url. Shown once, to the one who signed in. */
+  readonly token: string;
+  readonly session: Session;
+}
+
+/** Times in Unix ms. */
+export interface Session {
+  readonly userId: string;
+  readonly createdAt: number;
+  /** Of the last use that was written down. */
+  readonly usedAt: number;
+}
+
+export const sessionPolicyDefault: SessionPolicy = {
+  idleMs: 7 * 24 * 3_600_000,
+  lifetimeMs: 30 * 24 * 3_600_000,
+  touchEveryMs: 60_000,
+};

@@ -1,0 +1,12 @@
+import { randomToken, sha256Hex } from "../../core/secret.ts";
+
+const tokenShape = /^[A-Za-z0-9_-]{43}$/;
+
+export function createSessionToken(): string {
+  return randomToken(32);
+}
+
+/** The name a token is kept under; undefined for what cannot be a token, and is not looked up. */
+export function sessionKeyOf(token: string): string | undefined {
+  return tokenShape.test(token) ? sha256Hex(token) : undefined;
+}

@@ -1,0 +1,78 @@
+import type { Database } from "bun:sqlite";
+import type { Clock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
+import type { SqliteDatabase } from "../../core/sqlite/database.ts";
+import schemaText from "./sqlite-schema.sql" with { type: "text" };
+import type { SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
+import { usernameKeyOf } from "./username.ts";
+
+interface UserRow {
+  readonly id: string;
+  readonly email: string;
+  readonly username: string | null;
+  readonly created_at: number;
+  readonly last_sign_in_at: number;
+}
+
+type UserColumn = "id" | "email" | "username_key";
+
+/** Users in the table `auth_users` of a SQLite file. Does not close the file it is given. */
+export async function openSqliteUserStore(
+  database: SqliteDatabase,
+  { clock = systemClock }: { readonly clock?: Clock } = {},
+): Promise<UserStore> {
+  await database.migrate("auth-users", [schemaText]);
+  const find = (column: UserColumn, value: string) =>
+    database.read((db) => findUser(db, column, value));
+  return {
+    embedded: true,
+    findById: async (id) => find("id", id),
+    findByEmail: async (email) => find("email", email),
+    findByUsername: async (username) => find("username_key", usernameKeyOf(username)),
+    signIn: (request) => database.write((db) => signIn(db, request, clock.now())),
+    ping: async () => {
+      database.read((db) => db.query("SELECT 1 FROM auth_users LIMIT 1").get());
+    },
+  };
+}
+
+function signIn(db: Database, { email, username }: SignInRequest, now: number): SignInOutcome {
+  const known = findUser(db, "email", email);
+  const id = known?.id ?? crypto.randomUUID();
+  if (known === undefined) {
+    db.query(
+      "INSERT INTO auth_users (id, email, created_at, last_sign_in_at) VALUES (?, ?, ?, ?)",
+    ).run(id, email, now, now);
+  } else {
+    db.query("UPDATE auth_users SET last_sign_in_at = max(last_sign_in_at, ?) WHERE id = ?").run(
+      now,
+      id,
+    );
+  }
+  if (username !== undefined && known?.username === undefined) {
+    // Ignored when it was taken meanwhile: the username is chosen later.
+    const key = usernameKeyOf(username);
+    db.query("UPDATE OR IGNORE auth_users SET username = ?, username_key = ? WHERE id = ?").run(
+      username,
+      key,
+      id,
+    );
+  }
+  const user = findUser(db, "id", id);
+  if (user === undefined) throw new Error("a row that was just written is there");
+  return { user, created: known === undefined };
+}
+
+function findUser(db: Database, column: UserColumn, value: string): User | undefined {
+  const row = db
+    .query<UserRow, [string]>(`SELECT * FROM auth_users WHERE ${column} = ?`)
+    .get(value);
+  if (row === null) return undefined;
+  return {
+    id: row.id,
+    email: row.email,
+    username: row.username ?? undefined,
+    createdAt: row.created_at,
+    lastSignInAt: row.last_sign_in_at,
+  };
+}

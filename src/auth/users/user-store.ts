@@ -1,0 +1,43 @@
+/**
+ * The people who signed in: one user per address, made by the first sign-in.
+ *
+ * Promises, tested by `tests/contract/user-store.ts` for every adapter:
+ * - However many sign-ins of one address run at once, there is one user, and one of them created it.
+ * - No two users have the same address, or usernames that differ in case alone.
+ * - A username is set once, by the sign-in that brings it to a user without one.
+ * - Every call may be repeated.
+ * Addresses come in canonical form (`parseEmailAddress`), usernames as `usernameSchema` takes them.
+ * Left out on purpose: closing (a store opens nothing of its own).
+ * Throws the engine's own error (`postgres_unavailable`, `sqlite_busy`) when it is away.
+ */
+export interface UserStore {
+  /** Whether it is a file of ours rather than a server. */
+  readonly embedded: boolean;
+  findById(id: string): Promise<User | undefined>;
+  findByEmail(email: string): Promise<User | undefined>;
+  findByUsername(username: string): Promise<User | undefined>;
+  signIn(request: SignInRequest): Promise<SignInOutcome>;
+  /** Throws when the store does not answer within `deadlineMs`. */
+  ping(options: { readonly deadlineMs: number }): Promise<void>;
+}
+
+/** Times in Unix ms. */
+export interface User {
+  readonly id: string;
+  readonly email: string;
+  /** Undefined until it is chosen. */
+  readonly username: string | undefined;
+  readonly createdAt: number;
+  readonly lastSignInAt: number;
+}
+
+export interface SignInRequest {
+  readonly email: string;
+  readonly username: string | undefined;
+}
+
+export interface SignInOutcome {
+  readonly user: User;
+  /** Whether this was the first sign-in of the address. */
+  readonly created: boolean;
+}

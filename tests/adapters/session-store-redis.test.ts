@@ -1,0 +1,20 @@
+import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
+import { testSessionStore } from "../contract/session-store.ts";
+import { findEngine } from "../support/engines.ts";
+import { openTestRedis } from "../support/redis-prefix.ts";
+
+const url = findEngine("redis");
+
+if (url !== undefined) {
+  testSessionStore("Redis", async (options) => {
+    const { redis, keyPrefix, keys, ...opened } = await openTestRedis(url);
+    return {
+      ...opened,
+      store: openRedisSessionStore(redis, { ...options, keyPrefix }),
+      dump: async () => {
+        const names = await keys();
+        return JSON.stringify([names, await redis.run((client) => client.mget(...names))]);
+      },
+    };
+  });
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from "bun:test";
+import type { UserStore } from "../../src/auth/users/user-store.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+export type OpenUserStore = (options: {
+  readonly clock: FakeClock;
+}) => Promise<AsyncDisposable & { readonly store: UserStore }>;
+
+const username = undefined;
+
+export function testUserStore(name: string, open: OpenUserStore): void {
+  async function openOn() {
+    const clock = new FakeClock();
+    return { ...(await open({ clock })), clock };
+  }
+
+  describe(`UserStore on ${name}`, () => {
+    test("the first sign-in of an address makes its user", async () => {
+      await using opened = await openOn();
+      const { store, clock } = opened;
+      const { user, created } = await store.signIn({ email: "a@x.org", username: "Ana" });
+      expect(created).toBe(true);
+      expect(user).toEqual({
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown as string,
+        email: "a@x.org",
+        username: "Ana",
+        createdAt: clock.now(),
+        lastSignInAt: clock.now(),
+      });
+    });
+
+    test("a later sign-in is the same user's, and is remembered", async () => {
+      await using opened = await openOn();
+      const { store, clock } = opened;
+      const first = await store.signIn({ email: "a@x.org", username });
+      await clock.advance(1_000);
+      const second = await store.signIn({ email: "a@x.org", username });
+      expect(second).toEqual({
+        user: { ...first.user, lastSignInAt: clock.now() },
+        created: false,
+      });
+    });
+
+    test("a user is found by id, address and username in any case", async () => {
+      await using opened = await openOn();
+      const { store } = opened;
+      const { user } = await store.signIn({ email: "a@x.org", username: "Ana" });
+      expect(await store.findById(user.id)).toEqual(user);
+      expect(await store.findByEmail("a@x.org")).toEqual(user);
+      expect(await store.findByUsername("aNA")).toEqual(user);
+    });
+
+    test("who is not there is not found, whatever the question looks like", async () => {
+      await using opened = await openOn();
+      const { store } = opened;
+      for (const text of ["", "no id", "'; DROP TABLE auth_users; --", "\0", crypto.randomUUID()]) {
+        expect(await store.findById(text)).toBeUndefined();
+      }
+      expect(await store.findByEmail("nobody@x.org")).toBeUndefined();
+      expect(await store.findByUsername("nobody")).toBeUndefined();
+    });
+
+    test("many first sign-ins at once make one user, and one of them created it", async () => {
+      await using opened = await openOn();
+      const signIns = Array.from({ length: 20 }, () =>
+        opened.store.signIn({ email: "a@x.org", username }),
+      );
+      const outcomes = await Promise.all(signIns);
+      expect(new Set(outcomes.map(({ user }) => user.id)).size).toBe(1);
+      expect(outcomes.filter(({ created }) => created)).toHaveLength(1);
+    });
+
+    test("a username is set by the first sign-in that brings one, and stays", async () => {
+      await using opened = await openOn();
+      const { store } = opened;
+      await store.signIn({ email: "a@x.org", username });
+      const named = await store.signIn({ email: "a@x.org", username: "ana" });
+      expect(named.user.username).toBe("ana");
+      const again = await store.signIn({ email: "a@x.org", username: "other" });
+      expect(again.user.username).toBe("ana");
+      expect(await store.findByUsername("other")).toBeUndefined();
+    });
+
+    test("a username that was taken meanwhile is left out of the sign-in", async () => {
+      await using opened = await openOn();
+      const { store } = opened;
+      await store.signIn({ email: "a@x.org", username: "ana" });
+      const fresh = await store.signIn({ email: "b@x.org", username: "ANA" });
+      expect(fresh).toMatchObject({ created: true, user: { email: "b@x.org" } });
+      expect(fresh.user.username).toBeUndefined();
+      const known = await store.signIn({ email: "b@x.org", username: "Ana" });
+      expect(known.user.username).toBeUndefined();
+    });
+
+    test("the same username for two at once goes to one of them", async () => {
+      await using opened = await openOn();
+      const emails = Array.from({ length: 10 }, (_, n) => `user${n}@x.org`);
+      const outcomes = await Promise.all(
+        emails.map((email) => opened.store.signIn({ email, username: "wanted" })),
+      );
+      expect(outcomes.filter(({ user }) => user.username === "wanted")).toHaveLength(1);
+    });
+  });
+}
