@@ -1,0 +1,49 @@
+import { openEventLog } from "./open-event-log.ts";
+
+/**
+ * A process of its own that uses an event log until it is killed. It prints a line per fact:
+ * `published <partition> <offset>`, `started <partition> <offset>`, `finished <partition> <offset>`.
+ */
+export interface EventLogChildTask {
+  readonly address: string;
+  readonly topic: string;
+  /** Publishes one record without a key for each of these values. */
+  readonly publish: readonly string[];
+  /** Then reads in this group, finishes so many records and holds the others for ever. */
+  readonly read?: { readonly group: string; readonly finish: number };
+}
+
+async function run(task: EventLogChildTask): Promise<void> {
+  const log = await openEventLog(task.address);
+  for (const text of task.publish) {
+    const record = { key: null, value: Buffer.from(text), headers: [] };
+    const [at] = await log.publish(task.topic, [record], { deadlineMs: 10_000 });
+    say("published", at?.partition, at?.offset);
+  }
+  if (task.read !== undefined) await read(log, task.topic, task.read);
+  await new Promise(() => setInterval(() => {}, 60_000)); // until it is killed
+}
+
+async function read(
+  log: Awaited<ReturnType<typeof openEventLog>>,
+  topic: string,
+  { group, finish }: { readonly group: string; readonly finish: number },
+): Promise<void> {
+  let finished = 0;
+  await log.subscribe({
+    topic,
+    group,
+    handle: async ({ partition, offset }) => {
+      say("started", partition, offset);
+      if (finished >= finish) await new Promise(() => {});
+      finished += 1;
+      say("finished", partition, offset);
+    },
+  });
+}
+
+function say(...words: readonly (string | number | undefined)[]): void {
+  process.stdout.write(`${words.join(" ")}\n`);
+}
+
+if (import.meta.main) await run(JSON.parse(process.argv[2] ?? "{}") as EventLogChildTask);

@@ -1,0 +1,18 @@
+import type { EventLog } from "../../src/email/event-log/event-log.ts";
+
+/**
+ * Opens an event log by its address, `sqlite:<file>` or `kafka:<brokers>`, with timings that suit
+ * tests; also in a child process, which knows nothing else of it.
+ */
+export async function openEventLog(address: string): Promise<EventLog> {
+  const [technology] = splitOnce(address, ":");
+  switch (technology) {
+    default:
+      throw new Error(`no event log opens ${address}`);
+  }
+}
+
+function splitOnce(text: string, separator: string): [string, string?] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
