@@ -1,0 +1,81 @@
+import { coreErrors } from "../error-codes.ts";
+import type { ErrorRow } from "../errors.ts";
+import { errorMessage, InstantError } from "../errors.ts";
+import { kafkaErrors } from "./error-codes.ts";
+
+/** kafkajs error names that mean: nobody answered, or not yet. */
+const unavailableNames = new Set([
+  "KafkaJSConnectionError",
+  "KafkaJSConnectionClosedError",
+  "KafkaJSRequestTimeoutError",
+  "KafkaJSBrokerNotFound",
+  "KafkaJSNoBrokerAvailableError",
+  "KafkaJSMetadataNotLoaded",
+  "KafkaJSTopicMetadataNotLoaded",
+  "KafkaJSStaleTopicMetadataAssignment",
+  "KafkaJSGroupCoordinatorNotFound",
+  "KafkaJSTimeout",
+  "KafkaJSLockTimeout",
+]);
+
+const rowsByName: Readonly<Record<string, ErrorRow>> = {
+  KafkaJSNotImplemented: kafkaErrors.codecMissing,
+  KafkaJSSASLAuthenticationError: kafkaErrors.accessDenied,
+  KafkaJSOffsetOutOfRange: kafkaErrors.offsetOutOfRange,
+};
+
+/** Kafka's own error names (the protocol's error table). */
+const rowsByType: Readonly<Record<string, ErrorRow>> = {
+  UNKNOWN_TOPIC_OR_PARTITION: kafkaErrors.topicMissing,
+  MESSAGE_TOO_LARGE: kafkaErrors.recordTooLarge,
+  RECORD_LIST_TOO_LARGE: kafkaErrors.recordTooLarge,
+  OFFSET_OUT_OF_RANGE: kafkaErrors.offsetOutOfRange,
+  TOPIC_AUTHORIZATION_FAILED: kafkaErrors.accessDenied,
+  GROUP_AUTHORIZATION_FAILED: kafkaErrors.accessDenied,
+  CLUSTER_AUTHORIZATION_FAILED: kafkaErrors.accessDenied,
+  SASL_AUTHENTICATION_FAILED: kafkaErrors.accessDenied,
+  UNSUPPORTED_SASL_MECHANISM: kafkaErrors.accessDenied,
+  ILLEGAL_SASL_STATE: kafkaErrors.accessDenied,
+  REBALANCE_IN_PROGRESS: coreErrors.kafkaUnavailable,
+  ILLEGAL_GENERATION: coreErrors.kafkaUnavailable,
+  UNKNOWN_MEMBER_ID: coreErrors.kafkaUnavailable,
+};
+
+/**
+ * The one place where an error of kafkajs becomes ours. It wraps the first cause several times
+ * ("number of retries exceeded"), so the innermost error decides.
+ */
+export function classifyKafkaError(error: unknown, details: object = {}): InstantError {
+  if (error instanceof InstantError) return error;
+  const root = rootOf(error);
+  return new InstantError(rowOf(root), {
+    detail: errorMessage(root),
+    details: { ...details, ...placeOf(root) },
+    cause: error,
+  });
+}
+
+function rowOf(root: unknown): ErrorRow {
+  const { name, type, retriable } = root as { name?: string; type?: string; retriable?: boolean };
+  if (name !== undefined && unavailableNames.has(name)) return coreErrors.kafkaUnavailable;
+  const row = rowsByType[type ?? ""] ?? rowsByName[name ?? ""];
+  if (row !== undefined) return row;
+  return retriable === true ? coreErrors.kafkaUnavailable : kafkaErrors.refused;
+}
+
+function rootOf(error: unknown): unknown {
+  let root = error;
+  for (let depth = 0; depth < 10; depth += 1) {
+    const { cause, errors } = root as { cause?: unknown; errors?: readonly unknown[] };
+    const inner = cause ?? errors?.[0];
+    if (!(inner instanceof Error) || inner === root) return root;
+    root = inner;
+  }
+  return root;
+}
+
+/** Topic and partition, where kafkajs names them. */
+function placeOf(root: unknown): object {
+  const { topic, partition } = root as { topic?: unknown; partition?: unknown };
+  return { ...(topic ? { topic } : {}), ...(typeof partition === "number" ? { partition } : {}) };
+}

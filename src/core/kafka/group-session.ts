@@ -1,0 +1,190 @@
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "kafkajs";
+import { PartitionAssigners } from "kafkajs";
+import { withDeadline } from "../deadline.ts";
+import type { InstantError } from "../errors.ts";
+import { errorMessage } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { kafkaRetry } from "./client.ts";
+import { classifyKafkaError } from "./errors.ts";
+import type { KafkaStoredRecord } from "./record.ts";
+import { decodeRecord } from "./record.ts";
+
+const metadataMaxAgeMs = 15_000;
+const partitionBytesMax = 256 * 1024;
+const leaveDeadlineMs = 10_000;
+
+export interface GroupTimings {
+  /** A member that is silent for so long is replaced. */
+  readonly sessionTimeoutMs: number;
+  /** How long a rebalance waits for the members to join again. */
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  /** How long a fetch waits for a record. */
+  readonly fetchWaitMs: number;
+}
+
+export const groupTimingsDefault: GroupTimings = {
+  sessionTimeoutMs: 10_000,
+  rebalanceTimeoutMs: 15_000,
+  heartbeatIntervalMs: 1_000,
+  fetchWaitMs: 300,
+};
+
+export interface GroupMemberOptions {
+  /** Patient. */
+  readonly client: Kafka;
+  readonly topic: string;
+  readonly group: string;
+  readonly log: Log;
+  readonly timings: GroupTimings;
+  /** These partitions are held from now on, none else; all fetch from what was committed. */
+  readonly onAssigned: (partitions: readonly number[]) => void;
+  /** The group is about to rebalance: what is committed now still counts. */
+  readonly onRebalancing: () => void;
+  /** The next records of a partition. Takes them all, at once; may stop the fetching. */
+  readonly onRecords: (partition: number, records: readonly KafkaStoredRecord[]) => void;
+}
+
+/**
+ * One life of a kafkajs consumer, from connecting to leaving the group or crashing.
+ *
+ * Starting: connects, looks for the topic, joins. Running: fetches and heartbeats; a broker that is
+ * away is tried again for ever, each second, so that a restart of Kafka costs no rebalance. Ended:
+ * `run` has resolved, with the error unless `stop` was called.
+ *
+ * kafkajs never restarts it by itself: after a crash it would go on as somebody else.
+ */
+export class GroupSession {
+  readonly #options: GroupMemberOptions;
+  readonly #consumer: Consumer;
+  readonly #ended = Promise.withResolvers<InstantError | undefined>();
+  #commitOffsets: EachBatchPayload["commitOffsetsIfNecessary"] | undefined;
+  #isConsuming = false;
+  #isStopped = false;
+  #fetchedAt = Date.now();
+  #heardAt = Date.now();
+
+  constructor(options: GroupMemberOptions) {
+    this.#options = options;
+    const { timings } = options;
+    this.#consumer = options.client.consumer({
+      groupId: options.group,
+      sessionTimeout: timings.sessionTimeoutMs,
+      rebalanceTimeout: timings.rebalanceTimeoutMs,
+      heartbeatInterval: timings.heartbeatIntervalMs,
+      maxWaitTimeInMs: timings.fetchWaitMs,
+      maxBytesPerPartition: partitionBytesMax,
+      metadataMaxAge: metadataMaxAgeMs,
+      allowAutoTopicCreation: false,
+      partitionAssigners: [PartitionAssigners.roundRobin],
+      retry: {
+        ...kafkaRetry({ retries: 1_000_000_000, initialRetryTime: 100, maxRetryTime: 1_000 }),
+        restartOnFailure: async () => false,
+      },
+    });
+  }
+
+  /** When both a fetch and the group's coordinator last answered, in Unix ms. */
+  get aliveAt(): number {
+    return Math.min(this.#fetchedAt, this.#heardAt);
+  }
+
+  /** Resolves when it has ended: undefined after `stop`, else why. */
+  async run(): Promise<InstantError | undefined> {
+    const { topic } = this.#options;
+    this.#listen();
+    try {
+      await this.#consumer.connect();
+      await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
+      if (!this.#isStopped) await this.#consume();
+    } catch (error) {
+      this.#ended.resolve(classifyKafkaError(error, { topic }));
+    }
+    if (!this.#isConsuming) await this.#leave(); // also when stopped while kafkajs connected
+    return await this.#ended.promise;
+  }
+
+  /** Whether records of `partition` are asked for; a new assignment begins with yes. */
+  setFetching(partition: number, isFetching: boolean): void {
+    if (!this.#isConsuming) return;
+    const places = [{ topic: this.#options.topic, partitions: [partition] }];
+    if (isFetching) this.#consumer.resume(places);
+    else this.#consumer.pause(places);
+  }
+
+  /**
+   * Commits in the generation of the present assignment. Throws when the group has moved on, or
+   * nobody answers.
+   */
+  async commit(offsets: readonly { partition: number; offset: number }[]): Promise<void> {
+    const { topic } = this.#options;
+    if (this.#commitOffsets === undefined) throw new Error("nothing was received yet");
+    const partitions = offsets.map(({ partition, offset }) => {
+      return { partition, offset: String(offset) };
+    });
+    await this.#commitOffsets({ topics: [{ topic, partitions }] });
+  }
+
+  /** Leaves the group, within 10 s. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#leave();
+    this.#ended.resolve(undefined);
+  }
+
+  async #consume(): Promise<void> {
+    this.#isConsuming = true;
+    await this.#consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: async (payload) => this.#take(payload),
+    });
+  }
+
+  #listen(): void {
+    const { events } = this.#consumer;
+    this.#consumer.on(events.FETCH, () => {
+      this.#fetchedAt = Date.now();
+    });
+    this.#consumer.on(events.HEARTBEAT, () => {
+      this.#heardAt = Date.now();
+    });
+    this.#consumer.on(events.GROUP_JOIN, (event) => this.#assign(event));
+    this.#consumer.on(events.REBALANCING, () => this.#options.onRebalancing());
+    this.#consumer.on(events.CRASH, ({ payload }) => {
+      this.#isConsuming = false;
+      this.#ended.resolve(classifyKafkaError(payload.error, { topic: this.#options.topic }));
+    });
+  }
+
+  /** Runs before the first fetch of the new assignment: kafkajs emits and then goes on. */
+  #assign({ payload }: ConsumerGroupJoinEvent): void {
+    const { topic, group, log, onAssigned } = this.#options;
+    const partitions = payload.memberAssignment[topic] ?? [];
+    this.#heardAt = Date.now();
+    // kafkajs keeps a pause over a rebalance, also for a partition that went away and came back.
+    this.#consumer.resume([{ topic }]);
+    log.info({ topic, group, partitions }, "Joined the consumer group");
+    onAssigned([...partitions].sort((a, b) => a - b));
+  }
+
+  #take({ batch, resolveOffset, commitOffsetsIfNecessary }: EachBatchPayload): void {
+    const { topic, onRecords } = this.#options;
+    this.#commitOffsets = commitOffsetsIfNecessary;
+    onRecords(
+      batch.partition,
+      batch.messages.map((message) => decodeRecord(topic, batch.partition, message)),
+    );
+    resolveOffset(batch.lastOffset());
+  }
+
+  async #leave(): Promise<void> {
+    this.#isConsuming = false;
+    const { log, topic, group } = this.#options;
+    try {
+      await withDeadline("leaving the group", leaveDeadlineMs, this.#consumer.disconnect());
+    } catch (error) {
+      log.warn({ topic, group, reason: errorMessage(error) }, "Left the consumer group unasked");
+    }
+  }
+}

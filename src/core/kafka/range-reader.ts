@@ -1,0 +1,133 @@
+import type { Cluster, FetchedPartition, Kafka } from "kafkajs";
+import { Batch } from "kafkajs";
+import { systemClock } from "../clock.ts";
+import { coreErrors } from "../error-codes.ts";
+import { InstantError } from "../errors.ts";
+import { kafkaErrors } from "./error-codes.ts";
+import { classifyKafkaError } from "./errors.ts";
+import type { KafkaStoredRecord } from "./record.ts";
+import { decodeRecord } from "./record.ts";
+
+const fetchBytesMax = 1024 * 1024;
+const readCommitted = 1;
+const triesMax = 5;
+
+export interface KafkaRange {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads ranges of one topic by fetching from its brokers. No consumer group: it would need a name
+ * nobody else has, the rights for it, a rebalance to begin, and deleting afterwards.
+ */
+export class RangeReader implements AsyncDisposable {
+  readonly #cluster: Cluster;
+
+  private constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  /** Throws `kafka_topic_missing`, `kafka_unavailable`. */
+  static async open(client: Kafka, topic: string): Promise<RangeReader> {
+    const reader = new RangeReader(client.cluster());
+    try {
+      await reader.#cluster.connect();
+      await reader.#cluster.addTargetTopic(topic);
+      return reader;
+    } catch (error) {
+      await reader[Symbol.asyncDispose]();
+      throw classifyKafkaError(error, { topic });
+    }
+  }
+
+  /**
+   * The records with `from` ≤ offset < `to`, in order, a batch at a time; from the oldest record
+   * when `from` is older; ends at the end of the log. Each fetch is tried 5 times within 3 s.
+   */
+  async *read(range: KafkaRange): AsyncGenerator<readonly KafkaStoredRecord[], void, undefined> {
+    const { topic, partition, to, signal } = range;
+    let next = range.from;
+    while (next < to) {
+      signal?.throwIfAborted();
+      const fetched = await this.#fetchPatiently(range, next);
+      if (fetched === "before_the_oldest") {
+        const oldest = await this.#oldest(topic, partition);
+        if (oldest <= next) return; // beyond the end
+        next = oldest;
+        continue;
+      }
+      if (fetched.messages.length === 0) return;
+      const batch = new Batch(topic, String(next), fetched);
+      const records = batch.messages
+        .map((message) => decodeRecord(topic, partition, message))
+        .filter(({ offset }) => offset >= next && offset < to);
+      if (records.length > 0) yield records;
+      next = Math.max(next, Number(batch.lastOffset())) + 1;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#cluster.disconnect().catch(() => {}); // what is left of it is closed by the broker
+  }
+
+  async #fetchPatiently(
+    range: KafkaRange,
+    offset: number,
+  ): Promise<FetchedPartition | "before_the_oldest"> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#fetch(range.topic, range.partition, offset);
+      } catch (error) {
+        const failure = classifyKafkaError(error, { topic: range.topic });
+        if (failure.row === kafkaErrors.offsetOutOfRange) return "before_the_oldest";
+        if (!failure.retryable || tries >= triesMax) throw failure;
+        await systemClock.sleep(100 * 2 ** tries, range.signal);
+        await this.#cluster.refreshMetadata().catch(() => {}); // the next fetch says what is wrong
+      }
+    }
+  }
+
+  async #fetch(topic: string, partition: number, offset: number): Promise<FetchedPartition> {
+    await this.#cluster.refreshMetadataIfNecessary();
+    const leaders = this.#cluster.findLeaderForPartitions(topic, [partition]);
+    const nodeId = Object.keys(leaders)[0];
+    if (nodeId === undefined) {
+      throw new InstantError(kafkaErrors.topicMissing, {
+        detail: `${topic} partition ${partition}`,
+      });
+    }
+    const broker = await this.#cluster.findBroker({ nodeId });
+    const { responses } = await broker.fetch({
+      isolationLevel: readCommitted,
+      maxWaitTime: 0,
+      minBytes: 0, // at the end of the log: an empty answer at once
+      maxBytes: fetchBytesMax,
+      topics: [
+        {
+          topic,
+          partitions: [{ partition, fetchOffset: String(offset), maxBytes: fetchBytesMax }],
+        },
+      ],
+    });
+    const fetched = responses[0]?.partitions[0];
+    if (fetched === undefined) {
+      throw new InstantError(coreErrors.kafkaUnavailable, { detail: "a fetch without an answer" });
+    }
+    return fetched;
+  }
+
+  async #oldest(topic: string, partition: number): Promise<number> {
+    try {
+      const offsets = await this.#cluster.fetchTopicsOffset([
+        { topic, partitions: [{ partition }], fromBeginning: true },
+      ]);
+      return Number(offsets[0]?.partitions[0]?.offset ?? 0);
+    } catch (error) {
+      throw classifyKafkaError(error, { topic });
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import type { ITopicConfig } from "kafkajs";
+import { ConfigResourceTypes } from "kafkajs";
+import { isInstantError } from "../errors.ts";
+import type { AdminSession } from "./admin-session.ts";
+import { kafkaErrors } from "./error-codes.ts";
+
+/** Kafka's default of `max.message.bytes`. */
+const recordBytesMaxDefault = 1_048_588;
+
+export interface KafkaTopicSpec {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly retentionMs: number;
+  /** `max.message.bytes`. */
+  readonly recordBytesMax: number;
+}
+
+/** The spec of a topic as it is; a setting that may not be read is undefined. */
+export interface KafkaTopicState {
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly retentionMs: number | undefined;
+  readonly recordBytesMax: number | undefined;
+}
+
+export interface KafkaPartitionOffsets {
+  readonly partition: number;
+  readonly earliest: number;
+  readonly next: number;
+}
+
+/** Topics, their settings and offsets. Everything throws as `AdminSession.call` says. */
+export class TopicAdmin {
+  readonly #session: AdminSession;
+
+  constructor(session: AdminSession) {
+    this.#session = session;
+  }
+
+  /** Whether it was created; false: a topic of this name is there. */
+  create(spec: KafkaTopicSpec): Promise<boolean> {
+    const config: ITopicConfig = {
+      topic: spec.topic,
+      numPartitions: spec.partitions,
+      replicationFactor: spec.replicationFactor,
+      configEntries: [
+        { name: "retention.ms", value: String(spec.retentionMs) },
+        { name: "max.message.bytes", value: String(spec.recordBytesMax) },
+      ],
+    };
+    return this.#session.call(`creating topic ${spec.topic}`, (admin) =>
+      admin.createTopics({ topics: [config], waitForLeaders: true, timeout: 10_000 }),
+    );
+  }
+
+  async describe(topic: string): Promise<KafkaTopicState> {
+    return await this.#session.call(`describing topic ${topic}`, async (admin) => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      const partitions = topics[0]?.partitions ?? [];
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [
+          {
+            type: ConfigResourceTypes.TOPIC,
+            name: topic,
+            configNames: ["retention.ms", "max.message.bytes"],
+          },
+        ],
+      });
+      const numberOf = (name: string) => {
+        const entry = resources[0]?.configEntries.find(({ configName }) => configName === name);
+        return entry === undefined ? undefined : Number(entry.configValue);
+      };
+      return {
+        partitions: partitions.length,
+        replicationFactor: partitions[0]?.replicas.length ?? 0,
+        retentionMs: numberOf("retention.ms"),
+        recordBytesMax: numberOf("max.message.bytes"),
+      };
+    });
+  }
+
+  /** `max.message.bytes`, or Kafka's default where it may not be read. Throws only for no topic. */
+  async recordBytesMax(topic: string): Promise<number> {
+    try {
+      return (await this.describe(topic)).recordBytesMax ?? recordBytesMaxDefault;
+    } catch (error) {
+      if (isInstantError(error, kafkaErrors.topicMissing)) throw error;
+      return recordBytesMaxDefault;
+    }
+  }
+
+  /** Adds partitions up to `partitions`. */
+  async grow(topic: string, partitions: number): Promise<void> {
+    await this.#session.call(`adding partitions to ${topic}`, (admin) =>
+      admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] }),
+    );
+  }
+
+  /** By partition. */
+  async offsets(topic: string): Promise<readonly KafkaPartitionOffsets[]> {
+    const offsets = await this.#session.call(`asking the offsets of ${topic}`, (admin) =>
+      admin.fetchTopicOffsets(topic),
+    );
+    return offsets
+      .map(({ partition, low, high }) => {
+        return { partition, earliest: Number(low), next: Number(high) };
+      })
+      .sort((a, b) => a.partition - b.partition);
+  }
+
+  /** What `group` committed, by partition; partitions without a commit are left out. */
+  async committed(topic: string, group: string): Promise<ReadonlyMap<number, number>> {
+    const offsets = await this.#session.call(`asking the offsets of group ${group}`, (admin) =>
+      admin.fetchOffsets({ groupId: group, topics: [topic] }),
+    );
+    const committed = new Map<number, number>();
+    for (const { partition, offset } of offsets[0]?.partitions ?? []) {
+      if (Number(offset) >= 0) committed.set(partition, Number(offset));
+    }
+    return committed;
+  }
+
+  /** Whether a broker answers. */
+  async ping(): Promise<void> {
+    await this.#session.call("asking for the brokers", (admin) => admin.describeCluster());
+  }
+}

@@ -1,0 +1,114 @@
+import type { Kafka } from "kafkajs";
+import { RecordFlow } from "../../core/flow/record-flow.ts";
+import { GroupConsumer } from "../../core/kafka/group-consumer.ts";
+import type { GroupTimings } from "../../core/kafka/group-session.ts";
+import { OffsetCommitter } from "../../core/kafka/offset-committer.ts";
+import type { Log } from "../../core/log.ts";
+import type { LogRecord, SubscribeOptions, Subscription, SubscriptionStats } from "./event-log.ts";
+import { toEventLogError } from "./kafka-errors.ts";
+
+export interface KafkaSubscriptionOptions extends SubscribeOptions {
+  /** Patient. */
+  readonly client: Kafka;
+  readonly log: Log;
+  readonly timings: GroupTimings;
+}
+
+/** A batch of one partition, from the first record the flow has not taken. */
+interface Backlog {
+  readonly records: readonly LogRecord[];
+  next: number;
+}
+
+/**
+ * A subscription: the group's records into the flow, the flow's low marks into the group.
+ *
+ * Running, paused, failed and stopped as the port says. While the flow refuses a partition, the rest
+ * of its last batch (≤ 256 KiB, or one record) waits here and the partition is not fetched.
+ */
+export class KafkaSubscription implements Subscription {
+  readonly #flow: RecordFlow<LogRecord>;
+  readonly #consumer: GroupConsumer;
+  readonly #committer: OffsetCommitter;
+  readonly #backlogs = new Map<number, Backlog>();
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: KafkaSubscriptionOptions) {
+    this.#flow = new RecordFlow({
+      ...options,
+      onAdvance: () => this.#committer.schedule(),
+      onRoom: (partition) => this.#offerBacklog(partition),
+    });
+    this.#consumer = new GroupConsumer({
+      ...options,
+      onAssigned: (partitions) => this.#assign(partitions),
+      onRebalancing: () => void this.#committer.commitNow(),
+      onRecords: (partition, records) => {
+        this.#backlogs.set(partition, { records, next: 0 });
+        this.#offerBacklog(partition);
+      },
+    });
+    this.#committer = new OffsetCommitter({
+      uncommitted: () => this.#flow.uncommitted(),
+      commit: (offsets) => this.#consumer.commit(offsets),
+      markCommitted: (offsets) => this.#flow.markCommitted(offsets),
+    });
+    this.#consumer.failed.catch((error) => this.#flow.fail(toEventLogError(error)));
+    this.#consumer.start();
+  }
+
+  get failed(): Promise<never> {
+    return this.#flow.failed;
+  }
+
+  get stats(): SubscriptionStats {
+    const { inFlight, unfinished, paused, partitions } = this.#flow;
+    return { inFlight, unfinished, paused, partitions };
+  }
+
+  pause(): void {
+    this.#flow.pause();
+  }
+
+  resume(): void {
+    this.#flow.resume();
+  }
+
+  stop({ drainMs }: { readonly drainMs: number }): Promise<void> {
+    this.#stopping ??= this.#stop(drainMs);
+    return this.#stopping;
+  }
+
+  async #stop(drainMs: number): Promise<void> {
+    const drained = this.#flow.drain(drainMs);
+    this.#backlogs.clear();
+    for (const partition of this.#flow.partitions) this.#consumer.setFetching(partition, false);
+    await drained; // meanwhile the member heartbeats and stays in the group
+    await this.#committer.close();
+    await this.#consumer.stop();
+  }
+
+  #assign(partitions: readonly number[]): void {
+    this.#backlogs.clear();
+    this.#flow.revoke(this.#flow.partitions);
+    this.#flow.assign(partitions);
+    for (const partition of partitions) this.#updateFetching(partition);
+  }
+
+  #offerBacklog(partition: number): void {
+    const backlog = this.#backlogs.get(partition);
+    if (backlog !== undefined) {
+      for (;;) {
+        const record = backlog.records[backlog.next];
+        if (record === undefined) this.#backlogs.delete(partition);
+        if (record === undefined || !this.#flow.offer(record)) break;
+        backlog.next += 1;
+      }
+    }
+    this.#updateFetching(partition);
+  }
+
+  #updateFetching(partition: number): void {
+    this.#consumer.setFetching(partition, this.#flow.isFetchable(partition));
+  }
+}

@@ -1,0 +1,112 @@
+import type { Clock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
+import { withDeadline } from "../../core/deadline.ts";
+import { AdminSession } from "../../core/kafka/admin-session.ts";
+import { createKafkaClient } from "../../core/kafka/client.ts";
+import type { KafkaConnection } from "../../core/kafka/connection.ts";
+import type { GroupTimings } from "../../core/kafka/group-session.ts";
+import { groupTimingsDefault } from "../../core/kafka/group-session.ts";
+import { KafkaProducer } from "../../core/kafka/producer.ts";
+import { RangeReader } from "../../core/kafka/range-reader.ts";
+import { TopicAdmin } from "../../core/kafka/topic-admin.ts";
+import type { Log } from "../../core/log.ts";
+import type { EventLog, LogRange, LogRecord, Subscription, TopicReport } from "./event-log.ts";
+import { toEventLogError, toPublishError } from "./kafka-errors.ts";
+import { readKafkaLag } from "./kafka-lag.ts";
+import { KafkaSubscription } from "./kafka-subscription.ts";
+import { createKafkaTopic } from "./kafka-topics.ts";
+
+const drainOnCloseMs = 5_000;
+
+export interface KafkaEventLogOptions {
+  readonly connection: KafkaConnection;
+  readonly log: Log;
+  readonly timings?: Partial<GroupTimings>;
+  readonly clock?: Clock;
+}
+
+/**
+ * The event log on Apache Kafka. Opens no connection: each part connects by its first use, so a
+ * process starts while Kafka is away. Throws `config_invalid` when the CA file cannot be read.
+ */
+export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<EventLog> {
+  const { connection, log, clock = systemClock } = options;
+  const timings = { ...groupTimingsDefault, ...options.timings };
+  const client = createKafkaClient({ connection, log, patience: "quick" });
+  const patientClient = createKafkaClient({ connection, log, patience: "patient" });
+  const session = new AdminSession(client);
+  const admin = new TopicAdmin(session);
+  const producer = new KafkaProducer({
+    client,
+    log,
+    batchBytesMax: (topic) => admin.recordBytesMax(topic),
+  });
+  const subscriptions = new Set<Subscription>();
+  let closing: Promise<void> | undefined;
+
+  const closeAll = async () => {
+    const stops = [...subscriptions].map((each) => each.stop({ drainMs: drainOnCloseMs }));
+    await Promise.all(stops);
+    await producer.close();
+    await session.close();
+  };
+
+  const eventLog: EventLog = {
+    address: connection.brokers.join(","),
+    publish: (topic, records, { deadlineMs }) =>
+      producer.publish(topic, records, deadlineMs).catch((error) => {
+        throw toPublishError(error, topic);
+      }),
+    subscribe: async (subscribeOptions) => {
+      const subscription = new KafkaSubscription({
+        ...subscribeOptions,
+        client: patientClient,
+        log,
+        timings,
+      });
+      subscriptions.add(subscription);
+      return subscription;
+    },
+    readRange: (range) => readRange(range, (topic) => RangeReader.open(client, topic)),
+    offsets: (topic) => mapped(topic, () => admin.offsets(topic)),
+    createTopics: async (topics, { grow }) => {
+      const reports: TopicReport[] = [];
+      for (const spec of topics) {
+        reports.push(await mapped(spec.topic, () => createKafkaTopic(admin, spec, grow)));
+      }
+      return reports;
+    },
+    lag: (topic, group) =>
+      mapped(topic, () => readKafkaLag({ admin, client, clock }, topic, group)),
+    ping: ({ deadlineMs }) =>
+      withDeadline("asking Kafka for its brokers", deadlineMs, admin.ping()).catch((error) => {
+        throw toPublishError(error);
+      }),
+    close: () => {
+      closing ??= closeAll();
+      return closing;
+    },
+    [Symbol.asyncDispose]: () => eventLog.close(),
+  };
+  return eventLog;
+}
+
+async function* readRange(
+  range: LogRange,
+  open: (topic: string) => Promise<RangeReader>,
+): AsyncGenerator<LogRecord, void, undefined> {
+  try {
+    await using reader = await open(range.topic);
+    for await (const records of reader.read(range)) yield* records;
+  } catch (error) {
+    throw toEventLogError(error, range.topic);
+  }
+}
+
+async function mapped<T>(topic: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    throw toEventLogError(error, topic);
+  }
+}
