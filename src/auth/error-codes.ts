@@ -1,0 +1,40 @@
+import type { ErrorRow } from "../core/errors.ts";
+
+export const authErrors = {
+  codeInvalid: {
+    code: "code_invalid",
+    meaning: "The code is wrong, used or expired",
+    retryable: false,
+    status: 401,
+  },
+  unauthenticated: {
+    code: "unauthenticated",
+    meaning: "Nobody is signed in with this request",
+    retryable: false,
+    status: 401,
+  },
+  usernameTaken: {
+    code: "username_taken",
+    meaning: "The username belongs to somebody else",
+    retryable: false,
+    status: 409,
+  },
+  tooManyCodes: {
+    code: "too_many_codes",
+    meaning: "Too many codes were asked for",
+    retryable: true,
+    status: 429,
+  },
+  tooManyTries: {
+    code: "too_many_tries",
+    meaning: "Too many wrong codes were entered",
+    retryable: true,
+    status: 429,
+  },
+  mailUnavailable: {
+    code: "mail_unavailable",
+    meaning: "The mail cannot be sent right now",
+    retryable: true,
+    status: 503,
+  },
+} as const satisfies Record<string, ErrorRow>;

@@ -1,0 +1,78 @@
+import { formatGoDuration } from "../core/go-duration.ts";
+import type { EmailEvent } from "../email/event.ts";
+import type { EmailPublisher } from "../email/publisher.ts";
+import type { AuthKeys } from "./auth-keys.ts";
+import type { CodeScope } from "./codes/code.ts";
+import { deriveCode, deriveVerifier } from "./codes/code.ts";
+import type { CodeStore, IssuedCode, IssueOutcome } from "./codes/code-store.ts";
+
+export interface RequestCodeDeps {
+  readonly codes: CodeStore;
+  readonly publisher: EmailPublisher;
+  readonly keys: AuthKeys;
+}
+
+export type RequestCodeOutcome =
+  | { readonly kind: "sent"; readonly messageId: string }
+  | Extract<IssueOutcome, { kind: "spent" }>
+  | { readonly kind: "unavailable"; readonly retryAfterSeconds: number };
+
+/**
+ * Sends a code to an address: a new one, or within the repeat window the same event, byte for byte,
+ * so that the second mail is a duplicate. A message that failed, or whose secret is gone, is not
+ * repeated. When nobody takes the mail, what it cost is given back. The users are not asked, so
+ * known and unknown addresses cannot be told apart.
+ */
+export async function requestCode(
+  deps: RequestCodeDeps,
+  scope: CodeScope,
+): Promise<RequestCodeOutcome> {
+  let issued = await issue(deps, scope);
+  if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
+    issued = await issue(deps, scope, issued.code.messageId);
+  }
+  if (issued.kind === "spent") return issued;
+  const { messageId } = issued.code;
+  const published = await deps.publisher.publish(createEvent(deps.keys, scope, issued.code));
+  if (published.kind !== "unavailable") return { kind: "sent", messageId };
+  await deps.codes.refund({ ...scope, messageId });
+  return published;
+}
+
+function issue(
+  { codes, keys }: RequestCodeDeps,
+  scope: CodeScope,
+  supersedes?: string,
+): Promise<IssueOutcome> {
+  const { id: keyId, secret } = keys.current;
+  const messageId = crypto.randomUUID();
+  const verifier = deriveVerifier(secret, scope, deriveCode(secret, scope, messageId));
+  const data = JSON.stringify({
+    expires_in: formatGoDuration(codes.policy.lifetimeMs),
+    purpose: scope.purpose,
+  });
+  const request = { ...scope, messageId, keyId, verifier, data };
+  return codes.issue(supersedes === undefined ? request : { ...request, supersedes });
+}
+
+async function isRepeatable({ keys, publisher }: RequestCodeDeps, code: IssuedCode) {
+  if (!keys.all.some(({ id }) => id === code.keyId)) return false;
+  return (await publisher.fate(code.messageId)) !== "failed";
+}
+
+/** The same event for the same stored code, always: the ledger takes a difference for a conflict. */
+function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailEvent {
+  const key = keys.all.find(({ id }) => id === code.keyId) ?? keys.current;
+  const { expires_in, purpose } = JSON.parse(code.data) as {
+    expires_in: string;
+    purpose: CodeScope["purpose"];
+  };
+  return {
+    messageId: code.messageId,
+    eventType: "verification_code",
+    timestamp: code.timestamp,
+    recipient: scope.email,
+    data: { code: deriveCode(key.secret, scope, code.messageId), expires_in, purpose },
+    expiresAt: code.expiresAt,
+  };
+}

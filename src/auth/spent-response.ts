@@ -1,0 +1,36 @@
+import type { ErrorRow } from "../core/errors.ts";
+import type { HttpContext } from "../core/http/environment.ts";
+import { problemResponse } from "../core/http/problem.ts";
+import { rateLimitHeaders } from "../core/http/rate-limit.ts";
+
+export interface SpentBudget {
+  readonly row: ErrorRow;
+  /** What was counted, in kebab-case: the problem's `scope`, and the policy's name in the headers. */
+  readonly scope: string;
+  readonly quota: number;
+  readonly windowMs: number;
+  readonly retryAfterMs: number;
+}
+
+/** 429 that says what was spent and when there is some again. */
+export function spentResponse(context: HttpContext, spent: SpentBudget): Response {
+  const { row, scope, quota } = spent;
+  const retryAfterSeconds = Math.max(1, Math.ceil(spent.retryAfterMs / 1000));
+  return problemResponse(context, row, {
+    detail: `${row.meaning}; try again in ${inWords(retryAfterSeconds)}.`,
+    retryAfterSeconds,
+    members: { scope },
+    headers: rateLimitHeaders({
+      policy: scope,
+      quota,
+      windowSeconds: Math.ceil(spent.windowMs / 1000),
+      remaining: 0,
+      resetSeconds: retryAfterSeconds,
+    }),
+  });
+}
+
+function inWords(seconds: number): string {
+  const [count, unit] = seconds < 120 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  return count === 1 ? `1 ${unit}` : `${count} ${unit}s`;
+}
