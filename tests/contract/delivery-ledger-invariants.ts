@@ -57,14 +57,14 @@ function checkFinal(step: Step, before: LedgerRecord, after: LedgerRecord): void
   if (after.state === state || state === "claimed" || state === "submitting") return;
   const isLate = after.state === "accepted" && after.late && state !== "accepted";
   if (isLate || (state !== "accepted" && isReplay(step, before))) return;
-  if (state === "ambiguous" && isResubmission(step)) return;
+  if (state === "ambiguous" && isResubmission(step, before)) return;
   throw new Error(`${state} was lost: it is ${after.state}`);
 }
 
 function checkResubmission(step: Step, before: LedgerRecord, after: LedgerRecord): void {
   if (after.resubmissions === before.resubmissions) return;
   if (isReplay(step, before) && after.resubmissions === before.resubmissions + 1) return;
-  if (!isResubmission(step) || before.resubmissions !== 0 || after.resubmissions !== 1) {
+  if (!isResubmission(step, before) || before.resubmissions !== 0 || after.resubmissions !== 1) {
     throw new Error(`resubmitted ${after.resubmissions} times`);
   }
 }
@@ -75,8 +75,8 @@ function isReplay({ call }: Step, before: LedgerRecord): boolean {
   return call.kind === "claim" && reopens && call.request.replayCount > before.replays;
 }
 
-function isResubmission({ call }: Step): boolean {
-  return call.kind === "claim" && call.request.resubmit;
+function isResubmission({ call }: Step, before: LedgerRecord): boolean {
+  return call.kind === "claim" && call.request.resubmit && before.buried === undefined;
 }
 
 function callerOf(call: LedgerCall): string {

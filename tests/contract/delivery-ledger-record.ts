@@ -53,6 +53,22 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
       expect(record?.leaseUntil).toBe(at + longMs);
     });
 
+    test("what happened earlier keeps its time", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      const one = mail(store, features);
+      await bringTo(ledger, one, "claimed", longMs);
+      const claimedAt = (await ledger.find(one.messageId))?.history[0]?.at ?? 0;
+      await store.pass(20);
+      await ledger.advance(one.claim("a"), { kind: "submitting", leaseMs: longMs });
+      await ledger.advance(one.claim("a"), changes.accepted);
+      const times =
+        (await ledger.find(one.messageId))?.history.map(({ at }) => at - claimedAt) ?? [];
+      expect(times[0]).toBe(0);
+      expect(times[1]).toBeGreaterThanOrEqual(19);
+      expect(times[2]).toBeGreaterThanOrEqual(times[1] ?? 0);
+    });
+
     test("it lives a day from its last change", async () => {
       await using store = await openStore();
       const ledger = await store.open();

@@ -72,6 +72,17 @@ export function submissionRules(openStore: OpenLedgerStore, features: LedgerFeat
       expect(outcome).toEqual({ kind: "ambiguous", resubmittable: false, buried: undefined });
     });
 
+    test("an ambiguous mail with a dead letter is not resubmitted: a person has it", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      const one = mail(store, features);
+      await bringTo(ledger, one, "ambiguous", longMs);
+      const buried = { partition: 1, offset: 4 };
+      await ledger.markBuried(one.messageId, buried);
+      const outcome = await ledger.claim(one.request("b", { resubmit: true }));
+      expect(outcome).toEqual({ kind: "ambiguous", resubmittable: false, buried });
+    });
+
     test("a claim that may resubmit takes a mail whose lease ended in submitting", async () => {
       await using store = await openStore();
       const ledger = await store.open();

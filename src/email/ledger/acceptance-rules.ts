@@ -32,6 +32,7 @@ export function decideAcceptance(
   return late(acceptedOver(record, claim, patch, now));
 }
 
+/** Owner and fence stay as they are; the history says whose acceptance it was. */
 function acceptedOver(
   record: StoredRecord,
   claim: Claim,
@@ -43,8 +44,6 @@ function acceptedOver(
     ...patch,
     state: "accepted",
     revision: record.revision + 1,
-    // The fence stays, it only grows; the owner changes, so that the replaced one is lost.
-    owner: claim.owner,
     late: true,
     class: undefined,
     reason: undefined,

@@ -164,11 +164,16 @@ function held(
 }
 
 function ambiguousOutcome(record: StoredRecord): ClaimOutcome {
-  return { kind: "ambiguous", resubmittable: record.resubmissions === 0, buried: record.buried };
+  return { kind: "ambiguous", resubmittable: isResubmittable(record), buried: record.buried };
 }
 
 function mayResubmit(record: StoredRecord, request: ClaimRequest): boolean {
-  return request.resubmit && record.resubmissions === 0;
+  return request.resubmit && isResubmittable(record);
+}
+
+/** Once; and not when its dead letter waits for a person, who may replay it. */
+function isResubmittable(record: StoredRecord): boolean {
+  return record.resubmissions === 0 && record.buried === undefined;
 }
 
 function replays(record: StoredRecord, request: ClaimRequest): number {

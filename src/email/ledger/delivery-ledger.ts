@@ -9,8 +9,9 @@
  * - submitting: written just before the content ends. Its owner ends it (accepted, rejected,
  *   ambiguous) or defers it back to claimed. After the lease, the next `claim` finds it ambiguous:
  *   nobody knows whether the server took the mail.
- * - accepted: final. rejected, ambiguous: given up, then `buried`; a replay may claim them anew,
- *   and an ambiguous one may be claimed once more for resubmission. expired, suppressed: final.
+ * - accepted: final. rejected: given up, then `buried`; a replay may claim it anew. ambiguous: may be
+ *   claimed once more for resubmission; once `buried` it is a person's, and a replay may claim it.
+ *   expired, suppressed: final.
  *
  * Promises, tested by `tests/contract/delivery-ledger.ts` for every adapter:
  * - Owner and fence are compared in the step that writes: a stale owner changes nothing. One
@@ -38,7 +39,11 @@ export interface DeliveryLedger extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Who works on a mail: `owner` is a random token of this run, `fence` grows with each new owner. */
+/**
+ * Who works on a mail: `owner` is a random token of one run over one delivery, never shared by two
+ * runs (the ledger takes a second claim by the same owner for the first one repeated, or for its next
+ * try); `fence` grows with each new owner.
+ */
 export interface Claim {
   readonly messageId: string;
   readonly owner: string;
@@ -80,7 +85,10 @@ export type ClaimOutcome =
       readonly reason: string;
       readonly buried: BuriedPosition | undefined;
     }
-  /** `resubmittable`: its one resubmission was not used; ask again with `resubmit`. */
+  /**
+   * `resubmittable`: its one resubmission was not used and no dead letter waits for a person; ask
+   * again with `resubmit`.
+   */
   | {
       readonly kind: "ambiguous";
       readonly resubmittable: boolean;
@@ -109,7 +117,8 @@ export type LedgerChange =
   | { readonly kind: "accepted"; readonly smtp: SmtpEvidence }
   /**
    * claimed or submitting → claimed, after a try that certainly sent nothing. `spent`: the try
-   * counts. `leaseMs` covers the wait before the next try; 0 lets anyone claim at once.
+   * counts, once: a second deferral before the owner's next claim is the first one repeated.
+   * `leaseMs` covers the wait before the next try; 0 lets anyone claim at once.
    */
   | {
       readonly kind: "deferred";
