@@ -1,5 +1,7 @@
 import type net from "node:net";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
+import { errorMessage } from "../errors.ts";
+import { readFailure } from "./failure.ts";
 import type { SmtpOptions } from "./options.ts";
 import { silenceFor } from "./server-down.ts";
 import { connectTcp } from "./tcp.ts";
@@ -37,7 +39,7 @@ export async function openSession(
     return connection;
   } catch (error) {
     connection.close();
-    throw error;
+    throw connection.upgrading === true ? inHandshake(error) : error;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
@@ -82,4 +84,10 @@ function logIn(connection: SMTPConnection, options: SmtpOptions): Promise<void> 
   return new Promise((resolve, reject) => {
     connection.login({ user, pass: password }, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/** What breaks a handshake is a matter of TLS, whatever code the socket gives it. */
+function inHandshake(error: unknown): Error {
+  const [originalCode] = readFailure(error).codes;
+  return Object.assign(new Error(errorMessage(error)), { code: "ETLS", originalCode });
 }

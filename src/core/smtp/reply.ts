@@ -22,10 +22,11 @@ export function parseReply(raw: string): SmtpReplyText {
   };
 }
 
-/** The lines of a longer reply are joined; each repeats the code (RFC 5321, 4.2.1), which is cut. */
+/** The lines of a longer reply are joined; each repeats the codes (RFC 5321, 4.2.1): cut. */
 function printReply(raw: string): string {
   const line = boundRaw(raw)
-    .replace(/\n\d{3}[ -]?/g, " ")
+    .replace(/^(\d{3})-/, "$1 ")
+    .replace(/\n\d{3}[ -]?(?:[245]\.\d{1,3}\.\d{1,3}\b ?)?/g, " ")
     .replace(/\p{Cc}+/gu, " ");
   return maskAddresses(line).trim().slice(0, textCharsMax);
 }

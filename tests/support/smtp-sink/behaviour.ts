@@ -37,7 +37,7 @@ export type SinkAction = (
 
 export interface SinkRule {
   readonly at: SinkStage;
-  readonly then: SinkAction;
+  readonly does: SinkAction;
   /** A regular expression; from "rcpt" on, one of the message's recipients must match. */
   readonly recipient?: string;
   /** At "content" and "dot": the message's id. */
@@ -80,7 +80,7 @@ export class SinkBehaviour {
       const skip = rule.skip ?? 0;
       if (rule.times !== undefined && entry.seen >= skip + rule.times) continue;
       entry.seen += 1;
-      if (entry.seen > skip) return rule.then;
+      if (entry.seen > skip) return rule.does;
     }
     return undefined;
   }

@@ -72,7 +72,7 @@ function putBehaviour(sink: SmtpSink, body: string): Response {
 /** Enough to catch a slip of the pen; the sink is for those who write its tests. */
 function isRule(value: unknown): value is SinkRule {
   if (typeof value !== "object" || value === null) return false;
-  const { at, then } = value as { at?: unknown; then?: unknown };
+  const { at, does } = value as { at?: unknown; does?: unknown };
   const known = sinkStages.some((stage) => stage === at);
-  return known && typeof then === "object" && then !== null && "kind" in then;
+  return known && typeof does === "object" && does !== null && "kind" in does;
 }

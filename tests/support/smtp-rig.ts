@@ -1,0 +1,53 @@
+import type { SmtpClient } from "../../src/core/smtp/client.ts";
+import { openSmtpClient } from "../../src/core/smtp/client.ts";
+import type { SmtpOptions } from "../../src/core/smtp/options.ts";
+import type { SmtpOutcome } from "../../src/core/smtp/outcome.ts";
+import type { SmtpSendOptions } from "../../src/core/smtp/transmission.ts";
+import type { SmtpSink, SmtpSinkOptions } from "./smtp-sink/smtp-sink.ts";
+import { openSmtpSink } from "./smtp-sink/smtp-sink.ts";
+
+/** A client and the sink it talks to; timeouts are short, so that a test of one is quick. */
+export interface SmtpRig extends AsyncDisposable {
+  readonly sink: SmtpSink;
+  readonly client: SmtpClient;
+  /** Sends a message with `id` in its Message-ID. */
+  send(id: string, options?: Partial<SmtpSendOptions> & { to?: string }): Promise<SmtpOutcome>;
+}
+
+export const quickTimeouts = {
+  connectTimeoutMs: 2_000,
+  greetingTimeoutMs: 200,
+  replyTimeoutMs: 200,
+} as const;
+
+export async function openSmtpRig(
+  clientOptions: Partial<SmtpOptions> = {},
+  sinkOptions: SmtpSinkOptions = {},
+): Promise<SmtpRig> {
+  const sink = await openSmtpSink(sinkOptions);
+  const client = openSmtpClient({
+    host: "127.0.0.1",
+    port: sink.port,
+    tls: "none",
+    connections: 1,
+    ...quickTimeouts,
+    ...clientOptions,
+  });
+  return {
+    sink,
+    client,
+    send: (id, { to = "ana@example.com", ...options } = {}) =>
+      client.send(
+        { from: "noreply@example.com", to, content: messageWith(id) },
+        { beforeContentEnds: async () => true, ...options },
+      ),
+    [Symbol.asyncDispose]: async () => {
+      await client.close();
+      await sink.close();
+    },
+  };
+}
+
+export function messageWith(id: string): Buffer {
+  return Buffer.from(`Message-ID: <${id}@example.com>\r\nSubject: Hello\r\n\r\nHello.\r\n`);
+}
