@@ -61,6 +61,10 @@ export async function prepareEngines(
   }
   if (needs.has("chromium"))
     work.push(attempt("chromium", "TEST_CHROMIUM", () => findBrowser(say)));
+  if (needs.has("compose")) {
+    const find = () => needProgram("docker-compose", { debian: "docker-compose", say });
+    work.push(attempt("compose", "TEST_COMPOSE", find));
+  }
   await Promise.all(work);
   if (needs.has("servers")) {
     // After Kafka itself, which may just have fetched them.

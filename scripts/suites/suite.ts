@@ -1,5 +1,5 @@
 /** What a suite needs before it can run. */
-export type Need = "servers" | "binary" | "chromium";
+export type Need = "servers" | "binary" | "chromium" | "compose";
 
 /** A folder of tests, run by one `bun test` process within its own time. */
 export interface Suite {
@@ -17,7 +17,12 @@ export const suites: readonly Suite[] = [
   { name: "unit", folder: "tests/unit", budgetSeconds: 60, needs: [] },
   { name: "adapters", folder: "tests/adapters", budgetSeconds: 240, needs: ["servers"] },
   { name: "flows", folder: "tests/flows", budgetSeconds: 300, needs: ["servers"] },
-  { name: "binary", folder: "tests/binary", budgetSeconds: 180, needs: ["servers", "binary"] },
+  {
+    name: "binary",
+    folder: "tests/binary",
+    budgetSeconds: 180,
+    needs: ["servers", "binary", "compose"],
+  },
   { name: "browser", folder: "tests/browser", budgetSeconds: 60, needs: ["binary", "chromium"] },
 ];
 

@@ -44,7 +44,7 @@ async function runAll(): Promise<Outcome[]> {
   }
   await removeTestServers(records); // of a run that was killed
   try {
-    if (needs.has("servers") || needs.has("chromium")) {
+    if ([...needs].some((need) => need !== "binary")) {
       const engines = await runEngines(repository, records, needs);
       done.push(engines.outcome);
       Object.assign(environment, engines.environment);

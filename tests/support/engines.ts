@@ -7,6 +7,9 @@ const variables = {
   redis: "TEST_REDIS_URL", // "redis://127.0.0.1:6379/0"
   postgres: "TEST_DATABASE_URL", // "postgres://user:password@127.0.0.1:5432/database"
   chromium: "TEST_CHROMIUM", // "/usr/bin/chromium"
+  "kafka-jars": "TEST_KAFKA_LIBS", // the folder of Kafka's jars, for a broker of the test's own
+  instant: "TEST_INSTANT", // the built program's path
+  compose: "TEST_COMPOSE", // "/usr/bin/docker-compose"
 } as const;
 
 export type Engine = keyof typeof variables;
