@@ -91,3 +91,19 @@ test("an oversize upload is answered with a problem, over a socket too", async (
   expect(response.status).toBe(413);
   expect(response.headers.get("Content-Type")).toBe("application/problem+json");
 });
+
+test("a request without a Host finds its route", async () => {
+  const app = createHttpApp({ log: silentLog });
+  app.get("/livez", (context) => context.text(context.req.query("a") ?? ""));
+  await using server = await start({ fetch: app.fetch });
+  const answer = Promise.withResolvers<string>();
+  await Bun.connect({
+    hostname: "127.0.0.1",
+    port: server.port,
+    socket: {
+      open: (socket) => void socket.write("GET /livez?a=b HTTP/1.0\r\n\r\n"),
+      data: (_, bytes) => answer.resolve(bytes.toString()),
+    },
+  });
+  expect(await answer.promise).toStartWith("HTTP/1.1 200");
+});

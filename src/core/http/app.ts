@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
+import { getPath } from "hono/utils/url";
 import type { Log } from "../log.ts";
 import { accessLog } from "./access-log.ts";
 import { bodyLimit } from "./body-limit.ts";
@@ -21,7 +22,7 @@ export interface HttpAppOptions {
  * sets itself stays, so a page may bring its own Content-Security-Policy.
  */
 export function createHttpApp({ log }: HttpAppOptions): Hono<HttpEnvironment> {
-  const app = new Hono<HttpEnvironment>();
+  const app = new Hono<HttpEnvironment>({ getPath: pathOf });
   app.use(requestId({ limitLength: 64 }));
   app.use(accessLog(log));
   app.use(
@@ -50,4 +51,10 @@ export function createHttpApp({ log }: HttpAppOptions): Hono<HttpEnvironment> {
   app.notFound((context) => problemResponse(context, httpErrors.notFound));
   app.onError((error, context) => respondToError(error, context, log));
   return app;
+}
+
+/** Bun's URL of a request without a usable Host (a load balancer's HTTP/1.0) is the bare path. */
+function pathOf(request: Request): string {
+  const { url } = request;
+  return url.startsWith("/") ? (url.split(/[?#]/, 1)[0] ?? url) : getPath(request);
 }
