@@ -84,6 +84,8 @@ function testCommits(scope: ContractScope): void {
 }
 
 function testMembers(scope: ContractScope): void {
+  const { rebalanceMsMax } = scope.harness.features;
+
   test("members share the partitions, and one that stops hands its own over", async () => {
     const topic = await scope.newTopic({ partitions: 3 });
     const group = newName("group");
@@ -104,7 +106,7 @@ function testMembers(scope: ContractScope): void {
     expect(new Set([...one.finished, ...two.finished]).size).toBe(30);
     expect(Math.min(one.finished.length, two.finished.length)).toBeGreaterThan(0);
     await two.stop();
-    await one.untilPartitions(({ length }) => length === 3);
+    await one.untilPartitions(3, rebalanceMsMax);
     await publishTexts(scope.log, topic, numbered("alone", 30));
     await eventually("one finishes all of the second part", () => {
       const alone = one.finished.filter((text) => text.startsWith("alone"));
@@ -123,7 +125,7 @@ function testMembers(scope: ContractScope): void {
     await using other = await EventLogReader.open(otherLog, { topic, group, holds: () => true });
     await other.untilStarted(1);
     await other.stop();
-    await reader.untilPartitions(({ length }) => length === 2);
+    await reader.untilPartitions(2, rebalanceMsMax);
     await publishTexts(scope.log, topic, numbered("more", 20)); // fetched after the copies
     await reader.untilStarted(40);
     expect(reader.started.filter((text) => text.startsWith("text")).toSorted()).toEqual(
@@ -140,6 +142,7 @@ function testMembers(scope: ContractScope): void {
 
 function testDeaths(scope: ContractScope): void {
   const { harness } = scope;
+  const { rebalanceMsMax, takeOverMsMax } = harness.features;
 
   test("after kill -9 the group goes on with what was not finished, and loses nothing", async () => {
     const topic = await scope.newTopic();
@@ -158,7 +161,7 @@ function testDeaths(scope: ContractScope): void {
     await eventually(
       "every record is finished by the child or by the reader",
       () => new Set([...byChild, ...reader.finished]).size === 20,
-      harness.features.takeOverMsMax,
+      takeOverMsMax,
     );
     expect(reader.finished.filter((text) => !byChild.has(text))).toHaveLength(8);
   });
@@ -172,7 +175,7 @@ function testDeaths(scope: ContractScope): void {
     const read = { group, finish: 0 };
     const address = harness.childAddress;
     await using child = spawnEventLogChild({ address, topic, publish: [], read });
-    await reader.untilPartitions(({ length }) => length === 1);
+    await reader.untilPartitions(1, rebalanceMsMax);
     const positions = await publishTexts(scope.log, topic, numbered("later", 20));
     const [started = ""] = await child.said("started", 1);
     await child.kill();
@@ -181,7 +184,7 @@ function testDeaths(scope: ContractScope): void {
     await eventually(
       "the reader finishes every record",
       () => new Set(reader.finished).size === 40,
-      harness.features.takeOverMsMax,
+      takeOverMsMax,
     );
     expect(reader.finished).toContain(`later ${taken}`);
   });

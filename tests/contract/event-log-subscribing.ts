@@ -97,6 +97,8 @@ function testLanes(scope: ContractScope): void {
 }
 
 function testPauses(scope: ContractScope): void {
+  const { rebalanceMsMax } = scope.harness.features;
+
   test("while paused nothing starts, what is in flight goes on, also across a rebalance", async () => {
     const topic = await scope.newTopic({ partitions: 2 });
     const group = newName("group");
@@ -108,9 +110,9 @@ function testPauses(scope: ContractScope): void {
     await publishTexts(scope.log, topic, numbered("later", 20));
     await using otherLog = await scope.harness.open();
     await using other = await EventLogReader.open(otherLog, { topic, group });
-    await reader.untilPartitions(({ length }) => length === 1);
+    await reader.untilPartitions(1, rebalanceMsMax);
     await other.stop();
-    await reader.untilPartitions(({ length }) => length === 2);
+    await reader.untilPartitions(2, rebalanceMsMax);
     reader.releaseAll();
     expect(await reader.untilFinished(1)).toEqual(["held"]);
     await eventually(

@@ -72,11 +72,11 @@ export class EventLogReader implements AsyncDisposable {
     );
   }
 
-  async untilPartitions(isRight: (partitions: readonly number[]) => boolean): Promise<void> {
+  async untilPartitions(count: number, withinMs: number): Promise<void> {
     await eventually(
-      "the member has the right partitions",
-      () => isRight(this.subscription.stats.partitions),
-      30_000,
+      `the member has ${count} partitions`,
+      () => this.subscription.stats.partitions.length === count,
+      withinMs,
     );
   }
 

@@ -1,0 +1,22 @@
+import { silentLog } from "../../src/core/log.ts";
+import { openSqlite } from "../../src/core/sqlite/database.ts";
+import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import type { SqliteEventLogOptions } from "../../src/email/event-log/sqlite.ts";
+import { openSqliteEventLog } from "../../src/email/event-log/sqlite.ts";
+
+/** Short enough for tests, long enough for a machine with other work. */
+const quick = { heartbeatMs: 200, sessionMs: 2_000 };
+
+/** Opens the event log in `path` with a connection of its own, closed with the log. */
+export async function openEmbeddedEventLog(
+  path: string,
+  options: Partial<SqliteEventLogOptions> = {},
+): Promise<EventLog> {
+  const database = await openSqlite(path);
+  const log = await openSqliteEventLog(database, { log: silentLog, timings: quick, ...options });
+  const close = async () => {
+    await log.close();
+    await database.close();
+  };
+  return { ...log, close, [Symbol.asyncDispose]: close };
+}
