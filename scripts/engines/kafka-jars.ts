@@ -56,7 +56,12 @@ export async function needKafkaJars(
   const work = mkdtempSync(join(cache, "kafka-fetch-"));
   try {
     writeFileSync(join(work, "pom.xml"), pom);
-    const settings = ["-DincludeScope=runtime", `-DoutputDirectory=${join(work, "jars")}`];
+    // A Maven repository of its own: the home directory may not exist, and nothing stays in it.
+    const settings = [
+      `-Dmaven.repo.local=${join(work, "repository")}`,
+      `-DoutputDirectory=${join(work, "jars")}`,
+      "-DincludeScope=runtime",
+    ];
     await run([maven, "--batch-mode", "--quiet", dependencyPlugin, ...settings], {
       directory: work,
     });

@@ -14,6 +14,7 @@ const usualPort = 9092;
 export const kafka: Recipe = {
   name: "kafka",
   usualPort,
+  variable: "KAFKA_BROKERS",
   findGiven: ({ KAFKA_BROKERS }) => (KAFKA_BROKERS ? { KAFKA_BROKERS } : undefined),
   answers: ({ KAFKA_BROKERS = "" }) => answersKafka(parseAddress(KAFKA_BROKERS, usualPort)),
   planDocker: (hostPort) => ({

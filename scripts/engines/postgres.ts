@@ -15,6 +15,7 @@ const database = "instant";
 export const postgres: Recipe = {
   name: "postgres",
   usualPort,
+  variable: "DATABASE_URL",
   findGiven: ({ DATABASE_URL }) => (DATABASE_URL ? { DATABASE_URL } : undefined),
   answers: ({ DATABASE_URL = "" }) => answersPostgres(parseUrlAddress(DATABASE_URL, usualPort)),
   planDocker: (hostPort, directory) => {

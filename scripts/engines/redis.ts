@@ -12,6 +12,7 @@ const durable = ["--appendonly", "yes", "--maxmemory-policy", "noeviction", "--s
 export const redis: Recipe = {
   name: "redis",
   usualPort,
+  variable: "REDIS_URL",
   findGiven: ({ REDIS_URL }) => (REDIS_URL ? { REDIS_URL } : undefined),
   answers: ({ REDIS_URL = "" }) => answersRedis(parseUrlAddress(REDIS_URL, usualPort)),
   planDocker: (hostPort) => ({

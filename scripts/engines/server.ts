@@ -41,6 +41,8 @@ export interface DockerRun {
 export interface Recipe {
   readonly name: ServerName;
   readonly usualPort: number;
+  /** The variable by which a person points to a server of their own. */
+  readonly variable: string;
   /** What the caller's environment points to; undefined when it points to nothing. */
   findGiven(environment: Readonly<Record<string, string | undefined>>): Variables | undefined;
   /** Whether a server of this kind answers there; false after two seconds. */

@@ -10,6 +10,7 @@ const usualHttpPort = 1080;
 export const smtpSink: Recipe = {
   name: "smtp",
   usualPort,
+  variable: "SMTP_HOST",
   findGiven: ({ SMTP_HOST, SMTP_PORT = "587" }) =>
     SMTP_HOST ? { SMTP_HOST, SMTP_PORT } : undefined,
   answers: ({ SMTP_HOST = "", SMTP_PORT = "" }) =>

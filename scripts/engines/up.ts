@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findDocker, startContainer } from "./docker.ts";
 import { endServer, isAlive } from "./down.ts";
+import { MissingError } from "./packages.ts";
 import { choosePort } from "./ports.ts";
 import { recipes } from "./recipes.ts";
 import type { Recipe, Server, ServerName } from "./server.ts";
@@ -81,7 +82,10 @@ async function startProcess(
 ): Promise<Server> {
   const log = join(directory, "output.log");
   writeFileSync(log, "", { mode: 0o600 });
-  const started = await recipe.start({ repository, directory, log, say });
+  const started = await recipe.start({ repository, directory, log, say }).catch((error) => {
+    if (error instanceof MissingError) error.message += `; or let ${recipe.variable} point to one`;
+    throw error;
+  });
   const origin = { kind: "process", process: started.process, log } as const;
   return { name: recipe.name, variables: started.variables, origin };
 }
