@@ -8,8 +8,8 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 
 /**
  * A private redis-server that a test may treat badly. Its port and directory stay the same from
- * start to start; what it holds survives `stop` and, up to the last second, `kill` (append-only
- * file), unless `persistent` is false.
+ * start to start; what it answered survives `stop` and `kill` (an append-only file, synced always),
+ * unless `persistent` is false.
  */
 export interface OwnRedis extends AsyncDisposable {
   readonly url: string;
@@ -32,24 +32,27 @@ export interface OwnRedisOptions {
   readonly args?: readonly string[];
 }
 
-/** Undefined: no redis-server here; skip what needs it. Throws when `CI=true`. */
-export async function openOwnRedis(options: OwnRedisOptions = {}): Promise<OwnRedis | undefined> {
-  const program = Bun.which("redis-server");
-  if (program === null) {
-    if (process.env["CI"] === "true") throw new Error("CI has no redis-server");
-    console.warn("SKIPPED: no redis-server on the PATH");
-    return undefined;
-  }
+/** False: no redis-server here; skip what needs its own. Throws when `CI=true`. */
+export function hasRedisServer(): boolean {
+  if (Bun.which("redis-server") !== null) return true;
+  if (process.env["CI"] === "true") throw new Error("CI has no redis-server");
+  console.warn("SKIPPED: no redis-server on the PATH");
+  return false;
+}
+
+export async function openOwnRedis(options: OwnRedisOptions = {}): Promise<OwnRedis> {
   const { persistent = true, args = [] } = options;
   const directory = temporaryDirectory();
   const port = await freePort();
-  const persistence = persistent ? ["--appendonly", "yes"] : ["--appendonly", "no"];
+  const persistence = persistent
+    ? ["--appendonly", "yes", "--appendfsync", "always"]
+    : ["--appendonly", "no"];
   const place = ["--bind", "127.0.0.1", "--port", String(port), "--dir", directory.path];
-  const command = [program, ...place, "--save", "", ...persistence, ...args];
+  const command = ["redis-server", ...place, "--save", "", ...persistence, ...args];
   let server: Bun.Subprocess | undefined;
   const end = async (signal: NodeJS.Signals) => {
-    server?.kill("SIGCONT");
     server?.kill(signal);
+    if (signal === "SIGTERM") server?.kill("SIGCONT"); // one that is frozen would not hear it
     await server?.exited;
     server = undefined;
   };

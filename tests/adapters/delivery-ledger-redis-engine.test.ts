@@ -1,0 +1,200 @@
+import { describe, expect, test } from "bun:test";
+import type { RedisClient } from "../../src/core/redis/client.ts";
+import type { RedisScript } from "../../src/core/redis/script.ts";
+import { redisScript } from "../../src/core/redis/script.ts";
+import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
+import swapText from "../../src/email/ledger/redis-swap.lua" with { type: "text" };
+import { changes } from "../contract/delivery-ledger-store.ts";
+import { eventually } from "../support/eventually.ts";
+import { hasRedisServer, openOwnRedis, openRedisAt } from "../support/own-redis.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
+
+const request = (messageId: string, owner = "a") => ({
+  messageId,
+  owner,
+  digest: "digest",
+  eventType: "welcome",
+  recipient: "a***@example.com",
+  eventTimestamp: Date.now(),
+  replayCount: 0,
+  leaseMs: 15_000,
+  resubmit: false,
+});
+const claimOf = (messageId: string) => ({ messageId, owner: "a", fence: 1 });
+const submitting = { kind: "submitting", leaseMs: 45_000 } as const;
+
+async function failure(work: Promise<unknown>): Promise<{ code: unknown; afterMs: number }> {
+  const startedAt = performance.now();
+  const error: unknown = await work.then(
+    () => new Error("it did not fail"),
+    (thrown: unknown) => thrown,
+  );
+  const code = error instanceof Error && "code" in error ? error.code : error;
+  return { code, afterMs: performance.now() - startedAt };
+}
+
+describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
+  test("the guide's GET, TTL and KEYS show the record and nothing else", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const ledger = openRedisDeliveryLedger({ redis });
+    await ledger.claim(request("mail-1"));
+    expect(await ledger.count()).toBe(1);
+    const keys = await redis.run((client) => client.keys("email:sent:*"));
+    expect(keys).toEqual(["email:sent:mail-1"]);
+    expect(await redis.run((client) => client.type("email:sent:mail-1"))).toBe("string");
+    const text = await redis.run((client) => client.get("email:sent:mail-1"));
+    expect(JSON.parse(text ?? "")).toMatchObject({ state: "claimed", event_type: "welcome" });
+    const seconds = await redis.run((client) => client.ttl("email:sent:mail-1"));
+    expect(seconds).toBeGreaterThan(86_390);
+    expect(seconds).toBeLessThanOrEqual(86_400);
+  });
+
+  test("the usual way of a mail is one command a call, and SCRIPT FLUSH does not stop it", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const counted = countScripts(redis);
+    const ledger = openRedisDeliveryLedger({ redis: counted.client });
+    for (const messageId of ["mail-1", "mail-2"]) {
+      await ledger.claim(request(messageId));
+      await redis.run((client) => client.script("FLUSH"));
+      await ledger.advance(claimOf(messageId), submitting);
+      expect(await ledger.advance(claimOf(messageId), changes.accepted)).toEqual({ kind: "done" });
+    }
+    expect(counted.calls).toHaveLength(6);
+  });
+
+  test("killed in the middle: unavailable within 2.5 s, and it goes on when Redis is back", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const ledger = openRedisDeliveryLedger({ redis });
+    await ledger.claim(request("mail-1"));
+    await ledger.advance(claimOf("mail-1"), submitting);
+    await own.kill();
+    const failed = await failure(ledger.advance(claimOf("mail-1"), changes.accepted));
+    expect(failed.code).toBe("ledger_unavailable");
+    expect(failed.afterMs).toBeLessThan(2500);
+    await eventually("disconnected", () => ledger.connection === "disconnected");
+    expect((await failure(ledger.claim(request("mail-2")))).code).toBe("ledger_unavailable");
+    expect((await failure(ledger.ping({ deadlineMs: 500 }))).code).toBe("ledger_unavailable");
+    expect((await failure(ledger.count())).code).toBe("ledger_unavailable");
+    await own.start();
+    await eventually("connected", () => ledger.connection === "connected");
+    expect(await ledger.advance(claimOf("mail-1"), changes.accepted)).toEqual({ kind: "done" });
+    expect(await ledger.find("mail-1")).toMatchObject({ state: "accepted", late: false });
+  });
+
+  test("frozen: unavailable within 2.5 s; thawed: what was asked again says the same", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const ledger = openRedisDeliveryLedger({ redis });
+    await ledger.claim(request("mail-1"));
+    own.freeze();
+    const failed = await failure(ledger.advance(claimOf("mail-1"), submitting));
+    expect(failed.code).toBe("ledger_unavailable");
+    expect(failed.afterMs).toBeLessThan(2500);
+    own.thaw();
+    await eventually("connected", () => ledger.connection === "connected");
+    expect(await ledger.advance(claimOf("mail-1"), submitting)).toEqual({ kind: "done" });
+    expect(await ledger.find("mail-1")).toMatchObject({ state: "submitting", fence: 1 });
+  });
+
+  test("a Redis that came back empty: work on a mail is lost, an acceptance is recorded", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const ledger = openRedisDeliveryLedger({ redis });
+    await ledger.claim(request("mail-1"));
+    await ledger.claim(request("mail-2"));
+    await redis.run((client) => client.flushall());
+    const lost = { kind: "lost", state: "none" } as const;
+    expect(await ledger.advance(claimOf("mail-1"), submitting)).toEqual(lost);
+    expect(await ledger.advance(claimOf("mail-2"), changes.accepted)).toEqual({ kind: "late" });
+  });
+
+  test("a copy of a command that runs late changes nothing", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const counted = countScripts(redis);
+    const ledger = openRedisDeliveryLedger({ redis: counted.client });
+    const read = () => redis.run((client) => client.get("email:sent:mail-1"));
+    const claim = claimOf("mail-1");
+    const deferral = { kind: "deferred", spent: true, leaseMs: 15_000, reason: "451" } as const;
+    const steps = [
+      () => ledger.claim(request("mail-1")),
+      () => ledger.advance(claim, submitting),
+      () => ledger.advance(claim, deferral),
+      () => ledger.claim(request("mail-1")),
+      () => ledger.advance(claim, { kind: "renew", leaseMs: 15_000 }),
+      () => ledger.advance(claim, submitting),
+      () => ledger.advance(claim, changes.ambiguous),
+      () => ledger.markBuried("mail-1", { partition: 0, offset: 1 }),
+      () => ledger.claim({ ...request("mail-1"), replayCount: 1 }),
+    ];
+    for (const step of steps) {
+      const before = await read();
+      await step();
+      const after = await read();
+      expect(after).not.toBe(before);
+      for (const [script, keys, args] of counted.calls) await redis.script(script, keys, args);
+      expect(await read()).toBe(after);
+    }
+  });
+
+  test("a value of another type is unavailable, not a mail to send", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const ledger = openRedisDeliveryLedger({ redis });
+    await redis.run((client) => client.hset("email:sent:mail-1", "sent", "yes"));
+    expect((await failure(ledger.claim(request("mail-1")))).code).toBe("ledger_unavailable");
+  });
+
+  test("the count forgets minutes that are older than a day", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const ledger = openRedisDeliveryLedger({ redis });
+    const key = "email:ledger:minutes";
+    const minute = Math.floor(Date.now() / 60_000);
+    const totals = { [minute - 1500]: 7, [minute - 1441]: 5, [minute - 1430]: 3 };
+    await redis.run((client) => client.hset(key, totals));
+    expect(await ledger.count()).toBe(3);
+    await ledger.claim(request("mail-1"));
+    expect(await ledger.count()).toBe(4);
+    expect(await redis.run((client) => client.hlen(key))).toBe(2);
+  });
+
+  test("the times in a record are those of the calendar, for a century", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const seed = Math.floor(Math.random() * 1e9);
+    const random = new SeededRandom(seed);
+    const dayMs = 86_400_000;
+    const offsets = Array.from({ length: 1500 }, (_, day) => day * dayMs);
+    for (let more = 0; more < 1500; more += 1) offsets.push(random.below(36_525 * dayMs));
+    const marks = offsets.map((offset) => `\u0001${offset}\u0001`).join(" ");
+    const swap = redisScript<[number, number]>(swapText);
+    const notAfter = Number.MAX_SAFE_INTEGER;
+    const [, now] = await redis.script(swap, ["times"], ["absent", "", marks, 60_000, notAfter]);
+    const texts = (await redis.run((client) => client.get("times")))?.split(" ");
+    const expected = offsets.map((offset) => new Date(now + offset).toISOString());
+    expect(texts, `seed ${seed}`).toEqual(expected);
+    expect(Math.abs(now - Date.now())).toBeLessThan(5000);
+  });
+});
+
+type ScriptCall = readonly [
+  script: RedisScript<unknown>,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+];
+
+function countScripts(redis: RedisClient): { client: RedisClient; calls: ScriptCall[] } {
+  const calls: ScriptCall[] = [];
+  const client: RedisClient = {
+    ...redis,
+    script: (script, keys, args) => {
+      if (script.text === swapText) calls.push([script, keys, args]);
+      return redis.script(script, keys, args);
+    },
+  };
+  return { client, calls };
+}
