@@ -1,0 +1,119 @@
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { newName, topicSpec } from "../contract/event-log-harness.ts";
+import { openEmbeddedEventLog } from "../support/embedded-event-log.ts";
+import { EventLogReader } from "../support/event-log-reader.ts";
+import { numbered, publishTexts } from "../support/event-log-records.ts";
+import { eventually } from "../support/eventually.ts";
+import { spawnEventLogChild } from "../support/spawn-event-log-child.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const topic = "topic";
+const group = "group";
+
+/** A file with one topic, opened as one process would. */
+async function openFile(partitions: number) {
+  const directory = temporaryDirectory();
+  const path = join(directory.path, "events.sqlite");
+  const log = await openEmbeddedEventLog(path);
+  await log.createTopics([topicSpec(topic, { partitions })], { grow: false });
+  return {
+    path,
+    log,
+    [Symbol.asyncDispose]: async () => {
+      await log.close();
+      directory[Symbol.dispose]();
+    },
+  };
+}
+
+test("a member that was frozen and replaced cannot commit, and joins anew", async () => {
+  await using file = await openFile(1);
+  const { log } = file;
+  await publishTexts(log, topic, numbered("text", 5));
+  const hour = 3_600_000;
+  await using frozenLog = await openEmbeddedEventLog(file.path, {
+    timings: { heartbeatMs: hour, pollMs: hour },
+  });
+  await using frozen = await EventLogReader.open(frozenLog, { topic, group, holds: () => true });
+  await frozen.untilStarted(5);
+  await using other = await EventLogReader.open(log, {
+    topic,
+    group,
+    holds: (text) => text === "text 3",
+  });
+  await other.untilFinished(4);
+  await eventually("what the other finished is committed", async () => {
+    const [lag] = await log.lag(topic, group);
+    return lag?.committed === 3;
+  });
+  frozen.releaseAll();
+  await frozen.untilFinished(5);
+  await publishTexts(frozenLog, topic, ["woken"], null); // its own write wakes it
+  await eventually("the frozen one knows", () => frozen.subscription.stats.partitions.length === 0);
+  await other.untilFinished(5);
+  expect(await log.lag(topic, group)).toMatchObject([{ committed: 3, records: 3 }]);
+});
+
+test("processes on one file share the work, and each record is handled once", async () => {
+  await using file = await openFile(6);
+  const { log } = file;
+  await using reader = await EventLogReader.open(log, { topic, group });
+  const address = `sqlite:${file.path}`;
+  const read = { group, finish: 1_000 };
+  await using one = spawnEventLogChild({ address, topic, publish: [], read });
+  await using two = spawnEventLogChild({ address, topic, publish: [], read });
+  await reader.untilPartitions(2, 10_000);
+  await publishTexts(log, topic, numbered("text", 300));
+  const children = () => [...one.lines, ...two.lines].filter((line) => line.startsWith("finished"));
+  await eventually("all is committed", async () => {
+    const lags = await log.lag(topic, group);
+    return lags.every(({ records }) => records === 0);
+  });
+  const places = reader.records.map(({ partition, offset }) => `finished ${partition} ${offset}`);
+  expect([...places, ...children()]).toHaveLength(300);
+  expect(new Set([...places, ...children()]).size).toBe(300);
+  expect(one.lines.length).toBeGreaterThan(0);
+  expect(two.lines.length).toBeGreaterThan(0);
+});
+
+test("a record that another process published is handled within 100 ms", async () => {
+  await using file = await openFile(1);
+  await using reader = await EventLogReader.open(file.log, { topic, group });
+  await reader.untilPartitions(1, 5_000);
+  await using otherLog = await openEmbeddedEventLog(file.path);
+  const delays: number[] = [];
+  for (let round = 1; round <= 7; round += 1) {
+    await publishTexts(otherLog, topic, [newName("text")]);
+    const publishedAt = performance.now();
+    await reader.untilFinished(round);
+    delays.push(performance.now() - publishedAt);
+  }
+  const median = delays.toSorted((a, b) => a - b)[3];
+  expect(median).toBeLessThan(100);
+});
+
+test("a subscription takes the partitions that a topic grew by", async () => {
+  await using file = await openFile(1);
+  await using reader = await EventLogReader.open(file.log, { topic, group });
+  await reader.untilPartitions(1, 5_000);
+  await using otherLog = await openEmbeddedEventLog(file.path);
+  await otherLog.createTopics([topicSpec(topic, { partitions: 3 })], { grow: true });
+  await reader.untilPartitions(3, 5_000);
+  await publishTexts(otherLog, topic, numbered("text", 9), null);
+  expect(await reader.untilFinished(9)).toHaveLength(9);
+});
+
+test("a lock that another process holds for a while delays, and loses nothing", async () => {
+  await using file = await openFile(1);
+  await using reader = await EventLogReader.open(file.log, { topic, group });
+  await reader.untilPartitions(1, 5_000);
+  using locker = new Database(file.path);
+  locker.run("BEGIN IMMEDIATE");
+  const publishing = publishTexts(file.log, topic, ["text"]);
+  await Bun.sleep(600); // longer than SQLite's own busy timeout of 250 ms
+  locker.run("ROLLBACK");
+  await publishing;
+  expect(await reader.untilFinished(1)).toEqual(["text"]);
+});
