@@ -58,7 +58,7 @@ async function sendInSlot(
       const sent = await connection.send(message, sendOptions);
       if (!isStale(sent)) return sent.outcome;
     }
-    pool.makeRoom();
+    await pool.makeRoom();
     const opened = await SmtpConnection.open(options, sendOptions.signal);
     if (!(opened instanceof SmtpConnection)) return opened;
     connection = opened;
@@ -79,7 +79,7 @@ async function probeInSlot(
   options: SmtpOptions,
   signal: AbortSignal | undefined,
 ): Promise<SmtpProbeOutcome | { readonly kind: "withheld" }> {
-  pool.makeRoom();
+  await pool.makeRoom();
   const opened = await SmtpConnection.open(options, signal);
   const connection = opened instanceof SmtpConnection ? opened : undefined;
   pool.giveBack(connection);

@@ -19,7 +19,7 @@ export class ConnectionPool {
   #idle: SmtpConnection[] = [];
   #slotsInUse = 0;
   #sweep: ReturnType<typeof setTimeout> | undefined;
-  #ending = new Set<Promise<void>>();
+  readonly #ending = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
   #onDrained: (() => void) | undefined;
 
@@ -49,10 +49,16 @@ export class ConnectionPool {
 
   /** Ends the use of a slot; a connection that is still good is kept for the next message. */
   giveBack(connection: SmtpConnection | undefined): void {
-    if (connection !== undefined && !connection.ended) {
-      if (connection.spent || this.#closing !== undefined) this.#end(connection);
-      else this.#keep(connection);
+    const usable = connection !== undefined && !connection.ended;
+    if (usable && (connection.spent || this.#closing !== undefined)) {
+      void this.#end(connection).finally(() => this.#passOn()); // only then may another one open
+      return;
     }
+    if (usable) this.#keep(connection);
+    this.#passOn();
+  }
+
+  #passOn(): void {
     const [next] = this.#waiting;
     if (next !== undefined) next(true);
     else this.#slotsInUse -= 1;
@@ -68,12 +74,10 @@ export class ConnectionPool {
   }
 
   /** Lets whoever holds a slot open a fresh connection without exceeding the limit. */
-  makeRoom(): void {
-    while (this.#idle.length + this.#slotsInUse > this.#options.connections) {
-      const oldest = this.#idle.shift();
-      if (oldest === undefined) return;
-      this.#end(oldest);
-    }
+  async makeRoom(): Promise<void> {
+    if (this.#idle.length + this.#slotsInUse <= this.#options.connections) return;
+    const oldest = this.#idle.shift();
+    if (oldest !== undefined) await this.#end(oldest);
   }
 
   /** Waits for the slots in use (those who wait for one included), then ends all. Idempotent. */
@@ -89,7 +93,7 @@ export class ConnectionPool {
       });
     }
     clearTimeout(this.#sweep);
-    for (const connection of this.#idle.splice(0)) this.#end(connection);
+    for (const connection of this.#idle.splice(0)) void this.#end(connection);
     await Promise.all(this.#ending);
   }
 
@@ -103,7 +107,7 @@ export class ConnectionPool {
     this.#sweep = undefined;
     const usedSince = Date.now() - this.#options.idleMsMax;
     for (const connection of this.#idle) {
-      if (connection.idleSince <= usedSince) this.#end(connection);
+      if (connection.idleSince <= usedSince) void this.#end(connection);
     }
     this.#idle = this.#idle.filter((connection) => !connection.ended);
     const [oldest] = this.#idle;
@@ -112,8 +116,9 @@ export class ConnectionPool {
     this.#sweep = setTimeout(() => this.#endOldIdle(), waitMs).unref();
   }
 
-  #end(connection: SmtpConnection): void {
+  #end(connection: SmtpConnection): Promise<void> {
     const ending = connection.quit().finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
+    return ending;
   }
 }

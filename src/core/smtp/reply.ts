@@ -14,7 +14,7 @@ const rawCharsMax = 2_000;
 const textCharsMax = 500;
 
 export function parseReply(raw: string): SmtpReplyText {
-  const match = /^([2-5]\d\d)(?:[ -]+([245]\.\d{1,3}\.\d{1,3})\b)?/.exec(raw);
+  const match = /^([2-5]\d\d)(?!\d)(?:[ -]+([245]\.\d{1,3}\.\d{1,3})\b)?/.exec(raw);
   return {
     code: match?.[1] === undefined ? undefined : Number(match[1]),
     enhancedCode: match?.[2],
@@ -27,7 +27,7 @@ function printReply(raw: string): string {
   const line = boundRaw(raw)
     .replace(/^(\d{3})-/, "$1 ")
     .replace(/\n\d{3}[ -]?(?:[245]\.\d{1,3}\.\d{1,3}\b ?)?/g, " ")
-    .replace(/\p{Cc}+/gu, " ");
+    .replace(/[\s\p{Cc}]+/gu, " ");
   return maskAddresses(line).trim().slice(0, textCharsMax);
 }
 

@@ -4,8 +4,8 @@ import { errorMessage } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { maskEmail } from "../../core/log.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
-import type { Inbox } from "./inbox.ts";
 import { openInbox } from "./inbox.ts";
+import type { Inbox } from "./kept-mails.ts";
 import type { Mailer, MailMessage, SendOptions, SendOutcome } from "./mailer.ts";
 import { messageIdHeader } from "./message-id.ts";
 

@@ -1,5 +1,5 @@
 import { pageResponse } from "../../core/html/shell.tsx";
-import type { Inbox, InboxMail } from "../mailer/inbox.ts";
+import type { Inbox, InboxMail } from "../mailer/kept-mails.ts";
 import script from "./inbox.client.js" with { type: "text" };
 import styles from "./inbox.css" with { type: "text" };
 

@@ -13,6 +13,7 @@ export const sinkStages = [
   "data", // the DATA command
   "content", // the first bytes of the content arrived; its end may or may not be here
   "dot", // the whole content arrived
+  "quit",
 ] as const;
 export type SinkStage = (typeof sinkStages)[number];
 

@@ -14,7 +14,7 @@ export interface SinkTls {
 export interface SinkSessions {
   /** Connections accepted so far. */
   opened: number;
-  /** Open now, and the most at the same time. */
+  /** Open now (not ended by QUIT or a rule), and the most at the same time. */
   open: number;
   openMax: number;
 }
@@ -84,11 +84,16 @@ export class SinkListener {
     this.sessions.opened += 1;
     this.sessions.open += 1;
     this.sessions.openMax = Math.max(this.sessions.openMax, this.sessions.open);
+    let open = true;
+    const onEnded = () => {
+      if (open) this.sessions.open -= 1;
+      open = false;
+    };
     socket.once("close", () => {
       this.#sockets.delete(socket);
-      this.sessions.open -= 1;
+      onEnded();
     });
-    new Connection(socket, this.#tls, this.#settings).greet();
+    new Connection(socket, this.#tls, this.#settings, onEnded).greet();
   }
 }
 
@@ -97,11 +102,19 @@ class Connection {
   readonly #session: Session;
   #socket: net.Socket;
 
-  constructor(socket: net.Socket, tlsSettings: SinkTls | undefined, settings: SessionSettings) {
+  constructor(
+    socket: net.Socket,
+    tlsSettings: SinkTls | undefined,
+    settings: SessionSettings,
+    onEnded: () => void,
+  ) {
     this.#socket = socket;
     const wire: SessionWire = {
       write: (bytes) => this.#socket.write(bytes, "latin1"),
-      end: () => this.#socket.end(),
+      end: () => {
+        onEnded();
+        this.#socket.end();
+      },
       destroy: () => this.#socket.destroy(),
       ...(tlsSettings?.mode === "starttls" ? { startTls: () => this.#startTls(tlsSettings) } : {}),
     };

@@ -53,7 +53,7 @@ function decodeBody({ headers, body }: Entity): string {
   const encoding = headers.get("content-transfer-encoding")?.toLowerCase() ?? "7bit";
   if (encoding === "base64") return Buffer.from(body, "base64").toString("utf8");
   if (encoding !== "quoted-printable") return body;
-  return decodeHex(body.replace(/[ \t]*=\r\n/g, ""));
+  return decodeHex(body.replace(/=[ \t]*\r\n/g, ""));
 }
 
 /** Encoded words (RFC 2047); white space between two of them is no part of the text. */

@@ -90,7 +90,7 @@ export class Session {
     else if (verb === "EHLO" || verb === "HELO") this.#ehlo(verb === "EHLO");
     else if (verb === "STAR") this.#startTls();
     else if (verb === "AUTH") this.#startLogin(line);
-    else if (verb === "QUIT") this.#answers.sayAndEnd("221 2.0.0 Bye\r\n");
+    else if (verb === "QUIT") this.#quit();
     else if (verb === "RSET" || verb === "NOOP") {
       if (verb === "RSET") this.#endTransaction();
       this.#answers.say("250 2.0.0 Ok");
@@ -217,6 +217,11 @@ export class Session {
     const queueId = (accepted.total + 1).toString(16).toUpperCase().padStart(8, "0");
     const reply = `250 2.0.0 Ok: queued as ${queueId}`;
     this.#answers.take({ stage: "dot", reply, accept, recipients, messageId });
+  }
+
+  #quit(): void {
+    const accept = () => this.#answers.sayAndEnd("221 2.0.0 Bye\r\n");
+    this.#answers.take({ stage: "quit", reply: undefined, accept });
   }
 
   #endTransaction(): void {

@@ -104,6 +104,7 @@ class StageCounter {
     data: 0,
     content: 0,
     dot: 0,
+    quit: 0,
   };
   #waiting: { readonly stage: SinkStage; readonly resolve: () => void }[] = [];
 

@@ -1,0 +1,83 @@
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import net from "node:net";
+import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
+import { eventually } from "../support/eventually.ts";
+
+const program = "/usr/sbin/smtp-sink"; // comes with Postfix; a second opinion beside our own sink
+
+async function startPostfixSink(port: number, flags: readonly string[]) {
+  const user = process.getuid?.() === 0 ? ["-u", "postfix"] : [];
+  const child = Bun.spawn([program, ...user, ...flags, `127.0.0.1:${port}`, "100"], {
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  await eventually("smtp-sink listens", () => answers(port));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1");
+    socket.once("error", () => resolve(false));
+    socket.once("data", () => {
+      socket.end("QUIT\r\n");
+      resolve(true);
+    });
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+function sendMany(port: number, messages: number) {
+  const mailer = openSmtpMailer({
+    host: "127.0.0.1",
+    port,
+    tls: "none",
+    connections: 4,
+    connectTimeoutMs: 5_000,
+    greetingTimeoutMs: 5_000,
+    replyTimeoutMs: 5_000,
+    from: "noreply@example.com",
+  });
+  const send = (index: number) =>
+    mailer.send(
+      { messageId: `m${index}`, to: "ana@example.com", subject: "Hi", text: ".\n", html: "<p>" },
+      { beforeContentEnds: async () => true },
+    );
+  const sending = Promise.all(Array.from({ length: messages }, (_, index) => send(index)));
+  return sending.finally(() => mailer.close());
+}
+
+test.skipIf(!existsSync(program))("Postfix's sink accepts a few hundred mails", async () => {
+  const port = await freePort();
+  await using _ = await startPostfixSink(port, []);
+  const outcomes = await sendMany(port, 300);
+  expect(outcomes.every(({ kind }) => kind === "accepted")).toBe(true);
+});
+
+const misbehaviours = {
+  "-f RCPT": { kind: "refused", code: 500, stage: "recipient" },
+  "-r RCPT": { kind: "server_down", cause: "system" }, // 450 4.3.0
+  "-q RCPT": { kind: "lost" }, // drops
+  "-f .": { kind: "refused", code: 500, stage: "content" },
+  "-q .": { kind: "ambiguous" },
+} as const;
+for (const [flags, outcome] of Object.entries(misbehaviours)) {
+  test.skipIf(!existsSync(program))(`Postfix's sink with ${flags}: ${outcome.kind}`, async () => {
+    const port = await freePort();
+    await using _ = await startPostfixSink(port, flags.split(" "));
+    expect(await sendMany(port, 1)).toMatchObject([outcome]);
+  });
+}

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+import type { MimeMessage } from "../../src/core/smtp/mime.ts";
+import { composeMime } from "../../src/core/smtp/mime.ts";
+import { messageIdHeader } from "../../src/email/mailer/message-id.ts";
+import { readMail } from "../support/smtp-sink/read-mail.ts";
+
+const message: MimeMessage = {
+  from: { address: "noreply@example.com", name: "Example" },
+  to: "ana@example.org",
+  subject: "Your code",
+  messageId: "<m1@example.com>",
+  date: new Date(Date.UTC(2026, 0, 2, 3, 4, 5)),
+  text: "Your code is 123456.\n",
+  html: "<p>123456</p>\n",
+  headers: {},
+};
+const compose = (over: Partial<MimeMessage>) =>
+  composeMime({ ...message, ...over }).toString("utf8");
+
+describe("A composed message", () => {
+  test("has the fields that a message needs", () => {
+    const { headers } = readMail(compose({}));
+    expect(Object.fromEntries(headers)).toMatchObject({
+      from: '"Example" <noreply@example.com>',
+      to: "ana@example.org",
+      subject: "Your code",
+      "message-id": "<m1@example.com>",
+      date: "Fri, 02 Jan 2026 03:04:05 +0000",
+      "mime-version": "1.0",
+    });
+  });
+
+  test("is plain where plain is enough, and quoted-printable elsewhere", () => {
+    expect(compose({}).match(/^Content-Transfer-Encoding: .*$/gm)).toEqual([
+      "Content-Transfer-Encoding: 7bit",
+      "Content-Transfer-Encoding: 7bit",
+    ]);
+    expect(compose({ text: "ü", html: "x".repeat(999) }).match(/quoted-printable/g)?.length).toBe(
+      2,
+    );
+  });
+
+  test("has no bare line ends and no line over 998 bytes, whatever it is made of", () => {
+    const text = `a\rb\nc\r\n${"y".repeat(5_000)}\n${"ü ".repeat(1_000)}`;
+    const data = compose({ text, html: `${"z ".repeat(800)}\n\n`, subject: "ü".repeat(300) });
+    expect(data.replaceAll("\r\n", "")).not.toMatch(/[\r\n]/);
+    expect(Math.max(...data.split("\r\n").map((line) => Buffer.byteLength(line)))).toBeLessThan(
+      999,
+    );
+  });
+
+  test("names the sender in any script, with any signs", () => {
+    const nameOf = (name: string) =>
+      readMail(compose({ from: { address: "a@b.example", name } })).headers.get("from");
+    expect(nameOf('Say "hi", Inc. \\')).toBe('"Say \\"hi\\", Inc. \\\\" <a@b.example>');
+    expect(nameOf("Müller & Söhne")).toBe("Müller & Söhne <a@b.example>");
+    expect(nameOf("")).toBe("a@b.example");
+  });
+
+  test("lets no value start a field of its own", () => {
+    const evil = "x\r\nBcc: eve@example.com";
+    const data = compose({ subject: evil, from: { address: "a@b.example", name: evil } });
+    expect(readMail(data).headers.has("bcc")).toBe(false);
+  });
+
+  test("refuses a further field that is none", () => {
+    expect(() => compose({ headers: { "X-A": "1\r\nBcc: eve@example.com" } })).toThrow("X-A");
+    expect(() => compose({ headers: { "X A": "1" } })).toThrow("not a header field");
+  });
+});
+
+describe("The Message-ID", () => {
+  test("is the message_id at the sender's domain", () => {
+    expect(messageIdHeader("0190c1a2-7d43", "noreply@mail.example.com")).toBe(
+      "<0190c1a2-7d43@mail.example.com>",
+    );
+  });
+
+  test("is well-formed and different for every message_id", () => {
+    const ids = ["a.b", "a..b", ".ab", "ab.", ".", "..", "a-b", "a_b", "ab"];
+    const headers = ids.map((id) => messageIdHeader(id, "n@x.example"));
+    expect(new Set(headers).size).toBe(ids.length);
+    for (const header of headers) {
+      expect(header).toMatch(/^<[\w=-]+(?:\.[\w=-]+)*@x\.example>$/);
+    }
+  });
+});
