@@ -1,12 +1,18 @@
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { openEmbeddedEventLog } from "./embedded-event-log.ts";
+import { openKafkaLogAt } from "./kafka-logs.ts";
 
 /**
  * Opens an event log by its address, `sqlite:<file>` or `kafka:<brokers>`, with timings that suit
  * tests; also in a child process, which knows nothing else of it.
  */
 export async function openEventLog(address: string): Promise<EventLog> {
-  const [technology] = splitOnce(address, ":");
+  const [technology, place = ""] = splitOnce(address, ":");
   switch (technology) {
+    case "kafka":
+      return await openKafkaLogAt(place);
+    case "sqlite":
+      return await openEmbeddedEventLog(place);
     default:
       throw new Error(`no event log opens ${address}`);
   }

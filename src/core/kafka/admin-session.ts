@@ -1,5 +1,6 @@
-import type { Admin, Kafka } from "kafkajs";
+import type { Admin } from "kafkajs";
 import { withDeadline } from "../deadline.ts";
+import type { KafkaClient } from "./client.ts";
 import { classifyKafkaError } from "./errors.ts";
 
 const callDeadlineMs = 15_000;
@@ -11,11 +12,11 @@ const disconnectDeadlineMs = 5_000;
  * call is tried once more on a fresh one.
  */
 export class AdminSession {
-  readonly #client: Kafka;
+  readonly #client: KafkaClient;
   #admin: Promise<Admin> | undefined;
   #closed = false;
 
-  constructor(client: Kafka) {
+  constructor(client: KafkaClient) {
     this.#client = client;
   }
 

@@ -22,6 +22,9 @@ const patience = {
   patient: { retries: 8, initialRetryTime: 100, maxRetryTime: 1_000 },
 } as const;
 
+/** For those who pass it on; its methods are for this folder. */
+export type KafkaClient = Kafka;
+
 export interface KafkaClientOptions {
   readonly connection: KafkaConnection;
   readonly log: Log;
@@ -29,7 +32,7 @@ export interface KafkaClientOptions {
 }
 
 /** Connects nothing yet. Throws `config_invalid` when the CA file cannot be read. */
-export function createKafkaClient(options: KafkaClientOptions): Kafka {
+export function createKafkaClient(options: KafkaClientOptions): KafkaClient {
   const { connection, log } = options;
   registerKafkaCodecs();
   const settings: KafkaConfig = {

@@ -1,9 +1,10 @@
-import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "kafkajs";
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
 import { PartitionAssigners } from "kafkajs";
 import { withDeadline } from "../deadline.ts";
 import type { InstantError } from "../errors.ts";
 import { errorMessage } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { KafkaClient } from "./client.ts";
 import { kafkaRetry } from "./client.ts";
 import { classifyKafkaError } from "./errors.ts";
 import type { KafkaStoredRecord } from "./record.ts";
@@ -32,7 +33,7 @@ export const groupTimingsDefault: GroupTimings = {
 
 export interface GroupMemberOptions {
   /** Patient. */
-  readonly client: Kafka;
+  readonly client: KafkaClient;
   readonly topic: string;
   readonly group: string;
   readonly log: Log;
@@ -58,6 +59,7 @@ export class GroupSession {
   readonly #options: GroupMemberOptions;
   readonly #consumer: Consumer;
   readonly #ended = Promise.withResolvers<InstantError | undefined>();
+  #joining: Promise<void> | undefined;
   #commitOffsets: EachBatchPayload["commitOffsetsIfNecessary"] | undefined;
   #isConsuming = false;
   #isStopped = false;
@@ -90,18 +92,10 @@ export class GroupSession {
   }
 
   /** Resolves when it has ended: undefined after `stop`, else why. */
-  async run(): Promise<InstantError | undefined> {
-    const { topic } = this.#options;
+  run(): Promise<InstantError | undefined> {
     this.#listen();
-    try {
-      await this.#consumer.connect();
-      await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
-      if (!this.#isStopped) await this.#consume();
-    } catch (error) {
-      this.#ended.resolve(classifyKafkaError(error, { topic }));
-    }
-    if (!this.#isConsuming) await this.#leave(); // also when stopped while kafkajs connected
-    return await this.#ended.promise;
+    void this.#start();
+    return this.#ended.promise;
   }
 
   /** Whether records of `partition` are asked for; a new assignment begins with yes. */
@@ -125,20 +119,38 @@ export class GroupSession {
     await this.#commitOffsets({ topics: [{ topic, partitions }] });
   }
 
-  /** Leaves the group, within 10 s. */
+  /** Leaves the group, within 20 s. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#leave();
+    if (this.#joining !== undefined) await this.#inTime(this.#joining);
     this.#ended.resolve(undefined);
   }
 
-  async #consume(): Promise<void> {
+  /** May outlive `stop` by some seconds, when nobody answers. */
+  async #start(): Promise<void> {
+    const { topic } = this.#options;
+    try {
+      await this.#consumer.connect();
+      await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
+      if (this.#isStopped) return await this.#leave();
+      this.#joining = this.#join();
+      await this.#joining;
+    } catch (error) {
+      await this.#leave();
+      this.#ended.resolve(classifyKafkaError(error, { topic }));
+    }
+  }
+
+  async #join(): Promise<void> {
     this.#isConsuming = true;
     await this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       eachBatch: async (payload) => this.#take(payload),
     });
+    // While a consumer joins for the first time, kafkajs' stop does nothing and the join goes on.
+    if (this.#isStopped) await this.#leave();
   }
 
   #listen(): void {
@@ -180,11 +192,15 @@ export class GroupSession {
 
   async #leave(): Promise<void> {
     this.#isConsuming = false;
+    await this.#inTime(this.#consumer.disconnect());
+  }
+
+  async #inTime(leaving: Promise<void>): Promise<void> {
     const { log, topic, group } = this.#options;
     try {
-      await withDeadline("leaving the group", leaveDeadlineMs, this.#consumer.disconnect());
+      await withDeadline("leaving the group", leaveDeadlineMs, leaving);
     } catch (error) {
-      log.warn({ topic, group, reason: errorMessage(error) }, "Left the consumer group unasked");
+      log.warn({ topic, group, reason: errorMessage(error) }, "Gave the consumer group up");
     }
   }
 }

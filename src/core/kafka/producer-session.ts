@@ -1,5 +1,6 @@
-import type { Kafka, Producer } from "kafkajs";
+import type { Producer } from "kafkajs";
 import { withDeadline } from "../deadline.ts";
+import type { KafkaClient } from "./client.ts";
 import { kafkaRetry } from "./client.ts";
 import { StickyPartitions } from "./partitioner.ts";
 import type { QueuedRecord } from "./publication.ts";
@@ -23,7 +24,7 @@ export class ProducerSession {
   readonly #producer: Producer;
   #sending: Promise<unknown> = Promise.resolve();
 
-  private constructor(client: Kafka) {
+  private constructor(client: KafkaClient) {
     this.#producer = client.producer({
       idempotent: true,
       createPartitioner: this.#partitions.create,
@@ -33,7 +34,7 @@ export class ProducerSession {
     });
   }
 
-  static async open(client: Kafka): Promise<ProducerSession> {
+  static async open(client: KafkaClient): Promise<ProducerSession> {
     const session = new ProducerSession(client);
     try {
       await session.#producer.connect();

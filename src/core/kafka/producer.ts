@@ -1,10 +1,10 @@
-import type { Kafka } from "kafkajs";
 import type { Log } from "../log.ts";
+import type { KafkaClient } from "./client.ts";
 import type { KafkaPosition, KafkaRecord } from "./record.ts";
 import { TopicProducer } from "./topic-producer.ts";
 
 export interface KafkaProducerOptions {
-  readonly client: Kafka;
+  readonly client: KafkaClient;
   readonly log: Log;
   /** See `TopicProducerOptions`. */
   readonly batchBytesMax: (topic: string) => Promise<number>;

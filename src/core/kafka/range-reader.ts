@@ -1,8 +1,9 @@
-import type { Cluster, FetchedPartition, Kafka } from "kafkajs";
+import type { Cluster, FetchedPartition } from "kafkajs";
 import { Batch } from "kafkajs";
 import { systemClock } from "../clock.ts";
 import { coreErrors } from "../error-codes.ts";
 import { InstantError } from "../errors.ts";
+import type { KafkaClient } from "./client.ts";
 import { kafkaErrors } from "./error-codes.ts";
 import { classifyKafkaError } from "./errors.ts";
 import type { KafkaStoredRecord } from "./record.ts";
@@ -32,7 +33,7 @@ export class RangeReader implements AsyncDisposable {
   }
 
   /** Throws `kafka_topic_missing`, `kafka_unavailable`. */
-  static async open(client: Kafka, topic: string): Promise<RangeReader> {
+  static async open(client: KafkaClient, topic: string): Promise<RangeReader> {
     const reader = new RangeReader(client.cluster());
     try {
       await reader.#cluster.connect();

@@ -1,7 +1,7 @@
-import type { Kafka } from "kafkajs";
 import { coreErrors } from "../error-codes.ts";
 import { InstantError, isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { KafkaClient } from "./client.ts";
 import { kafkaErrors } from "./error-codes.ts";
 import { classifyKafkaError } from "./errors.ts";
 import { ProducerSession } from "./producer-session.ts";
@@ -17,7 +17,7 @@ const queueBytesMax = 64 * 1024 * 1024;
 
 export interface TopicProducerOptions {
   /** Quick: a connect that fails rejects what waits, so it must not take long. */
-  readonly client: Kafka;
+  readonly client: KafkaClient;
   readonly topic: string;
   readonly log: Log;
   /** The topic's `max.message.bytes`, which bounds a whole batch. Rejects: there is no such topic. */

@@ -1,12 +1,12 @@
-import type { Kafka } from "kafkajs";
 import type { Clock } from "../../core/clock.ts";
+import type { KafkaClient } from "../../core/kafka/client.ts";
 import { RangeReader } from "../../core/kafka/range-reader.ts";
 import type { TopicAdmin } from "../../core/kafka/topic-admin.ts";
 import type { PartitionLag } from "./event-log.ts";
 
 interface LagSources {
   readonly admin: TopicAdmin;
-  readonly client: Kafka;
+  readonly client: KafkaClient;
   readonly clock: Clock;
 }
 

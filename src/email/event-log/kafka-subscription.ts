@@ -1,5 +1,5 @@
-import type { Kafka } from "kafkajs";
 import { RecordFlow } from "../../core/flow/record-flow.ts";
+import type { KafkaClient } from "../../core/kafka/client.ts";
 import { GroupConsumer } from "../../core/kafka/group-consumer.ts";
 import type { GroupTimings } from "../../core/kafka/group-session.ts";
 import { OffsetCommitter } from "../../core/kafka/offset-committer.ts";
@@ -9,7 +9,7 @@ import { toEventLogError } from "./kafka-errors.ts";
 
 export interface KafkaSubscriptionOptions extends SubscribeOptions {
   /** Patient. */
-  readonly client: Kafka;
+  readonly client: KafkaClient;
   readonly log: Log;
   readonly timings: GroupTimings;
 }

@@ -97,7 +97,12 @@ async function* readRange(
 ): AsyncGenerator<LogRecord, void, undefined> {
   try {
     await using reader = await open(range.topic);
-    for await (const records of reader.read(range)) yield* records;
+    for await (const records of reader.read(range)) {
+      for (const record of records) {
+        range.signal?.throwIfAborted();
+        yield record;
+      }
+    }
   } catch (error) {
     throw toEventLogError(error, range.topic);
   }
