@@ -44,7 +44,7 @@ const code = await runTogether({
   })),
   onReady: () => {
     say("");
-    say(`Sign in      ${authUrl}/`);
+    say(`Sign-in API  ${authUrl}`);
     say(`E-mail       ${emailUrl}/health`);
     if (sink !== undefined) say(`Sent mails   ${sink}/messages`);
     say("Ctrl-C ends both; the servers stay up until scripts/servers down.");

@@ -3,14 +3,16 @@ import { spawn } from "node:child_process";
 import { eventually } from "./eventually.ts";
 
 export interface InstantOptions {
-  /** TEST_INSTANT: the built program. */
+  /** The built program (TEST_INSTANT), or a script that ends as one. */
   readonly program: string;
   readonly directory: string;
   /** All of it: nothing of the test's own environment comes along but PATH. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** The built program as a process; killed when the scope ends, if it still runs then. */
+const stopMsMax = 5_000;
+
+/** The built program as a process; stopped, at last killed, when the scope ends. */
 export class InstantProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | null>;
@@ -52,13 +54,14 @@ export class InstantProcess implements AsyncDisposable {
   }
 
   /** Waits until `url` answers 2xx; fails at once, with the output, when the process ends before. */
-  async ready(url: string): Promise<void> {
-    await eventually(`${url} answers`, async () => {
+  async ready(url: string, withinMs = 15_000): Promise<void> {
+    const ask = async () => {
       if (this.#child.exitCode !== null) throw new Error(`it ended:\n${this.#output}`);
       const answer = await fetch(url).catch(() => undefined);
       await answer?.arrayBuffer();
       return answer?.ok;
-    });
+    };
+    await eventually(`${url} answers`, ask, withinMs);
   }
 
   /** The exit code; null when a signal ended it. */
