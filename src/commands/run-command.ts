@@ -1,5 +1,5 @@
 import { coreErrors } from "../core/error-codes.ts";
-import { isInstantError } from "../core/errors.ts";
+import { errorMessage, isInstantError } from "../core/errors.ts";
 import { createLog } from "../core/log.ts";
 
 /** Exit codes: 0 done, 1 operating failure, 2 usage or configuration. */
@@ -33,6 +33,7 @@ function end(exitCode: number): void {
 }
 
 function crash(error: unknown): void {
-  createLog({ service: "instant", level: "error" }).error({ err: error }, "Crashed");
+  const fields = { error: errorMessage(error), stack: error instanceof Error ? error.stack : "" };
+  createLog({ service: "instant", level: "error" }).error(fields, "Crashed");
   process.exit(exitFailure);
 }

@@ -13,7 +13,15 @@ export async function composePipeline(engines: Engines, log: Log): Promise<Pipel
   const { config } = engines;
   const ledger = await engines.ledger();
   const mailer = await engines.mailer();
-  const held = await engines.once("outcomes", () => new HeldOutcomes({ ledger, log: engines.log }));
+  const held = await engines.once("outcomes", () => {
+    const outcomes = new HeldOutcomes({ ledger, log: engines.log });
+    const flush = () => outcomes.flush({ deadlineMs: config.email.drainMs });
+    return Object.assign(outcomes, {
+      [Symbol.asyncDispose]: async () => {
+        await flush();
+      },
+    });
+  });
   return createPipeline({
     ledger,
     mailer,

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { isInstantError, unreachable } from "../core/errors.ts";
+import { unreachable } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { randomToken } from "../core/secret.ts";
 import type { EmailEvent } from "./event.ts";
@@ -8,16 +8,17 @@ import { lineOf } from "./event-line.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
 import type { DeliveryRun, Pipeline } from "./pipeline.ts";
+import { releaseClaim } from "./settlement.ts";
 
 export interface DirectDeps {
   readonly ledger: DeliveryLedger;
   readonly pipeline: Pipeline;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long a caller waits (10 s). */
-  readonly deadlineMs: number;
 }
 
+/** How long a caller waits. */
+const deadlineMs = 10_000;
 const pollMs = 200;
 const retryAfterLossMs = 1000;
 
@@ -37,7 +38,7 @@ export class DirectDelivery {
   }
 
   async deliver(event: EmailEvent): Promise<boolean> {
-    const { clock, deadlineMs } = this.#deps;
+    const { clock } = this.#deps;
     const deadline = new AbortController();
     const done = new AbortController();
     const running = this.#run(event, deadline.signal).finally(() => done.abort());
@@ -64,19 +65,8 @@ export class DirectDelivery {
       if (next.kind === "wait") await this.#deps.clock.sleep(next.waitMs, signal);
       else return this.#finish(event, outcome, next.delivered);
     }
-    await this.#release(run);
+    await releaseClaim(this.#deps.ledger, run.claim, "direct delivery gave up");
     return false;
-  }
-
-  /** Given up between two tries: the next request for this mail need not wait for our lease. */
-  async #release({ claim }: DeliveryRun): Promise<void> {
-    if (claim === undefined) return;
-    const reason = "direct delivery gave up";
-    await this.#deps.ledger
-      .advance(claim, { kind: "deferred", spent: false, leaseMs: 0, reason })
-      .catch((error: unknown) => {
-        if (!isInstantError(error)) throw error; // the lease ends by itself
-      });
   }
 
   #finish(event: EmailEvent, outcome: DeliveryOutcome, delivered: boolean): boolean {

@@ -29,7 +29,7 @@ const retryAfterSeconds = 10;
  * Closed: each event is published first. Open (the log failed once): events go the direct way at
  * once, and the log is asked every 0.5 … 5 s; when it answers, the next event is published again.
  */
-export class EventPublisher implements EmailPublisher {
+export class EventPublisher implements EmailPublisher, AsyncDisposable {
   readonly #deps: EventPublisherDeps;
   readonly #breaker: Breaker;
 
@@ -70,8 +70,10 @@ export class EventPublisher implements EmailPublisher {
     }
   }
 
-  stop(): void {
+  /** Waits for what the direct path has on the wire. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#breaker.stop();
+    await this.#deps.direct.drain();
   }
 
   async #publishToLog(event: EmailEvent): Promise<boolean> {

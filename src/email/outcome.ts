@@ -22,6 +22,25 @@ export type DeliveryOutcome =
   /** Given up: bury it, then commit. */
   | { readonly kind: "dead_letter"; readonly letter: DeadLetterCause };
 
+type OutcomeOf<K extends DeliveryOutcome["kind"]> = Extract<DeliveryOutcome, { kind: K }>;
+export type FinishedOutcome = OutcomeOf<
+  "accepted" | "duplicate" | "expired" | "suppressed" | "buried_before"
+>;
+export type WaitingOutcome = OutcomeOf<"held" | "retry" | "server_down" | "ledger_away">;
+
+const finishedKinds: ReadonlySet<DeliveryOutcome["kind"]> = new Set<FinishedOutcome["kind"]>([
+  "accepted",
+  "duplicate",
+  "expired",
+  "suppressed",
+  "buried_before",
+]);
+
+/** Whether the record may be committed as it is. */
+export function isFinished(outcome: DeliveryOutcome): outcome is FinishedOutcome {
+  return finishedKinds.has(outcome.kind);
+}
+
 export type RetryCause = "deferred" | "lost" | "ambiguous" | "withheld";
 
 export interface DeadLetterCause {

@@ -1,8 +1,14 @@
 import type { Clock } from "../core/clock.ts";
+import { isInstantError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { EmailEvent } from "./event.ts";
 import { lineOf } from "./event-line.ts";
-import type { AdvanceOutcome, Claim, LedgerChange } from "./ledger/delivery-ledger.ts";
+import type {
+  AdvanceOutcome,
+  Claim,
+  DeliveryLedger,
+  LedgerChange,
+} from "./ledger/delivery-ledger.ts";
 import type { ServerDown } from "./mailer/mailer.ts";
 import type { DeadLetterCause, DeliveryOutcome } from "./outcome.ts";
 import { decideRetry } from "./retry.ts";
@@ -117,4 +123,21 @@ export async function giveUp(
 
 export function letter(cause: DeadLetterCause): DeliveryOutcome {
   return { kind: "dead_letter", letter: cause };
+}
+
+/**
+ * Lets a claim go whose owner stops between two tries, so that the next owner need not wait for its
+ * lease. A ledger that is away now lets it go by itself when the lease ends.
+ */
+export async function releaseClaim(
+  ledger: Pick<DeliveryLedger, "advance">,
+  claim: Claim | undefined,
+  reason: string,
+): Promise<void> {
+  if (claim === undefined) return;
+  try {
+    await ledger.advance(claim, { kind: "deferred", spent: false, leaseMs: 0, reason });
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+  }
 }

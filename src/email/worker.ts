@@ -11,8 +11,10 @@ import { replayCountOf } from "./dead-letters/letter.ts";
 import type { EventLog, LogRecord, Subscription } from "./event-log/event-log.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { Mailer, ServerDown } from "./mailer/mailer.ts";
-import type { DeliveryOutcome } from "./outcome.ts";
+import type { DeliveryOutcome, WaitingOutcome } from "./outcome.ts";
+import { isFinished } from "./outcome.ts";
 import type { DeliveryRun, Pipeline } from "./pipeline.ts";
+import { releaseClaim } from "./settlement.ts";
 
 export interface WorkerDeps extends BuryDeps {
   readonly eventLog: EventLog;
@@ -76,7 +78,7 @@ export class EmailWorker implements Service {
     const subscription = await eventLog.subscribe({
       topic: settings.eventsTopic,
       group: settings.group,
-      handle: (record, context) => this.#handle(record, context),
+      handle: (record, signal, draining) => this.#handle(record, signal, draining),
     });
     subscription.failed.catch(onFailed);
     this.#subscription = subscription;
@@ -89,49 +91,47 @@ export class EmailWorker implements Service {
     await this.#subscription?.stop({ drainMs: this.#deps.settings.drainMs });
   }
 
-  async #handle(record: LogRecord, signal: AbortSignal): Promise<void> {
+  /** Between two tries a record may be left: the next owner of its partition goes on with it. */
+  async #handle(record: LogRecord, signal: AbortSignal, draining: AbortSignal): Promise<void> {
     const run = createRun(record);
     for (;;) {
-      await this.#ledger.untilClosed({ signal });
-      signal.throwIfAborted();
-      const down = this.#smtp.state.kind === "open" ? this.#down : undefined;
-      const outcome = await this.#slots.use(() => this.#deps.pipeline(run, { signal, down }));
+      await this.#ledger.untilClosed({ signal: draining });
+      draining.throwIfAborted();
+      const outcome = await this.#slots.use(() =>
+        this.#deps.pipeline(run, { signal, down: this.#downNow() }),
+      );
       this.#deps.onOutcome?.(outcome);
-      if (await this.#settle(record, outcome, signal)) return;
-      signal.throwIfAborted();
+      if (isFinished(outcome)) return;
+      if (outcome.kind === "dead_letter") {
+        await bury(this.#deps, record, outcome.letter, signal);
+        return;
+      }
+      await this.#wait(outcome, draining);
+      if (draining.aborted) await releaseClaim(this.#deps.ledger, run.claim, "worker stopped");
+      draining.throwIfAborted();
     }
   }
 
-  /** True: the record is finished. False: run the pipeline again. */
-  async #settle(record: LogRecord, outcome: DeliveryOutcome, signal: AbortSignal) {
+  async #wait(outcome: WaitingOutcome, draining: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     switch (outcome.kind) {
-      case "accepted":
-      case "duplicate":
-      case "expired":
-      case "suppressed":
-      case "buried_before":
-        return true;
-      case "dead_letter":
-        await bury(this.#deps, record, outcome.letter, signal);
-        return true;
       case "held":
-        await clock.sleep(Math.min(outcome.waitMs, heldPollMsMax), signal);
-        return false;
+        return clock.sleep(Math.min(outcome.waitMs, heldPollMsMax), draining);
       case "retry":
-        await clock.sleep(outcome.waitMs, signal);
-        return false;
+        return clock.sleep(outcome.waitMs, draining);
       case "server_down":
         this.#down = outcome.down;
         this.#smtp.trip(outcome.down.reason);
-        await this.#smtp.untilClosed({ signal, untilMs: outcome.untilMs });
-        return false;
+        return this.#smtp.untilClosed({ signal: draining, untilMs: outcome.untilMs });
       case "ledger_away":
-        this.#ledger.trip(outcome.reason);
-        return false;
+        return this.#ledger.trip(outcome.reason);
       default:
         return unreachable(outcome);
     }
+  }
+
+  #downNow(): ServerDown | undefined {
+    return this.#smtp.state.kind === "open" ? this.#down : undefined;
   }
 
   #breaker(

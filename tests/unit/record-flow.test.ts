@@ -134,12 +134,12 @@ test("a drain waits, then aborts; what was left by the abort stays uncommitted",
   const clock = new FakeClock();
   const gate = openGate();
   const flow = openFlow(
-    (item, signal) =>
+    (item, signal, draining) =>
       item.offset === 2
         ? new Promise((_, reject) => {
             signal.addEventListener("abort", () => reject(signal.reason));
           })
-        : gate.handle(item, signal),
+        : gate.handle(item, signal, draining),
     { clock },
   );
   for (let offset = 0; offset < 3; offset += 1) flow.offer(record(offset));
@@ -151,6 +151,20 @@ test("a drain waits, then aborts; what was left by the abort stays uncommitted",
   await clock.advance(1);
   expect(await drained).toBe(0);
   expect(flow.uncommitted()).toEqual([{ partition: 0, offset: 2 }]);
+  expect(await Promise.race([flow.failed.catch(() => "failed"), "alive"])).toBe("alive");
+});
+
+test("a drain tells those that only wait to leave at once", async () => {
+  const flow = openFlow(
+    (_, _signal, draining) =>
+      new Promise((_resolve, reject) => {
+        draining.addEventListener("abort", () => reject(draining.reason));
+      }),
+    { clock: new FakeClock() },
+  );
+  flow.offer(record(0));
+  expect(await flow.drain(60_000)).toBe(0);
+  expect(flow.uncommitted()).toEqual([]);
   expect(await Promise.race([flow.failed.catch(() => "failed"), "alive"])).toBe("alive");
 });
 

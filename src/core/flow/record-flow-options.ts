@@ -9,10 +9,11 @@ export interface FlowRecord {
 
 export interface RecordFlowOptions<R extends FlowRecord> {
   /**
-   * Runs one record. Resolves: finished. Rejects with `signal.reason` after the abort: left
-   * unfinished. Rejects with anything else: the flow has failed.
+   * Runs one record. Resolves: finished. When the flow drains, `draining` aborts at once (who only
+   * waits should leave) and `signal` after the drain time. Rejects with the reason of an aborted
+   * one: left unfinished. Rejects with anything else: the flow has failed.
    */
-  readonly handle: (record: R, signal: AbortSignal) => Promise<void>;
+  readonly handle: (record: R, signal: AbortSignal, draining: AbortSignal) => Promise<void>;
   /** `uncommitted()` has something new. Called within the finish of many records: be quick. */
   readonly onAdvance: () => void;
   /** A partition that had a record refused may be fetched again, from that record on. */

@@ -47,6 +47,7 @@ export class RecordFlow<R extends FlowRecord> {
   readonly #assignment = new Assignment();
   readonly #refused = new Set<Assigned>();
   readonly #orphans = new Orphans<Run<R>>();
+  readonly #draining = new AbortController();
   readonly #abort = new AbortController();
   readonly #failure = Promise.withResolvers<never>();
   #paused = false;
@@ -153,14 +154,16 @@ export class RecordFlow<R extends FlowRecord> {
   }
 
   /**
-   * Ends the flow and waits for what runs; after `drainMs` aborts the handlers' signal and waits
-   * 5 s more. Resolves with how many still run; their records stay unfinished.
+   * Ends the flow, tells handlers that only wait to leave, and waits for what runs; after `drainMs`
+   * aborts the handlers' signal and waits 5 s more. Resolves with how many still run; their records
+   * stay unfinished.
    */
   async drain(drainMs: number): Promise<number> {
     this.#end();
+    this.#draining.abort(new Error("the subscription stops"));
     await this.#idleWithin(drainMs);
     if (this.inFlight > 0) {
-      this.#abort.abort(new Error("the subscription stops"));
+      this.#abort.abort(new Error("the subscription did not stop in time"));
       await this.#idleWithin(abortGraceMs);
     }
     return this.inFlight;
@@ -168,10 +171,11 @@ export class RecordFlow<R extends FlowRecord> {
 
   #start(run: Run<R>, lane: Lane<Run<R>>): void {
     const { signal } = this.#abort;
-    Promise.try(this.#options.handle, run.record, signal).then(
+    const draining = this.#draining.signal;
+    Promise.try(this.#options.handle, run.record, signal, draining).then(
       () => this.#finish(run, lane),
       (error) => {
-        if (!signal.aborted || error !== signal.reason) this.fail(error);
+        if (!isReasonOf(signal, error) && !isReasonOf(draining, error)) this.fail(error);
         this.#leave(run, lane);
       },
     );
@@ -233,4 +237,8 @@ export class RecordFlow<R extends FlowRecord> {
     this.#onIdle = () => idle.abort();
     await (this.#options.clock ?? systemClock).sleep(durationMs, idle.signal);
   }
+}
+
+function isReasonOf(signal: AbortSignal, error: unknown): boolean {
+  return signal.aborted && error === signal.reason;
 }

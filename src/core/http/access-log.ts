@@ -3,12 +3,10 @@ import { routePath } from "hono/route";
 import type { Log } from "../log.ts";
 import type { HttpEnvironment } from "./environment.ts";
 
-/** Asked every few seconds by machines: logged at debug. */
-const quietRoutes = new Set(["/health", "/livez", "/readyz", "/metrics"]);
-
 /**
  * One line per request, `HTTP request`, with the pattern of its route: the path and the query may
- * hold a token or an address, so neither is logged ("/*" is a path without a route).
+ * hold a token or an address, so neither is logged ("/*" is a path without a route). A read that
+ * succeeded is logged at debug: machines ask every few seconds.
  */
 export function accessLog(log: Log): MiddlewareHandler<HttpEnvironment> {
   return async function accessLog(context, next) {
@@ -22,7 +20,8 @@ export function accessLog(log: Log): MiddlewareHandler<HttpEnvironment> {
       status: context.res.status,
       durationMs: Math.round((performance.now() - startedAt) * 10) / 10,
     };
-    if (quietRoutes.has(route)) log.debug(fields, "HTTP request");
+    const isRead = context.req.method === "GET" || context.req.method === "HEAD";
+    if (isRead && context.res.ok) log.debug(fields, "HTTP request");
     else log.info(fields, "HTTP request");
   };
 }

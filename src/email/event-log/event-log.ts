@@ -82,11 +82,16 @@ export interface SubscribeOptions {
   readonly group: string;
   /**
    * Finishes one record: when it resolves the record may be committed. It may take hours (an
-   * outage). It must not reject: a rejection is a programmer error and fails the subscription.
-   * `signal` aborts when the subscription stops: finish soon, or throw `signal.reason` to leave the
-   * record uncommitted.
+   * outage). When the subscription stops, `draining` aborts at once (who only waits should leave)
+   * and `signal` after the drain time (finish now). To leave the record uncommitted throw the
+   * `reason` of one that aborted; any other rejection is a programmer error and fails the
+   * subscription.
    */
-  readonly handle: (record: LogRecord, signal: AbortSignal) => Promise<void>;
+  readonly handle: (
+    record: LogRecord,
+    signal: AbortSignal,
+    draining: AbortSignal,
+  ) => Promise<void>;
   /** Most records received and not finished, for the whole subscription (default 1,000). */
   readonly unfinishedMax?: number;
   /** Most offsets between the low mark and the newest record, per partition (default 50,000). */

@@ -1,0 +1,47 @@
+import type { CodeStore } from "../auth/codes/code-store.ts";
+import { openRedisCodeStore } from "../auth/codes/redis.ts";
+import { openSqliteCodeStore } from "../auth/codes/sqlite.ts";
+import { resolveCodePolicy, resolveSessionPolicy } from "../auth/config.ts";
+import { openRedisSessionStore } from "../auth/sessions/redis.ts";
+import type { SessionStore } from "../auth/sessions/session-store.ts";
+import { openSqliteSessionStore } from "../auth/sessions/sqlite.ts";
+import { openPostgresUserStore } from "../auth/users/postgres.ts";
+import { openSqliteUserStore } from "../auth/users/sqlite.ts";
+import type { UserStore } from "../auth/users/user-store.ts";
+import { resolvePostgres } from "../core/postgres/config.ts";
+import { openPostgres } from "../core/postgres/database.ts";
+import type { Engines } from "./engines.ts";
+
+export interface AuthStores {
+  readonly codes: CodeStore;
+  readonly sessions: SessionStore;
+  readonly users: UserStore;
+}
+
+/** The stores of serve-auth, each on the engine that is configured. */
+export async function openAuthStores(engines: Engines): Promise<AuthStores> {
+  const { auth } = engines.config;
+  const codePolicy = resolveCodePolicy(auth);
+  const sessionPolicy = resolveSessionPolicy(auth);
+  const redis = await engines.redis();
+  const users = await openUsers(engines);
+  if (redis !== undefined) {
+    return {
+      codes: openRedisCodeStore(redis, { policy: codePolicy }),
+      sessions: openRedisSessionStore(redis, { policy: sessionPolicy }),
+      users,
+    };
+  }
+  const state = await engines.file("state");
+  return {
+    codes: await openSqliteCodeStore(state, { policy: codePolicy }),
+    sessions: await openSqliteSessionStore(state, { policy: sessionPolicy }),
+    users,
+  };
+}
+
+async function openUsers(engines: Engines): Promise<UserStore> {
+  const postgres = resolvePostgres(engines.config.postgres);
+  if (postgres === undefined) return openSqliteUserStore(await engines.file("users"));
+  return openPostgresUserStore(await engines.once("postgres", () => openPostgres(postgres)));
+}

@@ -1,0 +1,68 @@
+import { createAuthApp } from "../auth/app.ts";
+import { createAuthKeys } from "../auth/auth-keys.ts";
+import { systemClock } from "../core/clock.ts";
+import { openHttpServer } from "../core/http/server.ts";
+import type { Log } from "../core/log.ts";
+import type { Running } from "../core/run-until-signal.ts";
+import { DirectDelivery } from "../email/direct.ts";
+import { EventPublisher } from "../email/event-publisher.ts";
+import { topicSpecs } from "../email/topics.ts";
+import { openAuthStores } from "./auth-stores.ts";
+import { composePipeline } from "./delivery.ts";
+import type { Engines } from "./engines.ts";
+import { authSecrets } from "./secrets.ts";
+
+export interface StartedAuthService {
+  readonly url: string;
+}
+
+/** Starts the sign-in API, and what it needs to deliver mails itself. */
+export async function startServeAuth(
+  engines: Engines,
+  { group }: Running,
+  log: Log,
+): Promise<StartedAuthService> {
+  const { config } = engines;
+  const secrets = authSecrets(config);
+  const app = createAuthApp({
+    ...(await openAuthStores(engines)),
+    publisher: await openPublisher(engines, log),
+    keys: createAuthKeys(secrets.current, secrets.previous),
+    clock: systemClock,
+    log,
+    secureCookies: config.app.environment === "production",
+  });
+  const server = openHttpServer({
+    name: "sign-in API",
+    fetch: app.fetch,
+    hostname: config.auth.bind,
+    port: config.auth.port,
+    log,
+  });
+  await group.start(server);
+  const { enableKafka } = config.app;
+  const eventLog = enableKafka ? (await engines.eventLog()).address : "off (ENABLE_KAFKA=false)";
+  log.info({ url: server.url, eventLog }, "Auth service started");
+  return { url: server.url };
+}
+
+async function openPublisher(engines: Engines, log: Log): Promise<EventPublisher> {
+  const { app, kafka, topics } = engines.config;
+  const eventLog = app.enableKafka ? await engines.eventLog() : undefined;
+  if (kafka.brokers === undefined) {
+    await eventLog?.createTopics(topicSpecs(topics), { grow: false });
+  }
+  const ledger = await engines.ledger();
+  const pipeline = await composePipeline(engines, log);
+  return engines.once("e-mail publisher", () => {
+    const direct = new DirectDelivery({ pipeline, ledger, clock: systemClock, log });
+    return new EventPublisher({
+      eventLog,
+      topic: topics.events,
+      direct,
+      ledger,
+      clock: systemClock,
+      log,
+    });
+  });
+}

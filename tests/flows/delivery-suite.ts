@@ -1,0 +1,229 @@
+import { describe, expect, test } from "bun:test";
+import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
+import { openDeliveryRig } from "../support/delivery-rig.ts";
+import { codeEvent, welcomeEvent } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
+
+/** What one worker does with one mail, in good times and bad ones. */
+export function deliverySuite(engines: DeliveryRigOptions): void {
+  const open = (options: DeliveryRigOptions = {}) => openDeliveryRig({ ...engines, ...options });
+  const phrasesOf = (rig: DeliveryRig, messageId: string) =>
+    rig.lines.filter((line) => line.messageID === messageId).map((line) => line.msg);
+
+  describe("a mail", () => {
+    test("is sent once, with the guide's three lines and its message_id in all of them", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const event = codeEvent();
+      await rig.publish(event);
+      await rig.untilDrained();
+      expect(phrasesOf(rig, event.messageId)).toEqual([
+        "Email event consumed",
+        "Email sent successfully",
+        "Marked email as processed",
+      ]);
+      expect(rig.sink.accepted.map(({ messageId, to }) => [messageId, ...to])).toEqual([
+        [event.messageId, event.recipient],
+      ]);
+      expect(await rig.ledger.find(event.messageId)).toMatchObject({ state: "accepted" });
+    });
+
+    test("whose event comes twice is sent once, and the second is said to be a duplicate", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const event = codeEvent();
+      await rig.publish(event);
+      await rig.publish(event);
+      await rig.untilDrained();
+      expect(rig.sink.acceptedTotal).toBe(1);
+      expect(phrasesOf(rig, event.messageId)).toContain("Duplicate email event detected, skipping");
+    });
+
+    test("that died before it could be sent is not sent", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const event = codeEvent({ timestamp: Date.now() - 3_600_000 });
+      await rig.publish({ ...event, expiresAt: event.timestamp + 600_000 });
+      await rig.untilDrained();
+      expect(rig.sink.acceptedTotal).toBe(0);
+      expect(await rig.ledger.find(event.messageId)).toMatchObject({ state: "expired" });
+      expect(await rig.letters()).toEqual([]);
+    });
+
+    test("refused with 550 becomes a dead letter at once, with the server's words", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const does = { kind: "reply", text: "550 5.1.1 no such user" } as const;
+      rig.sink.misbehave({ at: "rcpt", does });
+      const event = welcomeEvent();
+      await rig.publish(event);
+      await rig.untilDrained();
+      const [letter, ...others] = await rig.letters();
+      expect(others).toEqual([]);
+      expect(letter).toMatchObject({ messageId: event.messageId, facts: { class: "rejected" } });
+      expect(letter?.facts.reason).toContain("550 5.1.1 no such user");
+      const record = await rig.ledger.find(event.messageId);
+      expect(record).toMatchObject({ state: "rejected", buried: { partition: 0, offset: 0 } });
+    });
+
+    test("deferred with 451 is tried again and sent once", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const does = { kind: "reply", text: "451 4.7.1 greylisted" } as const;
+      rig.sink.misbehave({ at: "rcpt", does, times: 2 });
+      const event = welcomeEvent();
+      await rig.publish(event);
+      await rig.untilDrained();
+      expect(rig.sink.countByMessageId().get(event.messageId)).toBe(1);
+      expect(await rig.ledger.find(event.messageId)).toMatchObject({ attempts: 2 });
+    });
+
+    test("deferred four times is given up as retries_exhausted", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const does = { kind: "reply", text: "451 4.7.1 later" } as const;
+      rig.sink.misbehave({ at: "rcpt", does });
+      await rig.publish(welcomeEvent());
+      await rig.untilDrained(20_000);
+      const letters = await rig.letters();
+      expect(letters.map(({ facts }) => [facts.class, facts.attempts])).toEqual([
+        ["retries_exhausted", 4],
+      ]);
+    });
+
+    test("that is deferred does not keep other people's mails", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const does = { kind: "reply", text: "451 4.7.1 later" } as const;
+      rig.sink.misbehave({ at: "rcpt", does, recipient: "^slow@" });
+      await rig.publish(codeEvent({ recipient: "slow@example.com" }));
+      const others = Array.from({ length: 20 }, () => codeEvent());
+      for (const event of others) await rig.publish(event);
+      await eventually("the others are sent", () => rig.sink.acceptedTotal === others.length);
+    });
+
+    test("cut off before the dot is sent once on a fresh connection", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      rig.sink.misbehave({ at: "data", does: { kind: "drop" }, times: 1 });
+      const event = welcomeEvent();
+      await rig.publish(event);
+      await rig.untilDrained();
+      expect(rig.sink.countByMessageId().get(event.messageId)).toBe(1);
+      expect(await rig.ledger.find(event.messageId)).toMatchObject({ attempts: 0 });
+    });
+  });
+
+  describe("a mail whose answer was lost after the dot", () => {
+    const lost = { at: "dot", does: { kind: "drop", count: true }, times: 1 } as const;
+
+    test("is sent again once when it is a living code, with the same Message-ID", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      rig.sink.misbehave(lost);
+      const event = codeEvent();
+      await rig.publish(event);
+      await rig.untilDrained();
+      expect(rig.sink.countByMessageId().get(event.messageId)).toBe(2);
+      expect(await rig.ledger.find(event.messageId)).toMatchObject({
+        state: "accepted",
+        resubmissions: 1,
+      });
+    });
+
+    test("is parked as an ambiguous dead letter when it is of another type", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      rig.sink.misbehave(lost);
+      const event = welcomeEvent();
+      await rig.publish(event);
+      await rig.untilDrained();
+      expect(rig.sink.countByMessageId().get(event.messageId)).toBe(1);
+      const letters = await rig.letters();
+      expect(letters.map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
+    });
+
+    test("is parked when the one resubmission is lost as well", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      rig.sink.misbehave({ ...lost, times: 2 });
+      const event = codeEvent();
+      await rig.publish(event);
+      await rig.untilDrained();
+      expect(rig.sink.countByMessageId().get(event.messageId)).toBe(2);
+      expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
+    });
+  });
+
+  describe("an SMTP server that is away", () => {
+    test("holds all mails, spends no try, and lets them go when it is back", async () => {
+      await using rig = await open();
+      const worker = await rig.startWorker();
+      await rig.sink.refuse();
+      const events = Array.from({ length: 30 }, () => welcomeEvent());
+      for (const event of events) await rig.publish(event);
+      await eventually("the worker holds", () => worker.reasonsHeld.length > 0);
+      expect(worker.reasonsHeld[0]).toContain("127.0.0.1");
+      await rig.sink.listen();
+      await rig.untilDrained();
+      expect(worker.reasonsHeld).toEqual([]);
+      expect(rig.sink.acceptedTotal).toBe(events.length);
+      expect(await rig.letters()).toEqual([]);
+      const records = await Promise.all(events.map((event) => rig.ledger.find(event.messageId)));
+      expect(records.every((record) => record?.attempts === 0)).toBe(true);
+    });
+
+    test("past the hold gives mails up as smtp_unavailable, and drops codes that died", async () => {
+      await using rig = await open({ outageHoldMs: 1500 });
+      await rig.startWorker();
+      await rig.sink.refuse();
+      const code = codeEvent();
+      await rig.publish({ ...code, expiresAt: code.timestamp + 1000 });
+      await rig.publish(welcomeEvent());
+      await rig.untilDrained();
+      expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["smtp_unavailable"]);
+      expect(await rig.ledger.find(code.messageId)).toMatchObject({ state: "expired" });
+    });
+  });
+
+  describe("poison", () => {
+    test("of every kind becomes a dead letter with key, value and headers as they were", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const bytes = (text: string) => new TextEncoder().encode(text);
+      const headers = [["trace", bytes("1")]] as const;
+      await rig.publishRecord({ key: bytes("k"), value: bytes("{"), headers });
+      await rig.publishRecord({ key: null, value: null, headers: [] });
+      await rig.untilDrained();
+      const letters = await rig.letters();
+      const seen = letters.map(({ record, facts }) => [
+        facts.class,
+        record.value === null ? null : Buffer.from(record.value).toString(),
+        record.key === null ? null : Buffer.from(record.key).toString(),
+      ]);
+      expect(seen).toHaveLength(2);
+      expect(seen).toContainEqual(["malformed", "{", "k"]);
+      expect(seen).toContainEqual(["malformed", null, null]);
+    });
+
+    test("an id that is known with other data becomes an id_conflict, and is not sent", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const event = welcomeEvent();
+      await rig.publish(event);
+      await rig.publish({ ...event, recipient: "other@example.com" });
+      await rig.untilDrained();
+      expect(rig.sink.acceptedTotal).toBe(1);
+      expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["id_conflict"]);
+    });
+
+    test("an event older than the ledger's memory becomes too_old, and is not sent", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      await rig.publish(welcomeEvent({ timestamp: Date.now() - 24 * 3_600_000 }));
+      await rig.untilDrained();
+      expect(rig.sink.acceptedTotal).toBe(0);
+      expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["too_old"]);
+    });
+  });
+}

@@ -1,0 +1,164 @@
+import { join } from "node:path";
+import { systemClock } from "../../src/core/clock.ts";
+import { createLog } from "../../src/core/log.ts";
+import { openSqlite } from "../../src/core/sqlite/database.ts";
+import type { Letter } from "../../src/email/dead-letters/selection.ts";
+import { readLetter } from "../../src/email/dead-letters/selection.ts";
+import type { EmailEvent } from "../../src/email/event.ts";
+import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
+import type { EventLog, OutgoingRecord } from "../../src/email/event-log/event-log.ts";
+import { openKafkaEventLog } from "../../src/email/event-log/kafka.ts";
+import { openSqliteEventLog } from "../../src/email/event-log/sqlite.ts";
+import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
+import { HeldOutcomes } from "../../src/email/ledger/held-outcomes.ts";
+import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
+import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
+import type { Mailer } from "../../src/email/mailer/mailer.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
+import type { Pipeline } from "../../src/email/pipeline.ts";
+import { createPipeline } from "../../src/email/pipeline.ts";
+import { topicSpecs } from "../../src/email/topics.ts";
+import { EmailWorker } from "../../src/email/worker.ts";
+import { eventually } from "./eventually.ts";
+import { openTestRedis } from "./redis-prefix.ts";
+import type { SmtpSink } from "./smtp-sink/smtp-sink.ts";
+import { openSmtpSink } from "./smtp-sink/smtp-sink.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+export interface DeliveryRigOptions {
+  /** Addresses of real engines; without them the embedded ones. */
+  readonly kafka?: string | undefined;
+  readonly redis?: string | undefined;
+  readonly leaseMs?: number;
+  readonly replyTimeoutMs?: number;
+  readonly outageHoldMs?: number;
+  readonly resendAmbiguous?: readonly EmailEvent["eventType"][];
+}
+
+/** Everything that delivers mails, on engines of one test alone, with an SMTP server that obeys. */
+export interface DeliveryRig extends AsyncDisposable {
+  readonly sink: SmtpSink;
+  readonly eventLog: EventLog;
+  readonly ledger: DeliveryLedger;
+  readonly mailer: Mailer;
+  readonly pipeline: Pipeline;
+  readonly eventsTopic: string;
+  /** Log lines so far, parsed. */
+  readonly lines: readonly LogLine[];
+  /** Starts one more worker; it stops with the rig, or by its `stop`. */
+  startWorker(): Promise<EmailWorker>;
+  publish(event: EmailEvent): Promise<void>;
+  publishRecord(record: OutgoingRecord): Promise<void>;
+  /** The dead letters so far. */
+  letters(): Promise<readonly Letter[]>;
+  /** Waits until the group has finished everything. */
+  untilDrained(withinMs?: number): Promise<void>;
+}
+
+export type LogLine = { readonly msg: string; readonly messageID?: string } & Readonly<
+  Record<string, unknown>
+>;
+
+export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise<DeliveryRig> {
+  const stack = new AsyncDisposableStack();
+  const directory = stack.use(temporaryDirectory());
+  const lines: LogLine[] = [];
+  const log = createLog({
+    service: "test",
+    level: "info",
+    write: (line) => lines.push(JSON.parse(line)),
+  });
+  const name = `t${crypto.randomUUID().slice(0, 8)}`;
+  const [eventsTopic, deadLetterTopic, group] = [`${name}-events`, `${name}-dlq`, `${name}-group`];
+  const file = async (path: string) => stack.use(await openSqlite(join(directory.path, path)));
+  const eventLog = stack.use(
+    options.kafka === undefined
+      ? await openSqliteEventLog(await file("events.sqlite"), { log })
+      : await openKafkaEventLog({ connection: kafkaAt(options.kafka), log }),
+  );
+  const ledger = stack.use(await openLedger(options, stack, () => file("state.sqlite")));
+  const sink = stack.use(await openSmtpSink());
+  const replyTimeoutMs = options.replyTimeoutMs ?? 1000;
+  const mailer = stack.use(
+    openSmtpMailer({
+      host: "127.0.0.1",
+      port: sink.port,
+      tls: "none",
+      connections: 10,
+      connectTimeoutMs: 1000,
+      greetingTimeoutMs: 1000,
+      replyTimeoutMs,
+      from: "noreply@example.com",
+    }),
+  );
+  const held = new HeldOutcomes({ ledger, log });
+  const settings = {
+    appName: "Acme",
+    leaseMs: options.leaseMs ?? 2000,
+    replyTimeoutMs,
+    outageHoldMs: options.outageHoldMs ?? 3_600_000,
+    digestSecret: "test secret",
+    resendAmbiguous: new Set(options.resendAmbiguous ?? (["verification_code"] as const)),
+  };
+  const shared = { ledger, mailer, log, clock: systemClock };
+  const pipeline = createPipeline({
+    ...shared,
+    random: () => 0.5,
+    record: (claim, change) => held.record(claim, change),
+    settings,
+  });
+  const topics = { events: eventsTopic, deadLetters: deadLetterTopic, partitions: 3 };
+  await eventLog.createTopics(topicSpecs({ ...topics, replicationFactor: 1 }), { grow: false });
+
+  const startWorker = async () => {
+    const worker = new EmailWorker({
+      ...shared,
+      eventLog,
+      pipeline,
+      settings: { eventsTopic, deadLetterTopic, group, drainMs: 10_000 },
+      onFailed: (error) => {
+        throw error;
+      },
+    });
+    await worker.start();
+    stack.defer(() => worker.stop());
+    return worker;
+  };
+  const publishRecord = async (record: OutgoingRecord) => {
+    await eventLog.publish(eventsTopic, [record], { deadlineMs: 10_000 });
+  };
+  const readLetters = async () => {
+    const found: Letter[] = [];
+    for (const { partition, earliest, next } of await eventLog.offsets(deadLetterTopic)) {
+      const range = { topic: deadLetterTopic, partition, from: earliest, to: next };
+      for await (const record of eventLog.readRange(range)) found.push(readLetter(record));
+    }
+    return found;
+  };
+  return {
+    ...{ sink, eventLog, ledger, mailer, pipeline, eventsTopic, lines, startWorker, publishRecord },
+    publish: (event) =>
+      publishRecord({ key: eventKey(event), value: encodeEmailEvent(event), headers: [] }),
+    letters: readLetters,
+    untilDrained: async (withinMs) => {
+      const drained = async () =>
+        (await eventLog.lag(eventsTopic, group)).every(({ records }) => records === 0);
+      await eventually("the group has finished everything", drained, withinMs);
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function openLedger(
+  { redis }: DeliveryRigOptions,
+  stack: AsyncDisposableStack,
+  file: () => ReturnType<typeof openSqlite>,
+): Promise<DeliveryLedger> {
+  if (redis === undefined) return openSqliteDeliveryLedger({ database: await file() });
+  const test = stack.use(await openTestRedis(redis));
+  return openRedisDeliveryLedger({ redis: test.redis, keyPrefix: test.keyPrefix });
+}
+
+function kafkaAt(brokers: string) {
+  return { brokers: brokers.split(","), ssl: false, caFile: undefined, sasl: undefined };
+}
