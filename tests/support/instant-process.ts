@@ -76,7 +76,10 @@ export class InstantProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null)
-      await this.stop("SIGKILL");
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    // Asked first: scripts/start --real has processes of its own to end.
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), stopMsMax);
+    await this.stop();
+    clearTimeout(timer);
   }
 }
