@@ -118,8 +118,7 @@ describe("poison", () => {
   });
 
   test("never shows the value of a field", () => {
-    expect(reasonOf({ ...wire, data: { code: "12 34 98", expires_in: "10m" } })).not.toContain(
-      "12",
-    );
+    const reason = reasonOf({ ...wire, data: { code: "98 34 98", expires_in: "10m" } });
+    expect(reason).not.toContain("98");
   });
 });

@@ -201,7 +201,7 @@ describe("headers and the access log", () => {
     await app.request("/health");
     const seen = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(seen.map(({ level, route, status, msg }) => ({ level, route, status, msg }))).toEqual([
-      { level: "info", route: "/ok", status: 200, msg: "HTTP request" },
+      { level: "debug", route: "/ok", status: 200, msg: "HTTP request" },
       { level: "info", route: "/*", status: 404, msg: "HTTP request" },
       { level: "debug", route: "/health", status: 200, msg: "HTTP request" },
     ]);
