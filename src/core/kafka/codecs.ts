@@ -1,29 +1,38 @@
-import { CompressionCodecs, CompressionTypes } from "kafkajs";
+import { CompressionCodecs, CompressionTypes, KafkaJSNonRetriableError } from "kafkajs";
 import lz4 from "lz4js";
 import snappy from "snappyjs";
+import { errorMessage } from "../errors.ts";
 
 /**
  * Teaches kafkajs to read what other producers compress with zstd, snappy or lz4 (gzip it knows).
- * We send uncompressed. A batch in a codec that is none of these ends its reader with
- * `kafka_codec_missing`; a batch that does not decompress ends it with `kafka_refused`.
+ * We send uncompressed. A batch that does not decompress ends its reader: tried again, as kafkajs
+ * would do with any other error, it would stop the partition in silence.
  */
 export function registerKafkaCodecs(): void {
-  CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-    compress: (encoder: { buffer: Buffer }) => Bun.zstdCompress(encoder.buffer),
-    decompress: (bytes: Buffer) => Bun.zstdDecompress(bytes),
-  });
-  CompressionCodecs[CompressionTypes.Snappy] = () => ({
-    compress: neverCompress,
-    decompress: async (bytes: Buffer) => decompressSnappy(bytes),
-  });
-  CompressionCodecs[CompressionTypes.LZ4] = () => ({
-    compress: neverCompress,
-    decompress: async (bytes: Buffer) => Buffer.from(lz4.decompress(bytes)),
-  });
+  CompressionCodecs[CompressionTypes.ZSTD] = () => createReader("zstd", Bun.zstdDecompress);
+  CompressionCodecs[CompressionTypes.Snappy] = () => createReader("snappy", decompressSnappy);
+  CompressionCodecs[CompressionTypes.LZ4] = () => createReader("lz4", decompressLz4);
 }
 
-async function neverCompress(): Promise<Buffer> {
-  throw new Error("this codec is for reading only");
+type Decompress = (bytes: Buffer) => Buffer | Promise<Buffer>;
+
+function createReader(name: string, decompress: Decompress) {
+  return {
+    compress: async (): Promise<Buffer> => {
+      throw new KafkaJSNonRetriableError(`${name} is for reading only`);
+    },
+    decompress: async (bytes: Buffer): Promise<Buffer> => {
+      try {
+        return await decompress(bytes);
+      } catch (error) {
+        throw new KafkaJSNonRetriableError(`a ${name} batch is broken: ${errorMessage(error)}`);
+      }
+    },
+  };
+}
+
+function decompressLz4(bytes: Buffer): Buffer {
+  return Buffer.from(lz4.decompress(bytes));
 }
 
 /** Java's producers cut the data into blocks behind this mark, each with its length before it. */

@@ -122,8 +122,9 @@ export class GroupSession {
   /** Leaves the group, within 20 s. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#leave();
+    // While a consumer joins for the first time, kafkajs' stop does nothing and the join goes on.
     if (this.#joining !== undefined) await this.#inTime(this.#joining);
+    await this.#leave();
     this.#ended.resolve(undefined);
   }
 
@@ -149,8 +150,7 @@ export class GroupSession {
       eachBatchAutoResolve: false,
       eachBatch: async (payload) => this.#take(payload),
     });
-    // While a consumer joins for the first time, kafkajs' stop does nothing and the join goes on.
-    if (this.#isStopped) await this.#leave();
+    if (this.#isStopped) await this.#leave(); // when `stop` could not wait for so long
   }
 
   #listen(): void {

@@ -16,8 +16,8 @@ const rows = new Map<ErrorRow, ErrorRow>([
 export function toEventLogError(error: unknown, topic?: string): unknown {
   const row = error instanceof InstantError ? rows.get(error.row) : undefined;
   if (!(error instanceof InstantError) || row === undefined) return error;
-  const detail =
-    row === eventLogErrors.topicMissing && topic !== undefined ? topic : detailOf(error);
+  const isTopicMissing = row === eventLogErrors.topicMissing;
+  const detail = isTopicMissing && topic !== undefined ? topic : (error.detail ?? "");
   return new InstantError(row, { detail, details: error.details, cause: error });
 }
 
@@ -30,9 +30,4 @@ export function toPublishError(error: unknown, topic?: string): unknown {
     details: known.details,
     cause: known,
   });
-}
-
-function detailOf(error: InstantError): string {
-  const prefix = `${error.row.meaning}: `;
-  return error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
 }

@@ -3,13 +3,16 @@ import type { KafkaClient } from "../../core/kafka/client.ts";
 import { GroupConsumer } from "../../core/kafka/group-consumer.ts";
 import type { GroupTimings } from "../../core/kafka/group-session.ts";
 import { OffsetCommitter } from "../../core/kafka/offset-committer.ts";
+import type { TopicAdmin } from "../../core/kafka/topic-admin.ts";
 import type { Log } from "../../core/log.ts";
 import type { LogRecord, SubscribeOptions, Subscription, SubscriptionStats } from "./event-log.ts";
 import { toEventLogError } from "./kafka-errors.ts";
+import { explainOutOfRange } from "./kafka-out-of-range.ts";
 
 export interface KafkaSubscriptionOptions extends SubscribeOptions {
   /** Patient. */
   readonly client: KafkaClient;
+  readonly admin: TopicAdmin;
   readonly log: Log;
   readonly timings: GroupTimings;
 }
@@ -53,7 +56,10 @@ export class KafkaSubscription implements Subscription {
       commit: (offsets) => this.#consumer.commit(offsets),
       markCommitted: (offsets) => this.#flow.markCommitted(offsets),
     });
-    this.#consumer.failed.catch((error) => this.#flow.fail(toEventLogError(error)));
+    this.#consumer.failed.catch(async (error) => {
+      const { admin, topic, group } = options;
+      this.#flow.fail(toEventLogError(await explainOutOfRange(admin, topic, group, error)));
+    });
     this.#consumer.start();
   }
 

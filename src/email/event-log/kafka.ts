@@ -61,6 +61,7 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
       const subscription = new KafkaSubscription({
         ...subscribeOptions,
         client: patientClient,
+        admin,
         log,
         timings,
       });

@@ -1,0 +1,80 @@
+import { expect, test } from "bun:test";
+import { createRequire } from "node:module";
+
+/**
+ * patches/kafkajs@2.2.4.patch, piece by piece: an install that does not apply it, or a newer
+ * kafkajs, must not pass unnoticed. Looks inside kafkajs, as the pieces cannot be seen from outside.
+ */
+const inside = createRequire(import.meta.resolve("kafkajs/package.json"));
+
+test("an idle connection has no timer", () => {
+  const RequestQueue = inside("./src/network/requestQueue/index.js");
+  const log = { debug: () => {} };
+  const queue = new RequestQueue({ maxInFlightRequests: null, requestTimeout: 1_000, logger: log });
+  queue.checkPendingRequests();
+  expect(queue.throttleCheckTimeoutId).toBeNull();
+  queue.throttledUntil = Date.now() + 60_000;
+  queue.pending.push({});
+  queue.checkPendingRequests();
+  expect(queue.throttleCheckTimeoutId).not.toBeNull();
+  queue.destroy();
+});
+
+test("headers are encoded and decoded as a list, with nulls, repeats and names of digits", () => {
+  const encode = inside("./src/protocol/recordBatch/record/v0/index.js");
+  const decode = inside("./src/protocol/recordBatch/record/v0/decoder.js");
+  const Decoder = inside("./src/protocol/decoder.js");
+  const headers = [
+    { key: "b", value: Buffer.from("1") },
+    { key: "1", value: null },
+    { key: "b", value: Buffer.alloc(0) },
+  ];
+  const { buffer } = encode({ key: null, value: Buffer.from("x"), headers });
+  const decoder = new Decoder(new Decoder(buffer).readVarIntBytes());
+  const record = decode(decoder, { firstOffset: "0", firstTimestamp: "0" });
+  expect(record.headerList).toEqual(headers);
+});
+
+test("an offset out of range is thrown, not set to the default", async () => {
+  const ConsumerGroup = inside("./src/consumer/consumerGroup.js");
+  const error = Object.assign(new Error("out of range"), { topic: "topic", partition: 0 });
+  const group = { preferredReadReplicasPerTopicPartition: {} };
+  const recover = ConsumerGroup.prototype.recoverFromOffsetOutOfRange.call(group, error);
+  await expect(recover).rejects.toBe(error);
+});
+
+test("a batch that was fetched under an earlier assignment is dropped", async () => {
+  const Runner = inside("./src/consumer/runner.js");
+  const taken: string[] = [];
+  const runner = {
+    running: true,
+    logger: { debug: () => {} },
+    instrumentationEmitter: { emit: () => {} },
+    consumerGroup: { offsetManager: "new" },
+    eachBatch: true,
+    processEachBatch: async (batch: { offsetManager: string }) => taken.push(batch.offsetManager),
+    autoCommitOffsets: () => {},
+    heartbeat: () => {},
+  };
+  for (const offsetManager of ["old", "new"]) {
+    const batch = {
+      offsetManager,
+      messages: [],
+      offsetLag: () => "0",
+      offsetLagLow: () => "0",
+      firstOffset: () => "0",
+      lastOffset: () => "0",
+      isEmpty: () => false,
+      isEmptyDueToFiltering: () => false,
+    };
+    await Runner.prototype.handleBatch.call(runner, batch);
+  }
+  expect(taken).toEqual(["new"]);
+});
+
+test("a cluster can be had without a consumer", () => {
+  const { Kafka, Batch } = inside("./index.js");
+  const cluster = new Kafka({ brokers: ["127.0.0.1:1"] }).cluster();
+  expect(typeof cluster.findLeaderForPartitions).toBe("function");
+  expect(typeof Batch).toBe("function");
+});
