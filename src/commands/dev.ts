@@ -17,8 +17,8 @@ export async function dev(given: Environment): Promise<number> {
   const config = loadConfig(environment);
   return runService("instant", config, async (engines, running) => {
     const logOf = (service: string) => createLog({ service, level: config.app.logLevel });
-    const email = await startServeEmail(engines, running, logOf("email-service"));
     const auth = await startServeAuth(engines, running, logOf("auth-service"));
+    const email = await startServeEmail(engines, running, logOf("email-service"), auth.url);
     process.stdout.write(
       banner({ authUrl: auth.url, emailUrl: email.url, data: config.app.dataDirectory, ignored }),
     );
@@ -34,7 +34,7 @@ interface BannerFacts {
 
 function banner({ authUrl, emailUrl, data, ignored }: BannerFacts): string {
   const lines = [
-    "instant is running on embedded engines; its files are in " + data,
+    `instant is running on embedded engines; its files are in ${data}`,
     "",
     `  Sign-in API   ${authUrl}`,
     `  Inbox         ${emailUrl}/inbox`,

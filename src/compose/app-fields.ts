@@ -1,4 +1,4 @@
-import { choiceField, flagField, textField, urlField } from "../core/config/field.ts";
+import { choiceField, flagField, textField } from "../core/config/field.ts";
 import { logLevels } from "../core/log.ts";
 
 /** The settings that belong to no room: which program this is and which engines it runs on. */
@@ -19,12 +19,6 @@ export const appFields = {
     name: "DATA_DIR",
     fallback: ".instant",
     doc: "Directory of the embedded engines' files, of generated secrets and of unfinished replays. Created with mode 0700.",
-  }),
-  publicUrl: urlField({
-    name: "PUBLIC_URL",
-    protocols: ["http:", "https:"],
-    example: "https://login.example.com",
-    doc: "Where people reach serve-auth, for links. Unset: http://localhost and its port.",
   }),
   logLevel: choiceField({
     name: "LOG_LEVEL",

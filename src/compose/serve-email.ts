@@ -14,11 +14,12 @@ export interface StartedEmailService {
   readonly url: string;
 }
 
-/** Starts the worker and its operations pages. */
+/** Starts the worker and its operations pages; `authUrl` is for the example on the empty inbox. */
 export async function startServeEmail(
   engines: Engines,
   { group, fail }: Running,
   log: Log,
+  authUrl = `http://localhost:${engines.config.auth.port}`,
 ): Promise<StartedEmailService> {
   const { config } = engines;
   const { topics, email } = config;
@@ -55,7 +56,6 @@ export async function startServeEmail(
     now: systemClock.now,
   });
   if (config.app.emailMode === "log") {
-    const authUrl = `http://localhost:${config.auth.port}`;
     addInboxRoutes(app, { inbox: await engines.inbox(), authUrl });
   }
   const server = openHttpServer({
@@ -67,9 +67,10 @@ export async function startServeEmail(
   });
   await group.start(worker);
   await group.start(server);
+  const url = `http://${email.serviceHost}:${server.port}`;
   log.info(
     {
-      url: server.url,
+      url,
       eventLog: eventLog.address,
       ledger: ledger.connection,
       mailer: mailer.address,
@@ -78,5 +79,5 @@ export async function startServeEmail(
     },
     "Email service started",
   );
-  return { url: server.url };
+  return { url };
 }

@@ -26,7 +26,7 @@ export const emailFields = {
   serviceHost: textField({
     name: "EMAIL_SERVICE_HOST",
     fallback: "localhost",
-    doc: "Name under which others reach serve-email; printed in links, never listened on.",
+    doc: "Name under which others reach serve-email: shown when it starts, never listened on.",
   }),
   secret: secretField({
     name: "EMAIL_SECRET",

@@ -28,6 +28,7 @@ export function createHttpApp({ log }: HttpAppOptions): Hono<HttpEnvironment> {
   app.use(
     secureHeaders({
       overwrite: false,
+      originAgentCluster: false, // of no use to a single origin, and browsers complain in sandboxed frames
       xFrameOptions: "DENY",
       contentSecurityPolicy: {
         defaultSrc: ["'none'"],

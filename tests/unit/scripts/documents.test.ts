@@ -1,0 +1,41 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { renderConfiguration, renderEnvExample } from "../../../scripts/documents/configuration.ts";
+import { configGroups, loadConfig } from "../../../src/compose/config.ts";
+import type { ConfigField } from "../../../src/core/config/field.ts";
+
+const fields: readonly ConfigField<unknown>[] = Object.values(configGroups).flatMap((group) =>
+  Object.values(group),
+);
+
+describe("generated documents", () => {
+  test.each([
+    [".env.example", renderEnvExample],
+    ["docs/configuration.md", renderConfiguration],
+  ])("%s is up to date (else run scripts/document)", (path, render) => {
+    expect(readFileSync(path, "utf8")).toBe(render());
+  });
+
+  test("a copied .env.example is a valid configuration, the same as none", () => {
+    expect(loadConfig(parseEnv(renderEnvExample()))).toEqual(loadConfig({}));
+  });
+});
+
+describe("a setting", () => {
+  test.each(fields.map((field) => [field.name, field] as const))(
+    "%s is well described",
+    (_, field) => {
+      expect(field.name).toMatch(/^[A-Z][A-Z0-9_]+$/);
+      expect(field.doc).toMatch(/[.?]$/);
+      expect(field.schema.safeParse(field.example).success || field.secret).toBe(true);
+      if (field.fallback !== undefined)
+        expect(field.schema.safeParse(field.fallback).success).toBe(true);
+    },
+  );
+
+  test("has a name of its own", () => {
+    const names = fields.map(({ name }) => name);
+    expect(names.toSorted()).toEqual([...new Set(names)].toSorted());
+  });
+});
