@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { systemClock } from "../../src/core/clock.ts";
+import { isInstantError } from "../../src/core/errors.ts";
 import { createLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import type { Letter } from "../../src/email/dead-letters/selection.ts";
@@ -43,6 +44,7 @@ export interface DeliveryRig extends AsyncDisposable {
   readonly mailer: Mailer;
   readonly pipeline: Pipeline;
   readonly eventsTopic: string;
+  readonly deadLetterTopic: string;
   /** Log lines so far, parsed. */
   readonly lines: readonly LogLine[];
   /** Starts one more worker; it stops with the rig, or by its `stop`. */
@@ -136,13 +138,28 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
     return found;
   };
   return {
-    ...{ sink, eventLog, ledger, mailer, pipeline, eventsTopic, lines, startWorker, publishRecord },
+    ...{
+      sink,
+      eventLog,
+      ledger,
+      mailer,
+      pipeline,
+      eventsTopic,
+      deadLetterTopic,
+      lines,
+      startWorker,
+      publishRecord,
+    },
     publish: (event) =>
       publishRecord({ key: eventKey(event), value: encodeEmailEvent(event), headers: [] }),
     letters: readLetters,
     untilDrained: async (withinMs) => {
-      const drained = async () =>
-        (await eventLog.lag(eventsTopic, group)).every(({ records }) => records === 0);
+      const drained = async () => {
+        const lag = await eventLog.lag(eventsTopic, group).catch((error: unknown) => {
+          if (!isInstantError(error) || !error.retryable) throw error;
+        });
+        return lag?.every(({ records }) => records === 0);
+      };
       await eventually("the group has finished everything", drained, withinMs);
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

@@ -1,0 +1,155 @@
+import { describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/core/clock.ts";
+import type { Histogram, ReplayDeps } from "../../src/email/dead-letters/replay.ts";
+import { moveLetters, planReplay } from "../../src/email/dead-letters/replay.ts";
+import type { ReplayPlace } from "../../src/email/dead-letters/replay-place.ts";
+import type { ReplaySelection } from "../../src/email/dead-letters/selection.ts";
+import type { EmailEvent } from "../../src/email/event.ts";
+import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
+import { openDeliveryRig } from "../support/delivery-rig.ts";
+import { codeEvent, welcomeEvent } from "../support/events.ts";
+
+const everything: ReplaySelection = {
+  classes: undefined,
+  messageId: undefined,
+  recipient: undefined,
+  since: undefined,
+  maxReplays: 3,
+  includeForgotten: false,
+};
+
+/** Dead letters put back: what was wrong is mended, what was sent stays sent. */
+export function replaySuite(engines: DeliveryRigOptions): void {
+  const refusal = { kind: "reply", text: "550 5.1.1 no such user" } as const;
+
+  /** A rig with a worker, and one dead letter for each event. */
+  async function openBuried(events: readonly EmailEvent[]): Promise<DeliveryRig> {
+    const rig = await openDeliveryRig(engines);
+    await rig.startWorker();
+    rig.sink.setBehaviour([{ at: "rcpt", does: refusal }]);
+    for (const event of events) await rig.publish(event);
+    await rig.untilDrained();
+    rig.sink.setBehaviour([]);
+    return rig;
+  }
+
+  const depsOf = (rig: DeliveryRig): ReplayDeps => ({ ...rig, clock: systemClock });
+
+  async function wholeTopic(rig: DeliveryRig): Promise<ReplayPlace> {
+    const offsets = await rig.eventLog.offsets(rig.deadLetterTopic);
+    const partitions = offsets.map(({ partition, earliest, next }) => ({
+      partition,
+      next: earliest,
+      to: next,
+    }));
+    return { startedAt: "2026-01-01T00:00:00Z", replayed: 0, partitions };
+  }
+
+  async function replay(rig: DeliveryRig, selection = everything, limit = 1000): Promise<number> {
+    const place = await wholeTopic(rig);
+    const options = { selection, place, limit, perSecond: 10_000, onProgress: () => {} };
+    const { replayed } = await moveLetters(depsOf(rig), options);
+    await rig.untilDrained();
+    return replayed;
+  }
+
+  async function plan(rig: DeliveryRig, selection = everything): Promise<Histogram> {
+    return planReplay(depsOf(rig), { selection, place: await wholeTopic(rig), limit: 1000 });
+  }
+
+  describe("dead letters put back", () => {
+    test("are sent once each when what was wrong is mended, and a second replay moves none", async () => {
+      const events = Array.from({ length: 12 }, () => welcomeEvent());
+      await using rig = await openBuried(events);
+      expect(await replay(rig)).toBe(12);
+      const counts = rig.sink.countByMessageId();
+      expect(events.map((event) => counts.get(event.messageId))).toEqual(events.map(() => 1));
+      expect(await replay(rig)).toBe(0);
+      expect((await plan(rig)).get("rejected")?.skipped).toEqual(
+        new Map([["accepted meanwhile", 12]]),
+      );
+    });
+
+    test("that are refused again become letters with a higher replay count, up to the limit", async () => {
+      await using rig = await openBuried([welcomeEvent()]);
+      rig.sink.setBehaviour([{ at: "rcpt", does: refusal }]);
+      for (const moved of [1, 1, 1, 0]) expect(await replay(rig)).toBe(moved);
+      const letters = await rig.letters();
+      expect(letters.map(({ facts }) => facts.replayCount)).toEqual([0, 1, 2, 3]);
+    });
+
+    test("whose code died meanwhile are skipped and counted", async () => {
+      const dying = codeEvent();
+      await using rig = await openBuried([{ ...dying, expiresAt: dying.timestamp + 700 }]);
+      await Bun.sleep(Math.max(dying.timestamp + 701 - Date.now(), 0)); // until it is dead
+      expect((await plan(rig)).get("rejected")?.skipped).toEqual(new Map([["expired", 1]]));
+    });
+
+    test("are chosen by recipient, id, class and number", async () => {
+      const [ana, bo, cy] = [
+        welcomeEvent({ recipient: "Ana@example.com" }),
+        welcomeEvent(),
+        welcomeEvent(),
+      ] as const;
+      await using rig = await openBuried([ana, bo, cy]);
+      const classes = new Set(["malformed"] as const);
+      expect(await replay(rig, { ...everything, classes })).toBe(0);
+      expect(await replay(rig, { ...everything, recipient: "ana@example.com" })).toBe(1);
+      expect(await replay(rig, { ...everything, messageId: bo.messageId })).toBe(1);
+      expect(await replay(rig, everything, 1)).toBe(1);
+      expect(rig.sink.accepted.map(({ messageId }) => messageId)).toEqual([
+        ana.messageId,
+        bo.messageId,
+        cy.messageId,
+      ]);
+    });
+
+    test("that are ambiguous wait for a person to name their class", async () => {
+      await using rig = await openDeliveryRig(engines);
+      await rig.startWorker();
+      rig.sink.setBehaviour([{ at: "dot", does: { kind: "drop" }, times: 1 }]);
+      const event = welcomeEvent();
+      await rig.publish(event);
+      await rig.untilDrained();
+      expect(await replay(rig)).toBe(0);
+      expect(await replay(rig, { ...everything, classes: new Set(["ambiguous"]) })).toBe(1);
+      expect(rig.sink.countByMessageId().get(event.messageId)).toBe(1);
+    });
+
+    test("that are malformed come back as they were, counted", async () => {
+      await using rig = await openDeliveryRig(engines);
+      await rig.startWorker();
+      const value = new TextEncoder().encode("{");
+      await rig.publishRecord({ key: null, value, headers: [["trace", null]] });
+      await rig.untilDrained();
+      expect(await replay(rig)).toBe(1);
+      const [, again] = await rig.letters();
+      expect(again?.facts).toMatchObject({ class: "malformed", replayCount: 1 });
+      expect(again?.record.headers[0]).toEqual(["trace", null]);
+    });
+  });
+
+  test("a replay that is interrupted goes on where it was, and sends nothing twice", async () => {
+    const events = Array.from({ length: 450 }, () => welcomeEvent());
+    await using rig = await openBuried(events);
+    const abort = new AbortController();
+    const saved: ReplayPlace[] = [];
+    const options = { selection: everything, limit: 1000, perSecond: 100_000 };
+    const place = await moveLetters(depsOf(rig), {
+      ...options,
+      place: await wholeTopic(rig),
+      signal: abort.signal,
+      onProgress: (newest) => {
+        saved.push(newest);
+        abort.abort();
+      },
+    });
+    expect(place).toEqual(saved[0] as ReplayPlace);
+    expect(place.replayed).toBeLessThan(events.length);
+    const end = await moveLetters(depsOf(rig), { ...options, place, onProgress: () => {} });
+    expect(end.replayed).toBe(events.length);
+    await rig.untilDrained(30_000);
+    const counts = [...rig.sink.countByMessageId().values()];
+    expect(counts).toEqual(events.map(() => 1));
+  });
+}
