@@ -34,7 +34,10 @@ export interface EventLog extends AsyncDisposable {
    */
   subscribe(options: SubscribeOptions): Promise<Subscription>;
 
-  /** The records of one partition with `from` ≤ offset < `to`, in order; ends early at the end. */
+  /**
+   * The records of one partition with `from` ≤ offset < `to`, in order; ends early at the end.
+   * Throws `topic_missing`; throws `signal.reason` once it is aborted.
+   */
   readRange(range: LogRange): AsyncIterable<LogRecord>;
 
   /** The offsets that exist, per partition. Throws `topic_missing`. */
@@ -87,11 +90,7 @@ export interface SubscribeOptions {
    * `reason` of one that aborted; any other rejection is a programmer error and fails the
    * subscription.
    */
-  readonly handle: (
-    record: LogRecord,
-    signal: AbortSignal,
-    draining: AbortSignal,
-  ) => Promise<void>;
+  readonly handle: (record: LogRecord, signal: AbortSignal, draining: AbortSignal) => Promise<void>;
   /** Most records received and not finished, for the whole subscription (default 1,000). */
   readonly unfinishedMax?: number;
   /** Most offsets between the low mark and the newest record, per partition (default 50,000). */
@@ -141,6 +140,10 @@ export interface TopicSpec {
   readonly partitions: number;
   readonly replicationFactor: number;
   readonly retentionMs: number;
+  /**
+   * A larger record (key, value and headers) is refused; one that is 1 KiB smaller is taken. In
+   * between it depends on the framing.
+   */
   readonly recordBytesMax: number;
 }
 
