@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
 import type { SmtpRig } from "../support/smtp-rig.ts";
-import { openSmtpRig } from "../support/smtp-rig.ts";
+import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
 import type { SinkAction, SinkStage } from "../support/smtp-sink/behaviour.ts";
 
 const drop: SinkAction = { kind: "drop" };
@@ -40,7 +40,8 @@ for (const extensions of [["PIPELINING"], []]) {
   describe(`A broken session ${extensions.length > 0 ? "with" : "without"} pipelining`, () => {
     for (const [name, at, does, kind] of rows) {
       test(`${name}: ${kind}`, async () => {
-        await using rig = await openSmtpRig({}, { extensions });
+        const timesOut = does.kind === "hang" || does.kind === "trickle";
+        await using rig = await openSmtpRig(timesOut ? quickTimeouts : {}, { extensions });
         rig.sink.misbehave({ at, does, times: 1 });
         const beforeContentEnds = async () => at !== "content" || (await untilNoticed(rig));
         const outcome = await rig.send("m1", { beforeContentEnds });
@@ -61,7 +62,7 @@ async function untilNoticed({ sink }: SmtpRig): Promise<true> {
 
 describe("The dot", () => {
   test("is not on the wire while beforeContentEnds is pending", async () => {
-    await using rig = await openSmtpRig({ replyTimeoutMs: 2_000 });
+    await using rig = await openSmtpRig();
     const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<boolean>();
     const content = rig.sink.reaches("content");
@@ -79,7 +80,7 @@ describe("The dot", () => {
   });
 
   test("is never written once beforeContentEnds took longer than the reply timeout", async () => {
-    await using rig = await openSmtpRig();
+    await using rig = await openSmtpRig(quickTimeouts);
     const answer = Promise.withResolvers<boolean>();
     const sending = rig.send("m1", { beforeContentEnds: () => answer.promise });
     await rig.sink.reaches("content");
@@ -106,7 +107,7 @@ describe("The dot", () => {
 
 describe("An aborted signal", () => {
   test("withholds a message while the server is silent before the dot", async () => {
-    await using rig = await openSmtpRig({ replyTimeoutMs: 30_000 });
+    await using rig = await openSmtpRig();
     rig.sink.misbehave({ at: "rcpt", does: { kind: "hang" } });
     const abort = new AbortController();
     const reached = rig.sink.reaches("rcpt");
@@ -117,7 +118,7 @@ describe("An aborted signal", () => {
   });
 
   test("after the dot waits for the reply all the same", async () => {
-    await using rig = await openSmtpRig({ replyTimeoutMs: 5_000 });
+    await using rig = await openSmtpRig();
     rig.sink.misbehave({ at: "dot", does: { kind: "delay", ms: 50 } });
     const abort = new AbortController();
     const reached = rig.sink.reaches("dot");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
-import { openSmtpRig } from "../support/smtp-rig.ts";
+import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
 
 const accepted = { kind: "accepted" };
 
@@ -55,7 +55,7 @@ describe("Kept-open connections", () => {
   });
 
   test("say QUIT when the client is closed, after the messages on their way", async () => {
-    await using rig = await openSmtpRig({ replyTimeoutMs: 5_000 });
+    await using rig = await openSmtpRig();
     rig.sink.misbehave({ at: "dot", does: { kind: "delay", ms: 50 } });
     const reached = rig.sink.reaches("dot");
     const sending = rig.send("m1");
@@ -100,7 +100,7 @@ describe("A kept-open connection that died", () => {
   });
 
   test("in silence at MAIL FROM is replaced after the reply timeout", async () => {
-    await using rig = await openSmtpRig();
+    await using rig = await openSmtpRig(quickTimeouts);
     await rig.send("m1");
     rig.sink.misbehave({ at: "mail", does: { kind: "hang" }, times: 1 });
     expect(await rig.send("m2")).toMatchObject(accepted);
@@ -155,7 +155,7 @@ describe("Waiting for a connection", () => {
   });
 
   test("ends with an aborted signal: withheld, and nothing was asked", async () => {
-    await using rig = await openSmtpRig({ replyTimeoutMs: 5_000 });
+    await using rig = await openSmtpRig();
     rig.sink.misbehave({ at: "dot", does: { kind: "delay", ms: 50 } });
     const reached = rig.sink.reaches("dot");
     const first = rig.send("m1");

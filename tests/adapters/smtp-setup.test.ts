@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { SmtpOptions } from "../../src/core/smtp/options.ts";
 import type { SmtpServerDownCause } from "../../src/core/smtp/outcome.ts";
 import { openFullBacklog } from "../support/full-backlog.ts";
-import { openSmtpRig } from "../support/smtp-rig.ts";
+import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
 import type { SinkAction, SinkStage } from "../support/smtp-sink/behaviour.ts";
 import { testCertificates } from "../support/smtp-sink/certificates.ts";
 import type { SmtpSinkOptions } from "../support/smtp-sink/smtp-sink.ts";
@@ -177,7 +177,8 @@ const rows: Readonly<Record<string, Row>> = {
 describe("Before the first mail", () => {
   for (const [name, { client, sink, misbehaves, cause, says }] of Object.entries(rows)) {
     test(`${name}: ${cause}, for a mail and for a probe`, async () => {
-      await using rig = await openSmtpRig(client, sink);
+      const timeouts = cause === "timeout" ? quickTimeouts : {};
+      await using rig = await openSmtpRig({ ...timeouts, ...client }, sink);
       if (misbehaves) rig.sink.misbehave({ at: misbehaves[0], does: misbehaves[1] });
       const outcome = await rig.send("m1");
       expect(outcome).toMatchObject({ kind: "server_down", cause });
@@ -201,7 +202,7 @@ describe("Before the first mail", () => {
   });
 
   test("a greeting byte by byte ends after the greeting timeout", async () => {
-    await using rig = await openSmtpRig();
+    await using rig = await openSmtpRig(quickTimeouts);
     rig.sink.misbehave({ at: "connect", does: { kind: "trickle", ms: 50 } });
     expect(await rig.send("m1")).toMatchObject({ kind: "server_down", cause: "timeout" });
   });
@@ -228,7 +229,7 @@ describe("Before the first mail", () => {
   }
 
   test("a signal aborted while connecting withholds the mail and leaves nothing open", async () => {
-    await using rig = await openSmtpRig({ greetingTimeoutMs: 30_000 });
+    await using rig = await openSmtpRig();
     rig.sink.misbehave({ at: "connect", does: { kind: "hang" } });
     const abort = new AbortController();
     const reached = rig.sink.reaches("connect");

@@ -147,6 +147,29 @@ function testSignals(open: () => Promise<OpenedMailer>): void {
     expect(outcome).toEqual({ kind: "withheld" });
     expect(opened.arrived()).toEqual([]);
   });
+
+  test("the outcome waits for a beforeContentEnds that is still pending", async () => {
+    await using opened = await open();
+    const abort = new AbortController();
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<boolean>();
+    const beforeContentEnds = () => {
+      asked.resolve();
+      return answer.promise;
+    };
+    let settled = false;
+    const sending = opened.mailer
+      .send(message, { beforeContentEnds, signal: abort.signal })
+      .finally(() => {
+        settled = true;
+      });
+    await asked.promise;
+    abort.abort();
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(settled).toBe(false);
+    answer.resolve(true);
+    expect(await sending).toEqual({ kind: "withheld" });
+  });
 }
 
 function testConcurrency(open: () => Promise<OpenedMailer>): void {

@@ -60,6 +60,8 @@ export class SmtpConnection {
     if (!this.#clean && !(await this.#reset())) {
       return { outcome: withoutAnswer("envelope", this.#options, "RSET failed"), begun: false };
     }
+    // It may have been aborted while the connection was opened or reset; no event tells then.
+    if (options.signal?.aborted === true) return { outcome: { kind: "withheld" }, begun: false };
     const transmission = new Transmission(this.#connection, message, this.#options, options);
     const sent = await transmission.finish();
     this.#clean = sent.outcome.kind === "accepted";

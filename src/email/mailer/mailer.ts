@@ -5,7 +5,8 @@
  * - `send` never throws for what a server or the network does: each end is one `SendOutcome`.
  * - `beforeContentEnds` is called once, after the server agreed to take the content and all of it
  *   but the final dot was handed over. Until it resolved true the message cannot be accepted. False
- *   or a throw: the connection is closed without the dot, the outcome is `withheld`.
+ *   or a throw: the connection is closed without the dot, the outcome is `withheld`. It must settle:
+ *   `send` resolves only after it did, so its effects never come after the outcome's.
  * - `ambiguous` only when the content ended and no reply to it was read; `lost` only before.
  * - `Message-ID` is derived from `messageId` alone, so a resubmission carries the same one.
  * Left out on purpose: retries, several recipients, attachments.
