@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { exitUsage, runCommand } from "./commands/run-command.ts";
+import type { Environment } from "./core/config/parse.ts";
 
 /** argv → command. What a command needs is imported when it is the one that runs. */
 const program = new Command("instant")
@@ -12,19 +13,21 @@ const program = new Command("instant")
     process.exit(error.exitCode === 0 ? 0 : exitUsage);
   });
 
-/** The variables for a command: the process's and those of --env-file. */
-async function environment() {
-  const { loadEnvironment } = await import("./commands/environment.ts");
-  return loadEnvironment(program.opts()["envFile"]);
+/** Runs a command on the process's variables and those of --env-file. */
+function run(command: (environment: Environment) => Promise<number>): Promise<void> {
+  return runCommand(async () => {
+    const { loadEnvironment } = await import("./commands/environment.ts");
+    return command(loadEnvironment(program.opts()["envFile"]));
+  });
 }
 
 program
   .command("serve-auth")
   .description("the sign-in API, on AUTH_SERVICE_PORT (8080)")
   .action(() =>
-    runCommand(async () => {
+    run(async (environment) => {
       const { serveAuth } = await import("./commands/serve-auth.ts");
-      return serveAuth(await environment());
+      return serveAuth(environment);
     }),
   );
 
@@ -32,9 +35,9 @@ program
   .command("serve-email")
   .description("the e-mail worker, and its health pages on EMAIL_SERVICE_PORT (8085)")
   .action(() =>
-    runCommand(async () => {
+    run(async (environment) => {
       const { serveEmail } = await import("./commands/serve-email.ts");
-      return serveEmail(await environment());
+      return serveEmail(environment);
     }),
   );
 
@@ -42,9 +45,9 @@ program
   .command("dev")
   .description("both services in one process on embedded engines, with an inbox page")
   .action(() =>
-    runCommand(async () => {
+    run(async (environment) => {
       const { dev } = await import("./commands/dev.ts");
-      return dev(await environment());
+      return dev(environment);
     }),
   );
 
@@ -54,9 +57,9 @@ program
   .option("--grow", "add partitions to a topic that has fewer than KAFKA_TOPIC_PARTITIONS")
   .option("--json", "print the report as JSON")
   .action((options) =>
-    runCommand(async () => {
+    run(async (environment) => {
       const { createTopics } = await import("./commands/create-topics.ts");
-      return createTopics(await environment(), options);
+      return createTopics(environment, options);
     }),
   );
 
@@ -79,9 +82,9 @@ program
   .option("--yes", "do not ask; needed when no terminal is there to ask on")
   .option("--json", "print the report as JSON")
   .action((options) =>
-    runCommand(async () => {
+    run(async (environment) => {
       const { replayDlq } = await import("./commands/replay-dlq.ts");
-      return replayDlq(await environment(), options);
+      return replayDlq(environment, options);
     }),
   );
 
@@ -90,9 +93,9 @@ program
   .description("exit 0 when a service answers that it is healthy, else 1 (for containers)")
   .argument("[url]", "what to ask; without it the /health of serve-email, then of serve-auth")
   .action((url) =>
-    runCommand(async () => {
+    run(async (environment) => {
       const { healthcheck } = await import("./commands/healthcheck.ts");
-      return healthcheck(await environment(), url);
+      return healthcheck(environment, url);
     }),
   );
 

@@ -1,7 +1,10 @@
 import { loadConfig } from "../compose/config.ts";
 import { withTools } from "../compose/tools.ts";
 import type { Environment } from "../core/config/parse.ts";
-import type { TopicReport } from "../email/event-log/event-log.ts";
+import { coreErrors } from "../core/error-codes.ts";
+import { InstantError, isInstantError } from "../core/errors.ts";
+import { eventLogErrors } from "../email/event-log/error-codes.ts";
+import type { EventLog, TopicReport } from "../email/event-log/event-log.ts";
 import { topicSpecs } from "../email/topics.ts";
 
 const rule = "=".repeat(60);
@@ -34,7 +37,7 @@ export async function createTopics(
     say(`Replication Factor: ${topics.replicationFactor}`);
     say(`${rule}\n`);
     say("Connecting to Kafka...");
-    await eventLog.ping({ deadlineMs: connectDeadlineMs });
+    await connect(eventLog);
     say("✓ Connected to Kafka\n");
     say("Creating topics...");
     const grow = options.grow ?? false;
@@ -43,6 +46,19 @@ export async function createTopics(
     if (options.json) process.stdout.write(`${JSON.stringify({ topics: reports })}\n`);
     return 0;
   });
+}
+
+/** Throws in the guide's words, whatever kind of log it is. */
+async function connect(eventLog: EventLog): Promise<void> {
+  try {
+    await eventLog.ping({ deadlineMs: connectDeadlineMs });
+  } catch (error) {
+    if (!isInstantError(error, eventLogErrors.logUnavailable)) throw error;
+    throw new InstantError(coreErrors.kafkaUnavailable, {
+      detail: `${eventLog.address}: ${error.detail ?? "no answer"}`,
+      cause: error,
+    });
+  }
 }
 
 function reportLines({ topic, outcome, partitions, differences }: TopicReport): string[] {

@@ -5,6 +5,7 @@ import { withTools } from "../compose/tools.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Environment } from "../core/config/parse.ts";
 import { throwProblems } from "../core/config/parse.ts";
+import { coreErrors } from "../core/error-codes.ts";
 import type { ReplayDeps } from "../email/dead-letters/replay.ts";
 import { moveLetters, planReplay } from "../email/dead-letters/replay.ts";
 import type { ReplayPlace } from "../email/dead-letters/replay-place.ts";
@@ -56,9 +57,7 @@ async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
   const { selection, limit, perSecond } = parsed;
   const histogram = await planReplay(deps, { selection, place, limit });
   const total = replayTotal(histogram);
-  say("");
-  for (const line of histogramLines(histogram)) say(line);
-  say("");
+  if (histogram.size > 0) say(`\n${histogramLines(histogram).join("\n")}\n`);
   if (flags.dryRun || total === 0) {
     say(total === 0 ? "Nothing to put back" : `Would put back ${total} (--dry-run)`);
     if (total === 0) placeFile.remove();
@@ -103,11 +102,11 @@ async function newPlace(
   const chosen = all.filter((range) => partition === undefined || range.partition === partition);
   if (chosen.length === 0) {
     const problem = `must be one of ${all.map((range) => range.partition).join(", ")}`;
-    throwProblems([{ name: "--partition", problem }]);
+    throwProblems([{ name: "--partition", problem }], coreErrors.usageInvalid);
   }
   if (fromOffset !== undefined && chosen.length > 1) {
     const problem = "is needed with an offset, because the topic has several";
-    throwProblems([{ name: "--partition", problem }]);
+    throwProblems([{ name: "--partition", problem }], coreErrors.usageInvalid);
   }
   return {
     startedAt: new Date().toISOString(),

@@ -1,5 +1,6 @@
 import type { ConfigProblem } from "../core/config/parse.ts";
 import { throwProblems } from "../core/config/parse.ts";
+import { coreErrors } from "../core/error-codes.ts";
 import { parseGoDuration } from "../core/go-duration.ts";
 import type { ReplaySelection } from "../email/dead-letters/selection.ts";
 import type { DeadLetterClass } from "../email/outcome.ts";
@@ -36,7 +37,7 @@ export interface ParsedReplayFlags {
 
 const countMax = 1_000_000_000;
 
-/** Throws `config_invalid` that names every flag that cannot be read, and its bound. */
+/** Throws `usage_invalid` that names every flag that cannot be read, and its bound. */
 export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayFlags {
   const problems: ConfigProblem[] = [];
   const whole = (name: string, text: string | undefined, min: number): number | undefined => {
@@ -66,7 +67,7 @@ export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayF
       includeForgotten: flags.includeForgotten ?? false,
     },
   };
-  throwProblems(problems);
+  throwProblems(problems, coreErrors.usageInvalid);
   return parsed;
 }
 

@@ -1,10 +1,12 @@
 import { coreErrors } from "../core/error-codes.ts";
+import type { ErrorRow } from "../core/errors.ts";
 import { errorMessage, isInstantError } from "../core/errors.ts";
 import { createLog } from "../core/log.ts";
 
 /** Exit codes: 0 done, 1 operating failure, 2 usage or configuration. */
 export const exitUsage = 2;
 const exitFailure = 1;
+const usageRows: readonly ErrorRow[] = [coreErrors.configInvalid, coreErrors.usageInvalid];
 /** How long what still holds the event loop may keep a finished process. */
 const lingerMs = 500;
 
@@ -23,7 +25,7 @@ export async function runCommand(command: () => Promise<number>): Promise<void> 
       return;
     }
     process.stderr.write(`instant: ${error.message}\n`);
-    end(error.row === coreErrors.configInvalid ? exitUsage : exitFailure);
+    end(usageRows.includes(error.row) ? exitUsage : exitFailure);
   }
 }
 

@@ -8,6 +8,12 @@ export const coreErrors = {
     retryable: false,
     status: 500,
   },
+  usageInvalid: {
+    code: "usage_invalid",
+    meaning: "The command line is not valid",
+    retryable: false,
+    status: 500,
+  },
   deadlineExceeded: {
     code: "deadline_exceeded",
     meaning: "The operation did not finish in time",

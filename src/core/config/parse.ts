@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { coreErrors } from "../error-codes.ts";
+import type { ErrorRow } from "../errors.ts";
 import { InstantError } from "../errors.ts";
 import type { ConfigField, ConfigGroup, ConfigValues } from "./field.ts";
 
@@ -42,14 +43,14 @@ export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup
   return config;
 }
 
-/** Throws `config_invalid` when there is any problem; its `details.problems` has them all. */
-export function throwProblems(problems: readonly ConfigProblem[]): void {
+/** Throws `config_invalid` (or `row`) when there is any problem; its `details.problems` has them all. */
+export function throwProblems(
+  problems: readonly ConfigProblem[],
+  row: ErrorRow = coreErrors.configInvalid,
+): void {
   if (problems.length === 0) return;
-  const lines = problems.map(({ name, problem }) => `  ${name} ${problem}`);
-  throw new InstantError(coreErrors.configInvalid, {
-    detail: `\n${lines.join("\n")}`,
-    details: { problems },
-  });
+  const lines = problems.map(({ name, problem }) => `\n  ${name} ${problem}`);
+  throw new InstantError(row, { detail: lines.join(""), details: { problems } });
 }
 
 function parseField(
