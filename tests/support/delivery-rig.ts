@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { systemClock } from "../../src/core/clock.ts";
 import { isInstantError } from "../../src/core/errors.ts";
+import type { Log } from "../../src/core/log.ts";
 import { createLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import type { Letter } from "../../src/email/dead-letters/selection.ts";
@@ -63,59 +64,23 @@ export type LogLine = { readonly msg: string; readonly messageID?: string } & Re
 
 export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise<DeliveryRig> {
   const stack = new AsyncDisposableStack();
-  const directory = stack.use(temporaryDirectory());
   const lines: LogLine[] = [];
-  const log = createLog({
-    service: "test",
-    level: "info",
-    write: (line) => lines.push(JSON.parse(line)),
-  });
+  const write = (line: string) => lines.push(JSON.parse(line));
+  const log = createLog({ service: "test", level: "info", write });
+  const sink = stack.use(await openSmtpSink());
+  const engines = await openEngines(options, stack, { log, port: sink.port });
+  const { eventLog } = engines;
+  const pipeline = openPipeline(options, engines, log);
   const name = `t${crypto.randomUUID().slice(0, 8)}`;
   const [eventsTopic, deadLetterTopic, group] = [`${name}-events`, `${name}-dlq`, `${name}-group`];
-  const file = async (path: string) => stack.use(await openSqlite(join(directory.path, path)));
-  const eventLog = stack.use(
-    options.kafka === undefined
-      ? await openSqliteEventLog(await file("events.sqlite"), { log })
-      : await openKafkaEventLog({ connection: kafkaAt(options.kafka), log }),
-  );
-  const ledger = stack.use(await openLedger(options, stack, () => file("state.sqlite")));
-  const sink = stack.use(await openSmtpSink());
-  const replyTimeoutMs = options.replyTimeoutMs ?? 1000;
-  const mailer = stack.use(
-    openSmtpMailer({
-      host: "127.0.0.1",
-      port: sink.port,
-      tls: "none",
-      connections: 10,
-      connectTimeoutMs: 1000,
-      greetingTimeoutMs: 1000,
-      replyTimeoutMs,
-      from: "noreply@example.com",
-    }),
-  );
-  const held = new HeldOutcomes({ ledger, log });
-  const settings = {
-    appName: "Acme",
-    leaseMs: options.leaseMs ?? 2000,
-    replyTimeoutMs,
-    outageHoldMs: options.outageHoldMs ?? 3_600_000,
-    digestSecret: "test secret",
-    resendAmbiguous: new Set(options.resendAmbiguous ?? (["verification_code"] as const)),
-  };
-  const shared = { ledger, mailer, log, clock: systemClock };
-  const pipeline = createPipeline({
-    ...shared,
-    random: () => 0.5,
-    record: (claim, change) => held.record(claim, change),
-    settings,
-  });
   const topics = { events: eventsTopic, deadLetters: deadLetterTopic, partitions: 3 };
   await eventLog.createTopics(topicSpecs({ ...topics, replicationFactor: 1 }), { grow: false });
 
   const startWorker = async () => {
     const worker = new EmailWorker({
-      ...shared,
-      eventLog,
+      ...engines,
+      log,
+      clock: systemClock,
       pipeline,
       settings: { eventsTopic, deadLetterTopic, group, drainMs: 10_000 },
       onFailed: (error) => {
@@ -129,30 +94,12 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   const publishRecord = async (record: OutgoingRecord) => {
     await eventLog.publish(eventsTopic, [record], { deadlineMs: 10_000 });
   };
-  const readLetters = async () => {
-    const found: Letter[] = [];
-    for (const { partition, earliest, next } of await eventLog.offsets(deadLetterTopic)) {
-      const range = { topic: deadLetterTopic, partition, from: earliest, to: next };
-      for await (const record of eventLog.readRange(range)) found.push(readLetter(record));
-    }
-    return found;
-  };
   return {
-    ...{
-      sink,
-      eventLog,
-      ledger,
-      mailer,
-      pipeline,
-      eventsTopic,
-      deadLetterTopic,
-      lines,
-      startWorker,
-      publishRecord,
-    },
+    ...engines,
+    ...{ sink, pipeline, eventsTopic, deadLetterTopic, lines, startWorker, publishRecord },
     publish: (event) =>
       publishRecord({ key: eventKey(event), value: encodeEmailEvent(event), headers: [] }),
-    letters: readLetters,
+    letters: () => readLetters(eventLog, deadLetterTopic),
     untilDrained: async (withinMs) => {
       const drained = async () => {
         const lag = await eventLog.lag(eventsTopic, group).catch((error: unknown) => {
@@ -164,6 +111,73 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+interface RigEngines {
+  readonly eventLog: EventLog;
+  readonly ledger: DeliveryLedger;
+  readonly mailer: Mailer;
+}
+
+const replyTimeoutMsDefault = 1000;
+
+async function openEngines(
+  options: DeliveryRigOptions,
+  stack: AsyncDisposableStack,
+  { log, port }: { readonly log: Log; readonly port: number },
+): Promise<RigEngines> {
+  const directory = stack.use(temporaryDirectory());
+  const file = async (path: string) => stack.use(await openSqlite(join(directory.path, path)));
+  const eventLog = stack.use(
+    options.kafka === undefined
+      ? await openSqliteEventLog(await file("events.sqlite"), { log })
+      : await openKafkaEventLog({ connection: kafkaAt(options.kafka), log }),
+  );
+  const ledger = stack.use(await openLedger(options, stack, () => file("state.sqlite")));
+  const mailer = openSmtpMailer({
+    host: "127.0.0.1",
+    port,
+    tls: "none",
+    connections: 10,
+    connectTimeoutMs: 1000,
+    greetingTimeoutMs: 1000,
+    replyTimeoutMs: options.replyTimeoutMs ?? replyTimeoutMsDefault,
+    from: "noreply@example.com",
+  });
+  return { eventLog, ledger, mailer: stack.use(mailer) };
+}
+
+function openPipeline(
+  options: DeliveryRigOptions,
+  { ledger, mailer }: RigEngines,
+  log: Log,
+): Pipeline {
+  const held = new HeldOutcomes({ ledger, log });
+  return createPipeline({
+    ledger,
+    mailer,
+    log,
+    clock: systemClock,
+    random: () => 0.5,
+    record: (claim, change) => held.record(claim, change),
+    settings: {
+      appName: "Acme",
+      leaseMs: options.leaseMs ?? 2000,
+      replyTimeoutMs: options.replyTimeoutMs ?? replyTimeoutMsDefault,
+      outageHoldMs: options.outageHoldMs ?? 3_600_000,
+      digestSecret: "test secret",
+      resendAmbiguous: new Set(options.resendAmbiguous ?? (["verification_code"] as const)),
+    },
+  });
+}
+
+async function readLetters(eventLog: EventLog, topic: string): Promise<readonly Letter[]> {
+  const found: Letter[] = [];
+  for (const { partition, earliest, next } of await eventLog.offsets(topic)) {
+    const records = eventLog.readRange({ topic, partition, from: earliest, to: next });
+    for await (const record of records) found.push(readLetter(record));
+  }
+  return found;
 }
 
 async function openLedger(

@@ -147,16 +147,15 @@ export class RecordFlow<R extends FlowRecord> {
     this.#assignment.markCommitted(offsets);
   }
 
-  /** Ends the flow: `failed` rejects. Later failures are ignored. */
+  /** Ends the flow: `failed` rejects. */
   fail(error: unknown): void {
     this.#end();
     this.#failure.reject(error);
   }
 
   /**
-   * Ends the flow, tells handlers that only wait to leave, and waits for what runs; after `drainMs`
-   * aborts the handlers' signal and waits 5 s more. Resolves with how many still run; their records
-   * stay unfinished.
+   * Ends the flow, tells handlers that only wait to leave, waits; after `drainMs` aborts the signal
+   * and waits 5 s more. Resolves with how many still run; their records stay unfinished.
    */
   async drain(drainMs: number): Promise<number> {
     this.#end();
@@ -175,7 +174,8 @@ export class RecordFlow<R extends FlowRecord> {
     Promise.try(this.#options.handle, run.record, signal, draining).then(
       () => this.#finish(run, lane),
       (error) => {
-        if (!isReasonOf(signal, error) && !isReasonOf(draining, error)) this.fail(error);
+        const left = [signal, draining].some((each) => each.aborted && error === each.reason);
+        if (!left) this.fail(error);
         this.#leave(run, lane);
       },
     );
@@ -237,8 +237,4 @@ export class RecordFlow<R extends FlowRecord> {
     this.#onIdle = () => idle.abort();
     await (this.#options.clock ?? systemClock).sleep(durationMs, idle.signal);
   }
-}
-
-function isReasonOf(signal: AbortSignal, error: unknown): boolean {
-  return signal.aborted && error === signal.reason;
 }

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { systemClock } from "../clock.ts";
 import { coreErrors } from "../error-codes.ts";
 import { errorMessage, InstantError } from "../errors.ts";
-import { isBusy } from "./errors.ts";
+import { classifySqliteError, isBusy } from "./errors.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 const busyTimeoutMs = 250;
@@ -12,14 +12,18 @@ const busyDeadlineMs = 10_000;
 
 export interface SqliteDatabase extends AsyncDisposable {
   readonly path: string;
-  /** Runs `query` now, outside a transaction; several statements may see different states. */
+  /**
+   * Runs `query` now, outside a transaction; several statements may see different states. Throws
+   * `sqlite_busy` or `sqlite_failed`.
+   */
   read<T>(query: (database: Database) => T): T;
   /**
    * Runs `job` in an immediate transaction and resolves once it is on disk (synchronous=FULL).
    * Jobs that wait at the same time share one transaction, each in its own savepoint: one that
    * throws is undone alone and rejects alone. Jobs run in the order of the calls. `job` must be
    * synchronous and may run again when the commit met a locked file.
-   * Throws `sqlite_busy` when another process keeps the file locked for 10 s.
+   * Throws `sqlite_busy` when another process keeps the file locked for 10 s, `sqlite_failed` when
+   * the file cannot be used; a violated key as it is.
    */
   write<T>(job: (database: Database) => T): Promise<T>;
   /**
@@ -41,7 +45,13 @@ export async function openSqlite(path: string): Promise<SqliteDatabase> {
   let closing: Promise<void> | undefined;
   const opened: SqliteDatabase = {
     path,
-    read: (query) => query(database),
+    read: (query) => {
+      try {
+        return query(database);
+      } catch (error) {
+        throw classifySqliteError(error);
+      }
+    },
     write: (job) => queue.push(job),
     migrate: (room, steps) => queue.push((db) => migrateRoom(db, room, steps)),
     close: () => {

@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 import { systemClock } from "../clock.ts";
 import { coreErrors } from "../error-codes.ts";
 import { errorMessage, InstantError } from "../errors.ts";
-import { isBusy } from "./errors.ts";
+import { classifySqliteError, isBusy } from "./errors.ts";
 
 const jobsPerTransactionMax = 500;
 
@@ -103,7 +103,7 @@ export class WriteQueue {
       if (isBusy(error)) throw error;
       this.#database.run("ROLLBACK TO job");
       this.#database.run("RELEASE job");
-      return { ok: false, error };
+      return { ok: false, error: classifySqliteError(error) };
     }
   }
 }

@@ -1,5 +1,4 @@
 import type { Database } from "bun:sqlite";
-import { SQLiteError } from "bun:sqlite";
 import { coreErrors } from "../../core/error-codes.ts";
 import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
@@ -14,7 +13,7 @@ const unavailable = new Set<unknown>([
 /** The error of the port: whatever the file does wrong is `log_unavailable`. */
 export function toEventLogError(error: unknown): unknown {
   const isOurs = error instanceof InstantError && unavailable.has(error.row);
-  if (!isOurs && !(error instanceof SQLiteError)) return error;
+  if (!isOurs) return error;
   return new InstantError(eventLogErrors.logUnavailable, {
     detail: errorMessage(error),
     cause: error,

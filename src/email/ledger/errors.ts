@@ -1,4 +1,3 @@
-import { SQLiteError } from "bun:sqlite";
 import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts";
 import { ledgerErrors } from "./error-codes.ts";
 
@@ -7,8 +6,7 @@ export async function asLedgerError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const isEngines = isInstantError(error) ? error.row !== ledgerErrors.ledgerUnavailable : false;
-    if (!isEngines && !(error instanceof SQLiteError)) throw error;
+    if (!isInstantError(error) || error.row === ledgerErrors.ledgerUnavailable) throw error;
     throw new InstantError(ledgerErrors.ledgerUnavailable, {
       detail: errorMessage(error),
       cause: error,
