@@ -1,11 +1,13 @@
 import { Database } from "bun:sqlite";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import { createLog } from "../../src/core/log.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
 import { openEmbeddedEventLog } from "../support/embedded-event-log.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { numbered, publishTexts } from "../support/event-log-records.ts";
 import { eventually } from "../support/eventually.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { spawnEventLogChild } from "../support/spawn-event-log-child.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -141,4 +143,22 @@ test("a lock that another process holds for a while delays, and loses nothing", 
   locker.run("ROLLBACK");
   await publishing;
   expect(await reader.untilFinished(1)).toEqual(["text"]);
+});
+
+test("a topic that is missing is said at once, and again every 10 s", async () => {
+  using directory = temporaryDirectory();
+  const clock = new FakeClock();
+  const lines: string[] = [];
+  const log = createLog({ service: "test", level: "warn", write: (line) => lines.push(line) });
+  const path = join(directory.path, "events.sqlite");
+  await using eventLog = await openEmbeddedEventLog(path, { clock, log });
+  await using _reader = await EventLogReader.open(eventLog, { topic, group });
+  const said = (count: number) => eventually(`${count} lines`, () => lines.length === count);
+  await said(1);
+  await clock.advance(9_000);
+  await Bun.sleep(150); // a heartbeat
+  expect(lines).toHaveLength(1);
+  await clock.advance(1_000);
+  await said(2);
+  expect(lines[1]).toContain(topic);
 });

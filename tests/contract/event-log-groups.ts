@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts } from "../support/event-log-records.ts";
+import { numbered, publishTexts, readAll } from "../support/event-log-records.ts";
 import { eventually } from "../support/eventually.ts";
 import { spawnEventLogChild } from "../support/spawn-event-log-child.ts";
 import type { ContractScope, EventLogHarness } from "./event-log-harness.ts";
@@ -9,6 +9,7 @@ import { newName, useEventLog } from "./event-log-harness.ts";
 export function testEventLogGroups(harness: EventLogHarness): void {
   const scope = useEventLog(harness);
   testCommits(scope);
+  testClosing(scope);
   testMembers(scope);
   testDeaths(scope);
 }
@@ -80,6 +81,32 @@ function testCommits(scope: ContractScope): void {
     await using next = await EventLogReader.open(scope.log, { topic, group });
     expect(await next.untilFinished(1)).toEqual(["b"]);
     expect(reader.started).toEqual(["a"]);
+  });
+}
+
+function testClosing(scope: ContractScope): void {
+  test("a handler that is drained by a close may still publish", async () => {
+    const topic = await scope.newTopic();
+    const letters = await scope.newTopic();
+    const other = await scope.harness.open();
+    await publishTexts(scope.log, topic, ["a"]);
+    const started = Promise.withResolvers<void>();
+    const closing = Promise.withResolvers<void>();
+    await other.subscribe({
+      topic,
+      group: newName("group"),
+      handle: async () => {
+        started.resolve();
+        await closing.promise;
+        await Bun.sleep(50); // the close is on its way
+        await publishTexts(other, letters, ["letter"]);
+      },
+    });
+    await started.promise;
+    const closed = other.close();
+    closing.resolve();
+    await closed;
+    expect(await readAll(scope.log, letters)).toHaveLength(1);
   });
 }
 

@@ -55,7 +55,10 @@ export interface EventLog extends AsyncDisposable {
   /** Whether the log answers now; rejects as `publish` does. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 
-  /** Sends what is queued, stops all subscriptions, releases the connections. Idempotent. */
+  /**
+   * Stops all subscriptions (handlers have 5 s, and may publish meanwhile), sends what is queued,
+   * releases the connections. Idempotent.
+   */
   close(): Promise<void>;
 }
 

@@ -1,6 +1,14 @@
-import { formatGoDuration } from "../../core/go-duration.ts";
+import type { Clock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
+import { isInstantError } from "../../core/errors.ts";
+import { kafkaErrors } from "../../core/kafka/error-codes.ts";
 import type { KafkaTopicState, TopicAdmin } from "../../core/kafka/topic-admin.ts";
 import type { TopicReport, TopicSpec } from "./event-log.ts";
+import { describeDifferences } from "./topic-differences.ts";
+
+/** A broker may answer of a topic from the state before the change it has just acknowledged. */
+const visibleTriesMax = 50;
+const visibleEveryMs = 100;
 
 /** Creates one topic, or says how the one that is there differs; grows it when asked. */
 export async function createKafkaTopic(
@@ -8,39 +16,35 @@ export async function createKafkaTopic(
   spec: TopicSpec,
   grow: boolean,
 ): Promise<TopicReport> {
-  const { topic } = spec;
+  const { topic, partitions } = spec;
   if (await admin.create(spec)) {
-    return { topic, outcome: "created", partitions: spec.partitions, differences: [] };
+    return { topic, outcome: "created", partitions, differences: [] };
   }
-  const state = await admin.describe(topic);
-  if (!grow || state.partitions >= spec.partitions) {
+  const state = await describeVisible(admin, topic, 1);
+  if (!grow || state.partitions >= partitions) {
     const differences = describeDifferences(spec, state);
     return { topic, outcome: "exists", partitions: state.partitions, differences };
   }
-  await admin.grow(topic, spec.partitions);
-  const grown = { ...state, partitions: spec.partitions };
+  await admin.grow(topic, partitions);
+  const grown = await describeVisible(admin, topic, partitions);
   const differences = describeDifferences(spec, grown);
-  return { topic, outcome: "grown", partitions: spec.partitions, differences };
+  return { topic, outcome: "grown", partitions: grown.partitions, differences };
 }
 
-function describeDifferences(spec: TopicSpec, state: KafkaTopicState): readonly string[] {
-  const differences: string[] = [];
-  if (state.partitions !== spec.partitions) {
-    differences.push(`has ${state.partitions} partitions instead of ${spec.partitions}`);
+/** Waits up to 5 s until the topic is seen with so many partitions; then says what it sees. */
+async function describeVisible(
+  admin: TopicAdmin,
+  topic: string,
+  partitionsMin: number,
+  clock: Clock = systemClock,
+): Promise<KafkaTopicState> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const state = await admin.describe(topic);
+      if (state.partitions >= partitionsMin || tries >= visibleTriesMax) return state;
+    } catch (error) {
+      if (!isInstantError(error, kafkaErrors.topicMissing) || tries >= visibleTriesMax) throw error;
+    }
+    await clock.sleep(visibleEveryMs);
   }
-  if (state.replicationFactor !== spec.replicationFactor) {
-    differences.push(
-      `has replication factor ${state.replicationFactor} instead of ${spec.replicationFactor}`,
-    );
-  }
-  if (state.retentionMs !== undefined && state.retentionMs !== spec.retentionMs) {
-    const kept = state.retentionMs < 0 ? "for ever" : formatGoDuration(state.retentionMs);
-    differences.push(`keeps records ${kept} instead of ${formatGoDuration(spec.retentionMs)}`);
-  }
-  if (state.recordBytesMax !== undefined && state.recordBytesMax !== spec.recordBytesMax) {
-    differences.push(
-      `takes records up to ${state.recordBytesMax} bytes instead of ${spec.recordBytesMax}`,
-    );
-  }
-  return differences;
 }

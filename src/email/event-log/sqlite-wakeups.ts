@@ -1,4 +1,5 @@
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
+import { isBusy } from "../../core/sqlite/errors.ts";
 
 /** `mayHaveNews`: something was written since the last call, here or by another process. */
 export type WakeupListener = (mayHaveNews: boolean) => void;
@@ -44,12 +45,17 @@ export class SqliteWakeups {
     this.#tell(isNew);
   }
 
-  /** Changes when another connection has committed. */
+  /** Changes when another connection has committed; a file that is locked just now says nothing. */
   #readVersion(): number {
-    const row = this.#database.read((file) =>
-      file.query<{ data_version: number }, []>("PRAGMA data_version").get(),
-    );
-    return row?.data_version ?? -1;
+    try {
+      const row = this.#database.read((file) =>
+        file.query<{ data_version: number }, []>("PRAGMA data_version").get(),
+      );
+      return row?.data_version ?? this.#version;
+    } catch (error) {
+      if (isBusy(error)) return this.#version;
+      throw error;
+    }
   }
 
   #tell(mayHaveNews: boolean): void {

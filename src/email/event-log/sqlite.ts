@@ -55,8 +55,8 @@ export async function openSqliteEventLog(
   let closing: Promise<void> | undefined;
 
   const closeAll = async () => {
-    await publisher.close();
     await Promise.all([...subscriptions].map((each) => each.stop({ drainMs: drainOnCloseMs })));
+    await publisher.close(); // after the handlers, which may publish
     await trimmer.close();
   };
 
