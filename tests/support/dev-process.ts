@@ -8,6 +8,8 @@ export interface DevProcess extends AsyncDisposable {
   readonly emailUrl: string;
   readonly process: InstantProcess;
   requestCode(email: string): Promise<Response>;
+  /** The code of the newest mail in the inbox, once there is one. */
+  newestCode(): Promise<string>;
 }
 
 /** `instant dev` of the built program in an empty directory, on free ports. */
@@ -32,6 +34,12 @@ export async function openDevProcess(program: string): Promise<DevProcess> {
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ email }),
       }),
+    newestCode: () => {
+      return eventually("a code is in the log", () => {
+        const [newest] = started.findLogs("Email kept in the inbox").toReversed();
+        return /\b\d{6}\b/.exec(String(newest?.["text"] ?? ""))?.[0];
+      });
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
