@@ -129,9 +129,18 @@ export function claimRules(openStore: OpenLedgerStore, features: LedgerFeatures)
       for (const state of ledgerStates) {
         const one = mail(store, features);
         await bringTo(ledger, one, state, longMs);
-        const outcome = await ledger.claim(one.request("b", { digest: "another" }));
+        const outcome = await ledger.claim(one.request("b", { digest: "key001.another" }));
         expect([state, outcome]).toEqual([state, { kind: "id_conflict" }]);
       }
+    });
+
+    test("a digest made with another key is no conflict", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      const one = mail(store, features);
+      await bringTo(ledger, one, "accepted", longMs);
+      const outcome = await ledger.claim(one.request("b", { digest: "key002.another" }));
+      expect(outcome.kind).toBe("accepted");
     });
 
     test("an event that the ledger may have forgotten is too old, unless it is a replay", async () => {

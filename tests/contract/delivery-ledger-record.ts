@@ -26,7 +26,7 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
         attempts: 0,
         replays: 0,
         resubmissions: 0,
-        digest: "digest",
+        digest: "key001.digest",
         event_type: "welcome",
         recipient: "a***@example.com",
         sent_at: time,

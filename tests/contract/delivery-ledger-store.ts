@@ -42,7 +42,7 @@ export function mail(store: LedgerStore, features: LedgerFeatures) {
   const request = (owner: string, other: Partial<ClaimRequest> = {}): ClaimRequest => ({
     messageId,
     owner,
-    digest: "digest",
+    digest: "key001.digest",
     eventType: "welcome",
     recipient: "a***@example.com",
     eventTimestamp: store.now(),

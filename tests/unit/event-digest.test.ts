@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { eventDigest } from "../../src/email/ledger/digest.ts";
+import { digestsConflict, eventDigest } from "../../src/email/ledger/digest.ts";
 
 const event = {
   eventType: "verification_code",
@@ -11,7 +11,7 @@ const digest = eventDigest("secret", event);
 test("the same mail has the same digest, whatever the order of its fields", () => {
   const data = { expires_in: "10m", code: "123456" };
   expect(eventDigest("secret", { ...event, data })).toBe(digest);
-  expect(digest).toMatch(/^[A-Za-z0-9_-]{43}$/);
+  expect(digest).toMatch(/^[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{43}$/);
 });
 
 test("another type, recipient, data or key is another digest", () => {
@@ -23,4 +23,11 @@ test("another type, recipient, data or key is another digest", () => {
     eventDigest("other", event),
   ];
   expect(new Set([digest, ...others]).size).toBe(6);
+});
+
+test("digests of one key conflict when they differ, those of two keys never do", () => {
+  const other = { ...event, recipient: "bob@example.com" };
+  expect(digestsConflict(digest, eventDigest("secret", event))).toBe(false);
+  expect(digestsConflict(digest, eventDigest("secret", other))).toBe(true);
+  expect(digestsConflict(digest, eventDigest("rotated", other))).toBe(false);
 });

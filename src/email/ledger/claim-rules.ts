@@ -2,6 +2,7 @@ import { unreachable } from "../../core/errors.ts";
 import { maskEmail } from "../../core/log.ts";
 import type { ClaimOutcome, ClaimRequest } from "./delivery-ledger.ts";
 import { ledgerForgetsAfterMs } from "./delivery-ledger.ts";
+import { digestsConflict } from "./digest.ts";
 import type { Decision, StoredRecord } from "./stored-record.ts";
 import { amend, answer, blankRecord, transition } from "./stored-record.ts";
 
@@ -16,7 +17,7 @@ export function decideClaim(
   now: number,
 ): Decision<ClaimOutcome> {
   if (record === undefined) return claimFresh(request, now);
-  if (record.digest !== "" && record.digest !== request.digest) {
+  if (record.digest !== "" && digestsConflict(record.digest, request.digest)) {
     return answer({ kind: "id_conflict" });
   }
   switch (record.state) {
