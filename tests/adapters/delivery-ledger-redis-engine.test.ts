@@ -170,11 +170,15 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     const dayMs = 86_400_000;
     const offsets = Array.from({ length: 1500 }, (_, day) => day * dayMs);
     for (let more = 0; more < 1500; more += 1) offsets.push(random.below(36_525 * dayMs));
-    const marks = offsets.map((offset) => `\u0001${offset}\u0001`).join(" ");
+    const pieces = offsets.flatMap((offset) => [" ", offset]);
     const swap = redisScript<[number, number]>(swapText);
     const notAfter = Number.MAX_SAFE_INTEGER;
-    const [, now] = await redis.script(swap, ["times"], ["absent", "", marks, 60_000, notAfter]);
-    const texts = (await redis.run((client) => client.get("times")))?.split(" ");
+    const [, now] = await redis.script(
+      swap,
+      ["times"],
+      ["absent", "", 60_000, notAfter, ...pieces, ""],
+    );
+    const texts = (await redis.run((client) => client.get("times")))?.trim().split(" ");
     const expected = offsets.map((offset) => new Date(now + offset).toISOString());
     expect(texts, `seed ${seed}`).toEqual(expected);
     expect(Math.abs(now - Date.now())).toBeLessThan(5000);

@@ -4,8 +4,8 @@ import { errorMessage } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RedisConnection } from "./config.ts";
 import { classifyRedisError } from "./errors.ts";
-import type { RedisScript } from "./script.ts";
-import { evalScript } from "./script.ts";
+import type { RedisScript, ScriptArguments } from "./script.ts";
+import { ScriptRunner } from "./script.ts";
 
 /** A command without an answer fails after this; a connection that is silent so long is dropped. */
 export const redisCommandTimeoutMs = 2000;
@@ -34,7 +34,7 @@ export interface RedisClient extends AsyncDisposable {
   script<Reply>(
     script: RedisScript<Reply>,
     keys: readonly string[],
-    args: readonly (string | number)[],
+    args: ScriptArguments,
   ): Promise<Reply>;
   ping(options: { readonly deadlineMs: number }): Promise<void>;
   /** Waits for the calls in flight (2 s at most), then says goodbye. Idempotent. */
@@ -109,22 +109,22 @@ function firstAttempt(redis: Redis): Promise<void> {
 }
 
 function createClient(redis: Redis, address: string): RedisClient {
-  const inFlight = new Set<Promise<unknown>>();
+  const calls = new CallCount();
+  const scripts = new ScriptRunner(redis);
   let closing: Promise<void> | undefined;
   const run = async <T>(command: (redis: Redis) => Promise<T>): Promise<T> => {
     if (closing !== undefined) throw classifyRedisError("Connection is closed", address);
-    const answer = command(redis);
-    inFlight.add(answer);
+    calls.begin();
     try {
-      return await answer;
+      return await command(redis);
     } catch (error) {
       throw classifyRedisError(error, address);
     } finally {
-      inFlight.delete(answer);
+      calls.end();
     }
   };
   const close = async () => {
-    await Promise.allSettled(inFlight);
+    await calls.none();
     try {
       if (redis.status === "ready") await withDeadline("QUIT", 500, redis.quit());
     } catch {
@@ -139,7 +139,7 @@ function createClient(redis: Redis, address: string): RedisClient {
       return redis.status === "ready" ? "connected" : "disconnected";
     },
     run,
-    script: (script, keys, args) => run((connected) => evalScript(connected, script, keys, args)),
+    script: (script, keys, args) => run(() => scripts.run(script, keys, args)),
     ping: async ({ deadlineMs }) => {
       try {
         await withDeadline(
@@ -158,4 +158,25 @@ function createClient(redis: Redis, address: string): RedisClient {
     [Symbol.asyncDispose]: () => client.close(),
   };
   return client;
+}
+
+/** How many calls are in flight, for who waits until there is none. */
+class CallCount {
+  #inFlight = 0;
+  #none: PromiseWithResolvers<void> | undefined;
+
+  begin(): void {
+    this.#inFlight += 1;
+  }
+
+  end(): void {
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) this.#none?.resolve();
+  }
+
+  async none(): Promise<void> {
+    if (this.#inFlight === 0) return;
+    this.#none ??= Promise.withResolvers();
+    await this.#none.promise;
+  }
 }

@@ -8,7 +8,7 @@ export const redisFields = {
     protocols: ["redis:", "rediss:"],
     secret: true,
     example: "redis://:password@localhost:6379/0",
-    doc: "Redis, with user, password and database as in redis://user:password@host:6379/0; rediss:// for TLS. Unset (with REDIS_ADDR): the embedded SQLite file.",
+    doc: "Redis, with user, password and database as in redis://user:password@host:6379/0; rediss:// for TLS (own authorities: NODE_EXTRA_CA_CERTS=file). Unset (with REDIS_ADDR): the embedded SQLite file.",
   }),
   address: addressField({
     name: "REDIS_ADDR",

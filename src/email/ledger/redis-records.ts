@@ -72,7 +72,8 @@ export class RedisRecords {
       }
       const [swapped, now, text] = await this.#swap(messageId, seen, decision);
       if (swapped === 1 && seen !== undefined && decision !== undefined) {
-        this.#remember(isRead ? decision.write : decide(seen.record, now).write);
+        const isExact = isRead || !decision.write || !isOpen(decision.write);
+        this.#remember(isExact ? decision.write : decide(seen.record, now).write);
         return { outcome: decision.outcome, made: seen.record === undefined };
       }
       const record = typeof text === "string" ? decodeRecord(messageId, text) : undefined;
@@ -89,9 +90,9 @@ export class RedisRecords {
   ): Promise<SwapReply> {
     const [condition, expected] = expectation(seen, decision);
     const write = decision?.write;
-    const text = write === undefined ? "" : encodeRecord(write, writeTime);
+    const pieces = write === undefined ? [] : encodeRecord(write, writeTime).split(mark);
     const notAfter = decision?.notAfter ?? Number.MAX_SAFE_INTEGER;
-    const args = [condition, expected, text, ledgerTtlMs, notAfter];
+    const args = [condition, expected, ledgerTtlMs, notAfter, ...pieces];
     return this.#redis.script(swapScript, [this.#key(messageId)], args);
   }
 
@@ -126,7 +127,9 @@ function expectation(
   return seen.text === undefined ? ["begins", encodeHead(seen.record)] : ["equals", seen.text];
 }
 
-/** redis-swap.lua turns the marks into times; no text in a record holds a raw control character. */
+/** Times are cut out of the text; no text in a record holds a raw control character. */
+const mark = "\u0001";
+
 function writeTime(ms: number): string {
-  return ms < relativeBelow ? `\u0001${ms}\u0001` : rfc3339(ms);
+  return ms < relativeBelow ? `${mark}${ms}${mark}` : rfc3339(ms);
 }
