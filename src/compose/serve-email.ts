@@ -43,6 +43,7 @@ export async function startServeEmail(
       deadLetterTopic: topics.deadLetters,
       group: topics.group,
       drainMs: email.drainMs,
+      poisonMax: email.poisonMax,
     },
     onFailed: (error) => {
       log.error({ error: errorMessage(error) }, "Consumption cannot go on");

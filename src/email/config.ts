@@ -54,6 +54,13 @@ export const emailFields = {
     fallback: "25s",
     doc: "How long a stopping serve-email may finish what is in flight.",
   }),
+  poisonMax: integerField({
+    name: "EMAIL_POISON_GUARD",
+    min: 0,
+    max: 100,
+    fallback: "50",
+    doc: "More unreadable records than this among the last 100 pause the worker, instead of moving a whole topic to the dead letters after a bad deploy. 0: no guard.",
+  }),
   resendAmbiguous: listField({
     name: "EMAIL_RESEND_AMBIGUOUS",
     itemPattern: new RegExp(`^(?:none|${eventTypes.join("|")})$`),

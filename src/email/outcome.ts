@@ -65,3 +65,10 @@ export const deadLetterClasses = [
   "ambiguous",
 ] as const;
 export type DeadLetterClass = (typeof deadLetterClasses)[number];
+
+/** Whether the record itself is wrong, whoever reads it. */
+export function isPoison(letterClass: DeadLetterClass): boolean {
+  return (
+    letterClass === "malformed" || letterClass === "invalid_data" || letterClass === "unknown_type"
+  );
+}

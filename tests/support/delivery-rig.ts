@@ -34,6 +34,8 @@ export interface DeliveryRigOptions {
   readonly leaseMs?: number;
   readonly replyTimeoutMs?: number;
   readonly outageHoldMs?: number;
+  /** 0, the default: no guard. */
+  readonly poisonMax?: number;
   readonly resendAmbiguous?: readonly EmailEvent["eventType"][];
 }
 
@@ -46,6 +48,7 @@ export interface DeliveryRig extends AsyncDisposable {
   readonly pipeline: Pipeline;
   readonly eventsTopic: string;
   readonly deadLetterTopic: string;
+  readonly group: string;
   /** Log lines so far, parsed. */
   readonly lines: readonly LogLine[];
   /** Starts one more worker; it stops with the rig, or by its `stop`. */
@@ -82,7 +85,13 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       log,
       clock: systemClock,
       pipeline,
-      settings: { eventsTopic, deadLetterTopic, group, drainMs: 10_000 },
+      settings: {
+        eventsTopic,
+        deadLetterTopic,
+        group,
+        drainMs: 10_000,
+        poisonMax: options.poisonMax ?? 0,
+      },
       onFailed: (error) => {
         throw error;
       },
@@ -96,7 +105,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   };
   return {
     ...engines,
-    ...{ sink, pipeline, eventsTopic, deadLetterTopic, lines, startWorker, publishRecord },
+    ...{ sink, pipeline, eventsTopic, deadLetterTopic, group, lines, startWorker, publishRecord },
     publish: (event) =>
       publishRecord({ key: eventKey(event), value: encodeEmailEvent(event), headers: [] }),
     letters: () => readLetters(eventLog, deadLetterTopic),

@@ -64,6 +64,18 @@ describe("a breaker", () => {
     expect(breaker.state.kind).toBe("open");
   });
 
+  test("asks later when it opens again soon after it closed, and soon when it was closed long", async () => {
+    const { breaker, clock, probedAt } = openBreaker([undefined, undefined, undefined]);
+    breaker.trip("away");
+    await clock.advance(1000);
+    breaker.trip("still");
+    await clock.advance(2000);
+    await clock.advance(60_000);
+    breaker.trip("another day");
+    await clock.advance(1000);
+    expect(probedAt).toEqual([1000, 3000, 64_000]);
+  });
+
   test("stops asking when it is stopped, and lets everyone go", async () => {
     const { breaker, clock, probedAt } = openBreaker(["a", "b"]);
     breaker.trip("away");

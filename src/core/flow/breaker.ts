@@ -4,7 +4,11 @@ export interface BreakerOptions {
   readonly clock: Clock;
   /** Asks whether the other side is back: undefined when it is, else why not. Must not throw. */
   readonly probe: (signal: AbortSignal) => Promise<string | undefined>;
-  /** Waits between probes: the first, doubled each time, up to the last. */
+  /**
+   * Waits between probes: the first, doubled each time, up to the last. One that opens again soon
+   * (within the last wait) after it closed goes on doubling: what the probe asks may work while
+   * what the work needs does not.
+   */
   readonly probeDelayMsMin: number;
   readonly probeDelayMsMax: number;
   readonly onChange: (state: BreakerState) => void;
@@ -27,9 +31,12 @@ export class Breaker {
   readonly #stopped = new AbortController();
   #state: BreakerState = { kind: "closed" };
   #closed: PromiseWithResolvers<void> | undefined;
+  #delayMs: number;
+  #closedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: BreakerOptions) {
     this.#options = options;
+    this.#delayMs = options.probeDelayMsMin;
   }
 
   get state(): BreakerState {
@@ -39,13 +46,14 @@ export class Breaker {
   /** Opens, or renews the reason of an open one. */
   trip(reason: string): void {
     if (this.#stopped.signal.aborted) return;
-    const { clock, onChange } = this.#options;
+    const { clock, onChange, probeDelayMsMin, probeDelayMsMax } = this.#options;
     if (this.#state.kind === "open") {
       this.#state = { ...this.#state, reason };
       return;
     }
     this.#state = { kind: "open", reason, since: clock.now() };
     this.#closed = Promise.withResolvers();
+    if (clock.now() - this.#closedAt > probeDelayMsMax) this.#delayMs = probeDelayMsMin;
     onChange(this.#state);
     void this.#probeUntilClosed();
   }
@@ -70,19 +78,19 @@ export class Breaker {
   }
 
   async #probeUntilClosed(): Promise<void> {
-    const { clock, probe, probeDelayMsMin, probeDelayMsMax, onChange } = this.#options;
+    const { clock, probe, probeDelayMsMax, onChange } = this.#options;
     const { signal } = this.#stopped;
-    let delayMs = probeDelayMsMin;
     for (;;) {
-      await clock.sleep(delayMs, signal);
+      await clock.sleep(this.#delayMs, signal);
       if (signal.aborted) return;
       const reason = await probe(signal);
       if (signal.aborted) return;
+      this.#delayMs = Math.min(this.#delayMs * 2, probeDelayMsMax);
       if (reason === undefined) break;
       this.trip(reason);
-      delayMs = Math.min(delayMs * 2, probeDelayMsMax);
     }
     this.#state = { kind: "closed" };
+    this.#closedAt = clock.now();
     onChange(this.#state);
     this.#closed?.resolve();
     this.#closed = undefined;

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { openDeliveryRig } from "../support/delivery-rig.ts";
+import { codeEvent, welcomeEvent } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
+
+const poison = { key: null, value: new TextEncoder().encode("{"), headers: [] };
+
+describe("delivery is held as a whole", () => {
+  test("while a server defers one mail after the other, and goes on when it takes them", async () => {
+    await using rig = await openDeliveryRig();
+    const worker = await rig.startWorker();
+    rig.sink.misbehave({ at: "rcpt", does: { kind: "reply", text: "451 4.7.1 busy" } });
+    const events = Array.from({ length: 12 }, () => codeEvent());
+    for (const event of events) await rig.publish(event);
+    await eventually("the worker holds", () => worker.reasonsHeld.length > 0);
+    expect(worker.reasonsHeld[0]).toContain("defers every mail");
+    rig.sink.setBehaviour([]);
+    await rig.untilDrained();
+    expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
+    expect(await rig.letters()).toEqual([]);
+  });
+
+  test("not because one recipient is deferred again and again", async () => {
+    await using rig = await openDeliveryRig();
+    const worker = await rig.startWorker();
+    const does = { kind: "reply", text: "451 4.7.1 busy" } as const;
+    rig.sink.misbehave({ at: "rcpt", does, recipient: "^slow@" });
+    await rig.publish(codeEvent({ recipient: "slow@example.com" }));
+    const others = Array.from({ length: 30 }, () => welcomeEvent());
+    for (const event of others) await rig.publish(event);
+    await eventually("the others are sent", () => rig.sink.acceptedTotal === others.length);
+    expect(rig.lines.filter(({ msg }) => msg === "Delivery paused")).toEqual([]);
+    expect(worker.reasonsHeld).toEqual([]);
+  });
+
+  test("when most records are poison: few are buried, the rest waits for a person", async () => {
+    await using rig = await openDeliveryRig({ poisonMax: 5 });
+    const worker = await rig.startWorker();
+    for (let count = 0; count < 40; count += 1) await rig.publishRecord(poison);
+    await eventually("the worker holds", () => worker.reasonsHeld.length > 0);
+    expect(worker.reasonsHeld[0]).toContain("EMAIL_POISON_GUARD=0");
+    await worker.stop();
+    expect((await rig.letters()).length).toBeLessThanOrEqual(5);
+    const lag = await rig.eventLog.lag(rig.eventsTopic, rig.group);
+    expect(lag.reduce((sum, { records }) => sum + records, 0)).toBeGreaterThan(30);
+  });
+
+  test("not by poison among good mails", async () => {
+    await using rig = await openDeliveryRig({ poisonMax: 5 });
+    await rig.startWorker();
+    for (let count = 0; count < 5; count += 1) {
+      await rig.publishRecord(poison);
+      await rig.publish(welcomeEvent());
+    }
+    await rig.untilDrained();
+    expect((await rig.letters()).length).toBe(5);
+    expect(rig.sink.acceptedTotal).toBe(5);
+  });
+});
