@@ -2,6 +2,7 @@ import { Redis } from "ioredis";
 import { withDeadline } from "../deadline.ts";
 import { errorMessage } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { CallCount } from "./call-count.ts";
 import type { RedisConnection } from "./config.ts";
 import { classifyRedisError } from "./errors.ts";
 import type { RedisScript, ScriptArguments } from "./script.ts";
@@ -158,25 +159,4 @@ function createClient(redis: Redis, address: string): RedisClient {
     [Symbol.asyncDispose]: () => client.close(),
   };
   return client;
-}
-
-/** How many calls are in flight, for who waits until there is none. */
-class CallCount {
-  #inFlight = 0;
-  #none: PromiseWithResolvers<void> | undefined;
-
-  begin(): void {
-    this.#inFlight += 1;
-  }
-
-  end(): void {
-    this.#inFlight -= 1;
-    if (this.#inFlight === 0) this.#none?.resolve();
-  }
-
-  async none(): Promise<void> {
-    if (this.#inFlight === 0) return;
-    this.#none ??= Promise.withResolvers();
-    await this.#none.promise;
-  }
 }
