@@ -20,6 +20,45 @@ test("an idle connection has no timer", () => {
   queue.destroy();
 });
 
+test("requests that find no connection wait for one and the same", async () => {
+  const ConnectionPool = inside("./src/network/connectionPool.js");
+  const opening = Promise.withResolvers<void>();
+  let opened = 0;
+  const connection = {
+    isConnected: () => false,
+    connect: () => {
+      opened += 1;
+      return opening.promise;
+    },
+  };
+  const get = () => ConnectionPool.prototype.getConnection.call({ pool: [connection] }, 0);
+  const both = Promise.all([get(), get()]);
+  opening.resolve();
+  expect(await both).toEqual([connection, connection]);
+  expect(opened).toBe(1);
+  await get();
+  expect(opened).toBe(2);
+});
+
+test("a connection that ends before it is made rejects", async () => {
+  const Connection = inside("./src/network/connection.js");
+  const { EventEmitter } = await import("node:events");
+  const nothing = () => {};
+  const levels = { debug: nothing, error: nothing, warn: nothing };
+  const socket = Object.assign(new EventEmitter(), { end: nothing, unref: nothing });
+  const connection = new Connection({
+    host: "127.0.0.1",
+    port: 1,
+    logger: { ...levels, namespace: () => levels },
+    socketFactory: () => socket,
+    requestTimeout: 1_000,
+    connectionTimeout: 60_000,
+  });
+  const connecting = connection.connect();
+  socket.emit("end");
+  await expect(connecting).rejects.toThrow("closed");
+});
+
 test("headers are encoded and decoded as a list, with nulls, repeats and names of digits", () => {
   const encode = inside("./src/protocol/recordBatch/record/v0/index.js");
   const decode = inside("./src/protocol/recordBatch/record/v0/decoder.js");
