@@ -8,8 +8,14 @@ import { createPipeline } from "../email/pipeline.ts";
 import type { Engines } from "./engines.ts";
 import { emailSecret } from "./secrets.ts";
 
+export interface Delivery {
+  readonly pipeline: Pipeline;
+  /** Known outcomes that wait to be written to the ledger. */
+  readonly heldOutcomes: () => number;
+}
+
 /** The pipeline on the engines: the same in the worker and in the direct path. */
-export async function composePipeline(engines: Engines, log: Log): Promise<Pipeline> {
+export async function composeDelivery(engines: Engines, log: Log): Promise<Delivery> {
   const { config } = engines;
   const ledger = await engines.ledger();
   const mailer = await engines.mailer();
@@ -22,7 +28,7 @@ export async function composePipeline(engines: Engines, log: Log): Promise<Pipel
       },
     });
   });
-  return createPipeline({
+  const pipeline = createPipeline({
     ledger,
     mailer,
     log,
@@ -38,6 +44,7 @@ export async function composePipeline(engines: Engines, log: Log): Promise<Pipel
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
   });
+  return { pipeline, heldOutcomes: () => held.held };
 }
 
 function resendTypes(names: readonly string[]): ReadonlySet<EventType> {

@@ -8,7 +8,7 @@ import { DirectDelivery } from "../email/direct.ts";
 import { EventPublisher } from "../email/event-publisher.ts";
 import { topicSpecs } from "../email/topics.ts";
 import { openAuthStores } from "./auth-stores.ts";
-import { composePipeline } from "./delivery.ts";
+import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
 import { authSecrets } from "./secrets.ts";
 
@@ -53,7 +53,7 @@ async function openPublisher(engines: Engines, log: Log): Promise<EventPublisher
     await eventLog?.createTopics(topicSpecs(topics), { grow: false });
   }
   const ledger = await engines.ledger();
-  const pipeline = await composePipeline(engines, log);
+  const { pipeline } = await composeDelivery(engines, log);
   return engines.once("e-mail publisher", () => {
     const direct = new DirectDelivery({ pipeline, ledger, clock: systemClock, log });
     return new EventPublisher({

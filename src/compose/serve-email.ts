@@ -7,7 +7,7 @@ import { addInboxRoutes } from "../email/inbox-routes.ts";
 import { createOpsApp } from "../email/ops-routes.ts";
 import { topicSpecs } from "../email/topics.ts";
 import { EmailWorker } from "../email/worker.ts";
-import { composePipeline } from "./delivery.ts";
+import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
 
 export interface StartedEmailService {
@@ -35,7 +35,7 @@ export async function startServeEmail(
     eventLog,
     ledger,
     mailer,
-    pipeline: await composePipeline(engines, log),
+    ...(await composeDelivery(engines, log)),
     clock: systemClock,
     log,
     settings: {

@@ -9,6 +9,8 @@ import { PoisonGuard } from "./poison-guard.ts";
 
 export interface HoldsDeps {
   readonly ledger: DeliveryLedger;
+  /** Known outcomes that wait to be written to the ledger: they go first. */
+  readonly heldOutcomes: () => number;
   readonly mailer: Mailer;
   readonly clock: Clock;
   readonly log: Log;
@@ -126,7 +128,8 @@ export class Holds {
   async #probeLedger(): Promise<string | undefined> {
     try {
       await this.#deps.ledger.ping({ deadlineMs: ledgerPingDeadlineMs });
-      return undefined;
+      const held = this.#deps.heldOutcomes();
+      return held === 0 ? undefined : `${held} outcomes are being written to the ledger`;
     } catch (error) {
       if (!isInstantError(error)) throw error;
       return errorMessage(error);

@@ -19,6 +19,7 @@ import { releaseClaim } from "./settlement.ts";
 export interface WorkerDeps extends BuryDeps {
   readonly eventLog: EventLog;
   readonly ledger: DeliveryLedger;
+  readonly heldOutcomes: () => number;
   readonly mailer: Mailer;
   readonly pipeline: Pipeline;
   readonly clock: Clock;

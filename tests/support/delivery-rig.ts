@@ -73,7 +73,8 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   const sink = stack.use(await openSmtpSink());
   const engines = await openEngines(options, stack, { log, port: sink.port });
   const { eventLog } = engines;
-  const pipeline = openPipeline(options, engines, log);
+  const held = new HeldOutcomes({ ledger: engines.ledger, log });
+  const pipeline = openPipeline(options, engines, { held, log });
   const name = `t${crypto.randomUUID().slice(0, 8)}`;
   const [eventsTopic, deadLetterTopic, group] = [`${name}-events`, `${name}-dlq`, `${name}-group`];
   const topics = { events: eventsTopic, deadLetters: deadLetterTopic, partitions: 3 };
@@ -85,6 +86,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       log,
       clock: systemClock,
       pipeline,
+      heldOutcomes: () => held.held,
       settings: {
         eventsTopic,
         deadLetterTopic,
@@ -159,9 +161,8 @@ async function openEngines(
 function openPipeline(
   options: DeliveryRigOptions,
   { ledger, mailer }: RigEngines,
-  log: Log,
+  { held, log }: { readonly held: HeldOutcomes; readonly log: Log },
 ): Pipeline {
-  const held = new HeldOutcomes({ ledger, log });
   return createPipeline({
     ledger,
     mailer,
