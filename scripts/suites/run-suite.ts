@@ -4,6 +4,8 @@ import { findLeftovers, markName } from "./leftovers.ts";
 import type { Outcome, Suite } from "./suite.ts";
 import { parseSummary } from "./summary.ts";
 
+/** One test; for those that hang. bunfig.toml has no such setting, and a preload sets one file's. */
+const testMsMax = 30_000;
 const killAfterMs = 5_000;
 const leftoverGraceMs = 2_000;
 const outputCharsMax = 64 * 1024;
@@ -24,7 +26,8 @@ export async function runSuite(
 ): Promise<Outcome> {
   const startedAt = Date.now();
   const mark = `${suite.name}-${process.pid}`;
-  const child = spawn(process.execPath, ["--no-env-file", "test", `./${suite.folder}`], {
+  const limit = `--timeout=${testMsMax}`;
+  const child = spawn(process.execPath, ["--no-env-file", "test", limit, `./${suite.folder}`], {
     cwd: options.repository,
     env: { ...process.env, ...options.environment, [markName]: mark },
     // A group of its own, so that all of it can be ended, and a Ctrl-C reaches us alone.
