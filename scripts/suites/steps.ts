@@ -45,13 +45,17 @@ export async function runEngines(
   return { outcome, environment };
 }
 
-/** A step is not ended when it is over its budget, but it has failed. */
+type StepResult = Pick<Outcome, "passed" | "failed"> & Partial<Pick<Outcome, "skipped" | "notes">>;
+
+/** A step is not ended when it is over its budget, but it has failed; so has one that throws. */
 async function timed(
   name: keyof typeof stepBudgetSeconds,
-  act: () => Promise<Partial<Outcome> & { readonly passed: number; readonly failed: number }>,
+  act: () => Promise<StepResult>,
 ): Promise<Outcome> {
   const startedAt = Date.now();
-  const result = await act();
+  const result = await act().catch((error: Error): StepResult => {
+    return { passed: 0, failed: 1, notes: [error.message] };
+  });
   const seconds = (Date.now() - startedAt) / 1000;
   const budgetSeconds = stepBudgetSeconds[name];
   const late = seconds > budgetSeconds ? [`took longer than ${budgetSeconds} s`] : [];
