@@ -45,8 +45,15 @@ export class ProducerSession {
     return session;
   }
 
-  /** The positions in the order of the records, once all replicas in sync have them. */
-  async send(topic: string, records: readonly QueuedRecord[]): Promise<readonly KafkaPosition[]> {
+  /**
+   * The positions in the order of the records, once all replicas in sync have them. Undefined: not
+   * sent. That happens when the leader of a partition moves to a broker which answered already:
+   * kafkajs then takes all that goes to this broker for answered, and resolves.
+   */
+  async send(
+    topic: string,
+    records: readonly QueuedRecord[],
+  ): Promise<readonly (KafkaPosition | undefined)[]> {
     const messages = records.map(({ record }) => encodeRecord(record));
     const sent = this.#producer.send({ topic, messages, acks: -1, timeout: acknowledgeTimeoutMs });
     this.#sending = sent.catch(() => {});
@@ -57,9 +64,7 @@ export class ProducerSession {
     return messages.map((message) => {
       const partition = this.#partitions.find(message);
       const offset = partition === undefined ? undefined : nextOffsets.get(partition);
-      if (partition === undefined || offset === undefined) {
-        throw new Error(`the broker acknowledged no offset for a record of ${topic}`);
-      }
+      if (partition === undefined || offset === undefined) return undefined;
       nextOffsets.set(partition, offset + 1);
       return { topic, partition, offset };
     });

@@ -30,8 +30,9 @@ export interface TopicProducerOptions {
  *
  * Idle: nothing waits. Connecting: there is no session; when this fails, all that waits is rejected.
  * Sending: one batch is out; it ends when it is acknowledged, fails, or the last of its publications
- * met its deadline (it may still arrive). After anything but an acknowledgement the session is given
- * up and the next batch opens a fresh one. Closed: publishes reject; what waits is still sent.
+ * met its deadline (it may still arrive). After anything but a full acknowledgement the session is
+ * given up and the next batch opens a fresh one, with what was left out at its front. Closed:
+ * publishes reject; what waits is still sent.
  *
  * A batch that the topic refuses as too large is sent again record by record: only the record over
  * the limit fails. Other topics have a producer of their own and feel nothing.
@@ -111,11 +112,9 @@ export class TopicProducer {
     const expired = allSettled(batch).then(() => ({ kind: "expired" }) as const);
     const outcome = await Promise.race([sent, expired]);
     if (outcome.kind === "acknowledged") {
-      batch.forEach(({ publication, index }, place) => {
-        const position = outcome.positions[place];
-        if (position !== undefined) publication.acknowledge(index, position);
-      });
-      return;
+      const unsent = acknowledge(batch, outcome.positions);
+      if (unsent.length === 0) return;
+      this.#queue.unshift(unsent);
     }
     this.#session = undefined;
     void session.end();
@@ -136,6 +135,18 @@ export class TopicProducer {
 
 function unavailable(detail: string): InstantError {
   return new InstantError(coreErrors.kafkaUnavailable, { detail });
+}
+
+/** Returns those that have no position. */
+function acknowledge(
+  batch: readonly QueuedRecord[],
+  positions: readonly (KafkaPosition | undefined)[],
+): readonly QueuedRecord[] {
+  return batch.filter(({ publication, index }, place) => {
+    const position = positions[place];
+    if (position !== undefined) publication.acknowledge(index, position);
+    return position === undefined;
+  });
 }
 
 /** Resolves when none of the publications of `batch` waits any more. */
