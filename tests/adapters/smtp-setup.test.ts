@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { SmtpOptions } from "../../src/core/smtp/options.ts";
 import type { SmtpServerDownCause } from "../../src/core/smtp/outcome.ts";
-import { openFullBacklog } from "../support/full-backlog.ts";
 import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
 import type { SinkAction, SinkStage } from "../support/smtp-sink/behaviour.ts";
 import { testCertificates } from "../support/smtp-sink/certificates.ts";
@@ -190,28 +189,6 @@ describe("Before the first mail", () => {
       expect(rig.sink.acceptedTotal).toBe(0);
     });
   }
-
-  test("a server where connecting hangs: timeout", async () => {
-    await using backlog = await openFullBacklog();
-    await using rig = await openSmtpRig({ port: backlog.port, connectTimeoutMs: 100 });
-    expect(await rig.send("m1")).toMatchObject({
-      kind: "server_down",
-      cause: "timeout",
-      reason: expect.stringContaining("no connection within 100ms"),
-    });
-  });
-
-  test("a greeting byte by byte ends after the greeting timeout", async () => {
-    await using rig = await openSmtpRig(quickTimeouts);
-    rig.sink.misbehave({ at: "connect", does: { kind: "trickle", ms: 50 } });
-    expect(await rig.send("m1")).toMatchObject({ kind: "server_down", cause: "timeout" });
-  });
-
-  test("a reply byte by byte ends, all steps together", async () => {
-    await using rig = await openSmtpRig({ replyTimeoutMs: 100, greetingTimeoutMs: 100 });
-    rig.sink.misbehave({ at: "ehlo", does: { kind: "trickle", ms: 50 } });
-    expect(await rig.send("m1")).toMatchObject({ kind: "server_down", cause: "timeout" });
-  });
 
   test("a server that knows HELO only is good enough without TLS and login", async () => {
     await using rig = await openSmtpRig();
