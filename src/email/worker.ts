@@ -67,7 +67,8 @@ export class EmailWorker implements Service {
 
   /** Why no mail starts now; empty when mails flow. For `/readyz`. */
   get reasonsHeld(): readonly string[] {
-    return this.#holds.reasons;
+    const trouble = this.#subscription?.stats.trouble;
+    return trouble === undefined ? this.#holds.reasons : [...this.#holds.reasons, trouble];
   }
 
   get subscription(): Subscription | undefined {

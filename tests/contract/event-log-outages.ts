@@ -27,7 +27,7 @@ export function testEventLogOutages(harness: EventLogHarness): void {
     expect(performance.now() - startedAt).toBeLessThan(1_500);
   });
 
-  test("a subscription to a log that does not answer waits, and can be stopped", async () => {
+  test("a subscription to a log that does not answer waits, says why, and can be stopped", async () => {
     await using log = await harness.openUnavailable();
     const topic = newName("topic");
     const reader = await EventLogReader.open(log, { topic, group: newName("group") });
@@ -36,6 +36,7 @@ export function testEventLogOutages(harness: EventLogHarness): void {
       unfinished: 0,
       paused: false,
       partitions: [],
+      trouble: expect.any(String),
     });
     const state = await Promise.race([
       reader.subscription.failed.catch(() => "failed"),

@@ -28,6 +28,7 @@ export class GroupConsumer {
   #session: GroupSession | undefined;
   #life: Promise<void> | undefined;
   #trouble: InstantError | undefined;
+  #isJoined = false;
   #crashedAt: number[] = [];
 
   constructor(options: GroupMemberOptions) {
@@ -89,12 +90,14 @@ export class GroupConsumer {
       ...this.#options,
       onAssigned: (partitions) => {
         this.#trouble = undefined;
+        this.#isJoined = true;
         this.#options.onAssigned(partitions);
       },
     });
     this.#session = session;
     const error = await session.run();
     this.#session = undefined;
+    this.#isJoined = false;
     this.#options.onAssigned([]);
     return error;
   }
@@ -119,12 +122,19 @@ export class GroupConsumer {
     return 1_000 * 2 ** (crashes - 1);
   }
 
+  /** Why no record can come now, as far as it is known; undefined while all is well. */
+  get trouble(): string | undefined {
+    if (this.#trouble !== undefined) return this.#trouble.message;
+    if (!this.#isJoined) return "Kafka: the group was not joined yet";
+    const silentMs = Date.now() - (this.#session?.aliveAt ?? Date.now());
+    return silentMs > noticeEveryMs
+      ? `Kafka has not answered for ${Math.round(silentMs / 1_000)} s`
+      : undefined;
+  }
+
   #sayTrouble(): void {
     const { topic, group, log } = this.#options;
-    const silentMs = this.#session === undefined ? 0 : Date.now() - this.#session.aliveAt;
-    const reason =
-      this.#trouble?.message ??
-      (silentMs > noticeEveryMs ? `no answer for ${Math.round(silentMs / 1_000)} s` : undefined);
+    const reason = this.trouble;
     if (reason === undefined) return;
     const isTopicMissing = this.#trouble?.row === kafkaErrors.topicMissing;
     log.warn(

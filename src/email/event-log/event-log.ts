@@ -121,6 +121,8 @@ export interface SubscriptionStats {
   readonly paused: boolean;
   /** Partitions this member owns now. */
   readonly partitions: readonly number[];
+  /** Why no record can come: the log is away, the topic is missing. Undefined while all is well. */
+  readonly trouble: string | undefined;
 }
 
 export interface LogRange {

@@ -69,7 +69,8 @@ export class KafkaSubscription implements Subscription {
 
   get stats(): SubscriptionStats {
     const { inFlight, unfinished, paused, partitions } = this.#flow;
-    return { inFlight, unfinished, paused, partitions };
+    const { trouble } = this.#consumer;
+    return { inFlight, unfinished, paused, partitions, trouble };
   }
 
   pause(): void {

@@ -68,7 +68,8 @@ export class SqliteSubscription implements Subscription {
 
   get stats(): SubscriptionStats {
     const { inFlight, unfinished, paused, partitions } = this.#flow;
-    return { inFlight, unfinished, paused, partitions };
+    const trouble = this.#topic === undefined ? "The topic does not exist yet" : undefined;
+    return { inFlight, unfinished, paused, partitions, trouble };
   }
 
   pause(): void {
