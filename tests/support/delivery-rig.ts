@@ -17,6 +17,8 @@ import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
 import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
 import type { Mailer } from "../../src/email/mailer/mailer.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
+import type { DeliveryOutcome } from "../../src/email/outcome.ts";
+import { isFinished } from "../../src/email/outcome.ts";
 import type { Pipeline } from "../../src/email/pipeline.ts";
 import { createPipeline } from "../../src/email/pipeline.ts";
 import { topicSpecs } from "../../src/email/topics.ts";
@@ -34,6 +36,8 @@ export interface DeliveryRigOptions {
   readonly leaseMs?: number;
   readonly replyTimeoutMs?: number;
   readonly outageHoldMs?: number;
+  /** Called with the kind of outcome that ended a record. */
+  readonly onEnd?: (kind: DeliveryOutcome["kind"]) => void;
   /** 0, the default: no guard. */
   readonly poisonMax?: number;
   readonly resendAmbiguous?: readonly EmailEvent["eventType"][];
@@ -87,6 +91,9 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       clock: systemClock,
       pipeline,
       heldOutcomes: () => held.held,
+      onOutcome: (outcome) => {
+        if (isFinished(outcome) || outcome.kind === "dead_letter") options.onEnd?.(outcome.kind);
+      },
       settings: {
         eventsTopic,
         deadLetterTopic,
