@@ -1,0 +1,71 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { silentLog } from "../../src/core/log.ts";
+import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
+import { openKafkaEventLog } from "../../src/email/event-log/kafka.ts";
+import { topicSpecs } from "../../src/email/topics.ts";
+import { findEngine } from "../support/engines.ts";
+import { welcomeEvent } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
+import { InstantProcess } from "../support/instant-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const kafka = findEngine("kafka");
+const program = findEngine("instant");
+const waiting = Number(process.env["TEST_BACKLOG_RECORDS"] ?? 100_000);
+const residentMbMax = 200;
+
+function residentMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
+}
+
+describe.skipIf(kafka === undefined || program === undefined)(
+  "a backlog behind a server that is down",
+  () => {
+    test(`costs no memory, however long it is (TEST_BACKLOG_RECORDS=${waiting})`, async () => {
+      using directory = temporaryDirectory();
+      const name = `t${crypto.randomUUID().slice(0, 8)}`;
+      const connection = { brokers: [kafka ?? ""], ssl: false, caFile: undefined, sasl: undefined };
+      await using eventLog = await openKafkaEventLog({ connection, log: silentLog });
+      const topics = { events: name, deadLetters: `${name}-dlq`, partitions: 3 };
+      await eventLog.createTopics(topicSpecs({ ...topics, replicationFactor: 1 }), { grow: false });
+      for (let published = 0; published < waiting; published += 5000) {
+        const records = Array.from({ length: 5000 }, () => {
+          const event = welcomeEvent();
+          return { key: eventKey(event), value: encodeEmailEvent(event), headers: [] };
+        });
+        await eventLog.publish(name, records, { deadlineMs: 60_000 });
+      }
+      await using worker = new InstantProcess(["serve-email"], {
+        program: program ?? "",
+        directory: directory.path,
+        environment: {
+          KAFKA_BROKERS: kafka ?? "",
+          KAFKA_TOPIC_EMAIL_EVENTS: topics.events,
+          KAFKA_TOPIC_EMAIL_DLQ: topics.deadLetters,
+          KAFKA_CONSUMER_GROUP: name,
+          EMAIL_MODE: "smtp",
+          SMTP_HOST: "127.0.0.1",
+          SMTP_PORT: "1",
+          SMTP_TLS: "none",
+          SMTP_FROM: "noreply@example.com",
+          EMAIL_SERVICE_PORT: "0",
+          DATA_DIR: join(directory.path, "data"),
+        },
+      });
+      await eventually("delivery is paused", () => worker.findLogs("Delivery paused")[0], 60_000);
+      const samples: number[] = [];
+      for (let second = 0; second < 8; second += 1) {
+        await Bun.sleep(1000); // what it holds after some probes
+        samples.push(residentMb(worker.pid));
+      }
+      expect(Math.max(...samples)).toBeLessThan(residentMbMax);
+      const lag = await eventLog.lag(name, name);
+      expect(lag.reduce((sum, { records }) => sum + records, 0)).toBe(waiting);
+      expect(await worker.stop()).toBe(0);
+      console.log(`${waiting} waiting: at most ${Math.max(...samples).toFixed(0)} MB resident`);
+    }, 300_000);
+  },
+);
