@@ -59,6 +59,11 @@ export async function prepareEngines(
       work.push(attempt(name, forTests, find));
     }
   }
+  if (needs.has("servers")) {
+    // Another implementation of Kafka's protocol: what it reads and writes is what others will.
+    const find = () => needProgram("kcat", { debian: "kcat", say });
+    work.push(attempt("kcat", "TEST_KCAT", find));
+  }
   if (needs.has("chromium"))
     work.push(attempt("chromium", "TEST_CHROMIUM", () => findBrowser(say)));
   if (needs.has("compose")) {

@@ -9,6 +9,7 @@ const variables = {
   chromium: "TEST_CHROMIUM", // "/usr/bin/chromium"
   "kafka-jars": "TEST_KAFKA_LIBS", // the folder of Kafka's jars, for a broker of the test's own
   instant: "TEST_INSTANT", // the built program's path
+  kcat: "TEST_KCAT", // "/usr/bin/kcat"
   compose: "TEST_COMPOSE", // "/usr/bin/docker-compose"
 } as const;
 
