@@ -55,14 +55,14 @@ export interface DeliveryRig extends AsyncDisposable {
   readonly group: string;
   /** Log lines so far, parsed. */
   readonly lines: readonly LogLine[];
-  /** Starts one more worker; it stops with the rig, or by its `stop`. */
-  startWorker(): Promise<EmailWorker>;
+  /** Starts one more worker, of the rig's group or another; it stops with the rig, or by its `stop`. */
+  startWorker(options?: { readonly group?: string }): Promise<EmailWorker>;
   publish(event: EmailEvent): Promise<void>;
   publishRecord(record: OutgoingRecord): Promise<void>;
   /** The dead letters so far. */
   letters(): Promise<readonly Letter[]>;
-  /** Waits until the group has finished everything. */
-  untilDrained(withinMs?: number): Promise<void>;
+  /** Waits until the group (the rig's, or another) has finished everything. */
+  untilDrained(withinMs?: number, group?: string): Promise<void>;
 }
 
 export type LogLine = { readonly msg: string; readonly messageID?: string } & Readonly<
@@ -84,7 +84,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   const topics = { events: eventsTopic, deadLetters: deadLetterTopic, partitions: 3 };
   await eventLog.createTopics(topicSpecs({ ...topics, replicationFactor: 1 }), { grow: false });
 
-  const startWorker = async () => {
+  const startWorker = async (other: { readonly group?: string } = {}) => {
     const worker = new EmailWorker({
       ...engines,
       log,
@@ -98,6 +98,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
         eventsTopic,
         deadLetterTopic,
         group,
+        ...other,
         drainMs: 10_000,
         poisonMax: options.poisonMax ?? 0,
       },
@@ -118,9 +119,9 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
     publish: (event) =>
       publishRecord({ key: eventKey(event), value: encodeEmailEvent(event), headers: [] }),
     letters: () => readLetters(eventLog, deadLetterTopic),
-    untilDrained: async (withinMs) => {
+    untilDrained: async (withinMs, other = group) => {
       const drained = async () => {
-        const lag = await eventLog.lag(eventsTopic, group).catch((error: unknown) => {
+        const lag = await eventLog.lag(eventsTopic, other).catch((error: unknown) => {
           if (!isInstantError(error) || !error.retryable) throw error;
         });
         return lag?.every(({ records }) => records === 0);
