@@ -1,15 +1,19 @@
 import type { Admin } from "kafkajs";
+import { systemClock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
 import type { KafkaClient } from "./client.ts";
-import { classifyKafkaError } from "./errors.ts";
+import { classifyKafkaError, isSettling } from "./errors.ts";
 
 const callDeadlineMs = 15_000;
 const disconnectDeadlineMs = 5_000;
+const settlingEveryMs = 100;
+const settlingTriesMax = 50;
 
 /**
  * The administrative connection, opened by its first use. After a failed call it is given up (a
  * topic that is gone spoils all later calls of a kafkajs admin), and when it had served before, the
- * call is tried once more on a fresh one.
+ * call is tried once more on a fresh one. While a group or a partition has no broker, a call is asked
+ * again for up to 5 s.
  */
 export class AdminSession {
   readonly #client: KafkaClient;
@@ -45,7 +49,7 @@ export class AdminSession {
 
   async #callOnce<T>(name: string, use: (admin: Admin) => Promise<T>): Promise<T> {
     this.#admin ??= this.#open();
-    return await withDeadline(name, callDeadlineMs, this.#admin.then(use));
+    return await withDeadline(name, callDeadlineMs, this.#admin.then(whenSettled(use)));
   }
 
   async #open(): Promise<Admin> {
@@ -63,4 +67,17 @@ export class AdminSession {
       () => {},
     );
   }
+}
+
+function whenSettled<T>(use: (admin: Admin) => Promise<T>): (admin: Admin) => Promise<T> {
+  return async (admin) => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await use(admin);
+      } catch (error) {
+        if (!isSettling(error) || tries >= settlingTriesMax) throw error;
+      }
+      await systemClock.sleep(settlingEveryMs);
+    }
+  };
 }

@@ -55,6 +55,21 @@ export function classifyKafkaError(error: unknown, details: object = {}): Instan
   });
 }
 
+/** A broker answered, and will know better in a moment. */
+const settlingTypes = new Set([
+  "NOT_COORDINATOR_FOR_GROUP",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "GROUP_LOAD_IN_PROGRESS",
+  "NOT_LEADER_FOR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+]);
+
+/** Whether a group or a partition has no broker right now, as after it was made or a broker went. */
+export function isSettling(error: unknown): boolean {
+  const { type } = rootOf(error) as { type?: string };
+  return settlingTypes.has(type ?? "");
+}
+
 function rowOf(root: unknown): ErrorRow {
   const { name, type, retriable } = root as { name?: string; type?: string; retriable?: boolean };
   if (name !== undefined && unavailableNames.has(name)) return coreErrors.kafkaUnavailable;

@@ -38,7 +38,10 @@ export class TopicAdmin {
     this.#session = session;
   }
 
-  /** Whether it was created; false: a topic of this name is there. */
+  /**
+   * Whether it was created; false: a topic of this name is there. Brokers may not know of it yet:
+   * kafkajs' own wait fails then, and the topic would seem to be an older one.
+   */
   create(spec: KafkaTopicSpec): Promise<boolean> {
     const config: ITopicConfig = {
       topic: spec.topic,
@@ -50,7 +53,7 @@ export class TopicAdmin {
       ],
     };
     return this.#session.call(`creating topic ${spec.topic}`, (admin) =>
-      admin.createTopics({ topics: [config], waitForLeaders: true, timeout: 10_000 }),
+      admin.createTopics({ topics: [config], waitForLeaders: false, timeout: 10_000 }),
     );
   }
 

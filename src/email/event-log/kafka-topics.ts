@@ -18,6 +18,7 @@ export async function createKafkaTopic(
 ): Promise<TopicReport> {
   const { topic, partitions } = spec;
   if (await admin.create(spec)) {
+    await describeVisible(admin, topic, partitions);
     return { topic, outcome: "created", partitions, differences: [] };
   }
   const state = await describeVisible(admin, topic, 1);
