@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+import type { EmailEvent } from "../../src/email/event.ts";
+import { findEngine } from "../support/engines.ts";
+import { codeEvent } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
+import type { ServiceRig } from "../support/service-rig.ts";
+import { openServiceRig } from "../support/service-rig.ts";
+
+const kafka = findEngine("kafka") ?? "";
+const redis = findEngine("redis") ?? "";
+const program = findEngine("instant") ?? "";
+const complete = kafka !== "" && redis !== "" && program !== "";
+
+/** Codes that live for an hour. */
+function hourCodes(count: number): EmailEvent[] {
+  return Array.from({ length: count }, () => {
+    const event = codeEvent();
+    const data = { code: "402817", expires_in: "1h" };
+    return {
+      ...event,
+      eventType: "verification_code",
+      data,
+      expiresAt: event.timestamp + 3_600_000,
+    };
+  });
+}
+
+/** The mails whose answer was being awaited: whether they were sent is in the server's hands. */
+async function findSubmitting(
+  rig: ServiceRig,
+  events: readonly EmailEvent[],
+): Promise<Set<string>> {
+  const records = await Promise.all(events.map(({ messageId }) => rig.ledger.find(messageId)));
+  const submitting = records.filter((record) => record?.state === "submitting");
+  return new Set(submitting.map((record) => record?.messageId ?? ""));
+}
+
+function sentTwice(rig: ServiceRig): string[] {
+  return [...rig.sink.countByMessageId()].filter(([, times]) => times > 1).map(([id]) => id);
+}
+
+describe.skipIf(!complete)("serve-email killed with SIGKILL", () => {
+  test("amid 10,000 codes: each is accepted, and none twice but those in `submitting`", async () => {
+    await using rig = await openServiceRig({ program, kafka, redis });
+    const events = hourCodes(10_000);
+    await rig.publish(events);
+    const first = rig.start(["serve-email"]);
+    await eventually("half are sent", () => rig.sink.acceptedTotal > 5000, 60_000);
+    await first.stop("SIGKILL");
+    const submitting = await findSubmitting(rig, events);
+    rig.start(["serve-email"]);
+    await rig.untilDrained();
+    expect(rig.sink.countByMessageId().size).toBe(events.length);
+    const twice = sentTwice(rig);
+    expect(twice.filter((id) => !submitting.has(id))).toEqual([]);
+    console.log(
+      `in submitting at the kill: ${submitting.size}, of them sent twice: ${twice.length}`,
+    );
+  }, 120_000);
+});
+
+describe.skipIf(!complete)("several serve-email processes of one group", () => {
+  test("send each mail once while one joins and one leaves", async () => {
+    await using rig = await openServiceRig({ program, kafka, redis });
+    const events = hourCodes(3000);
+    rig.sink.setBehaviour([{ at: "dot", does: { kind: "delay", ms: 20 } }]);
+    const [first] = [rig.start(["serve-email"]), rig.start(["serve-email"])];
+    await rig.publish(events);
+    await eventually("mails flow", () => rig.sink.acceptedTotal > 300, 60_000);
+    rig.start(["serve-email"]);
+    await eventually("more flow", () => rig.sink.acceptedTotal > 1000, 60_000);
+    expect(await first?.stop("SIGTERM")).toBe(0);
+    await rig.untilDrained();
+    expect(rig.sink.countByMessageId().size).toBe(events.length);
+    expect(sentTwice(rig)).toEqual([]);
+  }, 120_000);
+
+  test("lose and double nothing when all three are restarted one after the other", async () => {
+    await using rig = await openServiceRig({ program, kafka, redis });
+    const events = hourCodes(3000);
+    rig.sink.setBehaviour([{ at: "dot", does: { kind: "delay", ms: 20 } }]);
+    const running = [1, 2, 3].map(() => rig.start(["serve-email"]));
+    await rig.publish(events);
+    for (const old of running) {
+      const before = rig.sink.acceptedTotal;
+      await eventually("mails flow", () => rig.sink.acceptedTotal > before + 200, 60_000);
+      expect(await old.stop("SIGTERM")).toBe(0);
+      rig.start(["serve-email"]);
+    }
+    await rig.untilDrained();
+    expect(rig.sink.countByMessageId().size).toBe(events.length);
+    expect(sentTwice(rig)).toEqual([]);
+  }, 120_000);
+});
