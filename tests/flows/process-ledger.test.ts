@@ -1,0 +1,76 @@
+import { describe, expect, test } from "bun:test";
+import { findEngine } from "../support/engines.ts";
+import { welcomeEvent } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
+import type { OwnRedis } from "../support/own-redis.ts";
+import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
+import { openServiceRig, urlOf } from "../support/service-rig.ts";
+
+const kafka = findEngine("kafka") ?? "";
+const program = findEngine("instant") ?? "";
+const complete = kafka !== "" && program !== "" && hasRedisServer();
+
+async function read(url: string) {
+  const response = await fetch(url);
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+/** What becomes of 600 mails when the ledger goes in their middle and comes back. */
+async function loseLedger(
+  leave: (redis: OwnRedis) => void | Promise<void>,
+  comeBack: (redis: OwnRedis) => void | Promise<void>,
+): Promise<void> {
+  await using redis = await openOwnRedis();
+  await using rig = await openServiceRig({ program, kafka, redis: redis.url });
+  rig.sink.setBehaviour([{ at: "dot", does: { kind: "delay", ms: 20 } }]);
+  const worker = rig.start(["serve-email"]);
+  const url = await urlOf(worker, "Email service started");
+  const events = Array.from({ length: 600 }, () => welcomeEvent());
+  await rig.publish(events);
+  await eventually("mails flow", () => rig.sink.acceptedTotal > 100);
+  await leave(redis);
+  const reasonsOf = async () => {
+    const { status, body } = await read(`${url}/readyz`);
+    return status === 503 ? body["reasons"] : undefined;
+  };
+  expect(String(await eventually("it is not ready", reasonsOf))).toContain("Redis");
+  expect(await read(`${url}/health`)).toMatchObject({
+    status: 503,
+    body: { status: "unhealthy", redis: "disconnected", idempotency_records: null },
+  });
+  const paused = rig.sink.acceptedTotal;
+  await Bun.sleep(1500); // nothing may be sent meanwhile
+  expect(rig.sink.acceptedTotal).toBe(paused);
+  await comeBack(redis);
+  await rig.untilDrained();
+  const isReady = async () => (await read(`${url}/readyz`)).status === 200;
+  await eventually("it is ready again", isReady);
+  expect(rig.sink.countByMessageId().size).toBe(events.length);
+  expect([...rig.sink.countByMessageId().values()].filter((times) => times > 1)).toEqual([]);
+}
+
+describe.skipIf(!complete)("Redis amid a load of mails", () => {
+  test("stopped and started again: the worker pauses, says why, and sends each mail once", async () => {
+    await loseLedger(
+      (redis) => redis.stop(),
+      (redis) => redis.start(),
+    );
+  }, 90_000);
+
+  test("killed and started again with its append-only file: each mail once", async () => {
+    await loseLedger(
+      (redis) => redis.kill(),
+      (redis) => redis.start(),
+    );
+  }, 90_000);
+
+  test("frozen past the lease and thawed: each mail once", async () => {
+    await loseLedger(
+      (redis) => redis.freeze(),
+      async (redis) => {
+        await Bun.sleep(3000); // longer than the lease and the answer's time
+        redis.thaw();
+      },
+    );
+  }, 90_000);
+});
