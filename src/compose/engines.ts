@@ -52,7 +52,10 @@ export class Engines {
   eventLog(): Promise<EventLog> {
     return this.once("event log", async () => {
       const connection = kafkaConnection(this.config.kafka);
-      if (connection !== undefined) return openKafkaEventLog({ connection, log: this.log });
+      if (connection !== undefined) {
+        const { sessionTimeoutMs } = this.config.kafka;
+        return openKafkaEventLog({ connection, log: this.log, timings: { sessionTimeoutMs } });
+      }
       return openSqliteEventLog(await this.file("events"), { log: this.log });
     });
   }

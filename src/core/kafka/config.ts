@@ -1,5 +1,12 @@
 import type { ConfigValues } from "../config/field.ts";
-import { choiceField, flagField, listField, secretField, textField } from "../config/field.ts";
+import {
+  choiceField,
+  durationField,
+  flagField,
+  listField,
+  secretField,
+  textField,
+} from "../config/field.ts";
 import type { ConfigProblem } from "../config/parse.ts";
 import type { KafkaConnection } from "./connection.ts";
 
@@ -33,6 +40,13 @@ export const kafkaFields = {
     doc: "The user to log in as.",
   }),
   saslPassword: secretField({ name: "KAFKA_SASL_PASSWORD", doc: "The password of that user." }),
+  sessionTimeoutMs: durationField({
+    name: "KAFKA_SESSION_TIMEOUT",
+    fallback: "10s",
+    minMs: 1000,
+    maxMs: 300_000,
+    doc: "How long a serve-email that is silent stays in the group before others take over its partitions. The brokers bound it too (group.min.session.timeout.ms, 6s by default).",
+  }),
 } as const;
 
 export type KafkaConfig = ConfigValues<typeof kafkaFields>;
