@@ -16,7 +16,7 @@ export const stepBudgetSeconds = { check: 30, build: 30, engines: 150 } as const
 export const suites: readonly Suite[] = [
   { name: "unit", folder: "tests/unit", budgetSeconds: 30, needs: [] },
   { name: "adapters", folder: "tests/adapters", budgetSeconds: 180, needs: ["servers"] },
-  { name: "flows", folder: "tests/flows", budgetSeconds: 300, needs: ["servers"] },
+  { name: "flows", folder: "tests/flows", budgetSeconds: 300, needs: ["servers", "binary"] },
   {
     name: "binary",
     folder: "tests/binary",
