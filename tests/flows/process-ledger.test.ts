@@ -19,8 +19,9 @@ async function read(url: string) {
 async function loseLedger(
   leave: (redis: OwnRedis) => void | Promise<void>,
   comeBack: (redis: OwnRedis) => void | Promise<void>,
+  options: { readonly persistent: boolean } = { persistent: true },
 ): Promise<void> {
-  await using redis = await openOwnRedis();
+  await using redis = await openOwnRedis(options);
   await using rig = await openServiceRig({ program, kafka, redis: redis.url });
   rig.sink.setBehaviour([{ at: "dot", does: { kind: "delay", ms: 20 } }]);
   const worker = rig.start(["serve-email"]);
@@ -61,6 +62,14 @@ describe.skipIf(!complete)("Redis amid a load of mails", () => {
     await loseLedger(
       (redis) => redis.kill(),
       (redis) => redis.start(),
+    );
+  }, 90_000);
+
+  test("killed and started again empty: what was not committed comes again, and each mail once", async () => {
+    await loseLedger(
+      (redis) => redis.kill(),
+      (redis) => redis.start(),
+      { persistent: false },
     );
   }, 90_000);
 
