@@ -12,6 +12,7 @@ const homes = {
   "bun:sqlite": "src/core/sqlite/",
   pino: "src/core/log.ts",
   commander: "src/main.ts",
+  "prom-client": "src/core/metrics.ts",
 } as const;
 
 export const clientsRule: Rule = {

@@ -2,11 +2,13 @@ import { systemClock } from "../core/clock.ts";
 import { errorMessage } from "../core/errors.ts";
 import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
+import { Metrics } from "../core/metrics.ts";
 import type { Running } from "../core/run-until-signal.ts";
 import { addInboxRoutes } from "../email/inbox-routes.ts";
 import { createOpsApp } from "../email/ops-routes.ts";
 import { topicSpecs } from "../email/topics.ts";
 import { EmailWorker } from "../email/worker.ts";
+import { createWorkerMetrics } from "../email/worker-metrics.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
 
@@ -21,42 +23,17 @@ export async function startServeEmail(
   log: Log,
   authUrl = `http://localhost:${engines.config.auth.port}`,
 ): Promise<StartedEmailService> {
-  const { config } = engines;
-  const { topics, email } = config;
-  const [eventLog, ledger, mailer] = await Promise.all([
-    engines.eventLog(),
-    engines.ledger(),
-    engines.mailer(),
-  ]);
-  if (config.kafka.brokers === undefined) {
-    await eventLog.createTopics(topicSpecs(topics), { grow: false });
-  }
-  const worker = new EmailWorker({
-    eventLog,
-    ledger,
-    mailer,
-    ...(await composeDelivery(engines, log)),
-    clock: systemClock,
-    log,
-    settings: {
-      eventsTopic: topics.events,
-      deadLetterTopic: topics.deadLetters,
-      group: topics.group,
-      drainMs: email.drainMs,
-      poisonMax: email.poisonMax,
-    },
-    onFailed: (error) => {
-      log.error({ error: errorMessage(error) }, "Consumption cannot go on");
-      fail();
-    },
-  });
-  const app = createOpsApp({
-    log,
-    ledger,
-    reasonsHeld: () => worker.reasonsHeld,
-    now: systemClock.now,
-  });
-  if (config.app.emailMode === "log") {
+  const { app: appConfig, email, topics } = engines.config;
+  const metrics = new Metrics();
+  const worker = await openWorker(engines, { metrics, log, fail });
+  const [eventLog, ledger, mailer] = [
+    await engines.eventLog(),
+    await engines.ledger(),
+    await engines.mailer(),
+  ];
+  const reasonsHeld = () => worker.reasonsHeld;
+  const app = createOpsApp({ log, ledger, reasonsHeld, now: systemClock.now, metrics });
+  if (appConfig.emailMode === "log") {
     addInboxRoutes(app, { inbox: await engines.inbox(), authUrl });
   }
   const server = openHttpServer({
@@ -81,4 +58,47 @@ export async function startServeEmail(
     "Email service started",
   );
   return { url };
+}
+
+interface WorkerParts {
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly fail: () => void;
+}
+
+/** The embedded log has its topics made; a Kafka's are made by create-topics. */
+async function openWorker(
+  engines: Engines,
+  { metrics, log, fail }: WorkerParts,
+): Promise<EmailWorker> {
+  const { topics, email, kafka } = engines.config;
+  const eventLog = await engines.eventLog();
+  if (kafka.brokers === undefined) {
+    await eventLog.createTopics(topicSpecs(topics), { grow: false });
+  }
+  const worker: EmailWorker = new EmailWorker({
+    eventLog,
+    ledger: await engines.ledger(),
+    mailer: await engines.mailer(),
+    ...(await composeDelivery(engines, log)),
+    clock: systemClock,
+    log,
+    settings: {
+      eventsTopic: topics.events,
+      deadLetterTopic: topics.deadLetters,
+      group: topics.group,
+      drainMs: email.drainMs,
+      poisonMax: email.poisonMax,
+    },
+    onFailed: (error) => {
+      log.error({ error: errorMessage(error) }, "Consumption cannot go on");
+      fail();
+    },
+    onOutcome: createWorkerMetrics({
+      metrics,
+      worker: () => worker,
+      lag: () => eventLog.lag(topics.events, topics.group),
+    }),
+  });
+  return worker;
 }

@@ -50,6 +50,15 @@ export class Holds {
     return [...breakers, this.#guard.reason].filter((reason) => reason !== undefined);
   }
 
+  /** By part: whether delivery waits for it. */
+  get held(): Readonly<Record<"smtp" | "ledger" | "poison", boolean>> {
+    return {
+      smtp: this.#smtp.state.kind === "open",
+      ledger: this.#ledger.state.kind === "open",
+      poison: this.#guard.reason !== undefined,
+    };
+  }
+
   /** What is wrong with the server while it is known to be down. */
   get down(): ServerDown | undefined {
     return this.#smtp.state.kind === "open" ? this.#down : undefined;

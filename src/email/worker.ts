@@ -71,6 +71,11 @@ export class EmailWorker implements Service {
     return trouble === undefined ? this.#holds.reasons : [...this.#holds.reasons, trouble];
   }
 
+  /** By part: whether delivery waits for it. */
+  get held(): Holds["held"] {
+    return this.#holds.held;
+  }
+
   get subscription(): Subscription | undefined {
     return this.#subscription;
   }

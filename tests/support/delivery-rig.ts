@@ -38,6 +38,7 @@ export interface DeliveryRigOptions {
   readonly outageHoldMs?: number;
   /** Called with the kind of outcome that ended a record. */
   readonly onEnd?: (kind: DeliveryOutcome["kind"]) => void;
+  readonly onOutcome?: (outcome: DeliveryOutcome) => void;
   /** 0, the default: no guard. */
   readonly poisonMax?: number;
   readonly resendAmbiguous?: readonly EmailEvent["eventType"][];
@@ -92,6 +93,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       pipeline,
       heldOutcomes: () => held.held,
       onOutcome: (outcome) => {
+        options.onOutcome?.(outcome);
         if (isFinished(outcome) || outcome.kind === "dead_letter") options.onEnd?.(outcome.kind);
       },
       settings: {

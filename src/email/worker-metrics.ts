@@ -1,0 +1,101 @@
+import { withDeadline } from "../core/deadline.ts";
+import { isInstantError } from "../core/errors.ts";
+import type { Metrics } from "../core/metrics.ts";
+import type { PartitionLag } from "./event-log/event-log.ts";
+import type { DeliveryOutcome } from "./outcome.ts";
+import type { EmailWorker } from "./worker.ts";
+
+export interface WorkerMetricsDeps {
+  readonly metrics: Metrics;
+  readonly worker: () => EmailWorker | undefined;
+  readonly lag: () => Promise<readonly PartitionLag[]>;
+}
+
+const lagDeadlineMs = 2000;
+
+/**
+ * What the worker tells Prometheus. Returns what to call with each outcome. `ambiguous` counts the
+ * mails whose answer was lost after the content: each is one to look at.
+ */
+export function createWorkerMetrics(deps: WorkerMetricsDeps): (outcome: DeliveryOutcome) => void {
+  const { metrics, worker } = deps;
+  const outcomes = metrics.counter({
+    name: "instant_email_outcomes_total",
+    help: "Runs of the pipeline by what came of them.",
+    labels: ["outcome"],
+  });
+  const letters = metrics.counter({
+    name: "instant_email_dead_letters_total",
+    help: "Records moved to the dead-letter topic, by class.",
+    labels: ["class"],
+  });
+  const ambiguous = metrics.counter({
+    name: "instant_email_ambiguous_total",
+    help: "Mails whose answer was lost after the content.",
+  });
+  metrics.gauge(
+    {
+      name: "instant_email_held",
+      help: "1 while delivery waits for this part.",
+      labels: ["part"],
+    },
+    (set) => {
+      for (const [part, isHeld] of Object.entries(worker()?.held ?? {}))
+        set(isHeld ? 1 : 0, { part });
+    },
+  );
+  metrics.gauge(
+    { name: "instant_email_in_flight", help: "Records that are being handled now." },
+    (set) => set(worker()?.subscription?.stats.inFlight ?? 0),
+  );
+  addLag(deps);
+  return (outcome) => {
+    outcomes.add({ outcome: outcome.kind });
+    if (outcome.kind === "dead_letter") letters.add({ class: outcome.letter.class });
+    if (outcome.kind === "retry" && outcome.why === "ambiguous") ambiguous.add();
+  };
+}
+
+/** Asked once for both gauges; a log that is away leaves them out. */
+function addLag({ metrics, lag }: WorkerMetricsDeps): void {
+  let asking: Promise<readonly PartitionLag[]> | undefined;
+  const ask = () => {
+    asking ??= findLag(lag).finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  };
+  metrics.gauge(
+    {
+      name: "instant_email_lag_records",
+      help: "Records that the group has not finished, by partition.",
+      labels: ["partition"],
+    },
+    async (set) => {
+      for (const { partition, records } of await ask()) set(records, labelsOf(partition));
+    },
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_lag_seconds",
+      help: "Age of the oldest record that the group has not finished, by partition.",
+      labels: ["partition"],
+    },
+    async (set) => {
+      for (const { partition, seconds } of await ask()) set(seconds, labelsOf(partition));
+    },
+  );
+}
+
+async function findLag(lag: WorkerMetricsDeps["lag"]): Promise<readonly PartitionLag[]> {
+  try {
+    return await withDeadline("asking the lag", lagDeadlineMs, lag());
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+    return [];
+  }
+}
+
+function labelsOf(partition: number) {
+  return { partition: String(partition) };
+}

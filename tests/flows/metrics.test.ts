@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+import { Metrics } from "../../src/core/metrics.ts";
+import type { EmailWorker } from "../../src/email/worker.ts";
+import { createWorkerMetrics } from "../../src/email/worker-metrics.ts";
+import { openDeliveryRig } from "../support/delivery-rig.ts";
+import { welcomeEvent } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
+
+test("the metrics count outcomes and dead letters, and show what delivery waits for and the lag", async () => {
+  const metrics = new Metrics();
+  let worker: EmailWorker | undefined;
+  const onOutcome = createWorkerMetrics({
+    metrics,
+    worker: () => worker,
+    lag: () => rig.eventLog.lag(rig.eventsTopic, rig.group),
+  });
+  await using rig = await openDeliveryRig({ onOutcome });
+  worker = await rig.startWorker();
+  const linesOf = async () => (await metrics.render()).split("\n");
+  rig.sink.setBehaviour([
+    { at: "rcpt", recipient: "^bad@", does: { kind: "reply", text: "550 5.1.1 unknown" } },
+    { at: "dot", recipient: "^lost@", does: { kind: "drop" } },
+  ]);
+  for (const name of ["good", "bad", "lost"]) {
+    await rig.publish(welcomeEvent({ recipient: `${name}@example.com` }));
+  }
+  await rig.untilDrained();
+  expect(await linesOf()).toEqual(
+    expect.arrayContaining([
+      'instant_email_outcomes_total{outcome="accepted"} 1',
+      'instant_email_dead_letters_total{class="rejected"} 1',
+      'instant_email_dead_letters_total{class="ambiguous"} 1',
+      "instant_email_ambiguous_total 1",
+      'instant_email_held{part="smtp"} 0',
+      'instant_email_lag_records{partition="0"} 0',
+      'instant_email_lag_seconds{partition="0"} 0',
+    ]),
+  );
+  await rig.sink.refuse();
+  await rig.publish(welcomeEvent());
+  await eventually("the metrics show that delivery waits", async () =>
+    (await linesOf()).includes('instant_email_held{part="smtp"} 1'),
+  );
+  expect((await linesOf()).some((line) => /lag_records\{partition="\d"\} 1/.test(line))).toBe(true);
+});
