@@ -4,6 +4,7 @@ import type { Log } from "../core/log.ts";
 import type { RedisClient } from "../core/redis/client.ts";
 import { openRedis } from "../core/redis/client.ts";
 import { resolveRedis } from "../core/redis/config.ts";
+import { warnOfEviction } from "../core/redis/eviction.ts";
 import type { ServiceGroup } from "../core/service.ts";
 import { resolveSmtp } from "../core/smtp/config.ts";
 import type { SqliteDatabase } from "../core/sqlite/database.ts";
@@ -87,7 +88,11 @@ export class Engines {
   async redis(): Promise<RedisClient | undefined> {
     const connection = resolveRedis(this.config.redis, []);
     if (connection === undefined) return undefined;
-    return this.once("redis", () => openRedis({ connection, log: this.log }));
+    return this.once("redis", async () => {
+      const redis = await openRedis({ connection, log: this.log });
+      await warnOfEviction(redis, this.log);
+      return redis;
+    });
   }
 
   file(name: EmbeddedFile): Promise<SqliteDatabase> {
