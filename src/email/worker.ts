@@ -67,8 +67,12 @@ export class EmailWorker implements Service {
 
   /** Why no mail starts now; empty when mails flow. For `/readyz`. */
   get reasonsHeld(): readonly string[] {
-    const trouble = this.#subscription?.stats.trouble;
-    return trouble === undefined ? this.#holds.reasons : [...this.#holds.reasons, trouble];
+    const { reasons } = this.#holds;
+    const isLedgerAway = this.#deps.ledger.connection === "disconnected";
+    const idle = reasons.length === 0 && isLedgerAway ? ["Redis is not connected"] : [];
+    return [...reasons, ...idle, this.#subscription?.stats.trouble].filter(
+      (reason) => reason !== undefined,
+    );
   }
 
   /** By part: whether delivery waits for it. */

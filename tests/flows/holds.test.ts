@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 import { codeEvent, welcomeEvent } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
+import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
 
 const poison = { key: null, value: new TextEncoder().encode("{"), headers: [] };
 
@@ -43,6 +44,19 @@ describe("delivery is held as a whole", () => {
     expect((await rig.letters()).length).toBeLessThanOrEqual(5);
     const lag = await rig.eventLog.lag(rig.eventsTopic, rig.group);
     expect(lag.reduce((sum, { records }) => sum + records, 0)).toBeGreaterThan(30);
+  });
+
+  test.skipIf(!hasRedisServer())("by a Redis that is away, also while no mail comes", async () => {
+    await using redis = await openOwnRedis();
+    await using rig = await openDeliveryRig({ redis: redis.url });
+    const worker = await rig.startWorker();
+    await redis.stop();
+    await eventually(
+      "the worker says so",
+      () => worker.reasonsHeld[0] === "Redis is not connected",
+    );
+    await redis.start();
+    await eventually("nothing holds it", () => worker.reasonsHeld.length === 0);
   });
 
   test("not by poison among good mails", async () => {
