@@ -11,7 +11,7 @@ import { emailSecret } from "./secrets.ts";
 export interface Delivery {
   readonly pipeline: Pipeline;
   /** Known outcomes that wait to be written to the ledger. */
-  readonly heldOutcomes: () => number;
+  readonly heldOutcomes: HeldOutcomes;
 }
 
 /** The pipeline on the engines: the same in the worker and in the direct path. */
@@ -44,7 +44,7 @@ export async function composeDelivery(engines: Engines, log: Log): Promise<Deliv
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
   });
-  return { pipeline, heldOutcomes: () => held.held };
+  return { pipeline, heldOutcomes: held };
 }
 
 function resendTypes(names: readonly string[]): ReadonlySet<EventType> {

@@ -4,13 +4,14 @@ import { Breaker } from "../core/flow/breaker.ts";
 import type { Log } from "../core/log.ts";
 import { DeferralStreak } from "./deferral-streak.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
+import type { HeldOutcomes } from "./ledger/held-outcomes.ts";
 import type { Mailer, ServerDown } from "./mailer/mailer.ts";
 import { PoisonGuard } from "./poison-guard.ts";
 
 export interface HoldsDeps {
   readonly ledger: DeliveryLedger;
   /** Known outcomes that wait to be written to the ledger: they go first. */
-  readonly heldOutcomes: () => number;
+  readonly heldOutcomes: Pick<HeldOutcomes, "held" | "onHolding">;
   readonly mailer: Mailer;
   readonly clock: Clock;
   readonly log: Log;
@@ -40,6 +41,8 @@ export class Holds {
     this.#smtp = this.#breaker("SMTP server", [1000, 5000], (signal) => this.#probeSmtp(signal));
     this.#ledger = this.#breaker("Delivery ledger", [250, 2000], () => this.#probeLedger());
     this.#guard = new PoisonGuard(deps.poisonMax);
+    // Mails may all be waiting for their outcome to be written; then none asks the ledger itself.
+    deps.heldOutcomes.onHolding((reason) => this.ledgerAway(reason));
   }
 
   /** Empty when mails flow. */
@@ -137,7 +140,7 @@ export class Holds {
   async #probeLedger(): Promise<string | undefined> {
     try {
       await this.#deps.ledger.ping({ deadlineMs: ledgerPingDeadlineMs });
-      const held = this.#deps.heldOutcomes();
+      const held = this.#deps.heldOutcomes.held;
       return held === 0 ? undefined : `${held} outcomes are being written to the ledger`;
     } catch (error) {
       if (!isInstantError(error)) throw error;

@@ -10,6 +10,7 @@ import { replayCountOf } from "./dead-letters/letter.ts";
 import type { EventLog, LogRecord, Subscription } from "./event-log/event-log.ts";
 import { Holds } from "./holds.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
+import type { HeldOutcomes } from "./ledger/held-outcomes.ts";
 import type { Mailer } from "./mailer/mailer.ts";
 import type { DeadLetterCause, DeliveryOutcome, WaitingOutcome } from "./outcome.ts";
 import { isFinished, isPoison } from "./outcome.ts";
@@ -19,7 +20,7 @@ import { releaseClaim } from "./settlement.ts";
 export interface WorkerDeps extends BuryDeps {
   readonly eventLog: EventLog;
   readonly ledger: DeliveryLedger;
-  readonly heldOutcomes: () => number;
+  readonly heldOutcomes: Pick<HeldOutcomes, "held" | "onHolding">;
   readonly mailer: Mailer;
   readonly pipeline: Pipeline;
   readonly clock: Clock;

@@ -32,7 +32,7 @@ test("a dead letter that is not acknowledged holds its record back, and is writt
       if (isDeaf) refused += 1;
       return isDeaf;
     }),
-    heldOutcomes: () => 0,
+    heldOutcomes: { held: 0, onHolding: () => {} },
     clock: systemClock,
     log: silentLog,
     settings: {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 import { codeEvent, welcomeEvent } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
-import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
+import { hasRedisServer, openOwnRedis, openRedisAt } from "../support/own-redis.ts";
 
 const poison = { key: null, value: new TextEncoder().encode("{"), headers: [] };
 
@@ -58,6 +58,27 @@ describe("delivery is held as a whole", () => {
     await redis.start();
     await eventually("nothing holds it", () => worker.reasonsHeld.length === 0);
   });
+
+  test.skipIf(!hasRedisServer())(
+    "by outcomes that a full Redis does not take, when no mail is left to ask it",
+    async () => {
+      await using redis = await openOwnRedis();
+      await using admin = await openRedisAt(redis.url);
+      await using rig = await openDeliveryRig({ redis: redis.url, replyTimeoutMs: 5000 });
+      rig.sink.misbehave({ at: "dot", does: { kind: "delay", ms: 500 } });
+      const worker = await rig.startWorker();
+      const events = Array.from({ length: 20 }, () => welcomeEvent()); // as many as may run at once
+      for (const event of events) await rig.publish(event);
+      await eventually("all connections wait", () => rig.sink.reachedTotal.dot === 10);
+      await admin.run((client) => client.config("SET", "maxmemory", "1"));
+      await eventually("the worker holds", () => worker.reasonsHeld[0]?.includes("maxmemory"));
+      expect(worker.held).toMatchObject({ ledger: true });
+      await admin.run((client) => client.config("SET", "maxmemory", "0"));
+      await rig.untilDrained();
+      expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
+      await eventually("nothing holds it", () => worker.reasonsHeld.length === 0);
+    },
+  );
 
   test("not by poison among good mails", async () => {
     await using rig = await openDeliveryRig({ poisonMax: 5 });

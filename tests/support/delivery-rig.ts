@@ -91,7 +91,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       log,
       clock: systemClock,
       pipeline,
-      heldOutcomes: () => held.held,
+      heldOutcomes: held,
       onOutcome: (outcome) => {
         options.onOutcome?.(outcome);
         if (isFinished(outcome) || outcome.kind === "dead_letter") options.onEnd?.(outcome.kind);

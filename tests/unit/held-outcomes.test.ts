@@ -142,3 +142,19 @@ test("a programmer's error is not held", async () => {
   await expect(outcomes.record(claimOf(1), change)).rejects.toThrow("no such change");
   expect(outcomes.held).toBe(0);
 });
+
+test("who asked is told the reason once, each time that holding begins", async () => {
+  const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
+  const outcomes = new HeldOutcomes({ ledger, log: silentLog, clock });
+  const reasons: string[] = [];
+  outcomes.onHolding((reason) => reasons.push(reason));
+  for (const holding of [1, 2]) {
+    ledger.away = true;
+    const recorded = [1, 2].map((id) => outcomes.record(claimOf(id), change));
+    await clock.advance(1000);
+    expect(reasons).toHaveLength(holding);
+    ledger.away = false;
+    await clock.advance(2000);
+    await Promise.all(recorded);
+  }
+});

@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
-import { InstantError, isInstantError } from "../../core/errors.ts";
+import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { AdvanceOutcome, Claim, DeliveryLedger, LedgerChange } from "./delivery-ledger.ts";
 import { ledgerErrors } from "./error-codes.ts";
@@ -26,14 +26,15 @@ export interface HeldOutcomesOptions {
  * Writes what is known about a mail however long the ledger is away: it would be forgotten else,
  * and asked about again.
  *
- * Empty: outcomes go straight to the ledger. Holding: one or more (10,000 at most) wait here; the
- * oldest is tried after 100, 200, 400 … up to 1000 ms, for ever, and when it is written the others
+ * Empty: outcomes go straight to the ledger. Holding: one or more (10,000 at most) wait here, and
+ * whoever asked by `onHolding` is told, once; the oldest is tried after 100, 200, 400 … up to 1000 ms, for ever, and when it is written the others
  * follow. Who claims should wait until nothing is held. Given up: `flush` did not get rid of them in
  * time; their callers are told, the log names them.
  */
 export class HeldOutcomes {
   readonly #options: HeldOutcomesOptions;
   readonly #clock: Clock;
+  readonly #listeners: ((reason: string) => void)[] = [];
   #waiting: Held[] = [];
   #writing: Promise<void> | undefined;
   #givenUp = new AbortController();
@@ -47,6 +48,11 @@ export class HeldOutcomes {
     return this.#waiting.length;
   }
 
+  /** `listener` hears why, each time that holding begins. */
+  onHolding(listener: (reason: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
   /** Resolves once written. Throws `ledger_unavailable` when 10,000 are held, or given up. */
   async record(claim: Claim, change: LedgerChange): Promise<AdvanceOutcome> {
     try {
@@ -55,7 +61,7 @@ export class HeldOutcomes {
       if (!isAway(error) || this.#waiting.length >= heldMax) throw error;
       const held: Held = { claim, change, settled: Promise.withResolvers() };
       this.#waiting.push(held);
-      this.#writing ??= this.#writeUntilEmpty();
+      this.#writing ??= this.#writeUntilEmpty(errorMessage(error));
       return held.settled.promise;
     }
   }
@@ -73,10 +79,11 @@ export class HeldOutcomes {
     return false;
   }
 
-  async #writeUntilEmpty(): Promise<void> {
+  async #writeUntilEmpty(reason: string): Promise<void> {
     const { log } = this.#options;
     const { signal } = this.#givenUp;
-    log.warn({}, "Holding outcomes until the ledger is back");
+    log.warn({ reason }, "Holding outcomes until the ledger is back");
+    for (const listener of this.#listeners) listener(reason);
     let delayMs = retryDelayMsMin;
     while (this.#waiting.length > 0) {
       await this.#clock.sleep(delayMs, signal);
