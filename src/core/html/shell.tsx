@@ -6,48 +6,67 @@ import shellStyles from "./shell.css" with { type: "text" };
 
 export interface ShellOptions {
   readonly title: string;
-  /** Styles and a script of the page's own, put into it under the nonce. */
+  /** 200 when left out. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The path of the page's icon, an SVG. */
+  readonly icon?: string;
+  /** Styles of the page's own, and scripts, each a module; put into it under the nonce. */
   readonly styles?: string;
-  readonly script?: string;
-  readonly body: (nonce: string) => JSX.Element;
+  readonly scripts?: readonly string[];
+  readonly body: () => JSX.Element;
 }
 
 /**
  * A whole page that needs nothing from elsewhere, under a policy that runs and shows only what the
- * page itself carries (a fresh nonce a page); it may frame and ask its own origin alone.
+ * page itself carries (a fresh nonce a page); it may frame, ask and show images of its own origin
+ * alone. Its forms tell this origin, and no other, where they come from.
  */
 export function pageResponse(options: ShellOptions): Response {
   const nonce = randomToken(16);
+  const { title, icon, styles = "", scripts = [] } = options;
   const page = (
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width,initial-scale=1" />
-        <title>{options.title}</title>
-        <Style nonce={nonce}>{shellStyles + (options.styles ?? "")}</Style>
+        <title>{title}</title>
+        {icon !== undefined && <link rel="icon" type="image/svg+xml" href={icon} />}
+        <Style nonce={nonce}>{shellStyles + styles}</Style>
       </head>
       <body>
-        {options.body(nonce)}
-        {options.script !== undefined && <script nonce={nonce}>{raw(options.script)}</script>}
+        {options.body()}
+        {scripts.map((script) => (
+          <script type="module" nonce={nonce}>
+            {raw(script)}
+          </script>
+        ))}
       </body>
     </html>
   );
   return new Response(`<!doctype html>${page.toString()}`, {
-    headers: {
-      "Content-Type": "text/html; charset=utf-8",
-      "Cache-Control": "no-store",
-      "Content-Security-Policy": [
-        "default-src 'none'",
-        `style-src 'nonce-${nonce}'`,
-        `script-src 'nonce-${nonce}'`,
-        "connect-src 'self'",
-        "frame-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-      ].join("; "),
-    },
+    status: options.status ?? 200,
+    headers: { ...options.headers, ...headers(nonce) },
   });
+}
+
+function headers(nonce: string): Record<string, string> {
+  return {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin", // without a referrer browsers call a form's origin "null"
+    "Content-Security-Policy": [
+      "default-src 'none'",
+      `style-src 'nonce-${nonce}'`,
+      `script-src 'nonce-${nonce}'`,
+      "connect-src 'self'",
+      "img-src 'self'",
+      "frame-src 'self'",
+      "form-action 'self'",
+      "base-uri 'none'",
+      "frame-ancestors 'none'",
+    ].join("; "),
+  };
 }
 
 function Style({ nonce, children }: { readonly nonce: string; readonly children: Child }) {

@@ -19,7 +19,7 @@ export function inboxPage({ inbox, authUrl }: InboxPageOptions, openId?: number)
   return pageResponse({
     title: mails.length === 0 ? "Inbox" : `Inbox (${inbox.count()})`,
     styles,
-    script,
+    scripts: [script],
     body: () => (
       <main data-newest={newest} class={openId === undefined ? "" : "reading"}>
         <header class="top">

@@ -1,0 +1,37 @@
+// <wait-for seconds="42" then="reload">: what is inside cannot be sent until the time is over. An
+// element with data-words, in which {left} stands for the time, tells how long that is. A screen
+// reader is not told each second: it reads the words when it comes by.
+class WaitFor extends HTMLElement {
+  connectedCallback() {
+    this.endsAt = performance.now() + Number(this.getAttribute("seconds")) * 1000;
+    this.timer = setInterval(() => this.tick(), 250);
+    this.tick();
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.timer);
+  }
+
+  tick() {
+    const left = Math.ceil((this.endsAt - performance.now()) / 1000);
+    const words = this.querySelector("[data-words]");
+    if (left > 0) {
+      for (const button of this.querySelectorAll("button")) button.ariaDisabled = "true";
+      if (words) words.textContent = words.dataset.words.replace("{left}", clock(left));
+      return;
+    }
+    clearInterval(this.timer);
+    for (const button of this.querySelectorAll("button")) button.ariaDisabled = null;
+    if (words) words.textContent = "";
+    if (this.getAttribute("then") === "reload") location.reload();
+  }
+}
+
+function clock(seconds) {
+  const two = (count) => String(count).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const rest = two(seconds % 60);
+  return hours > 0 ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
+}
+
+customElements.define("wait-for", WaitFor);
