@@ -8,7 +8,7 @@ const program = new Command("instant")
   .description("Passwordless sign-in by e-mail code, and the e-mail service behind it.")
   .version(packageJson.version)
   .option("--env-file <file>", "read variables from a file; the environment's own win")
-  .showHelpAfterError("(instant --help lists the commands)")
+  .showHelpAfterError("(add --help to see what there is)")
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : exitUsage);
   });
@@ -66,11 +66,11 @@ program
 program
   .command("replay-dlq")
   .description("put dead letters back on the topic they came from")
-  .option("--from-offset [offset]", "first dead letter to look at; without a value the oldest")
+  .option("--from-offset [offset]", "first dead letter to look at (default: the oldest)")
   .option("--to-offset <offset>", "look at dead letters before this offset")
   .option("--partition <number>", "look at one partition of the dead-letter topic")
   .option("--since <time>", "failed at or after this time (2026-01-31T12:00:00Z, or 2h ago: 2h)")
-  .option("--class <classes>", "of these classes, separated by commas")
+  .option("--class <classes>", "of these classes, separated by commas; a wrong one lists them all")
   .option("--id <message_id>", "of this message_id")
   .option("--recipient <address>", "to this address")
   .option("--limit <count>", "put back at most so many")
@@ -78,7 +78,7 @@ program
   .option("--max-replays <count>", "leave letters that were replayed this often (default 3)")
   .option("--include-forgotten", "take too_old letters: they may have been sent before")
   .option("--restart", "begin anew instead of continuing an unfinished replay")
-  .option("--dry-run", "only show what would be put back")
+  .option("--dry-run", "only show what would be put back, the first 20 one by one")
   .option("--yes", "do not ask; needed when no terminal is there to ask on")
   .option("--json", "print the report as JSON")
   .action((options) =>

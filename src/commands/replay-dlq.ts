@@ -10,7 +10,13 @@ import type { ReplayDeps } from "../email/dead-letters/replay.ts";
 import { moveLetters, planReplay } from "../email/dead-letters/replay.ts";
 import type { ReplayPlace } from "../email/dead-letters/replay-place.ts";
 import { ReplayPlaceFile } from "../email/dead-letters/replay-place.ts";
-import { histogramJson, histogramLines, replayTotal } from "../email/dead-letters/replay-report.ts";
+import {
+  histogramJson,
+  histogramLines,
+  letterJson,
+  letterLines,
+  replayTotal,
+} from "../email/dead-letters/replay-report.ts";
 import type { ParsedReplayFlags, ReplayFlags } from "./replay-flags.ts";
 import { parseReplayFlags } from "./replay-flags.ts";
 import { exitUsage } from "./run-command.ts";
@@ -55,13 +61,16 @@ interface ReplayRun {
 async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
   const { flags, parsed, place, placeFile, say } = run;
   const { selection, limit, perSecond } = parsed;
-  const histogram = await planReplay(deps, { selection, place, limit });
+  const { histogram, first } = await planReplay(deps, { selection, place, limit });
   const total = replayTotal(histogram);
   if (histogram.size > 0) say(`\n${histogramLines(histogram).join("\n")}\n`);
   if (flags.dryRun || total === 0) {
+    if (total > 0) say(letterLines(first).join("\n"));
+    if (total > first.length) say(`  … and ${total - first.length} more`);
     say(total === 0 ? "Nothing to put back" : `Would put back ${total} (--dry-run)`);
     if (total === 0) placeFile.remove();
-    report(flags, { dryRun: flags.dryRun ?? false, classes: histogramJson(histogram), total });
+    const letters = first.map(letterJson);
+    report(flags, { dryRun: true, classes: histogramJson(histogram), total, letters });
     return 0;
   }
   if (!flags.yes && !(await confirmed(total, deps.eventsTopic))) return exitUsage;

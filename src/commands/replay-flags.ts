@@ -47,10 +47,6 @@ export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayF
     problems.push({ name, problem: `must be a whole number from ${min}; for example ${name} 10` });
     return undefined;
   };
-  if (flags.fromOffset === undefined) {
-    const problem = "is needed: without a value it begins at the oldest dead letter";
-    problems.push({ name: "--from-offset", problem });
-  }
   const from = flags.fromOffset === true ? undefined : flags.fromOffset;
   const parsed: ParsedReplayFlags = {
     fromOffset: whole("--from-offset", from, 0),

@@ -35,6 +35,7 @@ export async function startServeAuth(
   const server = openHttpServer({
     name: "sign-in API",
     fetch: app.fetch,
+    portVariable: "AUTH_SERVICE_PORT",
     hostname: config.auth.bind,
     port: config.auth.port,
     log,

@@ -39,6 +39,7 @@ export async function startServeEmail(
   const server = openHttpServer({
     name: "operations pages",
     fetch: app.fetch,
+    portVariable: "EMAIL_SERVICE_PORT",
     hostname: email.serviceBind,
     port: email.servicePort,
     log,

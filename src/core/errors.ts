@@ -29,8 +29,9 @@ export class InstantError extends Error {
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(row: ErrorRow, context: ErrorContext = {}) {
-    const message =
-      context.detail === undefined ? row.meaning : `${row.meaning}: ${context.detail}`;
+    const { detail } = context;
+    const separator = detail?.startsWith("\n") ? ":" : ": ";
+    const message = detail === undefined ? row.meaning : `${row.meaning}${separator}${detail}`;
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
     this.row = row;
     this.detail = context.detail;

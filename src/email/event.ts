@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { emailAddressBound, parseMailbox } from "../core/email-address.ts";
 import { parseGoDuration } from "../core/go-duration.ts";
+import { fieldErrors } from "../core/http/field-errors.ts";
 
 /**
  * The event: what a service asks for when it wants a mail sent, as JSON on the log (the guide).
@@ -97,13 +98,13 @@ export function decodeEmailEvent(value: Uint8Array | null): DecodedEvent {
   }
   const json = parseJson(value);
   if (json === undefined) return poison("malformed", "the value is not JSON in UTF-8");
-  const envelope = envelopeSchema.safeParse(json);
+  const envelope = envelopeSchema.safeParse(json, { reportInput: true });
   if (!envelope.success) return poison("malformed", firstIssue(envelope.error), idOf(json));
   const wire = envelope.data;
   if (!isEventType(wire.event_type)) {
     return poison("unknown_type", `no such event_type: ${wire.event_type}`, wire.message_id);
   }
-  const data = dataSchemas[wire.event_type].safeParse(wire.data);
+  const data = dataSchemas[wire.event_type].safeParse(wire.data, { reportInput: true });
   if (!data.success) {
     return poison("invalid_data", `data.${firstIssue(data.error)}`, wire.message_id);
   }
@@ -153,9 +154,8 @@ function parseJson(value: Uint8Array): unknown {
 }
 
 function firstIssue(error: z.ZodError): string {
-  const issue = error.issues[0];
-  const path = issue?.path.map(String).join(".") ?? "";
-  return path === "" ? (issue?.message ?? "not valid") : `${path}: ${issue?.message}`;
+  const { field = "", message = "is not valid" } = fieldErrors(error)[0] ?? {};
+  return field === "" ? `the event ${message}` : `${field} ${message}`;
 }
 
 /** A well-formed id of an event that is otherwise broken, so that its dead letter can be found. */

@@ -20,7 +20,7 @@ describe.skipIf(findEngine("instant") === undefined)("the built program", () => 
     [["serve-emial"], "Did you mean serve-email?"],
     [["serve-email", "--port", "1"], "unknown option '--port'"],
     [["create-topics", "--gro"], "Did you mean --grow?"],
-    [["replay-dlq"], "--from-offset is needed"],
+    [["replay-dlq", "--limit", "0"], "--limit must be a whole number from 1"],
     [["replay-dlq", "--from-offset", "x", "--class", "y"], "--class must be of malformed"],
     [["--env-file", "/none", "serve-auth"], "--env-file /none cannot be read"],
   ])("ends %j with exit code 2 and what to write instead", async (parameters, words) => {

@@ -54,7 +54,12 @@ export function replaySuite(engines: DeliveryRigOptions): void {
   }
 
   async function plan(rig: DeliveryRig, selection = everything): Promise<Histogram> {
-    return planReplay(depsOf(rig), { selection, place: await wholeTopic(rig), limit: 1000 });
+    const { histogram } = await planReplay(depsOf(rig), {
+      selection,
+      place: await wholeTopic(rig),
+      limit: 1000,
+    });
+    return histogram;
   }
 
   describe("dead letters put back", () => {
@@ -125,6 +130,8 @@ export function replaySuite(engines: DeliveryRigOptions): void {
       expect(await replay(rig)).toBe(1);
       const [, again] = await rig.letters();
       expect(again?.facts).toMatchObject({ class: "malformed", replayCount: 1 });
+      for (const moved of [1, 1, 0]) expect(await replay(rig)).toBe(moved); // the newest letter alone
+      expect(await rig.letters()).toHaveLength(4);
       expect(again?.record.headers[0]).toEqual(["trace", null]);
     });
   });

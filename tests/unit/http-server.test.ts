@@ -34,7 +34,7 @@ test("a port in use is one clear error", async () => {
   await using server = await start({});
   const second = start({ port: server.port });
   await expect(second).rejects.toThrow(
-    `The port is taken by another program: 127.0.0.1:${server.port}; stop the other program or choose another port`,
+    `The port is taken by another program: 127.0.0.1:${server.port}; stop the other program, or choose another port`,
   );
 });
 

@@ -20,6 +20,8 @@ export interface HttpServerOptions {
   /** 0: any free one, see `port` afterwards. */
   readonly port: number;
   readonly log: Log;
+  /** The variable that sets the port, for the error's mend. */
+  readonly portVariable?: string;
   /** How long requests in flight may take once `stop` was called; then they are cut. */
   readonly stopDeadlineMs?: number;
   readonly name?: string;
@@ -60,7 +62,8 @@ export function openHttpServer(options: HttpServerOptions): HttpServer {
   return opened;
 }
 
-function listen({ fetch, hostname, port }: HttpServerOptions): Bun.Server<undefined> {
+function listen(options: HttpServerOptions): Bun.Server<undefined> {
+  const { fetch, hostname, port } = options;
   try {
     return Bun.serve({
       hostname,
@@ -77,7 +80,7 @@ function listen({ fetch, hostname, port }: HttpServerOptions): Bun.Server<undefi
       },
     });
   } catch (error) {
-    throw classifyListenError(error, hostname, port);
+    throw classifyListenError(error, options);
   }
 }
 
@@ -94,12 +97,13 @@ async function stopServer(
   }
 }
 
-function classifyListenError(error: unknown, hostname: string, port: number): InstantError {
+function classifyListenError(error: unknown, options: HttpServerOptions): InstantError {
+  const { hostname, port, portVariable } = options;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   const address = `${urlHost(hostname)}:${port}`;
   if (code === "EADDRINUSE") {
     return new InstantError(httpErrors.portInUse, {
-      detail: `${address}; stop the other program or choose another port`,
+      detail: `${address}; stop the other program, or choose another port${portVariable === undefined ? "" : ` with ${portVariable}`}`,
       cause: error,
     });
   }

@@ -15,7 +15,7 @@ export const postgresFields = {
     name: "DB_HOST",
     charsMax: 255,
     example: "localhost",
-    doc: "Postgres by its parts, instead of DATABASE_URL; needs DB_DATABASE and DB_USERNAME. Without TLS: use DATABASE_URL for it.",
+    doc: "Postgres by its parts, instead of DATABASE_URL; needs DB_DATABASE and DB_USERNAME. It speaks no TLS; DATABASE_URL does.",
   }),
   port: portField({ name: "DB_PORT", fallback: "5432", doc: "With DB_HOST." }),
   database: textField({

@@ -1,4 +1,6 @@
+import { maskEmail } from "../../core/log.ts";
 import type { Histogram } from "./replay.ts";
+import type { Letter } from "./selection.ts";
 
 /** The plan as lines of a table: class, letters, to replay, and why the others are skipped. */
 export function histogramLines(histogram: Histogram): readonly string[] {
@@ -16,7 +18,28 @@ export function histogramLines(histogram: Histogram): readonly string[] {
   );
 }
 
-/** The same for `--json`. */
+/** One line a letter: where it lies, its class, its mail, and the reason. */
+export function letterLines(letters: readonly Letter[]): readonly string[] {
+  return letters.map((letter) => {
+    const { partition, offset, className, messageId, recipient, reason } = letterJson(letter);
+    const mail = [messageId, recipient].filter((part) => part !== undefined).join(" to ");
+    return `  ${partition}/${offset}  ${className}  ${mail === "" ? "" : `${mail}  `}${reason}`;
+  });
+}
+
+/** The same for `--json`; the recipient is masked. */
+export function letterJson({ record, facts, messageId, recipient }: Letter) {
+  return {
+    partition: record.partition,
+    offset: record.offset,
+    className: facts.class ?? "unknown",
+    messageId,
+    recipient: recipient === undefined ? undefined : maskEmail(recipient),
+    reason: facts.reason ?? "",
+  };
+}
+
+/** The histogram for `--json`. */
 export function histogramJson(histogram: Histogram): object {
   const rows = [...histogram].map(([name, { letters, replay, skipped }]) => [
     name,

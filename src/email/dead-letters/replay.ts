@@ -4,7 +4,7 @@ import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import { encodeReplay } from "./letter.ts";
 import type { ReplayPlace } from "./replay-place.ts";
 import type { Letter, ReplaySelection, SkipReason } from "./selection.ts";
-import { judgeByLedger, originOf, readLetter, selectLetter } from "./selection.ts";
+import { contentOf, judgeByLedger, originOf, readLetter, selectLetter } from "./selection.ts";
 
 export interface ReplayDeps {
   readonly eventLog: EventLog;
@@ -39,26 +39,35 @@ export interface ClassCount {
 }
 
 const batchSize = 200;
+const firstMax = 20;
 const publishDeadlineMs = 10_000;
 
+export interface ReplayPlan {
+  readonly histogram: Histogram;
+  /** The first of those that would be put back. */
+  readonly first: readonly Letter[];
+}
+
 /** Looks at the letters and moves none: what a replay would do now. */
-export async function planReplay(deps: ReplayDeps, options: ReplayOptions): Promise<Histogram> {
+export async function planReplay(deps: ReplayDeps, options: ReplayOptions): Promise<ReplayPlan> {
   const histogram: Histogram = new Map();
+  const first: Letter[] = [];
   let left = options.limit;
   for await (const batch of judgedBatches(deps, options)) {
     for (const { letter, skip } of batch.judged) {
-      if (left === 0) return histogram;
+      if (left === 0) return { histogram, first };
       const count = countOf(histogram, letter.facts.class ?? "unknown");
       count.letters += 1;
       if (skip === undefined) {
         count.replay += 1;
         left -= 1;
+        if (first.length < firstMax) first.push(letter);
       } else {
         count.skipped.set(skip, (count.skipped.get(skip) ?? 0) + 1);
       }
     }
   }
-  return histogram;
+  return { histogram, first };
 }
 
 /**
@@ -101,28 +110,63 @@ interface JudgedBatch {
   readonly next: number;
 }
 
+interface KnownLetters {
+  /** Origins of the letters that were looked at. */
+  readonly seen: Set<string>;
+  /** The highest replay count of each content that came back. */
+  readonly replays: ReadonlyMap<string, number>;
+}
+
+/** Letters that were put back and came back again; the ledger knows none that nobody could read. */
+async function findReplays(
+  deps: ReplayDeps,
+  place: ReplayPlace,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, number>> {
+  const replays = new Map<string, number>();
+  for (const range of place.partitions) {
+    for await (const letter of readLetters(deps, range, signal)) {
+      const { replayCount } = letter.facts;
+      if (replayCount === 0) continue;
+      const content = contentOf(letter);
+      replays.set(content, Math.max(replays.get(content) ?? 0, replayCount));
+    }
+  }
+  return replays;
+}
+
+async function* readLetters(
+  deps: ReplayDeps,
+  { partition, next, to }: ReplayPlace["partitions"][number],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Letter> {
+  const range = { topic: deps.deadLetterTopic, partition, from: next, to };
+  const records = deps.eventLog.readRange(signal === undefined ? range : { ...range, signal });
+  for await (const record of records) yield readLetter(record);
+}
+
 async function* judgedBatches(
   deps: ReplayDeps,
   { selection, place, signal }: ReplayOptions,
 ): AsyncGenerator<JudgedBatch> {
-  const seen = new Set<string>();
-  for (const { partition, next, to } of place.partitions) {
+  const known = { seen: new Set<string>(), replays: await findReplays(deps, place, signal) };
+  for (const range of place.partitions) {
+    const { partition, next, to } = range;
     if (next >= to) continue;
-    const range = { topic: deps.deadLetterTopic, partition, from: next, to };
-    const records = deps.eventLog.readRange(signal === undefined ? range : { ...range, signal });
+    const records = readLetters(deps, range, signal);
     let letters: Letter[] = [];
-    for await (const record of records) {
-      letters.push(readLetter(record));
+    for await (const letter of records) {
+      letters.push(letter);
       if (letters.length < batchSize) continue;
       yield {
         partition,
-        judged: await judge(deps, letters, selection, seen),
-        next: record.offset + 1,
+        judged: await judge(deps, letters, selection, known),
+        next: letter.record.offset + 1,
       };
       letters = [];
     }
     if (signal?.aborted) return;
-    yield { partition, judged: await judge(deps, letters, selection, seen), next: to };
+    yield { partition, judged: await judge(deps, letters, selection, known), next: to };
   }
 }
 
@@ -130,7 +174,7 @@ async function judge(
   deps: ReplayDeps,
   letters: readonly Letter[],
   selection: ReplaySelection,
-  seen: Set<string>,
+  { seen, replays }: KnownLetters,
 ): Promise<Judged[]> {
   const now = deps.clock.now();
   const judged = letters.map(async (letter): Promise<Judged | undefined> => {
@@ -140,6 +184,9 @@ async function judge(
     const origin = originOf(letter);
     if (seen.has(origin)) return { letter, skip: "same letter again" };
     seen.add(origin);
+    if ((replays.get(contentOf(letter)) ?? 0) > letter.facts.replayCount) {
+      return { letter, skip: "replayed already" };
+    }
     const { messageId } = letter;
     const known = messageId === undefined ? undefined : await deps.ledger.find(messageId);
     const byLedger = judgeByLedger(letter, known);

@@ -62,6 +62,19 @@ export function originOf({ record, facts }: Letter): string {
     : `${originalTopic}/${originalPartition}/${originalOffset}`;
 }
 
+/**
+ * What a letter without a ledger record is known by: a record that nobody could read comes back,
+ * when it was put back, as another letter with the same key and value and a higher replay count.
+ */
+export function contentOf({ record }: Letter): string {
+  const hasher = new Bun.CryptoHasher("sha256");
+  for (const part of [record.key, record.value]) {
+    hasher.update(part === null ? "-" : `${part.length}:`);
+    if (part !== null) hasher.update(part);
+  }
+  return hasher.digest("base64url");
+}
+
 /** What the filters and the letter itself say; the ledger is asked afterwards. */
 export function selectLetter(letter: Letter, selection: ReplaySelection, now: number): Verdict {
   const { facts } = letter;
