@@ -5,6 +5,7 @@ import type { ConfigField, ConfigGroup } from "../../src/core/config/field.ts";
 const titles: Readonly<Record<keyof typeof configGroups, string>> = {
   app: "Program",
   auth: "Sign-in (serve-auth)",
+  http: "Around the sign-in API (serve-auth)",
   email: "E-mail (serve-email)",
   topics: "Topics and consumer group",
   kafka: "Kafka",

@@ -1,25 +1,42 @@
 import type { Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
 import { createHttpApp } from "../core/http/app.ts";
+import type { HttpBoundary } from "../core/http/config.ts";
+import { crossOriginReads } from "../core/http/cross-origin.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
+import { sameOriginWrites } from "../core/http/same-origin-writes.ts";
 import type { CodeRouteDeps } from "./code-routes.ts";
 import { addCodeRoutes } from "./code-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
+import { cookieName } from "./session-credential.ts";
 import { addSessionRoutes } from "./session-routes.ts";
+import type { UserRouteDeps } from "./user-routes.ts";
+import { addUserRoutes } from "./user-routes.ts";
 
-export interface AuthAppDeps extends CodeRouteDeps {
+export interface AuthAppDeps extends CodeRouteDeps, UserRouteDeps {
   readonly clock: Clock;
+  /** Where requests come from, and whose pages may send them. */
+  readonly boundary: HttpBoundary;
 }
+
+const apiPaths = ["/auth/*", "/users/*"] as const;
 
 /** The HTTP app of serve-auth. It opens and closes nothing; more routes may be added to it. */
 export function createAuthApp(deps: AuthAppDeps): Hono<HttpEnvironment> {
-  const app = createHttpApp({ log: deps.log });
-  app.use("/auth/*", async (context, next) => {
-    await next();
-    context.header("Cache-Control", "no-store"); // the answers are one person's
-  });
+  const { corsOrigins, publicOrigin, trustedProxies } = deps.boundary;
+  const app = createHttpApp({ log: deps.log, trustedProxies });
+  for (const path of apiPaths) {
+    if (corsOrigins.length > 0) app.use(path, crossOriginReads(corsOrigins));
+    app.use(path, async (context, next) => {
+      await next();
+      context.header("Cache-Control", "no-store"); // the answers are one person's
+      context.header("Vary", "Authorization, Cookie", { append: true });
+    });
+    app.use(path, sameOriginWrites({ cookieName, publicOrigin, origins: corsOrigins }));
+  }
   addCodeRoutes(app, deps);
   addSessionRoutes(app, deps);
+  addUserRoutes(app, deps);
   addHealthRoutes(app, deps);
   return app;
 }

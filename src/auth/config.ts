@@ -1,6 +1,7 @@
 import type { ConfigValues } from "../core/config/field.ts";
 import {
   durationField,
+  flagField,
   integerField,
   portField,
   secretField,
@@ -8,12 +9,26 @@ import {
 } from "../core/config/field.ts";
 import type { ConfigProblem } from "../core/config/parse.ts";
 import type { CodePolicy } from "./codes/code-policy.ts";
+import type { LimitPolicy } from "./limits/limit-policy.ts";
 import type { SessionPolicy } from "./sessions/session-store.ts";
 
 const secondMs = 1000;
 const minuteMs = 60 * secondMs;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
+const quotaMax = 100_000;
+
+/** The window of a quota above those of one address. */
+function windowField(quota: string) {
+  const name = `${quota}_WINDOW`;
+  return durationField({
+    name,
+    fallback: "1h",
+    minMs: minuteMs,
+    maxMs: dayMs,
+    doc: `See ${quota}.`,
+  });
+}
 
 export const authFields = {
   port: portField({
@@ -100,6 +115,38 @@ export const authFields = {
     maxMs: dayMs,
     doc: "The longest lock: at least AUTH_LOCK.",
   }),
+  codesPerClient: integerField({
+    name: "AUTH_CODES_PER_CLIENT",
+    fallback: "60",
+    min: 1,
+    max: quotaMax,
+    doc: "Codes a client (an IPv4 address, the /64 of an IPv6 address) may ask for in each AUTH_CODES_PER_CLIENT_WINDOW, for whatever addresses. Set TRUSTED_PROXIES, or all people behind your proxy are one client.",
+  }),
+  codesPerClientWindowMs: windowField("AUTH_CODES_PER_CLIENT"),
+  codesInAll: integerField({
+    name: "AUTH_CODES_IN_ALL",
+    fallback: "10000",
+    min: 1,
+    max: quotaMax,
+    doc: "Codes all clients together may ask for in each AUTH_CODES_IN_ALL_WINDOW. Beyond it nobody gets one: well above your busiest hour, and below what your mail server may send.",
+  }),
+  codesInAllWindowMs: windowField("AUTH_CODES_IN_ALL"),
+  triesPerClient: integerField({
+    name: "AUTH_TRIES_PER_CLIENT",
+    fallback: "60",
+    min: 1,
+    max: quotaMax,
+    doc: "Wrong codes a client may enter in each AUTH_TRIES_PER_CLIENT_WINDOW, for whatever addresses.",
+  }),
+  triesPerClientWindowMs: windowField("AUTH_TRIES_PER_CLIENT"),
+  triesInAll: integerField({
+    name: "AUTH_TRIES_IN_ALL",
+    fallback: "10000",
+    min: 1,
+    max: quotaMax,
+    doc: "Wrong codes all clients together may enter in each AUTH_TRIES_IN_ALL_WINDOW. Beyond it nobody can sign in until some are over.",
+  }),
+  triesInAllWindowMs: windowField("AUTH_TRIES_IN_ALL"),
   sessionIdleMs: durationField({
     name: "AUTH_SESSION_IDLE",
     fallback: "168h",
@@ -113,6 +160,11 @@ export const authFields = {
     minMs: 5 * minuteMs,
     maxMs: 365 * dayMs,
     doc: "A session ends this long after the sign-in, however it is used: at least AUTH_SESSION_IDLE.",
+  }),
+  welcomeMail: flagField({
+    name: "AUTH_WELCOME_MAIL",
+    fallback: "true",
+    doc: "Whether somebody who signs in for the first time is sent a welcome mail.",
   }),
 } as const;
 
@@ -161,4 +213,13 @@ export function resolveCodePolicy(values: AuthValues): CodePolicy {
 export function resolveSessionPolicy(values: AuthValues): SessionPolicy {
   const { sessionIdleMs, sessionLifetimeMs } = values;
   return { idleMs: sessionIdleMs, lifetimeMs: sessionLifetimeMs, touchEveryMs: minuteMs };
+}
+
+export function resolveLimitPolicy(values: AuthValues): LimitPolicy {
+  return {
+    codesPerClient: { quota: values.codesPerClient, windowMs: values.codesPerClientWindowMs },
+    codesInAll: { quota: values.codesInAll, windowMs: values.codesInAllWindowMs },
+    triesPerClient: { quota: values.triesPerClient, windowMs: values.triesPerClientWindowMs },
+    triesInAll: { quota: values.triesInAll, windowMs: values.triesInAllWindowMs },
+  };
 }

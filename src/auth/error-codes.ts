@@ -13,6 +13,30 @@ export const authErrors = {
     retryable: false,
     status: 401,
   },
+  confirmationInvalid: {
+    code: "confirmation_invalid", // not a 401: the person is signed in
+    meaning: "The code is wrong, used or expired",
+    retryable: false,
+    status: 403,
+  },
+  sessionNotFound: {
+    code: "session_not_found",
+    meaning: "You have no such session",
+    retryable: false,
+    status: 404,
+  },
+  emailTaken: {
+    code: "email_taken",
+    meaning: "The address belongs to another account",
+    retryable: false,
+    status: 409,
+  },
+  emailUnchanged: {
+    code: "email_unchanged",
+    meaning: "This is your address already",
+    retryable: false,
+    status: 409,
+  },
   usernameTaken: {
     code: "username_taken",
     meaning: "The username belongs to somebody else",
@@ -28,6 +52,12 @@ export const authErrors = {
   tooManyTries: {
     code: "too_many_tries",
     meaning: "Too many wrong codes were entered",
+    retryable: true,
+    status: 429,
+  },
+  tooManyRequests: {
+    code: "too_many_requests",
+    meaning: "Too many requests were made",
     retryable: true,
     status: 429,
   },

@@ -4,17 +4,29 @@ import type { EmailPublisher } from "../email/publisher.ts";
 import type { AuthKeys } from "./auth-keys.ts";
 import type { CodeScope } from "./codes/code.ts";
 import { deriveCode, deriveVerifier } from "./codes/code.ts";
+import type { CodePolicy } from "./codes/code-policy.ts";
 import type { CodeStore, IssuedCode, IssueOutcome } from "./codes/code-store.ts";
+import type { LimitPolicy } from "./limits/limit-policy.ts";
+import { codeBudgets } from "./limits/limit-policy.ts";
+import type { Limits } from "./limits/limits.ts";
+import type { SpentBudget } from "./spent-budget.ts";
 
 export interface RequestCodeDeps {
   readonly codes: CodeStore;
+  readonly limits: Limits;
+  readonly limitPolicy: LimitPolicy;
   readonly publisher: EmailPublisher;
   readonly keys: AuthKeys;
 }
 
+export interface RequestedCode extends CodeScope {
+  /** Who asks, as it is counted. */
+  readonly client: string;
+}
+
 export type RequestCodeOutcome =
   | { readonly kind: "sent"; readonly messageId: string }
-  | Extract<IssueOutcome, { kind: "spent" }>
+  | { readonly kind: "spent"; readonly spent: SpentBudget }
   | { readonly kind: "unavailable"; readonly retryAfterSeconds: number };
 
 /**
@@ -25,18 +37,44 @@ export type RequestCodeOutcome =
  */
 export async function requestCode(
   deps: RequestCodeDeps,
-  scope: CodeScope,
+  { client, email, purpose }: RequestedCode,
 ): Promise<RequestCodeOutcome> {
+  const { limits, codes } = deps;
+  const scope = { email, purpose };
+  const use = { use: crypto.randomUUID(), budgets: codeBudgets(deps.limitPolicy, client) };
+  const taken = await limits.take(use);
+  if (taken.kind === "spent") {
+    return { kind: "spent", spent: { ...taken.budget, retryAfterMs: taken.retryAfterMs } };
+  }
   let issued = await issue(deps, scope);
   if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
     issued = await issue(deps, scope, issued.code.messageId);
   }
-  if (issued.kind === "spent") return issued;
+  if (issued.kind === "spent") return { kind: "spent", spent: spentCodes(issued, codes.policy) };
   const { messageId } = issued.code;
   const published = await deps.publisher.publish(createEvent(deps.keys, scope, issued.code));
   if (published.kind !== "unavailable") return { kind: "sent", messageId };
-  await deps.codes.refund({ ...scope, messageId });
+  await Promise.all([codes.refund({ ...scope, messageId }), limits.giveBack(use)]);
   return published;
+}
+
+function spentCodes(
+  { budget, retryAfterMs }: Extract<IssueOutcome, { kind: "spent" }>,
+  policy: CodePolicy,
+): SpentBudget {
+  return budget === "codes"
+    ? {
+        scope: "codes-per-email",
+        quota: policy.codesMax,
+        windowMs: policy.codesWindowMs,
+        retryAfterMs,
+      }
+    : {
+        scope: "repeats-per-code",
+        quota: policy.repeatsMax,
+        windowMs: policy.repeatWindowMs,
+        retryAfterMs,
+      };
 }
 
 function issue(

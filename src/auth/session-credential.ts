@@ -1,7 +1,7 @@
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import type { HttpContext } from "../core/http/environment.ts";
 
-const cookieName = "session_id";
+export const cookieName = "session_id";
 
 export interface CookieSettings {
   /** Whether browsers send the cookie over https alone: in production. */

@@ -2,19 +2,11 @@ import type { ErrorRow } from "../core/errors.ts";
 import type { HttpContext } from "../core/http/environment.ts";
 import { problemResponse } from "../core/http/problem.ts";
 import { rateLimitHeaders } from "../core/http/rate-limit.ts";
-
-export interface SpentBudget {
-  readonly row: ErrorRow;
-  /** What was counted, in kebab-case: the problem's `scope`, and the policy's name in the headers. */
-  readonly scope: string;
-  readonly quota: number;
-  readonly windowMs: number;
-  readonly retryAfterMs: number;
-}
+import type { SpentBudget } from "./spent-budget.ts";
 
 /** 429 that says what was spent and when there is some again. */
-export function spentResponse(context: HttpContext, spent: SpentBudget): Response {
-  const { row, scope, quota } = spent;
+export function spentResponse(context: HttpContext, row: ErrorRow, spent: SpentBudget): Response {
+  const { scope, quota } = spent;
   const retryAfterSeconds = Math.max(1, Math.ceil(spent.retryAfterMs / 1000));
   return problemResponse(context, row, {
     detail: `${row.meaning}; try again in ${inWords(retryAfterSeconds)}.`,

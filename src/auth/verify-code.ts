@@ -1,15 +1,13 @@
-import { unreachable } from "../core/errors.ts";
-import type { AuthKeys } from "./auth-keys.ts";
-import { deriveVerifier } from "./codes/code.ts";
-import type { CodeStore } from "./codes/code-store.ts";
 import type { SessionStore } from "./sessions/session-store.ts";
+import type { TryCodeDeps, TryCodeOutcome } from "./try-code.ts";
+import { tryCode } from "./try-code.ts";
 import type { User, UserStore } from "./users/user-store.ts";
+import type { WelcomeDeps } from "./welcome.ts";
+import { welcome } from "./welcome.ts";
 
-export interface VerifyCodeDeps {
-  readonly codes: CodeStore;
+export interface VerifyCodeDeps extends TryCodeDeps, WelcomeDeps {
   readonly sessions: SessionStore;
   readonly users: UserStore;
-  readonly keys: AuthKeys;
 }
 
 export interface EnteredCode {
@@ -17,6 +15,10 @@ export interface EnteredCode {
   readonly email: string;
   readonly code: string;
   readonly username: string | undefined;
+  /** Who tries, as it is counted. */
+  readonly client: string;
+  /** Where, for people. */
+  readonly device: string;
 }
 
 export type VerifyCodeOutcome =
@@ -29,8 +31,7 @@ export type VerifyCodeOutcome =
       /** Of the mail that brought the code. */
       readonly messageId: string;
     }
-  | { readonly kind: "wrong" }
-  | { readonly kind: "locked"; readonly retryAfterMs: number }
+  | Exclude<TryCodeOutcome, { kind: "verified" }>
   /** The code was right and is still good. */
   | { readonly kind: "username_taken" };
 
@@ -43,30 +44,19 @@ const usersDeadlineMs = 2_000;
  * found out by asking.
  */
 export async function verifyCode(
-  { codes, sessions, users, keys }: VerifyCodeDeps,
-  { email, code, username }: EnteredCode,
+  deps: VerifyCodeDeps,
+  { username, device, ...entered }: EnteredCode,
 ): Promise<VerifyCodeOutcome> {
-  const scope = { email, purpose: "sign_in" } as const;
+  const { sessions, users } = deps;
+  const { email } = entered;
   const taken = await isTaken(users, email, username);
-  const tried = await codes.verify({
-    ...scope,
-    verifiers: keys.all.map(({ secret }) => deriveVerifier(secret, scope, code)),
-    attempt: crypto.randomUUID(),
-    consume: !taken,
-  });
-  switch (tried.kind) {
-    case "wrong":
-    case "locked":
-      return tried;
-    case "verified": {
-      if (taken) return { kind: "username_taken" };
-      const { user, created } = await users.signIn({ email, username });
-      const { token } = await sessions.create({ userId: user.id });
-      return { kind: "signed_in", token, user, created, messageId: tried.messageId };
-    }
-    default:
-      return unreachable(tried);
-  }
+  const tried = await tryCode(deps, { ...entered, purpose: "sign_in", consume: !taken });
+  if (tried.kind !== "verified") return tried;
+  if (taken) return { kind: "username_taken" };
+  const { user, created } = await users.signIn({ email, username });
+  const { token } = await sessions.create({ userId: user.id, device });
+  if (created) welcome(deps, user);
+  return { kind: "signed_in", token, user, created, messageId: tried.messageId };
 }
 
 async function isTaken(

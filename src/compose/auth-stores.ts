@@ -2,6 +2,9 @@ import type { CodeStore } from "../auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../auth/codes/redis.ts";
 import { openSqliteCodeStore } from "../auth/codes/sqlite.ts";
 import { resolveCodePolicy, resolveSessionPolicy } from "../auth/config.ts";
+import type { Limits } from "../auth/limits/limits.ts";
+import { openRedisLimits } from "../auth/limits/redis.ts";
+import { openSqliteLimits } from "../auth/limits/sqlite.ts";
 import { openRedisSessionStore } from "../auth/sessions/redis.ts";
 import type { SessionStore } from "../auth/sessions/session-store.ts";
 import { openSqliteSessionStore } from "../auth/sessions/sqlite.ts";
@@ -14,6 +17,7 @@ import type { Engines } from "./engines.ts";
 
 export interface AuthStores {
   readonly codes: CodeStore;
+  readonly limits: Limits;
   readonly sessions: SessionStore;
   readonly users: UserStore;
 }
@@ -28,6 +32,7 @@ export async function openAuthStores(engines: Engines): Promise<AuthStores> {
   if (redis !== undefined) {
     return {
       codes: openRedisCodeStore(redis, { policy: codePolicy }),
+      limits: openRedisLimits(redis),
       sessions: openRedisSessionStore(redis, { policy: sessionPolicy }),
       users,
     };
@@ -35,6 +40,7 @@ export async function openAuthStores(engines: Engines): Promise<AuthStores> {
   const state = await engines.file("state");
   return {
     codes: await openSqliteCodeStore(state, { policy: codePolicy }),
+    limits: await openSqliteLimits(state),
     sessions: await openSqliteSessionStore(state, { policy: sessionPolicy }),
     users,
   };

@@ -1,6 +1,7 @@
 import { authFields, checkAuth } from "../auth/config.ts";
 import type { ConfigProblem, Environment } from "../core/config/parse.ts";
 import { parseConfig } from "../core/config/parse.ts";
+import { checkHttp, httpFields } from "../core/http/config.ts";
 import { checkKafkaConfig, kafkaFields } from "../core/kafka/config.ts";
 import { checkPostgres, postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
@@ -12,6 +13,7 @@ import { appFields } from "./app-fields.ts";
 export const configGroups = {
   app: appFields,
   auth: authFields,
+  http: httpFields,
   email: emailFields,
   topics: topicFields,
   kafka: kafkaFields,
@@ -31,7 +33,7 @@ export function loadConfig(environment: Environment, role?: Role): Config {
     const problems: ConfigProblem[] = [];
     resolveRedis(values.redis, problems);
     problems.push(...checkKafkaConfig(values.kafka), ...checkPostgres(values.postgres));
-    problems.push(...checkAuth(values.auth));
+    problems.push(...checkAuth(values.auth), ...checkHttp(values.http));
     if (values.app.emailMode === "smtp") resolveSmtp(values.smtp, problems);
     if (values.app.environment === "production" && role !== undefined) {
       problems.push(...checkProduction(values, role));

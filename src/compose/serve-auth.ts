@@ -1,6 +1,8 @@
 import { createAuthApp } from "../auth/app.ts";
 import { createAuthKeys } from "../auth/auth-keys.ts";
+import { resolveLimitPolicy } from "../auth/config.ts";
 import { systemClock } from "../core/clock.ts";
+import { resolveHttp } from "../core/http/config.ts";
 import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
 import type { Running } from "../core/run-until-signal.ts";
@@ -28,9 +30,13 @@ export async function startServeAuth(
     ...(await openAuthStores(engines)),
     publisher: await openPublisher(engines, log),
     keys: createAuthKeys(secrets.current, secrets.previous),
+    limitPolicy: resolveLimitPolicy(config.auth),
+    boundary: resolveHttp(config.http),
     clock: systemClock,
     log,
     secureCookies: config.app.environment === "production",
+    welcomes: config.auth.welcomeMail,
+    onUserDeleted: [], // nobody else keeps anything of a user yet
   });
   const server = openHttpServer({
     name: "sign-in API",

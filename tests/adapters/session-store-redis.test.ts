@@ -13,7 +13,12 @@ if (url !== undefined) {
       store: openRedisSessionStore(redis, { ...options, keyPrefix }),
       dump: async () => {
         const names = await keys();
-        return JSON.stringify([names, await redis.run((client) => client.mget(...names))]);
+        const values = names.map((name) =>
+          redis.run<unknown>((client) =>
+            name.includes(":user-sessions:") ? client.hgetall(name) : client.get(name),
+          ),
+        );
+        return JSON.stringify([names, await Promise.all(values)]);
       },
     };
   });

@@ -2,10 +2,12 @@ import { describe, expect, test } from "bun:test";
 import type { SessionPolicy, SessionStore } from "../../src/auth/sessions/session-store.ts";
 import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { testSessionLists } from "./session-store-lists.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const userId = "7d0ff4a2-6f5c-4c1e-9b57-0c6f8f3a1d11";
+const device = "Firefox on Windows";
 
 export type OpenSessionStore = (options: {
   readonly policy: SessionPolicy;
@@ -18,26 +20,38 @@ export type OpenSessionStore = (options: {
   }
 >;
 
+/** A store with the default lives on a clock that stands still. */
+export async function openSessionsOn(open: OpenSessionStore) {
+  const clock = new FakeClock();
+  const opened = await open({ policy: sessionPolicyDefault, clock });
+  return { ...opened, clock };
+}
+
 export function testSessionStore(name: string, open: OpenSessionStore): void {
-  async function openOn() {
-    const clock = new FakeClock();
-    const opened = await open({ policy: sessionPolicyDefault, clock });
-    return { ...opened, clock };
-  }
+  const openOn = () => openSessionsOn(open);
 
   describe(`SessionStore on ${name}`, () => {
+    testSessionLists(openOn);
+
     test("a created session is found by its token", async () => {
       await using opened = await openOn();
       const { store, clock } = opened;
-      const { token, session } = await store.create({ userId });
+      const { token, session } = await store.create({ userId, device });
       expect(token).toMatch(/^[A-Za-z0-9_-]{43}$/);
-      expect(session).toEqual({ userId, createdAt: clock.now(), usedAt: clock.now() });
+      expect(session.id).toMatch(/^[A-Za-z0-9_-]{22}$/);
+      expect(session).toEqual({
+        id: session.id,
+        userId,
+        device,
+        createdAt: clock.now(),
+        usedAt: clock.now(),
+      });
       expect(await store.find(token)).toEqual(session);
     });
 
     test("the token is kept nowhere", async () => {
       await using opened = await openOn();
-      const { token } = await opened.store.create({ userId });
+      const { token } = await opened.store.create({ userId, device });
       const kept = await opened.dump();
       expect(kept).toContain(userId);
       expect(kept).not.toContain(token);
@@ -46,7 +60,10 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
     test("two sign-ins are two sessions", async () => {
       await using opened = await openOn();
       const { store } = opened;
-      const [one, other] = [await store.create({ userId }), await store.create({ userId })];
+      const [one, other] = [
+        await store.create({ userId, device }),
+        await store.create({ userId, device }),
+      ];
       await store.revoke(one.token);
       expect(await store.find(one.token)).toBeUndefined();
       expect(await store.find(other.token)).toBeDefined();
@@ -55,13 +72,13 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
     test("a revoked session is gone, and may be revoked again", async () => {
       await using opened = await openOn();
       const { store } = opened;
-      const { token } = await store.create({ userId });
+      const { token } = await store.create({ userId, device });
       await store.revoke(token);
       await store.revoke(token);
       expect(await store.find(token)).toBeUndefined();
     });
 
-    test.each(["", "x", "a".repeat(43), "a".repeat(10_000), "../../etc/passwd", "ü".repeat(43)])(
+    test.each(["", "x", "a".repeat(43), "a".repeat(100), "../../etc/passwd", "ü".repeat(43)])(
       "%p is nobody's token",
       async (token) => {
         await using opened = await openOn();
@@ -73,7 +90,7 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
     test("each use gives it seven more days", async () => {
       await using opened = await openOn();
       const { store, clock } = opened;
-      const { token } = await store.create({ userId });
+      const { token } = await store.create({ userId, device });
       for (let use = 0; use < 3; use += 1) {
         await clock.advance(7 * day - 1);
         expect(await store.find(token)).toMatchObject({ usedAt: clock.now() });
@@ -85,7 +102,7 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
     test("it ends 30 days after the sign-in, however it is used", async () => {
       await using opened = await openOn();
       const { store, clock } = opened;
-      const { token } = await store.create({ userId });
+      const { token } = await store.create({ userId, device });
       for (let use = 0; use < 5; use += 1) {
         await clock.advance(6 * day - (use === 4 ? 1 : 0));
         expect(await store.find(token)).toBeDefined();
@@ -97,7 +114,7 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
     test("a use is written down once a minute at most", async () => {
       await using opened = await openOn();
       const { store, clock } = opened;
-      const { token, session } = await store.create({ userId });
+      const { token, session } = await store.create({ userId, device });
       await clock.advance(minute - 1);
       expect(await store.find(token)).toEqual(session);
       await clock.advance(1);
@@ -110,7 +127,7 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
     test("uses at the same moment all find it", async () => {
       await using opened = await openOn();
       const { store, clock } = opened;
-      const { token } = await store.create({ userId });
+      const { token } = await store.create({ userId, device });
       await clock.advance(minute);
       const found = await Promise.all(Array.from({ length: 50 }, () => store.find(token)));
       expect(found.every((session) => session?.userId === userId)).toBe(true);

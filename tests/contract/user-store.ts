@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { UserStore } from "../../src/auth/users/user-store.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { testUserChanges } from "./user-store-changes.ts";
 
 export type OpenUserStore = (options: {
   readonly clock: FakeClock;
@@ -15,6 +16,8 @@ export function testUserStore(name: string, open: OpenUserStore): void {
   }
 
   describe(`UserStore on ${name}`, () => {
+    testUserChanges(openOn);
+
     test("the first sign-in of an address makes its user", async () => {
       await using opened = await openOn();
       const { store, clock } = opened;

@@ -65,7 +65,7 @@ describe.each(signInEngines())("sign-in on %s", (_, open) => {
 
   test("in production the cookie is for https alone", async () => {
     await using world = await open();
-    const production = world.restart(createAuthKeys(testSecret, undefined), true);
+    const production = world.restart({ secureCookies: true });
     await requestCode(production);
     const response = await verifyCode(production, production.publisher.code);
     expect(response.headers.get("Set-Cookie")).toContain("; Secure");
@@ -79,7 +79,8 @@ describe.each(signInEngines())("sign-in on %s", (_, open) => {
       const me = await world.app.request("/auth/me", credential);
       expect(await me.json()).toEqual(user);
     }
-    const logout = await world.app.request("/auth/logout", { method: "POST", ...cookie });
+    const headers = { ...cookie.headers, Origin: "http://localhost", Host: "localhost" };
+    const logout = await world.app.request("/auth/logout", { method: "POST", headers });
     expect(logout.status).toBe(204);
     expect(logout.headers.get("Set-Cookie")).toContain("session_id=; Max-Age=0; Path=/");
     for (const credential of [cookie, bearer(token)]) {
@@ -158,7 +159,7 @@ describe.each(signInEngines())("sign-in on %s", (_, open) => {
   test("a new AUTH_SECRET keeps the codes of the previous one good", async () => {
     await using world = await open();
     await requestCode(world);
-    const rotated = world.restart(createAuthKeys("n".repeat(32), testSecret));
+    const rotated = world.restart({ keys: createAuthKeys("n".repeat(32), testSecret) });
     await requestCode(rotated);
     expect(rotated.publisher.events).toEqual(world.publisher.events);
     expect((await verifyCode(rotated, world.publisher.code)).status).toBe(200);
@@ -167,7 +168,7 @@ describe.each(signInEngines())("sign-in on %s", (_, open) => {
   test("a code whose secret is gone is neither repeated nor taken", async () => {
     await using world = await open();
     await requestCode(world);
-    const replaced = world.restart(createAuthKeys("n".repeat(32), undefined));
+    const replaced = world.restart({ keys: createAuthKeys("n".repeat(32), undefined) });
     await requestCode(replaced);
     expect(replaced.publisher.events[0]?.messageId).not.toBe(world.publisher.events[0]?.messageId);
     expect((await verifyCode(replaced, world.publisher.code)).status).toBe(401);

@@ -8,5 +8,8 @@ export function signInEngines(): readonly (readonly [string, OpenSignInWorld])[]
   const postgres = findEngine("postgres");
   const embedded = ["SQLite", openEmbeddedWorld] as const;
   if (redis === undefined || postgres === undefined) return [embedded];
-  return [embedded, ["Redis and Postgres", () => openServerWorld({ redis, postgres })]];
+  return [
+    embedded,
+    ["Redis and Postgres", (settings) => openServerWorld({ redis, postgres }, settings)],
+  ];
 }

@@ -1,12 +1,16 @@
 import { join } from "node:path";
 import type { Hono } from "hono";
+import type { AuthAppDeps } from "../../src/auth/app.ts";
 import { createAuthApp } from "../../src/auth/app.ts";
-import type { AuthKeys } from "../../src/auth/auth-keys.ts";
 import { createAuthKeys } from "../../src/auth/auth-keys.ts";
 import { codePolicyDefault } from "../../src/auth/codes/code-policy.ts";
 import type { CodeStore } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { openSqliteCodeStore } from "../../src/auth/codes/sqlite.ts";
+import { limitPolicyDefault } from "../../src/auth/limits/limit-policy.ts";
+import type { Limits } from "../../src/auth/limits/limits.ts";
+import { openRedisLimits } from "../../src/auth/limits/redis.ts";
+import { openSqliteLimits } from "../../src/auth/limits/sqlite.ts";
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
 import type { SessionStore } from "../../src/auth/sessions/session-store.ts";
 import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
@@ -19,14 +23,35 @@ import { createLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakePublisher } from "./fake-publisher.ts";
+import { expectNoSecrets } from "./log-secrets.ts";
 import { openTestPostgres } from "./postgres-schema.ts";
 import { openTestRedis } from "./redis-prefix.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 export interface SignInStores {
   readonly codes: CodeStore;
+  readonly limits: Limits;
   readonly sessions: SessionStore;
   readonly users: UserStore;
+}
+
+/** What differs between one process of serve-auth and another on the same stores. */
+export type WorldSettings = Partial<
+  Pick<
+    AuthAppDeps,
+    "keys" | "limitPolicy" | "boundary" | "secureCookies" | "welcomes" | "onUserDeleted"
+  >
+>;
+
+export interface WorldRequest {
+  readonly method?: string;
+  /** Sent as JSON; a string as it is. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The Bearer token. */
+  readonly token?: string;
+  /** The address it comes from. */
+  readonly client?: string;
 }
 
 export interface SignInWorld extends AsyncDisposable {
@@ -35,72 +60,115 @@ export interface SignInWorld extends AsyncDisposable {
   readonly publisher: FakePublisher;
   readonly stores: SignInStores;
   readonly lines: string[];
+  request(path: string, request?: WorldRequest): Promise<Response>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
-  /** Another process on the same stores, perhaps with other secrets. */
-  restart(keys: AuthKeys, production?: boolean): SignInWorld;
+  /** Asks for a code and enters it. */
+  signIn(email: string, request?: WorldRequest): Promise<SignedInAnswer>;
+  /** Another process on the same stores, perhaps with other settings. */
+  restart(settings: WorldSettings): SignInWorld;
 }
 
-export type OpenSignInWorld = () => Promise<SignInWorld>;
+export interface SignedInAnswer {
+  readonly token: string;
+  readonly user: Readonly<Record<string, unknown>>;
+}
+
+export type OpenSignInWorld = (settings?: WorldSettings) => Promise<SignInWorld>;
 
 export const testSecret = "a secret for the sign-in tests, 32+";
 
-export async function openEmbeddedWorld(): Promise<SignInWorld> {
+export async function openEmbeddedWorld(settings: WorldSettings = {}): Promise<SignInWorld> {
   const directory = temporaryDirectory();
   const database = await openSqlite(join(directory.path, "auth.sqlite"));
   const clock = new FakeClock();
   const stores = {
     codes: await openSqliteCodeStore(database, { policy: codePolicyDefault, clock }),
+    limits: await openSqliteLimits(database, { clock }),
     sessions: await openSqliteSessionStore(database, { policy: sessionPolicyDefault, clock }),
     users: await openSqliteUserStore(database, { clock }),
   };
-  return createWorld(stores, clock, async () => {
+  return createWorld(stores, clock, settings, async () => {
     await database.close();
     directory[Symbol.dispose]();
   });
 }
 
-export async function openServerWorld(urls: {
-  readonly redis: string;
-  readonly postgres: string;
-}): Promise<SignInWorld> {
+export async function openServerWorld(
+  urls: { readonly redis: string; readonly postgres: string },
+  settings: WorldSettings = {},
+): Promise<SignInWorld> {
   const { redis, keyPrefix, ...opened } = await openTestRedis(urls.redis);
   const database = await openTestPostgres(urls.postgres);
   const clock = new FakeClock();
   const stores = {
     codes: openRedisCodeStore(redis, { policy: codePolicyDefault, keyPrefix, clock }),
+    limits: openRedisLimits(redis, { keyPrefix, clock }),
     sessions: openRedisSessionStore(redis, { policy: sessionPolicyDefault, keyPrefix, clock }),
     users: await openPostgresUserStore(database, { clock }),
   };
-  return createWorld(stores, clock, async () => {
+  return createWorld(stores, clock, settings, async () => {
     await opened[Symbol.asyncDispose]();
     await database[Symbol.asyncDispose]();
   });
 }
 
-export function createWorld(
+function createWorld(
   stores: SignInStores,
   clock: FakeClock,
+  settings: WorldSettings,
   dispose: () => Promise<void>,
-  { keys = createAuthKeys(testSecret, undefined), production = false } = {},
 ): SignInWorld {
   const publisher = new FakePublisher();
   const lines: string[] = [];
   const log = createLog({ service: "auth", level: "debug", write: (line) => lines.push(line) });
-  const app = createAuthApp({ ...stores, publisher, clock, log, keys, secureCookies: production });
-  return {
+  const app = createAuthApp({
+    ...stores,
+    publisher,
+    clock,
+    log,
+    keys: createAuthKeys(testSecret, undefined),
+    limitPolicy: limitPolicyDefault,
+    boundary: { trustedProxies: [], corsOrigins: [], publicOrigin: undefined },
+    secureCookies: false,
+    welcomes: true,
+    onUserDeleted: [],
+    ...settings,
+  });
+  const request = async (path: string, asked: WorldRequest = {}) => {
+    const { method = "GET", body, token, client = "192.0.2.1", headers = {} } = asked;
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const init = {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: text }),
+    };
+    return app.request(path, init, { clientAddress: client });
+  };
+  const world: SignInWorld = {
     app,
     clock,
     publisher,
     stores,
     lines,
-    post: async (path, body, headers = {}) =>
-      app.request(path, {
-        method: "POST",
-        body: typeof body === "string" ? body : JSON.stringify(body),
-        headers: { "Content-Type": "application/json", ...headers },
-      }),
-    restart: (newKeys, newProduction = false) =>
-      createWorld(stores, clock, dispose, { keys: newKeys, production: newProduction }),
-    [Symbol.asyncDispose]: dispose,
+    request,
+    post: (path, body, headers = {}) => request(path, { method: "POST", body, headers }),
+    signIn: async (email, asked = {}) => {
+      const post = { method: "POST", ...asked };
+      await request("/auth/request-code", { ...post, body: { email } });
+      const body = { email, code: publisher.code };
+      const response = await request("/auth/verify-code", { ...post, body });
+      if (response.status !== 200) throw new Error(`sign-in: ${await response.text()}`);
+      return (await response.json()) as SignedInAnswer;
+    },
+    restart: (changed) => createWorld(stores, clock, { ...settings, ...changed }, dispose),
+    [Symbol.asyncDispose]: async () => {
+      expectNoSecrets(lines);
+      await dispose();
+    },
   };
+  return world;
 }

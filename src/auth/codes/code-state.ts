@@ -11,7 +11,7 @@ import type {
 } from "./code-store.ts";
 
 /**
- * What the store remembers of one address, and its three changes. Pure but for the state they are
+ * What the store remembers of one address, and its changes. Pure but for the state they are
  * given, which they change in place. `redis-state.lua` says the same in Lua, because there a try
  * must be one step of the server; a test plays both against each other.
  */
@@ -125,6 +125,11 @@ export function verifyCode(
     state.locks = 0;
   }
   return { kind: "verified", messageId: matched };
+}
+
+export function forgetCodes(state: CodeState): void {
+  state.codes = [];
+  state.used = undefined;
 }
 
 /** When all of it is over and the state may be forgotten. */

@@ -30,6 +30,8 @@ export interface CodeStore {
   issue(request: IssueRequest): Promise<IssueOutcome>;
   refund(request: CodeScope & { readonly messageId: string }): Promise<void>;
   verify(request: VerifyRequest): Promise<VerifyOutcome>;
+  /** Ends all live codes of an address, of every purpose; what was spent and locked stays so. */
+  forget(email: string): Promise<void>;
   /** Throws when the store does not answer within `deadlineMs`. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 }

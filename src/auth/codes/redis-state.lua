@@ -1,6 +1,6 @@
--- What one address has, as JSON under one key: the same state and the same three changes as
+-- What one address has, as JSON under one key: the same state and the same changes as
 -- code-state.ts. ARGV after the time: the policy, the request. This part stands before each of the
--- three scripts.
+-- scripts.
 local policy = cjson.decode(ARGV[2])
 local request = cjson.decode(ARGV[3])
 

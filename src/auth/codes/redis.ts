@@ -7,6 +7,7 @@ import { subjectOf } from "../subject.ts";
 import type { CodePolicy } from "./code-policy.ts";
 import { liveCodesMax } from "./code-policy.ts";
 import type { CodeStore, IssueOutcome, VerifyOutcome } from "./code-store.ts";
+import forgetText from "./redis-forget.lua" with { type: "text" };
 import issueText from "./redis-issue.lua" with { type: "text" };
 import refundText from "./redis-refund.lua" with { type: "text" };
 import stateText from "./redis-state.lua" with { type: "text" };
@@ -14,6 +15,8 @@ import verifyText from "./redis-verify.lua" with { type: "text" };
 
 const before = `${nowText}
 ${stateText}`;
+const forgetScript = redisScript<string>(`${before}
+${forgetText}`);
 const issueScript = redisScript<string>(`${before}
 ${issueText}`);
 const refundScript = redisScript<string>(`${before}
@@ -54,6 +57,9 @@ export function openRedisCodeStore(redis: RedisClient, options: RedisCodeStoreOp
       await run(refundScript, request);
     },
     verify: (request) => run<VerifyOutcome>(verifyScript, request),
+    forget: async (email) => {
+      await run(forgetScript, { email });
+    },
     ping: (ping) => redis.ping(ping),
   };
 }

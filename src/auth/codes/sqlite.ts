@@ -9,6 +9,7 @@ import {
   ageCodes,
   codeStateEndsAt,
   createCodeState,
+  forgetCodes,
   issueCode,
   refundCode,
   verifyCode,
@@ -65,6 +66,7 @@ export async function openSqliteCodeStore(
     refund: ({ email, messageId }) => change(email, (state) => refundCode(state, messageId)),
     verify: (request) =>
       change(request.email, (state, now) => verifyCode(state, request, policy, now)),
+    forget: (email) => change(email, forgetCodes),
     ping: async () => {
       database.read((db) => db.query("SELECT 1 FROM auth_codes LIMIT 1").get());
     },

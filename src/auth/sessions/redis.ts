@@ -1,14 +1,22 @@
 import type { Clock } from "../../core/clock.ts";
 import type { RedisClient } from "../../core/redis/client.ts";
+import type { RedisScript } from "../../core/redis/script.ts";
 import { redisScript } from "../../core/redis/script.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
 import createText from "./redis-create.lua" with { type: "text" };
 import findText from "./redis-find.lua" with { type: "text" };
+import listText from "./redis-list.lua" with { type: "text" };
+import revokeText from "./redis-revoke.lua" with { type: "text" };
+import stateText from "./redis-state.lua" with { type: "text" };
 import type { Session, SessionPolicy, SessionStore } from "./session-store.ts";
-import { createSessionToken, sessionKeyOf } from "./session-token.ts";
+import { sessionsPerUserMax } from "./session-store.ts";
+import { createSessionId, createSessionToken, sessionKeyOf } from "./session-token.ts";
 
-const createScript = redisScript<string>(`${nowText}\n${createText}`);
-const findScript = redisScript<string | null>(`${nowText}\n${findText}`);
+const before = `${nowText}\n${stateText}`;
+const createScript = redisScript<string>(`${before}\n${createText}`);
+const findScript = redisScript<string | null>(`${before}\n${findText}`);
+const listScript = redisScript<readonly string[]>(`${before}\n${listText}`);
+const revokeScript = redisScript<number>(`${before}\n${revokeText}`);
 
 export interface RedisSessionStoreOptions {
   readonly policy: SessionPolicy;
@@ -18,9 +26,14 @@ export interface RedisSessionStoreOptions {
   readonly clock?: Clock;
 }
 
+/** Whose session a token opens, and which. */
+type Pointer = Pick<Session, "userId" | "id">;
+type Stored = Omit<Session, "userId" | "id">;
+
 /**
- * Sessions in Redis: `auth:sessions:{<SHA-256 of the token>}`, a string of JSON that expires with
- * the session. Does not close the client it is given.
+ * Sessions in Redis, all of a user in one hash, `auth:user-sessions:{<user id>}`, so that ending
+ * many is one step. A token leads there by `auth:sessions:{<SHA-256 of the token>}`, which is
+ * written first and by itself opens nothing. Does not close the client it is given.
  */
 export function openRedisSessionStore(
   redis: RedisClient,
@@ -28,31 +41,47 @@ export function openRedisSessionStore(
 ): SessionStore {
   const { policy, keyPrefix = "", clock } = options;
   const { idleMs, lifetimeMs, touchEveryMs } = policy;
-  const now = () => clock?.now() ?? "";
-  const redisKey = (key: string) => `${keyPrefix}auth:sessions:{${key}}`;
-  const parse = (text: string) => JSON.parse(text) as Session;
+  const pointerKey = (key: string) => `${keyPrefix}auth:sessions:{${key}}`;
+
+  function run<R>(script: RedisScript<R>, userId: string, ...args: (string | number)[]) {
+    const key = `${keyPrefix}auth:user-sessions:{${userId}}`;
+    return redis.script(script, [key], [clock?.now() ?? "", idleMs, lifetimeMs, ...args]);
+  }
+
+  async function findPointer(token: string): Promise<Pointer | undefined> {
+    const key = sessionKeyOf(token);
+    if (key === undefined) return undefined;
+    const text = await redis.run((client) => client.get(pointerKey(key)));
+    return text === null ? undefined : (JSON.parse(text) as Pointer);
+  }
 
   return {
     policy,
     embedded: false,
-    create: async ({ userId }) => {
-      const token = createSessionToken();
-      const lifeMs = Math.min(idleMs, lifetimeMs);
-      const keys = [redisKey(sessionKeyOf(token) ?? "")];
-      const text = await redis.script(createScript, keys, [now(), userId, lifeMs]);
-      return { token, session: parse(text) };
+    create: async ({ userId, device }) => {
+      const [token, id] = [createSessionToken(), createSessionId()];
+      const pointer = JSON.stringify({ userId, id } satisfies Pointer);
+      const key = pointerKey(sessionKeyOf(token) ?? "");
+      await redis.run((client) => client.set(key, pointer, "PX", lifetimeMs));
+      const text = await run(createScript, userId, sessionsPerUserMax, id, device);
+      return { token, session: { userId, id, ...(JSON.parse(text) as Stored) } };
     },
     find: async (token) => {
-      const key = sessionKeyOf(token);
-      if (key === undefined) return undefined;
-      const args = [now(), idleMs, lifetimeMs, touchEveryMs];
-      const text = await redis.script(findScript, [redisKey(key)], args);
-      return text === null ? undefined : parse(text);
+      const pointer = await findPointer(token);
+      if (pointer === undefined) return undefined;
+      const text = await run(findScript, pointer.userId, touchEveryMs, pointer.id);
+      return text === null ? undefined : { ...pointer, ...(JSON.parse(text) as Stored) };
+    },
+    list: async (userId) => {
+      const texts = await run(listScript, userId);
+      return texts.map((text) => ({ userId, ...(JSON.parse(text) as Omit<Session, "userId">) }));
     },
     revoke: async (token) => {
-      const key = sessionKeyOf(token);
-      if (key !== undefined) await redis.run((client) => client.del(redisKey(key)));
+      const pointer = await findPointer(token);
+      if (pointer !== undefined) await run(revokeScript, pointer.userId, pointer.id, "");
     },
+    revokeOne: async ({ userId, id }) => (await run(revokeScript, userId, id || "-", "")) > 0,
+    revokeAll: ({ userId, except = "" }) => run(revokeScript, userId, "", except),
     ping: (ping) => redis.ping(ping),
   };
 }

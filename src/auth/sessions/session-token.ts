@@ -6,6 +6,10 @@ export function createSessionToken(): string {
   return randomToken(32);
 }
 
+export function createSessionId(): string {
+  return randomToken(16);
+}
+
 /** The name a token is kept under; undefined for what cannot be a token, and is not looked up. */
 export function sessionKeyOf(token: string): string | undefined {
   return tokenShape.test(token) ? sha256Hex(token) : undefined;

@@ -3,7 +3,8 @@ import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Session, SessionPolicy, SessionStore } from "./session-store.ts";
-import { createSessionToken, sessionKeyOf } from "./session-token.ts";
+import { sessionEndsAt, sessionsPerUserMax } from "./session-store.ts";
+import { createSessionId, createSessionToken, sessionKeyOf } from "./session-token.ts";
 
 const migrations = [
   `CREATE TABLE auth_sessions (
@@ -13,7 +14,22 @@ const migrations = [
     used_at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX auth_sessions_used_at ON auth_sessions (used_at);`,
+  // Sessions without an id and a device end; who had one signs in again.
+  `DROP TABLE auth_sessions;
+  CREATE TABLE auth_sessions (
+    key TEXT PRIMARY KEY,
+    id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    device TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX auth_sessions_used_at ON auth_sessions (used_at);
+  CREATE INDEX auth_sessions_user_id ON auth_sessions (user_id, used_at);`,
 ];
+
+const columns =
+  "id, user_id AS userId, device, created_at AS createdAt, used_at AS usedAt FROM auth_sessions";
 
 /** Ended sessions dropped with each new one: more than one, so that the file does not grow. */
 const sweptMax = 10;
@@ -30,6 +46,8 @@ export async function openSqliteSessionStore(
 ): Promise<SessionStore> {
   await database.migrate("auth-sessions", migrations);
 
+  const isLive = (session: Session) => clock.now() < sessionEndsAt(session, policy);
+
   async function touch(key: string, session: Session, now: number): Promise<Session> {
     if (now - session.usedAt < policy.touchEveryMs) return session;
     await database.write((db) =>
@@ -38,20 +56,25 @@ export async function openSqliteSessionStore(
     return { ...session, usedAt: now };
   }
 
+  /** How many live ones it removed. */
+  function remove(userId: string, isMeant: (session: Session) => boolean): Promise<number> {
+    return database.write((db) => {
+      const meant = readAll(db, userId).filter((session) => isLive(session) && isMeant(session));
+      const query = db.query("DELETE FROM auth_sessions WHERE user_id = ? AND id = ?");
+      for (const { id } of meant) query.run(userId, id);
+      return meant.length;
+    });
+  }
+
   return {
     policy,
     embedded: true,
-    create: async ({ userId }) => {
+    create: async ({ userId, device }) => {
       const token = createSessionToken();
       const now = clock.now();
-      const session = { userId, createdAt: now, usedAt: now };
+      const session = { id: createSessionId(), userId, device, createdAt: now, usedAt: now };
       await database.write((db) => {
-        db.query("INSERT INTO auth_sessions VALUES (?, ?, ?, ?)").run(
-          sessionKeyOf(token) ?? "",
-          userId,
-          now,
-          now,
-        );
+        insert(db, sessionKeyOf(token) ?? "", session);
         sweep(db, now - policy.idleMs);
       });
       return { token, session };
@@ -59,35 +82,47 @@ export async function openSqliteSessionStore(
     find: async (token) => {
       const key = sessionKeyOf(token);
       if (key === undefined) return undefined;
-      const now = clock.now();
-      const session = database.read((db) => readSession(db, key));
-      return session !== undefined && isLive(session, policy, now)
-        ? touch(key, session, now)
-        : undefined;
+      const session = database.read((db) =>
+        db.query<Session, [string]>(`SELECT ${columns} WHERE key = ?`).get(key),
+      );
+      return session !== null && isLive(session) ? touch(key, session, clock.now()) : undefined;
     },
+    list: async (userId) => database.read((db) => readAll(db, userId)).filter(isLive),
     revoke: async (token) => {
       const key = sessionKeyOf(token);
       if (key === undefined) return;
       await database.write((db) => db.query("DELETE FROM auth_sessions WHERE key = ?").run(key));
     },
+    revokeOne: async ({ userId, id }) => (await remove(userId, (one) => one.id === id)) > 0,
+    revokeAll: ({ userId, except }) => remove(userId, (one) => one.id !== except),
     ping: async () => {
       database.read((db) => db.query("SELECT 1 FROM auth_sessions LIMIT 1").get());
     },
   };
 }
 
-function isLive(session: Session, policy: SessionPolicy, now: number): boolean {
-  return now < session.usedAt + policy.idleMs && now < session.createdAt + policy.lifetimeMs;
+/** Beyond the most a user may have, the ones that were used longest ago make room. */
+function insert(db: Database, key: string, session: Session): void {
+  const { id, userId, device, createdAt, usedAt } = session;
+  db.query("INSERT INTO auth_sessions VALUES (?, ?, ?, ?, ?, ?)").run(
+    key,
+    id,
+    userId,
+    device,
+    createdAt,
+    usedAt,
+  );
+  db.query(
+    `DELETE FROM auth_sessions WHERE user_id = ?1 AND id != ?2 AND id NOT IN
+       (SELECT id FROM auth_sessions WHERE user_id = ?1 AND id != ?2
+        ORDER BY used_at DESC, id LIMIT ${sessionsPerUserMax - 1})`,
+  ).run(userId, id);
 }
 
-function readSession(db: Database, key: string): Session | undefined {
-  const row = db
-    .query<Session, [string]>(
-      `SELECT user_id AS userId, created_at AS createdAt, used_at AS usedAt
-       FROM auth_sessions WHERE key = ?`,
-    )
-    .get(key);
-  return row ?? undefined;
+function readAll(db: Database, userId: string): Session[] {
+  return db
+    .query<Session, [string]>(`SELECT ${columns} WHERE user_id = ? ORDER BY used_at DESC, id`)
+    .all(userId);
 }
 
 function sweep(db: Database, usedBefore: number): void {

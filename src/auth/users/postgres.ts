@@ -4,7 +4,7 @@ import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import { uniqueViolation } from "../../core/postgres/errors.ts";
 import type { Sql } from "../../core/postgres/pool.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
-import type { SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
+import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
 import { usernameKeyOf } from "./username.ts";
 
 interface UserRow {
@@ -42,10 +42,8 @@ export async function openPostgresUserStore(
     return { user: userOf(row), created: row.created };
   }
 
-  const findOne = async (query: (sql: Sql) => Promise<UserRow[]>) => {
-    const row = (await database.query(query))[0];
-    return row === undefined ? undefined : userOf(row);
-  };
+  const findOne = async (query: (sql: Sql) => Promise<UserRow[]>) =>
+    firstUser(await database.query(query));
 
   return {
     embedded: false,
@@ -68,8 +66,58 @@ export async function openPostgresUserStore(
         return signIn({ ...request, username: undefined }); // taken meanwhile: chosen later
       }
     },
+    ...createChanges(database),
     ping: (ping) => database.ping(ping),
   };
+}
+
+/** Each one statement, which may meet a unique constraint. */
+function createChanges(
+  database: PostgresDatabase,
+): Pick<UserStore, "setUsername" | "setEmail" | "delete"> {
+  async function change(
+    constraint: string,
+    id: string,
+    statement: (sql: Sql) => Promise<UserRow[]>,
+  ): Promise<ChangeOutcome> {
+    if (!idShape.test(id)) return { kind: "gone" };
+    try {
+      const user = firstUser(await database.query(statement));
+      return user === undefined ? { kind: "gone" } : { kind: "changed", user };
+    } catch (error) {
+      if (uniqueViolation(error) !== constraint) throw error;
+      return { kind: "taken" };
+    }
+  }
+
+  return {
+    setUsername: ({ id, username }) =>
+      change(
+        "auth_users_username",
+        id,
+        (sql) => sql<UserRow[]>`
+          UPDATE auth_users SET username = ${username}, username_key = ${usernameKeyOf(username)}
+          WHERE id = ${id} RETURNING *`,
+      ),
+    setEmail: ({ id, email }) =>
+      change(
+        "auth_users_email",
+        id,
+        (sql) => sql<UserRow[]>`
+          UPDATE auth_users SET email = ${email} WHERE id = ${id} RETURNING *`,
+      ),
+    delete: async (id) => {
+      if (!idShape.test(id)) return false;
+      const deleted = await database.query(
+        (sql) => sql`DELETE FROM auth_users WHERE id = ${id} RETURNING id`,
+      );
+      return deleted.length > 0;
+    },
+  };
+}
+
+function firstUser([row]: readonly UserRow[]): User | undefined {
+  return row === undefined ? undefined : userOf(row);
 }
 
 function userOf(row: UserRow): User {

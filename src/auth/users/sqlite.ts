@@ -3,7 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import schemaText from "./sqlite-schema.sql" with { type: "text" };
-import type { SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
+import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
 import { usernameKeyOf } from "./username.ts";
 
 interface UserRow {
@@ -30,6 +30,24 @@ export async function openSqliteUserStore(
     findByEmail: async (email) => find("email", email),
     findByUsername: async (username) => find("username_key", usernameKeyOf(username)),
     signIn: (request) => database.write((db) => signIn(db, request, clock.now())),
+    setUsername: ({ id, username }) =>
+      database.write((db) => {
+        const key = usernameKeyOf(username);
+        return change(db, id, findUser(db, "username_key", key), () => {
+          const query = db.query(
+            "UPDATE auth_users SET username = ?, username_key = ? WHERE id = ?",
+          );
+          query.run(username, key, id);
+        });
+      }),
+    setEmail: ({ id, email }) =>
+      database.write((db) =>
+        change(db, id, findUser(db, "email", email), () =>
+          db.query("UPDATE auth_users SET email = ? WHERE id = ?").run(email, id),
+        ),
+      ),
+    delete: (id) =>
+      database.write((db) => db.query("DELETE FROM auth_users WHERE id = ?").run(id).changes > 0),
     ping: async () => {
       database.read((db) => db.query("SELECT 1 FROM auth_users LIMIT 1").get());
     },
@@ -61,6 +79,20 @@ function signIn(db: Database, { email, username }: SignInRequest, now: number): 
   const user = findUser(db, "id", id);
   if (user === undefined) throw new Error("a row that was just written is there");
   return { user, created: known === undefined };
+}
+
+/** `owner`: who has what the user shall get. */
+function change(
+  db: Database,
+  id: string,
+  owner: User | undefined,
+  update: () => void,
+): ChangeOutcome {
+  if (findUser(db, "id", id) === undefined) return { kind: "gone" };
+  if (owner !== undefined && owner.id !== id) return { kind: "taken" };
+  update();
+  const user = findUser(db, "id", id);
+  return user === undefined ? { kind: "gone" } : { kind: "changed", user };
 }
 
 function findUser(db: Database, column: UserColumn, value: string): User | undefined {

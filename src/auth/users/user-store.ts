@@ -1,10 +1,13 @@
 /**
- * The people who signed in: one user per address, made by the first sign-in.
+ * The people who signed in: one user per address, made by the first sign-in, until it is deleted.
  *
  * Promises, tested by `tests/contract/user-store.ts` for every adapter:
  * - However many sign-ins of one address run at once, there is one user, and one of them created it.
  * - No two users have the same address, or usernames that differ in case alone.
- * - A username is set once, by the sign-in that brings it to a user without one.
+ * - A sign-in sets the username of a user without one, and changes none.
+ * - A change that meets somebody else's name or address changes nothing, however many run at once.
+ * - A deleted user is gone at once; its address and username are free, and a new sign-in makes a new
+ *   user with another id.
  * - Every call may be repeated.
  * Addresses come in canonical form (`parseEmailAddress`), usernames as `usernameSchema` takes them.
  * Left out on purpose: closing (a store opens nothing of its own).
@@ -17,6 +20,10 @@ export interface UserStore {
   findByEmail(email: string): Promise<User | undefined>;
   findByUsername(username: string): Promise<User | undefined>;
   signIn(request: SignInRequest): Promise<SignInOutcome>;
+  setUsername(change: { readonly id: string; readonly username: string }): Promise<ChangeOutcome>;
+  setEmail(change: { readonly id: string; readonly email: string }): Promise<ChangeOutcome>;
+  /** Whether there was such a user. */
+  delete(id: string): Promise<boolean>;
   /** Throws when the store does not answer within `deadlineMs`. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 }
@@ -41,3 +48,10 @@ export interface SignInOutcome {
   /** Whether this was the first sign-in of the address. */
   readonly created: boolean;
 }
+
+export type ChangeOutcome =
+  | { readonly kind: "changed"; readonly user: User }
+  /** It belongs to another user. */
+  | { readonly kind: "taken" }
+  /** There is no such user (any more). */
+  | { readonly kind: "gone" };

@@ -6,13 +6,17 @@ import { getPath } from "hono/utils/url";
 import type { Log } from "../log.ts";
 import { accessLog } from "./access-log.ts";
 import { bodyLimit } from "./body-limit.ts";
+import { clientNetwork } from "./client-network.ts";
 import type { HttpEnvironment } from "./environment.ts";
 import { httpErrors } from "./error-codes.ts";
 import { respondToError } from "./error-response.ts";
+import type { IpNetwork } from "./ip-address.ts";
 import { problemResponse } from "./problem.ts";
 
 export interface HttpAppOptions {
   readonly log: Log;
+  /** Whose `X-Forwarded-For` is believed; nobody's when left out. */
+  readonly trustedProxies?: readonly IpNetwork[];
 }
 
 /**
@@ -21,10 +25,11 @@ export interface HttpAppOptions {
  * answer that is no success is a problem (RFC 9457); bodies end at 64 KiB. A header that a handler
  * sets itself stays, so a page may bring its own Content-Security-Policy.
  */
-export function createHttpApp({ log }: HttpAppOptions): Hono<HttpEnvironment> {
+export function createHttpApp({ log, trustedProxies = [] }: HttpAppOptions): Hono<HttpEnvironment> {
   const app = new Hono<HttpEnvironment>({ getPath: pathOf });
   app.use(requestId({ limitLength: 64 }));
   app.use(accessLog(log));
+  app.use(clientNetwork(trustedProxies));
   app.use(
     secureHeaders({
       overwrite: false,

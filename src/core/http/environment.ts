@@ -3,7 +3,11 @@ import type { Context } from "hono";
 /** What every handler finds on its context: Hono's `Env` of all apps of the program. */
 export interface HttpEnvironment {
   readonly Bindings: { readonly clientAddress?: string | undefined };
-  readonly Variables: { readonly requestId: string };
+  readonly Variables: {
+    readonly requestId: string;
+    /** Who asks, as it is counted; see `clientNetwork`. */
+    readonly client: string;
+  };
 }
 
 export type HttpContext = Context<HttpEnvironment>;

@@ -17,6 +17,12 @@ export const httpErrors = {
     retryable: false,
     status: 400,
   },
+  crossOrigin: {
+    code: "cross_origin",
+    meaning: "This request came from a page of another site",
+    retryable: false,
+    status: 403,
+  },
   notFound: {
     code: "not_found",
     meaning: "There is nothing at this address",

@@ -53,6 +53,7 @@ export function problemResponse(
   return context.body(JSON.stringify(problem), row.status as ContentfulStatusCode, {
     "Content-Type": "application/problem+json",
     "Cache-Control": "no-store",
+    ...(row.status === 401 ? { "WWW-Authenticate": "Bearer" } : {}), // RFC 9110, 11.6.1
     ...(retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) }),
     ...options.headers,
   });

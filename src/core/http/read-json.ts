@@ -25,6 +25,12 @@ export async function readJson<T>(context: HttpContext, schema: z.ZodType<T>): P
   });
 }
 
+/** As `readJson`, but no body at all is as good as `{}`. */
+export async function readOptionalJson<T>(context: HttpContext, schema: z.ZodType<T>): Promise<T> {
+  const body = await context.req.arrayBuffer();
+  return body.byteLength === 0 ? schema.parse({}) : readJson(context, schema);
+}
+
 function isJson(contentType: string): boolean {
   return /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i.test(contentType.trim());
 }

@@ -1,0 +1,43 @@
+import type { Operation } from "../core/openapi/operation.ts";
+import { messageAnswer, signedInAnswer } from "./answers.ts";
+import { requestCodeBody, verifyCodeBody } from "./bodies.ts";
+import { authErrors } from "./error-codes.ts";
+
+const group = "Sign-in";
+
+export const requestCodeOperation = {
+  id: "requestCode",
+  method: "post",
+  path: "/auth/request-code",
+  group,
+  summary: "Send a sign-in code to an address",
+  description:
+    "Known and unknown addresses get the same answer. Asking again within a minute sends the same code once more, as the same mail.",
+  access: "anyone",
+  body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
+  answer: { status: 200, description: "A mail is on its way.", schema: messageAnswer },
+  problems: [authErrors.tooManyCodes, authErrors.tooManyRequests, authErrors.mailUnavailable],
+} as const satisfies Operation;
+
+export const verifyCodeOperation = {
+  id: "verifyCode",
+  method: "post",
+  path: "/auth/verify-code",
+  group,
+  summary: "Sign in with the code",
+  description:
+    "The answer also sets the cookie session_id. The first sign-in of an address makes its user; a username that is taken leaves the code good.",
+  access: "anyone",
+  body: {
+    schema: verifyCodeBody,
+    required: true,
+    example: { email: "ana@example.com", code: "123456" },
+  },
+  answer: { status: 200, description: "Signed in.", schema: signedInAnswer },
+  problems: [
+    authErrors.codeInvalid,
+    authErrors.usernameTaken,
+    authErrors.tooManyTries,
+    authErrors.tooManyRequests,
+  ],
+} as const satisfies Operation;

@@ -1,0 +1,5 @@
+local state = load()
+state.codes = {}
+state.used = nil
+save(state)
+return cjson.encode({ kind = "forgotten" })

@@ -1,0 +1,73 @@
+import type { Database } from "bun:sqlite";
+import type { Clock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
+import type { SqliteDatabase } from "../../core/sqlite/database.ts";
+import { limitName } from "./limit-name.ts";
+import type { Budget, LimitedUse, Limits, TakeOutcome } from "./limits.ts";
+
+const migrations = [
+  `CREATE TABLE auth_limits (
+    name TEXT NOT NULL,
+    use TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    PRIMARY KEY (name, use)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX auth_limits_at ON auth_limits (name, at);
+  CREATE INDEX auth_limits_ends_at ON auth_limits (ends_at);`,
+];
+
+/** Forgotten with each use: more than are added, so that the file does not grow. */
+const sweptMax = 20;
+
+/** Limits in a SQLite file; each call is one transaction. Does not close the file it is given. */
+export async function openSqliteLimits(
+  database: SqliteDatabase,
+  { clock = systemClock }: { readonly clock?: Clock } = {},
+): Promise<Limits> {
+  await database.migrate("auth-limits", migrations);
+  return {
+    embedded: true,
+    take: (request) => database.write((db) => take(db, request, clock.now())),
+    giveBack: async ({ use, budgets }) => {
+      await database.write((db) => {
+        const query = db.query("DELETE FROM auth_limits WHERE name = ? AND use = ?");
+        for (const budget of budgets) query.run(limitName(budget), use);
+      });
+    },
+    ping: async () => {
+      database.read((db) => db.query("SELECT 1 FROM auth_limits LIMIT 1").get());
+    },
+  };
+}
+
+function take(db: Database, { use, budgets }: LimitedUse, now: number): TakeOutcome {
+  let spent: Extract<TakeOutcome, { kind: "spent" }> | undefined;
+  for (const budget of budgets) {
+    const retryAfterMs = spentFor(db, budget, use, now);
+    if (retryAfterMs > (spent?.retryAfterMs ?? 0)) spent = { kind: "spent", budget, retryAfterMs };
+  }
+  if (spent !== undefined) return spent;
+  const query = db.query("INSERT OR IGNORE INTO auth_limits VALUES (?, ?, ?, ?)");
+  for (const budget of budgets) query.run(limitName(budget), use, now, now + budget.windowMs);
+  db.query(
+    `DELETE FROM auth_limits WHERE (name, use) IN
+       (SELECT name, use FROM auth_limits WHERE ends_at <= ? ORDER BY ends_at LIMIT ${sweptMax})`,
+  ).run(now);
+  return { kind: "taken" };
+}
+
+/** How long until the budget has one more; 0 when it has one, or this use is counted already. */
+function spentFor(db: Database, budget: Budget, use: string, now: number): number {
+  const name = limitName(budget);
+  if (db.query("SELECT 1 FROM auth_limits WHERE name = ? AND use = ?").get(name, use) !== null) {
+    return 0;
+  }
+  // The newest but `quota - 1`: when it is over, one less than the quota is left.
+  const last = db
+    .query<{ at: number }, [string, number, number]>(
+      "SELECT at FROM auth_limits WHERE name = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?",
+    )
+    .get(name, now - budget.windowMs, budget.quota - 1);
+  return last === null ? 0 : last.at + budget.windowMs - now;
+}

@@ -1,0 +1,12 @@
+-- ARGV further: the id to revoke, or "" for all but the next; the id to keep, or "".
+-- Answers how many live ones were revoked.
+local only, kept = ARGV[4], ARGV[5]
+local count = 0
+for _, session in ipairs(load()) do
+  local meant = session.id ~= kept and (only == "" or session.id == only)
+  if meant and isLive(session) then
+    save({ id = session.id, revokedAt = now })
+    count = count + 1
+  end
+end
+return count

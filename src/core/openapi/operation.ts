@@ -1,0 +1,60 @@
+import type { Hono } from "hono";
+import type { z } from "zod";
+import type { ErrorRow } from "../errors.ts";
+import type { HttpContext, HttpEnvironment } from "../http/environment.ts";
+
+/**
+ * One call of an HTTP API as a caller sees it. The route is registered from it, its body is checked
+ * by the schema in it, and the OpenAPI document and the page for people are made from it, so that
+ * they cannot say different things.
+ */
+export interface Operation {
+  /** A verb and a noun, in camelCase: "requestCode". */
+  readonly id: string;
+  readonly method: "get" | "post" | "patch" | "delete";
+  /** "/auth/sessions/{id}". */
+  readonly path: string;
+  /** The heading it stands under. */
+  readonly group: string;
+  /** What it does, without a final stop. */
+  readonly summary: string;
+  readonly description?: string;
+  /** `session`: 401 without a token of a live session. */
+  readonly access: "anyone" | "session";
+  readonly pathParameters?: Readonly<Record<string, Parameter>>;
+  readonly body?: BodyDescription;
+  /** The answer of success; without a schema it has no body. */
+  readonly answer: {
+    readonly status: 200 | 204;
+    readonly description: string;
+    readonly schema?: z.ZodType;
+  };
+  /** What this call may answer beside what any call may, see `problems.ts`. */
+  readonly problems?: readonly ErrorRow[];
+}
+
+export interface Parameter {
+  readonly schema: z.ZodType;
+  readonly description: string;
+  readonly example: string;
+}
+
+export interface BodyDescription {
+  readonly schema: z.ZodType;
+  readonly required: boolean;
+  readonly example: unknown;
+}
+
+/** Puts the route of an operation into the app. */
+export function addOperation(
+  app: Hono<HttpEnvironment>,
+  { method, path }: Operation,
+  handler: (context: HttpContext) => Response | Promise<Response>,
+): void {
+  app.on(method.toUpperCase(), routeOf(path), handler);
+}
+
+/** "/auth/sessions/{id}" → "/auth/sessions/:id". */
+export function routeOf(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ":$1");
+}

@@ -1,0 +1,17 @@
+import { openRedisLimits } from "../../src/auth/limits/redis.ts";
+import { testLimits } from "../contract/limits.ts";
+import { findEngine } from "../support/engines.ts";
+import { openTestRedis } from "../support/redis-prefix.ts";
+
+const url = findEngine("redis");
+
+if (url !== undefined) {
+  testLimits("Redis", async ({ clock }) => {
+    const { redis, keyPrefix, keys, ...opened } = await openTestRedis(url);
+    return {
+      ...opened,
+      limits: openRedisLimits(redis, { keyPrefix, clock }),
+      dump: async () => JSON.stringify(await keys()),
+    };
+  });
+}

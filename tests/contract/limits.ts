@@ -1,0 +1,150 @@
+import { describe, expect, test } from "bun:test";
+import type { Budget, Limits } from "../../src/auth/limits/limits.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+const minute = 60_000;
+const ana: Budget = { scope: "codes-per-client", subject: "192.0.2.7", quota: 3, windowMs: minute };
+const ben: Budget = { ...ana, subject: "192.0.2.8" };
+const all: Budget = { scope: "codes-in-all", subject: "all", quota: 5, windowMs: 10 * minute };
+
+export type OpenLimits = (options: { readonly clock: FakeClock }) => Promise<
+  AsyncDisposable & {
+    readonly limits: Limits;
+    /** Everything that is kept, as text. */
+    readonly dump: () => Promise<string>;
+  }
+>;
+
+const take = (limits: Limits, ...budgets: readonly Budget[]) =>
+  limits.take({ use: crypto.randomUUID(), budgets });
+const taken = { kind: "taken" } as const;
+
+export function testLimits(name: string, open: OpenLimits): void {
+  async function openOn() {
+    const clock = new FakeClock();
+    return { ...(await open({ clock })), clock };
+  }
+
+  describe(`Limits on ${name}`, () => {
+    testWindows(openOn);
+    testSeveral(openOn);
+    testRepeats(openOn);
+  });
+}
+
+type OpenOn = () => Promise<Awaited<ReturnType<OpenLimits>> & { readonly clock: FakeClock }>;
+
+function testWindows(openOn: OpenOn): void {
+  test("a quota in any window, each use free again when its own window is over", async () => {
+    await using opened = await openOn();
+    const { limits, clock } = opened;
+    for (let use = 0; use < 3; use += 1) {
+      expect(await take(limits, ana)).toEqual(taken);
+      await clock.advance(10_000);
+    }
+    const spent = await take(limits, ana);
+    expect(spent).toEqual({ kind: "spent", budget: ana, retryAfterMs: 30_000 });
+    await clock.advance(29_999);
+    expect(await take(limits, ana)).toMatchObject({ kind: "spent", retryAfterMs: 1 });
+    await clock.advance(1);
+    expect(await take(limits, ana)).toEqual(taken);
+    expect(await take(limits, ana)).toMatchObject({ kind: "spent", retryAfterMs: 10_000 });
+  });
+
+  test("what is refused costs nothing", async () => {
+    await using opened = await openOn();
+    const { limits, clock } = opened;
+    for (let use = 0; use < 50; use += 1) await take(limits, ana);
+    await clock.advance(minute);
+    for (let use = 0; use < 3; use += 1) expect(await take(limits, ana)).toEqual(taken);
+  });
+
+  test("subjects and scopes are counted apart", async () => {
+    await using opened = await openOn();
+    const { limits } = opened;
+    for (let use = 0; use < 3; use += 1) await take(limits, ana);
+    expect(await take(limits, ben)).toEqual(taken);
+    expect(await take(limits, { ...ana, scope: "tries-per-client" })).toEqual(taken);
+  });
+
+  test("a quota that was lowered holds at once", async () => {
+    await using opened = await openOn();
+    const { limits, clock } = opened;
+    for (let use = 0; use < 3; use += 1) {
+      await take(limits, ana);
+      await clock.advance(1_000);
+    }
+    const lowered = { ...ana, quota: 1 };
+    expect(await take(limits, lowered)).toMatchObject({ kind: "spent", retryAfterMs: 59_000 });
+    await clock.advance(59_000);
+    expect(await take(limits, lowered)).toEqual(taken);
+  });
+
+  test("no subject is kept as it is", async () => {
+    await using opened = await openOn();
+    await take(opened.limits, ana, all);
+    const kept = await opened.dump();
+    expect(kept).toContain("codes-per-client");
+    expect(kept).not.toContain("192.0.2.7");
+  });
+}
+
+function testSeveral(openOn: OpenOn): void {
+  test("one is taken from each budget, or none from any", async () => {
+    await using opened = await openOn();
+    const { limits } = opened;
+    for (let use = 0; use < 3; use += 1) expect(await take(limits, ana, all)).toEqual(taken);
+    for (let use = 0; use < 9; use += 1) {
+      expect(await take(limits, ana, all)).toMatchObject({ kind: "spent", budget: ana });
+    }
+    for (let use = 0; use < 2; use += 1) expect(await take(limits, ben, all)).toEqual(taken);
+    expect(await take(limits, ben, all)).toMatchObject({ kind: "spent", budget: all });
+  });
+
+  test("of several that are spent, the one that takes longest is told", async () => {
+    await using opened = await openOn();
+    const { limits } = opened;
+    for (let use = 0; use < 3; use += 1) await take(limits, ana, { ...all, quota: 3 });
+    for (const budgets of [
+      [ana, { ...all, quota: 3 }],
+      [{ ...all, quota: 3 }, ana],
+    ]) {
+      const spent = await take(limits, ...budgets);
+      expect(spent).toMatchObject({ budget: { scope: all.scope }, retryAfterMs: 10 * minute });
+    }
+  });
+
+  test("of 200 uses at once exactly the quota is taken", async () => {
+    await using opened = await openOn();
+    const { limits } = opened;
+    const big = { ...all, quota: 17 };
+    const uses = Array.from({ length: 200 }, (_, n) =>
+      take(limits, { ...ana, subject: `client ${n}` }, big),
+    );
+    const outcomes = await Promise.all(uses);
+    expect(outcomes.filter(({ kind }) => kind === "taken")).toHaveLength(17);
+  });
+}
+
+function testRepeats(openOn: OpenOn): void {
+  test("a use that is repeated is counted once, also when the budget is spent now", async () => {
+    await using opened = await openOn();
+    const { limits } = opened;
+    const request = { use: "same", budgets: [ana, all] };
+    for (let repeat = 0; repeat < 5; repeat += 1) expect(await limits.take(request)).toEqual(taken);
+    for (let use = 0; use < 2; use += 1) expect(await take(limits, ana)).toEqual(taken);
+    expect(await take(limits, ana)).toMatchObject({ kind: "spent" });
+    expect(await limits.take(request)).toEqual(taken);
+  });
+
+  test("what is given back is given back once", async () => {
+    await using opened = await openOn();
+    const { limits } = opened;
+    const request = { use: "same", budgets: [ana, all] };
+    await limits.take(request);
+    for (let use = 0; use < 2; use += 1) await take(limits, ana, all);
+    for (let repeat = 0; repeat < 3; repeat += 1) await limits.giveBack(request);
+    expect(await take(limits, ana, all)).toEqual(taken);
+    expect(await take(limits, ana, all)).toMatchObject({ kind: "spent", budget: ana });
+  });
+}
