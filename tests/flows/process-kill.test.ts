@@ -3,8 +3,7 @@ import type { EmailEvent } from "../../src/email/event.ts";
 import { findEngine } from "../support/engines.ts";
 import { codeEvent } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
-import type { ServiceRig } from "../support/service-rig.ts";
-import { openServiceRig } from "../support/service-rig.ts";
+import { findSubmitting, openServiceRig, sentTwice } from "../support/service-rig.ts";
 
 const kafka = findEngine("kafka") ?? "";
 const redis = findEngine("redis") ?? "";
@@ -25,20 +24,6 @@ function hourCodes(count: number): EmailEvent[] {
   });
 }
 
-/** The mails whose answer was being awaited: whether they were sent is in the server's hands. */
-async function findSubmitting(
-  rig: ServiceRig,
-  events: readonly EmailEvent[],
-): Promise<Set<string>> {
-  const records = await Promise.all(events.map(({ messageId }) => rig.ledger.find(messageId)));
-  const submitting = records.filter((record) => record?.state === "submitting");
-  return new Set(submitting.map((record) => record?.messageId ?? ""));
-}
-
-function sentTwice(rig: ServiceRig): string[] {
-  return [...rig.sink.countByMessageId()].filter(([, times]) => times > 1).map(([id]) => id);
-}
-
 describe.skipIf(!complete)("serve-email killed with SIGKILL", () => {
   test("amid 10,000 codes: each is accepted, and none twice but those in `submitting`", async () => {
     await using rig = await openServiceRig({ program, kafka, redis });
@@ -47,15 +32,13 @@ describe.skipIf(!complete)("serve-email killed with SIGKILL", () => {
     const first = rig.start(["serve-email"]);
     await eventually("half are sent", () => rig.sink.acceptedTotal > 5000, 60_000);
     await first.stop("SIGKILL");
-    const submitting = await findSubmitting(rig, events);
+    const submitting = await findSubmitting(rig.ledger, events);
     rig.start(["serve-email"]);
     await rig.untilDrained();
     expect(rig.sink.countByMessageId().size).toBe(events.length);
-    const twice = sentTwice(rig);
+    const twice = sentTwice(rig.sink);
     expect(twice.filter((id) => !submitting.has(id))).toEqual([]);
-    console.log(
-      `in submitting at the kill: ${submitting.size}, of them sent twice: ${twice.length}`,
-    );
+    expect(twice.filter((id) => (rig.sink.countByMessageId().get(id) ?? 0) > 2)).toEqual([]);
   }, 120_000);
 });
 
@@ -72,7 +55,7 @@ describe.skipIf(!complete)("several serve-email processes of one group", () => {
     expect(await first?.stop("SIGTERM")).toBe(0);
     await rig.untilDrained();
     expect(rig.sink.countByMessageId().size).toBe(events.length);
-    expect(sentTwice(rig)).toEqual([]);
+    expect(sentTwice(rig.sink)).toEqual([]);
   }, 120_000);
 
   test("lose and double nothing when all three are restarted one after the other", async () => {
@@ -80,8 +63,8 @@ describe.skipIf(!complete)("several serve-email processes of one group", () => {
     const events = hourCodes(3000);
     rig.sink.setBehaviour([{ at: "dot", does: { kind: "delay", ms: 20 } }]);
     const running = [1, 2, 3].map(() => rig.start(["serve-email"]));
-    await rig.publish(events);
-    for (const old of running) {
+    for (const [round, old] of running.entries()) {
+      await rig.publish(events.slice(round * 1000, (round + 1) * 1000));
       const before = rig.sink.acceptedTotal;
       await eventually("mails flow", () => rig.sink.acceptedTotal > before + 200, 60_000);
       expect(await old.stop("SIGTERM")).toBe(0);
@@ -89,6 +72,6 @@ describe.skipIf(!complete)("several serve-email processes of one group", () => {
     }
     await rig.untilDrained();
     expect(rig.sink.countByMessageId().size).toBe(events.length);
-    expect(sentTwice(rig)).toEqual([]);
+    expect(sentTwice(rig.sink)).toEqual([]);
   }, 120_000);
 });

@@ -39,6 +39,8 @@ async function loseLedger(
     status: 503,
     body: { status: "unhealthy", redis: "disconnected", idempotency_records: null },
   });
+  const isWireQuiet = () => rig.sink.acceptedTotal === rig.sink.reachedTotal.dot;
+  await eventually("what was on the wire is answered", isWireQuiet);
   const paused = rig.sink.acceptedTotal;
   await Bun.sleep(1500); // nothing may be sent meanwhile
   expect(rig.sink.acceptedTotal).toBe(paused);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { isInstantError } from "../../src/core/errors.ts";
 import { silentLog } from "../../src/core/log.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
@@ -55,6 +56,7 @@ export async function openServiceRig(options: ServiceRigOptions): Promise<Servic
     KAFKA_TOPIC_EMAIL_EVENTS: topics.events,
     KAFKA_TOPIC_EMAIL_DLQ: topics.deadLetters,
     KAFKA_CONSUMER_GROUP: group,
+    KAFKA_SESSION_TIMEOUT: "6s",
     ...smtpEnvironment(sink),
     EMAIL_SECRET: "a secret of the test, which is long enough",
     AUTH_SECRET: "another secret of the test, long enough too",
@@ -75,8 +77,12 @@ export async function openServiceRig(options: ServiceRigOptions): Promise<Servic
       ),
     publish: (events) => publishAll(eventLog, eventsTopic, events),
     untilDrained: async (withinMs = 60_000) => {
-      const drained = async () =>
-        (await eventLog.lag(eventsTopic, group)).every(({ records }) => records === 0);
+      const drained = async () => {
+        const lag = await eventLog.lag(eventsTopic, group).catch((error: unknown) => {
+          if (!isInstantError(error) || !error.retryable) throw error; // Kafka may just be starting
+        });
+        return lag?.every(({ records }) => records === 0);
+      };
       await eventually("the group has finished everything", drained, withinMs);
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -107,6 +113,21 @@ export async function publishAll(
     });
     await eventLog.publish(topic, records, { deadlineMs: 30_000 });
   }
+}
+
+/** The mails whose answer is awaited now: whether they were sent is in the server's hands. */
+export async function findSubmitting(
+  ledger: DeliveryLedger,
+  events: readonly EmailEvent[],
+): Promise<ReadonlySet<string>> {
+  const records = await Promise.all(events.map(({ messageId }) => ledger.find(messageId)));
+  const submitting = records.filter((record) => record?.state === "submitting");
+  return new Set(submitting.map((record) => record?.messageId ?? ""));
+}
+
+/** The Message-IDs that were accepted more than once. */
+export function sentTwice(sink: SmtpSink): string[] {
+  return [...sink.countByMessageId()].filter(([, times]) => times > 1).map(([id]) => id);
 }
 
 /** The address a service printed when it started. */
