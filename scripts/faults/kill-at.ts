@@ -1,66 +1,79 @@
 import type { EmailEvent } from "../../src/email/event.ts";
-import { codeEvent, welcomeEvent } from "../../tests/support/events.ts";
-import type { ServiceRig } from "../../tests/support/service-rig.ts";
+import { eventually } from "../../tests/support/eventually.ts";
+import type { InstantProcess } from "../../tests/support/instant-process.ts";
+import { makeMails } from "./mails.ts";
+import type { Moment } from "./moment.ts";
+import { setMoment } from "./moment.ts";
 import type { Phase } from "./phases.ts";
 import type { Tally } from "./tally.ts";
-import { addTallies, countMails, findSubmitting } from "./tally.ts";
-import type { FaultWorld } from "./world.ts";
-import { startWorker } from "./world.ts";
+import { addTallies, countMails, findInWindow } from "./tally.ts";
+import type { FaultRow, FaultWorld } from "./world.ts";
 
-const mailsPerKill = 6;
+export const mailsPerRound = 6;
 
 /** Kills serve-email `kills` times at one moment of its work, starts it again each time, and counts. */
 export async function killAt(world: FaultWorld, phase: Phase, kills: number): Promise<Tally> {
-  await using rig = await world.openRow();
+  await using row = await world.openRow();
   const tallies: Tally[] = [];
-  for (let kill = 0; kill < kills; kill += 1) tallies.push(await killOnce(world, rig, phase));
+  for (let kill = 0; kill < kills; kill += 1) tallies.push(await killOnce(row, phase));
   return addTallies(tallies);
 }
 
-async function killOnce(world: FaultWorld, rig: ServiceRig, phase: Phase): Promise<Tally> {
-  rig.sink.setBehaviour(phase.refused === true ? [refusal] : []);
-  const events = makeMails();
-  await rig.publish(events);
-  const reached = armTrigger(world, rig, phase);
-  const worker = startWorker(rig);
-  if (phase.trigger.at === "rebalance") startWorker(rig);
-  await reached;
-  await worker.stop("SIGKILL");
-  const submitting = await findSubmitting(rig, events);
-  world.redisProxy.cut();
-  world.kafkaProxy.cut();
-  rig.sink.setBehaviour(phase.refused === true ? [refusal] : []);
-  const next = startWorker(rig);
-  await rig.untilDrained();
-  const tally = await countMails(rig, events, submitting);
-  await next.stop();
+async function killOnce(row: FaultRow, phase: Phase): Promise<Tally> {
+  const moment = setMoment(row, phase);
+  const worker = row.startWorker();
+  const [events, others] = phase.joined
+    ? await publishAmidJoin(row, moment, worker)
+    : [await publishUntil(row, moment), []];
+  const windows = [await kill(row, worker, { moment, events })];
+  if (phase.again) {
+    const second = setMoment(row, phase);
+    const next = row.startWorker();
+    await second.reached(events.length / 2);
+    windows.push(await kill(row, next, { moment: second, events }));
+  }
+  const last = row.startWorker();
+  await row.untilDrained();
+  const tally = await countMails(row, events, { windows, refused: phase.refused });
+  await Promise.all([...others, last].map((each) => each.stop()));
   return tally;
 }
 
-const refusal = { at: "rcpt", does: { kind: "reply", text: "550 5.1.1 unknown" } } as const;
-
-/** Half codes that live for an hour, half mails that never expire. */
-function makeMails(): EmailEvent[] {
-  return Array.from({ length: mailsPerKill }, (_, index) => {
-    if (index % 2 === 0) return welcomeEvent();
-    const code = codeEvent();
-    return { ...code, expiresAt: code.timestamp + 3_600_000 };
-  });
+/** The mails that were in the window. */
+async function kill(
+  row: FaultRow,
+  worker: InstantProcess,
+  { moment, events }: { readonly moment: Moment; readonly events: readonly EmailEvent[] },
+): Promise<ReadonlySet<string>> {
+  await worker.stop("SIGKILL");
+  moment.drop();
+  return findInWindow(row, events);
 }
 
-/** Resolves when serve-email is at the phase's moment and cannot leave it. */
-async function armTrigger(world: FaultWorld, rig: ServiceRig, { trigger }: Phase): Promise<void> {
-  switch (trigger.at) {
-    case "redis":
-      return world.redisProxy.arm(trigger.gate);
-    case "kafka":
-      return world.kafkaProxy.arm(trigger.gate);
-    case "sink":
-      rig.sink.misbehave(trigger.rule);
-      return rig.sink.reaches(trigger.rule.at);
-    case "rebalance":
-      // Mails are on the wire while the second member joins.
-      rig.sink.misbehave({ at: "dot", does: { kind: "delay", ms: 300 } });
-      return rig.sink.reaches("dot");
+/** The mails of a round, all of them at the moment where it has room for all. */
+export async function publishUntil(row: FaultRow, moment: Moment): Promise<EmailEvent[]> {
+  const events = makeMails(mailsPerRound);
+  await row.publish(events);
+  await moment.reached(events.length);
+  return events;
+}
+
+/** Another worker joins while mails come all the time, so that some are in each stage. */
+async function publishAmidJoin(
+  row: FaultRow,
+  moment: Moment,
+  worker: InstantProcess,
+): Promise<readonly [EmailEvent[], InstantProcess[]]> {
+  const hasJoined = () => worker.findLogs("Joined the consumer group").length > 0;
+  await eventually("it has joined", hasJoined);
+  const other = row.startWorker();
+  const events: EmailEvent[] = [];
+  const reached = moment.reached(1).then(() => true);
+  for (let waiting = true; waiting; ) {
+    const next = makeMails(2);
+    events.push(...next);
+    await row.publish(next);
+    waiting = (await Promise.race([reached, Bun.sleep(100)])) !== true;
   }
+  return [events, [other]];
 }

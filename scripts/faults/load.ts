@@ -1,6 +1,6 @@
 import type { EmailEvent } from "../../src/email/event.ts";
-import { codeEvent, welcomeEvent } from "../../tests/support/events.ts";
 import type { ServiceRig } from "../../tests/support/service-rig.ts";
+import { makeMails } from "./mails.ts";
 
 const everyMs = 50;
 
@@ -32,7 +32,7 @@ export class Load {
     const startedAt = Date.now();
     while (!this.#stopped) {
       const due = Math.floor(((Date.now() - startedAt) / 1000) * this.#perSecond);
-      const events = Array.from({ length: due - this.events.length }, makeMail);
+      const events = makeMails(due - this.events.length);
       this.events.push(...events);
       await this.#publish(events);
       await Bun.sleep(everyMs);
@@ -49,10 +49,4 @@ export class Load {
       }
     }
   }
-}
-
-function makeMail(_: unknown, index: number): EmailEvent {
-  if (index % 2 === 0) return welcomeEvent();
-  const code = codeEvent();
-  return { ...code, expiresAt: code.timestamp + 3_600_000 };
 }

@@ -1,40 +1,64 @@
 import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
-import type { Gate } from "./gated-proxy.ts";
-import { isKafkaRequest, kafkaApi, writesState } from "./matchers.ts";
+import type { HoldRule } from "./hold.ts";
+import type { KafkaApi } from "./kafka-wire.ts";
+import type { RedisCommand } from "./redis-wire.ts";
 
-/** A moment at which serve-email is killed, and how it is recognised from outside. */
+/** A moment of serve-email's work, and how it is recognised, and stopped, from outside. */
 export interface Phase {
   readonly name: string;
   readonly trigger:
-    | { readonly at: "redis" | "kafka"; readonly gate: Gate }
+    | { readonly at: "redis"; readonly rule: HoldRule<RedisCommand> }
+    /** What only workers say: a commit, joining again as a member, a dead letter. */
+    | { readonly at: "kafka"; readonly hold: "request" | "reply"; readonly api: KafkaApi }
     /** The server's turn: the sink hangs there, and has or has not taken the mail. */
-    | { readonly at: "sink"; readonly rule: SinkRule }
-    /** Another process joins the group. */
-    | { readonly at: "rebalance" };
+    | { readonly at: "sink"; readonly rule: SinkRule };
   /** The mails are refused, so that they are buried. */
   readonly refused?: boolean;
+  /** Whoever takes over is killed there too. */
+  readonly again?: boolean;
+  /** Another process joins the group. */
+  readonly joined?: boolean;
 }
-
-const redis = (hold: Gate["hold"], state: Parameters<typeof writesState>[0]) =>
-  ({ at: "redis", gate: { hold, matches: writesState(state) } }) as const;
-const kafka = (hold: Gate["hold"], api: number) =>
-  ({ at: "kafka", gate: { hold, matches: isKafkaRequest(api) } }) as const;
-const sink = (at: "data" | "dot", count: boolean) =>
-  ({ at: "sink", rule: { at, does: { kind: "hang", count } } }) as const;
 
 /** In the order of a mail's way. */
 export const phases: readonly Phase[] = [
   { name: "after receive", trigger: redis("request", "claimed") },
-  { name: "after claim", trigger: redis("response", "claimed") },
+  { name: "after claim", trigger: redis("reply", "claimed") },
   { name: "before the content", trigger: sink("data", false) },
-  { name: "in submitting, before the dot", trigger: redis("response", "submitting") },
+  { name: "before the dot", trigger: redis("request", "submitting") },
+  { name: "in submitting, before the dot", trigger: redis("reply", "submitting") },
   { name: "after the dot, not accepted", trigger: sink("dot", false) },
   { name: "after the dot, accepted", trigger: sink("dot", true) },
   { name: "after 250", trigger: redis("request", "accepted") },
-  { name: "after record", trigger: redis("response", "accepted") },
-  { name: "before commit", trigger: kafka("request", kafkaApi.offsetCommit) },
-  { name: "after commit", trigger: kafka("response", kafkaApi.offsetCommit) },
-  { name: "during bury, before", trigger: kafka("request", kafkaApi.produce), refused: true },
-  { name: "during bury, after", trigger: kafka("response", kafkaApi.produce), refused: true },
-  { name: "during a rebalance", trigger: { at: "rebalance" } },
+  { name: "after 250, and again", trigger: redis("request", "accepted"), again: true },
+  { name: "after record", trigger: redis("reply", "accepted") },
+  { name: "before commit", trigger: kafka("request", "offsetCommit") },
+  { name: "after commit", trigger: kafka("reply", "offsetCommit") },
+  { name: "during bury, before", trigger: kafka("request", "produce"), refused: true },
+  { name: "during bury, after", trigger: kafka("reply", "produce"), refused: true },
+  { name: "during a rebalance", trigger: kafka("request", "joinGroup"), joined: true },
 ];
+
+export function findPhase(name: string): Phase {
+  const found = phases.find((phase) => phase.name === name);
+  if (found === undefined) throw new Error(`there is no phase "${name}"`);
+  return found;
+}
+
+/** The write of this state to the ledger (redis-swap.lua: key, condition, …, the new text). */
+function redis(at: "request" | "reply", state: "claimed" | "submitting" | "accepted") {
+  const begin = `{"state":"${state}"`;
+  const fits = ([, , , key, condition, , , , text]: RedisCommand): boolean =>
+    key?.startsWith("email:sent:") === true &&
+    text?.startsWith(begin) === true &&
+    (state !== "claimed" || condition === "absent"); // else a renewal, or a deferral
+  return { at: "redis", rule: { at, fits } } as const;
+}
+
+function kafka(hold: "request" | "reply", api: KafkaApi) {
+  return { at: "kafka", hold, api } as const;
+}
+
+function sink(at: "data" | "dot", count: boolean) {
+  return { at: "sink", rule: { at, does: { kind: "hang", count } } } as const;
+}

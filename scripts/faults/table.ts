@@ -3,21 +3,24 @@ import type { Tally } from "./tally.ts";
 export interface Row {
   readonly name: string;
   readonly tally: Tally;
+  readonly note?: string | undefined;
 }
 
-/** Whether a row keeps the promise; a row that does not is named by the exit code as well. */
+/** Whether a row keeps the promise. */
 export function isKept({ tally }: Row): boolean {
-  return tally.lost === 0 && tally.unexplained.length === 0;
+  return tally.lost === 0 && tally.breaches.length === 0;
 }
 
 /** A Markdown table: what happened → what became of the mails. */
 export function renderTable(title: string, rows: readonly Row[]): string {
-  const head = `| ${title} | mails | lost | once | twice | parked |\n|---|---:|---:|---:|---:|---|`;
+  const head = `| ${title} | mails | in the window | lost | once | twice | parked |
+|---|---:|---:|---:|---:|---:|---|`;
   const lines = rows.map((row) => {
-    const { mails, lost, once, twice, parked } = row.tally;
-    const classes = [...parked].map(([name, count]) => `${count} ${name}`).join(", ");
-    const mark = isKept(row) ? "" : " ✗";
-    return `| ${row.name}${mark} | ${mails} | ${lost} | ${once} | ${twice} | ${classes || "–"} |`;
+    const { mails, inWindow, lost, once, twice, parked } = row.tally;
+    const classes = Object.entries(parked).map(([name, count]) => `${count} ${name}`);
+    const counts = [mails, inWindow, lost, once, twice, classes.join(", ") || "–"];
+    const what = row.note === undefined ? row.name : `${row.name}: ${row.note}`;
+    return `| ${what}${isKept(row) ? "" : " ✗"} | ${counts.join(" | ")} |`;
   });
-  return `${head}\n${lines.join("\n")}`;
+  return [head, ...lines].join("\n");
 }

@@ -1,90 +1,147 @@
+import type { Letter } from "../../src/email/dead-letters/selection.ts";
 import { readLetter } from "../../src/email/dead-letters/selection.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
+import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
 import type { ServiceRig } from "../../tests/support/service-rig.ts";
+import { findSubmitting } from "../../tests/support/service-rig.ts";
+import type { MailFate } from "./verdict.ts";
+import { findBreach } from "./verdict.ts";
 
 /** What became of the mails of a row. */
 export interface Tally {
   readonly mails: number;
+  /** Of these, the answer was awaited when the fault came: the ledger said `submitting`. */
+  readonly inWindow: number;
   /** Neither accepted nor a dead letter nor expired. */
   readonly lost: number;
   readonly once: number;
   readonly twice: number;
-  /** Dead letters by class. */
-  readonly parked: ReadonlyMap<string, number>;
-  /** Sent twice though they were no living code in `submitting` when the fault came: none may be. */
-  readonly unexplained: readonly string[];
+  /** Mails with a dead letter, by class. */
+  readonly parked: Readonly<Record<string, number>>;
+  /** Each mail for which the promise was broken, with what its ledger record went through. */
+  readonly breaches: readonly string[];
 }
 
-/** `mayRepeat`: ids of the mails whose answer was awaited when the fault came. */
+export interface Fault {
+  /** For each time it came, the ids of the mails whose answer was awaited then. */
+  readonly windows: readonly ReadonlySet<string>[];
+  /** The server refuses all of them. */
+  readonly refused?: boolean | undefined;
+}
+
+/** Counts what the sink accepted and what lies on the dead-letter topic. */
 export async function countMails(
   rig: ServiceRig,
   events: readonly EmailEvent[],
-  mayRepeat: ReadonlySet<string>,
+  fault: Fault,
 ): Promise<Tally> {
   const accepted = rig.sink.countByMessageId();
   const letters = await readLetters(rig);
-  const parked = new Map<string, number>();
-  for (const each of letters.values()) parked.set(each, (parked.get(each) ?? 0) + 1);
-  const timesOf = ({ messageId }: EmailEvent) => accepted.get(messageId) ?? 0;
-  let lost = 0;
-  for (const event of events) {
-    if (timesOf(event) > 0 || letters.has(event.messageId)) continue;
-    const record = await rig.ledger.find(event.messageId);
-    if (record?.state !== "expired") lost += 1;
+  const fates = await Promise.all(
+    events.map(async (event): Promise<MailFate> => {
+      const { messageId } = event;
+      const times = accepted.get(messageId) ?? 0;
+      const letter = letters.get(messageId)?.facts.class;
+      const isDone = times > 0 || letter !== undefined;
+      return {
+        event,
+        accepted: times,
+        letter,
+        expired: !isDone && (await rig.ledger.find(messageId))?.state === "expired",
+        inWindow: fault.windows.filter((window) => window.has(messageId)).length,
+        refused: fault.refused === true,
+      };
+    }),
+  );
+  return { ...tallyFates(fates), breaches: await describeBreaches(rig.ledger, fates) };
+}
+
+export function tallyFates(fates: readonly MailFate[]): Omit<Tally, "breaches"> {
+  const count = (fits: (fate: MailFate) => boolean) => fates.filter(fits).length;
+  const parked: Record<string, number> = {};
+  for (const { letter } of fates) {
+    if (letter !== undefined) parked[letter] = (parked[letter] ?? 0) + 1;
   }
-  const isExplained = (event: EmailEvent) =>
-    timesOf(event) < 2 ||
-    (timesOf(event) === 2 &&
-      event.eventType === "verification_code" &&
-      mayRepeat.has(event.messageId));
   return {
-    mails: events.length,
-    lost,
-    once: events.filter((event) => timesOf(event) === 1).length,
-    twice: events.filter((event) => timesOf(event) > 1).length,
+    mails: fates.length,
+    inWindow: count(({ inWindow }) => inWindow > 0),
+    lost: count(({ accepted, letter, expired }) => accepted === 0 && !letter && !expired),
+    once: count(({ accepted }) => accepted === 1),
+    twice: count(({ accepted }) => accepted > 1),
     parked,
-    unexplained: events.filter((event) => !isExplained(event)).map(({ messageId }) => messageId),
   };
 }
 
 export function addTallies(tallies: readonly Tally[]): Tally {
   const sum = (pick: (tally: Tally) => number) =>
     tallies.reduce((total, tally) => total + pick(tally), 0);
-  const parked = new Map<string, number>();
-  for (const tally of tallies) {
-    for (const [name, count] of tally.parked) parked.set(name, (parked.get(name) ?? 0) + count);
+  const parked: Record<string, number> = {};
+  for (const [name, count] of tallies.flatMap((tally) => Object.entries(tally.parked))) {
+    parked[name] = (parked[name] ?? 0) + count;
   }
   return {
     mails: sum(({ mails }) => mails),
+    inWindow: sum(({ inWindow }) => inWindow),
     lost: sum(({ lost }) => lost),
     once: sum(({ once }) => once),
     twice: sum(({ twice }) => twice),
     parked,
-    unexplained: tallies.flatMap(({ unexplained }) => unexplained),
+    breaches: tallies.flatMap(({ breaches }) => breaches),
   };
 }
 
-/** Mails whose answer is awaited now. */
-export async function findSubmitting(
-  rig: ServiceRig,
+/** What a process that was just stopped had still written to its sockets. */
+const lastWordsMs = 100;
+
+/** Mails whose answer is awaited, now that a process was stopped. */
+export async function findInWindow(
+  { ledger }: ServiceRig,
   events: readonly EmailEvent[],
-): Promise<Set<string>> {
-  const records = await Promise.all(events.map(({ messageId }) => rig.ledger.find(messageId)));
-  return new Set(
-    records.flatMap((record) => (record?.state === "submitting" ? [record.messageId] : [])),
-  );
+): Promise<ReadonlySet<string>> {
+  await Bun.sleep(lastWordsMs);
+  return findSubmitting(ledger, events);
 }
 
-/** Class by message_id; a letter that was written twice counts once. */
-async function readLetters(rig: ServiceRig): Promise<Map<string, string>> {
-  const letters = new Map<string, string>();
-  const topic = `${rig.eventsTopic}-dlq`;
-  for (const { partition, earliest, next } of await rig.eventLog.offsets(topic)) {
-    const range = { topic, partition, from: earliest, to: next };
-    for await (const record of rig.eventLog.readRange(range)) {
-      const { messageId, facts } = readLetter(record);
-      letters.set(messageId ?? `${record.offset}`, facts.class ?? "unknown");
+/** Mails whose answer was lost, by what the ledger remembers. */
+export async function findAmbiguous(
+  { ledger }: ServiceRig,
+  events: readonly EmailEvent[],
+): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for (const { messageId } of events) {
+    const record = await ledger.find(messageId);
+    if (record?.history.some(({ state }) => state === "ambiguous")) ids.add(messageId);
+  }
+  return ids;
+}
+
+/** By message_id; a letter that was written twice counts once. */
+async function readLetters({ eventLog, eventsTopic }: ServiceRig): Promise<Map<string, Letter>> {
+  const letters = new Map<string, Letter>();
+  const topic = `${eventsTopic}-dlq`;
+  for (const { partition, earliest, next } of await eventLog.offsets(topic)) {
+    for await (const record of eventLog.readRange({ topic, partition, from: earliest, to: next })) {
+      const letter = readLetter(record);
+      letters.set(letter.messageId ?? `${record.offset}`, letter);
     }
   }
   return letters;
+}
+
+async function describeBreaches(
+  ledger: DeliveryLedger,
+  fates: readonly MailFate[],
+): Promise<string[]> {
+  const described: string[] = [];
+  for (const fate of fates) {
+    const breach = findBreach(fate);
+    if (breach === undefined) continue;
+    const { messageId } = fate.event;
+    const record = await ledger.find(messageId);
+    const steps = record?.history.map(({ at, state, fence, note }) => {
+      return `${new Date(at).toISOString().slice(11, 23)} ${state} ${fence} ${note ?? ""}`.trim();
+    });
+    described.push(`${messageId}: ${breach} (${steps?.join("; ") ?? "no record"})`);
+  }
+  return described;
 }

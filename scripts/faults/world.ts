@@ -4,20 +4,32 @@ import { openOwnRedis } from "../../tests/support/own-redis.ts";
 import type { ServiceRig } from "../../tests/support/service-rig.ts";
 import { openServiceRig } from "../../tests/support/service-rig.ts";
 import { choosePort } from "../engines/ports.ts";
-import { GatedProxy } from "./gated-proxy.ts";
+import { HoldProxy } from "./hold-proxy.ts";
+import type { KafkaRequest } from "./kafka-wire.ts";
+import { createKafkaWire } from "./kafka-wire.ts";
+import type { RedisCommand } from "./redis-wire.ts";
+import { createRedisWire } from "./redis-wire.ts";
 
 export type OwnKafka = Awaited<ReturnType<typeof openOwnKafka>>;
 export type OwnRedis = Awaited<ReturnType<typeof openOwnRedis>>;
 
-/** Servers of its own behind proxies, and the built program's workers before them. */
+/** Servers of its own behind proxies, and the built program's workers before those. */
 export interface FaultWorld extends AsyncDisposable {
   readonly kafka: OwnKafka;
   readonly redis: OwnRedis;
-  readonly kafkaProxy: GatedProxy;
-  readonly redisProxy: GatedProxy;
-  /** Topics, group and sink of one row; workers reach both servers through the proxies. */
-  openRow(): Promise<ServiceRig>;
+  /** Topics, group and sink of one row; rows may run beside each other. */
+  openRow(): Promise<FaultRow>;
 }
+
+/** Its workers reach both servers through the proxies; the one before Kafka is shared by all rows. */
+export interface FaultRow extends ServiceRig {
+  readonly kafkaProxy: HoldProxy<KafkaRequest>;
+  readonly redisProxy: HoldProxy<RedisCommand>;
+  startWorker(): InstantProcess;
+}
+
+/** How many rows run beside each other where each mostly waits; two cores are enough for them. */
+export const rowsBeside = 2;
 
 /** Short, so that what follows a kill does not take long: leases and sessions of 2 s. */
 const quick = { EMAIL_LEASE: "2s", SMTP_REPLY_TIMEOUT: "2s", KAFKA_SESSION_TIMEOUT: "2s" };
@@ -36,22 +48,39 @@ export async function openFaultWorld(program: string): Promise<FaultWorld> {
     }),
   );
   const [host = "", port = ""] = kafka.brokers.split(":");
-  const kafkaProxy = stack.use(new GatedProxy({ host, port: Number(port) }, advertised));
+  const kafkaProxy = stack.use(
+    await HoldProxy.open({
+      target: { host, port: Number(port) },
+      port: advertised,
+      openWire: createKafkaWire,
+    }),
+  );
   const redis = stack.use(await openOwnRedis());
-  const redisProxy = stack.use(new GatedProxy({ host: redis.host, port: redis.port }));
   return {
-    ...{ kafka, redis, kafkaProxy, redisProxy },
-    openRow: () =>
-      openServiceRig({
-        program,
-        kafka: `127.0.0.1:${advertised}`,
-        redis: redis.url,
-        environment: { ...quick, REDIS_URL: `redis://127.0.0.1:${redisProxy.port}/0` },
-      }),
+    ...{ kafka, redis },
+    openRow: () => openRow(program, { kafkaProxy, redis }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 
-export function startWorker(rig: ServiceRig): InstantProcess {
-  return rig.start(["serve-email"]);
+async function openRow(
+  program: string,
+  { kafkaProxy, redis }: Pick<FaultRow, "kafkaProxy"> & Pick<FaultWorld, "redis">,
+): Promise<FaultRow> {
+  const stack = new AsyncDisposableStack();
+  const redisProxy = stack.use(await HoldProxy.open({ target: redis, openWire: createRedisWire }));
+  const rig = stack.use(
+    await openServiceRig({
+      program,
+      kafka: `127.0.0.1:${kafkaProxy.port}`,
+      redis: redis.url,
+      environment: { ...quick, REDIS_URL: `redis://127.0.0.1:${redisProxy.port}/0` },
+    }),
+  );
+  return {
+    ...rig,
+    ...{ kafkaProxy, redisProxy },
+    startWorker: () => rig.start(["serve-email"]),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }

@@ -1,0 +1,51 @@
+import { eventually } from "../../tests/support/eventually.ts";
+import type { InstantProcess } from "../../tests/support/instant-process.ts";
+import type { Load } from "./load.ts";
+import type { FaultRow, FaultWorld } from "./world.ts";
+
+export interface OutageScale {
+  readonly perSecond: number;
+  /** How long Kafka or Redis is away. */
+  readonly awayMs: number;
+  readonly smtpAwayMs: number;
+  /** How many times a replica joins and one leaves, and how far apart. */
+  readonly rotations: number;
+  readonly rotationMs: number;
+}
+
+export const quickScale: OutageScale = {
+  perSecond: 100,
+  awayMs: 3000,
+  smtpAwayMs: 8000,
+  rotations: 3,
+  rotationMs: 3000,
+};
+export const longScale: OutageScale = {
+  perSecond: 200,
+  awayMs: 10_000,
+  smtpAwayMs: 60_000,
+  rotations: 12,
+  rotationMs: 10_000,
+};
+
+/** Where an outage is played: one worker runs, and mails come. */
+export interface Stage {
+  readonly world: FaultWorld;
+  readonly row: FaultRow;
+  readonly load: Load;
+  readonly worker: InstantProcess;
+  readonly scale: OutageScale;
+}
+
+export interface Played {
+  /** Mails whose answer was awaited when the outage came; unset: no mail has an excuse. */
+  readonly inWindow?: ReadonlySet<string>;
+  /** What was measured besides, for the table. */
+  readonly note?: string;
+}
+
+/** Mails are accepted again. */
+export async function progress(row: FaultRow): Promise<void> {
+  const before = row.sink.acceptedTotal;
+  await eventually("mails are accepted", () => row.sink.acceptedTotal > before, 60_000);
+}
