@@ -36,7 +36,7 @@ async function openRig() {
     say: (...words: string[]) => {
       for (const word of words) client.write(`*1\r\n$${word.length}\r\n${word}\r\n`);
     },
-    answers: () => answers.split("\r\n").slice(0, -1),
+    answers: () => [...answers.matchAll(/\+(\w+)\r\n/g)].map((found) => found[1]),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
