@@ -7,6 +7,7 @@ import type { HttpEnvironment } from "../core/http/environment.ts";
 import { sameOriginWrites } from "../core/http/same-origin-writes.ts";
 import type { CodeRouteDeps } from "./code-routes.ts";
 import { addCodeRoutes } from "./code-routes.ts";
+import { addDocsRoutes } from "./docs-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { cookieName } from "./session-credential.ts";
 import { addSessionRoutes } from "./session-routes.ts";
@@ -15,6 +16,8 @@ import { addUserRoutes } from "./user-routes.ts";
 
 export interface AuthAppDeps extends CodeRouteDeps, UserRouteDeps {
   readonly clock: Clock;
+  /** As people know the application. */
+  readonly appName: string;
   /** Where requests come from, and whose pages may send them. */
   readonly boundary: HttpBoundary;
 }
@@ -38,5 +41,6 @@ export function createAuthApp(deps: AuthAppDeps): Hono<HttpEnvironment> {
   addSessionRoutes(app, deps);
   addUserRoutes(app, deps);
   addHealthRoutes(app, deps);
+  addDocsRoutes(app, { appName: deps.appName, publicOrigin });
   return app;
 }

@@ -4,6 +4,8 @@ import { withDeadline } from "../core/deadline.ts";
 import { errorMessage } from "../core/errors.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import type { Log } from "../core/log.ts";
+import { addOperation } from "../core/openapi/operation.ts";
+import { healthOperation, livenessOperation, readinessOperation } from "./health-operations.ts";
 
 /** What a store tells about itself; each of the ports of this room has it. */
 interface Pingable {
@@ -13,6 +15,7 @@ interface Pingable {
 
 export interface HealthDeps {
   readonly codes: Pingable;
+  readonly limits: Pingable;
   readonly sessions: Pingable;
   readonly users: Pingable;
   readonly clock: Clock;
@@ -29,7 +32,7 @@ const pingDeadlineMs = 2_000;
  * the reasons. Kafka away does not matter here: mails are then delivered directly.
  */
 export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): void {
-  app.get("/health", async (context) => {
+  addOperation(app, healthOperation, async (context) => {
     const stores = await findConnections(deps);
     const healthy = away(stores).length === 0;
     const body = {
@@ -40,21 +43,22 @@ export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): v
     };
     return context.json(body, healthy ? 200 : 503);
   });
-  app.get("/livez", (context) => context.json({ status: "alive" }));
-  app.get("/readyz", async (context) => {
+  addOperation(app, livenessOperation, (context) => context.json({ status: "alive" }));
+  addOperation(app, readinessOperation, async (context) => {
     const reasons = away(await findConnections(deps)).map((name) => `the ${name} store is away`);
     if (reasons.length === 0) return context.json({ status: "ready" });
     return context.json({ status: "not_ready", reasons }, 503);
   });
 }
 
-async function findConnections({ codes, sessions, users, log }: HealthDeps) {
-  const [codesAre, sessionsAre, usersAre] = await Promise.all([
+async function findConnections({ codes, limits, sessions, users, log }: HealthDeps) {
+  const [codesAre, limitsAre, sessionsAre, usersAre] = await Promise.all([
     findConnection("codes", codes, log),
+    findConnection("limits", limits, log),
     findConnection("sessions", sessions, log),
     findConnection("users", users, log),
   ]);
-  return { codes: codesAre, sessions: sessionsAre, users: usersAre };
+  return { codes: codesAre, limits: limitsAre, sessions: sessionsAre, users: usersAre };
 }
 
 async function findConnection(name: string, store: Pingable, log: Log): Promise<Connection> {

@@ -31,6 +31,7 @@ export async function startServeAuth(
     publisher: await openPublisher(engines, log),
     keys: createAuthKeys(secrets.current, secrets.previous),
     limitPolicy: resolveLimitPolicy(config.auth),
+    appName: config.app.name,
     boundary: resolveHttp(config.http),
     clock: systemClock,
     log,

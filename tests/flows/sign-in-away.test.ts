@@ -41,6 +41,7 @@ test("health on the embedded engines says so", async () => {
       status: "healthy",
       service: "auth-service",
       codes: "embedded",
+      limits: "embedded",
       sessions: "embedded",
       users: "embedded",
       timestamp: "2026-01-01T00:00:00.000Z",
@@ -68,6 +69,7 @@ describe.skipIf(redisUrl === "" || postgresUrl === "")("engines that go away", (
     expect({ status, ...body }).toMatchObject({
       status: "unhealthy",
       codes: "disconnected",
+      limits: "disconnected",
       sessions: "disconnected",
       users: "connected",
     });

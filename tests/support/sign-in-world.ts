@@ -129,6 +129,7 @@ function createWorld(
     keys: createAuthKeys(testSecret, undefined),
     limitPolicy: limitPolicyDefault,
     boundary: { trustedProxies: [], corsOrigins: [], publicOrigin: undefined },
+    appName: "instant",
     secureCookies: false,
     welcomes: true,
     onUserDeleted: [],

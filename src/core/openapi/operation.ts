@@ -29,8 +29,16 @@ export interface Operation {
     readonly description: string;
     readonly schema?: z.ZodType;
   };
+  /** An answer that is no success and no problem either. */
+  readonly otherwise?: {
+    readonly status: 503;
+    readonly description: string;
+    readonly schema: z.ZodType;
+  };
   /** What this call may answer beside what any call may, see `problems.ts`. */
   readonly problems?: readonly ErrorRow[];
+  /** True: it needs no store, and so cannot meet one that is away. */
+  readonly storeless?: boolean;
 }
 
 export interface Parameter {

@@ -1,0 +1,39 @@
+import type { Hono } from "hono";
+import packageJson from "../../package.json" with { type: "json" };
+import type { HttpEnvironment } from "../core/http/environment.ts";
+import { createOpenApiDocument } from "../core/openapi/create-document.ts";
+import { docsPage } from "../core/openapi/docs-page.tsx";
+import { authErrors } from "./error-codes.ts";
+import { authOperations } from "./operations.ts";
+import { cookieName } from "./session-credential.ts";
+
+export interface DocsDeps {
+  readonly appName: string;
+  readonly publicOrigin: string | undefined;
+}
+
+const description =
+  "Sign-in without passwords: a code comes by e-mail, entering it gives a session. Answers that are no success are problems as in RFC 9457; every 429 says in Retry-After and in its body when to try again. A session is known by the cookie session_id or by a Bearer token; with the cookie, a write must come from a page of the same origin.";
+
+/** `GET /openapi.json`, and `GET /docs` for people. Both are made once: they never change. */
+export function addDocsRoutes(app: Hono<HttpEnvironment>, deps: DocsDeps): void {
+  const { appName, publicOrigin } = deps;
+  const document = createOpenApiDocument({
+    title: `${appName}: sign-in API`,
+    version: packageJson.version,
+    description,
+    serverUrl: publicOrigin,
+    operations: authOperations,
+    cookieName,
+    unauthenticated: authErrors.unauthenticated,
+  });
+  app.get("/openapi.json", (context) => {
+    context.header("Cache-Control", "public, max-age=300");
+    return context.json(document);
+  });
+  app.get("/docs", (context) => {
+    const { url } = context.req; // the bare path without a usable Host
+    const baseUrl = publicOrigin ?? (URL.canParse(url) ? new URL(url).origin : "");
+    return docsPage({ document, appName, baseUrl });
+  });
+}

@@ -1,0 +1,157 @@
+import frameStyles from "../html/frame.css" with { type: "text" };
+import { Frame } from "../html/frame.tsx";
+import { pageResponse } from "../html/shell.tsx";
+import type { CurlCall } from "./curl-example.ts";
+import { curlExample } from "./curl-example.ts";
+import docsStyles from "./docs-page.css" with { type: "text" };
+import type { DocumentedOperation, JsonSchema, OpenApiDocument } from "./document.ts";
+import { listFields } from "./schema-fields.ts";
+
+export interface DocsPageOptions {
+  readonly document: OpenApiDocument;
+  readonly appName: string;
+  /** Before the path of each example. */
+  readonly baseUrl: string;
+}
+
+/** The document as a page for people: everything on one page, without a script. */
+export function docsPage({ document, appName, baseUrl }: DocsPageOptions): Response {
+  const calls = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]) => ({ method, path, operation })),
+  );
+  return pageResponse({
+    title: document.info.title,
+    styles: frameStyles + docsStyles,
+    body: () => (
+      <Frame appName={appName} width="wide">
+        <h1>{document.info.title}</h1>
+        <p class="lead">{document.info.description}</p>
+        <p>
+          For programs: <a href="/openapi.json">openapi.json</a> (OpenAPI {document.openapi}).
+        </p>
+        <nav aria-label="Calls">
+          {document.tags.map(({ name }) => (
+            <Contents name={name} calls={calls.filter((call) => isTagged(call, name))} />
+          ))}
+        </nav>
+        {document.tags.map(({ name }) => (
+          <section>
+            <h2>{name}</h2>
+            {calls
+              .filter((call) => isTagged(call, name))
+              .map((call) => (
+                <Call call={call} document={document} baseUrl={baseUrl} />
+              ))}
+          </section>
+        ))}
+      </Frame>
+    ),
+  });
+}
+
+function isTagged({ operation }: CurlCall, tag: string): boolean {
+  return operation.tags.includes(tag);
+}
+
+function Contents({ name, calls }: { readonly name: string; readonly calls: readonly CurlCall[] }) {
+  return (
+    <>
+      <h2>{name}</h2>
+      <ul>
+        {calls.map(({ operation }) => (
+          <li>
+            <a href={`#${operation.operationId}`}>{operation.summary}</a>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+interface CallProps {
+  readonly call: CurlCall;
+  readonly document: OpenApiDocument;
+  readonly baseUrl: string;
+}
+
+function Call({ call, document, baseUrl }: CallProps) {
+  const { method, path, operation } = call;
+  const { operationId, summary, description, security, requestBody } = operation;
+  const body = requestBody?.content["application/json"]?.schema;
+  return (
+    <article id={operationId} class="card">
+      <h3>{summary}</h3>
+      <p class="call">
+        <span class={`method ${method}`}>{method.toUpperCase()}</span> <code>{path}</code>
+      </p>
+      {description !== undefined && <p>{description}</p>}
+      {security.length > 0 && <p>Needs a session: the cookie, or the token as Bearer.</p>}
+      <pre>
+        <code>{curlExample(baseUrl, call)}</code>
+      </pre>
+      {body !== undefined && <Fields title="Body" schema={body} document={document} />}
+      <Answers operation={operation} document={document} />
+    </article>
+  );
+}
+
+interface FieldsProps {
+  readonly title: string;
+  readonly schema: JsonSchema;
+  readonly document: OpenApiDocument;
+}
+
+function Fields({ title, schema, document }: FieldsProps) {
+  return (
+    <>
+      <h4>{title}</h4>
+      <dl class="fields">
+        {listFields(schema, document).map(({ name, type, required, description }) => (
+          <div>
+            <dt>
+              <code>{name}</code>
+            </dt>
+            <dd>
+              {type}
+              {required ? "" : " (may be left out)"}
+              {description === "" ? "" : `. ${description}`}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}
+
+function Answers({
+  operation,
+  document,
+}: {
+  readonly operation: DocumentedOperation;
+  readonly document: OpenApiDocument;
+}) {
+  const entries = Object.entries(operation.responses);
+  const schema = entries
+    .map(([, { content }]) => content?.["application/json"]?.schema)
+    .find((found) => found !== undefined);
+  return (
+    <>
+      {schema !== undefined && <Fields title="Answer" schema={schema} document={document} />}
+      <h4>Statuses</h4>
+      <dl class="fields">
+        {entries.map(([status, { description }]) => (
+          <div>
+            <dt>
+              <code>{status}</code>
+            </dt>
+            <dd>
+              {description.split("\n").map((line) => (
+                <div>{line}</div>
+              ))}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}
