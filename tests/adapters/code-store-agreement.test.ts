@@ -20,7 +20,8 @@ function randomStep(random: SeededRandom, step: number): (store: CodeStore) => P
   const purpose = random.pick(["sign_in", "sign_in", "delete_account"] as const) ?? "sign_in";
   const known = `m${random.below(step + 1)}`;
   const code = `00000${random.below(3)}`;
-  const kind = random.below(10);
+  const kind = random.below(11);
+  if (kind === 10) return random.chance(0.5) ? (store) => store.forget(email) : async () => {};
   if (kind < 4) {
     const supersedes = random.chance(0.3) ? { supersedes: known } : {};
     const request = codeIssue(email, `m${step}`, { purpose, code, ...supersedes });

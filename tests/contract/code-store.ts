@@ -11,6 +11,7 @@ export function testCodeStore(name: string, open: OpenCodeStore): void {
   describe(`CodeStore on ${name}`, () => {
     testIssuing(open);
     testRefunds(open);
+    testForgetting(open);
     testCodeTries(open);
   });
 }
@@ -107,6 +108,26 @@ function testIssuing(open: OpenCodeStore): void {
     expect(outcomes.filter(({ kind }) => kind === "issued")).toHaveLength(1);
     expect(outcomes.filter(({ kind }) => kind === "repeated")).toHaveLength(5);
     expect(new Set(outcomes.map(idOf)).size).toBe(2); // that one, and undefined
+  });
+}
+
+function testForgetting(open: OpenCodeStore): void {
+  test("what is forgotten is no longer good; what was spent and counted stays so", async () => {
+    await using opened = await openOn(open);
+    const { store } = opened;
+    const deletion = { purpose: "delete_account", code: "222222" } as const;
+    await store.issue(codeIssue("a@x.org", "m1", { code: "111111" }));
+    await store.issue(codeIssue("a@x.org", "m2", deletion));
+    await store.verify(codeTry("a@x.org", "999999"));
+    for (let repeat = 0; repeat < 2; repeat += 1) await store.forget("a@x.org");
+    expect(kindOf(await store.verify(codeTry("a@x.org", "111111")))).toBe("wrong");
+    expect(kindOf(await store.verify(codeTry("a@x.org", "222222", deletion)))).toBe("wrong");
+    for (const id of ["m3", "m4", "m5"]) {
+      const request = codeIssue("a@x.org", id, { supersedes: await newest(store) });
+      expect(kindOf(await store.issue(request))).not.toBe("spent");
+    }
+    for (let wrong = 3; wrong < 5; wrong += 1) await store.verify(codeTry("a@x.org", "999999"));
+    expect(kindOf(await store.verify(codeTry("a@x.org", "999999")))).toBe("locked");
   });
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { problemOf } from "../support/problem.ts";
 import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 
@@ -7,13 +8,6 @@ const email = "test@example.com";
 const requestCode = (world: SignInWorld) => world.post("/auth/request-code", { email });
 const verifyCode = (world: SignInWorld, code: string, more: object = {}) =>
   world.post("/auth/verify-code", { email, code, ...more });
-
-async function problemOf(response: Response): Promise<Record<string, unknown>> {
-  expect(response.headers.get("Content-Type")).toBe("application/problem+json");
-  const problem = (await response.json()) as Record<string, unknown>;
-  expect(problem["requestId"]).toBe(response.headers.get("X-Request-Id"));
-  return problem;
-}
 
 /** Some six digits that are not the code. */
 const otherThan = (code: string) => (code === "999999" ? "999998" : "999999");
