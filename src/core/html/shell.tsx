@@ -17,6 +17,9 @@ export interface ShellOptions {
   readonly body: () => JSX.Element;
 }
 
+/** Without one browsers ask for /favicon.ico. */
+const noIcon = "data:,";
+
 /**
  * A whole page that needs nothing from elsewhere, under a policy that runs and shows only what the
  * page itself carries (a fresh nonce a page); it may frame, ask and show images of its own origin
@@ -31,7 +34,7 @@ export function pageResponse(options: ShellOptions): Response {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width,initial-scale=1" />
         <title>{title}</title>
-        {icon !== undefined && <link rel="icon" type="image/svg+xml" href={icon} />}
+        <link rel="icon" type="image/svg+xml" href={icon ?? noIcon} />
         <Style nonce={nonce}>{shellStyles + styles}</Style>
       </head>
       <body>
@@ -60,7 +63,7 @@ function headers(nonce: string): Record<string, string> {
       `style-src 'nonce-${nonce}'`,
       `script-src 'nonce-${nonce}'`,
       "connect-src 'self'",
-      "img-src 'self'",
+      "img-src 'self' data:",
       "frame-src 'self'",
       "form-action 'self'",
       "base-uri 'none'",
