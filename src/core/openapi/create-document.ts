@@ -129,7 +129,7 @@ function describeProblems(
       ...(status === 429 ? limited : {}),
     },
     ...json("application/problem+json", {
-      allOf: [problem, { properties: { code: { enum: codes } } }],
+      allOf: [problem, { type: "object", properties: { code: { type: "string", enum: codes } } }],
     }),
   };
 }

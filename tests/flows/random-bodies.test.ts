@@ -1,0 +1,73 @@
+import { describe, expect, test } from "bun:test";
+import { authOperations } from "../../src/auth/operations.ts";
+import { brokenJson, randomJson } from "../support/random-json.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
+import { openEmbeddedWorld } from "../support/sign-in-world.ts";
+
+/** Of each route that takes a body. */
+const bodiesPerRoute = Number(process.env["FUZZ_BODIES"] ?? 10_000);
+const seed = Number(process.env["FUZZ_SEED"] ?? Date.now() % 1_000_000);
+const many = { quota: 100_000, windowMs: 60_000 };
+const limitPolicy = {
+  codesPerClient: many,
+  codesInAll: many,
+  triesPerClient: many,
+  triesInAll: many,
+};
+
+/** Anything at all, or the example with one field that is anything at all. */
+function randomBody(random: SeededRandom, example: unknown): string {
+  const kind = random.below(10);
+  if (kind < 3) return JSON.stringify(randomJson(random));
+  const whole = { ...(example as object) } as Record<string, unknown>;
+  const field = random.pick(Object.keys(whole)) ?? "";
+  if (kind < 8) whole[field] = randomJson(random, 2);
+  else if (kind < 9) delete whole[field];
+  const text = JSON.stringify(whole);
+  return kind < 9 ? text : brokenJson(random, text);
+}
+
+describe.each(authOperations.filter(({ body }) => body !== undefined))(
+  "$method $path",
+  ({ id, method, path, body }) => {
+    test(`answers ${bodiesPerRoute} random bodies with problems, and none with a fault`, async () => {
+      await using world = await openEmbeddedWorld({ limitPolicy });
+      const random = new SeededRandom(seed);
+      const { user } = await world.stores.users.signIn({
+        email: "fuzz@x.org",
+        username: undefined,
+      });
+      const session = { userId: user.id, device: "fuzzer" };
+      let { token } = await world.stores.sessions.create(session);
+      let refused = 0;
+      for (let count = 0; count < bodiesPerRoute; count += 1) {
+        const text = randomBody(random, body?.example);
+        const request = { method: method.toUpperCase(), token, body: text };
+        const response = await world.request(path, request);
+        if (response.ok) {
+          if (id === "logout") ({ token } = await world.stores.sessions.create(session));
+          if (count % 10 === 0) await world.clock.advance(3_600_000 / 4);
+          continue;
+        }
+        refused += 1;
+        const answer = await response.text();
+        const seen = { seed, count, text: text.slice(0, 200), status: response.status, answer };
+        const type = response.headers.get("Content-Type");
+        if (response.status >= 500 || type !== "application/problem+json" || !isProblem(answer)) {
+          throw new Error(`not as it should be: ${JSON.stringify(seen)}`);
+        }
+      }
+      expect(refused).toBeGreaterThan(bodiesPerRoute / 2);
+      expect(world.lines.filter((line) => line.includes("Request failed unexpectedly"))).toEqual(
+        [],
+      );
+    });
+  },
+);
+
+/** A problem without a word about our files. */
+function isProblem(text: string): boolean {
+  const problem = JSON.parse(text) as { status?: unknown; code?: unknown };
+  const told = /\bat .*\.ts|node_modules|ZodError|SQLite/.test(text);
+  return typeof problem.status === "number" && typeof problem.code === "string" && !told;
+}
