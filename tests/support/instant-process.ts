@@ -46,9 +46,11 @@ export class InstantProcess implements AsyncDisposable {
 
   /** The log lines with this message, in order. */
   findLogs(message: string): Record<string, unknown>[] {
+    const words = JSON.stringify(message); // a service that sends thousands of mails says much
     return this.#output
       .split("\n")
-      .filter((line) => line.startsWith("{"))
+      .slice(0, -1) // what follows the last line end is not a whole line yet
+      .filter((line) => line.startsWith("{") && line.includes(words))
       .map((line) => JSON.parse(line) as Record<string, unknown>)
       .filter((line) => line["msg"] === message);
   }
