@@ -9,6 +9,7 @@ import type { CodeRouteDeps } from "./code-routes.ts";
 import { addCodeRoutes } from "./code-routes.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
+import { addPageRoutes } from "./pages/page-routes.ts";
 import { cookieName } from "./session-credential.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import type { UserRouteDeps } from "./user-routes.ts";
@@ -20,6 +21,8 @@ export interface AuthAppDeps extends CodeRouteDeps, UserRouteDeps {
   readonly appName: string;
   /** Where requests come from, and whose pages may send them. */
   readonly boundary: HttpBoundary;
+  /** Where mails can be read on a developer's machine: asked for when a page would link to it. */
+  readonly inboxUrl?: () => string | undefined;
 }
 
 const apiPaths = ["/auth/*", "/users/*"] as const;
@@ -42,5 +45,11 @@ export function createAuthApp(deps: AuthAppDeps): Hono<HttpEnvironment> {
   addUserRoutes(app, deps);
   addHealthRoutes(app, deps);
   addDocsRoutes(app, { appName: deps.appName, publicOrigin });
+  addPageRoutes(app, {
+    ...deps,
+    codePolicy: deps.codes.policy,
+    publicOrigin,
+    inboxUrl: deps.inboxUrl ?? (() => undefined),
+  });
   return app;
 }

@@ -17,8 +17,10 @@ export async function dev(given: Environment): Promise<number> {
   const config = loadConfig(environment);
   return runService("instant", config, async (engines, running) => {
     const logOf = (service: string) => createLog({ service, level: config.app.logLevel });
-    const auth = await startServeAuth(engines, running, logOf("auth-service"));
+    let inboxUrl: string | undefined; // known once the other service listens
+    const auth = await startServeAuth(engines, running, logOf("auth-service"), () => inboxUrl);
     const email = await startServeEmail(engines, running, logOf("email-service"), auth.url);
+    inboxUrl = `${email.url}/inbox`;
     process.stdout.write(
       banner({ authUrl: auth.url, emailUrl: email.url, data: config.app.dataDirectory, ignored }),
     );
@@ -36,11 +38,12 @@ function banner({ authUrl, emailUrl, data, ignored }: BannerFacts): string {
   const lines = [
     `instant is running on embedded engines; its files are in ${data}`,
     "",
-    `  Sign-in API   ${authUrl}`,
+    `  Sign-in page  ${authUrl}/`,
+    `  Sign-in API   ${authUrl}/docs`,
     `  Inbox         ${emailUrl}/inbox`,
     `  Health        ${emailUrl}/health`,
     "",
-    "Ask for a code, then look into the inbox:",
+    "Sign in on the page, or ask for a code here; it is in the inbox:",
     "",
     `  curl -X POST ${authUrl}/auth/request-code \\`,
     `    -H "Content-Type: application/json" \\`,

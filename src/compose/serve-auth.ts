@@ -18,11 +18,15 @@ export interface StartedAuthService {
   readonly url: string;
 }
 
-/** Starts the sign-in API, and what it needs to deliver mails itself. */
+/**
+ * Starts the sign-in API and pages, and what they need to deliver mails themselves. `inboxUrl` is
+ * where a developer reads the mails, once that is known.
+ */
 export async function startServeAuth(
   engines: Engines,
   { group }: Running,
   log: Log,
+  inboxUrl: () => string | undefined = () => undefined,
 ): Promise<StartedAuthService> {
   const { config } = engines;
   const secrets = authSecrets(config);
@@ -33,6 +37,7 @@ export async function startServeAuth(
     limitPolicy: resolveLimitPolicy(config.auth),
     appName: config.app.name,
     boundary: resolveHttp(config.http),
+    inboxUrl,
     clock: systemClock,
     log,
     secureCookies: config.app.environment === "production",

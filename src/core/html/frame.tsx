@@ -35,5 +35,5 @@ export function frameIcon(appName: string): string {
 
 function initialOf(appName: string): string {
   const [first] = new Intl.Segmenter("en").segment(appName.trim());
-  return (first?.segment ?? "").toUpperCase();
+  return first?.segment ?? "";
 }

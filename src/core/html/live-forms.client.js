@@ -1,12 +1,11 @@
 // Sends a page's forms without leaving the page: asks the form's own address and shows what comes
-// back, as the browser would have. Without this script the browser does it itself. A button that
-// must wait is inert, and so is a form that is under way: nothing is sent twice.
+// back, as the browser would have. Without this script the browser does it itself. A form that is
+// under way is not sent again.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post") return;
   event.preventDefault();
-  const waits = form.querySelector("button[aria-disabled='true']") !== null;
-  if (!waits && form.getAttribute("aria-busy") !== "true") void send(form);
+  if (form.getAttribute("aria-busy") !== "true") void send(form);
 });
 
 // A page that was left without loading another one is loaded again on the way back.
@@ -21,10 +20,11 @@ async function send(form) {
     show(page, new URL(answer.url));
   } catch {
     form.removeAttribute("aria-busy");
-    const notice = document.querySelector("[data-offline]");
-    form.prepend(notice);
-    notice.hidden = false;
-    notice.focus();
+    document.querySelector(".unsent")?.remove();
+    const words = document.querySelector("[data-unsent]");
+    form.prepend(words.content.firstElementChild.cloneNode(true));
+    form.firstElementChild.classList.add("unsent");
+    form.firstElementChild.focus();
   }
 }
 
@@ -34,17 +34,27 @@ function show(page, url) {
     location.assign(url); // no page of ours: something between us answered
     return;
   }
+  const first = frame.querySelector("[autofocus]");
+  first?.removeAttribute("autofocus"); // browsers complain when it comes while something has the focus
   document.title = page.title;
   document.querySelector(".frame").replaceWith(document.adoptNode(frame));
   if (url.pathname !== location.pathname) {
     history.pushState(null, "", url);
     scrollTo(0, 0);
   }
-  const notice = frame.querySelector(".notice:not([hidden])");
+  const notice = frame.querySelector(".notice");
   const heading = frame.querySelector("h1");
   heading.tabIndex = -1;
-  const field = frame.querySelector("[aria-invalid='true']") ?? frame.querySelector("[autofocus]");
+  const field = frame.querySelector("[aria-invalid='true']") ?? first;
   (field ?? notice ?? heading).focus();
+  if (field) moveToEnd(field);
   // What has the focus is read out; of a notice elsewhere the live region tells.
   document.querySelector("[data-spoken]").textContent = field && notice ? notice.textContent : "";
+}
+
+/** The cursor to the end of what is to be corrected; a field of type email knows no other way. */
+function moveToEnd(field) {
+  const { value } = field;
+  field.value = "";
+  field.value = value;
 }

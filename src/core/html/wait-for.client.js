@@ -1,5 +1,5 @@
-// <wait-for seconds="42" then="reload">: what is inside cannot be sent until the time is over. An
-// element with data-words, in which {left} stands for the time, tells how long that is. A screen
+// <wait-for seconds="42" then="reload">: a button inside is there when the time is over; until then
+// an element with data-words, in which {left} stands for the time, tells how long that is. A screen
 // reader is not told each second: it reads the words when it comes by.
 class WaitFor extends HTMLElement {
   connectedCallback() {
@@ -15,13 +15,12 @@ class WaitFor extends HTMLElement {
   tick() {
     const left = Math.ceil((this.endsAt - performance.now()) / 1000);
     const words = this.querySelector("[data-words]");
+    for (const button of this.querySelectorAll("button")) button.hidden = left > 0;
     if (left > 0) {
-      for (const button of this.querySelectorAll("button")) button.ariaDisabled = "true";
       if (words) words.textContent = words.dataset.words.replace("{left}", clock(left));
       return;
     }
     clearInterval(this.timer);
-    for (const button of this.querySelectorAll("button")) button.ariaDisabled = null;
     if (words) words.textContent = "";
     if (this.getAttribute("then") === "reload") location.reload();
   }

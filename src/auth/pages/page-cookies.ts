@@ -1,0 +1,125 @@
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { z } from "zod";
+import type { HttpContext } from "../../core/http/environment.ts";
+import { equalConstantTime, hmac } from "../../core/secret.ts";
+import { codePurposes } from "../codes/code.ts";
+import type { CookieSettings } from "../session-credential.ts";
+import type { PageDeps } from "./page-deps.ts";
+import type { DoneName, FailedName } from "./words.ts";
+import { words } from "./words.ts";
+
+/** A code that was sent and is not entered yet. Times in Unix ms. */
+const pendingSchema = z.object({
+  purpose: z.enum(codePurposes),
+  email: z.string().max(320),
+  /** When asking for another one makes sense. */
+  nextAt: z.number(),
+  lockedUntil: z.number().optional(),
+});
+export type PendingCode = z.infer<typeof pendingSchema>;
+
+export const notePlaces = [
+  "sign_in",
+  "code",
+  "step",
+  "username",
+  "email",
+  "sessions",
+  "deletion",
+] as const;
+export type NotePlace = (typeof notePlaces)[number];
+
+/** What a browser keeps between a form and the next page, signed, so that no URL has to carry it. */
+
+const typedCharsMax = 320;
+
+const namesOf = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
+  z.enum(Object.keys(table) as Name[]);
+
+/**
+ * What became of a form: shown once, on the next page, at its place. `code` is the field of the code,
+ * `step` the whole page around it.
+ */
+const noteSchema = z.object({
+  place: z.enum(notePlaces),
+  done: namesOf<DoneName>(words.done).optional(),
+  failed: namesOf<FailedName>(words.failed).optional(),
+  /** When trying again makes sense. */
+  until: z.number().optional(),
+  /** What was typed, to be corrected. */
+  typed: z.string().max(typedCharsMax).optional(),
+});
+export type Note = z.infer<typeof noteSchema>;
+
+const pendingSeconds = 15 * 60;
+const noteSeconds = 60;
+const pendingName = "page_code";
+const noteName = "page_note";
+
+export function readPending(context: HttpContext, deps: PageDeps): PendingCode | undefined {
+  return readSigned(context, deps, pendingName, pendingSchema);
+}
+
+/** Kept for 15 min, and while the address is locked. */
+export function keepPending(context: HttpContext, deps: PageDeps, pending: PendingCode): void {
+  const lockedMs = Math.max(0, (pending.lockedUntil ?? 0) - deps.clock.now());
+  const seconds = pendingSeconds + Math.ceil(lockedMs / 1000);
+  writeSigned(context, deps, { name: pendingName, value: pending, seconds });
+}
+
+export function dropPending(context: HttpContext, deps: PageDeps): void {
+  deleteCookie(context, pendingName, attributes(deps));
+}
+
+export function readNote(context: HttpContext, deps: PageDeps): Note | undefined {
+  return readSigned(context, deps, noteName, noteSchema);
+}
+
+/** Once it was shown. */
+export function dropNote(context: HttpContext, deps: PageDeps): void {
+  if (getCookie(context, noteName) !== undefined) {
+    deleteCookie(context, noteName, attributes(deps));
+  }
+}
+
+export function leaveNote(context: HttpContext, deps: PageDeps, note: Note): void {
+  const typed = note.typed?.slice(0, typedCharsMax);
+  const value = typed === undefined ? note : { ...note, typed };
+  writeSigned(context, deps, { name: noteName, value, seconds: noteSeconds });
+}
+
+interface Written {
+  readonly name: string;
+  readonly value: object;
+  readonly seconds: number;
+}
+
+function writeSigned(context: HttpContext, deps: PageDeps, written: Written): void {
+  const { name, value, seconds } = written;
+  const text = Buffer.from(JSON.stringify(value)).toString("base64url");
+  const signature = sign(deps.keys.current.secret, name, text);
+  setCookie(context, name, `${text}.${signature}`, { ...attributes(deps), maxAge: seconds });
+}
+
+function readSigned<T>(
+  context: HttpContext,
+  { keys }: PageDeps,
+  name: string,
+  schema: z.ZodType<T>,
+): T | undefined {
+  const [text = "", signature = ""] = (getCookie(context, name) ?? "").split(".");
+  const signed = keys.all.some(({ secret }) => {
+    return equalConstantTime(sign(secret, name, text), signature);
+  });
+  if (!signed) return undefined;
+  // Ours, but perhaps of an earlier version of ours.
+  return schema.safeParse(JSON.parse(Buffer.from(text, "base64url").toString())).data;
+}
+
+function sign(secret: string, name: string, text: string): string {
+  return hmac(secret, "page-cookie", name, text).toString("base64url");
+}
+
+function attributes({ secureCookies }: CookieSettings) {
+  return { path: "/", httpOnly: true, sameSite: "Lax", secure: secureCookies } as const;
+}

@@ -1,0 +1,46 @@
+import type { Hono } from "hono";
+import { frameIcon } from "../../core/html/frame.tsx";
+import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
+import { requestOrigin } from "../../core/http/same-origin.ts";
+import { addAccountRoutes } from "./account-routes.ts";
+import { iconPath } from "./auth-page.tsx";
+import { addConfirmedRoutes } from "./confirmed-routes.ts";
+import { messagePage } from "./message-page.tsx";
+import { dropNote } from "./page-cookies.ts";
+import type { PageDeps } from "./page-deps.ts";
+import { addSignInRoutes } from "./sign-in-routes.ts";
+import { words } from "./words.ts";
+
+const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
+
+/**
+ * The pages. They work without a script: every form is answered by 303 to a page, and what became of
+ * it waits there in a cookie, so that nothing is sent twice and no URL holds what was typed. Forms
+ * are taken from our own pages alone. To the API a page is one client among others.
+ */
+export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
+  for (const path of paths) {
+    app.use(path, async (context, next) => {
+      if (context.req.method === "POST" && requestOrigin(context, deps.publicOrigin) !== "same") {
+        const { appName } = deps;
+        return messagePage({ appName, words: words.elsewhere, href: "/", status: 403 });
+      }
+      await next();
+      if (showsNote(context)) dropNote(context, deps);
+      return undefined;
+    });
+  }
+  app.get(iconPath, (context) => {
+    return context.body(frameIcon(deps.appName), 200, {
+      "Content-Type": "image/svg+xml",
+      "Cache-Control": "public, max-age=86400",
+    });
+  });
+  addSignInRoutes(app, deps);
+  addAccountRoutes(app, deps);
+  addConfirmedRoutes(app, deps);
+}
+
+function showsNote(context: HttpContext): boolean {
+  return context.req.method === "GET" && context.res.status === 200;
+}
