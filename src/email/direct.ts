@@ -1,13 +1,13 @@
 import type { Clock } from "../core/clock.ts";
 import { unreachable } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { randomToken } from "../core/secret.ts";
 import type { EmailEvent } from "./event.ts";
 import { encodeEmailEvent } from "./event.ts";
 import { lineOf } from "./event-line.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
 import type { DeliveryRun, Pipeline } from "./pipeline.ts";
+import { createDeliveryRun } from "./pipeline.ts";
 import { releaseClaim } from "./settlement.ts";
 
 export interface DirectDeps {
@@ -111,14 +111,11 @@ function decide(outcome: DeliveryOutcome, serverDowns: number): Next {
 }
 
 function createRun(event: EmailEvent): DeliveryRun {
-  return {
-    value: encodeEmailEvent(event),
+  const value = encodeEmailEvent(event);
+  return createDeliveryRun({
+    value,
     replayCount: 0,
     replayedAt: undefined,
-    owner: randomToken(12),
     origin: { direct: true },
-    event: undefined,
-    claim: undefined,
-    losses: 0,
-  };
+  });
 }

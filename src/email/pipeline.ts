@@ -1,5 +1,6 @@
 import { isInstantError, unreachable } from "../core/errors.ts";
 import { maskEmail } from "../core/log.ts";
+import { randomToken } from "../core/secret.ts";
 import type { EmailEvent, EventType } from "./event.ts";
 import { decodeEmailEvent } from "./event.ts";
 import { lineOf } from "./event-line.ts";
@@ -9,7 +10,15 @@ import { ledgerErrors } from "./ledger/error-codes.ts";
 import type { SendOutcome, ServerDown } from "./mailer/mailer.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
 import type { SentMail, SettlementDeps } from "./settlement.ts";
-import { defer, giveUp, holdForServer, letter, lostWaitMs, release } from "./settlement.ts";
+import {
+  defer,
+  giveUp,
+  holdForServer,
+  letter,
+  letterClassOf,
+  lostWaitMs,
+  release,
+} from "./settlement.ts";
 import type { SubmissionDeps } from "./submission.ts";
 import { submit } from "./submission.ts";
 
@@ -37,6 +46,13 @@ export interface DeliveryRun {
   claim: Claim | undefined;
   /** Connections lost before the content ended. */
   losses: number;
+}
+
+/** A fresh run, under an owner of its own. */
+export function createDeliveryRun(
+  given: Pick<DeliveryRun, "value" | "replayCount" | "replayedAt" | "origin">,
+): DeliveryRun {
+  return { ...given, owner: randomToken(12), event: undefined, claim: undefined, losses: 0 };
 }
 
 export interface RunContext {
@@ -100,9 +116,14 @@ async function afterClaim(
       return { kind: "suppressed", reason: claimed.reason };
     case "rejected": {
       if (claimed.buried !== undefined) return { kind: "buried_before" };
-      const letterClass = claimed.class === "refused" ? "rejected" : claimed.class;
       const { reason } = claimed;
-      return letter({ class: letterClass, reason, messageId, attempts: 0, inLedger: true });
+      return letter({
+        class: letterClassOf(claimed.class),
+        reason,
+        messageId,
+        attempts: 0,
+        inLedger: true,
+      });
     }
     case "ambiguous": {
       if (claimed.buried !== undefined) return { kind: "buried_before" };

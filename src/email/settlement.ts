@@ -8,9 +8,10 @@ import type {
   Claim,
   DeliveryLedger,
   LedgerChange,
+  RejectedClass,
 } from "./ledger/delivery-ledger.ts";
 import type { ServerDown } from "./mailer/mailer.ts";
-import type { DeadLetterCause, DeliveryOutcome } from "./outcome.ts";
+import type { DeadLetterCause, DeadLetterClass, DeliveryOutcome } from "./outcome.ts";
 import { decideRetry } from "./retry.ts";
 
 /**
@@ -111,14 +112,18 @@ export async function giveUp(
 ): Promise<DeliveryOutcome> {
   const outcome = await deps.record(claim, change);
   if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
-  const letterClass = change.class === "refused" ? "rejected" : change.class;
   return letter({
-    class: letterClass,
+    class: letterClassOf(change.class),
     reason: change.reason,
     messageId: claim.messageId,
     attempts: attempts + 1,
     inLedger: true,
   });
+}
+
+/** The ledger's word for a refusal differs from the dead letters'. */
+export function letterClassOf(rejected: RejectedClass): DeadLetterClass {
+  return rejected === "refused" ? "rejected" : rejected;
 }
 
 export function letter(cause: DeadLetterCause): DeliveryOutcome {

@@ -2,7 +2,6 @@ import type { Clock } from "../core/clock.ts";
 import { unreachable } from "../core/errors.ts";
 import { Semaphore } from "../core/flow/semaphore.ts";
 import type { Log } from "../core/log.ts";
-import { randomToken } from "../core/secret.ts";
 import type { Service } from "../core/service.ts";
 import type { BuryDeps } from "./dead-letters/bury.ts";
 import { bury } from "./dead-letters/bury.ts";
@@ -15,6 +14,7 @@ import type { Mailer } from "./mailer/mailer.ts";
 import type { DeadLetterCause, DeliveryOutcome, WaitingOutcome } from "./outcome.ts";
 import { isFinished, isPoison } from "./outcome.ts";
 import type { DeliveryRun, Pipeline } from "./pipeline.ts";
+import { createDeliveryRun } from "./pipeline.ts";
 import { releaseClaim } from "./settlement.ts";
 
 export interface WorkerDeps extends BuryDeps {
@@ -173,14 +173,10 @@ function untilAborted(signal: AbortSignal): Promise<never> {
 function createRun(record: LogRecord): DeliveryRun {
   const { partition, offset } = record;
   const replayCount = replayCountOf(record.headers);
-  return {
+  return createDeliveryRun({
     value: record.value,
     replayCount,
     replayedAt: replayCount > 0 ? record.timestamp : undefined,
-    owner: randomToken(12),
     origin: { partition, offset },
-    event: undefined,
-    claim: undefined,
-    losses: 0,
-  };
+  });
 }
