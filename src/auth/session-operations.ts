@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { httpErrors } from "../core/http/error-codes.ts";
 import type { Operation } from "../core/openapi/operation.ts";
 import { currentSessionAnswer, revokedAnswer, sessionsAnswer } from "./answers.ts";
 import { logoutBody } from "./bodies.ts";
 import { authErrors } from "./error-codes.ts";
+import { sessionIdPattern } from "./sessions/session-token.ts";
 
 const group = "Sessions";
 
@@ -37,13 +39,14 @@ export const revokeSessionOperation = {
   access: "session",
   pathParameters: {
     id: {
-      schema: z.string().min(1).max(200),
+      schema: z.string().regex(new RegExp(`^${sessionIdPattern}$`)),
+      pattern: sessionIdPattern, // "revoke-others" is no session
       description: "The id from the list.",
       example: "gXvV0sYQkLZ8w2nTfJm3Eg",
     },
   },
   answer: { status: 204, description: "Ended." },
-  problems: [authErrors.sessionNotFound],
+  problems: [authErrors.sessionNotFound, httpErrors.notFound],
 } as const satisfies Operation;
 
 export const revokeOthersOperation = {

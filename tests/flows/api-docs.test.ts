@@ -175,7 +175,7 @@ test("the document has every route that answers JSON, and no other", async () =>
   const routes = world.app.routes.filter(({ method }) => method !== "ALL");
   const apiRoutes = routes.map(({ method, path }) => `${method} ${path}`);
   const documented = authOperations.map(
-    ({ method, path }) => `${method.toUpperCase()} ${routeOf(path)}`,
+    (operation) => `${operation.method.toUpperCase()} ${routeOf(operation)}`,
   );
   const others = apiRoutes.filter((route) => !documented.includes(route));
   expect(documented.filter((call) => !apiRoutes.includes(call))).toEqual([]);

@@ -150,7 +150,7 @@ describe.each(signInEngines())("sessions on %s", (_, open) => {
   test.each([
     ["GET", "/auth/session"],
     ["GET", "/auth/sessions"],
-    ["DELETE", "/auth/sessions/x"],
+    ["DELETE", "/auth/sessions/gXvV0sYQkLZ8w2nTfJm3Eg"],
     ["POST", "/auth/sessions/revoke-others"],
     ["GET", "/users/me"],
     ["PATCH", "/users/me"],

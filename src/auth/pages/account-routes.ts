@@ -47,7 +47,7 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
   app.post("/account/sessions/revoke", async (context) => {
     const pathParameters = { id: (await formField(context, "id")) || "-" };
     const answer = await askApi(app, context, revokeSessionOperation, { pathParameters });
-    const gone = answer.kind === "problem" && answer.problem.code === "session_not_found";
+    const gone = answer.kind === "problem" && answer.problem.status === 404;
     const done = { place: "sessions", done: "session_revoked" } as const;
     return finish(context, deps, gone ? { kind: "ok", body: undefined } : answer, done);
   });

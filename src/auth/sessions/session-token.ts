@@ -1,6 +1,8 @@
 import { randomToken, sha256Hex } from "../../core/secret.ts";
 
 const tokenShape = /^[A-Za-z0-9_-]{43}$/;
+/** Of a session's id: 16 bytes in base64url. */
+export const sessionIdPattern = "[A-Za-z0-9_-]{22}";
 
 export function createSessionToken(): string {
   return randomToken(32);

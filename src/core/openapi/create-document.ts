@@ -55,15 +55,18 @@ function describeOperation(
   schemas: SchemaCollection,
 ): DocumentedOperation {
   const { id, group, summary, description, access, body, pathParameters = {} } = operation;
-  const parameters = Object.entries(pathParameters).map(([name, { schema, ...words }]) => {
-    return {
-      name,
-      in: "path",
-      required: true,
-      ...words,
-      schema: schemas.add(schema, "input"),
-    } as const;
-  });
+  const parameters = Object.entries(pathParameters).map(
+    ([name, { schema, description, example }]) => {
+      return {
+        name,
+        in: "path",
+        required: true,
+        description,
+        example,
+        schema: schemas.add(schema, "input"),
+      } as const;
+    },
+  );
   return {
     operationId: id,
     tags: [group],

@@ -43,6 +43,8 @@ export interface Operation {
 
 export interface Parameter {
   readonly schema: z.ZodType;
+  /** A regular expression of the only segments that lead here: others may be other calls' names. */
+  readonly pattern?: string;
   readonly description: string;
   readonly example: string;
 }
@@ -56,13 +58,16 @@ export interface BodyDescription {
 /** Puts the route of an operation into the app. */
 export function addOperation(
   app: Hono<HttpEnvironment>,
-  { method, path }: Operation,
+  operation: Operation,
   handler: (context: HttpContext) => Response | Promise<Response>,
 ): void {
-  app.on(method.toUpperCase(), routeOf(path), handler);
+  app.on(operation.method.toUpperCase(), routeOf(operation), handler);
 }
 
-/** "/auth/sessions/{id}" → "/auth/sessions/:id". */
-export function routeOf(path: string): string {
-  return path.replace(/\{(\w+)\}/g, ":$1");
+/** "/auth/sessions/{id}" → "/auth/sessions/:id", with the pattern when there is one: ":id{\\d+}". */
+export function routeOf({ path, pathParameters = {} }: Operation): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const pattern = pathParameters[name]?.pattern;
+    return pattern === undefined ? `:${name}` : `:${name}{${pattern}}`;
+  });
 }
