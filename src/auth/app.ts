@@ -9,6 +9,7 @@ import type { CodeRouteDeps } from "./code-routes.ts";
 import { addCodeRoutes } from "./code-routes.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
+import { logSpentBudgets } from "./limits/spent-log.ts";
 import { addPageRoutes } from "./pages/page-routes.ts";
 import { cookieName } from "./session-credential.ts";
 import { addSessionRoutes } from "./session-routes.ts";
@@ -28,7 +29,8 @@ export interface AuthAppDeps extends CodeRouteDeps, UserRouteDeps {
 const apiPaths = ["/auth/*", "/users/*"] as const;
 
 /** The HTTP app of serve-auth. It opens and closes nothing; more routes may be added to it. */
-export function createAuthApp(deps: AuthAppDeps): Hono<HttpEnvironment> {
+export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
+  const deps = { ...given, limits: logSpentBudgets(given.limits, given) };
   const { corsOrigins, publicOrigin, trustedProxies } = deps.boundary;
   const app = createHttpApp({ log: deps.log, trustedProxies });
   for (const path of apiPaths) {

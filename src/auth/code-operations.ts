@@ -12,7 +12,7 @@ export const requestCodeOperation = {
   group,
   summary: "Send a sign-in code to an address",
   description:
-    "Known and unknown addresses get the same answer. Asking again within a minute sends the same code once more, as the same mail.",
+    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail.",
   access: "anyone",
   body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
   answer: { status: 200, description: "A mail is on its way.", schema: messageAnswer },
@@ -26,7 +26,7 @@ export const verifyCodeOperation = {
   group,
   summary: "Sign in with the code",
   description:
-    "The answer also sets the cookie session_id. The first sign-in of an address makes its user; a username that is taken leaves the code good.",
+    "The answer also sets the cookie session_id. The first sign-in of an address makes its user; a username that is taken leaves the code good. The wrong code that uses up the tries of an address locks it: the answer has scope and retryAfterSeconds, and until then every code, also the right one, is a 429.",
   access: "anyone",
   body: {
     schema: verifyCodeBody,

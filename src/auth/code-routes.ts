@@ -14,6 +14,7 @@ import { requestCode } from "./request-code.ts";
 import type { CookieSettings } from "./session-credential.ts";
 import { setSessionCookie } from "./session-credential.ts";
 import { describeDevice } from "./sessions/device.ts";
+import { wrongCodeResponse } from "./spent-response.ts";
 import { userResponse } from "./users/user-response.ts";
 import type { VerifyCodeDeps } from "./verify-code.ts";
 import { verifyCode } from "./verify-code.ts";
@@ -50,7 +51,7 @@ async function verify(context: HttpContext, deps: CodeRouteDeps): Promise<Respon
       return context.json({ token, user: userResponse(user) });
     }
     case "wrong":
-      return problemResponse(context, authErrors.codeInvalid);
+      return wrongCodeResponse(context, authErrors.codeInvalid, outcome.locked);
     case "spent":
       return spentTriesResponse(context, outcome.spent);
     case "username_taken":

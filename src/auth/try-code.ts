@@ -1,7 +1,10 @@
 import { isInstantError, unreachable } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { maskEmail } from "../core/log.ts";
 import type { AuthKeys } from "./auth-keys.ts";
 import type { CodePurpose } from "./codes/code.ts";
 import { deriveVerifier } from "./codes/code.ts";
+import type { CodePolicy } from "./codes/code-policy.ts";
 import type { CodeStore } from "./codes/code-store.ts";
 import type { LimitPolicy } from "./limits/limit-policy.ts";
 import { tryBudgets } from "./limits/limit-policy.ts";
@@ -13,6 +16,7 @@ export interface TryCodeDeps {
   readonly limits: Limits;
   readonly limitPolicy: LimitPolicy;
   readonly keys: AuthKeys;
+  readonly log: Log;
 }
 
 export interface CodeTry {
@@ -28,7 +32,8 @@ export interface CodeTry {
 
 export type TryCodeOutcome =
   | { readonly kind: "verified"; readonly messageId: string }
-  | { readonly kind: "wrong" }
+  /** With `locked`: it was the last of the budget, which is spent from now on. */
+  | { readonly kind: "wrong"; readonly locked: SpentBudget | undefined }
   /** Nothing was compared. */
   | { readonly kind: "spent"; readonly spent: SpentBudget };
 
@@ -37,7 +42,7 @@ export type TryCodeOutcome =
  * at once get no more than is left, and given back when the code was right.
  */
 export async function tryCode(
-  { codes, limits, limitPolicy, keys }: TryCodeDeps,
+  { codes, limits, limitPolicy, keys, log }: TryCodeDeps,
   { purpose, email, code, client, consume }: CodeTry,
 ): Promise<TryCodeOutcome> {
   const use = { use: crypto.randomUUID(), budgets: tryBudgets(limitPolicy, client) };
@@ -49,19 +54,27 @@ export async function tryCode(
   const verifiers = keys.all.map(({ secret }) => deriveVerifier(secret, scope, code));
   const tried = await codes.verify({ ...scope, verifiers, attempt: use.use, consume });
   switch (tried.kind) {
-    case "wrong":
-      return tried;
-    case "locked": {
-      const { triesMax: quota, triesWindowMs: windowMs } = codes.policy;
-      const { retryAfterMs } = tried;
-      return { kind: "spent", spent: { scope: "tries-per-email", quota, windowMs, retryAfterMs } };
+    case "wrong": {
+      if (tried.lockedForMs === undefined) return { kind: "wrong", locked: undefined };
+      const locked = spentTries(codes.policy, tried.lockedForMs);
+      const lockedSeconds = Math.ceil(tried.lockedForMs / 1000);
+      const fields = { email: maskEmail(email), purpose, client, lockedSeconds };
+      log.warn({ ...fields, scope: locked.scope }, "Address locked");
+      return { kind: "wrong", locked };
     }
+    case "locked":
+      return { kind: "spent", spent: spentTries(codes.policy, tried.retryAfterMs) };
     case "verified":
       await giveBack(limits, use);
       return tried;
     default:
       return unreachable(tried);
   }
+}
+
+function spentTries(policy: CodePolicy, retryAfterMs: number): SpentBudget {
+  const { triesMax: quota, triesWindowMs: windowMs } = policy;
+  return { scope: "tries-per-email", quota, windowMs, retryAfterMs };
 }
 
 /** The code is used by now: when the store has just gone away, it costs the client one try. */

@@ -17,6 +17,7 @@ import type { RequestCodeDeps } from "./request-code.ts";
 import { requestCode } from "./request-code.ts";
 import type { CookieSettings } from "./session-credential.ts";
 import { clearSessionCookie } from "./session-credential.ts";
+import { wrongCodeResponse } from "./spent-response.ts";
 import {
   changeUserOperation,
   deleteUserOperation,
@@ -87,7 +88,7 @@ async function verifyEmail(context: HttpContext, deps: UserRouteDeps): Promise<R
       return context.json(userResponse(outcome.user));
     }
     case "wrong":
-      return problemResponse(context, authErrors.confirmationInvalid);
+      return wrongCodeResponse(context, authErrors.confirmationInvalid, outcome.locked);
     case "spent":
       return spentTriesResponse(context, outcome.spent);
     case "taken":
@@ -118,7 +119,7 @@ async function remove(context: HttpContext, deps: UserRouteDeps): Promise<Respon
       return context.body(null, 204);
     }
     case "wrong":
-      return problemResponse(context, authErrors.confirmationInvalid);
+      return wrongCodeResponse(context, authErrors.confirmationInvalid, outcome.locked);
     case "spent":
       return spentTriesResponse(context, outcome.spent);
     default:

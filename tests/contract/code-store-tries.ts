@@ -116,7 +116,11 @@ function testLocks(open: OpenCodeStore): void {
     await using opened = await openOn(open);
     const { store, clock } = opened;
     await store.issue(codeIssue("a@x.org", "m1", { code: "111111" }));
-    await spendTries(store);
+    await spendTries(store, 4);
+    expect(await store.verify(codeTry("a@x.org", "999999"))).toEqual({
+      kind: "wrong",
+      lockedForMs: 15 * minute,
+    });
     expect(await store.verify(codeTry("a@x.org", "111111"))).toEqual({
       kind: "locked",
       retryAfterMs: 15 * minute,

@@ -9,6 +9,9 @@ const requestCode = (world: SignInWorld) => world.post("/auth/request-code", { e
 const verifyCode = (world: SignInWorld, code: string, more: object = {}) =>
   world.post("/auth/verify-code", { email, code, ...more });
 
+const pick = (problem: Record<string, unknown>, ...names: readonly string[]) =>
+  Object.fromEntries(Object.entries(problem).filter(([name]) => names.includes(name)));
+
 /** Some six digits that are not the code. */
 const otherThan = (code: string) => (code === "999999" ? "999998" : "999999");
 
@@ -54,7 +57,10 @@ describe.each(signInEngines())("refusals on %s", (_, open) => {
     const { code } = world.publisher;
     for (let wrong = 0; wrong < 5; wrong += 1) {
       const response = await verifyCode(world, otherThan(code));
-      expect(await problemOf(response)).toMatchObject({ status: 401, code: "code_invalid" });
+      const problem = await problemOf(response);
+      expect(problem).toMatchObject({ status: 401, code: "code_invalid" });
+      const told = wrong < 4 ? {} : { scope: "tries-per-email", retryAfterSeconds: 900 };
+      expect(pick(problem, "scope", "retryAfterSeconds")).toEqual(told);
     }
     const locked = await verifyCode(world, code);
     expect(locked.headers.get("Retry-After")).toBe("900");

@@ -144,13 +144,12 @@ export function codeStateEndsAt(state: CodeState, policy: CodePolicy, now: numbe
 
 function countWrongTry(state: CodeState, policy: CodePolicy, now: number): VerifyOutcome {
   state.tries.push(now);
-  if (state.tries.length >= policy.triesMax) {
-    const lockMs = Math.min(policy.lockMs * 2 ** state.locks, policy.lockMsMax);
-    state.tries = [];
-    state.locks += 1;
-    state.lockedUntil = now + lockMs;
-  }
-  return { kind: "wrong" };
+  if (state.tries.length < policy.triesMax) return { kind: "wrong" };
+  const lockedForMs = Math.min(policy.lockMs * 2 ** state.locks, policy.lockMsMax);
+  state.tries = [];
+  state.locks += 1;
+  state.lockedUntil = now + lockedForMs;
+  return { kind: "wrong", lockedForMs };
 }
 
 function charge(state: CodeState, code: StoredCode, now: number): void {

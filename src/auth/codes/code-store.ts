@@ -11,7 +11,7 @@ import type { CodePolicy } from "./code-policy.ts";
  *   costs nothing, up to a number of times. `refund` gives back what was spent on a message that
  *   nobody took; the message stays the newest, and giving it out again costs anew;
  * - a budget of wrong tries over all purposes, codes and resends, spent with or without a live code.
- *   The last one locks: until the lock ends, every try is `locked` and counts for nothing. Locks
+ *   The last one locks, and is told so: until the lock ends, every try is `locked` and counts for nothing. Locks
  *   grow, see `CodePolicy`.
  *
  * Promises, tested by `tests/contract/code-store.ts` for every adapter:
@@ -77,5 +77,6 @@ export interface VerifyRequest extends CodeScope {
 
 export type VerifyOutcome =
   | { readonly kind: "verified"; readonly messageId: string }
-  | { readonly kind: "wrong" }
+  /** With `lockedForMs`: it was the last of the budget, and the address is locked now. */
+  | { readonly kind: "wrong"; readonly lockedForMs?: number }
   | { readonly kind: "locked"; readonly retryAfterMs: number };

@@ -4,11 +4,12 @@ local state = load()
 
 local function countWrongTry()
   state.tries[#state.tries + 1] = now
-  if #state.tries >= policy.triesMax then
-    state.lockedUntil = now + math.min(policy.lockMs * 2 ^ state.locks, policy.lockMsMax)
-    state.locks = state.locks + 1
-    state.tries = {}
-  end
+  if #state.tries < policy.triesMax then return { kind = "wrong" } end
+  local lockedForMs = math.min(policy.lockMs * 2 ^ state.locks, policy.lockMsMax)
+  state.lockedUntil = now + lockedForMs
+  state.locks = state.locks + 1
+  state.tries = {}
+  return { kind = "wrong", lockedForMs = lockedForMs }
 end
 
 if state.used and state.used.attempt == request.attempt then
@@ -27,9 +28,9 @@ for _, code in ipairs(state.codes) do
 end
 
 if not matched then
-  countWrongTry()
+  local outcome = countWrongTry()
   save(state)
-  return cjson.encode({ kind = "wrong" })
+  return cjson.encode(outcome)
 end
 if request.consume then
   state.codes = keep(state.codes, function(code) return code.purpose ~= request.purpose end)

@@ -21,7 +21,12 @@ export const problemSchema = z
         }),
       )
       .optional(),
-    scope: z.string().optional().meta({ description: "With 429: which budget is used up." }),
+    scope: z
+      .string()
+      .optional()
+      .meta({
+        description: "Which budget is used up: with 429, and with the wrong code that used it up.",
+      }),
     retryAfterSeconds: z.int().min(0).optional(),
   })
   .meta({ id: "Problem", description: "RFC 9457." });
