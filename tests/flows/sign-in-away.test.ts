@@ -4,32 +4,20 @@ import { eventually } from "../support/eventually.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld, openServerWorld } from "../support/sign-in-world.ts";
 import { StallableProxy } from "../support/stallable-proxy.ts";
+import { expectUnavailable, through, unavailableMsMax } from "../support/unavailable.ts";
 
 const redisUrl = findEngine("redis") ?? "";
 const postgresUrl = findEngine("postgres") ?? "";
 const email = "test@example.com";
-const boundMs = 2_500; // 2 s, and something for a busy machine
 
 const requestCode = (world: SignInWorld) => world.post("/auth/request-code", { email });
 const verifyCode = (world: SignInWorld, code: string) =>
   world.post("/auth/verify-code", { email, code });
 
-function through(url: string, proxy: StallableProxy): string {
-  return url.replace(new URL(url).host, `127.0.0.1:${proxy.port}`);
-}
-
-async function expectUnavailable(answer: Promise<Response>, code: string): Promise<void> {
-  const startedAt = performance.now();
-  const response = await answer;
-  expect(performance.now() - startedAt).toBeLessThan(boundMs);
-  expect(response.headers.get("Retry-After")).toBe("5");
-  expect(await response.json()).toMatchObject({ status: 503, code });
-}
-
 async function healthOf(world: SignInWorld) {
   const startedAt = performance.now();
   const response = await world.app.request("/health");
-  expect(performance.now() - startedAt).toBeLessThan(boundMs);
+  expect(performance.now() - startedAt).toBeLessThan(unavailableMsMax);
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 

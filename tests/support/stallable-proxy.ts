@@ -8,12 +8,14 @@ interface Pair {
 
 /**
  * A TCP proxy to `target` ("127.0.0.1:5432") that can play dead: while stalled it takes connections
- * and bytes and answers nothing, as a frozen server or a network that drops packets does.
+ * and bytes and answers nothing, as a frozen server or a network that drops packets does; or it cuts
+ * them.
  */
 export class StallableProxy implements AsyncDisposable {
   readonly #listener: TCPSocketListener<Pair>;
   readonly #pairs = new Set<Pair>();
   #stalled = false;
+  #cutting = false;
 
   constructor(target: string) {
     const { hostname, port } = new URL(`tcp://${target}`);
@@ -40,9 +42,16 @@ export class StallableProxy implements AsyncDisposable {
     this.#stalled = true;
   }
 
+  /** Existing connections end, and new ones at once, as with a server that is gone. */
+  cut(): void {
+    this.#cutting = true;
+    for (const pair of this.#pairs) pair.client.terminate();
+  }
+
   /** New connections work again; those that lost bytes are cut. */
   resume(): void {
     this.#stalled = false;
+    this.#cutting = false;
     for (const pair of this.#pairs) pair.client.terminate();
   }
 
@@ -55,6 +64,7 @@ export class StallableProxy implements AsyncDisposable {
     const pair: Pair = { client, server: undefined, early: [] };
     client.data = pair;
     this.#pairs.add(pair);
+    if (this.#cutting) return client.terminate();
     if (this.#stalled) return;
     pair.server = await Bun.connect<undefined>({
       hostname,

@@ -1,0 +1,20 @@
+import { expect } from "bun:test";
+import { problemOf } from "./problem.ts";
+import type { StallableProxy } from "./stallable-proxy.ts";
+
+/** How long anything may take to say that an engine is away: 2 s, and some for a busy machine. */
+export const unavailableMsMax = 2_500;
+
+/** The same engine, by way of the proxy. */
+export function through(url: string, proxy: StallableProxy): string {
+  return url.replace(new URL(url).host, `127.0.0.1:${proxy.port}`);
+}
+
+/** A 503 problem in time, with `Retry-After`. */
+export async function expectUnavailable(answer: Promise<Response>, code: string): Promise<void> {
+  const startedAt = performance.now();
+  const response = await answer;
+  expect(performance.now() - startedAt).toBeLessThan(unavailableMsMax);
+  expect(response.headers.get("Retry-After")).toBe("5");
+  expect(await problemOf(response)).toMatchObject({ status: 503, code });
+}
