@@ -50,10 +50,8 @@ function checkProduction(values: Config, role: Role): ConfigProblem[] {
   if (publishes && kafka.brokers === undefined) missing.push("KAFKA_BROKERS");
   if (resolveRedis(redis, []) === undefined) missing.push("REDIS_URL");
   if (email.secret === undefined) missing.push("EMAIL_SECRET");
-  if (role === "serve-auth") {
-    if (resolvePostgres(postgres) === undefined) missing.push("DATABASE_URL");
-    if (auth.secret === undefined) missing.push("AUTH_SECRET");
-  }
+  if (resolvePostgres(postgres) === undefined) missing.push("DATABASE_URL");
+  if (role === "serve-auth" && auth.secret === undefined) missing.push("AUTH_SECRET");
   const problems = missing.map((name) => ({
     name,
     problem: `must be set because APP_ENV is production`,

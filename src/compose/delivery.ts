@@ -1,11 +1,16 @@
 import { systemClock } from "../core/clock.ts";
+import { resolveHttp } from "../core/http/config.ts";
 import type { Log } from "../core/log.ts";
 import type { EventType } from "../email/event.ts";
 import { eventTypes } from "../email/event.ts";
 import { HeldOutcomes } from "../email/ledger/held-outcomes.ts";
 import type { Pipeline } from "../email/pipeline.ts";
 import { createPipeline } from "../email/pipeline.ts";
+import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
+import { RecipientGate } from "../email/recipient-gate.ts";
+import { createSuppressRefused } from "../email/suppressions/suppress-refused.ts";
 import type { Engines } from "./engines.ts";
+import { openRecipientStores } from "./recipient-stores.ts";
 import { emailSecret } from "./secrets.ts";
 
 export interface Delivery {
@@ -14,9 +19,18 @@ export interface Delivery {
   readonly heldOutcomes: HeldOutcomes;
 }
 
-/** The pipeline on the engines: the same in the worker and in the direct path. */
-export async function composeDelivery(engines: Engines, log: Log): Promise<Delivery> {
+/**
+ * The pipeline on the engines: the same in the worker and in the direct path. `publicOrigin`: where
+ * people reach serve-auth, for links in mails.
+ */
+export async function composeDelivery(
+  engines: Engines,
+  log: Log,
+  publicOrigin = () => resolveHttp(engines.config.http).publicOrigin,
+): Promise<Delivery> {
   const { config } = engines;
+  const { suppressions, preferences } = await openRecipientStores(engines);
+  const { suppressionMs } = config.email;
   const ledger = await engines.ledger();
   const mailer = await engines.mailer();
   const held = await engines.once("outcomes", () => {
@@ -34,6 +48,18 @@ export async function composeDelivery(engines: Engines, log: Log): Promise<Deliv
     log,
     clock: systemClock,
     random: Math.random,
+    gate: new RecipientGate({ suppressions, preferences, clock: systemClock, log }),
+    suppressRefused: createSuppressRefused({
+      suppressions,
+      clock: systemClock,
+      log,
+      suppressionMs,
+    }),
+    unsubscribeLink: createUnsubscribeLink({
+      secret: emailSecret(config),
+      clock: systemClock,
+      publicOrigin,
+    }),
     record: (claim, change) => held.record(claim, change),
     settings: {
       appName: config.app.name,

@@ -33,6 +33,18 @@ export const emailFields = {
     charsMin: 32,
     doc: "Key of the ledger's digests and of the links in mails. Unset: made once into DATA_DIR.",
   }),
+  secretPrevious: secretField({
+    name: "EMAIL_SECRET_PREVIOUS",
+    charsMin: 32,
+    doc: "The EMAIL_SECRET of before a change: the unsubscribe links of mails sent with it, which are good for a year, go on working.",
+  }),
+  suppressionMs: durationField({
+    name: "EMAIL_SUPPRESSION",
+    minMs: 0,
+    maxMs: 10 * 365 * 24 * hourMs,
+    fallback: "720h",
+    doc: "How long an address gets no mail after a server refused it as not existing, or it was reported as bounced. 0: neither suppresses.",
+  }),
   outageHoldMs: durationField({
     name: "EMAIL_OUTAGE_HOLD",
     minMs: 0,

@@ -41,7 +41,7 @@ export function isFinished(outcome: DeliveryOutcome): outcome is FinishedOutcome
   return finishedKinds.has(outcome.kind);
 }
 
-export type RetryCause = "deferred" | "lost" | "ambiguous" | "withheld";
+export type RetryCause = "deferred" | "lost" | "ambiguous" | "withheld" | "preferences_away";
 
 export interface DeadLetterCause {
   readonly class: DeadLetterClass;

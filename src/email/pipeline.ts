@@ -1,18 +1,21 @@
 import { isInstantError, unreachable } from "../core/errors.ts";
-import { maskEmail } from "../core/log.ts";
 import { randomToken } from "../core/secret.ts";
-import type { EmailEvent, EventType } from "./event.ts";
+import type { ClaimSettings } from "./claim-request.ts";
+import { claimRequest, isExpired } from "./claim-request.ts";
+import type { EmailEvent } from "./event.ts";
 import { decodeEmailEvent } from "./event.ts";
 import { lineOf } from "./event-line.ts";
 import type { Claim, ClaimOutcome } from "./ledger/delivery-ledger.ts";
-import { eventDigest } from "./ledger/digest.ts";
 import { ledgerErrors } from "./ledger/error-codes.ts";
+import { isOptionalType } from "./mail-kind.ts";
 import type { SendOutcome, ServerDown } from "./mailer/mailer.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
+import type { GateAnswer, RecipientGate } from "./recipient-gate.ts";
 import type { SentMail, SettlementDeps } from "./settlement.ts";
 import {
   defer,
   giveUp,
+  holdForPreferences,
   holdForServer,
   letter,
   letterClassOf,
@@ -21,14 +24,12 @@ import {
 } from "./settlement.ts";
 import type { SubmissionDeps } from "./submission.ts";
 import { submit } from "./submission.ts";
+import type { SuppressRefused } from "./suppressions/suppress-refused.ts";
 
 export interface PipelineDeps extends SubmissionDeps, SettlementDeps {
-  readonly settings: SubmissionDeps["settings"] &
-    SettlementDeps["settings"] & {
-      readonly digestSecret: string;
-      /** Types that are sent once more when the answer after the content was lost. */
-      readonly resendAmbiguous: ReadonlySet<EventType>;
-    };
+  readonly gate: Pick<RecipientGate, "look">;
+  readonly suppressRefused: SuppressRefused;
+  readonly settings: SubmissionDeps["settings"] & SettlementDeps["settings"] & ClaimSettings;
 }
 
 /** One delivery of one event, through all its tries. Made by who calls the pipeline. */
@@ -64,7 +65,7 @@ export interface RunContext {
 export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<DeliveryOutcome>;
 
 /**
- * The way of one mail: decode → claim → expired? → render → submit → record. Every branch of it
+ * The way of one mail: decode → claim → expired, suppressed? → render → submit → record. Every branch of it
  * stands in this file. It decides and never waits: its outcome says what to do. It throws
  * `signal.reason` when it was aborted, and else only for programmer errors.
  */
@@ -79,8 +80,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     run.event = event;
     if (!announced) deps.log.info({ ...lineOf(event), ...run.origin }, "Email event consumed");
     try {
+      const looked = deps.gate.look(event); // while the ledger is asked, not after it
       const claimed = await deps.ledger.claim(claimRequest(deps, run, event));
-      return await afterClaim(deps, { run, event, context }, claimed);
+      return await afterClaim(deps, { run, event, context, looked }, claimed);
     } catch (error) {
       context.signal.throwIfAborted();
       if (!isInstantError(error, ledgerErrors.ledgerUnavailable)) throw error;
@@ -93,6 +95,7 @@ interface Delivery {
   readonly run: DeliveryRun;
   readonly event: EmailEvent;
   readonly context: RunContext;
+  readonly looked: Promise<GateAnswer>;
 }
 
 async function afterClaim(
@@ -135,7 +138,7 @@ async function afterClaim(
       return letter({ class: "id_conflict", reason, messageId, attempts: 0, inLedger: false });
     }
     case "too_old": {
-      if (isExpired(deps, event)) return { kind: "expired" };
+      if (isExpired(deps.clock, event)) return { kind: "expired" };
       const reason = "older than the ledger's memory: it may have been sent before";
       return letter({ class: "too_old", reason, messageId, attempts: 0, inLedger: false });
     }
@@ -152,15 +155,27 @@ async function deliverClaimed(
   const { run, event, context } = delivery;
   const claim = { messageId: event.messageId, owner: run.owner, fence: claimed.fence };
   run.claim = claim;
-  if (isExpired(deps, event)) {
+  if (isExpired(deps.clock, event)) {
     const outcome = await deps.ledger.advance(claim, { kind: "expired" });
     if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
     deps.log.info(lineOf(event), "Email event expired, not sent");
     return { kind: "expired" };
   }
-  const sent = context.down ?? (await submit(deps, claim, event, context.signal));
   const heldSince = run.replayedAt ?? event.timestamp;
   const mail = { event, claim, attempts: claimed.attempts, heldSince };
+  const looked = await delivery.looked;
+  if (looked.kind === "suppressed") {
+    const { reason } = looked;
+    const outcome = await deps.ledger.advance(claim, { kind: "suppressed", reason });
+    if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+    deps.log.info({ ...lineOf(event), reason }, "Email suppressed, not sent");
+    return { kind: "suppressed", reason };
+  }
+  // A code is waited for, and its recipient most likely wants it: it does not wait for the answer.
+  if (looked.kind === "away" && isOptionalType(event.eventType)) {
+    return holdForPreferences(deps, mail, looked.reason);
+  }
+  const sent = context.down ?? (await submit(deps, claim, event, context.signal));
   return afterSend(deps, delivery, mail, sent);
 }
 
@@ -183,6 +198,7 @@ async function afterSend(
       const { host, reply, code } = sent;
       const smtp = { host, reply, queueId: undefined };
       const reason = `${sent.stage} refused: ${code} ${reply}`;
+      await deps.suppressRefused(event, sent);
       return giveUp(deps, mail, { kind: "rejected", class: "refused", reason, smtp });
     }
     case "deferred":
@@ -215,23 +231,4 @@ async function afterSend(
     default:
       return unreachable(sent);
   }
-}
-
-function isExpired(deps: PipelineDeps, event: EmailEvent): boolean {
-  return event.expiresAt !== undefined && deps.clock.now() >= event.expiresAt;
-}
-
-function claimRequest(deps: PipelineDeps, run: DeliveryRun, event: EmailEvent) {
-  const { settings } = deps;
-  return {
-    messageId: event.messageId,
-    owner: run.owner,
-    digest: eventDigest(settings.digestSecret, event),
-    eventType: event.eventType,
-    recipient: maskEmail(event.recipient),
-    eventTimestamp: event.timestamp,
-    replayCount: run.replayCount,
-    leaseMs: settings.leaseMs,
-    resubmit: settings.resendAmbiguous.has(event.eventType) && !isExpired(deps, event),
-  };
 }

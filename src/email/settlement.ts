@@ -44,7 +44,7 @@ export interface SentMail {
 export const lostWaitMs = 100;
 
 export interface Deferral {
-  readonly why: "deferred" | "lost";
+  readonly why: "deferred" | "lost" | "preferences_away";
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
   readonly givenUpAs: "retries_exhausted" | "smtp_unavailable";
@@ -94,6 +94,34 @@ export async function holdForServer(
   if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
   const untilMs = Math.min(event.expiresAt ?? Number.POSITIVE_INFINITY, holdEndsAt);
   return { kind: "server_down", down, untilMs };
+}
+
+/** How soon an optional mail asks again for its recipient's wishes. */
+const preferencesWaitMs = 5_000;
+
+/**
+ * The recipient's wishes cannot be read: an optional mail waits in its lane, as for a server that is
+ * away, and is given up as `retries_exhausted`.
+ */
+export async function holdForPreferences(
+  deps: SettlementDeps,
+  sent: SentMail,
+  reason: string,
+): Promise<DeliveryOutcome> {
+  const { claim, heldSince } = sent;
+  const { outageHoldMs } = deps.settings;
+  const why = "preferences_away";
+  const givenUpAs = "retries_exhausted";
+  if (outageHoldMs === 0) {
+    return defer(deps, sent, { why, reason, retryAfterMs: undefined, givenUpAs });
+  }
+  if (deps.clock.now() >= heldSince + outageHoldMs) {
+    return giveUp(deps, sent, { kind: "rejected", class: givenUpAs, reason });
+  }
+  const change = { kind: "deferred", spent: false, leaseMs: 0, reason } as const;
+  const outcome = await deps.record(claim, change);
+  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+  return { kind: "retry", waitMs: preferencesWaitMs * (0.8 + 0.4 * deps.random()), why };
 }
 
 export async function release(

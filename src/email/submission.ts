@@ -3,12 +3,15 @@ import { isInstantError } from "../core/errors.ts";
 import type { EmailEvent } from "./event.ts";
 import type { Claim, DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { Mailer, SendOutcome } from "./mailer/mailer.ts";
+import type { UnsubscribeLink } from "./preferences/unsubscribe-link.ts";
+import { unsubscribeHeaders } from "./preferences/unsubscribe-link.ts";
 import { renderMail } from "./templates/render.ts";
 
 export interface SubmissionDeps {
   readonly ledger: DeliveryLedger;
   readonly mailer: Mailer;
   readonly clock: Clock;
+  readonly unsubscribeLink: UnsubscribeLink;
   readonly settings: {
     readonly appName: string;
     /** Of a claim; also the margin of the lease in `submitting` over the reply timeout. */
@@ -30,7 +33,10 @@ export async function submit(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { ledger, mailer, clock, settings } = deps;
-  const mail = renderMail(event, { appName: settings.appName, now: clock.now() });
+  const unsubscribeUrl = deps.unsubscribeLink(event);
+  const optional = unsubscribeUrl === undefined ? {} : { unsubscribeUrl };
+  const mail = renderMail(event, { appName: settings.appName, now: clock.now(), ...optional });
+  const headers = unsubscribeUrl === undefined ? {} : unsubscribeHeaders(unsubscribeUrl);
   const renewal = keepRenewing(deps, claim);
   const beforeContentEnds = async () => {
     clearInterval(renewal);
@@ -41,7 +47,7 @@ export async function submit(
     return outcome.kind === "done" && clock.now() - askedAt < settings.leaseMs;
   };
   try {
-    const message = { messageId: event.messageId, to: event.recipient, ...mail };
+    const message = { messageId: event.messageId, to: event.recipient, ...mail, headers };
     return await mailer.send(message, { beforeContentEnds, signal });
   } finally {
     clearInterval(renewal);

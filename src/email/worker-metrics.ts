@@ -29,6 +29,11 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): (outcome: Delivery
     help: "Records moved to the dead-letter topic, by class.",
     labels: ["class"],
   });
+  const suppressed = metrics.counter({
+    name: "instant_email_suppressed_total",
+    help: "Mails that were not sent because their recipient gets none, or none of their type.",
+    labels: ["reason"],
+  });
   const ambiguous = metrics.counter({
     name: "instant_email_ambiguous_total",
     help: "Mails whose answer was lost after the content.",
@@ -51,6 +56,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): (outcome: Delivery
   addLag(deps);
   return (outcome) => {
     outcomes.add({ outcome: outcome.kind });
+    if (outcome.kind === "suppressed") suppressed.add({ reason: outcome.reason });
     if (outcome.kind === "dead_letter") letters.add({ class: outcome.letter.class });
     if (outcome.kind === "retry" && outcome.why === "ambiguous") ambiguous.add();
   };

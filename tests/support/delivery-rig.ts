@@ -21,9 +21,14 @@ import type { DeliveryOutcome } from "../../src/email/outcome.ts";
 import { isFinished } from "../../src/email/outcome.ts";
 import type { Pipeline } from "../../src/email/pipeline.ts";
 import { createPipeline } from "../../src/email/pipeline.ts";
+import { createUnsubscribeLink } from "../../src/email/preferences/unsubscribe-link.ts";
+import { RecipientGate } from "../../src/email/recipient-gate.ts";
+import { createSuppressRefused } from "../../src/email/suppressions/suppress-refused.ts";
 import { topicSpecs } from "../../src/email/topics.ts";
 import { EmailWorker } from "../../src/email/worker.ts";
 import { eventually } from "./eventually.ts";
+import type { RecipientStores } from "./recipient-stores.ts";
+import { openRecipientStores } from "./recipient-stores.ts";
 import { openTestRedis } from "./redis-prefix.ts";
 import type { SmtpSink } from "./smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "./smtp-sink/smtp-sink.ts";
@@ -33,6 +38,7 @@ export interface DeliveryRigOptions {
   /** Addresses of real engines; without them the embedded ones. */
   readonly kafka?: string | undefined;
   readonly redis?: string | undefined;
+  readonly postgres?: string | undefined;
   readonly leaseMs?: number;
   readonly replyTimeoutMs?: number;
   readonly outageHoldMs?: number;
@@ -45,7 +51,7 @@ export interface DeliveryRigOptions {
 }
 
 /** Everything that delivers mails, on engines of one test alone, with an SMTP server that obeys. */
-export interface DeliveryRig extends AsyncDisposable {
+export interface DeliveryRig extends AsyncDisposable, RecipientStores {
   readonly sink: SmtpSink;
   readonly eventLog: EventLog;
   readonly ledger: DeliveryLedger;
@@ -134,7 +140,11 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   };
 }
 
-interface RigEngines {
+/** Of the links in mails. */
+export const rigSecret = "a secret of the delivery rig, which is long enough";
+export const rigOrigin = "https://sign-in.example.com";
+
+interface RigEngines extends RecipientStores {
   readonly eventLog: EventLog;
   readonly ledger: DeliveryLedger;
   readonly mailer: Mailer;
@@ -165,20 +175,29 @@ async function openEngines(
     replyTimeoutMs: options.replyTimeoutMs ?? replyTimeoutMsDefault,
     from: "noreply@example.com",
   });
-  return { eventLog, ledger, mailer: stack.use(mailer) };
+  const { preferences, suppressions } = await openRecipientStores(options.postgres, stack);
+  return { eventLog, ledger, mailer: stack.use(mailer), preferences, suppressions };
 }
 
 function openPipeline(
   options: DeliveryRigOptions,
-  { ledger, mailer }: RigEngines,
+  { ledger, mailer, preferences, suppressions }: RigEngines,
   { held, log }: { readonly held: HeldOutcomes; readonly log: Log },
 ): Pipeline {
+  const clock = systemClock;
   return createPipeline({
     ledger,
     mailer,
     log,
-    clock: systemClock,
+    clock,
     random: () => 0.5,
+    gate: new RecipientGate({ preferences, suppressions, clock, log }),
+    suppressRefused: createSuppressRefused({ suppressions, clock, log, suppressionMs: 86_400_000 }),
+    unsubscribeLink: createUnsubscribeLink({
+      secret: rigSecret,
+      clock,
+      publicOrigin: () => rigOrigin,
+    }),
     record: (claim, change) => held.record(claim, change),
     settings: {
       appName: "Acme",

@@ -1,0 +1,51 @@
+import type { Clock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
+import type { PostgresDatabase } from "../../core/postgres/database.ts";
+import { migrateLater } from "../../core/postgres/migrate-later.ts";
+import type { DeclinedRow } from "./declined-row.ts";
+import { groupDeclined } from "./declined-row.ts";
+import schemaText from "./postgres-schema.sql" with { type: "text" };
+import type { PreferenceStore } from "./preference-store.ts";
+import { sortWishes } from "./preference-store.ts";
+
+/**
+ * Preferences in the table `email_declined` of Postgres, which may be away when this is called.
+ * Does not close the database it is given.
+ */
+export async function openPostgresPreferenceStore(
+  database: PostgresDatabase,
+  { clock = systemClock }: { readonly clock?: Clock } = {},
+): Promise<PreferenceStore> {
+  const migrated = await migrateLater(database, "email-preferences", [schemaText]);
+  return {
+    findDeclined: async (keys) => {
+      await migrated();
+      const list = keys.join(","); // one parameter, so that any number of keys is the same statement
+      const rows = await database.query(
+        (sql) => sql<DeclinedRow[]>`
+          SELECT recipient_key, event_type FROM email_declined
+          WHERE recipient_key = ANY(string_to_array(${list}, ','))`,
+      );
+      return groupDeclined(rows);
+    },
+    change: async (key, wishes) => {
+      await migrated();
+      const { declined, accepted } = sortWishes(wishes);
+      const now = new Date(clock.now());
+      await database.transaction(async (sql) => {
+        await sql`
+          DELETE FROM email_declined
+          WHERE recipient_key = ${key} AND event_type = ANY(string_to_array(${accepted.join(",")}, ','))`;
+        await sql`
+          INSERT INTO email_declined (recipient_key, event_type, declined_at)
+          SELECT ${key}, event_type, ${now}
+          FROM unnest(string_to_array(${declined.join(",")}, ',')) AS event_type
+          ON CONFLICT DO NOTHING`;
+      });
+    },
+    forget: async (key) => {
+      await migrated();
+      await database.query((sql) => sql`DELETE FROM email_declined WHERE recipient_key = ${key}`);
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { describe, expect, test } from "bun:test";
+import { recipientKey } from "../../src/email/recipient-key.ts";
+import type { DeliveryRigOptions } from "../support/delivery-rig.ts";
+import { openDeliveryRig, rigOrigin } from "../support/delivery-rig.ts";
+import { codeEvent, welcomeEvent } from "../support/events.ts";
+
+const recipient = "ana@example.com";
+const key = recipientKey(recipient);
+
+/** What becomes of mails to people who declined them, and to addresses that get none. */
+export function recipientsSuite(engines: DeliveryRigOptions): void {
+  const open = () => openDeliveryRig(engines);
+
+  describe("an optional mail", () => {
+    test("carries the link and the headers of one-click unsubscribe; a code does not", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const [welcome, code] = [welcomeEvent({ recipient }), codeEvent({ recipient })];
+      for (const event of [welcome, code]) await rig.publish(event);
+      await rig.untilDrained();
+      const linesOf = (id: string) => {
+        const { data = "" } = rig.sink.accepted.find(({ messageId }) => messageId === id) ?? {};
+        return data.split("\r\n").filter((line) => line.startsWith("List-Unsubscribe"));
+      };
+      expect(linesOf(welcome.messageId)).toEqual([
+        expect.stringMatching(
+          new RegExp(`^List-Unsubscribe: <${rigOrigin}/unsubscribe/${key}[.]welcome[.][\\w.-]+>$`),
+        ) as unknown as string,
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+      ]);
+      expect(linesOf(code.messageId)).toEqual([]);
+    });
+
+    test("that was declined ends as suppressed (unsubscribed); a code is still sent", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      await rig.preferences.change(key, { welcome: false });
+      const [welcome, code] = [welcomeEvent({ recipient }), codeEvent({ recipient })];
+      for (const event of [welcome, code]) await rig.publish(event);
+      await rig.untilDrained();
+      expect(rig.sink.accepted.map(({ messageId }) => messageId)).toEqual([code.messageId]);
+      expect(await rig.ledger.find(welcome.messageId)).toMatchObject({
+        state: "suppressed",
+        reason: "unsubscribed",
+      });
+      const line = rig.lines.find(({ msg }) => msg === "Email suppressed, not sent");
+      expect(line).toMatchObject({ messageID: welcome.messageId, reason: "unsubscribed" });
+      expect(await rig.letters()).toEqual([]);
+    });
+  });
+
+  describe("an address that a server refused", () => {
+    test("with 550 5.1.1 gets no further mail, until it is removed", async () => {
+      await using rig = await open();
+      await rig.startWorker();
+      const does = { kind: "reply", text: "550 5.1.1 <ana@example.com> no such user" } as const;
+      rig.sink.misbehave({ at: "rcpt", does, times: 1 });
+      const mails = [codeEvent({ recipient }), codeEvent({ recipient }), codeEvent({ recipient })];
+      const [refused, suppressed, healed] = mails;
+      for (const event of mails.slice(0, 2)) await rig.publish(event);
+      await rig.untilDrained();
+      const stateOf = async (event = refused) =>
+        (await rig.ledger.find(event?.messageId ?? ""))?.state;
+      expect([await stateOf(refused), await stateOf(suppressed)]).toEqual([
+        "rejected",
+        "suppressed",
+      ]);
+      expect(rig.sink.acceptedTotal).toBe(0);
+      const entry = (await rig.suppressions.find([key])).get(key);
+      expect(entry).toMatchObject({ address: recipient, reason: "bounced" });
+      expect(entry?.note).not.toContain(recipient);
+      expect(await rig.suppressions.remove(key)).toBe(true);
+      if (healed !== undefined) await rig.publish(healed);
+      await rig.untilDrained();
+      expect(await stateOf(healed)).toBe("accepted");
+    });
+
+    test.each([
+      ["rcpt", "550 no such user"],
+      ["rcpt", "550 5.1.8 bad sender system"],
+      ["dot", "550 5.1.1 after the content"],
+    ] as const)("at %s with %s is not suppressed", async (at, text) => {
+      await using rig = await open();
+      await rig.startWorker();
+      rig.sink.misbehave({ at, does: { kind: "reply", text }, times: 1 });
+      const next = codeEvent({ recipient });
+      await rig.publish(codeEvent({ recipient }));
+      await rig.publish(next);
+      await rig.untilDrained();
+      expect(rig.sink.accepted.map(({ messageId }) => messageId)).toEqual([next.messageId]);
+    });
+  });
+}
