@@ -39,7 +39,7 @@ export interface SignInStores {
 export type WorldSettings = Partial<
   Pick<
     AuthAppDeps,
-    "keys" | "limitPolicy" | "boundary" | "secureCookies" | "welcomes" | "onUserDeleted"
+    "codes" | "keys" | "limitPolicy" | "boundary" | "secureCookies" | "welcomes" | "onUserDeleted"
   >
 >;
 
