@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { CodeStore, IssueOutcome } from "../../src/auth/codes/code-store.ts";
 import { codeIssue, codeTry } from "../support/code-requests.ts";
+import { testGuessing } from "./code-store-guessing.ts";
 import type { OpenCodeStore } from "./code-store-opening.ts";
 import { idOf, kindOf, openOn } from "./code-store-opening.ts";
 import { testCodeTries } from "./code-store-tries.ts";
@@ -13,6 +14,7 @@ export function testCodeStore(name: string, open: OpenCodeStore): void {
     testRefunds(open);
     testForgetting(open);
     testCodeTries(open);
+    testGuessing(open);
   });
 }
 

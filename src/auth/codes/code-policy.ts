@@ -41,5 +41,12 @@ export const codePolicyDefault: CodePolicy = {
   lockMemoryMs: 86_400_000,
 };
 
-/** Live codes kept per address; those whose mail could not be handed over are not in a budget. */
-export const liveCodesMax = 20;
+const keptCodesMax = 20;
+
+/**
+ * Live codes kept per address: as many as it may be sent in a window, so that no guess ever meets
+ * more, also while codes whose mail nobody takes cost nothing. At most 20, for the size of it all.
+ */
+export function liveCodesMax({ codesMax }: CodePolicy): number {
+  return Math.min(codesMax, keptCodesMax);
+}

@@ -86,7 +86,7 @@ export function issueCode(
     chargedAt: 0,
   };
   charge(state, code, now);
-  state.codes = [...state.codes, code].slice(-liveCodesMax);
+  state.codes = [...state.codes, code].slice(-liveCodesMax(policy));
   return { kind: "issued", code: shown(code) };
 }
 

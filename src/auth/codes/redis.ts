@@ -38,7 +38,7 @@ export interface RedisCodeStoreOptions {
  */
 export function openRedisCodeStore(redis: RedisClient, options: RedisCodeStoreOptions): CodeStore {
   const { policy, keyPrefix = "", clock } = options;
-  const policyText = JSON.stringify({ ...policy, liveCodesMax });
+  const policyText = JSON.stringify({ ...policy, liveCodesMax: liveCodesMax(policy) });
 
   async function run<T>(
     script: RedisScript<string>,
