@@ -7,6 +7,7 @@ const titles: Readonly<Record<keyof typeof configGroups, string>> = {
   auth: "Sign-in (serve-auth)",
   http: "Around the sign-in API (serve-auth)",
   email: "E-mail (serve-email)",
+  bounces: "Bounce reports (serve-auth)",
   topics: "Topics and consumer group",
   kafka: "Kafka",
   redis: "Redis",

@@ -5,6 +5,7 @@ import type { HttpBoundary } from "../core/http/config.ts";
 import { crossOriginReads } from "../core/http/cross-origin.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import { sameOriginWrites } from "../core/http/same-origin-writes.ts";
+import type { Operation } from "../core/openapi/operation.ts";
 import type { CodeRouteDeps } from "./code-routes.ts";
 import { addCodeRoutes } from "./code-routes.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
@@ -22,6 +23,8 @@ export interface AuthAppDeps extends CodeRouteDeps, UserRouteDeps {
   readonly appName: string;
   /** Where requests come from, and whose pages may send them. */
   readonly boundary: HttpBoundary;
+  /** Calls of other rooms whose routes are added to the app: documented with ours. */
+  readonly furtherOperations?: readonly Operation[];
   /** Where mails can be read on a developer's machine: asked for when a page would link to it. */
   readonly inboxUrl?: () => string | undefined;
 }
@@ -46,7 +49,8 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
   addSessionRoutes(app, deps);
   addUserRoutes(app, deps);
   addHealthRoutes(app, deps);
-  addDocsRoutes(app, { appName: deps.appName, publicOrigin });
+  const { appName, furtherOperations = [] } = deps;
+  addDocsRoutes(app, { appName, publicOrigin, furtherOperations });
   addPageRoutes(app, {
     ...deps,
     codePolicy: deps.codes.policy,

@@ -3,6 +3,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import { createOpenApiDocument } from "../core/openapi/create-document.ts";
 import { docsPage } from "../core/openapi/docs-page.tsx";
+import type { Operation } from "../core/openapi/operation.ts";
 import { authErrors } from "./error-codes.ts";
 import { authOperations } from "./operations.ts";
 import { cookieName } from "./session-credential.ts";
@@ -10,6 +11,7 @@ import { cookieName } from "./session-credential.ts";
 export interface DocsDeps {
   readonly appName: string;
   readonly publicOrigin: string | undefined;
+  readonly furtherOperations: readonly Operation[];
 }
 
 const description =
@@ -17,13 +19,13 @@ const description =
 
 /** `GET /openapi.json`, and `GET /docs` for people. Both are made once: they never change. */
 export function addDocsRoutes(app: Hono<HttpEnvironment>, deps: DocsDeps): void {
-  const { appName, publicOrigin } = deps;
+  const { appName, publicOrigin, furtherOperations } = deps;
   const document = createOpenApiDocument({
     title: `${appName}: sign-in API`,
     version: packageJson.version,
     description,
     serverUrl: publicOrigin,
-    operations: authOperations,
+    operations: [...authOperations, ...furtherOperations],
     cookieName,
     unauthenticated: authErrors.unauthenticated,
   });

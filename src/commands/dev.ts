@@ -5,6 +5,7 @@ import { runService } from "../compose/run-service.ts";
 import { startServeAuth } from "../compose/serve-auth.ts";
 import { startServeEmail } from "../compose/serve-email.ts";
 import type { Environment } from "../core/config/parse.ts";
+import { resolveHttp } from "../core/http/config.ts";
 import { createLog } from "../core/log.ts";
 import { loadEnvironment } from "./environment.ts";
 
@@ -17,9 +18,17 @@ export async function dev(given: Environment): Promise<number> {
   const config = loadConfig(environment);
   return runService("instant", config, async (engines, running) => {
     const logOf = (service: string) => createLog({ service, level: config.app.logLevel });
-    let inboxUrl: string | undefined; // known once the other service listens
-    const auth = await startServeAuth(engines, running, logOf("auth-service"), () => inboxUrl);
-    const email = await startServeEmail(engines, running, logOf("email-service"), auth.url);
+    let inboxUrl: string | undefined; // these are known once the services listen
+    let publicOrigin = resolveHttp(config.http).publicOrigin;
+    const auth = await startServeAuth(engines, running, logOf("auth-service"), {
+      inboxUrl: () => inboxUrl,
+      publicOrigin: () => publicOrigin,
+    });
+    publicOrigin ??= auth.url;
+    const email = await startServeEmail(engines, running, logOf("email-service"), {
+      authUrl: auth.url,
+      publicOrigin: () => publicOrigin,
+    });
     inboxUrl = `${email.url}/inbox`;
     process.stdout.write(
       banner({ authUrl: auth.url, emailUrl: email.url, data: config.app.dataDirectory, ignored }),

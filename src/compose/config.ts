@@ -6,6 +6,7 @@ import { checkKafkaConfig, kafkaFields } from "../core/kafka/config.ts";
 import { checkPostgres, postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
 import { resolveSmtp, smtpFields } from "../core/smtp/config.ts";
+import { bounceFields, checkBounces } from "../email/bounces/config.ts";
 import { emailFields, topicFields } from "../email/config.ts";
 import { appFields } from "./app-fields.ts";
 
@@ -15,6 +16,7 @@ export const configGroups = {
   auth: authFields,
   http: httpFields,
   email: emailFields,
+  bounces: bounceFields,
   topics: topicFields,
   kafka: kafkaFields,
   redis: redisFields,
@@ -34,6 +36,7 @@ export function loadConfig(environment: Environment, role?: Role): Config {
     resolveRedis(values.redis, problems);
     problems.push(...checkKafkaConfig(values.kafka), ...checkPostgres(values.postgres));
     problems.push(...checkAuth(values.auth), ...checkHttp(values.http));
+    problems.push(...checkBounces(values.bounces));
     if (values.app.emailMode === "smtp") resolveSmtp(values.smtp, problems);
     if (values.app.environment === "production" && role !== undefined) {
       problems.push(...checkProduction(values, role));

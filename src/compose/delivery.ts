@@ -31,6 +31,9 @@ export async function composeDelivery(
   const { config } = engines;
   const { suppressions, preferences } = await openRecipientStores(engines);
   const { suppressionMs } = config.email;
+  if (config.app.emailMode === "smtp" && publicOrigin() === undefined) {
+    log.warn({}, "PUBLIC_URL is not set: optional mails have no link to unsubscribe");
+  }
   const ledger = await engines.ledger();
   const mailer = await engines.mailer();
   const held = await engines.once("outcomes", () => {

@@ -8,31 +8,41 @@ import type { Log } from "../core/log.ts";
 import type { Running } from "../core/run-until-signal.ts";
 import { DirectDelivery } from "../email/direct.ts";
 import { EventPublisher } from "../email/event-publisher.ts";
+import { preferenceOperations } from "../email/preferences/operations.ts";
 import { topicSpecs } from "../email/topics.ts";
 import { openAuthStores } from "./auth-stores.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
+import { addRecipientRoutes, forgetRecipient } from "./recipient-routes.ts";
+import { openRecipientStores } from "./recipient-stores.ts";
 import { authSecrets } from "./secrets.ts";
 
 export interface StartedAuthService {
   readonly url: string;
 }
 
-/**
- * Starts the sign-in API and pages, and what they need to deliver mails themselves. `inboxUrl` is
- * where a developer reads the mails, once that is known.
- */
+/** What is known of each other by services that run in one process, once they listen. */
+export interface AuthNeighbours {
+  /** Where a developer reads the mails. */
+  readonly inboxUrl?: () => string | undefined;
+  /** Where links in mails lead; PUBLIC_URL's origin when left out. */
+  readonly publicOrigin?: () => string | undefined;
+}
+
+/** Starts the sign-in API and pages, and what they need to deliver mails themselves. */
 export async function startServeAuth(
   engines: Engines,
   { group }: Running,
   log: Log,
-  inboxUrl: () => string | undefined = () => undefined,
+  { inboxUrl = () => undefined, publicOrigin }: AuthNeighbours = {},
 ): Promise<StartedAuthService> {
   const { config } = engines;
   const secrets = authSecrets(config);
+  const authStores = await openAuthStores(engines);
+  const recipients = await openRecipientStores(engines);
   const app = createAuthApp({
-    ...(await openAuthStores(engines)),
-    publisher: await openPublisher(engines, log),
+    ...authStores,
+    publisher: await openPublisher(engines, log, publicOrigin),
     keys: createAuthKeys(secrets.current, secrets.previous),
     limitPolicy: resolveLimitPolicy(config.auth),
     appName: config.app.name,
@@ -42,8 +52,10 @@ export async function startServeAuth(
     log,
     secureCookies: config.app.environment === "production",
     welcomes: config.auth.welcomeMail,
-    onUserDeleted: [], // nobody else keeps anything of a user yet
+    onUserDeleted: [forgetRecipient(recipients)],
+    furtherOperations: preferenceOperations,
   });
+  addRecipientRoutes(app, { config, log, authStores, recipients });
   const server = openHttpServer({
     name: "sign-in API",
     fetch: app.fetch,
@@ -59,14 +71,18 @@ export async function startServeAuth(
   return { url: server.url };
 }
 
-async function openPublisher(engines: Engines, log: Log): Promise<EventPublisher> {
+async function openPublisher(
+  engines: Engines,
+  log: Log,
+  publicOrigin: AuthNeighbours["publicOrigin"],
+): Promise<EventPublisher> {
   const { app, kafka, topics } = engines.config;
   const eventLog = app.enableKafka ? await engines.eventLog() : undefined;
   if (kafka.brokers === undefined) {
     await eventLog?.createTopics(topicSpecs(topics), { grow: false });
   }
   const ledger = await engines.ledger();
-  const { pipeline } = await composeDelivery(engines, log);
+  const { pipeline } = await composeDelivery(engines, log, publicOrigin);
   return engines.once("e-mail publisher", () => {
     const direct = new DirectDelivery({ pipeline, ledger, clock: systemClock, log });
     return new EventPublisher({

@@ -16,16 +16,25 @@ export interface StartedEmailService {
   readonly url: string;
 }
 
-/** Starts the worker and its operations pages; `authUrl` is for the example on the empty inbox. */
+/** What is known of serve-auth when it runs in the same process. */
+export interface EmailNeighbours {
+  /** For the example on the empty inbox. */
+  readonly authUrl?: string;
+  /** Where links in mails lead; PUBLIC_URL's origin when left out. */
+  readonly publicOrigin?: () => string | undefined;
+}
+
+/** Starts the worker and its operations pages. */
 export async function startServeEmail(
   engines: Engines,
   { group, fail }: Running,
   log: Log,
-  authUrl = `http://localhost:${engines.config.auth.port}`,
+  neighbours: EmailNeighbours = {},
 ): Promise<StartedEmailService> {
   const { app: appConfig, email, topics } = engines.config;
   const metrics = new Metrics();
-  const worker = await openWorker(engines, { metrics, log, fail });
+  const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
+  const worker = await openWorker(engines, { metrics, log, fail, publicOrigin });
   const [eventLog, ledger, mailer] = [
     await engines.eventLog(),
     await engines.ledger(),
@@ -65,12 +74,13 @@ interface WorkerParts {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly fail: () => void;
+  readonly publicOrigin: EmailNeighbours["publicOrigin"];
 }
 
 /** The embedded log has its topics made; a Kafka's are made by create-topics. */
 async function openWorker(
   engines: Engines,
-  { metrics, log, fail }: WorkerParts,
+  { metrics, log, fail, publicOrigin }: WorkerParts,
 ): Promise<EmailWorker> {
   const { topics, email, kafka } = engines.config;
   const eventLog = await engines.eventLog();
@@ -81,7 +91,7 @@ async function openWorker(
     eventLog,
     ledger: await engines.ledger(),
     mailer: await engines.mailer(),
-    ...(await composeDelivery(engines, log)),
+    ...(await composeDelivery(engines, log, publicOrigin)),
     clock: systemClock,
     log,
     settings: {

@@ -39,7 +39,14 @@ export interface SignInStores {
 export type WorldSettings = Partial<
   Pick<
     AuthAppDeps,
-    "codes" | "keys" | "limitPolicy" | "boundary" | "secureCookies" | "welcomes" | "onUserDeleted"
+    | "codes"
+    | "keys"
+    | "limitPolicy"
+    | "boundary"
+    | "secureCookies"
+    | "welcomes"
+    | "onUserDeleted"
+    | "furtherOperations"
   >
 >;
 

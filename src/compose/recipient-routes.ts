@@ -1,0 +1,55 @@
+import type { Hono } from "hono";
+import { getSignedIn } from "../auth/current-session.ts";
+import type { User } from "../auth/users/user-store.ts";
+import { systemClock } from "../core/clock.ts";
+import type { HttpEnvironment } from "../core/http/environment.ts";
+import type { Log } from "../core/log.ts";
+import { addBounceRoutes } from "../email/bounces/bounce-routes.ts";
+import { resolveBounces } from "../email/bounces/config.ts";
+import { addPreferenceRoutes } from "../email/preferences/preference-routes.ts";
+import { addUnsubscribeRoutes } from "../email/preferences/unsubscribe-routes.ts";
+import { recipientKey } from "../email/recipient-key.ts";
+import type { AuthStores } from "./auth-stores.ts";
+import type { Config } from "./config.ts";
+import type { RecipientStores } from "./recipient-stores.ts";
+import { emailSecret } from "./secrets.ts";
+
+export interface RecipientRouteParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly authStores: AuthStores;
+  readonly recipients: RecipientStores;
+}
+
+/** What the e-mail rooms add to serve-auth, because that is where people come. */
+export function addRecipientRoutes(app: Hono<HttpEnvironment>, parts: RecipientRouteParts): void {
+  const { config, log, authStores, recipients } = parts;
+  const { preferences, suppressions } = recipients;
+  addPreferenceRoutes(app, {
+    preferences,
+    currentUser: async (context) => (await getSignedIn(context, authStores)).user,
+  });
+  addUnsubscribeRoutes(app, {
+    preferences,
+    secrets: { current: emailSecret(config), previous: config.email.secretPrevious },
+    appName: config.app.name,
+    clock: systemClock,
+    log,
+  });
+  const reporters = resolveBounces(config.bounces);
+  if (reporters === undefined) return;
+  const { suppressionMs } = config.email;
+  addBounceRoutes(app, { suppressions, reporters, suppressionMs, clock: systemClock, log });
+}
+
+/**
+ * What is forgotten with a user: the wishes, and the address where it was suppressed. It stays
+ * suppressed, because its server refuses mails whoever has an account here.
+ */
+export function forgetRecipient({ preferences, suppressions }: RecipientStores) {
+  return async ({ email }: User): Promise<void> => {
+    const key = recipientKey(email);
+    await preferences.forget(key);
+    await suppressions.forgetAddress(key);
+  };
+}

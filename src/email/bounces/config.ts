@@ -1,0 +1,48 @@
+import type { ConfigValues } from "../../core/config/field.ts";
+import { secretField, textField } from "../../core/config/field.ts";
+import type { ConfigProblem } from "../../core/config/parse.ts";
+
+/** Who may report bounces to `POST /bounces` of serve-auth; nobody when none is set. */
+export const bounceFields = {
+  secret: secretField({
+    name: "BOUNCE_SECRET",
+    charsMin: 32,
+    doc: "Key of the signature of bounce reports sent to POST /bounces. Unset: such reports are not taken.",
+  }),
+  postmarkUser: textField({
+    name: "BOUNCE_POSTMARK_USER",
+    charsMax: 100,
+    example: "postmark",
+    doc: "User name with which Postmark's webhooks log in to POST /bounces; needs BOUNCE_POSTMARK_PASSWORD. Unset: Postmark's reports are not taken.",
+  }),
+  postmarkPassword: secretField({
+    name: "BOUNCE_POSTMARK_PASSWORD",
+    charsMin: 16,
+    doc: "With BOUNCE_POSTMARK_USER.",
+  }),
+} as const;
+
+type BounceValues = ConfigValues<typeof bounceFields>;
+
+export function checkBounces({ postmarkUser, postmarkPassword }: BounceValues): ConfigProblem[] {
+  if ((postmarkUser === undefined) !== (postmarkPassword === undefined)) {
+    const name = postmarkUser === undefined ? "BOUNCE_POSTMARK_USER" : "BOUNCE_POSTMARK_PASSWORD";
+    return [{ name, problem: "is needed with its other half" }];
+  }
+  if (postmarkUser?.includes(":") === true) {
+    return [{ name: "BOUNCE_POSTMARK_USER", problem: "must have no colon" }]; // RFC 7617
+  }
+  return [];
+}
+
+export interface BounceReporters {
+  readonly secret: string | undefined;
+  readonly postmark: { readonly user: string; readonly password: string } | undefined;
+}
+
+/** Undefined when nobody may report anything. */
+export function resolveBounces(values: BounceValues): BounceReporters | undefined {
+  const { secret, postmarkUser: user, postmarkPassword: password } = values;
+  const postmark = user === undefined || password === undefined ? undefined : { user, password };
+  return secret === undefined && postmark === undefined ? undefined : { secret, postmark };
+}

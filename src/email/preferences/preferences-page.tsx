@@ -1,0 +1,111 @@
+import type { Child } from "hono/jsx";
+import controlsStyles from "../../core/html/controls.css" with { type: "text" };
+import { Button, Notice } from "../../core/html/controls.tsx";
+import frameStyles from "../../core/html/frame.css" with { type: "text" };
+import { Frame } from "../../core/html/frame.tsx";
+import { pageResponse } from "../../core/html/shell.tsx";
+import type { OptionalType } from "../mail-kind.ts";
+import { optionalTypes } from "../mail-kind.ts";
+import type { Preferences } from "./preference-store.ts";
+import styles from "./preferences-page.css" with { type: "text" };
+import { words } from "./words.ts";
+
+/** The fields of the page's forms; the first is that of RFC 8058, which mail programs send. */
+export const oneClickField = "List-Unsubscribe";
+export const oneClickValue = "One-Click";
+export const chooseField = "choose";
+
+export interface PreferencesPageOptions {
+  readonly appName: string;
+  readonly preferences: Preferences;
+  /** The type of the mail that the link stood in. */
+  readonly type: OptionalType;
+  readonly done?: "unsubscribed" | "saved" | undefined;
+}
+
+/** What somebody gets, and both ways to change it. It names no address: the link may be passed on. */
+export function preferencesPage(options: PreferencesPageOptions): Response {
+  const { appName, preferences, type, done } = options;
+  const { title } = words.types[type];
+  return page({
+    appName,
+    title: words.title,
+    content: (
+      <>
+        {done !== undefined && (
+          <Notice tone="done">
+            <p>{done === "saved" ? words.saved : words.unsubscribed(title)}</p>
+          </Notice>
+        )}
+        <p class="lead">{words.lead(appName)}</p>
+        {preferences[type] && done === undefined && (
+          <form method="post">
+            <input type="hidden" name={oneClickField} value={oneClickValue} />
+            <Button look="main" wide>
+              {words.stop(title)}
+            </Button>
+          </form>
+        )}
+        <form method="post" class="stack">
+          <input type="hidden" name={chooseField} value="yes" />
+          <fieldset class="mails">
+            <legend>{words.choose}</legend>
+            {optionalTypes.map((one) => (
+              <TypeBox type={one} wanted={preferences[one]} />
+            ))}
+          </fieldset>
+          <p>
+            <Button look="plain">{words.save}</Button>
+          </p>
+        </form>
+        <p class="hint">{words.always}</p>
+      </>
+    ),
+  });
+}
+
+function TypeBox({ type, wanted }: { readonly type: OptionalType; readonly wanted: boolean }) {
+  const { title, text } = words.types[type];
+  return (
+    <label class="mail-type">
+      <input type="checkbox" name={type} value="yes" checked={wanted} />
+      <strong>{title}</strong>
+      <span class="hint">{text}</span>
+    </label>
+  );
+}
+
+const statuses = { old: 410, forged: 400, unclear: 400, away: 503 } as const;
+
+/** A page that only says why nothing was done. */
+export function refusalPage(appName: string, why: keyof typeof statuses): Response {
+  const { title, text } = words[why];
+  const headers: Record<string, string> = why === "away" ? { "Retry-After": "5" } : {};
+  const content = <p class="lead">{text}</p>;
+  return page({ appName, title, status: statuses[why], headers, content });
+}
+
+interface PageOptions {
+  readonly appName: string;
+  readonly title: string;
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly content: Child;
+}
+
+function page({ appName, title, content, headers = {}, ...rest }: PageOptions): Response {
+  return pageResponse({
+    ...rest,
+    title: `${title} · ${appName}`,
+    headers: { ...headers, "X-Robots-Tag": "noindex" },
+    styles: controlsStyles + frameStyles + styles,
+    body: () => (
+      <Frame appName={appName} width="narrow">
+        <div class="card stack">
+          <h1>{title}</h1>
+          {content}
+        </div>
+      </Frame>
+    ),
+  });
+}

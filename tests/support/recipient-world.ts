@@ -1,0 +1,88 @@
+import { expect } from "bun:test";
+import { getSignedIn } from "../../src/auth/current-session.ts";
+import { forgetRecipient } from "../../src/compose/recipient-routes.ts";
+import { createLog } from "../../src/core/log.ts";
+import { addBounceRoutes } from "../../src/email/bounces/bounce-routes.ts";
+import type { BounceReporters } from "../../src/email/bounces/config.ts";
+import { preferenceOperations } from "../../src/email/preferences/operations.ts";
+import { addPreferenceRoutes } from "../../src/email/preferences/preference-routes.ts";
+import { addUnsubscribeRoutes } from "../../src/email/preferences/unsubscribe-routes.ts";
+import { createUnsubscribeToken } from "../../src/email/preferences/unsubscribe-token.ts";
+import { recipientKey } from "../../src/email/recipient-key.ts";
+import { findEngine } from "./engines.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { expectNoSecrets } from "./log-secrets.ts";
+import type { RecipientStores } from "./recipient-stores.ts";
+import { openRecipientStores } from "./recipient-stores.ts";
+import { signInEngines } from "./sign-in-engines.ts";
+import type { OpenSignInWorld, SignInWorld } from "./sign-in-world.ts";
+
+/** The sign-in API with what the e-mail rooms add to it. */
+export interface RecipientWorld extends AsyncDisposable, RecipientStores {
+  readonly world: SignInWorld;
+  readonly reporters: BounceReporters;
+  /** The path of a link in a mail to `address`. */
+  linkTo(address: string): string;
+}
+
+export const linkSecret = "a secret for links in mails, long enough";
+export const bounceSecret = "a secret for bounce reports, long enough";
+export const postmark = { user: "postmark", password: "a long password" } as const;
+
+export type OpenRecipientWorld = (options?: {
+  readonly preferencesAway?: Error;
+}) => Promise<RecipientWorld>;
+
+/** The engines every flow of recipients is tested on. */
+export function recipientEngines(): readonly (readonly [string, OpenRecipientWorld])[] {
+  const postgresUrl = findEngine("postgres");
+  return signInEngines().map(([name, open]) => {
+    const postgres = name === "SQLite" ? undefined : postgresUrl;
+    return [name, (options = {}) => openWorld(open, postgres, options)] as const;
+  });
+}
+
+async function openWorld(
+  open: OpenSignInWorld,
+  postgres: string | undefined,
+  { preferencesAway }: { readonly preferencesAway?: Error },
+): Promise<RecipientWorld> {
+  const stack = new AsyncDisposableStack();
+  const storesClock = new FakeClock();
+  const stores = await openRecipientStores(postgres, stack, { clock: storesClock });
+  const world = stack.use(
+    await open({
+      onUserDeleted: [forgetRecipient(stores)],
+      furtherOperations: preferenceOperations,
+    }),
+  );
+  const { app, clock, lines } = world;
+  const log = createLog({ service: "auth", level: "debug", write: (line) => lines.push(line) });
+  const away = () => Promise.reject(preferencesAway);
+  const preferences =
+    preferencesAway === undefined
+      ? stores.preferences
+      : { findDeclined: away, change: away, forget: away };
+  const reporters = { secret: bounceSecret, postmark };
+  const currentUser = async (context: Parameters<typeof getSignedIn>[0]) =>
+    (await getSignedIn(context, world.stores)).user;
+  addPreferenceRoutes(app, { preferences, currentUser });
+  const secrets = { current: linkSecret, previous: undefined };
+  addUnsubscribeRoutes(app, { preferences, secrets, appName: "Acme", clock, log });
+  const suppressionMs = 86_400_000;
+  addBounceRoutes(app, { ...stores, reporters, suppressionMs, clock, log });
+  return {
+    ...stores,
+    world,
+    reporters,
+    linkTo: (address) => {
+      const grant = { key: recipientKey(address), type: "welcome", issuedAt: clock.now() } as const;
+      return `/unsubscribe/${createUnsubscribeToken(linkSecret, grant)}`;
+    },
+    [Symbol.asyncDispose]: async () => {
+      expectNoSecrets(lines);
+      expect(lines.filter((line) => /unsubscribe\/[0-9a-f]/.test(line))).toEqual([]);
+      await stack.disposeAsync();
+    },
+  };
+}
