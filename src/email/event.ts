@@ -43,15 +43,40 @@ const httpLink = z
   .max(2048)
   .refine(isSafeLink, { error: "must be an https link (http only for localhost)" });
 
+const time = z.string().refine((text) => parseTimestamp(text) !== undefined, {
+  error: "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z",
+});
+
+/** The language to write in; one we have no words for falls back, see templates. */
+const locale = z
+  .string()
+  .max(35)
+  .regex(/^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/, "must be a language as in BCP 47, such as es-MX")
+  .optional();
+
 /** One row per type; wire names as in the guide. Unknown fields are ignored. */
 const dataSchemas = {
   verification_code: z.object({
     code: z.string().regex(/^[A-Za-z0-9-]{4,12}$/, "must be 4 to 12 letters, digits or dashes"),
     expires_in: expiresIn,
     purpose: z.enum(["sign_in", "change_email", "delete_account"]).optional(),
+    locale,
   }),
-  welcome: z.object({ username: line(100) }),
-  password_reset: z.object({ reset_link: httpLink, expires_in: expiresIn.optional() }),
+  welcome: z.object({ username: line(100), locale }),
+  password_reset: z.object({ reset_link: httpLink, expires_in: expiresIn.optional(), locale }),
+  sign_in_notice: z.object({
+    signed_in_at: time,
+    device: line(100).optional(),
+    account_link: httpLink.optional(),
+    locale,
+  }),
+  /** To the old address; the new one as its owner may be told of it: `b***@example.com`. */
+  email_change: z.object({
+    new_email: line(320),
+    changed_at: time,
+    account_link: httpLink.optional(),
+    locale,
+  }),
 } as const;
 
 export const eventTypes = Object.keys(dataSchemas) as readonly EventType[];
@@ -61,9 +86,7 @@ const envelopeSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9._-]{1,128}$/, "must be 1 to 128 of letters, digits, dot, underscore, dash"),
   event_type: line(64),
-  timestamp: z.string().refine((text) => parseTimestamp(text) !== undefined, {
-    error: "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z",
-  }),
+  timestamp: time,
   recipient: z
     .string()
     .max(400)

@@ -8,6 +8,8 @@ const mailKinds = {
   verification_code: "transactional",
   welcome: "optional",
   password_reset: "transactional",
+  sign_in_notice: "optional",
+  email_change: "transactional",
 } as const satisfies Readonly<Record<EventType, "transactional" | "optional">>;
 
 type Kinds = typeof mailKinds;

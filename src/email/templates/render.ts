@@ -1,5 +1,7 @@
 import type { EmailEvent, EventType } from "../event.ts";
+import { emailChange } from "./email-change.tsx";
 import { passwordReset } from "./password-reset.tsx";
+import { signInNotice } from "./sign-in-notice.tsx";
 import type { EventOf, RenderedMail, Template, TemplateContext } from "./template.ts";
 import { verificationCode } from "./verification-code.tsx";
 import { welcome } from "./welcome.tsx";
@@ -9,6 +11,8 @@ const templates: { readonly [T in EventType]: Template<T> } = {
   verification_code: verificationCode,
   welcome,
   password_reset: passwordReset,
+  sign_in_notice: signInNotice,
+  email_change: emailChange,
 };
 
 export function renderMail(event: EmailEvent, context: TemplateContext): RenderedMail {
