@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigProblem, Environment } from "../../src/core/config/parse.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
 import { resolveSmtp, smtpFields } from "../../src/core/smtp/config.ts";
+import { testDkimPem } from "../support/dkim.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 function resolve(environment: Environment) {
@@ -28,7 +30,11 @@ describe("The SMTP settings", () => {
         ca: undefined,
         from: "NoReply@xn--bcher-kva.example",
         fromName: undefined,
+        envelopeFrom: "NoReply@xn--bcher-kva.example",
+        idempotencyHeader: undefined,
+        dkim: undefined,
         connections: 20,
+        mailsPerSecondMax: 0,
         connectTimeoutMs: 10_000,
         greetingTimeoutMs: 10_000,
         replyTimeoutMs: 30_000,
@@ -60,6 +66,51 @@ describe("The SMTP settings", () => {
     const pem = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n";
     writeFileSync(path, pem);
     expect(resolve({ ...needed, SMTP_CA_FILE: path }).submission?.ca).toBe(pem);
+  });
+
+  test("take a DKIM key from a file, or from one line, and only whole", () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "dkim.pem");
+    writeFileSync(path, testDkimPem);
+    const dkim = { DKIM_DOMAIN: "Example.com", DKIM_SELECTOR: "s1" };
+    const fromFile = resolve({ ...needed, ...dkim, DKIM_PRIVATE_KEY_FILE: path });
+    expect(fromFile.submission?.dkim).toMatchObject({ domain: "example.com", selector: "s1" });
+    const oneLine = testDkimPem.replaceAll("\n", "\\n");
+    const fromLine = resolve({ ...needed, ...dkim, DKIM_PRIVATE_KEY: oneLine });
+    expect(fromLine.submission?.dkim?.key.asymmetricKeyType).toBe("rsa");
+    expect(resolve({ ...needed, DKIM_DOMAIN: "example.com" }).names).toEqual([
+      "DKIM_SELECTOR",
+      "DKIM_PRIVATE_KEY",
+    ]);
+  });
+
+  const poorKeys = {
+    "no key": "hello",
+    "an Ed25519 key": generateKeyPairSync("ed25519").privateKey,
+    "a short key": generateKeyPairSync("rsa", { modulusLength: 512 }).privateKey,
+  };
+  for (const [name, key] of Object.entries(poorKeys)) {
+    test(`refuse ${name} for DKIM, and never show it`, () => {
+      const pem = typeof key === "string" ? key : key.export({ type: "pkcs8", format: "pem" });
+      const dkim = { DKIM_DOMAIN: "example.com", DKIM_SELECTOR: "s1", DKIM_PRIVATE_KEY: `${pem}` };
+      const { names, submission } = resolve({ ...needed, ...dkim });
+      expect(submission).toBeUndefined();
+      expect(names).toEqual(["DKIM_PRIVATE_KEY"]);
+    });
+  }
+
+  test("refuse a sender that many servers refuse", () => {
+    const from = { SMTP_FROM: "jörg@example.com", SMTP_ENVELOPE_FROM: "böunce@example.com" };
+    expect(resolve({ ...needed, ...from }).names).toEqual(["SMTP_FROM", "SMTP_ENVELOPE_FROM"]);
+  });
+
+  test("refuse an idempotency header that is a field of the mail, or none", () => {
+    for (const name of ["Subject", "message-ID", "List-Unsubscribe", "X Y", "X:", "Content-Type"]) {
+      const parse = () => resolve({ ...needed, SMTP_IDEMPOTENCY_HEADER: name });
+      expect(parse).toThrow("SMTP_IDEMPOTENCY_HEADER must be the name of a header field");
+    }
+    const { submission } = resolve({ ...needed, SMTP_IDEMPOTENCY_HEADER: "X-Entity-Ref-ID" });
+    expect(submission?.idempotencyHeader).toBe("X-Entity-Ref-ID");
   });
 
   test("out of bounds are refused with the bound", () => {

@@ -1,4 +1,7 @@
+import { systemClock } from "../clock.ts";
+import { Pace } from "../flow/pace.ts";
 import { SmtpConnection } from "./connection.ts";
+import { signDkim } from "./dkim.ts";
 import type { SmtpOptions } from "./options.ts";
 import type { SmtpOutcome, SmtpProbeOutcome } from "./outcome.ts";
 import { ConnectionPool } from "./pool.ts";
@@ -11,7 +14,7 @@ const idleMsMax = 20_000; // shorter than servers and firewalls keep silent conn
 export interface SmtpClient extends AsyncDisposable {
   /**
    * Hands over one message; never throws for what the server or the network does. Waits for a free
-   * connection. A kept-open connection that turns out dead before MAIL FROM is answered is replaced
+   * connection, and for its turn where the rate is limited. A kept-open connection that turns out dead before MAIL FROM is answered is replaced
    * once by a fresh one, silently. An aborted signal: `withheld`, unless the content has ended.
    */
   send(message: SmtpMessage, options: SmtpSendOptions): Promise<SmtpOutcome>;
@@ -26,9 +29,16 @@ export function openSmtpClient(options: SmtpOptions): SmtpClient {
     connections: options.connections,
     idleMsMax: options.idleMsMax ?? idleMsMax,
   });
+  const pace = options.mailsPerSecondMax
+    ? new Pace(options.mailsPerSecondMax, systemClock)
+    : undefined;
   const client: SmtpClient = {
     send: async (message, sendOptions) => {
       if (!(await pool.takeSlot(sendOptions.signal))) return { kind: "withheld" };
+      if ((await pace?.take(sendOptions.signal)) === false) {
+        pool.giveBack(undefined);
+        return { kind: "withheld" };
+      }
       return sendInSlot(pool, options, message, sendOptions);
     },
     probe: async (signal) => {
@@ -49,11 +59,13 @@ export function openSmtpClient(options: SmtpOptions): SmtpClient {
 async function sendInSlot(
   pool: ConnectionPool,
   options: SmtpOptions,
-  message: SmtpMessage,
+  unsigned: SmtpMessage,
   sendOptions: SmtpSendOptions,
 ): Promise<SmtpOutcome> {
-  let connection = pool.takeIdle();
+  let connection: SmtpConnection | undefined;
   try {
+    const message = await signed(unsigned, options);
+    connection = pool.takeIdle();
     if (connection !== undefined) {
       const sent = await connection.send(message, sendOptions);
       if (!isStale(sent)) return sent.outcome;
@@ -67,6 +79,11 @@ async function sendInSlot(
   } finally {
     pool.giveBack(connection);
   }
+}
+
+async function signed(message: SmtpMessage, { dkim }: SmtpOptions): Promise<SmtpMessage> {
+  if (dkim === undefined) return message;
+  return { ...message, content: await signDkim(message.content, dkim) };
 }
 
 /** A 421 at once ends a kept-open connection; a fresh one tells whether it is meant for everybody. */

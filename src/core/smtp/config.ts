@@ -5,13 +5,19 @@ import {
   durationField,
   integerField,
   mailboxField,
+  patternField,
   portField,
   secretField,
   textField,
 } from "../config/field.ts";
 import type { ConfigProblem } from "../config/parse.ts";
+import { dkimFields, resolveDkim } from "./dkim-config.ts";
 import type { SmtpOptions } from "./options.ts";
 import { tlsModes } from "./options.ts";
+
+/** A field that means nothing to mail programs. */
+const ownHeaderName =
+  /^(?!(?:from|to|cc|bcc|sender|reply-to|subject|date|message-id|mime-version|return-path|received|auto-submitted|dkim-signature|(?:content|list|resent)-.*)$)[a-z][a-z0-9-]{0,75}$/i;
 
 /** The settings of the SMTP server; needed where `EMAIL_MODE=smtp`. */
 export const smtpFields = {
@@ -46,6 +52,11 @@ export const smtpFields = {
     charsMax: 100,
     doc: "The sender's name as mail programs show it.",
   }),
+  envelopeFrom: mailboxField({
+    name: "SMTP_ENVELOPE_FROM",
+    example: "bounces@mail.example.com",
+    doc: "The sender in the envelope: where bounces go and whose domain SPF checks. Unset: SMTP_FROM.",
+  }),
   tls: choiceField({
     name: "SMTP_TLS",
     choices: tlsModes,
@@ -63,6 +74,21 @@ export const smtpFields = {
     min: 1,
     max: 200,
     doc: "Most connections to the server at the same time, per process.",
+  }),
+  mailsPerSecondMax: integerField({
+    name: "SMTP_RATE",
+    fallback: "0",
+    min: 0,
+    max: 10_000,
+    doc: "Most mails a second, per process, evenly spaced; providers limit it. 0: no limit.",
+  }),
+  idempotencyHeader: patternField({
+    name: "SMTP_IDEMPOTENCY_HEADER",
+    pattern: ownHeaderName,
+    shape:
+      "the name of a header field that is not the mail's own: letters, digits and dashes, at most 76",
+    example: "Resend-Idempotency-Key",
+    doc: "A header field that carries the message_id, for a provider that takes a mail with a known key only once. It is not signed: the provider takes it out.",
   }),
   connectTimeoutMs: durationField({
     name: "SMTP_CONNECT_TIMEOUT",
@@ -85,14 +111,17 @@ export const smtpFields = {
     maxMs: 600_000,
     doc: "How long the server may take for each reply. A mail whose last reply does not come in time is ambiguous.",
   }),
+  ...dkimFields,
 } as const;
 
 export type SmtpConfig = ConfigValues<typeof smtpFields>;
 
-/** The server, and the sender of every mail. */
+/** The server, and what is the same in every mail. */
 export interface SmtpSubmission extends SmtpOptions {
   readonly from: string;
   readonly fromName: string | undefined;
+  readonly envelopeFrom: string;
+  readonly idempotencyHeader: string | undefined;
 }
 
 /**
@@ -103,23 +132,38 @@ export function resolveSmtp(
   config: SmtpConfig,
   problems: ConfigProblem[],
 ): SmtpSubmission | undefined {
-  const { host, from, user, password, caFile, ...rest } = config;
+  const { host, port, tls, user, password, from, envelopeFrom } = config;
   const before = problems.length;
   const report = (name: string, problem: string) => problems.push({ name, problem });
   if (host === undefined) report("SMTP_HOST", "must be set to send mails");
   if (from === undefined) report("SMTP_FROM", "must be set to send mails");
+  for (const [name, sender] of Object.entries({
+    SMTP_FROM: from,
+    SMTP_ENVELOPE_FROM: envelopeFrom,
+  })) {
+    if (!/^\p{ASCII}*$/u.test(sender ?? "")) {
+      report(name, "must be ASCII before the @: many servers take no other sender");
+    }
+  }
   if (user !== undefined && password === undefined) {
     report("SMTP_PASSWORD", "must be set because SMTP_USER is");
   }
   if (user === undefined && password !== undefined) {
     report("SMTP_USER", "must be set because SMTP_PASSWORD is");
   }
-  if (caFile !== undefined && config.tls === "none") {
+  if (config.caFile !== undefined && tls === "none") {
     report("SMTP_CA_FILE", "is only used with TLS; unset it, or set SMTP_TLS=starttls or implicit");
   }
-  const ca = caFile === undefined ? undefined : readAuthorities(caFile, problems);
+  const ca = config.caFile === undefined ? undefined : readAuthorities(config.caFile, problems);
+  const dkim = resolveDkim(config, problems);
   if (host === undefined || from === undefined || problems.length > before) return undefined;
-  return { ...rest, host, from, user, password, ca };
+  const { connections, mailsPerSecondMax, fromName, idempotencyHeader } = config;
+  const { connectTimeoutMs, greetingTimeoutMs, replyTimeoutMs } = config;
+  return {
+    ...{ host, port, tls, ca, user, password },
+    ...{ connections, mailsPerSecondMax, connectTimeoutMs, greetingTimeoutMs, replyTimeoutMs },
+    ...{ from, fromName, envelopeFrom: envelopeFrom ?? from, idempotencyHeader, dkim },
+  };
 }
 
 function readAuthorities(path: string, problems: ConfigProblem[]): string | undefined {

@@ -6,6 +6,7 @@ import type { SmtpOptions } from "./options.ts";
 import type { SmtpServerDown } from "./outcome.ts";
 import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
 import { Transmission } from "./transmission.ts";
+import { isAscii, offersUtf8, refuseUtf8 } from "./utf8-address.ts";
 
 const quitTimeoutMs = 1_000;
 
@@ -62,6 +63,9 @@ export class SmtpConnection {
     }
     // It may have been aborted while the connection was opened or reset; no event tells then.
     if (options.signal?.aborted === true) return { outcome: { kind: "withheld" }, begun: false };
+    if (!isAscii(message.to) && !offersUtf8(this.#connection)) {
+      return { outcome: refuseUtf8(this.#options.host), begun: true };
+    }
     const transmission = new Transmission(this.#connection, message, this.#options, options);
     const sent = await transmission.finish();
     this.#clean = sent.outcome.kind === "accepted";

@@ -1,3 +1,5 @@
+import type { DkimOptions } from "./dkim.ts";
+
 export const tlsModes = ["starttls", "implicit", "none"] as const;
 export type SmtpTlsMode = (typeof tlsModes)[number];
 
@@ -14,6 +16,10 @@ export interface SmtpOptions {
   readonly password?: string | undefined;
   /** Most connections open at the same time. */
   readonly connections: number;
+  /** Most mails a second; 0 or unset: no limit. */
+  readonly mailsPerSecondMax?: number;
+  /** Set: every message is signed just before it is sent. */
+  readonly dkim?: DkimOptions | undefined;
   /** From asking for the name to the TCP connection. */
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */

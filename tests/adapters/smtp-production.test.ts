@@ -1,0 +1,103 @@
+import { describe, expect, test } from "bun:test";
+import type { SmtpMailerOptions } from "../../src/email/mailer/smtp.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
+import { testDkim, verifyDkim } from "../support/dkim.ts";
+import { readMail } from "../support/smtp-sink/read-mail.ts";
+import type { SmtpSinkOptions } from "../support/smtp-sink/smtp-sink.ts";
+import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
+
+async function openRig(options: Partial<SmtpMailerOptions> = {}, sinkOptions?: SmtpSinkOptions) {
+  const sink = await openSmtpSink(sinkOptions);
+  const mailer = openSmtpMailer({
+    host: "127.0.0.1",
+    port: sink.port,
+    tls: "none",
+    connections: 3,
+    connectTimeoutMs: 5_000,
+    greetingTimeoutMs: 5_000,
+    replyTimeoutMs: 5_000,
+    from: "noreply@example.com",
+    ...options,
+  });
+  return {
+    sink,
+    send: (messageId: string, to = "ana@example.com") =>
+      mailer.send(
+        { messageId, to, subject: "Hi", text: "Hi.\n", html: "<p>Hi.</p>\n" },
+        { beforeContentEnds: async () => true },
+      ),
+    [Symbol.asyncDispose]: async () => {
+      await mailer.close();
+      await sink.close();
+    },
+  };
+}
+
+describe("Mail by SMTP, as providers want it", () => {
+  test("is signed with DKIM as it arrives, dots at the start of lines included", async () => {
+    await using rig = await openRig({ dkim: testDkim });
+    expect(await rig.send("m1")).toMatchObject({ kind: "accepted" });
+    const verified = await verifyDkim(rig.sink.accepted[0]?.data ?? "");
+    expect(verified).toMatchObject([{ result: "pass", domain: "example.com" }]);
+  });
+
+  test("has the envelope's sender in the envelope, and the other in the header", async () => {
+    await using rig = await openRig({ envelopeFrom: "bounces@mail.example.com" });
+    await rig.send("m1");
+    const [mail] = rig.sink.accepted;
+    expect(mail?.from).toBe("bounces@mail.example.com");
+    expect(readMail(mail?.data ?? "").headers.get("from")).toBe("noreply@example.com");
+    expect(readMail(mail?.data ?? "").headers.get("message-id")).toBe("<m1@example.com>");
+  });
+
+  test("carries the message_id in the provider's field, the same when it is sent again", async () => {
+    await using rig = await openRig({ idempotencyHeader: "Resend-Idempotency-Key" });
+    await rig.send("m1");
+    await rig.send("m1");
+    const keys = rig.sink.accepted.map(({ data }) =>
+      readMail(data).headers.get("resend-idempotency-key"),
+    );
+    expect(keys).toEqual(["m1", "m1"]);
+  });
+
+  test("goes out no faster than the rate, over all connections", async () => {
+    await using rig = await openRig({ mailsPerSecondMax: 20 });
+    await Promise.all(Array.from({ length: 9 }, (_, index) => rig.send(`m${index}`)));
+    const times = rig.sink.accepted.map(({ at }) => at);
+    expect(times).toHaveLength(9);
+    // 9 mails at 20 a second are 400 ms apart, first to last; the sink's clock counts whole ms.
+    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(350);
+  });
+});
+
+describe("An address with letters beyond ASCII before the @", () => {
+  const extensions = ["PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"];
+
+  test("goes out with SMTPUTF8 where the server offers it", async () => {
+    await using rig = await openRig({ dkim: testDkim });
+    expect(await rig.send("m1", "jörg@example.com")).toMatchObject({ kind: "accepted" });
+    const [mail] = rig.sink.accepted;
+    expect(mail?.to).toEqual(["jörg@example.com"]);
+    expect(readMail(mail?.data ?? "").headers.get("to")).toBe("jörg@example.com");
+    expect(await verifyDkim(mail?.data ?? "")).toMatchObject([{ result: "pass" }]);
+  });
+
+  test("is refused with the reason where it does not, and the next mail goes out", async () => {
+    await using rig = await openRig({ connections: 1 }, { extensions });
+    expect(await rig.send("m1", "jörg@example.com")).toMatchObject({
+      kind: "refused",
+      code: 553,
+      enhancedCode: "5.6.7",
+      stage: "recipient",
+      reply: expect.stringContaining("SMTPUTF8"),
+    });
+    expect(await rig.send("m2")).toMatchObject({ kind: "accepted" });
+    expect(rig.sink.sessions.opened).toBe(1);
+    expect(rig.sink.acceptedTotal).toBe(1);
+  });
+
+  test("is not needed for a domain beyond ASCII, which is written in ASCII", async () => {
+    await using rig = await openRig({}, { extensions });
+    expect(await rig.send("m1", "ana@xn--bcher-kva.example")).toMatchObject({ kind: "accepted" });
+  });
+});
