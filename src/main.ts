@@ -88,6 +88,75 @@ program
     }),
   );
 
+const suppressions = program
+  .command("suppressions")
+  .description("the addresses that get no mail, because mail to them bounced or was unwelcome");
+
+suppressions
+  .command("list")
+  .description("show the newest")
+  .option("--reason <reason>", "of this reason: bounced, complained or manual")
+  .option("--address <address>", "this address alone")
+  .option("--limit <count>", "at most so many (default 100, at most 10000)")
+  .option("--json", "print the report as JSON")
+  .action((options) =>
+    run(async (environment) => {
+      const { listSuppressions } = await import("./commands/suppressions.ts");
+      return listSuppressions(environment, options);
+    }),
+  );
+
+suppressions
+  .command("add")
+  .description("send no more mail to these addresses")
+  .argument("<addresses...>")
+  .option("--reason <reason>", "bounced, complained or manual (default)")
+  .option("--for <duration>", "for so long, such as 720h (default: until it is removed)")
+  .option("--note <text>", "why, for who reads the list")
+  .option("--json", "print the report as JSON")
+  .action((addresses, options) =>
+    run(async (environment) => {
+      const { addSuppressions } = await import("./commands/suppressions.ts");
+      return addSuppressions(environment, addresses, options);
+    }),
+  );
+
+suppressions
+  .command("remove")
+  .description("send mail to these addresses again")
+  .argument("<addresses...>")
+  .option("--json", "print the report as JSON")
+  .action((addresses, options) =>
+    run(async (environment) => {
+      const { removeSuppressions } = await import("./commands/suppressions.ts");
+      return removeSuppressions(environment, addresses, options);
+    }),
+  );
+
+suppressions
+  .command("import")
+  .description("add all addresses of a CSV file, or of standard input (-)")
+  .argument("<file>")
+  .option("--json", "print the report as JSON")
+  .action((file, options) =>
+    run(async (environment) => {
+      const { importSuppressions } = await import("./commands/suppression-files.ts");
+      return importSuppressions(environment, file, options);
+    }),
+  );
+
+suppressions
+  .command("export")
+  .description("write all addresses as CSV to a file, or to standard output")
+  .argument("[file]")
+  .option("--json", "print the report as JSON")
+  .action((file, options) =>
+    run(async (environment) => {
+      const { exportSuppressions } = await import("./commands/suppression-files.ts");
+      return exportSuppressions(environment, file, options);
+    }),
+  );
+
 program
   .command("healthcheck")
   .description("exit 0 when a service answers that it is healthy, else 1 (for containers)")

@@ -145,11 +145,20 @@ export function testSuppressionStore(name: string, open: OpenSuppressionStore): 
       expect(await store.count()).toBe(1);
     });
 
+    test("a note is kept on one line, and no longer than 500 characters", async () => {
+      await using opened = await openOn();
+      const { store, entry } = opened;
+      await store.add([entry("ana@example.com", { note: `a\r\n\u001b[2Jb${"c".repeat(600)}` })]);
+      const { note = "" } = (await find(store, "ana@example.com")) ?? {};
+      expect(note).toStartWith("a [2Jbc");
+      expect(note).toHaveLength(500);
+    });
+
     test("whatever stands in an address or a note comes back as it was", async () => {
       await using opened = await openOn();
       const { store, entry } = opened;
       const address = `o'neil+"\\{},ü@example.com`;
-      const added = entry(address, { note: `"quoted", it's \\ {1,2}\n☃` });
+      const added = entry(address, { note: `"quoted", it's \\ {1,2} ☃` });
       await store.add([added]);
       expect(await find(store, address)).toEqual(added);
     });

@@ -4,6 +4,7 @@ import { InstantError } from "../../core/errors.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
 import { readJson } from "../../core/http/read-json.ts";
 import type { Log } from "../../core/log.ts";
+import { maskAddresses } from "../../core/smtp/reply.ts";
 import { recipientKey } from "../recipient-key.ts";
 import type { Suppression, SuppressionStore } from "../suppressions/suppression-store.ts";
 import type { BounceReport } from "./bounce-report.ts";
@@ -63,7 +64,8 @@ function entryOf(
   { clock, suppressionMs }: BounceRouteDeps,
 ): Suppression[] {
   const createdAt = clock.now();
-  const entry = { key: recipientKey(recipient), address: recipient, note: detail, createdAt };
+  const note = detail === undefined ? undefined : maskAddresses(detail);
+  const entry = { key: recipientKey(recipient), address: recipient, note, createdAt };
   if (kind === "complaint") return [{ ...entry, reason: "complained", expiresAt: undefined }];
   if (kind === "soft" || suppressionMs === 0) return [];
   return [{ ...entry, reason: "bounced", expiresAt: createdAt + suppressionMs }];

@@ -7,6 +7,7 @@ export const words = {
     `Choose which mails ${appName} may send to the address that this link was sent to.`,
   types: {
     welcome: { title: "Welcome", text: "One mail when your account is made." },
+    sign_in_notice: { title: "Sign-ins", text: "A mail when somebody signs in to your account." },
   } satisfies Record<OptionalType, { title: string; text: string }>,
   stop: (title: string) => `Unsubscribe from “${title}”`,
   choose: "Mails that you can decline",

@@ -42,7 +42,7 @@ export interface Suppression {
   /** In lower case; undefined when it was to be forgotten. */
   readonly address: string | undefined;
   readonly reason: SuppressionReason;
-  /** What the server or the operator said; addresses masked. At most `noteCharsMax`. */
+  /** What the server or the operator said. `add` cuts it to `noteCharsMax`, on one line. */
   readonly note: string | undefined;
   /** Unix ms. */
   readonly createdAt: number;

@@ -1,0 +1,134 @@
+import { parse } from "csv-parse/sync";
+import { stringify } from "csv-stringify/sync";
+import { z } from "zod";
+import { emailAddressBound, parseEmailAddress } from "../../core/email-address.ts";
+import { recipientKey, recipientKeyShape } from "../recipient-key.ts";
+import type { Suppression } from "./suppression-store.ts";
+import { suppressionReasons } from "./suppression-store.ts";
+
+/**
+ * Suppressions as a CSV file (RFC 4180) that a spreadsheet opens and another provider's list can
+ * become: what `export` prints, `import` reads. Only `address` is needed (or `key`, for an address
+ * that was to be forgotten); a file without a first line of names is a list of addresses.
+ */
+const columns = ["address", "reason", "note", "created_at", "expires_at", "key"] as const;
+
+/** What a line may hold; the longest note with every sign quoted stays below. */
+const lineCharsMax = 4_000;
+const problemsMax = 20;
+
+export interface CsvProblem {
+  readonly line: number;
+  readonly problem: string;
+}
+
+export type ParsedCsv =
+  | { readonly kind: "entries"; readonly entries: readonly Suppression[] }
+  /** The first 20. */
+  | { readonly kind: "refused"; readonly problems: readonly CsvProblem[] };
+
+/** With the names of the columns in front when `withNames`; a formula is quoted, not run. */
+export function printSuppressionCsv(
+  entries: readonly Suppression[],
+  { withNames }: { readonly withNames: boolean },
+): string {
+  const rows = entries.map((entry) => ({
+    address: entry.address ?? "",
+    reason: entry.reason,
+    note: entry.note ?? "",
+    created_at: new Date(entry.createdAt).toISOString(),
+    expires_at: entry.expiresAt === undefined ? "" : new Date(entry.expiresAt).toISOString(),
+    key: entry.key,
+  }));
+  return stringify(rows, { columns: [...columns], header: withNames, escape_formulas: true });
+}
+
+/** All entries, or what is wrong: of a file with one bad line nothing is taken. */
+export function parseSuppressionCsv(text: string, now: number): ParsedCsv {
+  const isBareList = /^[^\n]*@/.test(text);
+  let rows: readonly CsvRow[];
+  try {
+    rows = parse(isBareList ? `address\n${text}` : text, {
+      bom: true,
+      columns: (names: string[]) => names.map((name) => name.trim().toLowerCase()),
+      skip_empty_lines: true,
+      trim: true,
+      info: true,
+      max_record_size: lineCharsMax,
+    }) as unknown as readonly CsvRow[];
+  } catch (error) {
+    return { kind: "refused", problems: [describeCsvError(error)] };
+  }
+  const problems: CsvProblem[] = [];
+  const entries: Suppression[] = [];
+  for (const { record, info } of rows) {
+    const row = rowSchema.safeParse(record);
+    if (row.success) entries.push(entryOf(row.data, now));
+    else if (problems.length < problemsMax) {
+      const [issue] = row.error.issues;
+      const where = issue?.path.join(".") || "the line";
+      problems.push({
+        line: info.lines - (isBareList ? 1 : 0),
+        problem: `${where} ${issue?.message ?? "is not valid"}`,
+      });
+    }
+  }
+  return problems.length > 0 ? { kind: "refused", problems } : { kind: "entries", entries };
+}
+
+interface CsvRow {
+  readonly record: Readonly<Record<string, string>>;
+  readonly info: { readonly lines: number };
+}
+
+/** A sign that export put before what looks like a formula. */
+const withoutEscape = (text: string) => text.replace(/^'(?=[=+\-@\t\r])/, "");
+
+const cell = z.string().default("").transform(withoutEscape);
+
+const timeCell = cell.transform((text, context) => {
+  if (text === "") return undefined;
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isFinite(ms)) return ms;
+  context.addIssue("must be a time such as 2026-01-31T12:00:00Z");
+  return z.NEVER;
+});
+
+const rowSchema = z
+  .object({
+    address: cell.transform((text, context) => {
+      const address = text === "" ? "" : parseEmailAddress(text);
+      if (address === undefined) context.addIssue(`must be ${emailAddressBound}`);
+      return address ?? z.NEVER;
+    }),
+    reason: cell
+      .transform((text) => text.toLowerCase() || "manual")
+      .pipe(z.enum(suppressionReasons, `must be one of ${suppressionReasons.join(", ")}`)),
+    note: cell,
+    created_at: timeCell,
+    expires_at: timeCell,
+    key: cell.refine(
+      (text) => text === "" || recipientKeyShape.test(text),
+      "must be 32 hex digits",
+    ),
+  })
+  .refine(({ address, key }) => address !== "" || key !== "", "has neither an address nor a key");
+
+function entryOf(row: z.infer<typeof rowSchema>, now: number): Suppression {
+  const address = row.address === "" ? undefined : row.address;
+  return {
+    key: address === undefined ? row.key : recipientKey(address),
+    address,
+    reason: row.reason,
+    note: row.note === "" ? undefined : row.note,
+    createdAt: row.created_at ?? now,
+    expiresAt: row.expires_at,
+  };
+}
+
+/** Of the library's error the line and the kind alone: its words show what stands in the file. */
+function describeCsvError(error: unknown): CsvProblem {
+  const { code, lines } = error as { readonly code?: unknown; readonly lines?: unknown };
+  const kind = typeof code === "string" ? code.toLowerCase().replaceAll("_", " ") : "not readable";
+  return { line: typeof lines === "number" ? lines : 1, problem: `is no CSV: ${kind}` };
+}
