@@ -47,7 +47,7 @@ async function freezeOnce(row: FaultRow, phase: Phase): Promise<Tally> {
   await eventually("it joined again", () => countJoins(frozen) > joins, 30_000);
   await Bun.sleep(afterglowMs);
   await row.untilDrained();
-  const tally = await countMails(row, events, { windows: [submitting] });
+  const tally = await countMails(row, events, { ...phase, windows: [submitting] });
   await Promise.all([frozen.stop(), other.stop()]);
   return tally;
 }

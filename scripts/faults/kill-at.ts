@@ -34,7 +34,7 @@ async function killOnce(row: FaultRow, phase: Phase): Promise<Tally> {
   }
   const last = row.startWorker();
   await row.untilDrained();
-  const tally = await countMails(row, events, { windows, refused: phase.refused });
+  const tally = await countMails(row, events, { ...phase, windows });
   await Promise.all([...others, last].map((each) => each.stop()));
   return tally;
 }

@@ -14,6 +14,8 @@ export interface Phase {
     | { readonly at: "sink"; readonly rule: SinkRule };
   /** The mails are refused, so that they are buried. */
   readonly refused?: boolean;
+  /** Nobody has written the final dot yet: the server cannot have taken the mail. */
+  readonly beforeDot?: boolean;
   /** Whoever takes over is killed there too. */
   readonly again?: boolean;
   /** Another process joins the group. */
@@ -26,7 +28,11 @@ export const phases: readonly Phase[] = [
   { name: "after claim", trigger: redis("reply", "claimed") },
   { name: "before the content", trigger: sink("data", false) },
   { name: "before the dot", trigger: redis("request", "submitting") },
-  { name: "in submitting, before the dot", trigger: redis("reply", "submitting") },
+  {
+    name: "in submitting, before the dot",
+    trigger: redis("reply", "submitting"),
+    beforeDot: true,
+  },
   { name: "after the dot, not accepted", trigger: sink("dot", false) },
   { name: "after the dot, accepted", trigger: sink("dot", true) },
   { name: "after 250", trigger: redis("request", "accepted") },

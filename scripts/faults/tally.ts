@@ -27,6 +27,8 @@ export interface Fault {
   readonly windows: readonly ReadonlySet<string>[];
   /** The server refuses all of them. */
   readonly refused?: boolean | undefined;
+  /** It came before the final dot was written. */
+  readonly beforeDot?: boolean | undefined;
 }
 
 /** Counts what the sink accepted and what lies on the dead-letter topic. */
@@ -50,6 +52,7 @@ export async function countMails(
         expired: !isDone && (await rig.ledger.find(messageId))?.state === "expired",
         inWindow: fault.windows.filter((window) => window.has(messageId)).length,
         refused: fault.refused === true,
+        beforeDot: fault.beforeDot === true,
       };
     }),
   );

@@ -12,6 +12,8 @@ export interface MailFate {
   readonly inWindow: number;
   /** The server refuses it for good. */
   readonly refused: boolean;
+  /** The faults came before its final dot was written: the server cannot have taken it then. */
+  readonly beforeDot: boolean;
 }
 
 /**
@@ -20,10 +22,13 @@ export interface MailFate {
  * is lost too), and any other mail be parked as ambiguous: the server may have taken it.
  */
 export function findBreach(fate: MailFate): string | undefined {
-  const { event, accepted, letter, expired, inWindow, refused } = fate;
+  const { event, accepted, letter, expired, inWindow, refused, beforeDot } = fate;
   const resends = event.eventType === "verification_code" ? 1 : 0;
   if (accepted === 0 && letter === undefined && !expired) return "lost";
-  if (accepted > 1 + Math.min(inWindow, resends)) return `accepted ${accepted} times`;
+  const mayRepeat = beforeDot ? 0 : Math.min(inWindow, resends);
+  if (accepted > 1 + mayRepeat || (beforeDot && letter === "ambiguous" && accepted > 0)) {
+    return `accepted ${accepted} times`;
+  }
   if (letter === undefined) return refused ? "no dead letter of a refused mail" : undefined;
   if (letter === "rejected" && refused && accepted === 0) return undefined;
   if (letter === "ambiguous" && inWindow > resends) return undefined;

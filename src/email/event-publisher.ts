@@ -21,6 +21,8 @@ export interface EventPublisherDeps {
 }
 
 const publishDeadlineMs = 2000;
+/** Within this a caller has an answer, whatever is away. */
+const answerMsMax = 11_000;
 const retryAfterSeconds = 10;
 
 /**
@@ -54,8 +56,11 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
   }
 
   async publish(event: EmailEvent): Promise<PublishOutcome> {
+    const { clock, direct } = this.#deps;
+    const askedAt = clock.now();
     if (await this.#publishToLog(event)) return { kind: "queued" };
-    if (await this.#deps.direct.deliver(event)) return { kind: "delivered" };
+    const leftMs = askedAt + answerMsMax - clock.now();
+    if (await direct.deliver(event, leftMs)) return { kind: "delivered" };
     return { kind: "unavailable", retryAfterSeconds };
   }
 

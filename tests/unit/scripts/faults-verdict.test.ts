@@ -7,7 +7,15 @@ import type { MailFate } from "../../../scripts/faults/verdict.ts";
 import { findBreach } from "../../../scripts/faults/verdict.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 
-const usual = { accepted: 1, letter: undefined, expired: false, inWindow: 0, refused: false };
+const usual = {
+  accepted: 1,
+  letter: undefined,
+  expired: false,
+  inWindow: 0,
+  refused: false,
+  beforeDot: false,
+};
+const byDot = { inWindow: 1, beforeDot: true } as const;
 const code = (fate: Partial<MailFate> = {}): MailFate => ({
   ...usual,
   event: codeEvent(),
@@ -24,6 +32,8 @@ test.each([
   ["a code parked after two windows", code({ accepted: 2, inWindow: 2, letter: "ambiguous" })],
   ["a mail parked by the window", welcome({ accepted: 0, inWindow: 1, letter: "ambiguous" })],
   ["a mail sent and parked by it", welcome({ accepted: 1, inWindow: 1, letter: "ambiguous" })],
+  ["a code sent after a fault before the dot", code(byDot)],
+  ["a mail parked before the dot", welcome({ ...byDot, accepted: 0, letter: "ambiguous" })],
   ["a refused mail with its letter", code({ accepted: 0, refused: true, letter: "rejected" })],
 ] as const)("keeps the promise: %s", (_, fate) => {
   expect(findBreach(fate)).toBeUndefined();
@@ -33,6 +43,8 @@ test.each([
   ["a mail nobody has", code({ accepted: 0 })],
   ["a mail nobody has, by the window", code({ accepted: 0, inWindow: 1 })],
   ["a code sent twice outside the window", code({ accepted: 2 })],
+  ["a code sent twice, though no dot was written", code({ ...byDot, accepted: 2 })],
+  ["a mail sent and parked, though no dot was", welcome({ ...byDot, letter: "ambiguous" })],
   ["a code sent three times", code({ accepted: 3, inWindow: 2 })],
   ["another mail sent twice", welcome({ accepted: 2, inWindow: 1 })],
   ["a living code parked", code({ accepted: 1, inWindow: 1, letter: "ambiguous" })],

@@ -1,0 +1,36 @@
+import { expect, test } from "bun:test";
+import { InstantError } from "../../src/core/errors.ts";
+import { silentLog } from "../../src/core/log.ts";
+import { DirectDelivery } from "../../src/email/direct.ts";
+import { eventLogErrors } from "../../src/email/event-log/error-codes.ts";
+import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { EventPublisher } from "../../src/email/event-publisher.ts";
+import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
+import { codeEvent } from "../support/events.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+test("a log that is silent and a mail server that hangs share one deadline of 11 s", async () => {
+  const clock = new FakeClock();
+  const unavailable = new InstantError(eventLogErrors.logUnavailable, { detail: "silent" });
+  const silent = async (_: unknown, __: unknown, { deadlineMs = 0 } = {}): Promise<never> => {
+    await clock.sleep(deadlineMs);
+    throw unavailable;
+  };
+  const pipeline = () => new Promise<never>(() => {});
+  const shared = { clock, log: silentLog, ledger: {} as DeliveryLedger };
+  const publisher = new EventPublisher({
+    ...shared,
+    eventLog: { publish: silent } as unknown as EventLog,
+    topic: "email-events",
+    direct: new DirectDelivery({ ...shared, pipeline }),
+  });
+  let answeredAt = 0;
+  const askedAt = clock.now();
+  const answer = publisher.publish(codeEvent()).then((outcome) => {
+    answeredAt = clock.now();
+    return outcome;
+  });
+  await clock.advance(20_000);
+  expect(await answer).toMatchObject({ kind: "unavailable" });
+  expect(answeredAt - askedAt).toBe(11_000);
+});
