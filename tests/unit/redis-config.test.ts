@@ -64,3 +64,13 @@ test("an address that is none says what is allowed", () => {
     expect(() => resolve({ REDIS_ADDR: address })).toThrow("host:port, such as localhost:6379");
   }
 });
+
+test("an authority of one's own needs TLS and a file with a certificate", () => {
+  const url = "rediss://h";
+  expect(resolve({ REDIS_URL: "redis://h", REDIS_CA_FILE: "/ca.pem" }).names).toEqual([
+    "REDIS_CA_FILE",
+  ]);
+  expect(resolve({ REDIS_ADDR: "h", REDIS_CA_FILE: "/ca.pem" }).names).toEqual(["REDIS_CA_FILE"]);
+  const nowhere = resolve({ REDIS_URL: url, REDIS_CA_FILE: "/nowhere/ca.pem" });
+  expect(nowhere.problems[0]?.problem).toContain("cannot be read: /nowhere/ca.pem");
+});

@@ -60,14 +60,14 @@ export async function openRedis(options: RedisClientOptions): Promise<RedisClien
 }
 
 function createRedis({ connection, name }: RedisClientOptions): Redis {
-  const { host, port, username, password, db, tls } = connection;
+  const { host, port, username, password, db, tls, ca } = connection;
   return new Redis({
     host,
     port,
     username,
     password,
     db,
-    ...(tls ? { tls: {} } : {}),
+    ...(tls ? { tls: ca === undefined ? {} : { ca } } : {}),
     connectionName: name ?? "instant",
     enableAutoPipelining: true,
     enableOfflineQueue: false,

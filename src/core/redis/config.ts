@@ -1,5 +1,6 @@
+import { readAuthorities } from "../config/authorities.ts";
 import type { ConfigValues } from "../config/field.ts";
-import { addressField, integerField, secretField, urlField } from "../config/field.ts";
+import { addressField, integerField, secretField, textField, urlField } from "../config/field.ts";
 import type { ConfigProblem } from "../config/parse.ts";
 
 export const redisFields = {
@@ -8,7 +9,7 @@ export const redisFields = {
     protocols: ["redis:", "rediss:"],
     secret: true,
     example: "redis://:password@localhost:6379/0",
-    doc: "Redis, with user, password and database as in redis://user:password@host:6379/0; rediss:// for TLS (own authorities: NODE_EXTRA_CA_CERTS=file). Unset (with REDIS_ADDR): the embedded SQLite file.",
+    doc: "Redis, with user, password and database as in redis://user:password@host:6379/0; rediss:// for TLS. Unset (with REDIS_ADDR): the embedded SQLite file.",
   }),
   address: addressField({
     name: "REDIS_ADDR",
@@ -26,6 +27,11 @@ export const redisFields = {
     fallback: "0",
     doc: "Number of the database in the Redis at REDIS_ADDR.",
   }),
+  caFile: textField({
+    name: "REDIS_CA_FILE",
+    example: "/etc/ssl/redis-ca.pem",
+    doc: "The PEM file of the authority that signed Redis' certificate, with a rediss:// REDIS_URL. Unset: the public ones.",
+  }),
 } as const;
 
 export interface RedisConnection {
@@ -35,6 +41,8 @@ export interface RedisConnection {
   readonly password: string | undefined;
   readonly db: number;
   readonly tls: boolean;
+  /** PEM of the authorities to trust instead of the public ones. */
+  readonly ca?: string | undefined;
 }
 
 /**
@@ -45,7 +53,7 @@ export function resolveRedis(
   config: ConfigValues<typeof redisFields>,
   problems: ConfigProblem[],
 ): RedisConnection | undefined {
-  const { url, address, password, db } = config;
+  const { url, address, password, db, caFile } = config;
   if (url !== undefined && address !== undefined) {
     problems.push({ name: "REDIS_URL", problem: "and REDIS_ADDR are both set; keep one of them" });
     return undefined;
@@ -54,8 +62,10 @@ export function resolveRedis(
     const place = "belongs to REDIS_ADDR; write it into REDIS_URL instead";
     if (password !== undefined) problems.push({ name: "REDIS_PASSWORD", problem: place });
     if (db !== 0) problems.push({ name: "REDIS_DB", problem: place });
-    return parseRedisUrl(url, problems);
+    const connection = parseRedisUrl(url, problems);
+    return connection === undefined ? undefined : trusting(connection, caFile, problems);
   }
+  if (caFile !== undefined) problems.push({ name: "REDIS_CA_FILE", problem: onlyWithTls });
   if (address === undefined) {
     if (password !== undefined) {
       const problem = "is set, but neither REDIS_ADDR nor REDIS_URL says where Redis is";
@@ -64,6 +74,23 @@ export function resolveRedis(
     return undefined;
   }
   return { ...address, username: undefined, password, db, tls: false };
+}
+
+const onlyWithTls =
+  "is only used with TLS; set a REDIS_URL that begins with rediss://, or unset it";
+
+function trusting(
+  connection: RedisConnection,
+  caFile: string | undefined,
+  problems: ConfigProblem[],
+): RedisConnection | undefined {
+  if (caFile === undefined) return connection;
+  if (!connection.tls) {
+    problems.push({ name: "REDIS_CA_FILE", problem: onlyWithTls });
+    return undefined;
+  }
+  const ca = readAuthorities("REDIS_CA_FILE", caFile, problems);
+  return ca === undefined ? undefined : { ...connection, ca };
 }
 
 function parseRedisUrl(text: string, problems: ConfigProblem[]): RedisConnection | undefined {

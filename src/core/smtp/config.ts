@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readAuthorities } from "../config/authorities.ts";
 import type { ConfigValues } from "../config/field.ts";
 import {
   choiceField,
@@ -154,7 +154,10 @@ export function resolveSmtp(
   if (config.caFile !== undefined && tls === "none") {
     report("SMTP_CA_FILE", "is only used with TLS; unset it, or set SMTP_TLS=starttls or implicit");
   }
-  const ca = config.caFile === undefined ? undefined : readAuthorities(config.caFile, problems);
+  const ca =
+    config.caFile === undefined
+      ? undefined
+      : readAuthorities("SMTP_CA_FILE", config.caFile, problems);
   const dkim = resolveDkim(config, problems);
   if (host === undefined || from === undefined || problems.length > before) return undefined;
   const { connections, mailsPerSecondMax, fromName, idempotencyHeader } = config;
@@ -164,15 +167,4 @@ export function resolveSmtp(
     ...{ connections, mailsPerSecondMax, connectTimeoutMs, greetingTimeoutMs, replyTimeoutMs },
     ...{ from, fromName, envelopeFrom: envelopeFrom ?? from, idempotencyHeader, dkim },
   };
-}
-
-function readAuthorities(path: string, problems: ConfigProblem[]): string | undefined {
-  try {
-    const pem = readFileSync(path, "utf8");
-    if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
-    problems.push({ name: "SMTP_CA_FILE", problem: `names a file without a certificate: ${path}` });
-  } catch {
-    problems.push({ name: "SMTP_CA_FILE", problem: `names a file that cannot be read: ${path}` });
-  }
-  return undefined;
 }
