@@ -12,15 +12,18 @@ import { FakeClock } from "../support/fake-clock.ts";
 test("a log that is silent and a mail server that hangs share one deadline of 11 s", async () => {
   const clock = new FakeClock();
   const unavailable = new InstantError(eventLogErrors.logUnavailable, { detail: "silent" });
-  const silent = async (_: unknown, __: unknown, { deadlineMs = 0 } = {}): Promise<never> => {
-    await clock.sleep(deadlineMs);
+  const silent = async () => {
+    await clock.sleep(2000);
     throw unavailable;
   };
-  const pipeline = () => new Promise<never>(() => {});
+  const pipeline = async (): Promise<never> => {
+    await clock.sleep(60_000);
+    throw unavailable;
+  };
   const shared = { clock, log: silentLog, ledger: {} as DeliveryLedger };
-  const publisher = new EventPublisher({
+  await using publisher = new EventPublisher({
     ...shared,
-    eventLog: { publish: silent } as unknown as EventLog,
+    eventLog: { publish: silent, ping: silent } as unknown as EventLog,
     topic: "email-events",
     direct: new DirectDelivery({ ...shared, pipeline }),
   });
@@ -33,4 +36,5 @@ test("a log that is silent and a mail server that hangs share one deadline of 11
   await clock.advance(20_000);
   expect(await answer).toMatchObject({ kind: "unavailable" });
   expect(answeredAt - askedAt).toBe(11_000);
+  await clock.advance(60_000);
 });
