@@ -97,7 +97,7 @@ export async function holdForServer(
 }
 
 /** How soon an optional mail asks again for its recipient's wishes. */
-const preferencesWaitMs = 5_000;
+const preferencesWaitMs = 2_000;
 
 /**
  * The recipient's wishes cannot be read: an optional mail waits in its lane, as for a server that is
