@@ -2,18 +2,22 @@ import type { Clock } from "../core/clock.ts";
 import { isInstantError } from "../core/errors.ts";
 import type { EmailEvent } from "./event.ts";
 import type { Claim, DeliveryLedger } from "./ledger/delivery-ledger.ts";
-import type { Mailer, SendOutcome } from "./mailer/mailer.ts";
+import type { Mailer, MailMessage, SendOutcome } from "./mailer/mailer.ts";
 import type { UnsubscribeLink } from "./preferences/unsubscribe-link.ts";
 import { unsubscribeHeaders } from "./preferences/unsubscribe-link.ts";
 import { renderMail } from "./templates/render.ts";
 
-export interface SubmissionDeps {
-  readonly ledger: DeliveryLedger;
-  readonly mailer: Mailer;
+/** What a mail is made of beside its event. */
+export interface ComposingDeps {
   readonly clock: Clock;
   readonly unsubscribeLink: UnsubscribeLink;
-  readonly settings: {
-    readonly appName: string;
+  readonly settings: { readonly appName: string };
+}
+
+export interface SubmissionDeps extends ComposingDeps {
+  readonly ledger: DeliveryLedger;
+  readonly mailer: Mailer;
+  readonly settings: ComposingDeps["settings"] & {
     /** Of a claim; also the margin of the lease in `submitting` over the reply timeout. */
     readonly leaseMs: number;
     readonly replyTimeoutMs: number;
@@ -33,10 +37,7 @@ export async function submit(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const { ledger, mailer, clock, settings } = deps;
-  const unsubscribeUrl = deps.unsubscribeLink(event);
-  const optional = unsubscribeUrl === undefined ? {} : { unsubscribeUrl };
-  const mail = renderMail(event, { appName: settings.appName, now: clock.now(), ...optional });
-  const headers = unsubscribeUrl === undefined ? {} : unsubscribeHeaders(unsubscribeUrl);
+  const message = composeMessage(deps, event);
   const renewal = keepRenewing(deps, claim);
   const beforeContentEnds = async () => {
     clearInterval(renewal);
@@ -47,11 +48,20 @@ export async function submit(
     return outcome.kind === "done" && clock.now() - askedAt < settings.leaseMs;
   };
   try {
-    const message = { messageId: event.messageId, to: event.recipient, ...mail, headers };
     return await mailer.send(message, { beforeContentEnds, signal });
   } finally {
     clearInterval(renewal);
   }
+}
+
+/** The mail of an event as it is now: what it says of time is what is left. */
+export function composeMessage(deps: ComposingDeps, event: EmailEvent): MailMessage {
+  const { clock, settings } = deps;
+  const unsubscribeUrl = deps.unsubscribeLink(event);
+  const optional = unsubscribeUrl === undefined ? {} : { unsubscribeUrl };
+  const mail = renderMail(event, { appName: settings.appName, now: clock.now(), ...optional });
+  const headers = unsubscribeUrl === undefined ? {} : unsubscribeHeaders(unsubscribeUrl);
+  return { messageId: event.messageId, to: event.recipient, ...mail, headers };
 }
 
 /** A renewal that fails needs no answer: `submitting` compares owner and fence again. */

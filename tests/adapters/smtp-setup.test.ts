@@ -76,7 +76,7 @@ const rows: Readonly<Record<string, Row>> = {
   "no STARTTLS": {
     client: { tls: "starttls", ca },
     cause: "tls",
-    says: "SMTP_TLS=none only for",
+    says: "does not offer STARTTLS",
   },
   "STARTTLS refused": {
     client: { tls: "starttls", ca },
@@ -103,13 +103,13 @@ const rows: Readonly<Record<string, Row>> = {
     client: { tls: "starttls" },
     sink: { tls: startTls },
     cause: "certificate",
-    says: "SMTP_CA_FILE",
+    says: "a private authority belongs in SMTP_CA_FILE",
   },
   "a certificate for another name": {
     client: { tls: "starttls", ca, host: "localhost" },
     sink: { tls: { mode: "starttls", ...certificates.otherName } },
     cause: "certificate",
-    says: "other.example.com",
+    says: "SMTP_HOST must be a name in the certificate",
   },
   "a certificate for another address": {
     client: { tls: "implicit", ca, host: "127.0.0.1" },
@@ -121,7 +121,7 @@ const rows: Readonly<Record<string, Row>> = {
     client: { tls: "implicit", ca },
     sink: { tls: { mode: "implicit", ...certificates.expired } },
     cause: "certificate",
-    says: "expired",
+    says: "it has expired, and whoever runs the server must renew it",
   },
   "implicit TLS to a plain port": {
     client: { tls: "implicit", ca },

@@ -2,6 +2,7 @@ import type { SmtpFailure, SmtpReply } from "./failure.ts";
 import { readFailure, replyOf, serverCauseOf } from "./failure.ts";
 import type { SmtpOptions } from "./options.ts";
 import type { SmtpServerDown, SmtpServerDownCause } from "./outcome.ts";
+import type { TlsFault } from "./server-down.ts";
 import { serverDown } from "./server-down.ts";
 
 /** Codes of OpenSSL, BoringSSL and Node for a certificate that was not accepted. */
@@ -15,8 +16,25 @@ export function classifySetupFailure(error: unknown, options: SmtpOptions): Smtp
   const failure = readFailure(error);
   const reply = replyOf(failure);
   return reply === undefined
-    ? serverDown(causeOfSilence(failure.codes), options, failure.description)
-    : serverDown(causeOfReply(reply, failure), options, reply.text);
+    ? serverDown(
+        causeOfSilence(failure.codes),
+        options,
+        failure.description,
+        faultOf(failure.codes),
+      )
+    : serverDown(causeOfReply(reply, failure), options, reply.text, faultOfReply(reply, failure));
+}
+
+function faultOf(codes: readonly string[]): TlsFault | undefined {
+  if (codes.includes("CERT_HAS_EXPIRED")) return "expired";
+  if (codes.includes("CERT_NOT_YET_VALID")) return "not_yet_valid";
+  const names = ["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"];
+  return names.some((name) => codes.includes(name)) ? "other_name" : undefined;
+}
+
+/** A server that does not know the command answers 5xx; 454: it cannot now (RFC 3207, 4). */
+function faultOfReply(reply: SmtpReply, { command }: SmtpFailure): TlsFault | undefined {
+  return command === "STARTTLS" && reply.code >= 500 ? "no_starttls" : undefined;
 }
 
 function causeOfReply(reply: SmtpReply, failure: SmtpFailure): SmtpServerDownCause {

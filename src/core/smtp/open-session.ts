@@ -4,6 +4,7 @@ import { errorMessage } from "../errors.ts";
 import { readFailure } from "./failure.ts";
 import type { SmtpOptions } from "./options.ts";
 import { silenceFor } from "./server-down.ts";
+import { createTalkLogger, tellConnected } from "./talk.ts";
 import { connectTcp } from "./tcp.ts";
 
 const replyBytesMax = 64 * 1024;
@@ -35,6 +36,7 @@ export async function openSession(
   }, setupMs);
   try {
     await Promise.race([welcome(connection), failed.promise]);
+    tellConnected(connection, options);
     await Promise.race([logIn(connection, options), failed.promise]);
     return connection;
   } catch (error) {
@@ -61,7 +63,8 @@ function createConnection(socket: net.Socket, options: SmtpOptions): SMTPConnect
     socketTimeout: options.replyTimeoutMs,
     socketCloseTimeout: 0, // close means now: what was not written must not be written later
     maxResponseSize: replyBytesMax,
-    logger: false,
+    logger: createTalkLogger(options) ?? false,
+    transactionLog: options.onTalk !== undefined,
   });
 }
 

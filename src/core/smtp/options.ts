@@ -1,4 +1,5 @@
 import type { DkimOptions } from "./dkim.ts";
+import type { SmtpTalkLine } from "./talk.ts";
 
 export const tlsModes = ["starttls", "implicit", "none"] as const;
 export type SmtpTlsMode = (typeof tlsModes)[number];
@@ -20,6 +21,8 @@ export interface SmtpOptions {
   readonly mailsPerSecondMax?: number;
   /** Set: every message is signed just before it is sent. */
   readonly dkim?: DkimOptions | undefined;
+  /** Told each line of the sessions, secrets hidden: for a person who looks for a fault. */
+  readonly onTalk?: (line: SmtpTalkLine) => void;
   /** From asking for the name to the TCP connection. */
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */

@@ -4,9 +4,15 @@ import type { SmtpServerDown, SmtpServerDownCause } from "./outcome.ts";
 
 const detailCharsMax = 500;
 
+/** What is known of a failure of TLS beyond its cause. */
+export type TlsFault = "no_starttls" | "expired" | "not_yet_valid" | "other_name";
+
 /** One sentence per cause: what failed (`detail`) and the usual mend. */
 const sentences: Readonly<
-  Record<SmtpServerDownCause, (server: string, detail: string, options: SmtpOptions) => string>
+  Record<
+    SmtpServerDownCause,
+    (server: string, detail: string, options: SmtpOptions, fault?: TlsFault) => string
+  >
 > = {
   name_not_found: (server, detail) =>
     `The name of ${server} cannot be resolved (${detail}): check SMTP_HOST and this machine's DNS`,
@@ -16,10 +22,12 @@ const sentences: Readonly<
     `${server} did not answer in time (${detail}): check SMTP_PORT and the firewall${
       options.tls === "implicit" ? "" : "; port 465 needs SMTP_TLS=implicit"
     }`,
-  tls: (server, detail, options) =>
-    `TLS with ${server} failed (${detail}): ${tlsMends[options.tls]}`,
-  certificate: (server, detail) =>
-    `The certificate of ${server} is not trusted (${detail}): SMTP_HOST must be a name in the certificate; a private authority belongs in SMTP_CA_FILE`,
+  tls: (server, detail, options, fault) =>
+    fault === "no_starttls"
+      ? `${server} does not offer STARTTLS (${detail}): check SMTP_PORT; ${tlsMends.starttls}`
+      : `TLS with ${server} failed (${detail}): ${tlsMends[options.tls]}`,
+  certificate: (server, detail, _options, fault) =>
+    `The certificate of ${server} is not trusted (${detail}): ${certificateMend(fault)}`,
   login: (server, detail, options) =>
     options.user === undefined
       ? `${server} wants a login (${detail}): set SMTP_USER and SMTP_PASSWORD`
@@ -41,13 +49,22 @@ const tlsMends: Readonly<Record<SmtpTlsMode, string>> = {
   none: "check SMTP_TLS",
 };
 
+function certificateMend(fault: TlsFault | undefined): string {
+  if (fault === "expired") return "it has expired, and whoever runs the server must renew it";
+  if (fault === "not_yet_valid") return "it is not valid yet; check this machine's clock";
+  return fault === "other_name"
+    ? "SMTP_HOST must be a name in the certificate"
+    : "who signed it is not known here; a private authority belongs in SMTP_CA_FILE";
+}
+
 export function serverDown(
   cause: SmtpServerDownCause,
   options: SmtpOptions,
   detail: string,
+  fault?: TlsFault,
 ): SmtpServerDown {
   const server = `${options.host}:${options.port}`;
-  const reason = sentences[cause](server, detail.slice(0, detailCharsMax), options);
+  const reason = sentences[cause](server, detail.slice(0, detailCharsMax), options, fault);
   return { kind: "server_down", cause, host: options.host, reason };
 }
 

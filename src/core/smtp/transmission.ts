@@ -8,6 +8,7 @@ import type { SmtpOutcome } from "./outcome.ts";
 import { findQueueId } from "./queue-id.ts";
 import { parseReply } from "./reply.ts";
 import { silenceFor } from "./server-down.ts";
+import { tellContent } from "./talk.ts";
 
 export interface SmtpMessage {
   readonly from: string;
@@ -65,7 +66,10 @@ export class Transmission {
     this.#options = options;
     this.#send = send;
     this.#content = new HeldContent(message.content, {
-      onAsked: () => this.#enter("content"),
+      onAsked: () => {
+        this.#enter("content");
+        tellContent(message.content, options);
+      },
       onHandedOver: () => {
         this.#asking = this.#ask();
       },
@@ -103,6 +107,7 @@ export class Transmission {
       return;
     }
     this.#enter("ended");
+    this.#options.onTalk?.({ by: "client", text: "." });
     this.#content.letGo();
   }
 

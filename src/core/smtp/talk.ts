@@ -1,0 +1,75 @@
+import type SMTPConnection from "nodemailer/lib/smtp-connection";
+import type { SmtpOptions } from "./options.ts";
+
+/** One line of an SMTP session as a person reads it: without control characters and secrets. */
+export interface SmtpTalkLine {
+  /** "note": about the connection itself, said by nobody. */
+  readonly by: "client" | "server" | "note";
+  readonly text: string;
+}
+
+const hidden = "***";
+
+/**
+ * What nodemailer logs of the talk, line by line, credentials hidden: what follows AUTH's mechanism,
+ * each answer to a 334, and the password wherever it comes up. Undefined when nobody listens.
+ */
+export function createTalkLogger(options: SmtpOptions) {
+  const { onTalk } = options;
+  if (onTalk === undefined) return undefined;
+  const secrets = secretForms(options);
+  let credentialsNext = false;
+  return {
+    debug: ({ tnx }: { readonly tnx?: string }, text: string) => {
+      if (tnx === "server") {
+        credentialsNext = text.startsWith("334");
+        for (const line of text.split("\n")) onTalk({ by: "server", text: show(line, secrets) });
+      } else if (tnx === "client") {
+        const command = credentialsNext ? hidden : text.replace(/^(AUTH \S+) .*/s, `$1 ${hidden}`);
+        onTalk({ by: "client", text: show(command, secrets) });
+        credentialsNext = false;
+      }
+    },
+    ...{ trace: ignore, info: ignore, warn: ignore, error: ignore, fatal: ignore },
+  };
+}
+
+/** Says whom we are connected to, and what its certificate says, once the session is secure. */
+export function tellConnected(connection: SMTPConnection, options: SmtpOptions): void {
+  const socket = connection._socket;
+  if (options.onTalk === undefined || !socket) return;
+  if (!("getPeerCertificate" in socket && "getProtocol" in socket)) {
+    options.onTalk({ by: "note", text: "the connection is not encrypted" });
+    return;
+  }
+  const { getPeerCertificate, getProtocol } = socket as import("node:tls").TLSSocket;
+  const { subject, issuer, valid_to: validTo } = getPeerCertificate.call(socket);
+  const text = `${getProtocol.call(socket)}, certificate of ${subject?.CN} by ${issuer?.CN ?? issuer?.O}, valid until ${validTo}`;
+  options.onTalk({ by: "note", text: show(text, []) });
+}
+
+/** Says what the message's header is; of its body only how long it is. */
+export function tellContent(content: Buffer, { onTalk }: SmtpOptions): void {
+  if (onTalk === undefined) return;
+  const headEnd = content.indexOf("\r\n\r\n");
+  const head = content.subarray(0, headEnd).toString("utf8");
+  for (const line of head.split("\r\n")) onTalk({ by: "client", text: show(line, []) });
+  const bytes = (content.length - headEnd - 4).toLocaleString("en");
+  onTalk({ by: "client", text: "" });
+  onTalk({ by: "note", text: `${bytes} bytes of text and HTML, not shown` });
+}
+
+function secretForms({ user = "", password }: SmtpOptions): readonly string[] {
+  if (password === undefined) return [];
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  return [base64(`\0${user}\0${password}`), base64(password), password];
+}
+
+/** A terminal obeys what it is shown, so nothing of the server's may be a control character. */
+function show(text: string, secrets: readonly string[]): string {
+  let shown = text;
+  for (const secret of secrets) shown = shown.replaceAll(secret, hidden);
+  return shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ").trimEnd();
+}
+
+function ignore(): void {}
