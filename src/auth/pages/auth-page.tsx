@@ -5,6 +5,7 @@ import frameStyles from "../../core/html/frame.css" with { type: "text" };
 import { Frame } from "../../core/html/frame.tsx";
 import liveFormsScript from "../../core/html/live-forms.client.js" with { type: "text" };
 import { pageResponse } from "../../core/html/shell.tsx";
+import textStyles from "../../core/html/text.css" with { type: "text" };
 import waitForScript from "../../core/html/wait-for.client.js" with { type: "text" };
 import codeFieldScript from "./code-field.client.js" with { type: "text" };
 import styles from "./pages.css" with { type: "text" };
@@ -28,7 +29,7 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
     ...rest,
     title: `${title} · ${appName}`,
     icon: iconPath,
-    styles: controlsStyles + frameStyles + styles,
+    styles: controlsStyles + frameStyles + textStyles + styles,
     scripts: [codeFieldScript, waitForScript, liveFormsScript],
     body: () => (
       <>

@@ -1,12 +1,15 @@
 import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
+import type { SchemaRoom } from "../../core/postgres/migrate.ts";
 import { migrateLater } from "../../core/postgres/migrate-later.ts";
 import type { DeclinedRow } from "./declined-row.ts";
 import { groupDeclined } from "./declined-row.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { PreferenceStore } from "./preference-store.ts";
 import { sortWishes } from "./preference-store.ts";
+
+export const preferencesRoom: SchemaRoom = { room: "email-preferences", steps: [schemaText] };
 
 /**
  * Preferences in the table `email_declined` of Postgres, which may be away when this is called.
@@ -16,7 +19,7 @@ export async function openPostgresPreferenceStore(
   database: PostgresDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<PreferenceStore> {
-  const migrated = await migrateLater(database, "email-preferences", [schemaText]);
+  const migrated = await migrateLater(database, preferencesRoom.room, preferencesRoom.steps);
   return {
     findDeclined: async (keys) => {
       await migrated();

@@ -4,6 +4,7 @@ import { Button, Notice } from "../../core/html/controls.tsx";
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
 import { Frame } from "../../core/html/frame.tsx";
 import { pageResponse } from "../../core/html/shell.tsx";
+import textStyles from "../../core/html/text.css" with { type: "text" };
 import type { OptionalType } from "../mail-kind.ts";
 import { optionalTypes } from "../mail-kind.ts";
 import type { Preferences } from "./preference-store.ts";
@@ -98,7 +99,7 @@ function page({ appName, title, content, headers = {}, ...rest }: PageOptions): 
     ...rest,
     title: `${title} · ${appName}`,
     headers: { ...headers, "X-Robots-Tag": "noindex" },
-    styles: controlsStyles + frameStyles + styles,
+    styles: controlsStyles + frameStyles + textStyles + styles,
     body: () => (
       <Frame appName={appName} width="narrow">
         <div class="card stack">
