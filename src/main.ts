@@ -158,6 +158,20 @@ suppressions
   );
 
 program
+  .command("send-test")
+  .description("send one mail by the SMTP settings and show the whole talk with the server")
+  .requiredOption("--to <address>", "to this address")
+  .option("--type <type>", "with sample data of this type (default verification_code)")
+  .option("--locale <language>", "in this language, such as es or ru-RU")
+  .option("--json", "print the report as JSON")
+  .action((options) =>
+    run(async (environment) => {
+      const { sendTest } = await import("./commands/send-test.ts");
+      return sendTest(environment, options);
+    }),
+  );
+
+program
   .command("healthcheck")
   .description("exit 0 when a service answers that it is healthy, else 1 (for containers)")
   .argument("[url]", "what to ask; without it the /health of serve-email, then of serve-auth")

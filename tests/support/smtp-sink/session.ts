@@ -6,11 +6,18 @@ import type { SinkBehaviour, SinkStage } from "./behaviour.ts";
 import { ContentReader } from "./content-reader.ts";
 import { Login } from "./login.ts";
 
+export interface SinkAuth {
+  readonly user: string;
+  readonly password: string;
+  /** As announced (default "PLAIN LOGIN"). */
+  readonly mechanisms?: string;
+}
+
 export interface SessionSettings {
   readonly behaviour: SinkBehaviour;
   readonly accepted: AcceptedMessages;
   /** Set: a client must log in before MAIL FROM. */
-  readonly auth: { readonly user: string; readonly password: string } | undefined;
+  readonly auth: SinkAuth | undefined;
   /** Announced after EHLO, besides AUTH and STARTTLS. */
   readonly extensions: readonly string[];
   readonly onStage: (stage: SinkStage) => void;
@@ -103,7 +110,9 @@ export class Session {
     if (extended) {
       lines.push(...this.#settings.extensions);
       if (this.#offersStartTls) lines.push("STARTTLS");
-      if (this.#settings.auth !== undefined) lines.push("AUTH PLAIN LOGIN");
+      if (this.#settings.auth !== undefined) {
+        lines.push(`AUTH ${this.#settings.auth.mechanisms ?? "PLAIN LOGIN"}`);
+      }
     }
     const last = lines.length - 1;
     const reply = lines.map((text, index) => `250${index < last ? "-" : " "}${text}`).join("\r\n");

@@ -4,6 +4,7 @@ import type { SinkRule, SinkStage } from "./behaviour.ts";
 import { SinkBehaviour } from "./behaviour.ts";
 import type { SinkSessions, SinkTls } from "./listener.ts";
 import { SinkListener } from "./listener.ts";
+import type { SinkAuth } from "./session.ts";
 
 /** An SMTP server for tests: accepts and counts everything, and misbehaves where it is told to. */
 export interface SmtpSink extends AsyncDisposable {
@@ -37,7 +38,7 @@ export interface SmtpSinkOptions {
   readonly port?: number;
   readonly host?: string;
   readonly tls?: SinkTls;
-  readonly auth?: { readonly user: string; readonly password: string };
+  readonly auth?: SinkAuth;
   readonly extensions?: readonly string[];
   /** Most messages kept whole (default 20,000). */
   readonly keepMax?: number;
