@@ -5,6 +5,11 @@ import type { User, UserStore } from "./users/user-store.ts";
 
 export interface ChangeEmailDeps extends TryCodeDeps {
   readonly users: UserStore;
+  /** Whoever keeps something under an address carries it over here; none may throw. */
+  readonly onEmailChanged: readonly ((change: {
+    readonly from: string;
+    readonly to: string;
+  }) => Promise<void>)[];
 }
 
 export interface EmailChange {
@@ -39,6 +44,7 @@ export async function changeEmail(
   const outcome = await deps.users.setEmail({ id: user.id, email: entered.email });
   switch (outcome.kind) {
     case "changed":
+      for (const carry of deps.onEmailChanged) await carry({ from: user.email, to: entered.email });
       return { ...outcome, messageId: tried.messageId };
     case "taken":
     case "gone":

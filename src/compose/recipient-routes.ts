@@ -2,11 +2,13 @@ import type { Hono } from "hono";
 import { getSignedIn } from "../auth/current-session.ts";
 import type { User } from "../auth/users/user-store.ts";
 import { systemClock } from "../core/clock.ts";
+import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import type { Log } from "../core/log.ts";
 import { addBounceRoutes } from "../email/bounces/bounce-routes.ts";
 import { resolveBounces } from "../email/bounces/config.ts";
 import { addPreferenceRoutes } from "../email/preferences/preference-routes.ts";
+import { getPreferences } from "../email/preferences/preference-store.ts";
 import { addUnsubscribeRoutes } from "../email/preferences/unsubscribe-routes.ts";
 import { recipientKey } from "../email/recipient-key.ts";
 import type { AuthStores } from "./auth-stores.ts";
@@ -51,5 +53,24 @@ export function forgetRecipient({ preferences, suppressions }: RecipientStores) 
     const key = recipientKey(email);
     await preferences.forget(key);
     await suppressions.forgetAddress(key);
+  };
+}
+
+/**
+ * What a person declined is declined at the new address too. The old one forgets it: it may be
+ * somebody else's one day. A store that is away loses the wishes, not the change.
+ */
+export function carryWishes({ preferences }: Pick<RecipientStores, "preferences">, log: Log) {
+  return async (change: { readonly from: string; readonly to: string }): Promise<void> => {
+    const [from, to] = [recipientKey(change.from), recipientKey(change.to)];
+    try {
+      const wishes = await getPreferences(preferences, from);
+      const declined = Object.entries(wishes).filter(([, wanted]) => !wanted);
+      await preferences.change(to, Object.fromEntries(declined));
+      await preferences.forget(from);
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      log.warn({ error: errorMessage(error) }, "E-mail preferences were not carried over");
+    }
   };
 }

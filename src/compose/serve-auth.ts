@@ -13,7 +13,7 @@ import { topicSpecs } from "../email/topics.ts";
 import { openAuthStores } from "./auth-stores.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
-import { addRecipientRoutes, forgetRecipient } from "./recipient-routes.ts";
+import { addRecipientRoutes, carryWishes, forgetRecipient } from "./recipient-routes.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
 import { authSecrets } from "./secrets.ts";
 
@@ -53,6 +53,7 @@ export async function startServeAuth(
     secureCookies: config.app.environment === "production",
     welcomes: config.auth.welcomeMail,
     onUserDeleted: [forgetRecipient(recipients)],
+    onEmailChanged: [carryWishes(recipients, log)],
     furtherOperations: preferenceOperations,
   });
   addRecipientRoutes(app, { config, log, authStores, recipients });

@@ -184,6 +184,20 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
     });
   });
 
+  test("an address that is changed takes the wishes along, and the old one has none", async () => {
+    await using opened = await open();
+    const { world, preferences } = opened;
+    const { token } = await world.signIn(email);
+    await preferences.change(key, { welcome: false });
+    const ask = (at: string, body: object) => world.request(at, { method: "POST", token, body });
+    await ask("/users/me/email", { email: "ana@example.org" });
+    const body = { email: "ana@example.org", code: world.publisher.code };
+    expect((await ask("/users/me/email/verify", body)).status).toBe(200);
+    const read = await world.request(path, { token });
+    expect(await read.json()).toMatchObject({ welcome: false, sign_in_notice: true });
+    expect(await wants(opened)).toBe(true);
+  });
+
   test("an account that is deleted leaves no wishes, and no name of a suppressed address", async () => {
     await using opened = await open();
     const { world, preferences, suppressions } = opened;

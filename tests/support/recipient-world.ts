@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { getSignedIn } from "../../src/auth/current-session.ts";
-import { forgetRecipient } from "../../src/compose/recipient-routes.ts";
-import { createLog } from "../../src/core/log.ts";
+import { carryWishes, forgetRecipient } from "../../src/compose/recipient-routes.ts";
+import { createLog, silentLog } from "../../src/core/log.ts";
 import { addBounceRoutes } from "../../src/email/bounces/bounce-routes.ts";
 import type { BounceReporters } from "../../src/email/bounces/config.ts";
 import { preferenceOperations } from "../../src/email/preferences/operations.ts";
@@ -53,6 +53,7 @@ async function openWorld(
   const world = stack.use(
     await open({
       onUserDeleted: [forgetRecipient(stores)],
+      onEmailChanged: [carryWishes(stores, silentLog)],
       furtherOperations: preferenceOperations,
     }),
   );

@@ -46,6 +46,7 @@ export type WorldSettings = Partial<
     | "secureCookies"
     | "welcomes"
     | "onUserDeleted"
+    | "onEmailChanged"
     | "furtherOperations"
   >
 >;
@@ -140,6 +141,7 @@ function createWorld(
     secureCookies: false,
     welcomes: true,
     onUserDeleted: [],
+    onEmailChanged: [],
     ...settings,
   });
   const request = async (path: string, asked: WorldRequest = {}) => {
