@@ -4,6 +4,7 @@ import { authOperations } from "../../src/auth/operations.ts";
 import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { routeOf } from "../../src/core/openapi/operation.ts";
+import { preferenceOperations } from "../../src/email/preferences/operations.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld } from "../support/sign-in-world.ts";
@@ -114,7 +115,8 @@ describe("docs/api.md", () => {
     const text = readFileSync(page, "utf8");
     const routes = text.matchAll(/`(GET|POST|PATCH|DELETE) (\/[\w/{}-]*)/g);
     const named = new Set([...routes].map(([, method, path]) => `${method} ${path}`));
-    const calls = authOperations.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+    const operations = [...authOperations, ...preferenceOperations];
+    const calls = operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
     const health = ["GET /livez", "GET /readyz"]; // named in one row with /health
     expect(calls.filter((call) => !named.has(call) && !health.includes(call))).toEqual([]);
     expect([...named].filter((call) => !calls.includes(call))).toEqual([]);
