@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/core/clock.ts";
+import { silentLog } from "../../src/core/log.ts";
+import { DirectDelivery } from "../../src/email/direct.ts";
 import { recipientKey } from "../../src/email/recipient-key.ts";
 import type { DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig, rigOrigin } from "../support/delivery-rig.ts";
@@ -73,6 +76,15 @@ export function recipientsSuite(engines: DeliveryRigOptions): void {
       if (healed !== undefined) await rig.publish(healed);
       await rig.untilDrained();
       expect(await stateOf(healed)).toBe("accepted");
+    });
+
+    test("gets no code by the direct path either, and whoever asks is told nothing", async () => {
+      await using rig = await open();
+      const entry = { key, address: recipient, reason: "bounced", note: undefined } as const;
+      await rig.suppressions.add([{ ...entry, createdAt: Date.now(), expiresAt: undefined }]);
+      const direct = new DirectDelivery({ ...rig, clock: systemClock, log: silentLog });
+      expect(await direct.deliver(codeEvent({ recipient }))).toBe(true);
+      expect(rig.sink.acceptedTotal).toBe(0);
     });
 
     test.each([

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { EmailEvent } from "../../src/email/event.ts";
 import { recipientKey } from "../../src/email/recipient-key.ts";
 import { codeEvent, welcomeEvent } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
@@ -27,6 +28,16 @@ test("an optional mail that was declined is suppressed; a code is not", async ()
   const declined = { kind: "suppressed", reason: "unsubscribed" } as const;
   expect(await rig.gate.look(welcomeEvent({ recipient }))).toEqual(declined);
   expect(await rig.gate.look(codeEvent({ recipient }))).toEqual({ kind: "open" });
+});
+
+test("what was declined is one type: others of the same moment are not kept back", async () => {
+  await using rig = await openGateRig();
+  await rig.preferences.change(key, { welcome: false });
+  const welcome = welcomeEvent({ recipient });
+  const notice = { ...welcome, eventType: "sign_in_notice" } as EmailEvent;
+  const events = [welcome, notice, codeEvent({ recipient })];
+  const answers = await Promise.all(events.map((event) => rig.gate.look(event)));
+  expect(answers.map(({ kind }) => kind)).toEqual(["suppressed", "open", "open"]);
 });
 
 test("a suppressed address gets nothing, whatever it wished for", async () => {

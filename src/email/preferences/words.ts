@@ -17,7 +17,7 @@ export const words = {
   saved: "Saved. It takes effect at once.",
   old: {
     title: "This link is too old",
-    text: "Links in mails are good for a year. Use the link in a newer mail, or sign in and change what you get there.",
+    text: "Links in mails are good for a year. Use the link in a newer mail.",
   },
   forged: {
     title: "This link is not complete",
