@@ -23,6 +23,8 @@ export interface AuthAppDeps extends CodeRouteDeps, UserRouteDeps {
   readonly appName: string;
   /** Where requests come from, and whose pages may send them. */
   readonly boundary: HttpBoundary;
+  /** The page on which whoever has this address chooses which mails come. */
+  readonly preferencesPath?: (email: string) => string;
   /** Calls of other rooms whose routes are added to the app: documented with ours. */
   readonly furtherOperations?: readonly Operation[];
   /** Where mails can be read on a developer's machine: asked for when a page would link to it. */
@@ -55,6 +57,7 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     ...deps,
     codePolicy: deps.codes.policy,
     publicOrigin,
+    preferencesPath: deps.preferencesPath,
     inboxUrl: deps.inboxUrl ?? (() => undefined),
   });
   return app;

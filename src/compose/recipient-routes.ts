@@ -9,6 +9,7 @@ import { addBounceRoutes } from "../email/bounces/bounce-routes.ts";
 import { resolveBounces } from "../email/bounces/config.ts";
 import { addPreferenceRoutes } from "../email/preferences/preference-routes.ts";
 import { getPreferences } from "../email/preferences/preference-store.ts";
+import { createPreferencesPath } from "../email/preferences/unsubscribe-link.ts";
 import { addUnsubscribeRoutes } from "../email/preferences/unsubscribe-routes.ts";
 import { recipientKey } from "../email/recipient-key.ts";
 import type { AuthStores } from "./auth-stores.ts";
@@ -42,6 +43,11 @@ export function addRecipientRoutes(app: Hono<HttpEnvironment>, parts: RecipientR
   if (reporters === undefined) return;
   const { suppressionMs } = config.email;
   addBounceRoutes(app, { suppressions, reporters, suppressionMs, clock: systemClock, log });
+}
+
+/** Where the account page sends somebody who wants to choose. */
+export function preferencesPathOf(config: Config): (address: string) => string {
+  return createPreferencesPath({ secret: emailSecret(config), clock: systemClock });
 }
 
 /**

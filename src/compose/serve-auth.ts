@@ -13,7 +13,12 @@ import { topicSpecs } from "../email/topics.ts";
 import { openAuthStores } from "./auth-stores.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
-import { addRecipientRoutes, carryWishes, forgetRecipient } from "./recipient-routes.ts";
+import {
+  addRecipientRoutes,
+  carryWishes,
+  forgetRecipient,
+  preferencesPathOf,
+} from "./recipient-routes.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
 import { authSecrets } from "./secrets.ts";
 
@@ -55,6 +60,7 @@ export async function startServeAuth(
     onUserDeleted: [forgetRecipient(recipients)],
     onEmailChanged: [carryWishes(recipients, log)],
     furtherOperations: preferenceOperations,
+    preferencesPath: preferencesPathOf(config),
   });
   addRecipientRoutes(app, { config, log, authStores, recipients });
   const server = openHttpServer({

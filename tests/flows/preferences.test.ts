@@ -184,6 +184,25 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
     });
   });
 
+  test("the account page leads to the same page, for all types at once", async () => {
+    await using opened = await open();
+    const { world } = opened;
+    const { token } = await world.signIn(email);
+    const account = await world.request("/account", {
+      headers: { Cookie: `${cookieName}=${token}` },
+    });
+    const [link = ""] = /\/unsubscribe\/[^"]+/.exec(await account.text()) ?? [];
+    const page = await (await world.request(link)).text();
+    expect(page).toContain("Mails that you can decline");
+    expect(page).not.toContain("Unsubscribe from");
+    await post(opened, link, "choose=yes&sign_in_notice=yes");
+    const read = await world.request(path, { token });
+    expect(await read.json()).toMatchObject({ welcome: false, sign_in_notice: true });
+    await post(opened, link);
+    const declined = await world.request(path, { token });
+    expect(await declined.json()).toMatchObject({ welcome: false, sign_in_notice: false });
+  });
+
   test("an address that is changed takes the wishes along, and the old one has none", async () => {
     await using opened = await open();
     const { world, preferences } = opened;

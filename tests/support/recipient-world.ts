@@ -6,6 +6,7 @@ import { addBounceRoutes } from "../../src/email/bounces/bounce-routes.ts";
 import type { BounceReporters } from "../../src/email/bounces/config.ts";
 import { preferenceOperations } from "../../src/email/preferences/operations.ts";
 import { addPreferenceRoutes } from "../../src/email/preferences/preference-routes.ts";
+import { createPreferencesPath } from "../../src/email/preferences/unsubscribe-link.ts";
 import { addUnsubscribeRoutes } from "../../src/email/preferences/unsubscribe-routes.ts";
 import { createUnsubscribeToken } from "../../src/email/preferences/unsubscribe-token.ts";
 import { recipientKey } from "../../src/email/recipient-key.ts";
@@ -55,6 +56,7 @@ async function openWorld(
       onUserDeleted: [forgetRecipient(stores)],
       onEmailChanged: [carryWishes(stores, silentLog)],
       furtherOperations: preferenceOperations,
+      preferencesPath: createPreferencesPath({ secret: linkSecret, clock: storesClock }),
     }),
   );
   const { app, clock, lines } = world;

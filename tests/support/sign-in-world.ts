@@ -48,6 +48,7 @@ export type WorldSettings = Partial<
     | "onUserDeleted"
     | "onEmailChanged"
     | "furtherOperations"
+    | "preferencesPath"
   >
 >;
 

@@ -12,6 +12,7 @@ export interface AccountPageOptions {
   readonly appName: string;
   readonly email: string;
   readonly username: string | undefined;
+  readonly preferencesPath: string | undefined;
   readonly sessions: readonly ShownSession[];
   readonly note: Note | undefined;
   readonly now: number;
@@ -19,7 +20,7 @@ export interface AccountPageOptions {
 
 /** The account of who is signed in: each setting with its own form. */
 export function accountPage(options: AccountPageOptions): Response {
-  const { appName, email, username, sessions, note, now } = options;
+  const { appName, email, username, preferencesPath, sessions, note, now } = options;
   const { account } = words;
   const at = (place: NotePlace) => noteAt(note, place, now);
   return authPage({
@@ -36,6 +37,15 @@ export function accountPage(options: AccountPageOptions): Response {
         <Section id="email" words={account.email}>
           <EmailForm email={email} note={at("email")} />
         </Section>
+        {preferencesPath !== undefined && (
+          <Section id="mails" words={account.mails}>
+            <p>
+              <ButtonLink href={preferencesPath} look="plain">
+                {account.mails.button}
+              </ButtonLink>
+            </p>
+          </Section>
+        )}
         <Section id="sessions" words={account.sessions}>
           <NoteView note={at("sessions")} />
           <SessionList sessions={sessions} now={now} />
@@ -54,7 +64,7 @@ export function accountPage(options: AccountPageOptions): Response {
 }
 
 interface SectionProps {
-  readonly id: NotePlace;
+  readonly id: NotePlace | "mails";
   readonly words: { readonly title: string; readonly lead: string };
   readonly children?: Child;
 }

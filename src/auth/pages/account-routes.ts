@@ -33,6 +33,7 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
       appName: deps.appName,
       email,
       username: username ?? undefined,
+      preferencesPath: deps.preferencesPath?.(email),
       sessions: listed.body.sessions.map(shownSession),
       note: readNote(context, deps),
       now: deps.clock.now(),

@@ -12,6 +12,8 @@ export interface PageDeps extends CookieSettings {
   readonly codePolicy: CodePolicy;
   /** PUBLIC_URL's, whose forms are ours too. */
   readonly publicOrigin: string | undefined;
+  /** The page on which whoever has this address chooses which mails come; undefined: there is none. */
+  readonly preferencesPath: ((email: string) => string) | undefined;
   /** Where mails can be read on a developer's machine; undefined where they are sent. */
   readonly inboxUrl: () => string | undefined;
 }

@@ -59,6 +59,11 @@ export const words = {
       label: "New e-mail address",
       button: "Send a code to it",
     },
+    mails: {
+      title: "E-mails",
+      lead: "Codes always come. The other mails are up to you.",
+      button: "Choose which ones",
+    },
     sessions: {
       title: "Where you are signed in",
       lead: "You do not know one of these? Sign it out: it takes effect at once.",

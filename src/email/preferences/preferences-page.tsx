@@ -9,6 +9,7 @@ import type { OptionalType } from "../mail-kind.ts";
 import { optionalTypes } from "../mail-kind.ts";
 import type { Preferences } from "./preference-store.ts";
 import styles from "./preferences-page.css" with { type: "text" };
+import type { GrantedType } from "./unsubscribe-token.ts";
 import { words } from "./words.ts";
 
 /** The fields of the page's forms; the first is that of RFC 8058, which mail programs send. */
@@ -20,14 +21,15 @@ export interface PreferencesPageOptions {
   readonly appName: string;
   readonly preferences: Preferences;
   /** The type of the mail that the link stood in. */
-  readonly type: OptionalType;
+  readonly type: GrantedType;
   readonly done?: "unsubscribed" | "saved" | undefined;
 }
 
 /** What somebody gets, and both ways to change it. It names no address: the link may be passed on. */
 export function preferencesPage(options: PreferencesPageOptions): Response {
   const { appName, preferences, type, done } = options;
-  const { title } = words.types[type];
+  const title = type === "all" ? words.all : words.types[type].title;
+  const wanted = type !== "all" && preferences[type];
   return page({
     appName,
     title: words.title,
@@ -39,7 +41,7 @@ export function preferencesPage(options: PreferencesPageOptions): Response {
           </Notice>
         )}
         <p class="lead">{words.lead(appName)}</p>
-        {preferences[type] && done === undefined && (
+        {wanted && done === undefined && (
           <form method="post">
             <input type="hidden" name={oneClickField} value={oneClickValue} />
             <Button look="main" wide>

@@ -25,6 +25,17 @@ export function createUnsubscribeLink(deps: UnsubscribeLinkDeps): UnsubscribeLin
   };
 }
 
+/** The path of the same page for somebody who is known otherwise: signed in. */
+export function createPreferencesPath({
+  secret,
+  clock,
+}: Omit<UnsubscribeLinkDeps, "publicOrigin">) {
+  return (address: string): string => {
+    const grant = { key: recipientKey(address), type: "all", issuedAt: clock.now() } as const;
+    return `${unsubscribePath}/${createUnsubscribeToken(secret, grant)}`;
+  };
+}
+
 /** RFC 2369 and RFC 8058: mail programs show a button that sends one POST to the link. */
 export function unsubscribeHeaders(link: string): Readonly<Record<string, string>> {
   return {

@@ -67,8 +67,9 @@ async function change(
   const form = await readForm(context);
   const isOneClick = form.get(oneClickField) === oneClickValue;
   if (!isOneClick && form.get(chooseField) === null) return refusalPage(appName, "unclear");
+  const declined = type === "all" ? optionalTypes : [type];
   const wishes: Wishes = isOneClick
-    ? { [type]: false }
+    ? Object.fromEntries(declined.map((one) => [one, false]))
     : Object.fromEntries(optionalTypes.map((one) => [one, form.get(one) === "yes"]));
   await preferences.change(key, wishes);
   log.info({ requestId: context.get("requestId"), wishes }, "E-mail preferences changed");

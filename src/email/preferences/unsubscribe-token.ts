@@ -6,10 +6,13 @@ import { recipientKeyShape } from "../recipient-key.ts";
 /** Whose mails of which type; signed, so that nobody can make one for somebody else. */
 export interface UnsubscribeGrant {
   readonly key: string;
-  readonly type: OptionalType;
+  readonly type: GrantedType;
   /** Unix ms, to the second. */
   readonly issuedAt: number;
 }
+
+/** `all`: of a link that stands in no mail. */
+export type GrantedType = OptionalType | "all";
 
 export type TokenOutcome =
   | { readonly kind: "valid"; readonly grant: UnsubscribeGrant }
@@ -46,8 +49,12 @@ export function readUnsubscribeToken(
   );
   if (!isSigned || !recipientKeyShape.test(key)) return { kind: "forged" };
   const issuedAt = Number.parseInt(seconds, 36) * 1000;
-  if (now >= issuedAt + tokenLifeMs || !isOptionalType(type)) return { kind: "old" };
+  if (now >= issuedAt + tokenLifeMs || !isGranted(type)) return { kind: "old" };
   return { kind: "valid", grant: { key, type, issuedAt } };
+}
+
+function isGranted(type: string): type is GrantedType {
+  return type === "all" || isOptionalType(type);
 }
 
 function sign(secret: string, ...parts: readonly string[]): string {

@@ -9,6 +9,7 @@ export const words = {
     welcome: { title: "Welcome", text: "One mail when your account is made." },
     sign_in_notice: { title: "Sign-ins", text: "A mail when somebody signs in to your account." },
   } satisfies Record<OptionalType, { title: string; text: string }>,
+  all: "all of these mails",
   stop: (title: string) => `Unsubscribe from “${title}”`,
   choose: "Mails that you can decline",
   save: "Save",
