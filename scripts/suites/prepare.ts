@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { endServer, wipeServer } from "../engines/down.ts";
 import { needJava, needKafkaJars } from "../engines/kafka-jars.ts";
 import { needProgram } from "../engines/packages.ts";
+import { needPostfix } from "../engines/postfix.ts";
 import type { ServerName, Variables } from "../engines/server.ts";
 import { ServerRecords } from "../engines/state.ts";
 import { bringUp } from "../engines/up.ts";
@@ -63,6 +64,7 @@ export async function prepareEngines(
     // Another implementation of Kafka's protocol: what it reads and writes is what others will.
     const find = () => needProgram("kcat", { debian: "kcat", say });
     work.push(attempt("kcat", "TEST_KCAT", find));
+    work.push(attempt("postfix", "TEST_POSTFIX", () => needPostfix(say)));
   }
   if (needs.has("chromium"))
     work.push(attempt("chromium", "TEST_CHROMIUM", () => findBrowser(say)));

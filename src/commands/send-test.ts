@@ -4,7 +4,7 @@ import type { Environment } from "../core/config/parse.ts";
 import { coreErrors } from "../core/error-codes.ts";
 import { InstantError } from "../core/errors.ts";
 import { randomToken } from "../core/secret.ts";
-import type { SmtpTalkLine } from "../core/smtp/talk.ts";
+import type { SmtpTalkLine } from "../core/smtp/options.ts";
 import type { EmailEvent } from "../email/event.ts";
 import { decodeEmailEvent, eventTypes } from "../email/event.ts";
 import { explainOutcome } from "../email/mailer/explain-outcome.ts";

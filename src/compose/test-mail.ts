@@ -3,7 +3,7 @@ import type { ConfigProblem } from "../core/config/parse.ts";
 import { throwProblems } from "../core/config/parse.ts";
 import { resolveHttp } from "../core/http/config.ts";
 import { resolveSmtp } from "../core/smtp/config.ts";
-import type { SmtpTalkLine } from "../core/smtp/talk.ts";
+import type { SmtpTalkLine } from "../core/smtp/options.ts";
 import type { EmailEvent } from "../email/event.ts";
 import type { SendOutcome } from "../email/mailer/mailer.ts";
 import { openSmtpMailer } from "../email/mailer/smtp.ts";

@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
-import { existsSync } from "node:fs";
-import net from "node:net";
+import { dirname, join } from "node:path";
 import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
+import { findEngine } from "../support/engines.ts";
 import { eventually } from "../support/eventually.ts";
+import { answersSmtp, freePort } from "../support/smtp-answers.ts";
 
-const program = "/usr/sbin/smtp-sink"; // comes with Postfix; a second opinion beside our own sink
-const missing = !existsSync(program);
-if (missing) console.warn(`SKIPPED: no ${program} (Debian's package postfix has it)`);
+const postconf = findEngine("postfix");
+const program = join(dirname(postconf ?? ""), "smtp-sink"); // a second opinion beside our own sink
+const missing = postconf === undefined;
 
 async function startPostfixSink(port: number, flags: readonly string[]) {
   const user = process.getuid?.() === 0 ? ["-u", "postfix"] : [];
@@ -14,32 +15,13 @@ async function startPostfixSink(port: number, flags: readonly string[]) {
     stdout: "ignore",
     stderr: "ignore",
   });
-  await eventually("smtp-sink listens", () => answers(port));
+  await eventually("smtp-sink listens", () => answersSmtp(port));
   return {
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");
       await child.exited;
     },
   };
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, "127.0.0.1");
-    socket.once("error", () => resolve(false));
-    socket.once("data", () => {
-      socket.end("QUIT\r\n");
-      resolve(true);
-    });
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 function sendMany(port: number, messages: number) {
@@ -63,7 +45,7 @@ function sendMany(port: number, messages: number) {
 }
 
 test.skipIf(missing)("Postfix's sink accepts a few hundred mails", async () => {
-  const port = await freePort();
+  const port = freePort();
   await using _ = await startPostfixSink(port, []);
   const outcomes = await sendMany(port, 300);
   expect(outcomes.every(({ kind }) => kind === "accepted")).toBe(true);
@@ -78,7 +60,7 @@ const misbehaviours = {
 } as const;
 for (const [flags, outcome] of Object.entries(misbehaviours)) {
   test.skipIf(missing)(`Postfix's sink with ${flags}: ${outcome.kind}`, async () => {
-    const port = await freePort();
+    const port = freePort();
     await using _ = await startPostfixSink(port, flags.split(" "));
     expect(await sendMany(port, 1)).toMatchObject([outcome]);
   });

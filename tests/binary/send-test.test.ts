@@ -83,6 +83,10 @@ const rows: Readonly<Record<string, Row>> = {
     misbehaves: ["mail", say("553 5.7.1 not your address")],
     says: "check SMTP_FROM",
   },
+  "a sender it dislikes only once it knows the recipient": {
+    misbehaves: ["rcpt", say("553 5.7.1 Sender address rejected: not owned by user mailer")],
+    says: "check SMTP_FROM and SMTP_ENVELOPE_FROM",
+  },
   "a recipient it does not know": {
     misbehaves: ["rcpt", say("550 5.1.1 <ana@example.org>: no such user")],
     says: "check the address",

@@ -10,6 +10,7 @@ const variables = {
   "kafka-jars": "TEST_KAFKA_LIBS", // the folder of Kafka's jars, for a broker of the test's own
   instant: "TEST_INSTANT", // the built program's path
   kcat: "TEST_KCAT", // "/usr/bin/kcat"
+  postfix: "TEST_POSTFIX", // "/usr/sbin/postconf", beside Postfix's other programs
   compose: "TEST_COMPOSE", // "/usr/bin/docker-compose"
 } as const;
 

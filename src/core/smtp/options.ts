@@ -1,8 +1,14 @@
 import type { DkimOptions } from "./dkim.ts";
-import type { SmtpTalkLine } from "./talk.ts";
 
 export const tlsModes = ["starttls", "implicit", "none"] as const;
 export type SmtpTlsMode = (typeof tlsModes)[number];
+
+/** One line of an SMTP session as a person reads it: without control characters and secrets. */
+export interface SmtpTalkLine {
+  /** "note": about the connection itself, said by nobody. */
+  readonly by: "client" | "server" | "note";
+  readonly text: string;
+}
 
 /** Where the server is and how to talk to it. */
 export interface SmtpOptions {

@@ -1,13 +1,6 @@
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SmtpOptions } from "./options.ts";
 
-/** One line of an SMTP session as a person reads it: without control characters and secrets. */
-export interface SmtpTalkLine {
-  /** "note": about the connection itself, said by nobody. */
-  readonly by: "client" | "server" | "note";
-  readonly text: string;
-}
-
 const hidden = "***";
 
 /**

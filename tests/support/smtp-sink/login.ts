@@ -1,3 +1,15 @@
+export interface SinkAuth {
+  readonly user: string;
+  readonly password: string;
+  /** As announced (default "PLAIN LOGIN"). */
+  readonly mechanisms?: string;
+}
+
+/** Its line in the answer to EHLO, if any. */
+export function announcedLogin(auth: SinkAuth | undefined): readonly string[] {
+  return auth === undefined ? [] : [`AUTH ${auth.mechanisms ?? "PLAIN LOGIN"}`];
+}
+
 /** The credentials of one AUTH exchange, PLAIN (RFC 4616) or LOGIN, as the lines come in. */
 export class Login {
   readonly #mechanism: "PLAIN" | "LOGIN";

@@ -4,14 +4,8 @@ import type { SinkWire } from "./answers.ts";
 import { Answers } from "./answers.ts";
 import type { SinkBehaviour, SinkStage } from "./behaviour.ts";
 import { ContentReader } from "./content-reader.ts";
-import { Login } from "./login.ts";
-
-export interface SinkAuth {
-  readonly user: string;
-  readonly password: string;
-  /** As announced (default "PLAIN LOGIN"). */
-  readonly mechanisms?: string;
-}
+import type { SinkAuth } from "./login.ts";
+import { announcedLogin, Login } from "./login.ts";
 
 export interface SessionSettings {
   readonly behaviour: SinkBehaviour;
@@ -110,9 +104,7 @@ export class Session {
     if (extended) {
       lines.push(...this.#settings.extensions);
       if (this.#offersStartTls) lines.push("STARTTLS");
-      if (this.#settings.auth !== undefined) {
-        lines.push(`AUTH ${this.#settings.auth.mechanisms ?? "PLAIN LOGIN"}`);
-      }
+      lines.push(...announcedLogin(this.#settings.auth));
     }
     const last = lines.length - 1;
     const reply = lines.map((text, index) => `250${index < last ? "-" : " "}${text}`).join("\r\n");

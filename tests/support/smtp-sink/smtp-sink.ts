@@ -4,7 +4,7 @@ import type { SinkRule, SinkStage } from "./behaviour.ts";
 import { SinkBehaviour } from "./behaviour.ts";
 import type { SinkSessions, SinkTls } from "./listener.ts";
 import { SinkListener } from "./listener.ts";
-import type { SinkAuth } from "./session.ts";
+import type { SinkAuth } from "./login.ts";
 
 /** An SMTP server for tests: accepts and counts everything, and misbehaves where it is told to. */
 export interface SmtpSink extends AsyncDisposable {
