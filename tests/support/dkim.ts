@@ -22,12 +22,18 @@ export interface VerifiedSignature {
   readonly fields: readonly string[];
 }
 
-/** Each signature of a mail as mailauth judges it, with the test's key in its DNS. */
-export async function verifyDkim(mail: Buffer | string): Promise<readonly VerifiedSignature[]> {
+const testRecord = {
+  name: `${testDkim.selector}._domainkey.${testDkim.domain}`,
+  record: `v=DKIM1; k=rsa; p=${publicKey}`,
+};
+
+/** Each signature of a mail as mailauth judges it, with this record (the test's key) in its DNS. */
+export async function verifyDkim(
+  mail: Buffer | string,
+  dns: { readonly name: string; readonly record: string } = testRecord,
+): Promise<readonly VerifiedSignature[]> {
   const resolver = async (name: string, type: string) => {
-    if (type === "TXT" && name === `${testDkim.selector}._domainkey.${testDkim.domain}`) {
-      return [[`v=DKIM1; k=rsa; p=${publicKey}`]];
-    }
+    if (type === "TXT" && name === dns.name) return [[dns.record]];
     throw Object.assign(new Error(`no ${type} at ${name}`), { code: "ENOTFOUND" });
   };
   const { results } = await dkimVerify(mail, { resolver, strict: true });
