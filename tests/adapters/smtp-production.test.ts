@@ -21,10 +21,10 @@ async function openRig(options: Partial<SmtpMailerOptions> = {}, sinkOptions?: S
   });
   return {
     sink,
-    send: (messageId: string, to = "ana@example.com") =>
+    send: (messageId: string, to = "ana@example.com", signal = new AbortController().signal) =>
       mailer.send(
         { messageId, to, subject: "Hi", text: "Hi.\n", html: "<p>Hi.</p>\n" },
-        { beforeContentEnds: async () => true },
+        { beforeContentEnds: async () => true, signal },
       ),
     [Symbol.asyncDispose]: async () => {
       await mailer.close();
@@ -68,6 +68,16 @@ describe("Mail by SMTP, as providers want it", () => {
     // 9 mails at 20 a second are 400 ms apart, first to last; the sink's clock counts whole ms.
     expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(350);
   });
+
+  test("is withheld when it is given up before its turn, and its place is free again", async () => {
+    await using rig = await openRig({ mailsPerSecondMax: 1, connections: 1 });
+    expect(await rig.send("m1")).toMatchObject({ kind: "accepted" });
+    const abort = new AbortController();
+    const waiting = rig.send("m2", "ana@example.com", abort.signal);
+    abort.abort();
+    expect(await waiting).toEqual({ kind: "withheld" });
+    expect(rig.sink.acceptedTotal).toBe(1);
+  }); // ends only when the mailer closes, which waits for every place
 });
 
 describe("An address with letters beyond ASCII before the @", () => {
