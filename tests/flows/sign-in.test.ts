@@ -165,6 +165,18 @@ describe.each(signInEngines())("sign-in on %s", (_, open) => {
     expect((await verifyCode(rotated, world.publisher.code)).status).toBe(200);
   });
 
+  test("replicas take each other's codes when they know the new secret before it is used", async () => {
+    await using world = await open();
+    const next = "n".repeat(32);
+    const told = world.restart({ keys: createAuthKeys(testSecret, next) });
+    const moved = world.restart({ keys: createAuthKeys(next, testSecret) });
+    await requestCode(moved);
+    expect((await verifyCode(told, moved.publisher.code)).status).toBe(200);
+    await world.clock.advance(minute);
+    await requestCode(told);
+    expect((await verifyCode(moved, told.publisher.code)).status).toBe(200);
+  });
+
   test("a code whose secret is gone is neither repeated nor taken", async () => {
     await using world = await open();
     await requestCode(world);
