@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import { uniqueViolation } from "../../core/postgres/errors.ts";
+import type { SchemaRoom } from "../../core/postgres/migrate.ts";
 import type { Sql } from "../../core/postgres/pool.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
@@ -17,12 +18,14 @@ interface UserRow {
 
 const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+export const usersRoom: SchemaRoom = { room: "auth-users", steps: [schemaText] };
+
 /** Users in the table `auth_users` of Postgres. Does not close the database it is given. */
 export async function openPostgresUserStore(
   database: PostgresDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<UserStore> {
-  await database.migrate("auth-users", [schemaText]);
+  await database.migrate(usersRoom.room, usersRoom.steps);
 
   async function signIn({ email, username }: SignInRequest): Promise<SignInOutcome> {
     const now = new Date(clock.now());

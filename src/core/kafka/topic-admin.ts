@@ -24,6 +24,16 @@ export interface KafkaTopicState {
   readonly recordBytesMax: number | undefined;
 }
 
+/** Settings of a topic that decide whether it keeps what it was given. */
+export interface KafkaTopicSettings {
+  readonly retentionMs: number | undefined;
+  readonly recordBytesMax: number | undefined;
+  /** `min.insync.replicas`. */
+  readonly inSyncReplicasMin: number | undefined;
+  /** `cleanup.policy` has "compact". */
+  readonly compacted: boolean;
+}
+
 export interface KafkaPartitionOffsets {
   readonly partition: number;
   readonly earliest: number;
@@ -82,6 +92,33 @@ export class TopicAdmin {
         recordBytesMax: numberOf("max.message.bytes"),
       };
     });
+  }
+
+  /** Undefined where they may not be read. */
+  async settings(topic: string): Promise<KafkaTopicSettings | undefined> {
+    const names = ["retention.ms", "max.message.bytes", "min.insync.replicas", "cleanup.policy"];
+    const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: names };
+    try {
+      const { resources } = await this.#session.call(`asking the settings of ${topic}`, (admin) =>
+        admin.describeConfigs({ includeSynonyms: false, resources: [resource] }),
+      );
+      const entries = resources[0]?.configEntries ?? [];
+      const textOf = (name: string) =>
+        entries.find(({ configName }) => configName === name)?.configValue;
+      const numberOf = (name: string) => {
+        const text = textOf(name);
+        return text === undefined ? undefined : Number(text);
+      };
+      return {
+        retentionMs: numberOf("retention.ms"),
+        recordBytesMax: numberOf("max.message.bytes"),
+        inSyncReplicasMin: numberOf("min.insync.replicas"),
+        compacted: textOf("cleanup.policy")?.includes("compact") ?? false,
+      };
+    } catch (error) {
+      if (isInstantError(error, kafkaErrors.accessDenied)) return undefined;
+      throw error;
+    }
   }
 
   /** `max.message.bytes`, or Kafka's default where it may not be read. Throws only for no topic. */

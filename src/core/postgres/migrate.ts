@@ -5,6 +5,12 @@ import { classifyPostgresError } from "./errors.ts";
 import type { PostgresOptions, SqlTransaction } from "./pool.ts";
 import { addressOf, connect } from "./pool.ts";
 
+/** The tables of one room: `steps` bring them from nothing to what this program knows. */
+export interface SchemaRoom {
+  readonly room: string;
+  readonly steps: readonly string[];
+}
+
 const migrationDeadlineMs = 60_000;
 
 /** Any constant does, as long as every version of the program uses the same one. */

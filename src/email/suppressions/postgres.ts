@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
+import type { SchemaRoom } from "../../core/postgres/migrate.ts";
 import { migrateLater } from "../../core/postgres/migrate-later.ts";
 import type { Sql } from "../../core/postgres/pool.ts";
 import { latestEntries } from "./latest-entries.ts";
@@ -16,6 +17,8 @@ interface SuppressionRow {
   readonly expires_at: Date | null;
 }
 
+export const suppressionsRoom: SchemaRoom = { room: "email-suppressions", steps: [schemaText] };
+
 /**
  * Suppressions in the table `email_suppressions` of Postgres, which may be away when this is called.
  * Does not close the database it is given.
@@ -24,7 +27,7 @@ export async function openPostgresSuppressionStore(
   database: PostgresDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<SuppressionStore> {
-  const migrated = await migrateLater(database, "email-suppressions", [schemaText]);
+  const migrated = await migrateLater(database, suppressionsRoom.room, suppressionsRoom.steps);
   const query = async <T>(statement: (sql: Sql, now: Date) => Promise<T>): Promise<T> => {
     await migrated();
     return database.query((sql) => statement(sql, new Date(clock.now())));

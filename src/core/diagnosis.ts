@@ -1,0 +1,47 @@
+/**
+ * What a look at one dependency found, line by line. Adapters fill it in their `diagnose…`
+ * functions, whoever runs them prints it. No text ever carries a secret, a code or a full address.
+ */
+export interface Finding {
+  /** warning: it works, but not as well or as long as it should. fault: it does not work. */
+  readonly level: "ok" | "warning" | "fault";
+  /** For machines, and the same from release to release: "redis.eviction". */
+  readonly check: string;
+  /** What is so; one sentence without a final stop. */
+  readonly text: string;
+  /** What to do about it; a fault and a warning always have one. */
+  readonly mend: string | undefined;
+}
+
+/**
+ * Open: takes findings, so that what was found before a deadline is kept. Closed: drops those of
+ * work that was given up and goes on.
+ */
+export class Diagnosis {
+  readonly #findings: Finding[] = [];
+  #closed = false;
+
+  get findings(): readonly Finding[] {
+    return this.#findings;
+  }
+
+  ok(check: string, text: string): void {
+    this.#add({ level: "ok", check, text, mend: undefined });
+  }
+
+  warn(check: string, text: string, mend: string): void {
+    this.#add({ level: "warning", check, text, mend });
+  }
+
+  fault(check: string, text: string, mend: string): void {
+    this.#add({ level: "fault", check, text, mend });
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #add(finding: Finding): void {
+    if (!this.#closed) this.#findings.push(finding);
+  }
+}

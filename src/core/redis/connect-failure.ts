@@ -1,0 +1,69 @@
+import { errorMessage } from "../errors.ts";
+import type { RedisConnection } from "./config.ts";
+
+export interface ConnectFailure {
+  readonly text: string;
+  readonly mend: string;
+}
+
+/** Redis' and the socket's own words, in the order they are looked for. */
+const failures: readonly (readonly [RegExp, string, string])[] = [
+  [
+    /WRONGPASS|invalid password/,
+    "It refused the password",
+    "Check REDIS_PASSWORD, or the password in REDIS_URL",
+  ],
+  [
+    /NOAUTH/,
+    "It wants a password, and none is set",
+    "Set REDIS_PASSWORD, or write it into REDIS_URL: redis://:password@{address}/0",
+  ],
+  [/NOPERM/, "This user may not do that ({reason})", "Give it the right by ACL SETUSER"],
+  [
+    /DB index|SELECT is not allowed/,
+    "It has no database of that number",
+    "Take 0: in REDIS_DB, or at the end of REDIS_URL",
+  ],
+  [
+    /ECONNREFUSED/,
+    "Nothing listens on {address}",
+    "Start Redis there (docker-compose up -d redis), or check REDIS_URL or REDIS_ADDR",
+  ],
+  [
+    /ENOTFOUND|EAI_/,
+    "The name {host} cannot be resolved",
+    "Check REDIS_URL or REDIS_ADDR, and this machine's DNS",
+  ],
+  [/expired/i, "Its certificate has expired", "Renew the certificate of the Redis server"],
+  [
+    /self.signed|unable to|altname|issuer|certificate/i,
+    "Its certificate is not trusted ({reason})",
+    "Put its authority into REDIS_CA_FILE, and use a name of the certificate in REDIS_URL",
+  ],
+  [
+    /RESP type|WRONG_VERSION|Protocol error/,
+    "What answers on {address} is not Redis",
+    "Check the port in REDIS_URL or REDIS_ADDR",
+  ],
+  [/LOADING/, "It is still loading its data", "Wait a moment and ask again"],
+];
+
+/** What is wrong and the mend, for a failure of ioredis or its message. */
+export function describeConnectFailure(
+  error: unknown,
+  connection: RedisConnection,
+): ConnectFailure {
+  const reason = errorMessage(error);
+  const [, text, mend] = failures.find(([pattern]) => pattern.test(reason)) ?? [
+    undefined,
+    `No answer from {address} ({reason})`,
+    connection.tls
+      ? "Check REDIS_URL or REDIS_ADDR and the firewall; without TLS it begins with redis://"
+      : "Check REDIS_URL or REDIS_ADDR and the firewall; with TLS it begins with rediss://",
+  ];
+  const { host, port } = connection;
+  const words: Readonly<Record<string, string>> = { address: `${host}:${port}`, host, reason };
+  const fill = (sentence: string) =>
+    sentence.replace(/\{(\w+)\}/g, (_, name: string) => words[name] ?? "");
+  return { text: fill(text), mend: fill(mend) };
+}

@@ -1,0 +1,114 @@
+import type { Clock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
+import type { Diagnosis } from "../../core/diagnosis.ts";
+import { AdminSession } from "../../core/kafka/admin-session.ts";
+import { createKafkaClient } from "../../core/kafka/client.ts";
+import type { GroupView, TopicView } from "../../core/kafka/cluster-view.ts";
+import type { KafkaConnection } from "../../core/kafka/connection.ts";
+import { diagnoseBrokers } from "../../core/kafka/diagnose.ts";
+import { TopicAdmin } from "../../core/kafka/topic-admin.ts";
+import type { Log } from "../../core/log.ts";
+import type { TopicSpec } from "./event-log.ts";
+import { diagnoseGroup } from "./kafka-diagnose-group.ts";
+import { diagnoseTopic } from "./kafka-diagnose-topic.ts";
+
+export interface KafkaDiagnosisOptions {
+  readonly connection: KafkaConnection;
+  readonly log: Log;
+  readonly events: TopicSpec;
+  readonly deadLetters: TopicSpec;
+  readonly group: string;
+  /** The shortest that an event may stay on the log: what it is for is over after that. */
+  readonly retentionMsMin: number;
+  /** The longest that mails wait for a server that is down. */
+  readonly outageMs: number;
+  /** An event that is read later than this after it was written is of no use. */
+  readonly eventMsMax: number;
+  /** The largest event there may be. */
+  readonly eventBytesMax: number;
+  /** Whether one lost disk must lose no mail. */
+  readonly production: boolean;
+  readonly clock?: Clock;
+}
+
+/** The brokers, the two topics, the group, and what this user may do with them. Changes nothing. */
+export async function diagnoseKafkaEventLog(
+  options: KafkaDiagnosisOptions,
+  diagnosis: Diagnosis,
+): Promise<void> {
+  const { connection, log, events, deadLetters, group, clock = systemClock } = options;
+  const client = createKafkaClient({ connection, log, patience: "quick" });
+  const topics = [events.topic, deadLetters.topic];
+  const view = await diagnoseBrokers({ connection, client, topics, group, clock }, diagnosis);
+  if (view === undefined) return;
+  const session = new AdminSession(client);
+  const admin = new TopicAdmin(session);
+  const brokers = view.brokers.length;
+  try {
+    for (const spec of [events, deadLetters]) {
+      const topic = view.topics.get(spec.topic);
+      if (topic === undefined) continue;
+      await diagnoseTopic({ spec, topic, brokers, admin, options }, diagnosis);
+    }
+    diagnoseRights(view, options, diagnosis);
+    if (exists(view.topics.get(events.topic)) && !view.group.denied) {
+      await diagnoseGroup({ options, group: view.group, admin, client, clock }, diagnosis);
+    }
+    if (exists(view.topics.get(deadLetters.topic))) {
+      await diagnoseLetters(admin, deadLetters.topic, diagnosis);
+    }
+  } finally {
+    await session.close();
+  }
+}
+
+function exists(topic: TopicView | undefined): boolean {
+  return topic !== undefined && topic.partitions.length > 0;
+}
+
+async function diagnoseLetters(
+  admin: TopicAdmin,
+  topic: string,
+  diagnosis: Diagnosis,
+): Promise<void> {
+  const offsets = await admin.offsets(topic);
+  const letters = offsets.reduce((sum, { earliest, next }) => sum + next - earliest, 0);
+  if (letters === 0) {
+    diagnosis.ok("kafka.dead_letters", "No dead letters");
+    return;
+  }
+  const text = `${letters} dead ${letters === 1 ? "letter stands" : "letters stand"} in ${topic} (replayed ones too)`;
+  const mend = "See why: ./instant replay-dlq --from-offset --dry-run";
+  diagnosis.warn("kafka.dead_letters", text, mend);
+}
+
+/** What serve-auth, serve-email and replay-dlq do, as Kafka's ACLs name it. */
+function diagnoseRights(
+  view: { readonly topics: ReadonlyMap<string, TopicView>; readonly group: GroupView },
+  { events, deadLetters, group, connection }: KafkaDiagnosisOptions,
+  diagnosis: Diagnosis,
+): void {
+  const wanted = ["Read", "Write", "Describe"] as const;
+  const denials: { readonly operation: string; readonly resource: string }[] = [];
+  for (const { topic } of [events, deadLetters]) {
+    const { denied = false, rights } = view.topics.get(topic) ?? {};
+    for (const operation of wanted) {
+      if (denied || rights?.has(operation) === false) {
+        denials.push({ operation, resource: `--topic ${topic}` });
+      }
+    }
+  }
+  const mayRead = view.group.rights?.has("Read") ?? true;
+  if (view.group.denied || !mayRead) {
+    denials.push({ operation: "Read", resource: `--group ${group}` });
+  }
+  const user = connection.sasl?.username ?? "<user>";
+  for (const { operation, resource } of denials) {
+    const what = resource.replace("--", "");
+    const mend = `kafka-acls.sh --bootstrap-server ${connection.brokers[0]} --add --allow-principal User:${user} --operation ${operation} ${resource}`;
+    diagnosis.fault("kafka.rights", `This user may not ${operation} the ${what}`, mend);
+  }
+  if (denials.length === 0) {
+    diagnosis.ok("kafka.rights", "May read and write both topics, and join the group");
+  }
+}
