@@ -1,9 +1,11 @@
 import { unreachable } from "../core/errors.ts";
+import type { EmailChangeNoticeDeps } from "./email-change-notice.ts";
+import { noticeEmailChange } from "./email-change-notice.ts";
 import type { TryCodeDeps, TryCodeOutcome } from "./try-code.ts";
 import { tryCode } from "./try-code.ts";
 import type { User, UserStore } from "./users/user-store.ts";
 
-export interface ChangeEmailDeps extends TryCodeDeps {
+export interface ChangeEmailDeps extends TryCodeDeps, EmailChangeNoticeDeps {
   readonly users: UserStore;
   /** Whoever keeps something under an address carries it over here; none may throw. */
   readonly onEmailChanged: readonly ((change: {
@@ -43,9 +45,13 @@ export async function changeEmail(
   if (taken) return { kind: "taken" };
   const outcome = await deps.users.setEmail({ id: user.id, email: entered.email });
   switch (outcome.kind) {
-    case "changed":
-      for (const carry of deps.onEmailChanged) await carry({ from: user.email, to: entered.email });
-      return { ...outcome, messageId: tried.messageId };
+    case "changed": {
+      const { messageId } = tried;
+      const change = { from: user.email, to: entered.email };
+      noticeEmailChange(deps, { ...change, messageId });
+      for (const carry of deps.onEmailChanged) await carry(change);
+      return { ...outcome, messageId };
+    }
     case "taken":
     case "gone":
       return outcome;

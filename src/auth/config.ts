@@ -50,7 +50,7 @@ export const authFields = {
   secretPrevious: secretField({
     name: "AUTH_SECRET_PREVIOUS",
     charsMin: 32,
-    doc: "The AUTH_SECRET of before a change, for as long as codes made with it live (AUTH_CODE_LIFETIME).",
+    doc: "The AUTH_SECRET of before a change, for as long as codes made with it live (AUTH_CODE_LIFETIME). docs/security.md says how to change it.",
   }),
   codeLifetimeMs: durationField({
     name: "AUTH_CODE_LIFETIME",
@@ -165,6 +165,16 @@ export const authFields = {
     name: "AUTH_WELCOME_MAIL",
     fallback: "true",
     doc: "Whether somebody who signs in for the first time is sent a welcome mail.",
+  }),
+  signInNotice: flagField({
+    name: "AUTH_SIGN_IN_NOTICE",
+    fallback: "true",
+    doc: "Whether somebody is told by mail of a sign-in on a device that none of the other sessions is on.",
+  }),
+  emailChangeNotice: flagField({
+    name: "AUTH_EMAIL_CHANGE_NOTICE",
+    fallback: "true",
+    doc: "Whether the old address is told by mail when a user takes another one.",
   }),
 } as const;
 

@@ -1,11 +1,13 @@
 import type { SessionStore } from "./sessions/session-store.ts";
+import type { SignInNoticeDeps } from "./sign-in-notice.ts";
+import { noticeSignIn } from "./sign-in-notice.ts";
 import type { TryCodeDeps, TryCodeOutcome } from "./try-code.ts";
 import { tryCode } from "./try-code.ts";
 import type { User, UserStore } from "./users/user-store.ts";
 import type { WelcomeDeps } from "./welcome.ts";
 import { welcome } from "./welcome.ts";
 
-export interface VerifyCodeDeps extends TryCodeDeps, WelcomeDeps {
+export interface VerifyCodeDeps extends TryCodeDeps, WelcomeDeps, SignInNoticeDeps {
   readonly sessions: SessionStore;
   readonly users: UserStore;
 }
@@ -54,9 +56,11 @@ export async function verifyCode(
   if (tried.kind !== "verified") return tried;
   if (taken) return { kind: "username_taken" };
   const { user, created } = await users.signIn({ email, username });
-  const { token } = await sessions.create({ userId: user.id, device });
+  const { token, session } = await sessions.create({ userId: user.id, device });
+  const { messageId } = tried;
   if (created) welcome(deps, user);
-  return { kind: "signed_in", token, user, created, messageId: tried.messageId };
+  else noticeSignIn(deps, { user, session, messageId });
+  return { kind: "signed_in", token, user, created, messageId };
 }
 
 async function isTaken(

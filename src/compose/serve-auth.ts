@@ -57,6 +57,8 @@ export async function startServeAuth(
     log,
     secureCookies: config.app.environment === "production",
     welcomes: config.auth.welcomeMail,
+    signInNotices: config.auth.signInNotice,
+    emailChangeNotices: config.auth.emailChangeNotice,
     onUserDeleted: [forgetRecipient(recipients)],
     onEmailChanged: [carryWishes(recipients, log)],
     furtherOperations: preferenceOperations,

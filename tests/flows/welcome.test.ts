@@ -54,6 +54,8 @@ describe.each(signInEngines())("the welcome mail on %s", (_, open) => {
     const { code } = world.publisher;
     world.publisher.unavailable = true;
     expect((await world.post("/auth/verify-code", { email, code })).status).toBe(200);
-    await eventually("it is logged", () => world.lines.some((line) => line.includes("No welcome")));
+    await eventually("it is logged", () =>
+      world.lines.some((line) => line.includes("A notice was not sent")),
+    );
   });
 });

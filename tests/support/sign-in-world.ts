@@ -40,11 +40,14 @@ export type WorldSettings = Partial<
   Pick<
     AuthAppDeps,
     | "codes"
+    | "sessions"
     | "keys"
     | "limitPolicy"
     | "boundary"
     | "secureCookies"
     | "welcomes"
+    | "signInNotices"
+    | "emailChangeNotices"
     | "onUserDeleted"
     | "onEmailChanged"
     | "furtherOperations"
@@ -141,6 +144,8 @@ function createWorld(
     appName: "instant",
     secureCookies: false,
     welcomes: true,
+    signInNotices: true,
+    emailChangeNotices: true,
     onUserDeleted: [],
     onEmailChanged: [],
     ...settings,

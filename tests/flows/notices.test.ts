@@ -1,0 +1,170 @@
+import { describe, expect, test } from "bun:test";
+import { coreErrors } from "../../src/core/error-codes.ts";
+import { InstantError } from "../../src/core/errors.ts";
+import { decodeEmailEvent, encodeEmailEvent } from "../../src/email/event.ts";
+import { eventually } from "../support/eventually.ts";
+import { signInEngines } from "../support/sign-in-engines.ts";
+import type { SignInWorld } from "../support/sign-in-world.ts";
+
+const minute = 60_000;
+const email = "test@example.com";
+const newEmail = "new@example.org";
+const firefox = "Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+const noticesOf = ({ publisher }: SignInWorld, type: string) =>
+  publisher.events.filter(({ eventType }) => eventType === type);
+const codesOf = (world: SignInWorld) => noticesOf(world, "verification_code");
+
+/** Signs in from a device, and waits until a welcome or notice that belongs to it could be there. */
+async function signInFrom(world: SignInWorld, device: string): Promise<string> {
+  const { token } = await world.signIn(email, { headers: { "User-Agent": device } });
+  await world.clock.advance(minute);
+  return token;
+}
+
+async function changeEmail(world: SignInWorld, token: string): Promise<Response> {
+  await world.request("/users/me/email", { method: "POST", token, body: { email: newEmail } });
+  const body = { email: newEmail, code: world.publisher.code };
+  return world.request("/users/me/email/verify", { method: "POST", token, body });
+}
+
+describe.each(signInEngines())("the notice of a sign-in on %s", (_, open) => {
+  test("goes out for a new device, once, with the device and the time", async () => {
+    await using world = await open();
+    await signInFrom(world, "curl/8");
+    await signInFrom(world, firefox);
+    const notice = await eventually(
+      "a notice is sent",
+      () => noticesOf(world, "sign_in_notice")[0],
+    );
+    expect(notice).toEqual({
+      messageId: `sign-in-notice-${codesOf(world)[1]?.messageId}`,
+      eventType: "sign_in_notice",
+      timestamp: Date.UTC(2026, 0, 1, 0, 1),
+      recipient: email,
+      data: { signed_in_at: "2026-01-01T00:01:00.000Z", device: "Firefox on Windows" },
+      expiresAt: undefined,
+    });
+    await signInFrom(world, firefox);
+    await signInFrom(world, "curl/9");
+    await signInFrom(world, "wget/1");
+    await eventually("a second is sent", () => noticesOf(world, "sign_in_notice").length === 2);
+    expect(noticesOf(world, "sign_in_notice")[1]?.data).toMatchObject({ device: "wget" });
+  });
+
+  test("does not go out with the first sign-in", async () => {
+    await using world = await open();
+    await signInFrom(world, firefox);
+    await eventually("the welcome is sent", () => noticesOf(world, "welcome").length === 1);
+    expect(noticesOf(world, "sign_in_notice")).toEqual([]);
+  });
+
+  test("goes out for a device whose session was ended", async () => {
+    await using world = await open();
+    const token = await signInFrom(world, firefox);
+    await world.request("/auth/logout", { method: "POST", token });
+    await signInFrom(world, firefox);
+    await eventually("a notice is sent", () => noticesOf(world, "sign_in_notice").length === 1);
+  });
+
+  test("leaves out a device that has no name", async () => {
+    await using world = await open();
+    await signInFrom(world, firefox);
+    await signInFrom(world, "");
+    const notice = await eventually(
+      "a notice is sent",
+      () => noticesOf(world, "sign_in_notice")[0],
+    );
+    expect(notice.data).toEqual({ signed_in_at: "2026-01-01T00:01:00.000Z" });
+  });
+
+  test("is left out when it is off", async () => {
+    await using world = await open({ signInNotices: false });
+    await signInFrom(world, firefox);
+    await signInFrom(world, "curl/8");
+    expect(noticesOf(world, "sign_in_notice")).toEqual([]);
+  });
+
+  test("that cannot be made or sent keeps nobody from signing in, and is logged", async () => {
+    await using world = await open();
+    await signInFrom(world, firefox);
+    const logged = () => world.lines.filter((line) => line.includes("A notice was not sent"));
+    const list = () => Promise.reject(new InstantError(coreErrors.redisUnavailable));
+    const away = world.restart({ sessions: { ...world.stores.sessions, list } });
+    await away.signIn(email, { headers: { "User-Agent": "curl/8" } });
+    await eventually("it is logged", () => away.lines.some((line) => /notice was not/.test(line)));
+    await world.clock.advance(minute);
+    await world.post("/auth/request-code", { email });
+    const body = { email, code: world.publisher.code };
+    world.publisher.unavailable = true;
+    const entered = await world.post("/auth/verify-code", body, { "User-Agent": "wget/1" });
+    expect(entered.status).toBe(200);
+    await eventually("it is logged", () => logged().length === 1);
+  });
+});
+
+describe.each(signInEngines())("the notice of a changed address on %s", (_, open) => {
+  test("goes to the old one, and masks the new one", async () => {
+    await using world = await open();
+    const token = await signInFrom(world, firefox);
+    expect((await changeEmail(world, token)).status).toBe(200);
+    expect(noticesOf(world, "email_change")).toEqual([
+      {
+        messageId: `email-change-${codesOf(world)[1]?.messageId}`,
+        eventType: "email_change",
+        timestamp: Date.UTC(2026, 0, 1, 0, 1),
+        recipient: email,
+        data: { new_email: "n***@example.org", changed_at: "2026-01-01T00:01:00.000Z" },
+        expiresAt: undefined,
+      },
+    ]);
+  });
+
+  test("does not go out for a change that was refused", async () => {
+    await using world = await open();
+    await world.stores.users.signIn({ email: newEmail, username: undefined });
+    const token = await signInFrom(world, firefox);
+    expect((await changeEmail(world, token)).status).toBe(409);
+    expect(noticesOf(world, "email_change")).toEqual([]);
+  });
+
+  test("is left out when it is off", async () => {
+    await using world = await open({ emailChangeNotices: false });
+    expect((await changeEmail(world, await signInFrom(world, firefox))).status).toBe(200);
+    expect(noticesOf(world, "email_change")).toEqual([]);
+  });
+
+  test("that nobody takes does not keep the address from being changed, and is logged", async () => {
+    await using world = await open();
+    const token = await signInFrom(world, firefox);
+    await world.request("/users/me/email", { method: "POST", token, body: { email: newEmail } });
+    const body = { email: newEmail, code: world.publisher.code };
+    world.publisher.unavailable = true;
+    const answer = await world.request("/users/me/email/verify", { method: "POST", token, body });
+    expect(answer.status).toBe(200);
+    const told = (line: string) => line.includes("A notice was not sent");
+    await eventually("it is logged", () => world.lines.some(told));
+  });
+});
+
+test("both notices are events that serve-email takes, however long the addresses", async () => {
+  for (const [, open] of signInEngines().slice(0, 1)) {
+    await using world = await open();
+    const from = `${"ü".repeat(32)}@example.com`;
+    await world.signIn(from, { headers: { "User-Agent": "curl/8" } });
+    await world.clock.advance(minute);
+    const agent = { "User-Agent": "a".repeat(500) };
+    const { token } = await world.signIn(from, { headers: agent });
+    const email = `${"x".repeat(64)}@${"y".repeat(60)}.example.com`;
+    await world.request("/users/me/email", { method: "POST", token, body: { email } });
+    const body = { email, code: world.publisher.code };
+    await world.request("/users/me/email/verify", { method: "POST", token, body });
+    const isNotice = ({ eventType }: { eventType: string }) => /notice|change/.test(eventType);
+    const notices = await eventually("both are sent", () => {
+      const found = world.publisher.events.filter(isNotice);
+      return found.length === 2 ? found : undefined;
+    });
+    const kinds = notices.map((event) => decodeEmailEvent(encodeEmailEvent(event)).kind);
+    expect(kinds).toEqual(["event", "event"]);
+  }
+});
