@@ -172,6 +172,29 @@ program
   );
 
 program
+  .command("doctor")
+  .description("check every setting and everything it leads to; say what is wrong and the mend")
+  .argument("[service]", "serve-auth or serve-email; without it both")
+  .option("--json", "print the report as JSON")
+  .addHelpText(
+    "after",
+    `
+Changes nothing, sends no mail. Exit code 0: all runs; 1: something is at fault (✗);
+2: a service would refuse the configuration.
+
+Examples:
+  instant doctor
+  instant --env-file .env doctor serve-email
+  instant doctor --json | jq '.groups[].findings[] | select(.level == "fault")'`,
+  )
+  .action((service, options) =>
+    run(async (environment) => {
+      const { doctor } = await import("./commands/doctor.ts");
+      return doctor(environment, service, options);
+    }),
+  );
+
+program
   .command("healthcheck")
   .description("exit 0 when a service answers that it is healthy, else 1 (for containers)")
   .argument("[url]", "what to ask; without it the /health of serve-email, then of serve-auth")

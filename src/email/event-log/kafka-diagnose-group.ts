@@ -4,7 +4,7 @@ import { formatGoDuration } from "../../core/go-duration.ts";
 import type { KafkaClient } from "../../core/kafka/client.ts";
 import type { GroupView } from "../../core/kafka/cluster-view.ts";
 import type { TopicAdmin } from "../../core/kafka/topic-admin.ts";
-import type { KafkaDiagnosisOptions } from "./kafka-diagnose.ts";
+import type { KafkaDiagnosisOptions } from "./kafka-diagnosis-options.ts";
 import { readKafkaLag } from "./kafka-lag.ts";
 
 const lagMsWarn = 60_000;

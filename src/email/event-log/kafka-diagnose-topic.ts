@@ -3,7 +3,7 @@ import { formatGoDuration } from "../../core/go-duration.ts";
 import type { TopicView } from "../../core/kafka/cluster-view.ts";
 import type { KafkaTopicSettings, TopicAdmin } from "../../core/kafka/topic-admin.ts";
 import type { TopicSpec } from "./event-log.ts";
-import type { KafkaDiagnosisOptions } from "./kafka-diagnose.ts";
+import type { KafkaDiagnosisOptions } from "./kafka-diagnosis-options.ts";
 
 /** Kafka takes the framing of a record from the same number. */
 const framingBytes = 2048;

@@ -1,35 +1,13 @@
-import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { Diagnosis } from "../../core/diagnosis.ts";
 import { AdminSession } from "../../core/kafka/admin-session.ts";
 import { createKafkaClient } from "../../core/kafka/client.ts";
 import type { GroupView, TopicView } from "../../core/kafka/cluster-view.ts";
-import type { KafkaConnection } from "../../core/kafka/connection.ts";
 import { diagnoseBrokers } from "../../core/kafka/diagnose.ts";
 import { TopicAdmin } from "../../core/kafka/topic-admin.ts";
-import type { Log } from "../../core/log.ts";
-import type { TopicSpec } from "./event-log.ts";
 import { diagnoseGroup } from "./kafka-diagnose-group.ts";
 import { diagnoseTopic } from "./kafka-diagnose-topic.ts";
-
-export interface KafkaDiagnosisOptions {
-  readonly connection: KafkaConnection;
-  readonly log: Log;
-  readonly events: TopicSpec;
-  readonly deadLetters: TopicSpec;
-  readonly group: string;
-  /** The shortest that an event may stay on the log: what it is for is over after that. */
-  readonly retentionMsMin: number;
-  /** The longest that mails wait for a server that is down. */
-  readonly outageMs: number;
-  /** An event that is read later than this after it was written is of no use. */
-  readonly eventMsMax: number;
-  /** The largest event there may be. */
-  readonly eventBytesMax: number;
-  /** Whether one lost disk must lose no mail. */
-  readonly production: boolean;
-  readonly clock?: Clock;
-}
+import type { KafkaDiagnosisOptions } from "./kafka-diagnosis-options.ts";
 
 /** The brokers, the two topics, the group, and what this user may do with them. Changes nothing. */
 export async function diagnoseKafkaEventLog(

@@ -1,0 +1,94 @@
+import type { Role } from "../compose/config.ts";
+import { composeChecks } from "../compose/doctor.ts";
+import { exampleOf, knownVariables, secretTexts, tryConfig } from "../compose/try-config.ts";
+import type { ConfigProblem, Environment } from "../core/config/parse.ts";
+import type { Diagnosis } from "../core/diagnosis.ts";
+import { coreErrors } from "../core/error-codes.ts";
+import { InstantError } from "../core/errors.ts";
+import { diagnoseNames } from "../doctor/mistyped.ts";
+import { redactSecrets } from "../doctor/redact.ts";
+import type { Report } from "../doctor/report.ts";
+import { countFindings, renderJson, renderReport } from "../doctor/report.ts";
+import type { Check } from "../doctor/run-checks.ts";
+import { runChecks } from "../doctor/run-checks.ts";
+import { exitUsage } from "./run-command.ts";
+
+const services = ["serve-auth", "serve-email"] as const;
+const deadlineMs = 9_000;
+const columnsDefault = 80;
+const columnsMax = 100;
+
+export interface DoctorOptions {
+  readonly json?: boolean;
+}
+
+/**
+ * Checks the settings and everything they lead to, at the same time, within 10 s; changes nothing.
+ * Exit 2: a service would refuse the configuration; 1: something else is at fault; 0: all runs.
+ */
+export async function doctor(
+  environment: Environment,
+  service: string | undefined,
+  options: DoctorOptions,
+): Promise<number> {
+  const roles = parseRoles(service);
+  const startedAt = performance.now();
+  const { config, problems } = tryConfig(environment, roles);
+  const checks = [
+    configurationCheck(environment, problems),
+    ...(config === undefined ? [] : composeChecks(config, roles)),
+  ];
+  const found = await runChecks(checks, { deadlineMs });
+  const groups = config === undefined ? found : redactSecrets(found, secretTexts(config));
+  const report: Report = { groups, durationMs: performance.now() - startedAt };
+  process.stdout.write(options.json ? renderJson(report) : renderReport(report, style()));
+  if (problems.length > 0) return exitUsage;
+  return countFindings(report).fault > 0 ? 1 : 0;
+}
+
+function parseRoles(service: string | undefined): readonly Role[] {
+  if (service === undefined) return services;
+  const role = services.find((known) => known === service);
+  if (role !== undefined) return [role];
+  throw new InstantError(coreErrors.usageInvalid, {
+    detail: `there is no service ${service}; it is ${services.join(" or ")}, and both when left out`,
+  });
+}
+
+function configurationCheck(environment: Environment, problems: readonly ConfigProblem[]): Check {
+  return {
+    group: "Configuration",
+    run: (diagnosis) => {
+      const known = knownVariables();
+      diagnoseProblems(problems, diagnosis);
+      diagnoseNames(diagnosis, environment, known);
+      if (problems.length > 0) return;
+      const set = known.filter((name) => environment[name]).length;
+      const text = set === 0 ? "Nothing is set; the defaults fit together" : countSet(set);
+      diagnosis.ok("config.valid", text);
+    },
+  };
+}
+
+function countSet(set: number): string {
+  return set === 1 ? "1 variable is set, and it fits" : `${set} variables are set, and they fit`;
+}
+
+/** A problem is often "must be …; for example NAME=value": its second half is the mend. */
+function diagnoseProblems(problems: readonly ConfigProblem[], diagnosis: Diagnosis): void {
+  for (const { name, problem } of problems) {
+    const [what = "", rest] = problem.split(/; (.*)/s);
+    const usual = problem.startsWith("must be set")
+      ? `Set it, for example ${exampleOf(name)}`
+      : `See ${name} in docs/configuration.md`;
+    const mend = rest === undefined ? usual : rest.charAt(0).toUpperCase() + rest.slice(1);
+    diagnosis.fault("config.invalid", `${name} ${what}`, mend);
+  }
+}
+
+/** Colour is for people at a terminal who did not refuse it (https://no-color.org). */
+function style(): { readonly colour: boolean; readonly columns: number } {
+  const { isTTY, columns } = process.stdout;
+  const colour = isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+  return { colour, columns: Math.min(columns || columnsDefault, columnsMax) };
+}

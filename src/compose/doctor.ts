@@ -1,0 +1,185 @@
+import { join } from "node:path";
+import { kafkaConnection } from "../core/kafka/config.ts";
+import { silentLog } from "../core/log.ts";
+import { resolvePostgres } from "../core/postgres/config.ts";
+import { diagnosePostgres } from "../core/postgres/diagnose.ts";
+import type { PostgresOptions } from "../core/postgres/pool.ts";
+import { addressOf } from "../core/postgres/pool.ts";
+import type { RedisConnection } from "../core/redis/config.ts";
+import { resolveRedis } from "../core/redis/config.ts";
+import { diagnoseRedis } from "../core/redis/diagnose.ts";
+import type { SmtpSubmission } from "../core/smtp/config.ts";
+import { resolveSmtp } from "../core/smtp/config.ts";
+import { diagnoseSmtp } from "../core/smtp/diagnose.ts";
+import { diagnoseSqlite } from "../core/sqlite/diagnose.ts";
+import { diagnoseDataDirectory } from "../doctor/data-directory.ts";
+import type { Check } from "../doctor/run-checks.ts";
+import { diagnoseSecrets } from "../doctor/secret-strength.ts";
+import { diagnoseSenderDomain } from "../doctor/sender-domain.ts";
+import { diagnoseServicePort } from "../doctor/service-port.ts";
+import { diagnoseSetup } from "../doctor/setup.ts";
+import { eventBytesMax } from "../email/event.ts";
+import { diagnoseKafkaEventLog } from "../email/event-log/kafka-diagnose.ts";
+import { topicSpecs } from "../email/topics.ts";
+import type { Config, Role } from "./config.ts";
+import { schemaRooms } from "./schema-rooms.ts";
+
+/** Every check of what the services would run on, in the order in which a person reads them. */
+export function composeChecks(config: Config, roles: readonly Role[]): readonly Check[] {
+  const { app, email, auth } = config;
+  const production = app.environment === "production";
+  const publishes = app.enableKafka || roles.includes("serve-email");
+  const kafka = publishes ? kafkaConnection(config.kafka) : undefined;
+  const redis = resolveRedis(config.redis, []);
+  const postgres = resolvePostgres(config.postgres);
+  const submission = app.emailMode === "smtp" ? resolveSmtp(config.smtp, []) : undefined;
+  const setup = {
+    production,
+    kafka: kafka !== undefined,
+    redis: redis !== undefined,
+    postgres: postgres !== undefined,
+    sendsMails: submission !== undefined,
+    hasSmtpServer: config.smtp.host !== undefined,
+    hasPublicUrl: config.http.publicUrl !== undefined,
+  };
+  return [
+    { group: "Configuration", run: (diagnosis) => diagnoseSetup(setup, diagnosis) },
+    secretsCheck(config, roles),
+    {
+      group: "Data directory",
+      about: app.dataDirectory,
+      run: (diagnosis) => diagnoseDataDirectory(diagnosis, { path: app.dataDirectory }),
+    },
+    embeddedCheck(config, {
+      events: publishes && kafka === undefined,
+      state: redis === undefined,
+      users: postgres === undefined,
+      inbox: submission === undefined,
+    }),
+    ...(publishes ? [] : [directCheck]),
+    ...(kafka === undefined ? [] : [kafkaCheck(config, kafka)]),
+    ...(redis === undefined ? [] : [redisCheck(redis)]),
+    ...(postgres === undefined ? [] : [postgresCheck(postgres)]),
+    ...(submission === undefined ? [] : mailChecks(submission)),
+    ...[
+      { name: "serve-auth", port: auth.port, variable: "AUTH_SERVICE_PORT" } as const,
+      { name: "serve-email", port: email.servicePort, variable: "EMAIL_SERVICE_PORT" } as const,
+    ]
+      .filter(({ name }) => roles.includes(name))
+      .map((service): Check => {
+        return { group: "Services", run: (diagnosis) => diagnoseServicePort(service, diagnosis) };
+      }),
+  ];
+}
+
+function secretsCheck({ app, auth, email }: Config, roles: readonly Role[]): Check {
+  const secrets = {
+    AUTH_SECRET: auth.secret,
+    AUTH_SECRET_PREVIOUS: auth.secretPrevious,
+    EMAIL_SECRET: email.secret,
+    EMAIL_SECRET_PREVIOUS: email.secretPrevious,
+  };
+  return {
+    group: "Secrets",
+    run: (diagnosis) => {
+      diagnoseSecrets(diagnosis, secrets);
+      const made = [
+        ...(auth.secret === undefined && roles.includes("serve-auth") ? ["AUTH_SECRET"] : []),
+        ...(email.secret === undefined ? ["EMAIL_SECRET"] : []),
+      ];
+      if (made.length === 0 || app.environment === "production") return; // it must be set then
+      const text = `${made.join(" and ")} not set: made by chance, and kept in DATA_DIR`;
+      diagnosis.ok("secrets.made", text);
+    },
+  };
+}
+
+function kafkaCheck(
+  config: Config,
+  connection: NonNullable<ReturnType<typeof kafkaConnection>>,
+): Check {
+  const { topics, app, auth, email } = config;
+  const [events, deadLetters] = topicSpecs(topics);
+  return {
+    group: "Kafka",
+    about: connection.brokers.join(", "),
+    run: (diagnosis) =>
+      diagnoseKafkaEventLog(
+        {
+          connection,
+          log: silentLog,
+          events,
+          deadLetters,
+          group: topics.group,
+          retentionMsMin: auth.codeLifetimeMs,
+          outageMs: email.outageHoldMs,
+          eventMsMax: auth.codeLifetimeMs,
+          eventBytesMax,
+          production: app.environment === "production",
+        },
+        diagnosis,
+      ),
+  };
+}
+
+function redisCheck(connection: RedisConnection): Check {
+  const about = `${connection.host}:${connection.port}/${connection.db}`;
+  return { group: "Redis", about, run: (diagnosis) => diagnoseRedis(connection, diagnosis) };
+}
+
+function postgresCheck(options: PostgresOptions): Check {
+  return {
+    group: "Postgres",
+    about: addressOf(options),
+    run: (diagnosis) => diagnosePostgres(options, schemaRooms, diagnosis),
+  };
+}
+
+function mailChecks(submission: SmtpSubmission): readonly Check[] {
+  const { host, port, from, envelopeFrom, dkim } = submission;
+  const domainOf = (address: string) => address.slice(address.lastIndexOf("@") + 1);
+  const sender = { domain: domainOf(from), envelopeDomain: domainOf(envelopeFrom), dkim };
+  return [
+    {
+      group: "SMTP",
+      about: `${host}:${port}`,
+      run: (diagnosis) => diagnoseSmtp(submission, diagnosis),
+    },
+    {
+      group: "Sender domain",
+      about: sender.domain,
+      run: (diagnosis) => diagnoseSenderDomain(sender, diagnosis),
+    },
+  ];
+}
+
+const directCheck: Check = {
+  group: "Kafka",
+  run: (diagnosis) => {
+    diagnosis.ok("kafka.off", "ENABLE_KAFKA=false: serve-auth delivers every mail itself");
+  },
+};
+
+const embeddedWords = {
+  events: "the event log",
+  state: "the ledger, codes and sessions",
+  users: "users and preferences",
+  inbox: "mails, which are kept and not sent (EMAIL_MODE=log)",
+} as const;
+type EmbeddedFile = keyof typeof embeddedWords;
+
+/** The engines that are files of this machine, because no address is set for a real one. */
+function embeddedCheck({ app }: Config, embedded: Readonly<Record<EmbeddedFile, boolean>>): Check {
+  const names = (Object.keys(embeddedWords) as EmbeddedFile[]).filter((name) => embedded[name]);
+  return {
+    group: "Data directory",
+    run: (diagnosis) => {
+      if (names.length === 0) return;
+      const words = names.map((name) => embeddedWords[name]).join("; ");
+      diagnosis.ok("embedded", `Files of this machine: ${words}`);
+      for (const name of names) {
+        diagnoseSqlite(join(app.dataDirectory, `${name}.sqlite`), diagnosis);
+      }
+    },
+  };
+}
