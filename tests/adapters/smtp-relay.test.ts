@@ -179,7 +179,7 @@ function testFailures(): void {
     },
     "a sender that is not this login's": {
       options: () => ({ envelopeFrom: "eve@example.com" }),
-      outcome: { kind: "refused", code: 553, enhancedCode: "5.7.1" },
+      outcome: { kind: "server_down", cause: "mail_from" },
       says: "not owned by user",
     },
     "a recipient that is not known": {

@@ -10,6 +10,12 @@ const rows: readonly (readonly [stage: SinkStage, reply: string, outcome: Partia
   [
     ["mail", "550 5.7.1 no", { kind: "server_down", cause: "mail_from" }],
     ["mail", "451 4.7.1 later", { kind: "server_down", cause: "mail_from" }],
+    ["rcpt", "550 5.1.8 unknown domain", { kind: "server_down", cause: "mail_from" }],
+    [
+      "rcpt",
+      "553 5.7.1 <a@b.c>: Sender address rejected: not owned by user x",
+      { kind: "server_down", cause: "mail_from" },
+    ],
     ["mail", "530 5.7.0 Authentication required", { kind: "server_down", cause: "login" }],
     ["mail", "452 4.3.1 disk full", { kind: "server_down", cause: "system" }],
     ["mail", "421 4.7.0 too many", { kind: "server_down", cause: "closing" }],

@@ -89,7 +89,7 @@ export function recipientsSuite(engines: DeliveryRigOptions): void {
 
     test.each([
       ["rcpt", "550 no such user"],
-      ["rcpt", "550 5.1.8 bad sender system"],
+      ["rcpt", "550 5.7.1 not by our policy"],
       ["dot", "550 5.1.1 after the content"],
     ] as const)("at %s with %s is not suppressed", async (at, text) => {
       await using rig = await open();

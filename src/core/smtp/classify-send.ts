@@ -20,7 +20,8 @@ export function classifySendFailure(
   const reply = answerOf(failure);
   if (reply === undefined) return withoutAnswer(phase, options, failure.description);
   const { code, enhancedCode, text } = reply;
-  const cause = serverCauseOf(reply) ?? (failure.command === "MAIL FROM" ? "mail_from" : undefined);
+  const isSenders = failure.command === "MAIL FROM" || blamesSender(reply);
+  const cause = serverCauseOf(reply) ?? (isSenders ? "mail_from" : undefined);
   if (cause !== undefined) return serverDown(cause, options, text);
   const stage = failure.command === "RCPT TO" ? "recipient" : "content";
   const answer = { host: options.host, code, enhancedCode, reply: text, stage } as const;
@@ -30,6 +31,15 @@ export function classifySendFailure(
   // 503 while the content is not over says that the session is out of step, nothing of the message.
   const refuses = code >= 500 && (code !== 503 || phase === "ended");
   return refuses ? { kind: "refused", ...answer } : withoutAnswer(phase, options, text);
+}
+
+/**
+ * A reply to RCPT or to the content that is about the sender: every mail would get it. The codes are
+ * of RFC 3463 (X.1.7, X.1.8); Postfix puts its restrictions of senders off until RCPT
+ * (smtpd_delay_reject) and says X.7.1 with these words.
+ */
+function blamesSender({ enhancedCode = "", text }: SmtpReply): boolean {
+  return /^[45]\.1\.[78]$/.test(enhancedCode) || /\bsender address rejected\b/i.test(text);
 }
 
 /** The end of a message that got no definite answer. */

@@ -35,7 +35,7 @@ const sentences: Readonly<
   greeting: (server, detail) =>
     `${server} refused the session (${detail}): check that it is a mail server that this machine may use`,
   mail_from: (server, detail) =>
-    `${server} refused the sender (${detail}): check SMTP_FROM, and whether this login may send as it`,
+    `${server} refused the sender (${detail}): check SMTP_FROM and SMTP_ENVELOPE_FROM, and whether this login may send as them`,
   closing: (server, detail) =>
     `${server} is closing its connections (${detail}): it is stopping, or limits us`,
   system: (server, detail) =>

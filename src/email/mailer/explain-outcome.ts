@@ -33,7 +33,7 @@ function mendOf({ enhancedCode = "", reply, ...refused }: SmtpReply & { stage: s
   if (/\brelay/i.test(reply)) {
     return "it does not send to other domains for us; check SMTP_USER and SMTP_PASSWORD, or that this machine may send by it";
   }
-  if (/^5\.1\.[78]$/.test(enhancedCode) || /\bsender\b/i.test(reply)) {
+  if (/\bsender\b/i.test(reply)) {
     return "check SMTP_FROM and SMTP_ENVELOPE_FROM, and whether this login may send as them";
   }
   if (enhancedCode.startsWith("5.7.")) {
