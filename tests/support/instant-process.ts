@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { eventually } from "./eventually.ts";
+import { expectNoSecretsIn } from "./log-secrets.ts";
 
 export interface InstantOptions {
   /** The built program (TEST_INSTANT), or a script that ends as one. */
@@ -12,7 +13,10 @@ export interface InstantOptions {
 
 const stopMsMax = 5_000;
 
-/** The built program as a process; stopped, at last killed, when the scope ends. */
+/**
+ * The built program as a process; stopped, at last killed, when the scope ends. Whatever it was
+ * started for: a code, token or whole address in what it wrote fails the test then.
+ */
 export class InstantProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | null>;
@@ -78,10 +82,12 @@ export class InstantProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    // Asked first: scripts/start --real has processes of its own to end.
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), stopMsMax);
-    await this.stop();
-    clearTimeout(timer);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      // Asked first: scripts/start --real has processes of its own to end.
+      const timer = setTimeout(() => this.#child.kill("SIGKILL"), stopMsMax);
+      await this.stop();
+      clearTimeout(timer);
+    }
+    expectNoSecretsIn(this.#output);
   }
 }

@@ -48,11 +48,19 @@ export function hasOwnKafka(): boolean {
   return false;
 }
 
+/** A port that was just found free may be found free again: they must differ. */
+async function chooseThreePorts(): Promise<readonly [number, number, number]> {
+  for (;;) {
+    const ports = [await choosePort(0), await choosePort(0), await choosePort(0)] as const;
+    if (new Set(ports).size === ports.length) return ports;
+  }
+}
+
 export async function openOwnKafka(options: OwnKafkaOptions = {}): Promise<OwnKafka> {
   const classPath = ["-cp", join(process.env["TEST_KAFKA_LIBS"] ?? "", "*")];
   const command = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", ...classPath];
   const directory = temporaryDirectory();
-  const ports = [await choosePort(0), await choosePort(0), await choosePort(0)] as const;
+  const ports = await chooseThreePorts();
   const [port] = ports;
   const settings = join(directory.path, "server.properties");
   writeFileSync(settings, properties(directory.path, ports, options));
