@@ -22,16 +22,25 @@ export interface DoctorOptions {
   readonly json?: boolean;
 }
 
-/**
- * Checks the settings and everything they lead to, at the same time, within 10 s; changes nothing.
- * Exit 2: a service would refuse the configuration; 1: something else is at fault; 0: all runs.
- */
+/** Prints what `examine` found. */
 export async function doctor(
   environment: Environment,
   service: string | undefined,
   options: DoctorOptions,
 ): Promise<number> {
-  const roles = parseRoles(service);
+  const { report, exitCode } = await examine(environment, parseRoles(service));
+  process.stdout.write(options.json ? renderJson(report) : renderReport(report, style()));
+  return exitCode;
+}
+
+/**
+ * Checks the settings and everything they lead to, at the same time, within 10 s; changes nothing.
+ * Exit 2: a service would refuse the configuration; 1: something else is at fault; 0: all runs.
+ */
+export async function examine(
+  environment: Environment,
+  roles: readonly Role[] = services,
+): Promise<{ readonly report: Report; readonly exitCode: number }> {
   const startedAt = performance.now();
   const { config, problems } = tryConfig(environment, roles);
   const checks = [
@@ -41,9 +50,8 @@ export async function doctor(
   const found = await runChecks(checks, { deadlineMs });
   const groups = config === undefined ? found : redactSecrets(found, secretTexts(config));
   const report: Report = { groups, durationMs: performance.now() - startedAt };
-  process.stdout.write(options.json ? renderJson(report) : renderReport(report, style()));
-  if (problems.length > 0) return exitUsage;
-  return countFindings(report).fault > 0 ? 1 : 0;
+  const faulty = countFindings(report).fault > 0;
+  return { report, exitCode: problems.length > 0 ? exitUsage : faulty ? 1 : 0 };
 }
 
 function parseRoles(service: string | undefined): readonly Role[] {

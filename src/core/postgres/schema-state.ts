@@ -8,6 +8,8 @@ interface Place {
   readonly may_create_tables: boolean | null;
   readonly may_create_schemas: boolean;
   readonly versions_table: boolean;
+  readonly may_read_versions: boolean | null;
+  readonly owner: string | null;
 }
 
 /** Whether each room's tables are those this program knows, or can be made when it starts. */
@@ -20,9 +22,18 @@ export async function diagnoseSchema(
     SELECT current_schema() AS schema,
       has_schema_privilege(current_schema(), 'CREATE') AS may_create_tables,
       has_database_privilege(current_database(), 'CREATE') AS may_create_schemas,
-      to_regclass('instant_schema_versions') IS NOT NULL AS versions_table`;
+      versions IS NOT NULL AS versions_table,
+      has_table_privilege(versions, 'SELECT') AS may_read_versions,
+      (SELECT relowner::regrole::text FROM pg_class WHERE oid = versions) AS owner
+    FROM to_regclass('instant_schema_versions') AS versions`;
   const place = places[0];
   if (place === undefined) return;
+  if (place.may_read_versions === false) {
+    const text = `Its tables belong to ${place.owner}, and this role may not read them`;
+    const mend = `Log in as ${place.owner}, or make this role a member: GRANT ${place.owner} TO <this role>`;
+    diagnosis.fault("postgres.schema", text, mend);
+    return;
+  }
   const versions = place.versions_table
     ? await sql<{ room: string; version: number }[]>`
         SELECT room, version FROM instant_schema_versions`

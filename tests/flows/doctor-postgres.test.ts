@@ -1,0 +1,104 @@
+import { describe, expect, test } from "bun:test";
+import { schemaRooms } from "../../src/compose/schema-rooms.ts";
+import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
+import { diagnosed, examineWith, findTrouble, troubles } from "../support/doctor.ts";
+import { findEngine } from "../support/engines.ts";
+import { openTestPostgres } from "../support/postgres-schema.ts";
+
+const url = findEngine("postgres") ?? "postgres://127.0.0.1/none";
+
+type TestPostgres = Awaited<ReturnType<typeof openTestPostgres>>;
+
+function changed(change: (url: URL) => void): string {
+  const other = new URL(url);
+  change(other);
+  return other.href;
+}
+
+describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () => {
+  test("finds nothing where the tables can be made, or are", async () => {
+    await using database = await openTestPostgres(url);
+    const settings = { DATABASE_URL: url, DB_SCHEMA: database.schema };
+    const before = await examineWith(settings);
+    expect(before.exitCode).toBe(0);
+    expect(before.text).toContain("The next start makes or upgrades the tables of auth-users");
+    for (const { room, steps } of schemaRooms) await database.migrate(room, steps);
+    expect((await examineWith(settings)).text).toContain("Its tables are up to date");
+  });
+
+  test("finds tables of a newer release", async () => {
+    await using database = await openTestPostgres(url);
+    await database.migrate("auth-users", ["SELECT 1", "SELECT 1", "SELECT 1"]);
+    const options = { url, schema: database.schema };
+    const found = await diagnosed((diagnosis) =>
+      diagnosePostgres(options, [{ room: "auth-users", steps: ["SELECT 1"] }], diagnosis),
+    );
+    expect(findTrouble(found, "postgres.schema")).toMatchObject({
+      level: "fault",
+      text: "Tables of auth-users are at version 3; this program knows 1",
+      mend: expect.stringContaining("A newer release made them"),
+    });
+  });
+
+  /** A role without any right, gone with its scope. */
+  async function openRole(database: TestPostgres) {
+    const role = `${database.schema}_role`;
+    const secret = crypto.randomUUID();
+    const run = (statement: string) => database.query((sql) => sql.unsafe(statement));
+    await run(`CREATE ROLE ${role} LOGIN PASSWORD '${secret}'`);
+    const limited = changed((other) => {
+      other.username = role;
+      other.password = secret;
+    });
+    return {
+      run,
+      follow: (mend: string) => run(mend.slice(mend.indexOf("GRANT")).replace("<this role>", role)),
+      grant: (right: string) => run(`GRANT ${right} TO ${role}`),
+      look: (schema: string) =>
+        diagnosed((diagnosis) =>
+          diagnosePostgres({ url: limited, schema }, schemaRooms, diagnosis),
+        ),
+      [Symbol.asyncDispose]: async () => {
+        await run(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+      },
+    };
+  }
+
+  test("finds a role that may make no tables, and its mend mends it", async () => {
+    await using database = await openTestPostgres(url);
+    await using role = await openRole(database);
+    await database.query((sql) => sql`DROP TABLE instant_schema_versions`);
+    await role.grant(`USAGE ON SCHEMA ${database.schema}`);
+    const { mend = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
+    expect(mend).toContain(`GRANT CREATE ON SCHEMA ${database.schema}`);
+    await role.follow(mend);
+    expect(troubles(await role.look(database.schema))).toEqual([]);
+  });
+
+  test("finds tables of another role, and its mend mends it", async () => {
+    await using database = await openTestPostgres(url);
+    await using role = await openRole(database);
+    await role.grant(`USAGE ON SCHEMA ${database.schema}`);
+    const { text, mend = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
+    expect(text).toContain("belong to");
+    await role.follow(mend);
+    expect(troubles(await role.look(database.schema))).toEqual([]);
+  });
+
+  test("tells a wrong password, a missing database, a wrong port and a wrong name apart", async () => {
+    const look = async (other: string) => {
+      const { findings, text } = await examineWith({ DATABASE_URL: other });
+      expect(text).not.toContain(new URL(other).password);
+      return findTrouble(findings, "postgres.reachable");
+    };
+    const password = await look(changed((other) => (other.password = "not-this-password")));
+    expect(password.text).toContain("refused the password");
+    expect(password.mend).toBe("Check the password in DATABASE_URL");
+    const database = await look(changed((other) => (other.pathname = "/no_such_database")));
+    expect(database.mend).toContain("createdb no_such_database");
+    const port = await look(changed((other) => (other.port = "1")));
+    expect(port.text).toBe("Nothing listens on 127.0.0.1:1");
+    const name = await look(changed((other) => (other.hostname = "nowhere.invalid")));
+    expect(name.text).toContain("cannot be resolved");
+  });
+});
