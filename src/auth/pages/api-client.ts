@@ -65,6 +65,7 @@ function headersFrom(context: HttpContext): Headers {
   // Of another body, and of no page: a browser's page has the cookie.
   for (const name of ["Content-Length", "Transfer-Encoding", "Authorization"]) headers.delete(name);
   headers.set("Content-Type", "application/json");
+  headers.set("Accept", "application/json");
   headers.set("X-Request-Id", context.get("requestId"));
   return headers;
 }

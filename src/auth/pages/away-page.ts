@@ -13,7 +13,7 @@ export function awayPage(context: HttpContext, deps: PageDeps, problem: ApiProbl
   return messagePage({
     appName: deps.appName,
     words: words.away,
-    href: "/account",
+    href: context.req.path, // of a page, or of a form that has its page there
     status: problem.status >= 500 ? problem.status : 503,
     headers: { "Retry-After": String(problem.retryAfterSeconds ?? retryAfterSecondsDefault) },
   });

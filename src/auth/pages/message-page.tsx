@@ -4,6 +4,8 @@ import { authPage } from "./auth-page.tsx";
 interface MessagePageOptions {
   readonly appName: string;
   readonly words: { readonly title: string; readonly text: string; readonly button: string };
+  /** What the text ends with, to be copied. */
+  readonly reference?: string | undefined;
   /** Where the button leads. */
   readonly href: string;
   readonly status?: number;
@@ -11,7 +13,7 @@ interface MessagePageOptions {
 }
 
 /** A page that only says something, and where to go on. */
-export function messagePage({ words, href, ...rest }: MessagePageOptions): Response {
+export function messagePage({ words, reference, href, ...rest }: MessagePageOptions): Response {
   return authPage({
     ...rest,
     title: words.title,
@@ -19,7 +21,10 @@ export function messagePage({ words, href, ...rest }: MessagePageOptions): Respo
     content: (
       <div class="card stack">
         <h1>{words.title}</h1>
-        <p class="lead">{words.text}</p>
+        <p class="lead">
+          {words.text}
+          {reference !== undefined && <code class="reference">{reference}</code>}
+        </p>
         <ButtonLink href={href} look="main" wide>
           {words.button}
         </ButtonLink>

@@ -5,6 +5,7 @@ import { requestCodeOperation, verifyCodeOperation } from "../code-operations.ts
 import { sessionTokens } from "../session-credential.ts";
 import { currentSessionOperation, logoutOperation } from "../session-operations.ts";
 import { askApi } from "./api-client.ts";
+import { awayPage } from "./away-page.ts";
 import type { CodeStep } from "./code-step.ts";
 import { addCodeStep, startCodeStep } from "./code-step.ts";
 import { formField } from "./form-field.ts";
@@ -26,6 +27,8 @@ export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): voi
     if (sessionTokens(context).length > 0) {
       const answer = await askApi(app, context, currentSessionOperation);
       if (answer.kind === "ok") return context.redirect("/account", 303);
+      const { problem } = answer;
+      if (problem.code !== "unauthenticated") return awayPage(context, deps, problem);
     }
     const note = noteAt(readNote(context, deps), "sign_in", deps.clock.now());
     const pending = readPending(context, deps);

@@ -134,6 +134,22 @@ export const words = {
     text: "Something that this page needs is away. Nothing of yours is lost. Try again in a few seconds.",
     button: "Try again",
   },
+  /** In place of a page that there is not. */
+  nowhere: {
+    title: "There is no page here",
+    text: "The address may be mistyped, or the page is gone.",
+    button: "Go to the first page",
+  },
+  refused: {
+    title: "Not taken",
+    text: "What your browser sent was too long, or broke off on the way, so nothing was done. Start again.",
+    button: "Start again",
+  },
+  fault: {
+    title: "That did not work",
+    text: "It is our fault, not yours. Try again in a moment; if it stays, tell us this number:",
+    button: "Try again",
+  },
   unsent:
     "That did not get through: the server cannot be reached. Check your connection, and try again.",
 } as const;

@@ -15,9 +15,12 @@ async function send(form) {
   form.setAttribute("aria-busy", "true");
   try {
     const body = new URLSearchParams(new FormData(form));
-    const answer = await fetch(form.action, { method: "POST", body });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    show(page, new URL(answer.url));
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body,
+      headers: { Accept: "text/html" },
+    });
+    show(parse(await answer.text()), new URL(answer.url));
   } catch {
     form.removeAttribute("aria-busy");
     document.querySelector(".unsent")?.remove();
@@ -26,6 +29,11 @@ async function send(form) {
     form.firstElementChild.classList.add("unsent");
     form.firstElementChild.focus();
   }
+}
+
+/** Without its styles: they are those of this page, and their nonce is not this page's. */
+function parse(text) {
+  return new DOMParser().parseFromString(text.replace(/<style.*?<\/style>/s, ""), "text/html");
 }
 
 function show(page, url) {

@@ -4,6 +4,7 @@ import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import { getPath } from "hono/utils/url";
 import type { Log } from "../log.ts";
+import type { AnsweredRequest } from "./access-log.ts";
 import { accessLog } from "./access-log.ts";
 import { bodyLimit } from "./body-limit.ts";
 import { clientNetwork } from "./client-network.ts";
@@ -12,11 +13,17 @@ import { httpErrors } from "./error-codes.ts";
 import { respondToError } from "./error-response.ts";
 import type { IpNetwork } from "./ip-address.ts";
 import { problemResponse } from "./problem.ts";
+import type { DrawProblem } from "./problem-pages.ts";
+import { problemPages } from "./problem-pages.ts";
 
 export interface HttpAppOptions {
   readonly log: Log;
   /** Whose `X-Forwarded-For` is believed; nobody's when left out. */
   readonly trustedProxies?: readonly IpNetwork[];
+  /** Hears of each request that was answered. */
+  readonly onRequest?: (request: AnsweredRequest) => void;
+  /** How a browser is shown a problem; as JSON, like everybody else, when left out. */
+  readonly drawProblem?: DrawProblem;
 }
 
 /**
@@ -25,10 +32,11 @@ export interface HttpAppOptions {
  * answer that is no success is a problem (RFC 9457); bodies end at 64 KiB. A header that a handler
  * sets itself stays, so a page may bring its own Content-Security-Policy.
  */
-export function createHttpApp({ log, trustedProxies = [] }: HttpAppOptions): Hono<HttpEnvironment> {
+export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
+  const { log, trustedProxies = [], drawProblem } = options;
   const app = new Hono<HttpEnvironment>({ getPath: pathOf });
   app.use(requestId({ limitLength: 64 }));
-  app.use(accessLog(log));
+  app.use(accessLog(log, options.onRequest));
   app.use(clientNetwork(trustedProxies));
   app.use(
     secureHeaders({
@@ -43,6 +51,8 @@ export function createHttpApp({ log, trustedProxies = [] }: HttpAppOptions): Hon
       },
     }),
   );
+  // Inside the headers: a page brings its own Content-Security-Policy.
+  if (drawProblem !== undefined) app.use(problemPages(drawProblem));
   app.use(
     methodNotAllowed({
       app,

@@ -1,0 +1,99 @@
+import { expect } from "bun:test";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { findFaults } from "./page-faults.ts";
+
+export interface VisitOptions {
+  /** Whether JavaScript runs; it does when left out. */
+  readonly scripts?: boolean;
+  /** The browser it says it is; this Chromium when left out. */
+  readonly userAgent?: string;
+  /** What the console may say in this visit: of the refusals that the test asks for. */
+  readonly mayComplain?: RegExp;
+}
+
+/** A person at a browser of their own, with nobody else's cookies. */
+export interface Visitor {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  readonly scripts: boolean;
+  /**
+   * Whether all is well with the page as it is now, on a phone and on a desk, light and dark. Without
+   * scripts, where the document is much the same: light on a phone and dark on a desk.
+   */
+  look(name: string): Promise<void>;
+}
+
+const phone = { width: 390, height: 844 };
+const desk = { width: 1280, height: 900 };
+const fewViews = [
+  { size: phone, colorScheme: "light" },
+  { size: desk, colorScheme: "dark" },
+] as const;
+const allViews = [
+  ...fewViews,
+  { size: desk, colorScheme: "light" },
+  { size: phone, colorScheme: "dark" },
+] as const;
+
+/** What no address may hold: a query, an e-mail address, a code or a token. */
+const secretInUrl = /[?@]|%40|(?<!\d)\d{6}(?!\d)|[\w-]{43}/;
+
+/**
+ * Lets somebody visit. Afterwards the console must have been silent (it tells of every breach of
+ * the Content-Security-Policy), and no address or referrer that went over the wire may tell
+ * anything. With TEST_LOOKS=<folder> each look is kept there as a picture, for the eye.
+ */
+export async function visit(
+  browser: Browser,
+  options: VisitOptions,
+  act: (visitor: Visitor) => Promise<void>,
+): Promise<void> {
+  const { scripts = true, mayComplain, ...rest } = options;
+  const context = await browser.newContext({ javaScriptEnabled: scripts, ...rest });
+  try {
+    context.setDefaultTimeout(10_000);
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("console", (message) => complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    const told: string[] = [];
+    page.on("request", (request) => {
+      told.push(request.url(), request.headers()["referer"] ?? "");
+    });
+    await act({ page, context, scripts, look: (name) => look({ page, scripts }, name) });
+    expect(complaints.filter((text) => !mayComplain?.test(text))).toEqual([]);
+    expect(told.filter((url) => !url.startsWith("data:") && secretInUrl.test(url))).toEqual([]);
+  } finally {
+    await context.close();
+  }
+}
+
+async function look({ page, scripts }: Pick<Visitor, "page" | "scripts">, name: string) {
+  const judged = scripts ? page : await copyOf(page);
+  const faults: unknown[] = [];
+  for (const { size, colorScheme } of scripts ? allViews : fewViews) {
+    await judged.setViewportSize(size);
+    await judged.emulateMedia({ colorScheme });
+    faults.push(...(await findFaults(judged)));
+    const folder = process.env["TEST_LOOKS"];
+    if (folder === undefined) continue;
+    const file = [name, ...(scripts ? [] : ["plain"]), size.width, colorScheme].join("-");
+    await judged.screenshot({ path: `${folder}/${file}.png`, fullPage: true });
+  }
+  expect({ name, faults }).toEqual({ name, faults: [] });
+}
+
+/** A page for copies, one a browser. */
+const copies = new WeakMap<Browser, Promise<Page>>();
+
+/** The same document where scripts run, without its own: where they are off, axe cannot run. */
+async function copyOf(page: Page): Promise<Page> {
+  const browser = page.context().browser();
+  if (browser === null) throw new Error("the browser is gone");
+  const opening = copies.get(browser) ?? browser.newPage();
+  copies.set(browser, opening);
+  const copy = await opening;
+  const document = await page.content();
+  await copy.setContent(document.replaceAll(/<script.*?<\/script>/gs, ""));
+  return copy;
+}
