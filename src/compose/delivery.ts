@@ -4,6 +4,7 @@ import type { Log } from "../core/log.ts";
 import type { EventType } from "../email/event.ts";
 import { eventTypes } from "../email/event.ts";
 import { HeldOutcomes } from "../email/ledger/held-outcomes.ts";
+import type { Mailer } from "../email/mailer/mailer.ts";
 import type { Pipeline } from "../email/pipeline.ts";
 import { createPipeline } from "../email/pipeline.ts";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
@@ -21,12 +22,13 @@ export interface Delivery {
 
 /**
  * The pipeline on the engines: the same in the worker and in the direct path. `publicOrigin`: where
- * people reach serve-auth, for links in mails.
+ * people reach serve-auth, for links in mails. `measure` may wrap the mailer.
  */
 export async function composeDelivery(
   engines: Engines,
   log: Log,
   publicOrigin = () => resolveHttp(engines.config.http).publicOrigin,
+  measure: (mailer: Mailer) => Mailer = (mailer) => mailer,
 ): Promise<Delivery> {
   const { config } = engines;
   const { suppressions, preferences } = await openRecipientStores(engines);
@@ -35,7 +37,7 @@ export async function composeDelivery(
     log.warn({}, "PUBLIC_URL is not set: optional mails have no link to unsubscribe");
   }
   const ledger = await engines.ledger();
-  const mailer = await engines.mailer();
+  const mailer = measure(await engines.mailer());
   const held = await engines.once("outcomes", () => {
     const outcomes = new HeldOutcomes({ ledger, log: engines.log });
     const flush = () => outcomes.flush({ deadlineMs: config.email.drainMs });

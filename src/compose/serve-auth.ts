@@ -3,6 +3,7 @@ import { createAuthKeys } from "../auth/auth-keys.ts";
 import { resolveLimitPolicy } from "../auth/config.ts";
 import { systemClock } from "../core/clock.ts";
 import { resolveHttp } from "../core/http/config.ts";
+import { addMetricsRoute } from "../core/http/metrics-route.ts";
 import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
 import type { Running } from "../core/run-until-signal.ts";
@@ -10,6 +11,8 @@ import { DirectDelivery } from "../email/direct.ts";
 import { EventPublisher } from "../email/event-publisher.ts";
 import { preferenceOperations } from "../email/preferences/operations.ts";
 import { topicSpecs } from "../email/topics.ts";
+import type { AuthMeasures } from "./auth-measures.ts";
+import { createAuthMeasures } from "./auth-measures.ts";
 import { openAuthStores } from "./auth-stores.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
@@ -21,6 +24,7 @@ import {
 } from "./recipient-routes.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
 import { authSecrets } from "./secrets.ts";
+import { openServiceMetrics } from "./service-metrics.ts";
 
 export interface StartedAuthService {
   readonly url: string;
@@ -45,9 +49,14 @@ export async function startServeAuth(
   const secrets = authSecrets(config);
   const authStores = await openAuthStores(engines);
   const recipients = await openRecipientStores(engines);
+  const metrics = await openServiceMetrics(engines, "auth");
+  const measures = createAuthMeasures(metrics, () => publisher.reasonDirect !== undefined);
+  const publisher = await openPublisher(engines, log, { publicOrigin, measures });
   const app = createAuthApp({
     ...authStores,
-    publisher: await openPublisher(engines, log, publicOrigin),
+    ...measures.countStores(authStores),
+    publisher,
+    onRequest: measures.onRequest,
     keys: createAuthKeys(secrets.current, secrets.previous),
     limitPolicy: resolveLimitPolicy(config.auth),
     appName: config.app.name,
@@ -65,6 +74,10 @@ export async function startServeAuth(
     preferencesPath: preferencesPathOf(config),
   });
   addRecipientRoutes(app, { config, log, authStores, recipients });
+  addMetricsRoute(app, metrics, {
+    token: config.http.metricsToken,
+    loopback: config.app.environment !== "production",
+  });
   const server = openHttpServer({
     name: "sign-in API",
     fetch: app.fetch,
@@ -80,10 +93,15 @@ export async function startServeAuth(
   return { url: server.url };
 }
 
+interface PublisherParts {
+  readonly publicOrigin: AuthNeighbours["publicOrigin"];
+  readonly measures: AuthMeasures;
+}
+
 async function openPublisher(
   engines: Engines,
   log: Log,
-  publicOrigin: AuthNeighbours["publicOrigin"],
+  { publicOrigin, measures }: PublisherParts,
 ): Promise<EventPublisher> {
   const { app, kafka, topics } = engines.config;
   const eventLog = app.enableKafka ? await engines.eventLog() : undefined;
@@ -91,7 +109,7 @@ async function openPublisher(
     await eventLog?.createTopics(topicSpecs(topics), { grow: false });
   }
   const ledger = await engines.ledger();
-  const { pipeline } = await composeDelivery(engines, log, publicOrigin);
+  const { pipeline } = await composeDelivery(engines, log, publicOrigin, measures.measureMailer);
   return engines.once("e-mail publisher", () => {
     const direct = new DirectDelivery({ pipeline, ledger, clock: systemClock, log });
     return new EventPublisher({
@@ -101,6 +119,7 @@ async function openPublisher(
       ledger,
       clock: systemClock,
       log,
+      onPublished: measures.onPublished,
     });
   });
 }

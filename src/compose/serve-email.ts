@@ -1,16 +1,19 @@
 import { systemClock } from "../core/clock.ts";
 import { errorMessage } from "../core/errors.ts";
+import { createRequestMetrics } from "../core/http/request-metrics.ts";
 import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
-import { Metrics } from "../core/metrics.ts";
+import type { Metrics } from "../core/metrics.ts";
 import type { Running } from "../core/run-until-signal.ts";
 import { addInboxRoutes } from "../email/inbox-routes.ts";
+import { createMailerMetrics } from "../email/mailer/mailer-metrics.ts";
 import { createOpsApp } from "../email/ops-routes.ts";
 import { topicSpecs } from "../email/topics.ts";
 import { EmailWorker } from "../email/worker.ts";
 import { createWorkerMetrics } from "../email/worker-metrics.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
+import { openServiceMetrics } from "./service-metrics.ts";
 
 export interface StartedEmailService {
   readonly url: string;
@@ -32,7 +35,8 @@ export async function startServeEmail(
   neighbours: EmailNeighbours = {},
 ): Promise<StartedEmailService> {
   const { app: appConfig, email, topics } = engines.config;
-  const metrics = new Metrics();
+  const metrics = await openServiceMetrics(engines, "email");
+  const onRequest = createRequestMetrics(metrics);
   const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
   const worker = await openWorker(engines, { metrics, log, fail, publicOrigin });
   const [eventLog, ledger, mailer] = [
@@ -41,7 +45,7 @@ export async function startServeEmail(
     await engines.mailer(),
   ];
   const reasonsHeld = () => worker.reasonsHeld;
-  const app = createOpsApp({ log, ledger, reasonsHeld, now: systemClock.now, metrics });
+  const app = createOpsApp({ log, ledger, reasonsHeld, now: systemClock.now, metrics, onRequest });
   if (appConfig.emailMode === "log") {
     addInboxRoutes(app, { inbox: await engines.inbox(), authUrl });
   }
@@ -87,11 +91,12 @@ async function openWorker(
   if (kafka.brokers === undefined) {
     await eventLog.createTopics(topicSpecs(topics), { grow: false });
   }
+  const measureMailer = createMailerMetrics(metrics, systemClock);
   const worker: EmailWorker = new EmailWorker({
     eventLog,
     ledger: await engines.ledger(),
     mailer: await engines.mailer(),
-    ...(await composeDelivery(engines, log, publicOrigin)),
+    ...(await composeDelivery(engines, log, publicOrigin, measureMailer)),
     clock: systemClock,
     log,
     settings: {
@@ -107,6 +112,7 @@ async function openWorker(
     },
     onOutcome: createWorkerMetrics({
       metrics,
+      clock: systemClock,
       worker: () => worker,
       lag: () => eventLog.lag(topics.events, topics.group),
     }),

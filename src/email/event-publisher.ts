@@ -9,6 +9,7 @@ import { lineOf } from "./event-line.ts";
 import type { EventLog } from "./event-log/event-log.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { EmailPublisher, MailFate, PublishOutcome } from "./publisher.ts";
+import type { PublishedEvent } from "./publisher-metrics.ts";
 
 export interface EventPublisherDeps {
   /** Undefined: every mail is delivered directly (ENABLE_KAFKA=false). */
@@ -18,6 +19,7 @@ export interface EventPublisherDeps {
   readonly ledger: DeliveryLedger;
   readonly clock: Clock;
   readonly log: Log;
+  readonly onPublished?: (published: PublishedEvent) => void;
 }
 
 const publishDeadlineMs = 2000;
@@ -60,7 +62,10 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     const askedAt = clock.now();
     if (await this.#publishToLog(event)) return { kind: "queued" };
     const leftMs = askedAt + answerMsMax - clock.now();
-    if (await direct.deliver(event, leftMs)) return { kind: "delivered" };
+    const startedAt = performance.now();
+    const delivered = await direct.deliver(event, leftMs);
+    this.#tell("direct", delivered, startedAt);
+    if (delivered) return { kind: "delivered" };
     return { kind: "unavailable", retryAfterSeconds };
   }
 
@@ -85,15 +90,23 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     const { eventLog, topic, log } = this.#deps;
     if (eventLog === undefined || this.#breaker.state.kind === "open") return false;
     const record = { key: eventKey(event), value: encodeEmailEvent(event), headers: [] };
+    const startedAt = performance.now();
     try {
       await eventLog.publish(topic, [record], { deadlineMs: publishDeadlineMs });
+      this.#tell("log", true, startedAt);
       log.info(lineOf(event), "Email event published");
       return true;
     } catch (error) {
       if (!isInstantError(error)) throw error;
+      this.#tell("log", false, startedAt);
       this.#breaker.trip(errorMessage(error));
       return false;
     }
+  }
+
+  #tell(way: PublishedEvent["way"], taken: boolean, startedAt: number): void {
+    const seconds = (performance.now() - startedAt) / 1000;
+    this.#deps.onPublished?.({ way, taken, seconds });
   }
 
   async #probe(): Promise<string | undefined> {

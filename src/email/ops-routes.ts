@@ -3,6 +3,7 @@ import { isInstantError } from "../core/errors.ts";
 import type { HttpAppOptions } from "../core/http/app.ts";
 import { createHttpApp } from "../core/http/app.ts";
 import type { HttpContext } from "../core/http/environment.ts";
+import { renderMetrics } from "../core/http/metrics-route.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import { ledgerTtlMs } from "./ledger/delivery-ledger.ts";
@@ -35,9 +36,7 @@ export function createOpsApp(deps: OpsDeps) {
       ? context.json({ status: "ready" })
       : context.json({ status: "not_ready", reasons }, 503);
   });
-  app.get("/metrics", async (context) =>
-    context.body(await deps.metrics.render(), 200, { "Content-Type": deps.metrics.contentType }),
-  );
+  app.get("/metrics", async (context) => renderMetrics(context, deps.metrics));
   return app;
 }
 

@@ -1,24 +1,31 @@
+import type { Clock } from "../core/clock.ts";
 import { withDeadline } from "../core/deadline.ts";
 import { isInstantError } from "../core/errors.ts";
 import type { Metrics } from "../core/metrics.ts";
+import type { EmailEvent } from "./event.ts";
 import type { PartitionLag } from "./event-log/event-log.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
 import type { EmailWorker } from "./worker.ts";
 
 export interface WorkerMetricsDeps {
   readonly metrics: Metrics;
+  readonly clock: Pick<Clock, "now">;
   readonly worker: () => EmailWorker | undefined;
   readonly lag: () => Promise<readonly PartitionLag[]>;
 }
 
 const lagDeadlineMs = 2000;
+/** A code is read within a minute or so, lives for 10 min; an outage is held for 20 h. */
+const ageBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3600, 72_000];
 
 /**
  * What the worker tells Prometheus. Returns what to call with each outcome. `ambiguous` counts the
  * mails whose answer was lost after the content: each is one to look at.
  */
-export function createWorkerMetrics(deps: WorkerMetricsDeps): (outcome: DeliveryOutcome) => void {
-  const { metrics, worker } = deps;
+export function createWorkerMetrics(
+  deps: WorkerMetricsDeps,
+): (outcome: DeliveryOutcome, event?: EmailEvent) => void {
+  const { metrics, clock } = deps;
   const outcomes = metrics.counter({
     name: "instant_email_outcomes_total",
     help: "Runs of the pipeline by what came of them.",
@@ -38,6 +45,28 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): (outcome: Delivery
     name: "instant_email_ambiguous_total",
     help: "Mails whose answer was lost after the content.",
   });
+  const ages = metrics.histogram({
+    name: "instant_email_accepted_after_seconds",
+    help: "From the timestamp of an event to the SMTP server's answer that it took the mail.",
+    labels: ["event_type"],
+    buckets: ageBuckets,
+  });
+  addState(deps);
+  addLag(deps);
+  return (outcome, event) => {
+    outcomes.add({ outcome: outcome.kind });
+    if (outcome.kind === "accepted" && event !== undefined) {
+      const seconds = Math.max(0, clock.now() - event.timestamp) / 1000;
+      ages.observe(seconds, { event_type: event.eventType });
+    }
+    if (outcome.kind === "suppressed") suppressed.add({ reason: outcome.reason });
+    if (outcome.kind === "dead_letter") letters.add({ class: outcome.letter.class });
+    if (outcome.kind === "retry" && outcome.why === "ambiguous") ambiguous.add();
+  };
+}
+
+/** What the worker is like now, all of it known without asking anybody. */
+function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_held",
@@ -53,13 +82,35 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): (outcome: Delivery
     { name: "instant_email_in_flight", help: "Records that are being handled now." },
     (set) => set(worker()?.subscription?.stats.inFlight ?? 0),
   );
-  addLag(deps);
-  return (outcome) => {
-    outcomes.add({ outcome: outcome.kind });
-    if (outcome.kind === "suppressed") suppressed.add({ reason: outcome.reason });
-    if (outcome.kind === "dead_letter") letters.add({ class: outcome.letter.class });
-    if (outcome.kind === "retry" && outcome.why === "ambiguous") ambiguous.add();
-  };
+  metrics.gauge(
+    {
+      name: "instant_email_server_down",
+      help: "1 while the SMTP server is down, by what is wrong with it.",
+      labels: ["cause"],
+    },
+    (set) => {
+      const cause = worker()?.serverDownCause;
+      if (cause !== undefined) set(1, { cause });
+    },
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_held_outcomes",
+      help: "Known outcomes that wait to be written to the ledger.",
+    },
+    (set) => set(worker()?.heldOutcomes ?? 0),
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_connected",
+      help: "1 while this engine answers, as far as the service knows.",
+      labels: ["engine"],
+    },
+    (set) => {
+      for (const [engine, isUp] of Object.entries(worker()?.connected ?? {}))
+        set(isUp ? 1 : 0, { engine });
+    },
+  );
 }
 
 /** Asked once for both gauges; a log that is away leaves them out. */

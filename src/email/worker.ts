@@ -6,11 +6,12 @@ import type { Service } from "../core/service.ts";
 import type { BuryDeps } from "./dead-letters/bury.ts";
 import { bury } from "./dead-letters/bury.ts";
 import { replayCountOf } from "./dead-letters/letter.ts";
+import type { EmailEvent } from "./event.ts";
 import type { EventLog, LogRecord, Subscription } from "./event-log/event-log.ts";
 import { Holds } from "./holds.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { HeldOutcomes } from "./ledger/held-outcomes.ts";
-import type { Mailer } from "./mailer/mailer.ts";
+import type { Mailer, ServerDownCause } from "./mailer/mailer.ts";
 import type { DeadLetterCause, DeliveryOutcome, WaitingOutcome } from "./outcome.ts";
 import { isFinished, isPoison } from "./outcome.ts";
 import type { DeliveryRun, Pipeline } from "./pipeline.ts";
@@ -33,7 +34,8 @@ export interface WorkerDeps extends BuryDeps {
   };
   /** Called when the subscription cannot go on: the process should end, with exit code 1. */
   readonly onFailed: (error: unknown) => void;
-  readonly onOutcome?: (outcome: DeliveryOutcome) => void;
+  /** `event`: what was delivered; undefined when the record holds none. */
+  readonly onOutcome?: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
 }
 
 const heldPollMsMax = 2000;
@@ -81,6 +83,24 @@ export class EmailWorker implements Service {
     return this.#holds.held;
   }
 
+  /** What is wrong with the SMTP server while delivery waits for it. */
+  get serverDownCause(): ServerDownCause | undefined {
+    return this.#holds.down?.cause;
+  }
+
+  /** Known outcomes that wait for the ledger. */
+  get heldOutcomes(): number {
+    return this.#deps.heldOutcomes.held;
+  }
+
+  /** Whether each engine answers, as far as is known without asking. */
+  get connected(): Readonly<Record<"event_log" | "ledger", boolean>> {
+    return {
+      event_log: this.#subscription !== undefined && this.#subscription.stats.trouble === undefined,
+      ledger: this.#deps.ledger.connection !== "disconnected",
+    };
+  }
+
   get subscription(): Subscription | undefined {
     return this.#subscription;
   }
@@ -111,7 +131,7 @@ export class EmailWorker implements Service {
       const outcome = await this.#slots.use(() =>
         this.#deps.pipeline(run, { signal, down: this.#holds.down }),
       );
-      this.#deps.onOutcome?.(outcome);
+      this.#deps.onOutcome?.(outcome, run.event);
       if (outcome.kind === "accepted") this.#holds.accepted();
       if (isFinished(outcome)) {
         this.#holds.received(false);

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { systemClock } from "../../src/core/clock.ts";
 import { Metrics } from "../../src/core/metrics.ts";
 import type { EmailWorker } from "../../src/email/worker.ts";
 import { createWorkerMetrics } from "../../src/email/worker-metrics.ts";
@@ -11,6 +12,7 @@ test("the metrics count outcomes and dead letters, and show what delivery waits 
   let worker: EmailWorker | undefined;
   const onOutcome = createWorkerMetrics({
     metrics,
+    clock: systemClock,
     worker: () => worker,
     lag: () => rig.eventLog.lag(rig.eventsTopic, rig.group),
   });
@@ -31,7 +33,10 @@ test("the metrics count outcomes and dead letters, and show what delivery waits 
       'instant_email_dead_letters_total{class="rejected"} 1',
       'instant_email_dead_letters_total{class="ambiguous"} 1',
       "instant_email_ambiguous_total 1",
+      'instant_email_accepted_after_seconds_count{event_type="welcome"} 1',
       'instant_email_held{part="smtp"} 0',
+      'instant_email_connected{engine="ledger"} 1',
+      "instant_email_held_outcomes 0",
       'instant_email_lag_records{partition="0"} 0',
       'instant_email_lag_seconds{partition="0"} 0',
     ]),
@@ -41,5 +46,6 @@ test("the metrics count outcomes and dead letters, and show what delivery waits 
   await eventually("the metrics show that delivery waits", async () =>
     (await linesOf()).includes('instant_email_held{part="smtp"} 1'),
   );
+  expect(await linesOf()).toContain('instant_email_server_down{cause="connect"} 1');
   expect((await linesOf()).some((line) => /lag_records\{partition="\d"\} 1/.test(line))).toBe(true);
 });

@@ -44,7 +44,7 @@ export interface DeliveryRigOptions {
   readonly outageHoldMs?: number;
   /** Called with the kind of outcome that ended a record. */
   readonly onEnd?: (kind: DeliveryOutcome["kind"]) => void;
-  readonly onOutcome?: (outcome: DeliveryOutcome) => void;
+  readonly onOutcome?: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
   /** 0, the default: no guard. */
   readonly poisonMax?: number;
   readonly resendAmbiguous?: readonly EmailEvent["eventType"][];
@@ -98,8 +98,8 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       clock: systemClock,
       pipeline,
       heldOutcomes: held,
-      onOutcome: (outcome) => {
-        options.onOutcome?.(outcome);
+      onOutcome: (outcome, event) => {
+        options.onOutcome?.(outcome, event);
         if (isFinished(outcome) || outcome.kind === "dead_letter") options.onEnd?.(outcome.kind);
       },
       settings: {

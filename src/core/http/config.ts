@@ -1,5 +1,5 @@
 import type { ConfigValues } from "../config/field.ts";
-import { listField, urlField } from "../config/field.ts";
+import { listField, secretField, urlField } from "../config/field.ts";
 import type { ConfigProblem } from "../config/parse.ts";
 import type { IpNetwork } from "./ip-address.ts";
 import { parseIpNetwork } from "./ip-address.ts";
@@ -22,6 +22,11 @@ export const httpFields = {
     itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$/,
     item: "https://app.example.com",
     doc: "Origins whose pages may use the sign-in API with the person's cookie. They are trusted like our own pages. Unset: none.",
+  }),
+  metricsToken: secretField({
+    name: "METRICS_TOKEN",
+    charsMin: 32,
+    doc: "What Prometheus brings as Bearer to read serve-auth's /metrics. Unset: it is read from the same machine alone, and by nobody in production.",
   }),
 } as const;
 

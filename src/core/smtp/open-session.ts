@@ -1,6 +1,8 @@
 import type net from "node:net";
+import { TLSSocket } from "node:tls";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { errorMessage } from "../errors.ts";
+import { readExpiry } from "../tls-expiry.ts";
 import { readFailure } from "./failure.ts";
 import type { SmtpOptions } from "./options.ts";
 import { silenceFor } from "./server-down.ts";
@@ -37,6 +39,7 @@ export async function openSession(
   try {
     await Promise.race([welcome(connection), failed.promise]);
     tellConnected(connection, options);
+    tellCertificate(connection, options);
     await Promise.race([logIn(connection, options), failed.promise]);
     return connection;
   } catch (error) {
@@ -76,6 +79,11 @@ function welcome(connection: SMTPConnection): Promise<void> {
   return new Promise((resolve, reject) => {
     connection.connect((error) => (error === undefined ? resolve() : reject(error)));
   });
+}
+
+function tellCertificate({ _socket: socket }: SMTPConnection, options: SmtpOptions): void {
+  const endsAt = socket instanceof TLSSocket ? readExpiry(socket) : undefined;
+  if (endsAt !== undefined) options.onCertificate?.(endsAt);
 }
 
 function logIn(connection: SMTPConnection, options: SmtpOptions): Promise<void> {

@@ -29,6 +29,8 @@ export interface SmtpOptions {
   readonly dkim?: DkimOptions | undefined;
   /** Told each line of the sessions, secrets hidden: for a person who looks for a fault. */
   readonly onTalk?: (line: SmtpTalkLine) => void;
+  /** Told when the server's certificate ends (Unix ms), by each connection with TLS. */
+  readonly onCertificate?: (endsAt: number) => void;
   /** From asking for the name to the TCP connection. */
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */

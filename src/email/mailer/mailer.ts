@@ -16,6 +16,8 @@ export interface Mailer extends AsyncDisposable {
   readonly address: string;
   /** How many messages are worth sending at the same time. */
   readonly concurrency: number;
+  /** When the server's certificate ends, Unix ms, as the newest connection saw it. */
+  readonly certificateEndsAt?: number | undefined;
   send(message: MailMessage, options: SendOptions): Promise<SendOutcome>;
   /** Connects and logs in as `send` would, and sends nothing: is the server there? */
   probe(signal?: AbortSignal): Promise<ProbeOutcome>;

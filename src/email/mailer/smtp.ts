@@ -20,10 +20,17 @@ export interface SmtpMailerOptions extends SmtpOptions {
 /** The mailer of `EMAIL_MODE=smtp`. Opens no connection before the first message or probe. */
 export function openSmtpMailer(options: SmtpMailerOptions): Mailer {
   const { envelopeFrom = options.from } = options;
-  const client = openSmtpClient(options);
+  let certificateEndsAt: number | undefined;
+  const onCertificate = (endsAt: number) => {
+    certificateEndsAt = endsAt;
+  };
+  const client = openSmtpClient({ ...options, onCertificate });
   const mailer: Mailer = {
     address: `${options.host}:${options.port}`,
     concurrency: options.connections,
+    get certificateEndsAt() {
+      return certificateEndsAt;
+    },
     send: (message, sendOptions) => {
       const content = compose(message, options);
       return client.send({ from: envelopeFrom, to: message.to, content }, sendOptions);

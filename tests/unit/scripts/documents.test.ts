@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { renderConfiguration, renderEnvExample } from "../../../scripts/documents/configuration.ts";
+import { replaceMarked } from "../../../scripts/documents/marked.ts";
+import { renderMetricTables } from "../../../scripts/documents/metrics.ts";
 import { configGroups, loadConfig } from "../../../src/compose/config.ts";
 import type { ConfigField } from "../../../src/core/config/field.ts";
 
@@ -15,6 +17,11 @@ describe("generated documents", () => {
     ["docs/configuration.md", renderConfiguration],
   ])("%s is up to date (else run scripts/document)", (path, render) => {
     expect(readFileSync(path, "utf8")).toBe(render());
+  });
+
+  test("the metrics in docs/operating.md are up to date (else run scripts/document)", () => {
+    const page = readFileSync("docs/operating.md", "utf8");
+    expect(page).toBe(replaceMarked(page, "metrics", renderMetricTables()));
   });
 
   test("a copied .env.example is a valid configuration, the same as none", () => {

@@ -1,0 +1,45 @@
+import { createAuthMeasures } from "../../src/compose/auth-measures.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { createRequestMetrics } from "../../src/core/http/request-metrics.ts";
+import type { MetricRow } from "../../src/core/metrics.ts";
+import { Metrics } from "../../src/core/metrics.ts";
+import { openProcessMetrics } from "../../src/core/process-metrics.ts";
+import { createMailerMetrics } from "../../src/email/mailer/mailer-metrics.ts";
+import { createWorkerMetrics } from "../../src/email/worker-metrics.ts";
+
+/** What serve-auth has at /metrics: registered as when it runs, with nothing behind it. */
+export function listAuthMetrics(): readonly MetricRow[] {
+  const metrics = new Metrics();
+  using _ = openProcessMetrics(metrics);
+  createAuthMeasures(metrics, () => false);
+  return metrics.rows;
+}
+
+/** What serve-email has at /metrics. */
+export function listEmailMetrics(): readonly MetricRow[] {
+  const metrics = new Metrics();
+  using _ = openProcessMetrics(metrics);
+  createRequestMetrics(metrics);
+  createMailerMetrics(metrics, systemClock);
+  const lag = async () => [];
+  createWorkerMetrics({ metrics, clock: systemClock, worker: () => undefined, lag });
+  return metrics.rows;
+}
+
+/** The tables of docs/operating.md. */
+export function renderMetricTables(): string {
+  return [
+    "### serve-email\n",
+    table(listEmailMetrics()),
+    "\n### serve-auth\n",
+    table(listAuthMetrics()),
+  ].join("\n");
+}
+
+function table(rows: readonly MetricRow[]): string {
+  const lines = rows.map(({ name, kind, labels, help }) => {
+    const by = labels.length === 0 ? "–" : labels.map((label) => `\`${label}\``).join(", ");
+    return `| \`${name}\` | ${kind} | ${by} | ${help} |`;
+  });
+  return ["| Metric | Kind | By | What it says |", "|---|---|---|---|", ...lines].join("\n");
+}
