@@ -21,12 +21,9 @@ export const problemSchema = z
         }),
       )
       .optional(),
-    scope: z
-      .string()
-      .optional()
-      .meta({
-        description: "Which budget is used up: with 429, and with the wrong code that used it up.",
-      }),
+    scope: z.string().optional().meta({
+      description: "Which budget is used up: with 429, and with the wrong code that used it up.",
+    }),
     retryAfterSeconds: z.int().min(0).optional(),
   })
   .meta({ id: "Problem", description: "RFC 9457." });
