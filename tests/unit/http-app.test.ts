@@ -51,6 +51,13 @@ async function problemOf(response: Response) {
 }
 
 describe("request id", () => {
+  test("stands in an answer that a handler made by itself", async () => {
+    const { app } = openApp();
+    app.get("/own", () => new Response("<!doctype html>"));
+    const response = await app.request("/own", { headers: { "X-Request-Id": "abc" } });
+    expect(response.headers.get("X-Request-Id")).toBe("abc");
+  });
+
   test("a sane one is taken over into the answer and the log", async () => {
     const { app, lines } = openApp();
     const response = await app.request("/ok", { headers: { "X-Request-Id": "abc-123_x=" } });

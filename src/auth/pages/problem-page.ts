@@ -1,25 +1,27 @@
 import type { HttpContext } from "../../core/http/environment.ts";
-import type { Problem } from "../../core/http/problem.ts";
 import { messagePage } from "./message-page.tsx";
 import { words } from "./words.ts";
+
+interface ShownProblem {
+  readonly status: number;
+  readonly requestId: string;
+  readonly retryAfterSeconds?: number | undefined;
+}
 
 /** What a person is shown where a program would be told a problem. */
 export function problemPage(
   appName: string,
-  { status, requestId }: Problem,
+  { status, requestId, retryAfterSeconds }: ShownProblem,
   { method, path }: Pick<HttpContext["req"], "method" | "path">,
 ): Response {
+  const headers =
+    retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
+  const page = { appName, status, headers };
   const again = method === "GET" ? path : "/";
-  if (status === 503) return messagePage({ appName, words: words.away, href: again, status });
+  if (status === 503) return messagePage({ ...page, words: words.away, href: again });
   if (status >= 500) {
-    const reference = requestId;
-    return messagePage({ appName, words: words.fault, href: again, status, reference });
+    return messagePage({ ...page, words: words.fault, reference: requestId, href: again });
   }
   const nowhere = status === 404 || status === 405;
-  return messagePage({
-    appName,
-    words: nowhere ? words.nowhere : words.refused,
-    href: "/",
-    status,
-  });
+  return messagePage({ ...page, words: nowhere ? words.nowhere : words.refused, href: "/" });
 }

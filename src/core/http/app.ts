@@ -36,6 +36,11 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   const { log, trustedProxies = [], drawProblem } = options;
   const app = new Hono<HttpEnvironment>({ getPath: pathOf });
   app.use(requestId({ limitLength: 64 }));
+  app.use(async (context, next) => {
+    await next();
+    // Hono's own is lost when a handler answers with a Response of its own, as pages do.
+    context.header("X-Request-Id", context.get("requestId"));
+  });
   app.use(accessLog(log, options.onRequest));
   app.use(clientNetwork(trustedProxies));
   app.use(

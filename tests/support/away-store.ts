@@ -1,0 +1,21 @@
+import { coreErrors } from "../../src/core/error-codes.ts";
+import { InstantError } from "../../src/core/errors.ts";
+
+export type StoreFate = "here" | "away" | "faulty";
+
+/** A store whose every call fails while it is away, as when its server is gone, or faulty. */
+export function awayStore<T extends object>(store: T, fate: () => StoreFate): T {
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...parameters: unknown[]) => {
+        if (fate() === "away") {
+          return Promise.reject(new InstantError(coreErrors.redisUnavailable));
+        }
+        if (fate() === "faulty") return Promise.reject(new Error("a fault of the test's own"));
+        return Reflect.apply(value, target, parameters);
+      };
+    },
+  });
+}
