@@ -8,6 +8,7 @@ const titles: Readonly<Record<keyof typeof configGroups, string>> = {
   http: "Around the sign-in API (serve-auth)",
   email: "E-mail (serve-email)",
   bounces: "Bounce reports (serve-auth)",
+  templates: "How mails read (serve-email, and serve-auth when it delivers)",
   topics: "Topics and consumer group",
   kafka: "Kafka",
   redis: "Redis",

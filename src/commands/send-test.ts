@@ -6,10 +6,12 @@ import { InstantError } from "../core/errors.ts";
 import { randomToken } from "../core/secret.ts";
 import type { SmtpTalkLine } from "../core/smtp/options.ts";
 import type { EmailEvent } from "../email/event.ts";
-import { decodeEmailEvent, eventTypes } from "../email/event.ts";
+import { decodeEmailEvent } from "../email/event.ts";
 import { explainOutcome } from "../email/mailer/explain-outcome.ts";
+import { eventTypes } from "../email/mails/mail-types.ts";
+import { sampleData } from "../email/mails/sample-data.ts";
+import { sampleCode } from "../email/mails/verification-code.tsx";
 import { unsubscribePath } from "../email/preferences/unsubscribe-link.ts";
-import { sampleCode, sampleData } from "../email/sample-event.ts";
 
 export interface SendTestOptions {
   readonly to: string;
@@ -59,7 +61,7 @@ function parseEvent({ to, type = "verification_code", locale }: SendTestOptions)
     event_type: chosen,
     timestamp: new Date(now).toISOString(),
     recipient: to,
-    data: { ...sampleData(now)[chosen], locale },
+    data: { ...sampleData(chosen, now), locale },
   };
   const decoded = decodeEmailEvent(Buffer.from(JSON.stringify(wire)));
   if (decoded.kind === "event") return decoded.event;

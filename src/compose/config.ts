@@ -8,6 +8,7 @@ import { redisFields, resolveRedis } from "../core/redis/config.ts";
 import { resolveSmtp, smtpFields } from "../core/smtp/config.ts";
 import { bounceFields, checkBounces } from "../email/bounces/config.ts";
 import { emailFields, topicFields } from "../email/config.ts";
+import { templateFields } from "../email/templates/config.ts";
 import { appFields } from "./app-fields.ts";
 
 /** Every setting there is: the rooms' rows, joined. The docs are generated from them, in this order. */
@@ -17,6 +18,7 @@ export const configGroups = {
   http: httpFields,
   email: emailFields,
   bounces: bounceFields,
+  templates: templateFields,
   topics: topicFields,
   kafka: kafkaFields,
   redis: redisFields,

@@ -1,16 +1,17 @@
 import { systemClock } from "../core/clock.ts";
 import { resolveHttp } from "../core/http/config.ts";
 import type { Log } from "../core/log.ts";
-import type { EventType } from "../email/event.ts";
-import { eventTypes } from "../email/event.ts";
 import { HeldOutcomes } from "../email/ledger/held-outcomes.ts";
 import type { Mailer } from "../email/mailer/mailer.ts";
+import type { EventType } from "../email/mails/mail-types.ts";
+import { eventTypes } from "../email/mails/mail-types.ts";
 import type { Pipeline } from "../email/pipeline.ts";
 import { createPipeline } from "../email/pipeline.ts";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
 import { RecipientGate } from "../email/recipient-gate.ts";
 import { createSuppressRefused } from "../email/suppressions/suppress-refused.ts";
 import type { Engines } from "./engines.ts";
+import { composeMailRenderer } from "./mail-renderer.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
 import { emailSecret } from "./secrets.ts";
 
@@ -65,9 +66,9 @@ export async function composeDelivery(
       clock: systemClock,
       publicOrigin,
     }),
+    render: composeMailRenderer(config),
     record: (claim, change) => held.record(claim, change),
     settings: {
-      appName: config.app.name,
       leaseMs: config.email.leaseMs,
       replyTimeoutMs: config.smtp.replyTimeoutMs,
       outageHoldMs: config.email.outageHoldMs,

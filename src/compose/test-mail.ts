@@ -10,6 +10,7 @@ import { openSmtpMailer } from "../email/mailer/smtp.ts";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
 import { composeMessage } from "../email/submission.ts";
 import type { Config } from "./config.ts";
+import { composeMailRenderer } from "./mail-renderer.ts";
 import { emailSecret } from "./secrets.ts";
 
 /**
@@ -31,8 +32,8 @@ export async function sendTestMail(
     clock: systemClock,
     publicOrigin: () => publicOrigin,
   });
-  const settings = { appName: config.app.name };
-  const message = composeMessage({ clock: systemClock, unsubscribeLink, settings }, event);
+  const render = composeMailRenderer(config);
+  const message = composeMessage({ clock: systemClock, unsubscribeLink, render }, event);
   await using mailer = openSmtpMailer({ ...submission, connections: 1, onTalk });
   return await mailer.send(message, { beforeContentEnds: async () => true });
 }

@@ -1,8 +1,9 @@
 import type { Clock } from "../core/clock.ts";
 import { maskEmail } from "../core/log.ts";
-import type { EmailEvent, EventType } from "./event.ts";
-import type { ClaimRequest } from "./ledger/delivery-ledger.ts";
+import type { EmailEvent } from "./event.ts";
+import type { ClaimRequest, EventOrigin } from "./ledger/delivery-ledger.ts";
 import { eventDigest } from "./ledger/digest.ts";
+import type { EventType } from "./mails/mail-types.ts";
 
 export interface ClaimSettings {
   readonly digestSecret: string;

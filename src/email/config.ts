@@ -7,7 +7,7 @@ import {
   secretField,
   textField,
 } from "../core/config/field.ts";
-import { eventTypes } from "./event.ts";
+import { eventTypes } from "./mails/mail-types.ts";
 
 const hourMs = 3_600_000;
 

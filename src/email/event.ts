@@ -2,6 +2,9 @@ import { z } from "zod";
 import { emailAddressBound, parseMailbox } from "../core/email-address.ts";
 import { parseGoDuration } from "../core/go-duration.ts";
 import { fieldErrors } from "../core/http/field-errors.ts";
+import { line, parseTimestamp, time } from "./mails/data-fields.ts";
+import type { DataOf, EventType } from "./mails/mail-types.ts";
+import { isEventType, mailTypes } from "./mails/mail-types.ts";
 
 /**
  * The event: what a service asks for when it wants a mail sent, as JSON on the log (the guide).
@@ -20,66 +23,11 @@ interface EventFields {
 }
 
 /** The type and the data its template needs. */
-export type EmailContent = { readonly [T in EventType]: ContentOf<T> }[EventType];
-export type EventType = keyof typeof dataSchemas;
-type ContentOf<T extends EventType> = {
-  readonly eventType: T;
-  readonly data: z.infer<(typeof dataSchemas)[T]>;
-};
+export type EmailContent = {
+  readonly [T in EventType]: { readonly eventType: T; readonly data: DataOf<T> };
+}[EventType];
 
 export const eventBytesMax = 256 * 1024;
-const expiresInMaxMs = 7 * 24 * 60 * 60 * 1000;
-const noControls = /^\P{Cc}*$/u;
-
-const line = (charsMax: number) =>
-  z.string().min(1).max(charsMax).regex(noControls, "must have no control characters");
-
-const expiresIn = z.string().max(64).refine(isExpiresIn, {
-  error: "must be a duration of at most 7 days in Go's notation, such as 10m",
-});
-
-const httpLink = z
-  .string()
-  .max(2048)
-  .refine(isSafeLink, { error: "must be an https link (http only for localhost)" });
-
-const time = z.string().refine((text) => parseTimestamp(text) !== undefined, {
-  error: "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z",
-});
-
-/** The language to write in; one we have no words for falls back, see templates. */
-const locale = z
-  .string()
-  .max(35)
-  .regex(/^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/, "must be a language as in BCP 47, such as es-MX")
-  .optional();
-
-/** One row per type; wire names as in the guide. Unknown fields are ignored. */
-const dataSchemas = {
-  verification_code: z.object({
-    code: z.string().regex(/^[A-Za-z0-9-]{4,12}$/, "must be 4 to 12 letters, digits or dashes"),
-    expires_in: expiresIn,
-    purpose: z.enum(["sign_in", "change_email", "delete_account"]).optional(),
-    locale,
-  }),
-  welcome: z.object({ username: line(100), locale }),
-  password_reset: z.object({ reset_link: httpLink, expires_in: expiresIn.optional(), locale }),
-  sign_in_notice: z.object({
-    signed_in_at: time,
-    device: line(100).optional(),
-    account_link: httpLink.optional(),
-    locale,
-  }),
-  /** To the old address; the new one as its owner may be told of it: `b***@example.com`. */
-  email_change: z.object({
-    new_email: line(320),
-    changed_at: time,
-    account_link: httpLink.optional(),
-    locale,
-  }),
-} as const;
-
-export const eventTypes = Object.keys(dataSchemas) as readonly EventType[];
 
 const envelopeSchema = z.object({
   message_id: z
@@ -90,7 +38,7 @@ const envelopeSchema = z.object({
   recipient: z
     .string()
     .max(400)
-    .refine((text) => noControls.test(text) && parseMailbox(text) !== undefined, {
+    .refine((text) => !/\p{Cc}/u.test(text) && parseMailbox(text) !== undefined, {
       error: `must be ${emailAddressBound}`,
     }),
   data: z.record(z.string(), z.unknown()),
@@ -127,7 +75,7 @@ export function decodeEmailEvent(value: Uint8Array | null): DecodedEvent {
   if (!isEventType(wire.event_type)) {
     return poison("unknown_type", `no such event_type: ${wire.event_type}`, wire.message_id);
   }
-  const data = dataSchemas[wire.event_type].safeParse(wire.data, { reportInput: true });
+  const data = mailTypes[wire.event_type].data.safeParse(wire.data, { reportInput: true });
   if (!data.success) {
     return poison("invalid_data", `data.${firstIssue(data.error)}`, wire.message_id);
   }
@@ -187,37 +135,9 @@ function idOf(json: unknown): string | undefined {
   return parsed.success ? parsed.data.message_id : undefined;
 }
 
-function isEventType(text: string): text is EventType {
-  return Object.hasOwn(dataSchemas, text);
-}
-
 function expiryOf(expiresAt: string | undefined, data: object, timestamp: number) {
   if (expiresAt !== undefined) return parseTimestamp(expiresAt);
   const text = "expires_in" in data ? data.expires_in : undefined;
   const durationMs = typeof text === "string" ? parseGoDuration(text) : undefined;
   return durationMs === undefined ? undefined : timestamp + durationMs;
-}
-
-function isExpiresIn(text: string): boolean {
-  const durationMs = parseGoDuration(text);
-  return durationMs !== undefined && durationMs <= expiresInMaxMs;
-}
-
-function isSafeLink(text: string): boolean {
-  if (!noControls.test(text) || !URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return protocol === "https:" || (protocol === "http:" && hostname === "localhost");
-}
-
-const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/;
-
-function parseTimestamp(text: string): number | undefined {
-  if (!rfc3339.test(text)) return undefined;
-  const ms = Date.parse(
-    text
-      .toUpperCase()
-      .replace(" ", "T")
-      .replace(/(\.\d{3})\d+/, "$1"),
-  );
-  return Number.isFinite(ms) ? ms : undefined;
 }

@@ -1,24 +1,14 @@
-import type { EventType } from "./event.ts";
+import { eventTypes, isEventType, mailTypes } from "./mails/mail-types.ts";
 
-/**
- * Which mails a person may decline. Transactional: what somebody asked for, always sent. Optional:
- * sent unless the recipient said no; it carries the way to say so. One row per type.
- */
-const mailKinds = {
-  verification_code: "transactional",
-  welcome: "optional",
-  password_reset: "transactional",
-  sign_in_notice: "optional",
-  email_change: "transactional",
-} as const satisfies Readonly<Record<EventType, "transactional" | "optional">>;
+type Types = typeof mailTypes;
 
-type Kinds = typeof mailKinds;
+/** Mails that their recipients may decline; they carry the way to do it. */
 export type OptionalType = {
-  readonly [T in keyof Kinds]: Kinds[T] extends "optional" ? T : never;
-}[keyof Kinds];
+  readonly [T in keyof Types]: Types[T]["kind"] extends "optional" ? T : never;
+}[keyof Types];
 
-export const optionalTypes = Object.keys(mailKinds).filter(isOptionalType);
+export const optionalTypes = eventTypes.filter(isOptionalType);
 
 export function isOptionalType(type: string): type is OptionalType {
-  return Object.hasOwn(mailKinds, type) && mailKinds[type as EventType] === "optional";
+  return isEventType(type) && mailTypes[type].kind === "optional";
 }

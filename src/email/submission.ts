@@ -5,19 +5,19 @@ import type { Claim, DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { Mailer, MailMessage, SendOutcome } from "./mailer/mailer.ts";
 import type { UnsubscribeLink } from "./preferences/unsubscribe-link.ts";
 import { unsubscribeHeaders } from "./preferences/unsubscribe-link.ts";
-import { renderMail } from "./templates/render.ts";
+import type { RenderMail } from "./templates/mail-renderer.ts";
 
 /** What a mail is made of beside its event. */
 export interface ComposingDeps {
   readonly clock: Clock;
   readonly unsubscribeLink: UnsubscribeLink;
-  readonly settings: { readonly appName: string };
+  readonly render: RenderMail;
 }
 
 export interface SubmissionDeps extends ComposingDeps {
   readonly ledger: DeliveryLedger;
   readonly mailer: Mailer;
-  readonly settings: ComposingDeps["settings"] & {
+  readonly settings: {
     /** Of a claim; also the margin of the lease in `submitting` over the reply timeout. */
     readonly leaseMs: number;
     readonly replyTimeoutMs: number;
@@ -56,10 +56,9 @@ export async function submit(
 
 /** The mail of an event as it is now: what it says of time is what is left. */
 export function composeMessage(deps: ComposingDeps, event: EmailEvent): MailMessage {
-  const { clock, settings } = deps;
   const unsubscribeUrl = deps.unsubscribeLink(event);
   const optional = unsubscribeUrl === undefined ? {} : { unsubscribeUrl };
-  const mail = renderMail(event, { appName: settings.appName, now: clock.now(), ...optional });
+  const mail = deps.render(event, { now: deps.clock.now(), ...optional });
   const headers = unsubscribeUrl === undefined ? {} : unsubscribeHeaders(unsubscribeUrl);
   return { messageId: event.messageId, to: event.recipient, ...mail, headers };
 }

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { simpleParser } from "mailparser";
 import { systemClock } from "../../src/core/clock.ts";
-import { decodeEmailEvent, eventTypes } from "../../src/email/event.ts";
+import { decodeEmailEvent } from "../../src/email/event.ts";
 import { isOptionalType } from "../../src/email/mail-kind.ts";
 import type { MailMessage } from "../../src/email/mailer/mailer.ts";
 import type { SmtpMailerOptions } from "../../src/email/mailer/smtp.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
-import { sampleData } from "../../src/email/sample-event.ts";
+import { eventTypes } from "../../src/email/mails/mail-types.ts";
+import { sampleData } from "../../src/email/mails/sample-data.ts";
 import { composeMessage } from "../../src/email/submission.ts";
+import { createMailRenderer } from "../../src/email/templates/mail-renderer.ts";
 import { testDkim, verifyDkim } from "../support/dkim.ts";
 import { findEngine } from "../support/engines.ts";
 import { eventually } from "../support/eventually.ts";
@@ -80,13 +82,14 @@ function messageOf(type: (typeof eventTypes)[number], locale: string, to = "ana@
     event_type: type,
     timestamp: new Date(now).toISOString(),
     recipient: to,
-    data: { ...sampleData(now)[type], locale },
+    data: { ...sampleData(type, now), locale },
   };
   const decoded = decodeEmailEvent(Buffer.from(JSON.stringify(wire)));
   if (decoded.kind === "poison") throw new Error(decoded.reason);
   const unsubscribeLink = () => (isOptionalType(type) ? unsubscribeUrl : undefined);
-  const settings = { appName: "Bücher 📚" };
-  return composeMessage({ clock: systemClock, unsubscribeLink, settings }, decoded.event);
+  const options = { appName: "Bücher 📚", fallbackLocale: "en", codeInSubject: false };
+  const render = createMailRenderer(options);
+  return composeMessage({ clock: systemClock, unsubscribeLink, render }, decoded.event);
 }
 
 const words = (text: string | undefined) => text?.replace(/\s+/g, " ").trim();

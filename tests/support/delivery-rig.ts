@@ -24,6 +24,7 @@ import { createPipeline } from "../../src/email/pipeline.ts";
 import { createUnsubscribeLink } from "../../src/email/preferences/unsubscribe-link.ts";
 import { RecipientGate } from "../../src/email/recipient-gate.ts";
 import { createSuppressRefused } from "../../src/email/suppressions/suppress-refused.ts";
+import { createMailRenderer } from "../../src/email/templates/mail-renderer.ts";
 import { topicSpecs } from "../../src/email/topics.ts";
 import { EmailWorker } from "../../src/email/worker.ts";
 import { eventually } from "./eventually.ts";
@@ -198,9 +199,13 @@ function openPipeline(
       clock,
       publicOrigin: () => rigOrigin,
     }),
+    render: createMailRenderer({
+      appName: "Acme",
+      fallbackLocale: "en",
+      codeInSubject: false,
+    }),
     record: (claim, change) => held.record(claim, change),
     settings: {
-      appName: "Acme",
       leaseMs: options.leaseMs ?? 2000,
       replyTimeoutMs: options.replyTimeoutMs ?? replyTimeoutMsDefault,
       outageHoldMs: options.outageHoldMs ?? 3_600_000,

@@ -1,0 +1,72 @@
+import type { LanguageWords } from "../language-words.ts";
+
+const byMistake =
+  "Вы этого не запрашивали? Возможно, кто-то по ошибке указал ваш адрес: просто не обращайте внимания на это письмо. Никому не сообщайте код.";
+
+export const russian: LanguageWords = {
+  locale: "ru",
+  direction: "ltr",
+  name: "Русский",
+  moment: "несколько секунд",
+  sentTo: (recipient, appName) =>
+    `Это письмо отправлено на адрес ${recipient} от имени ${appName}.`,
+  unsubscribe: "Не получать больше таких писем",
+  mails: {
+    verification_code: {
+      headings: {
+        sign_in: "Ваш код для входа",
+        change_email: "Подтвердите новый адрес",
+        delete_account: "Подтвердите удаление аккаунта",
+      },
+      subject: (heading, appName) => `${heading} – ${appName}`,
+      subjectWithCode: (code, heading, appName) => `${code}: ${heading} – ${appName}`,
+      enter: "Введите этот код там, где его запросили.",
+      validity: (remaining) => `Срок действия – ${remaining}. Код можно использовать один раз.`,
+      unasked: {
+        sign_in: byMistake,
+        change_email: byMistake,
+        delete_account:
+          "Вы этого не запрашивали? Не вводите код и никому его не сообщайте: без него ничего не удалится. Возможно, кто-то вошёл в ваш аккаунт – проверьте свои сеансы.",
+      },
+    },
+    welcome: {
+      subject: (appName) => `Добро пожаловать в ${appName}`,
+      heading: (username) => `Здравствуйте, ${username}!`,
+      ready: (appName) => `Ваш аккаунт ${appName} готов.`,
+      noPassword: "Пароль запоминать не нужно: при каждом входе мы отправляем код на этот адрес.",
+      unasked:
+        "Вы этого не запрашивали? Значит, кто-то зарегистрировался с вашим адресом и прочитал отправленный на него код: убедитесь, что никто другой не читает вашу почту.",
+    },
+    password_reset: {
+      subject: (appName) => `Сброс пароля – ${appName}`,
+      heading: "Сброс пароля",
+      choose: (appName) => `По этой ссылке вы можете задать новый пароль для ${appName}.`,
+      button: "Задать новый пароль",
+      validity: (remaining) => `Срок действия ссылки – ${remaining}.`,
+      unasked:
+        "Вы этого не запрашивали? Не обращайте внимания на это письмо: пароль останется прежним.",
+    },
+    sign_in_notice: {
+      subject: (appName) => `Новый вход – ${appName}`,
+      heading: "Новый вход",
+      somebody: (appName) =>
+        `В ваш аккаунт ${appName} был выполнен вход. Если это были вы, всё в порядке.`,
+      time: "Время",
+      device: "Устройство",
+      button: "Открыть аккаунт",
+      unasked:
+        "Это были не вы? Завершите этот сеанс в своём аккаунте и убедитесь, что никто другой не читает вашу почту.",
+    },
+    email_change: {
+      subject: (appName) => `Адрес изменён – ${appName}`,
+      heading: "Ваш адрес изменён",
+      changed: (appName) =>
+        `У вашего аккаунта ${appName} теперь новый адрес. На этот адрес письма больше не приходят.`,
+      newAddress: "Новый адрес",
+      time: "Время",
+      button: "Открыть аккаунт",
+      unasked:
+        "Вы этого не запрашивали? Значит, в ваш аккаунт вошёл кто-то другой: сразу напишите нам.",
+    },
+  },
+};
