@@ -72,6 +72,13 @@ export async function prepareEngines(
     const find = () => needProgram("docker-compose", { debian: "docker-compose", say });
     work.push(attempt("compose", "TEST_COMPOSE", find));
   }
+  if (needs.has("prometheus")) {
+    // The package has both; promtool is a program of its own.
+    const find = () => needProgram("promtool", { debian: "prometheus", say });
+    work.push(attempt("promtool", "TEST_PROMTOOL", find));
+    const findServer = () => needProgram("prometheus", { debian: "prometheus", say });
+    work.push(attempt("prometheus", "TEST_PROMETHEUS", findServer));
+  }
   await Promise.all(work);
   if (needs.has("servers")) {
     // After Kafka itself, which may just have fetched them.

@@ -1,5 +1,5 @@
 /** What a suite needs before it can run. */
-export type Need = "servers" | "binary" | "chromium" | "compose";
+export type Need = "servers" | "binary" | "chromium" | "compose" | "prometheus";
 
 /** A folder of tests, run by one `bun test` process within its own time. */
 export interface Suite {
@@ -21,7 +21,7 @@ export const suites: readonly Suite[] = [
     name: "binary",
     folder: "tests/binary",
     budgetSeconds: 60,
-    needs: ["servers", "binary", "compose"],
+    needs: ["servers", "binary", "compose", "prometheus"],
   },
   {
     name: "chaos",

@@ -25,8 +25,10 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #rows: MetricRow[] = [];
 
-  counter(words: MetricWords): { add(labels?: Labels): void } {
+  /** `zeros`: shown as 0 from the beginning, so that the first one is seen as a rise. */
+  counter(words: MetricWords, zeros: readonly Labels[] = []): { add(labels?: Labels): void } {
     const counter = new Counter(this.#register("counter", words));
+    for (const values of zeros) counter.inc(values, 0);
     return { add: (values = {}) => counter.inc(values) };
   }
 

@@ -5,6 +5,7 @@ import type { Metrics } from "../core/metrics.ts";
 import type { EmailEvent } from "./event.ts";
 import type { PartitionLag } from "./event-log/event-log.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
+import { deadLetterClasses } from "./outcome.ts";
 import type { EmailWorker } from "./worker.ts";
 
 export interface WorkerMetricsDeps {
@@ -26,16 +27,22 @@ export function createWorkerMetrics(
   deps: WorkerMetricsDeps,
 ): (outcome: DeliveryOutcome, event?: EmailEvent) => void {
   const { metrics, clock } = deps;
-  const outcomes = metrics.counter({
-    name: "instant_email_outcomes_total",
-    help: "Runs of the pipeline by what came of them.",
-    labels: ["outcome"],
-  });
-  const letters = metrics.counter({
-    name: "instant_email_dead_letters_total",
-    help: "Records moved to the dead-letter topic, by class.",
-    labels: ["class"],
-  });
+  const outcomes = metrics.counter(
+    {
+      name: "instant_email_outcomes_total",
+      help: "Runs of the pipeline by what came of them.",
+      labels: ["outcome"],
+    },
+    [{ outcome: "accepted" }, { outcome: "dead_letter" }],
+  );
+  const letters = metrics.counter(
+    {
+      name: "instant_email_dead_letters_total",
+      help: "Records moved to the dead-letter topic, by class.",
+      labels: ["class"],
+    },
+    deadLetterClasses.map((name) => ({ class: name })),
+  );
   const suppressed = metrics.counter({
     name: "instant_email_suppressed_total",
     help: "Mails that were not sent because their recipient gets none, or none of their type.",

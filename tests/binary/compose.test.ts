@@ -101,15 +101,25 @@ describe("docker-compose.yml", () => {
     const text = readFileSync(composePath, "utf8").replace(/^name:.*$/m, "");
     writeFileSync(join(directory.path, "docker-compose.yml"), text);
     writeFileSync(join(directory.path, ".env"), "");
-    const command = [compose ?? "", "-p", "instant", "config", "--services"];
+    const command = [
+      compose ?? "",
+      "-p",
+      "instant",
+      "--profile",
+      "monitoring",
+      "config",
+      "--services",
+    ];
     const checked = Bun.spawnSync(command, { cwd: directory.path });
     expect(checked.stderr.toString()).toBe("");
     expect(checked.stdout.toString().trim().split("\n").toSorted()).toEqual([
       "auth-service",
       "create-topics",
       "email-service",
+      "grafana",
       "kafka",
       "postgres",
+      "prometheus",
       "redis",
     ]);
   });

@@ -1,0 +1,43 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { findEngine } from "../support/engines.ts";
+import { smtpEnvironment } from "../support/service-rig.ts";
+import type { SmtpSink } from "../support/smtp-sink/smtp-sink.ts";
+import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const program = findEngine("instant");
+const page = readFileSync("docs/operating.md", "utf8");
+/** What an operator types; services have tests of their own. */
+const commands = [...page.matchAll(/(?:[A-Z_]+=\S+ )?\.\/instant [^`\n#]+/g)]
+  .map(([command]) => command.trim())
+  .filter((command) => !command.includes(" serve-"));
+
+describe.skipIf(program === undefined)("docs/operating.md", () => {
+  let sink: SmtpSink;
+  let directory: ReturnType<typeof temporaryDirectory>;
+  beforeAll(async () => {
+    const stack = new AsyncDisposableStack();
+    sink = stack.use(await openSmtpSink());
+    directory = stack.use(temporaryDirectory());
+    symlinkSync(program ?? "", join(directory.path, "instant"));
+    const settings = Object.entries(smtpEnvironment(sink));
+    const lines = settings.map(([name, value]) => `${name}=${value}\n`);
+    writeFileSync(join(directory.path, ".env"), lines.join(""));
+    return () => stack.disposeAsync();
+  });
+
+  test.each([...new Set(commands)])("%s does what it says", (command) => {
+    const run = Bun.spawnSync(["bash", "-c", command], {
+      cwd: directory.path,
+      env: { PATH: process.env["PATH"] ?? "" },
+      stdin: "ignore",
+    });
+    expect(`${run.exitCode} ${run.stderr}`).toBe("0 ");
+  });
+
+  test("has commands to run", () => {
+    expect(commands.length).toBeGreaterThan(5);
+  });
+});
