@@ -1,0 +1,205 @@
+import { describe, expect, test } from "bun:test";
+import { createAuthKeys } from "../../src/auth/auth-keys.ts";
+import { fromOurPage, openPageClient } from "../support/page-client.ts";
+import { signInEngines } from "../support/sign-in-engines.ts";
+import type { SignInWorld } from "../support/sign-in-world.ts";
+import { openEmbeddedWorld, testSecret } from "../support/sign-in-world.ts";
+
+const email = "test@example.com";
+const minute = 60_000;
+const otherThan = (code: string) => (code === "999999" ? "999998" : "999999");
+const isLive = async (world: SignInWorld, token: string) =>
+  (await world.request("/auth/session", { token })).status === 200;
+
+/** Every form that a page of ours may send. */
+function formsOf(world: SignInWorld): string[] {
+  const posts = world.app.routes.filter(({ method }) => method === "POST");
+  return posts.map(({ path }) => path).filter((path) => !/^\/(auth|users)\//.test(path));
+}
+
+describe.each(signInEngines())("the pages on %s", (_, open) => {
+  test("lead through signing in, and no address on the way tells anything", async () => {
+    await using world = await open();
+    const client = openPageClient(world);
+    const asked = await client.post("/sign-in", { email });
+    const entered = await client.post("/sign-in/code", { code: world.publisher.code });
+    const named = await client.post("/account/username", { username: "tess" });
+    const moved = await client.post("/account/email", { email: "new@example.org" });
+    const confirmed = await client.post("/account/email/code", { code: world.publisher.code });
+    const leaving = await client.post("/account/delete");
+    const left = await client.post("/account/delete/code", { code: world.publisher.code });
+    const answers = [asked, entered, named, moved, confirmed, leaving, left];
+    expect(answers.map(({ headers }) => headers.get("Location"))).toEqual([
+      "/sign-in/code",
+      "/account",
+      "/account#username",
+      "/account/email/code",
+      "/account#email",
+      "/account/delete/code",
+      "/",
+    ]);
+    expect(await client.follow(left)).toContain("Your account is deleted.");
+    expect([...client.cookies.keys()]).toEqual([]);
+  });
+
+  test("lock an address after five wrong codes, and take a new one when the lock is over", async () => {
+    await using world = await open();
+    const client = openPageClient(world);
+    await client.post("/sign-in", { email });
+    const code = otherThan(world.publisher.code);
+    for (let wrong = 0; wrong < 5; wrong += 1) {
+      const answer = await client.post("/sign-in/code", { code });
+      expect(await client.follow(answer)).toContain("That code is not right");
+    }
+    const right = await client.post("/sign-in/code", { code: world.publisher.code });
+    expect(await client.follow(right)).toContain("for the next 15 minutes");
+    await world.clock.advance(10 * minute);
+    expect(await (await client.get("/sign-in/code")).text()).toContain("for the next 5 minutes");
+    await world.clock.advance(5 * minute);
+    const over = await (await client.get("/sign-in/code")).text();
+    expect(over).toContain("Six-digit code");
+    await client.post("/sign-in/again");
+    const signedIn = await client.post("/sign-in/code", { code: world.publisher.code });
+    expect(signedIn.headers.get("Location")).toBe("/account");
+  });
+});
+
+describe("a form", () => {
+  test.each([
+    ["of another site", { Host: fromOurPage.Host, Origin: "https://evil.example" }],
+    ["that the browser says is elsewhere", { "Sec-Fetch-Site": "cross-site" }],
+    [
+      "of a neighbour",
+      { ...fromOurPage, Origin: "https://x.example.com", "Sec-Fetch-Site": "same-site" },
+    ],
+    ["that hides its origin", { Host: fromOurPage.Host, Origin: "null" }],
+    ["that nobody sent from a page", { Host: fromOurPage.Host }],
+  ])("%s is refused with a page, and nothing is done", async (_, headers) => {
+    await using world = await openEmbeddedWorld();
+    const client = openPageClient(world);
+    await client.signIn(email);
+    await client.post("/account/delete");
+    const [mails, cookies] = [world.publisher.events.length, [...client.cookies]];
+    const { code } = world.publisher;
+    expect(formsOf(world).length).toBeGreaterThan(12);
+    for (const path of formsOf(world)) {
+      const fields = { email: "evil@example.com", username: "evil", code };
+      const answer = await client.post(path, fields, headers);
+      expect([path, answer.status]).toEqual([path, 403]);
+      expect(await answer.text()).toContain("was not sent by a page of this site");
+    }
+    expect(world.publisher.events).toHaveLength(mails);
+    expect([...client.cookies]).toEqual(cookies);
+    const account = await (await client.get("/account")).text();
+    expect(account).toContain(email);
+    expect(account).not.toContain("evil");
+  });
+
+  test("that is too long is refused with a page", async () => {
+    await using world = await openEmbeddedWorld();
+    const client = openPageClient(world);
+    const answer = await client.post("/sign-in", { email: "x".repeat(70_000) });
+    expect(answer.status).toBe(413);
+    expect(await answer.text()).toContain("too long");
+  });
+});
+
+describe("what a browser keeps between two pages", () => {
+  async function entryPage(world: SignInWorld, cookie: string): Promise<string> {
+    const client = openPageClient(world);
+    client.cookies.set("page_code", cookie);
+    return (await client.get("/sign-in/code")).text();
+  }
+
+  test("is taken only as it was given out", async () => {
+    await using world = await openEmbeddedWorld();
+    const client = openPageClient(world);
+    await client.post("/sign-in", { email });
+    const given = client.cookies.get("page_code") ?? "";
+    const [text = "", signature = ""] = given.split(".");
+    expect(await entryPage(world, given)).toContain(email);
+    await client.post("/sign-in/code", { code: "1" });
+    const note = client.cookies.get("page_note") ?? "";
+    const forged = Buffer.from(
+      Buffer.from(text, "base64url").toString().replace(email, "evil@example.com"),
+    ).toString("base64url");
+    for (const tampered of [
+      `${forged}.${signature}`,
+      `${text}.${signature.slice(0, -2)}AA`,
+      `${text}.`,
+      text,
+      `.${signature}`,
+      note,
+      "%00",
+      "e30.e30",
+    ]) {
+      const page = await entryPage(world, tampered);
+      expect(page).toContain("Start again");
+      expect(page).not.toContain("@example.com");
+    }
+  });
+
+  test("of one step is nothing in another, nor without the code", async () => {
+    await using world = await openEmbeddedWorld();
+    const client = openPageClient(world);
+    await client.post("/sign-in", { email });
+    const thief = openPageClient(world);
+    await thief.signIn("thief@example.com");
+    thief.cookies.set("page_code", client.cookies.get("page_code") ?? "");
+    for (const path of ["/account/email/code", "/account/delete/code"]) {
+      expect(await (await thief.get(path)).text()).toContain("Start again");
+      await thief.post(path, { code: world.publisher.code });
+    }
+    const answer = await thief.post("/sign-in/code", { code: otherThan(world.publisher.code) });
+    expect(await thief.follow(answer)).toContain("That code is not right");
+    expect(await (await thief.get("/account")).text()).not.toContain(email);
+  });
+
+  test("outlives a change of AUTH_SECRET as long as the former is known", async () => {
+    await using world = await openEmbeddedWorld();
+    const client = openPageClient(world);
+    await client.post("/sign-in", { email });
+    const given = client.cookies.get("page_code") ?? "";
+    const secret = "another secret for the sign-in tests";
+    const changed = world.restart({ keys: createAuthKeys(secret, testSecret) });
+    expect(await entryPage(changed, given)).toContain(email);
+    const forgotten = world.restart({ keys: createAuthKeys(secret, undefined) });
+    expect(await entryPage(forgotten, given)).toContain("Start again");
+  });
+
+  test("of a session that is none is taken away, and said so", async () => {
+    await using world = await openEmbeddedWorld();
+    const client = openPageClient(world);
+    await client.signIn(email);
+    const token = client.cookies.get("session_id") ?? "";
+    for (const tampered of [`${token.slice(0, -1)}!`, "a".repeat(43), "x", token.slice(1)]) {
+      client.cookies.set("session_id", tampered);
+      const answer = await client.get("/account");
+      expect(answer.headers.get("Location")).toBe("/");
+      expect(client.cookies.has("session_id")).toBe(false);
+      expect(await client.follow(answer)).toContain("You are not signed in any more.");
+    }
+    expect(await isLive(world, token)).toBe(true);
+  });
+});
+
+test("every page forbids to be framed, cached, and to tell other sites where it is", async () => {
+  await using world = await openEmbeddedWorld();
+  const client = openPageClient(world);
+  await client.post("/sign-in", { email });
+  const paths = ["/", "/sign-in/code", "/account/email/code", "/nowhere"];
+  await client.signIn("other@example.com");
+  for (const path of [...paths, "/account", "/account/delete"]) {
+    const { headers } = await client.get(path);
+    if (path === "/") expect(headers.get("Location")).toBe("/account");
+    else {
+      const policy = headers.get("Content-Security-Policy") ?? "";
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).toMatch(/script-src 'nonce-[\w-]{20,}'(;|$)/);
+      expect(policy).not.toContain("unsafe");
+      expect(headers.get("Cache-Control")).toBe("no-store");
+      expect(headers.get("Referrer-Policy")).toBe("same-origin");
+      expect(headers.get("X-Request-Id")).toBeTruthy();
+    }
+  }
+});
