@@ -1,7 +1,7 @@
-import type { Broker } from "kafkajs";
+import type { Broker, Cluster } from "kafkajs";
 import type { KafkaClient } from "./client.ts";
 import { classifyKafkaError } from "./errors.ts";
-import { WireReader, wireBoolean, wireTexts } from "./wire-reader.ts";
+import { WireReader, wireBoolean, wireText, wireTexts } from "./wire-reader.ts";
 
 /** What a broker says of the cluster and some topics, and what this user may do with them. */
 export interface ClusterView {
@@ -43,33 +43,41 @@ const groupDenied = 30;
 /** Metadata 8 and DescribeGroups 3 are Kafka 2.3's, and the last before the compact encoding. */
 const metadata = { apiKey: 3, apiName: "Metadata", apiVersion: 8 } as const;
 const describeGroups = { apiKey: 15, apiName: "DescribeGroups", apiVersion: 3 } as const;
+const findCoordinator = { apiKey: 10, apiName: "FindCoordinator", apiVersion: 1 } as const;
 /** Whether a broker speaks what this file asks. */
 export const metadataVersion = metadata.apiVersion;
 
 /**
- * Asks what kafkajs does not: replicas in sync and the operations that this user is granted. Throws
- * `kafka_unavailable`, `kafka_access_denied`.
+ * Asks the broker that answered first what kafkajs does not: replicas in sync, and the operations
+ * that this user is granted. Throws `kafka_unavailable`, `kafka_access_denied`.
  */
-export async function viewCluster(
+export function viewTopics(client: KafkaClient, topics: readonly string[]): Promise<ClusterView> {
+  return withCluster(client, (cluster) => {
+    const { seedBroker } = (cluster as unknown as Seeded).brokerPool;
+    return ask(seedBroker, metadataRequest(topics));
+  });
+}
+
+/** The members of a group, and what this user may do with it. Throws as `viewTopics` does. */
+export function viewGroup(client: KafkaClient, group: string): Promise<GroupView> {
+  const denied = { denied: true, members: 0, rights: undefined };
+  return withCluster(client, async (cluster) => {
+    // kafkajs says of every failure that it found no coordinator, also when it may not know it.
+    const { seedBroker } = (cluster as unknown as Seeded).brokerPool;
+    if ((await ask(seedBroker, coordinatorRequest(group))) === groupDenied) return denied;
+    const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+    return await ask(coordinator, groupRequest(group));
+  });
+}
+
+async function withCluster<T>(
   client: KafkaClient,
-  asked: { readonly topics: readonly string[]; readonly group: string },
-): Promise<ClusterView & { readonly group: GroupView }> {
+  act: (cluster: Cluster) => Promise<T>,
+): Promise<T> {
   const cluster = client.cluster();
   try {
     await cluster.connect();
-    await cluster.refreshMetadata();
-    const view = await ask(await cluster.findControllerBroker(), metadataRequest(asked.topics));
-    const coordinator = await cluster
-      .findGroupCoordinator({ groupId: asked.group })
-      .catch((error: unknown) => {
-        if (hasType(error, "GROUP_AUTHORIZATION_FAILED")) return undefined;
-        throw error;
-      });
-    const group =
-      coordinator === undefined
-        ? { denied: true, members: 0, rights: undefined }
-        : await ask(coordinator, groupRequest(asked.group));
-    return { ...view, group };
+    return await act(cluster);
   } catch (error) {
     throw classifyKafkaError(error);
   } finally {
@@ -86,6 +94,11 @@ interface WireRequest<T> {
     readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
   };
   readonly read: (reader: WireReader) => T;
+}
+
+/** kafkajs' types leave out the broker that a cluster began with, once connected. */
+interface Seeded {
+  readonly brokerPool: { readonly seedBroker: Broker };
 }
 
 /** kafkajs' types leave out how a broker sends a request of any version. */
@@ -146,6 +159,18 @@ function readPartition(reader: WireReader): PartitionView {
   return { partition, leader, replicas, inSync };
 }
 
+/** Answers with the error. */
+function coordinatorRequest(group: string): WireRequest<number> {
+  const buffer = Buffer.concat([wireText(group), wireBoolean(false)]); // key type 0: a group
+  return {
+    request: { ...findCoordinator, encode: async () => ({ buf: buffer, buffer }) },
+    read: (reader) => {
+      reader.int32(); // throttle time
+      return reader.int16();
+    },
+  };
+}
+
 function groupRequest(group: string): WireRequest<GroupView> {
   const buffer = Buffer.concat([wireTexts([group]), wireBoolean(true)]);
   return {
@@ -171,8 +196,4 @@ function readRights(bits: number): KafkaRights {
   if (bits === rightsUnknown) return undefined;
   const names = Object.keys(operationBits) as KafkaOperation[];
   return new Set(names.filter((name) => (bits & (1 << operationBits[name])) !== 0));
-}
-
-function hasType(error: unknown, type: string): boolean {
-  return error instanceof Error && "type" in error && error.type === type;
 }

@@ -5,8 +5,8 @@ import type { Diagnosis } from "../diagnosis.ts";
 import { isInstantError } from "../errors.ts";
 import { diagnoseExpiry } from "../tls-expiry.ts";
 import type { KafkaClient } from "./client.ts";
-import type { ClusterView, GroupView } from "./cluster-view.ts";
-import { metadataVersion, viewCluster } from "./cluster-view.ts";
+import type { ClusterView } from "./cluster-view.ts";
+import { metadataVersion, viewTopics } from "./cluster-view.ts";
 import type { KafkaConnection } from "./connection.ts";
 import { kafkaErrors } from "./error-codes.ts";
 import type { BrokerAddress, BrokerApis, Knock } from "./knock.ts";
@@ -21,7 +21,6 @@ export interface BrokerQuestions {
   /** Used to log in, once a broker answered. */
   readonly client: KafkaClient;
   readonly topics: readonly string[];
-  readonly group: string;
   readonly clock?: Clock;
 }
 
@@ -32,7 +31,7 @@ export interface BrokerQuestions {
 export async function diagnoseBrokers(
   questions: BrokerQuestions,
   diagnosis: Diagnosis,
-): Promise<(ClusterView & { readonly group: GroupView }) | undefined> {
+): Promise<ClusterView | undefined> {
   const { connection, clock = systemClock } = questions;
   const addresses = connection.brokers.map(parseBroker).slice(0, brokersMax);
   const ca = connection.caFile === undefined ? undefined : readFileSync(connection.caFile, "utf8");
@@ -93,9 +92,9 @@ function versionOf(apis: BrokerApis): string {
 }
 
 async function logIn(questions: BrokerQuestions, diagnosis: Diagnosis) {
-  const { client, connection, topics, group } = questions;
+  const { client, connection, topics } = questions;
   try {
-    const view = await viewCluster(client, { topics, group });
+    const view = await viewTopics(client, topics);
     const { sasl } = connection;
     if (sasl !== undefined) diagnosis.ok("kafka.login", `Logged in by ${sasl.mechanism}`);
     return view;

@@ -3,6 +3,7 @@ import type { Diagnosis } from "../../core/diagnosis.ts";
 import { AdminSession } from "../../core/kafka/admin-session.ts";
 import { createKafkaClient } from "../../core/kafka/client.ts";
 import type { GroupView, TopicView } from "../../core/kafka/cluster-view.ts";
+import { viewGroup } from "../../core/kafka/cluster-view.ts";
 import { diagnoseBrokers } from "../../core/kafka/diagnose.ts";
 import { TopicAdmin } from "../../core/kafka/topic-admin.ts";
 import { diagnoseGroup } from "./kafka-diagnose-group.ts";
@@ -17,8 +18,9 @@ export async function diagnoseKafkaEventLog(
   const { connection, log, events, deadLetters, group, clock = systemClock } = options;
   const client = createKafkaClient({ connection, log, patience: "quick" });
   const topics = [events.topic, deadLetters.topic];
-  const view = await diagnoseBrokers({ connection, client, topics, group, clock }, diagnosis);
+  const view = await diagnoseBrokers({ connection, client, topics, clock }, diagnosis);
   if (view === undefined) return;
+  const groupView = await viewGroup(client, group);
   const session = new AdminSession(client);
   const admin = new TopicAdmin(session);
   const brokers = view.brokers.length;
@@ -28,9 +30,9 @@ export async function diagnoseKafkaEventLog(
       if (topic === undefined) continue;
       await diagnoseTopic({ spec, topic, brokers, admin, options }, diagnosis);
     }
-    diagnoseRights(view, options, diagnosis);
-    if (exists(view.topics.get(events.topic)) && !view.group.denied) {
-      await diagnoseGroup({ options, group: view.group, admin, client, clock }, diagnosis);
+    diagnoseRights({ topics: view.topics, group: groupView }, options, diagnosis);
+    if (exists(view.topics.get(events.topic)) && !groupView.denied) {
+      await diagnoseGroup({ options, group: groupView, admin, client, clock }, diagnosis);
     }
     if (exists(view.topics.get(deadLetters.topic))) {
       await diagnoseLetters(admin, deadLetters.topic, diagnosis);

@@ -1,0 +1,166 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { createTopics } from "../../src/commands/create-topics.ts";
+import { AdminSession } from "../../src/core/kafka/admin-session.ts";
+import { createKafkaClient } from "../../src/core/kafka/client.ts";
+import { silentLog } from "../../src/core/log.ts";
+import { openKafkaEventLog } from "../../src/email/event-log/kafka.ts";
+import { newName } from "../contract/event-log-harness.ts";
+import { examineWith, findTrouble, troubles } from "../support/doctor.ts";
+import { findEngine } from "../support/engines.ts";
+import { EventLogReader } from "../support/event-log-reader.ts";
+import { publishTexts } from "../support/event-log-records.ts";
+
+const brokers = findEngine("kafka") ?? "127.0.0.1:1";
+const connection = { brokers: [brokers], ssl: false, caFile: undefined, sasl: undefined };
+
+function newSettings() {
+  const name = newName("doctor");
+  return {
+    KAFKA_BROKERS: brokers,
+    KAFKA_TOPIC_EMAIL_EVENTS: name,
+    KAFKA_TOPIC_EMAIL_DLQ: `${name}-dlq`,
+    KAFKA_CONSUMER_GROUP: `${name}-group`,
+  } as const;
+}
+type Settings = ReturnType<typeof newSettings>;
+
+describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
+  const session = new AdminSession(
+    createKafkaClient({ connection, log: silentLog, patience: "quick" }),
+  );
+  afterAll(() => session.close());
+
+  async function look(settings: Readonly<Record<string, string>>) {
+    const { findings, text } = await examineWith(settings);
+    const ofKafka = findings.filter(({ check }) => check.startsWith("kafka."));
+    return { findings: ofKafka, troubles: troubles(ofKafka), text };
+  }
+
+  function create(topic: string, settings: Readonly<Record<string, string>> = {}, partitions = 3) {
+    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+    const spec = { topic, numPartitions: partitions, replicationFactor: 1, configEntries };
+    return session.call("creating", (admin) =>
+      admin.createTopics({ topics: [spec], waitForLeaders: true }),
+    );
+  }
+
+  /** Follows a mend that is a kafka-configs.sh command. */
+  async function follow(mend: string | undefined): Promise<void> {
+    const [, name = "", setting = ""] =
+      /--entity-name (\S+) --add-config (\S+)$/.exec(mend ?? "") ?? [];
+    const [entry = "", value = ""] = setting.split("=");
+    await session.call("altering", (admin) =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [{ type: 2, name, configEntries: [{ name: entry, value }] }],
+      }),
+    );
+  }
+
+  async function quietly(settings: Settings, flags: { readonly grow?: boolean } = {}) {
+    const write = process.stdout.write;
+    process.stdout.write = () => true;
+    try {
+      expect(await createTopics(settings, flags)).toBe(0);
+    } finally {
+      process.stdout.write = write;
+    }
+  }
+
+  test("finds missing topics, and create-topics mends it", async () => {
+    const settings = newSettings();
+    const before = await look(settings);
+    expect(before.troubles).toEqual(["kafka.topic", "kafka.topic"]);
+    expect(before.text).toContain(`✗ Topic does not exist: ${settings.KAFKA_TOPIC_EMAIL_EVENTS}\n`);
+    expect(before.text).toContain("→ ./instant create-topics\n");
+    await quietly(settings);
+    const after = await look(settings);
+    expect(after.troubles).toEqual([]);
+    expect(after.text).toContain("No dead letters");
+    expect(after.text).toContain("May read and write both topics, and join the group");
+  });
+
+  test("finds too few partitions, and create-topics --grow mends it", async () => {
+    const settings = newSettings();
+    await create(settings.KAFKA_TOPIC_EMAIL_EVENTS, { "retention.ms": "604800000" }, 1);
+    await quietly(settings);
+    const { findings } = await look(settings);
+    expect(findTrouble(findings, "kafka.partitions")).toMatchObject({
+      text: `${settings.KAFKA_TOPIC_EMAIL_EVENTS} has 1 partition instead of 3`,
+      mend: "./instant create-topics --grow",
+    });
+    await quietly(settings, { grow: true });
+    expect((await look(settings)).troubles).toEqual([]);
+  });
+
+  const seeded = [
+    [{ "retention.ms": "300000" }, "kafka.retention", "fault", "codes live 10m"],
+    [{ "retention.ms": "36000000" }, "kafka.retention", "warning", "an outage may last 20h"],
+    [{ "cleanup.policy": "compact" }, "kafka.retention", "fault", "is compacted"],
+    [{ "max.message.bytes": "100000" }, "kafka.record_size", "fault", "events are larger"],
+    [{ "min.insync.replicas": "2" }, "kafka.replicas", "fault", "nothing can be published"],
+  ] as const;
+
+  for (const [setting, check, level, words] of seeded) {
+    const [name, value] = Object.entries(setting)[0] ?? [];
+    test(`finds ${name}=${value}, and its mend mends it`, async () => {
+      const settings = newSettings();
+      await create(settings.KAFKA_TOPIC_EMAIL_EVENTS, { "retention.ms": "604800000", ...setting });
+      await quietly(settings);
+      const { findings } = await look(settings);
+      const trouble = findTrouble(findings, check);
+      expect(trouble).toMatchObject({ level, text: expect.stringContaining(words) });
+      await follow(trouble.mend);
+      expect((await look(settings)).findings.map((each) => each.text)).not.toContain(trouble.text);
+    });
+  }
+
+  test("finds dead letters that may not fit their topic, and a single replica in production", async () => {
+    const settings = newSettings();
+    await create(settings.KAFKA_TOPIC_EMAIL_DLQ, { "max.message.bytes": "270000" }, 1);
+    await quietly(settings);
+    const { findings } = await look({ ...settings, APP_ENV: "production" });
+    expect(findTrouble(findings, "kafka.record_size").text).toContain("would stop its partition");
+    const replicas = findings.filter(({ check }) => check === "kafka.replicas");
+    expect(replicas.map(({ text }) => text)).toEqual([
+      expect.stringContaining(`${settings.KAFKA_TOPIC_EMAIL_EVENTS} has 1 of 2 replicas`),
+      expect.stringContaining(`${settings.KAFKA_TOPIC_EMAIL_DLQ} has 1 of 2 replicas`),
+    ]);
+  });
+
+  test("finds that events wait and nobody reads them, and dead letters", async () => {
+    const settings = newSettings();
+    await quietly(settings);
+    await using log = await openKafkaEventLog({ connection, log: silentLog });
+    await publishTexts(log, settings.KAFKA_TOPIC_EMAIL_EVENTS, ["a", "b"]);
+    await publishTexts(log, settings.KAFKA_TOPIC_EMAIL_DLQ, ["c"]);
+    const { findings } = await look(settings);
+    const lag = findTrouble(findings, "kafka.lag");
+    expect(lag.text).toContain("No serve-email reads the events");
+    expect(lag.text).toContain("2 events wait");
+    expect(lag.mend).toBe("Start it: ./instant serve-email");
+    expect(findTrouble(findings, "kafka.dead_letters").mend).toContain("replay-dlq");
+    const [topic, group] = [settings.KAFKA_TOPIC_EMAIL_EVENTS, settings.KAFKA_CONSUMER_GROUP];
+    await using reader = await EventLogReader.open(log, { topic, group });
+    await reader.untilFinished(2);
+    expect((await look(settings)).text).toContain("1 serve-email reads the events");
+  });
+
+  test("finds a broker of several that is away, and none, and one that is no Kafka", async () => {
+    const settings = newSettings();
+    await quietly(settings);
+    const some = await look({ ...settings, KAFKA_BROKERS: `${brokers},127.0.0.1:1` });
+    expect(findTrouble(some.findings, "kafka.reachable").level).toBe("warning");
+    const none = await look({ ...settings, KAFKA_BROKERS: "127.0.0.1:1" });
+    expect(findTrouble(none.findings, "kafka.reachable")).toMatchObject({
+      level: "fault",
+      text: "Failed to connect to Kafka: nothing listens on 127.0.0.1:1",
+    });
+    const tls = await look({ ...settings, KAFKA_SSL: "true" });
+    expect(findTrouble(tls.findings, "kafka.reachable").mend).toContain("KAFKA_SSL=false");
+    await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
+    const stranger = await look({ ...settings, KAFKA_BROKERS: `127.0.0.1:${web.port}` });
+    expect(stranger.text).toContain("KAFKA_BROKERS");
+    expect(stranger.troubles).toEqual(["kafka.reachable"]);
+  });
+});
