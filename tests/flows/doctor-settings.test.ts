@@ -1,0 +1,133 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { diagnoseDataDirectory } from "../../src/doctor/data-directory.ts";
+import { diagnosed, examineWith, findTrouble, troubles } from "../support/doctor.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const mebibyte = 1024 * 1024;
+
+describe("doctor at the settings", () => {
+  test("finds nothing wrong with none", async () => {
+    const { exitCode, findings } = await examineWith({});
+    expect(exitCode).toBe(0);
+    expect(troubles(findings)).toEqual([]);
+  });
+
+  test("shows every setting that does not parse, with an example, and exits with 2", async () => {
+    const { exitCode, text } = await examineWith({ SMTP_PORT: "smtp", LOG_LEVEL: "loud" });
+    expect(exitCode).toBe(2);
+    expect(text).toContain('✗ SMTP_PORT must be a whole number from 0 to 65535 (it is "smtp")');
+    expect(text).toContain("→ For example SMTP_PORT=587");
+    expect(text).toContain("✗ LOG_LEVEL must be one of");
+  });
+
+  test("shows what production misses, with an example, and still looks at the rest", async () => {
+    const { exitCode, text } = await examineWith({ APP_ENV: "production", AUTH_SECRET: "" });
+    expect(exitCode).toBe(2);
+    expect(text).toContain("✗ REDIS_URL must be set because APP_ENV is production");
+    expect(text).toContain("Set it, for example REDIS_URL=redis://:password@localhost:6379/0");
+    expect(text).toContain('AUTH_SECRET="$(openssl rand -base64 32)"');
+    expect(text).toContain("✓ Disk");
+  });
+
+  test("suggests the variable that was meant", async () => {
+    const typed = { KAFKA_BROKER: "a:1", SMTP_PASS: "x", REDIS_HOST: "a", DATABSE_URL: "x" };
+    const { exitCode, findings } = await examineWith({ ...typed, PATH: "/bin", REDIS_PORT: "1" });
+    expect(exitCode).toBe(0);
+    const mends = findings.filter(({ check }) => check === "config.mistyped");
+    expect(mends.map(({ text, mend }) => `${text.split(" ")[0]}: ${mend?.split("?")[0]}`)).toEqual([
+      "KAFKA_BROKER: Did you mean KAFKA_BROKERS",
+      "SMTP_PASS: Did you mean SMTP_PASSWORD",
+      "REDIS_HOST: Did you mean REDIS_ADDR",
+      "DATABSE_URL: Did you mean DATABASE_URL",
+    ]);
+  });
+
+  test("finds secrets that can be guessed, or are the same, and shows none", async () => {
+    const weak = {
+      AUTH_SECRET: "change-me-change-me-change-me-change-me",
+      EMAIL_SECRET: "abcabcabcabcabcabcabcabcabcabcabcabc",
+    };
+    const { exitCode, findings, text } = await examineWith(weak);
+    expect(exitCode).toBe(1);
+    const found = findings.filter(({ check }) => check === "secrets.strength");
+    expect(found.map((each) => each.text)).toEqual([
+      "AUTH_SECRET looks like a placeholder, not like a random secret",
+      "EMAIL_SECRET has only 3 different characters",
+    ]);
+    expect(found[0]?.mend).toBe("Make a new one: openssl rand -base64 32");
+    for (const secret of Object.values(weak)) expect(text).not.toContain(secret);
+    const made = Bun.spawnSync(["openssl", "rand", "-base64", "32"]).stdout.toString().trim();
+    const shared = await examineWith({ AUTH_SECRET: made, EMAIL_SECRET: made });
+    const { text: same } = findTrouble(shared.findings, "secrets.shared");
+    expect(same).toBe("AUTH_SECRET and EMAIL_SECRET are the same");
+    expect((await examineWith({ AUTH_SECRET: made })).exitCode).toBe(0);
+  });
+
+  test("finds choices that do not go together", async () => {
+    const { findings } = await examineWith({
+      KAFKA_BROKERS: "127.0.0.1:1",
+      SMTP_HOST: "smtp.example.com",
+    });
+    expect(findTrouble(findings, "setup.ledger").mend).toContain("REDIS_URL");
+    expect(findTrouble(findings, "setup.mail_mode").mend).toContain("EMAIL_MODE=smtp");
+  });
+
+  test("finds a port that another program has", async () => {
+    await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
+    const { findings } = await examineWith({ EMAIL_SERVICE_PORT: String(web.port) });
+    const { text, mend } = findTrouble(findings, "service.serve-email");
+    expect(text).toBe(`Port ${web.port} of serve-email is taken by another program`);
+    expect(mend).toContain("EMAIL_SERVICE_PORT");
+  });
+
+  test("says what a service that runs here waits for", async () => {
+    const answer = { status: "not_ready", reasons: ["Redis does not answer"] };
+    await using web = Bun.serve({ port: 0, fetch: () => Response.json(answer, { status: 503 }) });
+    const { findings } = await examineWith({ EMAIL_SERVICE_PORT: String(web.port) });
+    const { text } = findTrouble(findings, "service.serve-email");
+    expect(text).toContain("waits: Redis does not answer");
+  });
+});
+
+describe("doctor at the data directory", () => {
+  test("finds a disk that is full, and one that soon is", async () => {
+    using directory = temporaryDirectory();
+    const look = (free: number) =>
+      diagnosed((diagnosis) =>
+        diagnoseDataDirectory(diagnosis, { path: directory.path, freeBytes: async () => free }),
+      );
+    const full = findTrouble(await look(99 * mebibyte), "data.space");
+    expect(full).toMatchObject({ level: "fault", text: expect.stringContaining("99 MiB free") });
+    expect(full.mend).toContain(`df -h ${directory.path}`);
+    expect(findTrouble(await look(1000 * mebibyte), "data.space").level).toBe("warning");
+    expect(troubles(await look(1024 * mebibyte))).toEqual([]);
+  });
+
+  test("finds files that others may read, and its mends mend it", async () => {
+    using directory = temporaryDirectory();
+    const secret = join(directory.path, "auth.secret");
+    writeFileSync(secret, "x");
+    chmodSync(secret, 0o644);
+    chmodSync(directory.path, 0o755);
+    const look = () =>
+      diagnosed((diagnosis) => diagnoseDataDirectory(diagnosis, { path: directory.path }));
+    const found = (await look()).filter(({ check }) => check === "data.modes");
+    expect(found.map(({ level }) => level)).toEqual(["fault", "warning"]);
+    for (const { mend = "" } of found) expect(Bun.spawnSync(mend.split(" ")).exitCode).toBe(0);
+    expect(troubles(await look())).toEqual([]);
+  });
+
+  test("finds an embedded engine whose file is broken", async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "data");
+    mkdirSync(path, { mode: 0o700 });
+    writeFileSync(join(path, "state.sqlite"), "this is no database at all", { mode: 0o600 });
+    const { findings } = await examineWith({ DATA_DIR: path });
+    const { text, mend = "" } = findTrouble(findings, "sqlite.readable");
+    expect(text).toContain("state.sqlite cannot be read");
+    expect(Bun.spawnSync(mend.slice(mend.indexOf("mv ")).split(" ")).exitCode).toBe(0);
+    expect((await examineWith({ DATA_DIR: path })).exitCode).toBe(0);
+  });
+});
