@@ -20,6 +20,8 @@ export interface EmailChange {
   readonly email: string;
   readonly code: string;
   readonly client: string;
+  /** The language of the notice to the old address. */
+  readonly locale: string | undefined;
 }
 
 export type ChangeEmailOutcome =
@@ -36,7 +38,7 @@ export type ChangeEmailOutcome =
  */
 export async function changeEmail(
   deps: ChangeEmailDeps,
-  { user, ...entered }: EmailChange,
+  { user, locale, ...entered }: EmailChange,
 ): Promise<ChangeEmailOutcome> {
   const owner = await deps.users.findByEmail(entered.email);
   const taken = owner !== undefined && owner.id !== user.id;
@@ -48,7 +50,7 @@ export async function changeEmail(
     case "changed": {
       const { messageId } = tried;
       const change = { from: user.email, to: entered.email };
-      noticeEmailChange(deps, { ...change, messageId });
+      noticeEmailChange(deps, { ...change, messageId, locale });
       for (const carry of deps.onEmailChanged) await carry(change);
       return { ...outcome, messageId };
     }

@@ -12,7 +12,7 @@ export const requestCodeOperation = {
   group,
   summary: "Send a sign-in code to an address",
   description:
-    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail.",
+    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail. It is written in the language of Accept-Language, if there are words in it.",
   access: "anyone",
   body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
   answer: { status: 200, description: "A mail is on its way.", schema: messageAnswer },

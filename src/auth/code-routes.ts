@@ -9,6 +9,8 @@ import { requestCodeBody, verifyCodeBody } from "./bodies.ts";
 import { requestCodeOperation, verifyCodeOperation } from "./code-operations.ts";
 import { requestedResponse, spentTriesResponse } from "./code-responses.ts";
 import { authErrors } from "./error-codes.ts";
+import type { MailLocaleDeps } from "./mail-locale.ts";
+import { mailLocale } from "./mail-locale.ts";
 import type { RequestCodeDeps } from "./request-code.ts";
 import { requestCode } from "./request-code.ts";
 import type { CookieSettings } from "./session-credential.ts";
@@ -19,7 +21,11 @@ import { userResponse } from "./users/user-response.ts";
 import type { VerifyCodeDeps } from "./verify-code.ts";
 import { verifyCode } from "./verify-code.ts";
 
-export interface CodeRouteDeps extends RequestCodeDeps, VerifyCodeDeps, CookieSettings {
+export interface CodeRouteDeps
+  extends RequestCodeDeps,
+    VerifyCodeDeps,
+    MailLocaleDeps,
+    CookieSettings {
   readonly log: Log;
 }
 
@@ -32,7 +38,8 @@ export function addCodeRoutes(app: Hono<HttpEnvironment>, deps: CodeRouteDeps): 
 async function request(context: HttpContext, deps: CodeRouteDeps): Promise<Response> {
   const { email } = await readJson(context, requestCodeBody);
   const client = context.get("client");
-  const outcome = await requestCode(deps, { email, purpose: "sign_in", client });
+  const locale = mailLocale(context, deps);
+  const outcome = await requestCode(deps, { email, purpose: "sign_in", client, locale });
   return requestedResponse(context, outcome, deps.log);
 }
 
@@ -40,7 +47,8 @@ async function verify(context: HttpContext, deps: CodeRouteDeps): Promise<Respon
   const { email, code, username } = await readJson(context, verifyCodeBody);
   const client = context.get("client");
   const device = describeDevice(context.req.header("User-Agent"));
-  const outcome = await verifyCode(deps, { email, code, username, client, device });
+  const locale = mailLocale(context, deps);
+  const outcome = await verifyCode(deps, { email, code, username, client, device, locale });
   switch (outcome.kind) {
     case "signed_in": {
       const { token, user, created, messageId } = outcome;

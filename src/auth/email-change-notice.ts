@@ -12,6 +12,7 @@ export interface NoticedChange {
   readonly to: string;
   /** Of the mail that brought the code. */
   readonly messageId: string;
+  readonly locale: string | undefined;
 }
 
 /**
@@ -27,7 +28,11 @@ export function noticeEmailChange(deps: EmailChangeNoticeDeps, change: NoticedCh
     eventType: "email_change",
     timestamp,
     recipient: change.from,
-    data: { new_email: maskEmail(change.to), changed_at: new Date(timestamp).toISOString() },
+    data: {
+      new_email: maskEmail(change.to),
+      changed_at: new Date(timestamp).toISOString(),
+      locale: change.locale,
+    },
     expiresAt: undefined,
   }));
 }

@@ -22,6 +22,8 @@ export interface RequestCodeDeps {
 export interface RequestedCode extends CodeScope {
   /** Who asks, as it is counted. */
   readonly client: string;
+  /** The language of the mail; kept with the code, so that asking again changes nothing. */
+  readonly locale: string | undefined;
 }
 
 export type RequestCodeOutcome =
@@ -37,7 +39,7 @@ export type RequestCodeOutcome =
  */
 export async function requestCode(
   deps: RequestCodeDeps,
-  { client, email, purpose }: RequestedCode,
+  { client, email, purpose, locale }: RequestedCode,
 ): Promise<RequestCodeOutcome> {
   const { limits, codes } = deps;
   const scope = { email, purpose };
@@ -46,9 +48,9 @@ export async function requestCode(
   if (taken.kind === "spent") {
     return { kind: "spent", spent: { ...taken.budget, retryAfterMs: taken.retryAfterMs } };
   }
-  let issued = await issue(deps, scope);
+  let issued = await issue(deps, { scope, locale });
   if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
-    issued = await issue(deps, scope, issued.code.messageId);
+    issued = await issue(deps, { scope, locale, supersedes: issued.code.messageId });
   }
   if (issued.kind === "spent") return { kind: "spent", spent: spentCodes(issued, codes.policy) };
   const { messageId } = issued.code;
@@ -77,10 +79,15 @@ function spentCodes(
       };
 }
 
+interface NewCode {
+  readonly scope: CodeScope;
+  readonly locale: string | undefined;
+  readonly supersedes?: string;
+}
+
 function issue(
   { codes, keys }: RequestCodeDeps,
-  scope: CodeScope,
-  supersedes?: string,
+  { scope, locale, supersedes }: NewCode,
 ): Promise<IssueOutcome> {
   const { id: keyId, secret } = keys.current;
   const messageId = crypto.randomUUID();
@@ -88,6 +95,7 @@ function issue(
   const data = JSON.stringify({
     expires_in: formatGoDuration(codes.policy.lifetimeMs),
     purpose: scope.purpose,
+    locale,
   });
   const request = { ...scope, messageId, keyId, verifier, data };
   return codes.issue(supersedes === undefined ? request : { ...request, supersedes });
@@ -101,16 +109,17 @@ async function isRepeatable({ keys, publisher }: RequestCodeDeps, code: IssuedCo
 /** The same event for the same stored code, always: the ledger takes a difference for a conflict. */
 function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailEvent {
   const key = keys.all.find(({ id }) => id === code.keyId) ?? keys.current;
-  const { expires_in, purpose } = JSON.parse(code.data) as {
+  const { expires_in, purpose, locale } = JSON.parse(code.data) as {
     expires_in: string;
     purpose: CodeScope["purpose"];
+    locale?: string;
   };
   return {
     messageId: code.messageId,
     eventType: "verification_code",
     timestamp: code.timestamp,
     recipient: scope.email,
-    data: { code: deriveCode(key.secret, scope, code.messageId), expires_in, purpose },
+    data: { code: deriveCode(key.secret, scope, code.messageId), expires_in, purpose, locale },
     expiresAt: code.expiresAt,
   };
 }

@@ -16,6 +16,7 @@ export interface NoticedSignIn {
   readonly session: Session;
   /** Of the mail that brought the code. */
   readonly messageId: string;
+  readonly locale: string | undefined;
 }
 
 /**
@@ -39,6 +40,7 @@ export function noticeSignIn(deps: SignInNoticeDeps, signIn: NoticedSignIn): voi
       data: {
         signed_in_at: new Date(createdAt).toISOString(),
         ...(device === unknownDevice ? {} : { device }),
+        locale: signIn.locale,
       },
       expiresAt: undefined,
     };

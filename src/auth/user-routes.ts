@@ -13,6 +13,8 @@ import { getSignedIn } from "./current-session.ts";
 import type { DeleteUserDeps } from "./delete-user.ts";
 import { deleteUser } from "./delete-user.ts";
 import { authErrors } from "./error-codes.ts";
+import type { MailLocaleDeps } from "./mail-locale.ts";
+import { mailLocale } from "./mail-locale.ts";
 import type { RequestCodeDeps } from "./request-code.ts";
 import { requestCode } from "./request-code.ts";
 import type { CookieSettings } from "./session-credential.ts";
@@ -33,6 +35,7 @@ export interface UserRouteDeps
   extends RequestCodeDeps,
     ChangeEmailDeps,
     DeleteUserDeps,
+    MailLocaleDeps,
     CookieSettings {
   readonly log: Log;
 }
@@ -73,14 +76,16 @@ async function requestEmail(context: HttpContext, deps: UserRouteDeps): Promise<
     return conflict(context, authErrors.emailUnchanged, "email", "is your address already");
   }
   const client = context.get("client");
-  const outcome = await requestCode(deps, { email, purpose: "change_email", client });
+  const locale = mailLocale(context, deps);
+  const outcome = await requestCode(deps, { email, purpose: "change_email", client, locale });
   return requestedResponse(context, outcome, deps.log);
 }
 
 async function verifyEmail(context: HttpContext, deps: UserRouteDeps): Promise<Response> {
   const { user } = await getSignedIn(context, deps);
   const { email, code } = await readJson(context, verifyEmailBody);
-  const outcome = await changeEmail(deps, { user, email, code, client: context.get("client") });
+  const asked = { client: context.get("client"), locale: mailLocale(context, deps) };
+  const outcome = await changeEmail(deps, { user, email, code, ...asked });
   switch (outcome.kind) {
     case "changed": {
       const fields = { userId: user.id, messageID: outcome.messageId };
@@ -103,7 +108,8 @@ async function verifyEmail(context: HttpContext, deps: UserRouteDeps): Promise<R
 async function requestDeletion(context: HttpContext, deps: UserRouteDeps): Promise<Response> {
   const { user } = await getSignedIn(context, deps);
   const scope = { email: user.email, purpose: "delete_account" } as const;
-  const outcome = await requestCode(deps, { ...scope, client: context.get("client") });
+  const asked = { client: context.get("client"), locale: mailLocale(context, deps) };
+  const outcome = await requestCode(deps, { ...scope, ...asked });
   return requestedResponse(context, outcome, deps.log);
 }
 

@@ -21,6 +21,8 @@ export interface EnteredCode {
   readonly client: string;
   /** Where, for people. */
   readonly device: string;
+  /** The language of the mails that come of it. */
+  readonly locale: string | undefined;
 }
 
 export type VerifyCodeOutcome =
@@ -47,7 +49,7 @@ const usersDeadlineMs = 2_000;
  */
 export async function verifyCode(
   deps: VerifyCodeDeps,
-  { username, device, ...entered }: EnteredCode,
+  { username, device, locale, ...entered }: EnteredCode,
 ): Promise<VerifyCodeOutcome> {
   const { sessions, users } = deps;
   const { email } = entered;
@@ -58,8 +60,8 @@ export async function verifyCode(
   const { user, created } = await users.signIn({ email, username });
   const { token, session } = await sessions.create({ userId: user.id, device });
   const { messageId } = tried;
-  if (created) welcome(deps, user);
-  else noticeSignIn(deps, { user, session, messageId });
+  if (created) welcome(deps, user, locale);
+  else noticeSignIn(deps, { user, session, messageId, locale });
   return { kind: "signed_in", token, user, created, messageId };
 }
 

@@ -8,7 +8,11 @@ export interface WelcomeDeps extends NoticeDeps {
 }
 
 /** The mail to somebody who signed in for the first time: always the same id, so a user is welcomed once. */
-export function welcome(deps: WelcomeDeps, { id, email, username }: User): void {
+export function welcome(
+  deps: WelcomeDeps,
+  { id, email, username }: User,
+  locale: string | undefined,
+): void {
   if (!deps.welcomes) return;
   const messageId = `welcome-${id}`;
   const timestamp = deps.clock.now();
@@ -17,7 +21,7 @@ export function welcome(deps: WelcomeDeps, { id, email, username }: User): void 
     eventType: "welcome",
     timestamp,
     recipient: email,
-    data: { username: username ?? email.slice(0, email.lastIndexOf("@")) },
+    data: { username: username ?? email.slice(0, email.lastIndexOf("@")), locale },
     expiresAt: undefined,
   }));
 }

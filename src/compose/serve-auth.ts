@@ -10,6 +10,7 @@ import type { Running } from "../core/run-until-signal.ts";
 import { DirectDelivery } from "../email/direct.ts";
 import { EventPublisher } from "../email/event-publisher.ts";
 import { preferenceOperations } from "../email/preferences/operations.ts";
+import { languageTags } from "../email/templates/languages.ts";
 import { topicSpecs } from "../email/topics.ts";
 import type { AuthMeasures } from "./auth-measures.ts";
 import { createAuthMeasures } from "./auth-measures.ts";
@@ -68,6 +69,7 @@ export async function startServeAuth(
     welcomes: config.auth.welcomeMail,
     signInNotices: config.auth.signInNotice,
     emailChangeNotices: config.auth.emailChangeNotice,
+    mailLanguages: languageTags,
     onUserDeleted: [forgetRecipient(recipients)],
     onEmailChanged: [carryWishes(recipients, log)],
     furtherOperations: preferenceOperations,

@@ -146,6 +146,7 @@ function createWorld(
     welcomes: true,
     signInNotices: true,
     emailChangeNotices: true,
+    mailLanguages: ["en", "es", "ru"],
     onUserDeleted: [],
     onEmailChanged: [],
     ...settings,
