@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { addExamples } from "./commands/examples.ts";
 import { exitUsage, runCommand } from "./commands/run-command.ts";
 import type { Environment } from "./core/config/parse.ts";
 
@@ -205,4 +206,5 @@ program
     }),
   );
 
+addExamples(program);
 await program.parseAsync();

@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { loadConfig } from "../compose/config.ts";
 import { embeddedOnly } from "../compose/embedded.ts";
+import { warnOfMistyped } from "../compose/mistyped.ts";
+import { openLog } from "../compose/open-log.ts";
 import { runService } from "../compose/run-service.ts";
 import { startServeAuth } from "../compose/serve-auth.ts";
 import { startServeEmail } from "../compose/serve-email.ts";
 import type { Environment } from "../core/config/parse.ts";
 import { resolveHttp } from "../core/http/config.ts";
-import { createLog } from "../core/log.ts";
 import { loadEnvironment } from "./environment.ts";
 
 /** Both services in this process, on files. Reads `.env` here when no `--env-file` was given. */
@@ -17,7 +18,8 @@ export async function dev(given: Environment): Promise<number> {
   );
   const config = loadConfig(environment);
   return runService("instant", config, async (engines, running) => {
-    const logOf = (service: string) => createLog({ service, level: config.app.logLevel });
+    const logOf = (service: string) => openLog(service, config);
+    warnOfMistyped(environment, logOf("instant"));
     let inboxUrl: string | undefined; // these are known once the services listen
     let publicOrigin = resolveHttp(config.http).publicOrigin;
     const auth = await startServeAuth(engines, running, logOf("auth-service"), {

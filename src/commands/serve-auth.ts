@@ -1,4 +1,5 @@
 import { loadConfig } from "../compose/config.ts";
+import { warnOfMistyped } from "../compose/mistyped.ts";
 import { runService } from "../compose/run-service.ts";
 import { startServeAuth } from "../compose/serve-auth.ts";
 import type { Environment } from "../core/config/parse.ts";
@@ -6,6 +7,7 @@ import type { Environment } from "../core/config/parse.ts";
 export async function serveAuth(environment: Environment): Promise<number> {
   const config = loadConfig(environment, "serve-auth");
   return runService("auth-service", config, async (engines, running, log) => {
+    warnOfMistyped(environment, log);
     await startServeAuth(engines, running, log);
   });
 }

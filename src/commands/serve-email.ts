@@ -1,4 +1,5 @@
 import { loadConfig } from "../compose/config.ts";
+import { warnOfMistyped } from "../compose/mistyped.ts";
 import { runService } from "../compose/run-service.ts";
 import { startServeEmail } from "../compose/serve-email.ts";
 import type { Environment } from "../core/config/parse.ts";
@@ -6,6 +7,7 @@ import type { Environment } from "../core/config/parse.ts";
 export async function serveEmail(environment: Environment): Promise<number> {
   const config = loadConfig(environment, "serve-email");
   return runService("email-service", config, async (engines, running, log) => {
+    warnOfMistyped(environment, log);
     await startServeEmail(engines, running, log);
   });
 }

@@ -26,6 +26,12 @@ export const appFields = {
     fallback: "info",
     doc: "The least level that is logged.",
   }),
+  logFormat: choiceField({
+    name: "LOG_FORMAT",
+    choices: ["auto", "json", "pretty"],
+    fallback: "auto",
+    doc: "`json` is for machines, `pretty` for a person. `auto`: pretty on a terminal and outside production, else json. NO_COLOR leaves out the colours.",
+  }),
   enableKafka: flagField({
     name: "ENABLE_KAFKA",
     fallback: "true",

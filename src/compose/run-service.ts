@@ -1,9 +1,9 @@
 import type { Log } from "../core/log.ts";
-import { createLog } from "../core/log.ts";
 import type { Running } from "../core/run-until-signal.ts";
 import { runUntilSignal } from "../core/run-until-signal.ts";
 import type { Config } from "./config.ts";
 import { Engines } from "./engines.ts";
+import { openLog } from "./open-log.ts";
 
 /** What closing connections may take beyond the drain of what is in flight. */
 const closingMs = 10_000;
@@ -14,7 +14,7 @@ export function runService(
   config: Config,
   start: (engines: Engines, running: Running, log: Log) => Promise<void>,
 ): Promise<number> {
-  const log = createLog({ service, level: config.app.logLevel });
+  const log = openLog(service, config);
   const stopDeadlineMs = config.email.drainMs + closingMs;
   return runUntilSignal((running) => start(new Engines(config, log, running.group), running, log), {
     log,
