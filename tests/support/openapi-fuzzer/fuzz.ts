@@ -79,9 +79,14 @@ function isLonger(request: FuzzedRequest, call: DocumentedCall): boolean {
   return request.path.split("/").length !== call.path.split("/").length;
 }
 
-/** The call that the request means after its method or path was changed, when there is one. */
+/**
+ * The call that the request means after its method or path was changed, when there is one. A path
+ * without parameters comes before those with some that would match too (OpenAPI 3.1, 4.8.8).
+ */
 function findCall(calls: readonly DocumentedCall[], { path, method }: FuzzedRequest) {
-  return calls.find((call) => {
+  const literal = calls.filter((call) => call.path === path);
+  const meant = literal.length > 0 ? literal : calls;
+  return meant.find((call) => {
     const pattern = new RegExp(`^${call.path.replace(/\{\w+\}/g, "[^/]+")}$`);
     return pattern.test(path) && call.method.toUpperCase() === method;
   });
