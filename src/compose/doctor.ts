@@ -72,12 +72,14 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
   ];
 }
 
-function secretsCheck({ app, auth, email }: Config, roles: readonly Role[]): Check {
+function secretsCheck({ app, auth, email, bounces, http }: Config, roles: readonly Role[]): Check {
   const secrets = {
     AUTH_SECRET: auth.secret,
     AUTH_SECRET_PREVIOUS: auth.secretPrevious,
     EMAIL_SECRET: email.secret,
     EMAIL_SECRET_PREVIOUS: email.secretPrevious,
+    BOUNCE_SECRET: bounces.secret,
+    METRICS_TOKEN: http.metricsToken,
   };
   return {
     group: "Secrets",
