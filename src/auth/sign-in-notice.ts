@@ -1,3 +1,4 @@
+import type { HttpBoundary } from "../core/http/config.ts";
 import type { NoticeDeps } from "./send-notice.ts";
 import { sendNotice } from "./send-notice.ts";
 import { unknownDevice } from "./sessions/device.ts";
@@ -8,6 +9,7 @@ export interface SignInNoticeDeps extends NoticeDeps {
   readonly sessions: SessionStore;
   /** Whether anybody is told of a sign-in. */
   readonly signInNotices: boolean;
+  readonly boundary: Pick<HttpBoundary, "publicOrigin">;
 }
 
 export interface NoticedSignIn {
@@ -40,9 +42,15 @@ export function noticeSignIn(deps: SignInNoticeDeps, signIn: NoticedSignIn): voi
       data: {
         signed_in_at: new Date(createdAt).toISOString(),
         ...(device === unknownDevice ? {} : { device }),
+        ...accountLink(deps.boundary),
         locale: signIn.locale,
       },
       expiresAt: undefined,
     };
   });
+}
+
+/** Where sessions are ended, when PUBLIC_URL says it; a mail holds no link in the clear. */
+function accountLink({ publicOrigin }: SignInNoticeDeps["boundary"]) {
+  return publicOrigin?.startsWith("https:") ? { account_link: `${publicOrigin}/account` } : {};
 }

@@ -78,6 +78,22 @@ describe.each(signInEngines())("the notice of a sign-in on %s", (_, open) => {
     expect(notice.data).toEqual({ signed_in_at: "2026-01-01T00:01:00.000Z" });
   });
 
+  test.each([
+    ["https://sign-in.example.com", { account_link: "https://sign-in.example.com/account" }],
+    ["http://sign-in.internal", {}], // serve-email would refuse the mail
+  ])("leads to the account at %s as %j", async (publicOrigin, link) => {
+    const boundary = { trustedProxies: [], corsOrigins: [], publicOrigin };
+    await using world = await open({ boundary });
+    await signInFrom(world, firefox);
+    await signInFrom(world, "");
+    const notice = await eventually(
+      "a notice is sent",
+      () => noticesOf(world, "sign_in_notice")[0],
+    );
+    expect(notice.data).toEqual({ signed_in_at: "2026-01-01T00:01:00.000Z", ...link });
+    expect(decodeEmailEvent(encodeEmailEvent(notice)).kind).toBe("event");
+  });
+
   test("is left out when it is off", async () => {
     await using world = await open({ signInNotices: false });
     await signInFrom(world, firefox);
