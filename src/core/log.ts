@@ -1,4 +1,5 @@
 import pino from "pino";
+import { currentTrace } from "./trace-context.ts";
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -22,12 +23,13 @@ export interface LogOptions {
 
 /**
  * JSON lines with text levels: `{"level":"info","time":"…","service":"…","msg":"…",…}` (the guide).
- * Callers never pass a code, token, password or full address; `maskEmail` is for addresses.
+ * What runs as a part of a trace has its `traceId` too. Callers never pass a code, token, password or full address; `maskEmail` is for addresses.
  */
 export function createLog(options: LogOptions): Log {
   const settings: pino.LoggerOptions = {
     level: options.level,
     base: { service: options.service },
+    mixin: traceFields,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: pino.stdSerializers.err },
@@ -35,6 +37,11 @@ export function createLog(options: LogOptions): Log {
   const { write } = options;
   const logger = write === undefined ? pino(settings) : pino(settings, { write });
   return logger as Log;
+}
+
+function traceFields(): object {
+  const trace = currentTrace();
+  return trace === undefined ? {} : { traceId: trace.traceId };
 }
 
 export const silentLog: Log = createLog({ service: "test", level: "silent" });

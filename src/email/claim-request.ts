@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { maskEmail } from "../core/log.ts";
+import { currentTrace } from "../core/trace-context.ts";
 import type { EmailEvent } from "./event.ts";
 import type { ClaimRequest, EventOrigin } from "./ledger/delivery-ledger.ts";
 import { eventDigest } from "./ledger/digest.ts";
@@ -27,6 +28,7 @@ export function claimRequest(
     eventTimestamp: event.timestamp,
     replayCount: run.replayCount,
     leaseMs: settings.leaseMs,
+    trace: currentTrace()?.traceId,
     resubmit: settings.resendAmbiguous.has(event.eventType) && !isExpired(clock, event),
   };
 }

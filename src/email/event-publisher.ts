@@ -10,6 +10,7 @@ import type { EventLog } from "./event-log/event-log.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { EmailPublisher, MailFate, PublishOutcome } from "./publisher.ts";
 import type { PublishedEvent } from "./publisher-metrics.ts";
+import { traceHeaders } from "./record-trace.ts";
 
 export interface EventPublisherDeps {
   /** Undefined: every mail is delivered directly (ENABLE_KAFKA=false). */
@@ -89,7 +90,11 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
   async #publishToLog(event: EmailEvent): Promise<boolean> {
     const { eventLog, topic, log } = this.#deps;
     if (eventLog === undefined || this.#breaker.state.kind === "open") return false;
-    const record = { key: eventKey(event), value: encodeEmailEvent(event), headers: [] };
+    const record = {
+      key: eventKey(event),
+      value: encodeEmailEvent(event),
+      headers: traceHeaders(),
+    };
     const startedAt = performance.now();
     try {
       await eventLog.publish(topic, [record], { deadlineMs: publishDeadlineMs });

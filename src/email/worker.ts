@@ -3,6 +3,7 @@ import { unreachable } from "../core/errors.ts";
 import { Semaphore } from "../core/flow/semaphore.ts";
 import type { Log } from "../core/log.ts";
 import type { Service } from "../core/service.ts";
+import { runInTrace } from "../core/trace-context.ts";
 import type { BuryDeps } from "./dead-letters/bury.ts";
 import { bury } from "./dead-letters/bury.ts";
 import { replayCountOf } from "./dead-letters/letter.ts";
@@ -16,6 +17,7 @@ import type { DeadLetterCause, DeliveryOutcome, WaitingOutcome } from "./outcome
 import { isFinished, isPoison } from "./outcome.ts";
 import type { DeliveryRun, Pipeline } from "./pipeline.ts";
 import { createDeliveryRun } from "./pipeline.ts";
+import { readRecordTrace } from "./record-trace.ts";
 import { releaseClaim } from "./settlement.ts";
 
 export interface WorkerDeps extends BuryDeps {
@@ -110,7 +112,8 @@ export class EmailWorker implements Service {
     const subscription = await eventLog.subscribe({
       topic: settings.eventsTopic,
       group: settings.group,
-      handle: (record, signal, draining) => this.#handle(record, signal, draining),
+      handle: (record, signal, draining) =>
+        runInTrace(readRecordTrace(record.headers), () => this.#handle(record, signal, draining)),
     });
     subscription.failed.catch(onFailed);
     this.#subscription = subscription;

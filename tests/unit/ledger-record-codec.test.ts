@@ -69,6 +69,7 @@ function randomRecord(random: SeededRandom): StoredRecord {
     reason: maybe(text()),
     smtp: maybe({ host: text(), reply: text(), queueId: maybe(text()) }),
     buried: maybe({ partition: random.below(9), offset: random.below(1e12) }),
+    trace: maybe(text()),
     history,
   };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { runInTrace } from "../trace-context.ts";
 
 export interface BreakerOptions {
   readonly clock: Clock;
@@ -55,7 +56,7 @@ export class Breaker {
     this.#closed = Promise.withResolvers();
     if (clock.now() - this.#closedAt > probeDelayMsMax) this.#delayMs = probeDelayMsMin;
     onChange(this.#state);
-    void this.#probeUntilClosed();
+    void runInTrace(undefined, () => this.#probeUntilClosed()); // it is not the tripper's doing
   }
 
   /** Resolves when closed, stopped, `untilMs` (Unix ms) has come, or `signal` aborts. */

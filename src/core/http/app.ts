@@ -15,6 +15,7 @@ import type { IpNetwork } from "./ip-address.ts";
 import { problemResponse } from "./problem.ts";
 import type { DrawProblem } from "./problem-pages.ts";
 import { problemPages } from "./problem-pages.ts";
+import { requestTrace } from "./request-trace.ts";
 
 export interface HttpAppOptions {
   readonly log: Log;
@@ -36,6 +37,7 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   const { log, trustedProxies = [], drawProblem } = options;
   const app = new Hono<HttpEnvironment>({ getPath: pathOf });
   app.use(requestId({ limitLength: 64 }));
+  app.use(requestTrace());
   app.use(async (context, next) => {
     await next();
     // Hono's own is lost when a handler answers with a Response of its own, as pages do.

@@ -54,6 +54,7 @@ function claimFresh(request: ClaimRequest, now: number): Decision<ClaimOutcome> 
     replays: request.replayCount,
     digest: request.digest,
     eventType: request.eventType,
+    trace: request.trace,
     recipient: maskEmail(request.recipient),
     history: [{ at: now, state: "claimed", fence: 1, note: undefined }],
   };

@@ -65,6 +65,8 @@ export interface ClaimRequest {
   readonly leaseMs: number;
   /** Takes an ambiguous mail for its one resubmission (the type's policy allows it). */
   readonly resubmit: boolean;
+  /** The W3C trace id of what asked for the mail. */
+  readonly trace?: string | undefined;
 }
 
 export type ClaimOutcome =
@@ -183,6 +185,8 @@ export interface LedgerRecord {
   readonly buried: BuriedPosition | undefined;
   /** The newest 20 changes, oldest first. */
   readonly history: readonly LedgerHistoryEntry[];
+  /** The W3C trace id of the delivery that came first; undefined when it had none. */
+  readonly trace: string | undefined;
 }
 
 export interface LedgerHistoryEntry {

@@ -27,6 +27,7 @@ export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string 
     (buried === undefined
       ? ""
       : `,"buried":{"partition":${buried.partition},"offset":${buried.offset}}`) +
+    (record.trace === undefined ? "" : `,"trace":${quote(record.trace)}`) +
     `,"history":[${record.history.map((entry) => encodeEntry(entry, writeTime)).join(",")}]}`
   );
 }
@@ -56,6 +57,7 @@ export function decodeRecord(messageId: string, text: string): StoredRecord {
     eventType,
     sentAt,
     class: wire.class,
+    trace: wire.trace,
     reason: wire.reason,
     buried: wire.buried,
     smtp: smtp && { host: smtp.host, reply: smtp.reply, queueId: smtp.queue_id },
@@ -104,6 +106,7 @@ const recordSchema = z.object({
   sent_at: time.optional(),
   late: z.boolean().default(false),
   class: z.string().optional(),
+  trace: z.string().optional(),
   reason: z.string().optional(),
   smtp: z
     .object({ host: z.string(), reply: z.string(), queue_id: z.string().optional() })

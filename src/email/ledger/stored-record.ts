@@ -40,6 +40,7 @@ export function blankRecord(messageId: string): Omit<StoredRecord, "state"> {
     smtp: undefined,
     buried: undefined,
     history: [],
+    trace: undefined,
   };
 }
 

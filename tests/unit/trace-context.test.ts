@@ -1,0 +1,69 @@
+import { describe, expect, test } from "bun:test";
+import {
+  currentTrace,
+  formatTraceparent,
+  nextStep,
+  parseTraceparent,
+  runInTrace,
+} from "../../src/core/trace-context.ts";
+import { readRecordTrace, traceHeaders } from "../../src/email/record-trace.ts";
+
+const [traceId, spanId] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"];
+const valid = `00-${traceId}-${spanId}-01`;
+
+describe("a traceparent", () => {
+  test("is read and written as the W3C has it", () => {
+    const trace = parseTraceparent(valid);
+    expect(trace).toEqual({ traceId, spanId, flags: "01" });
+    expect(trace && formatTraceparent(trace)).toBe(valid);
+  });
+
+  test("of a later version is read as far as it is known", () => {
+    expect(parseTraceparent(`cc-${traceId}-${spanId}-01-what-comes`)?.traceId).toBe(traceId);
+  });
+
+  test.each([
+    undefined,
+    "",
+    "nonsense",
+    valid.toUpperCase(),
+    `ff-${traceId}-${spanId}-01`,
+    `00-${"0".repeat(32)}-${spanId}-01`,
+    `00-${traceId}-${"0".repeat(16)}-01`,
+    `${valid}-more`,
+    `${valid}\n`,
+    `cc${valid.slice(2)}-${"x".repeat(600)}`,
+  ])("%p is none", (header) => {
+    expect(parseTraceparent(header)).toBeUndefined();
+  });
+});
+
+describe("the trace of what runs", () => {
+  test("is kept across waiting, and apart from what runs beside it", async () => {
+    const [one, other] = [nextStep(undefined), nextStep(undefined)];
+    const seen = async () => {
+      await Bun.sleep(1);
+      return currentTrace();
+    };
+    expect(await Promise.all([runInTrace(one, seen), runInTrace(other, seen), seen()])).toEqual([
+      one,
+      other,
+      undefined,
+    ]);
+  });
+
+  test("goes over a record to a further step of the same trace", () => {
+    const trace = nextStep(parseTraceparent(valid));
+    const headers = runInTrace(trace, traceHeaders);
+    const read = readRecordTrace(headers);
+    expect(read).toMatchObject({ traceId, flags: "01" });
+    expect(read?.spanId).not.toBe(trace.spanId);
+  });
+
+  test("is none where a record has none, or a bad one", () => {
+    expect(traceHeaders()).toEqual([]);
+    for (const value of [null, new TextEncoder().encode("x"), new Uint8Array(100_000)]) {
+      expect(readRecordTrace([["traceparent", value]])).toBeUndefined();
+    }
+  });
+});
