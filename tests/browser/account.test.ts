@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { findEngine } from "../support/engines.ts";
 import type { SignInSite } from "../support/sign-in-site.ts";
-import { enterCode, expectSaid, openSignInSite, signIn } from "../support/sign-in-site.ts";
+import { enterCode, expectSaid, openSignInSite, send, signIn } from "../support/sign-in-site.ts";
 import { visit } from "../support/visitor.ts";
 
 const program = findEngine("instant") ?? "";
@@ -30,7 +30,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         await signIn(visitor, site.dev, addressOf("ana"));
         const save = async (name: string) => {
           await page.getByLabel("Your username").fill(name);
-          await page.getByRole("button", { name: "Save" }).click();
+          await send(visitor, "Save");
         };
         await save("-ana");
         await expectSaid(visitor, "Use 1 to 32 letters");
@@ -44,7 +44,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
       await visit(site.browser, { scripts }, async (visitor) => {
         await signIn(visitor, site.dev, addressOf("other"));
         await visitor.page.getByLabel("Your username").fill(username.toUpperCase());
-        await visitor.page.getByRole("button", { name: "Save" }).click();
+        await send(visitor, "Save");
         await expectSaid(visitor, "That username belongs to somebody else.");
       });
     });
@@ -62,12 +62,12 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
             expect.stringMatching(/^Firefox on Linux\s*This device/),
             expect.stringMatching(/^Safari on iPhone/),
           ]);
-          await page.getByRole("button", { name: /^Sign out Safari on iPhone/ }).click();
+          await send(second, /^Sign out Safari on iPhone/);
           await expectSaid(second, "That device is signed out.");
           expect(await rows.count()).toBe(1);
         });
         await first.page.getByLabel("Your username").fill("too.late");
-        await first.page.getByRole("button", { name: "Save" }).click();
+        await send(first, "Save");
         await expectSaid(first, "You are not signed in any more.");
         await first.look("signed-out-elsewhere");
         expect(new URL(first.page.url()).pathname).toBe("/");
@@ -80,7 +80,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         await signIn(first, site.dev, email);
         await visit(site.browser, { scripts }, async (second) => {
           await signIn(second, site.dev, email);
-          await second.page.getByRole("button", { name: "Sign out everywhere else" }).click();
+          await send(second, "Sign out everywhere else");
           await expectSaid(second, "Every other device is signed out.");
         });
         await first.page.reload();
@@ -93,17 +93,17 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
       await visit(site.browser, { scripts }, async (visitor) => {
         const { page, look } = visitor;
         await signIn(visitor, site.dev, email);
-        const send = async (address: string) => {
+        const ask = async (address: string) => {
           await page.getByLabel("New e-mail address").fill(address);
-          await page.getByRole("button", { name: "Send a code to it" }).click();
+          await send(visitor, "Send a code to it");
         };
-        await send("nowhere");
+        await ask("nowhere");
         await expectSaid(visitor, "That is not an e-mail address.");
-        await send(email);
+        await ask(email);
         await expectSaid(visitor, "That is your address already.");
         await look("email-mistake");
         const code = await site.dev.codeAfter(newEmail, async () => {
-          await send(newEmail);
+          await ask(newEmail);
           await page.getByRole("heading", { name: "Confirm your new address" }).waitFor();
         });
         await look("confirm-address");
@@ -129,7 +129,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
           await page.getByRole("heading", { name: "Delete your account?" }).waitFor();
           await look("delete");
           const code = await site.dev.codeAfter(email, async () => {
-            await page.getByRole("button", { name: "Send me the code" }).click();
+            await send(visitor, "Send me the code");
             await page.getByRole("heading", { name: "Confirm the deletion" }).waitFor();
           });
           await look("delete-code");

@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { findEngine } from "../support/engines.ts";
 import type { SignInSite } from "../support/sign-in-site.ts";
-import { askForCode, enterCode, expectSaid, openSignInSite } from "../support/sign-in-site.ts";
+import {
+  askForCode,
+  enterCode,
+  expectSaid,
+  openSignInSite,
+  send,
+} from "../support/sign-in-site.ts";
 import { visit } from "../support/visitor.ts";
 
 const program = findEngine("instant") ?? "";
@@ -43,7 +49,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         expect(cookie).toMatchObject({ httpOnly: true, sameSite: "Lax", path: "/" });
         await page.goto(site.dev.authUrl); // who is signed in has no use for the first page
         expect(new URL(page.url()).pathname).toBe("/account");
-        await page.getByRole("button", { name: "Sign out", exact: true }).click();
+        await send(visitor, "Sign out");
         await expectSaid(visitor, "You are signed out.");
         await look("signed-out");
         await page.goto(`${site.dev.authUrl}/account`);
@@ -56,7 +62,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         const { page, look } = visitor;
         await page.goto(site.dev.authUrl);
         await page.getByLabel("E-mail address").fill("ana@example");
-        await page.getByRole("button", { name: "Send me a code" }).click();
+        await send(visitor, "Send me a code");
         await expectSaid(visitor, "That is not an e-mail address.");
         expect(await page.getByLabel("E-mail address").inputValue()).toBe("ana@example");
         expect(await page.getByLabel("E-mail address").getAttribute("aria-invalid")).toBe("true");
@@ -102,7 +108,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         const { page } = visitor;
         const first = await askForCode(visitor, quick.dev, email);
         const second = await quick.dev.codeAfter(email, async () => {
-          await page.getByRole("button", { name: "Send a new code" }).click();
+          await send(visitor, "Send a new code");
           await expectSaid(visitor, "A new code is on its way");
         });
         expect(second).not.toBe(first);
@@ -119,12 +125,12 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         const code = await askForCode(visitor, quick.dev, email);
         for (let more = 0; more < 4; more += 1) {
           await quick.dev.codeAfter(email, async () => {
-            await page.getByRole("button", { name: "Send a new code" }).click();
+            await send(visitor, "Send a new code");
             await expectSaid(visitor, "A new code is on its way");
           });
         }
         await page.goto(quick.dev.authUrl);
-        await page.getByRole("button", { name: "Send me a code" }).click();
+        await send(visitor, "Send me a code");
         await expectSaid(visitor, /as many codes as we may. Ask again in \d\d minutes/);
         await visitor.look("codes-spent");
         await enterCode(visitor, code, "Sign in");
@@ -136,7 +142,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
   test("asking again too early says that the code is on its way", async () => {
     await visit(site.browser, { scripts: false }, async (visitor) => {
       const code = await askForCode(visitor, site.dev, "early@example.com");
-      await visitor.page.getByRole("button", { name: "Send a new code" }).click();
+      await send(visitor, "Send a new code");
       await expectSaid(visitor, "The code is already on its way");
       await visitor.look("sent-already");
       await enterCode(visitor, code, "Sign in");

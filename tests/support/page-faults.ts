@@ -1,6 +1,9 @@
-import axe from "axe-core";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 
+/** Half as long to take in as the one that `axe-core` exports. */
+const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 interface AxeFault {
@@ -13,7 +16,7 @@ interface AxeFault {
  * comes by the debugger: no page's policy would let it in.
  */
 export async function findFaults(page: Page): Promise<unknown[]> {
-  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source);
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe);
   const options = { runOnly: rules, resultTypes: ["violations"] };
   const violations = (await page.evaluate(
     `axe.run(${JSON.stringify(options)}).then(({ violations }) => violations)`,

@@ -25,21 +25,30 @@ export async function openSignInSite(
   return { dev, browser, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
+/** Sends a form by its button, and waits for the page that answers, whichever way it comes. */
+export async function send({ page }: Visitor, button: string | RegExp): Promise<void> {
+  await page.evaluate("document.querySelector('.frame').dataset.sent = ''");
+  await page.getByRole("button", { name: button, exact: typeof button === "string" }).click();
+  await page.locator(".frame:not([data-sent])").waitFor();
+}
+
 /** From the first page to that of the code; returns the code that was mailed. */
-export function askForCode({ page }: Visitor, dev: DevProcess, email: string): Promise<string> {
+export function askForCode(visitor: Visitor, dev: DevProcess, email: string): Promise<string> {
+  const { page } = visitor;
   return dev.codeAfter(email, async () => {
     await page.goto(dev.authUrl);
     await page.getByLabel("E-mail address").fill(email);
-    await page.getByRole("button", { name: "Send me a code" }).click();
+    await send(visitor, "Send me a code");
     await page.getByRole("heading", { name: "Check your mail" }).waitFor();
   });
 }
 
 /** Types the digits one by one: nothing is sent before the button. */
-export async function enterCode({ page }: Visitor, code: string, button: string): Promise<void> {
-  await page.getByLabel("Six-digit code").fill("");
-  await page.getByLabel("Six-digit code").pressSequentially(code);
-  await page.getByRole("button", { name: button }).click();
+export async function enterCode(visitor: Visitor, code: string, button: string): Promise<void> {
+  const field = visitor.page.getByLabel("Six-digit code");
+  await field.fill("");
+  await field.pressSequentially(code);
+  await send(visitor, button);
 }
 
 export async function signIn(visitor: Visitor, dev: DevProcess, email: string): Promise<void> {
@@ -49,7 +58,8 @@ export async function signIn(visitor: Visitor, dev: DevProcess, email: string): 
   expect(new URL(visitor.page.url()).pathname).toBe("/account");
 }
 
-/** Waits for what a page says to everybody: as a notice, or at the field it is about. */
+/** What a page says to everybody: as a notice, or at the field it is about. */
 export async function expectSaid({ page }: Visitor, words: string | RegExp): Promise<void> {
-  await page.locator(".notice, .error").filter({ hasText: words }).first().waitFor();
+  const said = await page.locator(".notice, .error").allTextContents();
+  expect(said).toEqual([expect.stringMatching(words)]);
 }
