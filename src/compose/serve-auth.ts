@@ -10,13 +10,13 @@ import type { Running } from "../core/run-until-signal.ts";
 import { DirectDelivery } from "../email/direct.ts";
 import { EventPublisher } from "../email/event-publisher.ts";
 import { preferenceOperations } from "../email/preferences/operations.ts";
-import { languageTags } from "../email/templates/languages.ts";
 import { topicSpecs } from "../email/topics.ts";
 import type { AuthMeasures } from "./auth-measures.ts";
 import { createAuthMeasures } from "./auth-measures.ts";
 import { openAuthStores } from "./auth-stores.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
+import { composeMailTemplates } from "./mail-templates.ts";
 import {
   addRecipientRoutes,
   carryWishes,
@@ -69,7 +69,7 @@ export async function startServeAuth(
     welcomes: config.auth.welcomeMail,
     signInNotices: config.auth.signInNotice,
     emailChangeNotices: config.auth.emailChangeNotice,
-    mailLanguages: languageTags,
+    mailLanguages: composeMailTemplates(config).languages,
     onUserDeleted: [forgetRecipient(recipients)],
     onEmailChanged: [carryWishes(recipients, log)],
     furtherOperations: preferenceOperations,

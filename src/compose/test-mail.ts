@@ -10,7 +10,7 @@ import { openSmtpMailer } from "../email/mailer/smtp.ts";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
 import { composeMessage } from "../email/submission.ts";
 import type { Config } from "./config.ts";
-import { composeMailRenderer } from "./mail-renderer.ts";
+import { composeMailTemplates } from "./mail-templates.ts";
 import { emailSecret } from "./secrets.ts";
 
 /**
@@ -32,7 +32,7 @@ export async function sendTestMail(
     clock: systemClock,
     publicOrigin: () => publicOrigin,
   });
-  const render = composeMailRenderer(config);
+  const { render } = composeMailTemplates(config);
   const message = composeMessage({ clock: systemClock, unsubscribeLink, render }, event);
   await using mailer = openSmtpMailer({ ...submission, connections: 1, onTalk });
   return await mailer.send(message, { beforeContentEnds: async () => true });

@@ -4,6 +4,8 @@ import type { EventType } from "../mails/mail-types.ts";
 import { mailTypes } from "../mails/mail-types.ts";
 import type { Language } from "./languages.ts";
 import { isLanguage, languages, languageTags, localeChain } from "./languages.ts";
+import { renderOperatorMail, viewOf } from "./overrides/operator-mail.ts";
+import type { Overrides } from "./overrides/overrides.ts";
 import type { PreparedLetter } from "./prepare-letter.tsx";
 import { prepareLetter } from "./prepare-letter.tsx";
 import { safeText } from "./safe-text.ts";
@@ -33,6 +35,8 @@ export interface MailRendererOptions {
   readonly fallbackLocale: string;
   /** EMAIL_CODE_IN_SUBJECT. */
   readonly codeInSubject: boolean;
+  /** Templates of the operator's own, in place of ours. */
+  readonly overrides?: Overrides;
 }
 
 const speeches = Object.fromEntries(
@@ -47,7 +51,7 @@ const speeches = Object.fromEntries(
 export function createMailRenderer(options: MailRendererOptions): RenderMail {
   const appName = safeText(withoutMarkers(options.appName));
   const prepared = new Map<string, PreparedLetter>();
-  const { fallbackLocale, codeInSubject } = options;
+  const { fallbackLocale, codeInSubject, overrides } = options;
 
   const letterFor = (type: EventType, language: Language, fields: Fields): PreparedLetter => {
     const { filling, values, links, unsubscribable } = fields;
@@ -68,8 +72,13 @@ export function createMailRenderer(options: MailRendererOptions): RenderMail {
     const chain = localeChain(data.locale, fallbackLocale);
     const language = chain.find(isLanguage) ?? "en";
     const mailType: MailType = mailTypes[type];
-    const filling = mailType.fill({ data, expiresAt, now }, speeches[language]);
     const optional = mailType.kind === "optional" ? unsubscribeUrl : undefined;
+    const own = overrides?.find(type, chain);
+    const filling = mailType.fill({ data, expiresAt, now }, own?.say ?? speeches[language]);
+    if (own !== undefined) {
+      const view = viewOf({ appName, recipient, unsubscribeUrl: optional, filling });
+      return renderOperatorMail(own, view);
+    }
     const fields = {
       filling,
       values: presentIn(filling.values),

@@ -11,12 +11,15 @@ const units = [
 /** A mail that goes out at once says "10 minutes", not "9 minutes" for the sake of a second. */
 const deliveryMs = 5000;
 
-/** How a language says durations and times; made once, since making `Intl` formats is slow. */
-export function createSpeech(locale: string, moment: string): Say {
+const unitStyle = (unit: string) => ({ style: "unit", unit, unitDisplay: "long" }) as const;
+
+/** How a language says durations and times, and what it calls a `moment`; made once, since making `Intl` formats is slow. */
+export function createSpeech(locale: string, moment?: string): Say {
   const formats = units.map(([unit, unitMs]) => ({
     unitMs,
-    format: new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }),
+    format: new Intl.NumberFormat(locale, unitStyle(unit)),
   }));
+  const seconds = new Intl.NumberFormat(locale, unitStyle("second"));
   const timeFormat = new Intl.DateTimeFormat(locale, {
     year: "numeric",
     month: "long",
@@ -37,7 +40,7 @@ export function createSpeech(locale: string, moment: string): Say {
         const count = Math.floor(leftMs / unitMs);
         if (count >= 2) return format.format(count);
       }
-      return moment;
+      return moment ?? seconds.format(Math.floor(leftMs / 1000));
     },
     time: (timestamp) => timeFormat.format(parseTimestamp(timestamp) ?? 0),
   };
