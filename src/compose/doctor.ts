@@ -90,7 +90,7 @@ function secretsCheck({ app, auth, email, bounces, http }: Config, roles: readon
         ...(email.secret === undefined ? ["EMAIL_SECRET"] : []),
       ];
       if (made.length === 0 || app.environment === "production") return; // it must be set then
-      const text = `${made.join(" and ")} not set: made by chance, and kept in DATA_DIR`;
+      const text = `${made.join(" and ")} not set: random ones are kept in DATA_DIR`;
       diagnosis.ok("secrets.made", text);
     },
   };

@@ -52,12 +52,20 @@ export function exampleOf(name: string): string {
 export function secretTexts(config: Config): readonly string[] {
   const values: Readonly<Record<string, Readonly<Record<string, unknown>>>> = config;
   return Object.entries(configGroups).flatMap(([groupName, group]) =>
-    Object.entries(group).flatMap(([key, { secret }]) => {
+    Object.entries(group).flatMap(([key, { name, secret }]) => {
       const value = values[groupName]?.[key];
       if (!secret || typeof value !== "string") return [];
-      if (!URL.canParse(value)) return [value];
-      const { password } = new URL(value);
-      return [password, decodeURIComponent(password)].filter((text) => text !== "");
+      return name.endsWith("_URL") ? passwordForms(new URL(value).password) : [value];
     }),
   );
+}
+
+/** As it stands in the URL, and as it is sent. */
+function passwordForms(password: string): readonly string[] {
+  if (password === "") return [];
+  try {
+    return [password, decodeURIComponent(password)];
+  } catch {
+    return [password]; // a lone % stands for itself
+  }
 }

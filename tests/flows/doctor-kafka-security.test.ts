@@ -118,13 +118,14 @@ describe.skipIf(!hasOwnKafka())("doctor at a Kafka with TLS, logins and ACLs", (
     expect(denied.map(({ text }) => text)).toEqual([
       "This user may not Read the topic email-events",
       "This user may not Write the topic email-events",
-      "This user may not Describe the topic email-events",
       "This user may not Read the topic email-events-dlq",
       "This user may not Write the topic email-events-dlq",
-      "This user may not Describe the topic email-events-dlq",
       "This user may not Read the group email-service-group",
     ]);
-    for (const { mend } of denied) await follow(mend);
+    await follow(denied[0]?.mend); // now the topic may be seen, and not written to
+    const partly = (await look("limited")).filter(({ check }) => check === "kafka.rights");
+    expect(partly.map(({ text }) => text)).toEqual(denied.slice(1).map(({ text }) => text));
+    for (const { mend } of partly) await follow(mend);
     const after = await look("limited");
     expect(after.filter(({ check }) => check === "kafka.rights")).toMatchObject([{ level: "ok" }]);
     expect(troubles(after)).not.toContain("kafka.topic");

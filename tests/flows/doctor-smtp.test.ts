@@ -87,7 +87,7 @@ describe("doctor at the SMTP server", () => {
     expect(findTrouble(unknown.findings, "smtp.certificate").mend).toContain("SMTP_CA_FILE");
   });
 
-  test("finds a port that speaks TLS when plain is set, and the other way round", async () => {
+  test.concurrent("finds a port that speaks TLS when plain is set, and the other way round", async () => {
     const implicit = await look({ tls: { mode: "implicit", ...good } }, { SMTP_TLS: "starttls" });
     const [first] = troubles(implicit.findings);
     expect(findTrouble(implicit.findings, first ?? "")).toMatchObject({
@@ -101,7 +101,7 @@ describe("doctor at the SMTP server", () => {
     expect(findTrouble(findings, "smtp.tls").mend).toContain("SMTP_TLS=none");
   });
 
-  test("finds a port that is not a mail server's, and one where nobody is", async () => {
+  test.concurrent("finds a port that is not a mail server's, and one where nobody is", async () => {
     const web = createServer((_, response) => response.end("hello"));
     await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
     const address = web.address();

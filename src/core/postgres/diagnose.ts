@@ -45,6 +45,7 @@ async function look(
   wanted: { readonly options: PostgresOptions; readonly rooms: readonly SchemaRoom[] },
   diagnosis: Diagnosis,
 ): Promise<void> {
+  await sql`SELECT 1`; // connects and logs in, so that the next one's time is the server's
   const startedAt = performance.now();
   const rows = await sql<ServerRow[]>`
     SELECT current_setting('server_version') AS version,

@@ -26,9 +26,9 @@ export async function diagnoseRedis(
 ): Promise<void> {
   const errors: string[] = [];
   const redis = createProbe(connection, errors);
-  const startedAt = performance.now();
   try {
     if (!(await connect(redis, connection, errors, diagnosis))) return;
+    const startedAt = performance.now();
     const info = parseInfo(await redis.info());
     const tookMs = Math.round(performance.now() - startedAt);
     const version = `Redis ${info.get("redis_version") ?? "of an unknown version"}`;

@@ -68,7 +68,7 @@ function diagnoseRights(
   { events, deadLetters, group, connection }: KafkaDiagnosisOptions,
   diagnosis: Diagnosis,
 ): void {
-  const wanted = ["Read", "Write", "Describe"] as const;
+  const wanted = ["Read", "Write"] as const; // each grants Describe too
   const denials: { readonly operation: string; readonly resource: string }[] = [];
   for (const { topic } of [events, deadLetters]) {
     const { denied = false, rights } = view.topics.get(topic) ?? {};
