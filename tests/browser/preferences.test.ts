@@ -1,10 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import axe from "axe-core";
-import type { Page } from "playwright-core";
 import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { openBrowser } from "../support/browser.ts";
 import { findEngine } from "../support/engines.ts";
+import { findFaults } from "../support/page-faults.ts";
 import { recipientEngines } from "../support/recipient-world.ts";
 
 const chromium = findEngine("chromium");
@@ -51,18 +50,6 @@ async function openPage({ scripts }: { readonly scripts: boolean }) {
     url,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-}
-
-/** What axe finds, brought in by the debugger, and whether the page is wider than the window. */
-async function findFaults(page: Page): Promise<unknown[]> {
-  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source);
-  const violations = await page.evaluate(
-    "axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id }) => id))",
-  );
-  const tooWide = await page.evaluate(
-    "document.documentElement.scrollWidth > document.documentElement.clientWidth",
-  );
-  return [...(violations as string[]), ...(tooWide === true ? ["wider than the window"] : [])];
 }
 
 describe.skipIf(chromium === undefined)("the page of the preferences", () => {
