@@ -1,5 +1,3 @@
-import type { Command } from "commander";
-
 /** By command, as they are typed; each runs as it stands, on settings that fit. */
 export const examples: Readonly<Record<string, readonly string[]>> = {
   instant: ["instant dev", "instant --env-file .env serve-email", "instant replay-dlq --help"],
@@ -56,8 +54,15 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** What is asked of a command line here. */
+interface Helpful {
+  readonly commands: readonly Helpful[];
+  name(): string;
+  addHelpText(position: "after", text: string): unknown;
+}
+
 /** Puts the examples under the help of each command there is. */
-export function addExamples(command: Command, parent = ""): void {
+export function addExamples(command: Helpful, parent = ""): void {
   const name = `${parent}${command.name()}`;
   const lines = (examples[name] ?? []).map((example) => `  $ ${example}\n`);
   if (lines.length > 0) command.addHelpText("after", `\nExamples:\n${lines.join("")}`);

@@ -8,13 +8,14 @@ import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const program = findEngine("instant");
-const page = readFileSync("docs/operating.md", "utf8");
-/** What an operator types; services have tests of their own. */
+const pages = ["docs/operating.md", "docs/migrating.md", "docs/guide.md"];
+const page = pages.map((path) => readFileSync(path, "utf8")).join("\n");
+/** What an operator types; services and doctor, which may find something, have tests of their own. */
 const commands = [...page.matchAll(/(?:[A-Z_]+=\S+ )?\.\/instant [^`\n#]+/g)]
   .map(([command]) => command.trim())
-  .filter((command) => !command.includes(" serve-"));
+  .filter((command) => !/ (?:serve-|doctor)/.test(command));
 
-describe.skipIf(program === undefined)("docs/operating.md", () => {
+describe.skipIf(program === undefined)("an operator's pages", () => {
   let sink: SmtpSink;
   let directory: ReturnType<typeof temporaryDirectory>;
   beforeAll(async () => {
