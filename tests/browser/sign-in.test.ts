@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { DevProcess } from "../support/dev-process.ts";
 import { findEngine } from "../support/engines.ts";
 import type { SignInSite } from "../support/sign-in-site.ts";
 import {
   askForCode,
   enterCode,
   expectSaid,
+  openSignInDev,
   openSignInSite,
   send,
 } from "../support/sign-in-site.ts";
@@ -17,10 +19,10 @@ const otherThan = (code: string) => (code === "999999" ? "999998" : "999999");
 describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () => {
   let site: SignInSite;
   /** Where asking again gives a new code at once. */
-  let quick: SignInSite;
+  let quick: DevProcess;
   beforeAll(async () => {
     site = await openSignInSite({ program, chromium });
-    quick = await openSignInSite({ program, chromium }, { AUTH_CODE_REPEAT_WINDOW: "0s" });
+    quick = await openSignInDev(program, { AUTH_CODE_REPEAT_WINDOW: "0s" });
   });
   afterAll(async () => {
     await site[Symbol.asyncDispose]();
@@ -104,10 +106,10 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
 
     test("sends a new code when asked again, and the earlier stays good", async () => {
       const email = addressOf("again");
-      await visit(quick.browser, { scripts }, async (visitor) => {
+      await visit(site.browser, { scripts }, async (visitor) => {
         const { page } = visitor;
-        const first = await askForCode(visitor, quick.dev, email);
-        const second = await quick.dev.codeAfter(email, async () => {
+        const first = await askForCode(visitor, quick, email);
+        const second = await quick.codeAfter(email, async () => {
           await send(visitor, "Send a new code");
           await expectSaid(visitor, "A new code is on its way");
         });
@@ -120,16 +122,16 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
 
     test("says when an address has had its codes, and takes those it has", async () => {
       const email = addressOf("greedy");
-      await visit(quick.browser, { scripts }, async (visitor) => {
+      await visit(site.browser, { scripts }, async (visitor) => {
         const { page } = visitor;
-        const code = await askForCode(visitor, quick.dev, email);
+        const code = await askForCode(visitor, quick, email);
         for (let more = 0; more < 4; more += 1) {
-          await quick.dev.codeAfter(email, async () => {
+          await quick.codeAfter(email, async () => {
             await send(visitor, "Send a new code");
             await expectSaid(visitor, "A new code is on its way");
           });
         }
-        await page.goto(quick.dev.authUrl);
+        await page.goto(quick.authUrl);
         await send(visitor, "Send me a code");
         await expectSaid(visitor, /as many codes as we may. Ask again in \d\d minutes/);
         await visitor.look("codes-spent");

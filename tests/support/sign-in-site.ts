@@ -19,10 +19,18 @@ export async function openSignInSite(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<SignInSite> {
   await using stack = new AsyncDisposableStack();
-  const dev = stack.use(await openDevProcess(program, { ...manyVisitors, ...environment }));
+  const dev = stack.use(await openSignInDev(program, environment));
   const browser = stack.use(await openBrowser(chromium));
   const opened = stack.move();
   return { dev, browser, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** The program alone, for a browser that is there. */
+export function openSignInDev(
+  program: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<DevProcess> {
+  return openDevProcess(program, { ...manyVisitors, ...environment });
 }
 
 /** Sends a form by its button, and waits for the page that answers, whichever way it comes. */
