@@ -159,6 +159,30 @@ suppressions
   );
 
 program
+  .command("trace")
+  .description("the life of one mail, or the mails of a recipient")
+  .argument("<message_id|recipient>")
+  .option("--follow", "print each step as it comes, until the mail is settled")
+  .option("--json", "print the report as JSON")
+  .action((what, options) =>
+    run(async (environment) => {
+      const { trace } = await import("./commands/trace.ts");
+      return trace(environment, what, options);
+    }),
+  );
+
+program
+  .command("preview")
+  .description("show all mails in all languages, with sample data, on a page of this machine")
+  .option("--port <port>", "to listen on (default 8090; 0: any free one)")
+  .action((options) =>
+    run(async (environment) => {
+      const { preview } = await import("./commands/preview.ts");
+      return preview(environment, options);
+    }),
+  );
+
+program
   .command("send-test")
   .description("send one mail by the SMTP settings and show the whole talk with the server")
   .requiredOption("--to <address>", "to this address")
@@ -181,12 +205,7 @@ program
     "after",
     `
 Changes nothing, sends no mail. Exit code 0: all runs; 1: something is at fault (✗);
-2: a service would refuse the configuration.
-
-Examples:
-  instant doctor
-  instant --env-file .env doctor serve-email
-  instant doctor --json | jq '.groups[].findings[] | select(.level == "fault")'`,
+2: a service would refuse the configuration.`,
   )
   .action((service, options) =>
     run(async (environment) => {

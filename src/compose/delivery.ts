@@ -66,6 +66,7 @@ export async function composeDelivery(
       clock: systemClock,
       publicOrigin,
     }),
+    recentMails: await engines.recentMails(),
     render: composeMailTemplates(config).render,
     record: (claim, change) => held.record(claim, change),
     settings: {

@@ -20,7 +20,11 @@ import { openInboxMailer } from "../email/mailer/inbox-mailer.ts";
 import type { Inbox } from "../email/mailer/kept-mails.ts";
 import type { Mailer } from "../email/mailer/mailer.ts";
 import { openSmtpMailer } from "../email/mailer/smtp.ts";
+import type { RecentMails } from "../email/recent-mails/recent-mails.ts";
+import { openRedisRecentMails } from "../email/recent-mails/redis.ts";
+import { openSqliteRecentMails } from "../email/recent-mails/sqlite.ts";
 import type { Config } from "./config.ts";
+import { emailSecret } from "./secrets.ts";
 
 /** The embedded engines' files in DATA_DIR; rooms that are used together share one. */
 export type EmbeddedFile = "events" | "state" | "users" | "inbox";
@@ -66,6 +70,20 @@ export class Engines {
       const redis = await this.redis();
       if (redis !== undefined) return openRedisDeliveryLedger({ redis });
       return openSqliteDeliveryLedger({ database: await this.file("state") });
+    });
+  }
+
+  /** Which mails a recipient got lately, beside the ledger. */
+  recentMails(): Promise<RecentMails & AsyncDisposable> {
+    return this.once("recent mails", async () => {
+      const { config } = this;
+      const secrets = { current: emailSecret(config), previous: config.email.secretPrevious };
+      const redis = await this.redis();
+      const recent =
+        redis === undefined
+          ? await openSqliteRecentMails({ database: await this.file("state"), secrets })
+          : openRedisRecentMails({ redis, secrets });
+      return Object.assign(recent, { [Symbol.asyncDispose]: () => recent.settled() });
     });
   }
 

@@ -1,5 +1,6 @@
 import { systemClock } from "../core/clock.ts";
 import { errorMessage } from "../core/errors.ts";
+import { loopbackOnly } from "../core/http/loopback-only.ts";
 import { createRequestMetrics } from "../core/http/request-metrics.ts";
 import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
@@ -9,6 +10,7 @@ import { addInboxRoutes } from "../email/inbox-routes.ts";
 import { createMailerMetrics } from "../email/mailer/mailer-metrics.ts";
 import { createOpsApp } from "../email/ops-routes.ts";
 import { topicSpecs } from "../email/topics.ts";
+import { addMessageRoutes } from "../email/trace/message-routes.ts";
 import { EmailWorker } from "../email/worker.ts";
 import { createWorkerMetrics } from "../email/worker-metrics.ts";
 import { composeDelivery } from "./delivery.ts";
@@ -46,6 +48,13 @@ export async function startServeEmail(
   ];
   const reasonsHeld = () => worker.reasonsHeld;
   const app = createOpsApp({ log, ledger, reasonsHeld, now: systemClock.now, metrics, onRequest });
+  app.use("/messages/*", loopbackOnly());
+  addMessageRoutes(app, {
+    ledger,
+    recentMails: await engines.recentMails(),
+    eventLog: () => engines.eventLog(),
+    deadLetterTopic: topics.deadLetters,
+  });
   if (appConfig.emailMode === "log") {
     addInboxRoutes(app, { inbox: await engines.inbox(), authUrl });
   }

@@ -16,7 +16,11 @@ export interface ClaimSettings {
 /** What a run asks the ledger for. */
 export function claimRequest(
   { settings, clock }: { readonly settings: ClaimSettings; readonly clock: Clock },
-  run: { readonly owner: string; readonly replayCount: number },
+  run: {
+    readonly owner: string;
+    readonly replayCount: number;
+    readonly origin: EventOrigin | undefined;
+  },
   event: EmailEvent,
 ): ClaimRequest {
   return {
@@ -26,6 +30,7 @@ export function claimRequest(
     eventType: event.eventType,
     recipient: maskEmail(event.recipient),
     eventTimestamp: event.timestamp,
+    origin: run.origin,
     replayCount: run.replayCount,
     leaseMs: settings.leaseMs,
     trace: currentTrace()?.traceId,

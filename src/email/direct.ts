@@ -116,6 +116,6 @@ function createRun(event: EmailEvent): DeliveryRun {
     value,
     replayCount: 0,
     replayedAt: undefined,
-    origin: { direct: true },
+    origin: undefined,
   });
 }

@@ -4,12 +4,13 @@ import type { ClaimSettings } from "./claim-request.ts";
 import { claimRequest, isExpired } from "./claim-request.ts";
 import type { EmailEvent } from "./event.ts";
 import { decodeEmailEvent } from "./event.ts";
-import { lineOf } from "./event-line.ts";
-import type { Claim, ClaimOutcome } from "./ledger/delivery-ledger.ts";
+import { lineOf, placeOf } from "./event-line.ts";
+import type { Claim, ClaimOutcome, EventOrigin } from "./ledger/delivery-ledger.ts";
 import { ledgerErrors } from "./ledger/error-codes.ts";
 import { isOptionalType } from "./mail-kind.ts";
 import type { SendOutcome, ServerDown } from "./mailer/mailer.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
+import type { RecentMails } from "./recent-mails/recent-mails.ts";
 import type { GateAnswer, RecipientGate } from "./recipient-gate.ts";
 import type { SentMail, SettlementDeps } from "./settlement.ts";
 import {
@@ -28,6 +29,7 @@ import type { SuppressRefused } from "./suppressions/suppress-refused.ts";
 
 export interface PipelineDeps extends SubmissionDeps, SettlementDeps {
   readonly gate: Pick<RecipientGate, "look">;
+  readonly recentMails: Pick<RecentMails, "note">;
   readonly suppressRefused: SuppressRefused;
   readonly settings: SubmissionDeps["settings"] & SettlementDeps["settings"] & ClaimSettings;
 }
@@ -40,8 +42,8 @@ export interface DeliveryRun {
   readonly replayedAt: number | undefined;
   /** Random, the same through all tries: it names the claim's owner. */
   readonly owner: string;
-  /** For the log line: where the event came from. */
-  readonly origin: object;
+  /** Where the event lies; undefined: it came directly. */
+  readonly origin: EventOrigin | undefined;
   event: EmailEvent | undefined;
   /** The newest claim this run held, so that its caller can let it go. */
   claim: Claim | undefined;
@@ -78,9 +80,11 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const { event } = decoded;
     const announced = run.event !== undefined;
     run.event = event;
-    if (!announced) deps.log.info({ ...lineOf(event), ...run.origin }, "Email event consumed");
+    if (!announced)
+      deps.log.info({ ...lineOf(event), ...placeOf(run.origin) }, "Email event consumed");
     try {
       const looked = deps.gate.look(event); // while the ledger is asked, not after it
+      deps.recentMails.note(event.recipient, event.messageId);
       const claimed = await deps.ledger.claim(claimRequest(deps, run, event));
       return await afterClaim(deps, { run, event, context, looked }, claimed);
     } catch (error) {

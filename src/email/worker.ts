@@ -194,12 +194,12 @@ function untilAborted(signal: AbortSignal): Promise<never> {
 }
 
 function createRun(record: LogRecord): DeliveryRun {
-  const { partition, offset } = record;
+  const { topic, partition, offset } = record;
   const replayCount = replayCountOf(record.headers);
   return createDeliveryRun({
     value: record.value,
     replayCount,
     replayedAt: replayCount > 0 ? record.timestamp : undefined,
-    origin: { partition, offset },
+    origin: { topic, partition, offset },
   });
 }

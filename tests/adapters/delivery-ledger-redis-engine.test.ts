@@ -16,6 +16,7 @@ const request = (messageId: string, owner = "a") => ({
   eventType: "welcome",
   recipient: "a***@example.com",
   eventTimestamp: Date.now(),
+  origin: undefined,
   replayCount: 0,
   leaseMs: 15_000,
   resubmit: false,

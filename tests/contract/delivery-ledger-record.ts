@@ -29,6 +29,7 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
         digest: "key001.digest",
         event_type: "welcome",
         recipient: "a***@example.com",
+        asked_at: time,
         sent_at: time,
         smtp: { host, reply, queue_id: queueId },
         history: ["claimed", "submitting", "accepted"].map((state) => ({
@@ -195,6 +196,22 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
       await other.claim(mail(store, features).request("a"));
       expect(await other.count()).toBe(2);
       expect(await ledger.count()).toBe(2);
+    });
+
+    test("it tells when it was asked for, where its event lies, and who owned it before", async () => {
+      await using store = await openStore();
+      const ledger = await store.open();
+      const one = mail(store, features);
+      const [first, second] = [1, 7].map((offset) => ({ topic: "t", partition: 2, offset }));
+      const askedAt = store.now();
+      await ledger.claim(one.request("a", { origin: first, eventTimestamp: askedAt }));
+      expect(await ledger.find(one.messageId)).toMatchObject({ askedAt, origin: first });
+      await store.pass(features.leaseMs + 1);
+      await ledger.claim(one.request("b", { origin: second, leaseMs: longMs }));
+      await ledger.advance(one.claim("b", 2), { kind: "submitting", leaseMs: longMs });
+      const record = await ledger.find(one.messageId);
+      expect(record).toMatchObject({ askedAt, origin: second, owner: "b" });
+      expect(record?.history.map(({ owner }) => owner)).toEqual(["a", undefined, undefined]);
     });
 
     test("an unknown mail is not found", async () => {

@@ -46,6 +46,7 @@ export function mail(store: LedgerStore, features: LedgerFeatures) {
     eventType: "welcome",
     recipient: "a***@example.com",
     eventTimestamp: store.now(),
+    origin: undefined,
     replayCount: 0,
     leaseMs: features.leaseMs,
     resubmit: false,

@@ -34,6 +34,7 @@ async function giveUp(ledger: DeliveryLedger, event: EmailEvent, index: number):
   const claimed = await ledger.claim({
     ...{ messageId, owner, eventType, recipient, eventTimestamp },
     digest: eventDigest(secret, event),
+    origin: undefined,
     replayCount: 0,
     leaseMs: 60_000,
     resubmit: false,

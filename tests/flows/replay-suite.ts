@@ -20,7 +20,7 @@ const everything: ReplaySelection = {
 
 /** Dead letters put back: what was wrong is mended, what was sent stays sent. */
 export function replaySuite(engines: DeliveryRigOptions): void {
-  const refusal = { kind: "reply", text: "550 5.1.1 no such user" } as const;
+  const refusal = { kind: "reply", text: "554 5.7.1 not today" } as const;
 
   /** A rig with a worker, and one dead letter for each event. */
   async function openBuried(events: readonly EmailEvent[]): Promise<DeliveryRig> {

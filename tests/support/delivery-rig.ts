@@ -11,10 +11,7 @@ import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
 import type { EventLog, OutgoingRecord } from "../../src/email/event-log/event-log.ts";
 import { openKafkaEventLog } from "../../src/email/event-log/kafka.ts";
 import { openSqliteEventLog } from "../../src/email/event-log/sqlite.ts";
-import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
 import { HeldOutcomes } from "../../src/email/ledger/held-outcomes.ts";
-import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
-import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
 import type { Mailer } from "../../src/email/mailer/mailer.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
 import type { DeliveryOutcome } from "../../src/email/outcome.ts";
@@ -30,7 +27,8 @@ import { EmailWorker } from "../../src/email/worker.ts";
 import { eventually } from "./eventually.ts";
 import type { RecipientStores } from "./recipient-stores.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
-import { openTestRedis } from "./redis-prefix.ts";
+import type { RigLedger } from "./rig-ledger.ts";
+import { openRigLedger } from "./rig-ledger.ts";
 import type { SmtpSink } from "./smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "./smtp-sink/smtp-sink.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -52,10 +50,9 @@ export interface DeliveryRigOptions {
 }
 
 /** Everything that delivers mails, on engines of one test alone, with an SMTP server that obeys. */
-export interface DeliveryRig extends AsyncDisposable, RecipientStores {
+export interface DeliveryRig extends AsyncDisposable, RecipientStores, RigLedger {
   readonly sink: SmtpSink;
   readonly eventLog: EventLog;
-  readonly ledger: DeliveryLedger;
   readonly mailer: Mailer;
   readonly pipeline: Pipeline;
   readonly eventsTopic: string;
@@ -145,9 +142,8 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
 export const rigSecret = "a secret of the delivery rig, which is long enough";
 export const rigOrigin = "https://sign-in.example.com";
 
-interface RigEngines extends RecipientStores {
+interface RigEngines extends RecipientStores, RigLedger {
   readonly eventLog: EventLog;
-  readonly ledger: DeliveryLedger;
   readonly mailer: Mailer;
 }
 
@@ -165,7 +161,7 @@ async function openEngines(
       ? await openSqliteEventLog(await file("events.sqlite"), { log })
       : await openKafkaEventLog({ connection: kafkaAt(options.kafka), log }),
   );
-  const ledger = stack.use(await openLedger(options, stack, () => file("state.sqlite")));
+  const ledgers = await openRigLedger(options.redis, stack, () => file("state.sqlite"));
   const mailer = openSmtpMailer({
     host: "127.0.0.1",
     port,
@@ -177,17 +173,18 @@ async function openEngines(
     from: "noreply@example.com",
   });
   const { preferences, suppressions } = await openRecipientStores(options.postgres, stack);
-  return { eventLog, ledger, mailer: stack.use(mailer), preferences, suppressions };
+  return { eventLog, ...ledgers, mailer: stack.use(mailer), preferences, suppressions };
 }
 
 function openPipeline(
   options: DeliveryRigOptions,
-  { ledger, mailer, preferences, suppressions }: RigEngines,
+  { ledger, recentMails, mailer, preferences, suppressions }: RigEngines,
   { held, log }: { readonly held: HeldOutcomes; readonly log: Log },
 ): Pipeline {
   const clock = systemClock;
   return createPipeline({
     ledger,
+    recentMails,
     mailer,
     log,
     clock,
@@ -222,16 +219,6 @@ async function readLetters(eventLog: EventLog, topic: string): Promise<readonly 
     for await (const record of records) found.push(readLetter(record));
   }
   return found;
-}
-
-async function openLedger(
-  { redis }: DeliveryRigOptions,
-  stack: AsyncDisposableStack,
-  file: () => ReturnType<typeof openSqlite>,
-): Promise<DeliveryLedger> {
-  if (redis === undefined) return openSqliteDeliveryLedger({ database: await file() });
-  const test = stack.use(await openTestRedis(redis));
-  return openRedisDeliveryLedger({ redis: test.redis, keyPrefix: test.keyPrefix });
 }
 
 function kafkaAt(brokers: string) {

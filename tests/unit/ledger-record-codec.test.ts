@@ -48,6 +48,7 @@ function randomRecord(random: SeededRandom): StoredRecord {
     state: state(),
     fence: random.below(9),
     note: maybe(text()),
+    owner: maybe(text()),
   }));
   return {
     messageId: "id",
@@ -63,6 +64,8 @@ function randomRecord(random: SeededRandom): StoredRecord {
     digest: text(),
     eventType: text(),
     recipient: text(),
+    askedAt: maybe(time()),
+    origin: maybe({ topic: text(), partition: random.below(9), offset: random.below(1e12) }),
     sentAt: maybe(time()),
     late: random.chance(0.5),
     class: maybe(text()),

@@ -68,8 +68,10 @@ function forgotten(claim: Claim, smtp: SmtpEvidence, now: number): StoredRecord 
 }
 
 function withLateNote(record: StoredRecord, claim: Claim, now: number, note = "late, no record") {
-  const { fence } = claim;
-  return withHistory(record, { at: now, state: "accepted", fence, note: boundedNote(note) });
+  const { fence, owner } = claim;
+  const whose = owner === record.owner ? {} : { owner };
+  const entry = { at: now, state: "accepted", fence, note: boundedNote(note), ...whose } as const;
+  return withHistory(record, entry);
 }
 
 function hasAcceptanceOf(record: StoredRecord, claim: Claim): boolean {

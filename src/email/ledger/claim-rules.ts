@@ -4,7 +4,7 @@ import type { ClaimOutcome, ClaimRequest } from "./delivery-ledger.ts";
 import { ledgerForgetsAfterMs } from "./delivery-ledger.ts";
 import { digestsConflict } from "./digest.ts";
 import type { Decision, StoredRecord } from "./stored-record.ts";
-import { amend, answer, blankRecord, transition } from "./stored-record.ts";
+import { amend, answer, blankRecord, rememberOwner, transition } from "./stored-record.ts";
 
 /**
  * Who may work on a mail: the rules of `claim`, the same for every store. `record` is what the
@@ -56,7 +56,9 @@ function claimFresh(request: ClaimRequest, now: number): Decision<ClaimOutcome> 
     eventType: request.eventType,
     trace: request.trace,
     recipient: maskEmail(request.recipient),
-    history: [{ at: now, state: "claimed", fence: 1, note: undefined }],
+    askedAt: request.eventTimestamp,
+    origin: request.origin,
+    history: [{ at: now, state: "claimed", fence: 1, note: undefined, owner: undefined }],
   };
   return known ? claimed(record) : { ...claimed(record), notAfter };
 }
@@ -131,7 +133,7 @@ function takeOver(
 ): Decision<ClaimOutcome> {
   const { note, patch } = options;
   return claimed(
-    transition(record, "claimed", {
+    transition(rememberOwner(record), "claimed", {
       at: now,
       note: note ?? `after the lease of fence ${record.fence}`,
       patch: {
@@ -141,6 +143,7 @@ function takeOver(
         leaseUntil: now + request.leaseMs,
         waiting: false,
         replays: replays(record, request),
+        origin: request.origin ?? record.origin,
         class: undefined,
         reason: undefined,
       },

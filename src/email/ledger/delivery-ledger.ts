@@ -60,6 +60,8 @@ export interface ClaimRequest {
   readonly recipient: string;
   /** Unix ms of the event; with the store's time it decides whether the record may be forgotten. */
   readonly eventTimestamp: number;
+  /** Where the event lies; undefined when it came directly. */
+  readonly origin: EventOrigin | undefined;
   /** From the record's replay header; 0 for an event that was never replayed. */
   readonly replayCount: number;
   readonly leaseMs: number;
@@ -164,6 +166,13 @@ export interface BuriedPosition {
   readonly offset: number;
 }
 
+/** A place on the event log. */
+export interface EventOrigin {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
 /** One mail as the ledger shows it. Times are Unix ms here, RFC 3339 in the stored JSON. */
 export interface LedgerRecord {
   readonly messageId: string;
@@ -177,6 +186,10 @@ export interface LedgerRecord {
   readonly digest: string;
   readonly eventType: string;
   readonly recipient: string;
+  /** The event's own time; undefined in records of older versions. */
+  readonly askedAt: number | undefined;
+  /** Of the delivery that claimed it last. */
+  readonly origin: EventOrigin | undefined;
   readonly sentAt: number | undefined;
   readonly late: boolean;
   readonly class: string | undefined;
@@ -194,6 +207,8 @@ export interface LedgerHistoryEntry {
   readonly state: LedgerState;
   readonly fence: number;
   readonly note: string | undefined;
+  /** The last entry of an earlier owner says which one; the newest owner is the record's. */
+  readonly owner: string | undefined;
 }
 
 export const ledgerTtlMs = 24 * 60 * 60 * 1000;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { maskEmail } from "../../core/log.ts";
+import type { EventOrigin } from "./delivery-ledger.ts";
 import { ledgerStates } from "./delivery-ledger.ts";
 import type { StoredRecord } from "./stored-record.ts";
 import { blankRecord, historyEntriesMax } from "./stored-record.ts";
@@ -11,7 +12,7 @@ import { blankRecord, historyEntriesMax } from "./stored-record.ts";
  * may.
  */
 export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string {
-  const { class: classOf, reason, smtp, buried } = record;
+  const { class: classOf, reason, smtp, buried, askedAt, origin } = record;
   return (
     `${encodeHead(record)}"lease_until":"${writeTime(record.leaseUntil)}"` +
     `,"attempts":${record.attempts},"replays":${record.replays}` +
@@ -19,6 +20,8 @@ export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string 
     (record.waiting ? `,"waiting":true` : "") +
     `,"digest":${quote(record.digest)},"event_type":${quote(record.eventType)}` +
     `,"recipient":${quote(record.recipient)}` +
+    (askedAt === undefined ? "" : `,"asked_at":"${rfc3339(askedAt)}"`) +
+    (origin === undefined ? "" : `,"origin":${encodeOrigin(origin)}`) +
     (record.sentAt === undefined ? "" : `,"sent_at":"${writeTime(record.sentAt)}"`) +
     (record.late ? `,"late":true` : "") +
     (classOf === undefined ? "" : `,"class":${quote(classOf)}`) +
@@ -49,12 +52,15 @@ export function decodeRecord(messageId: string, text: string): StoredRecord {
   const parsed = recordSchema.safeParse(json);
   if (!parsed.success) return unreadable(messageId);
   const wire = parsed.data;
-  const { lease_until: leaseUntil, event_type: eventType, sent_at: sentAt, smtp, ...same } = wire;
+  const { lease_until: leaseUntil, event_type: eventType, sent_at: sentAt, ...further } = wire;
+  const { asked_at: askedAt, smtp, ...same } = further;
   return {
     ...same,
     messageId,
     leaseUntil,
     eventType,
+    askedAt,
+    origin: wire.origin,
     sentAt,
     class: wire.class,
     trace: wire.trace,
@@ -63,7 +69,7 @@ export function decodeRecord(messageId: string, text: string): StoredRecord {
     smtp: smtp && { host: smtp.host, reply: smtp.reply, queueId: smtp.queue_id },
     history: wire.history
       .slice(-historyEntriesMax)
-      .map((entry) => ({ ...entry, note: entry.note })),
+      .map((entry) => ({ ...entry, note: entry.note, owner: entry.owner })),
   };
 }
 
@@ -103,6 +109,8 @@ const recordSchema = z.object({
   digest: z.string(),
   event_type: z.string(),
   recipient: z.string(),
+  asked_at: time.optional(),
+  origin: z.object({ topic: z.string(), partition: count, offset: count }).optional(),
   sent_at: time.optional(),
   late: z.boolean().default(false),
   class: z.string().optional(),
@@ -118,6 +126,7 @@ const recordSchema = z.object({
       state: z.enum(ledgerStates),
       fence: count,
       note: z.string().optional(),
+      owner: z.string().optional(),
     }),
   ),
 });
@@ -126,13 +135,19 @@ function quote(text: string): string {
   return JSON.stringify(text);
 }
 
+function encodeOrigin({ topic, partition, offset }: EventOrigin): string {
+  return `{"topic":${quote(topic)},"partition":${partition},"offset":${offset}}`;
+}
+
 function encodeSmtp({ host, reply, queueId }: NonNullable<StoredRecord["smtp"]>): string {
   return JSON.stringify({ host, reply, queue_id: queueId });
 }
 
 function encodeEntry(entry: StoredRecord["history"][number], writeTime: (ms: number) => string) {
   const note = entry.note === undefined ? "" : `,"note":${quote(entry.note)}`;
-  return `{"at":"${writeTime(entry.at)}","state":"${entry.state}","fence":${entry.fence}${note}}`;
+  const owner = entry.owner === undefined ? "" : `,"owner":${quote(entry.owner)}`;
+  const { state, fence } = entry;
+  return `{"at":"${writeTime(entry.at)}","state":"${state}","fence":${fence}${note}${owner}}`;
 }
 
 function parseObject(text: string): object | undefined {

@@ -33,6 +33,8 @@ export function blankRecord(messageId: string): Omit<StoredRecord, "state"> {
     digest: "",
     eventType: "",
     recipient: "",
+    askedAt: undefined,
+    origin: undefined,
     sentAt: undefined,
     late: false,
     class: undefined,
@@ -73,9 +75,17 @@ export function withHistory(
     readonly note: string | undefined;
     readonly fence?: number;
     readonly state?: LedgerState;
+    readonly owner?: string;
   },
 ): StoredRecord {
-  const { at, note, fence = record.fence, state = record.state } = entry;
-  const history = [...record.history, { at, state, fence, note }].slice(-historyEntriesMax);
+  const { at, note, owner, fence = record.fence, state = record.state } = entry;
+  const history = [...record.history, { at, state, fence, note, owner }].slice(-historyEntriesMax);
   return { ...record, history };
+}
+
+/** Before another owner takes the record: its history goes on to say whose the past was. */
+export function rememberOwner(record: StoredRecord): StoredRecord {
+  const last = record.history.at(-1);
+  if (last === undefined || last.owner !== undefined || last.fence !== record.fence) return record;
+  return { ...record, history: [...record.history.slice(0, -1), { ...last, owner: record.owner }] };
 }

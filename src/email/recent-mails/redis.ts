@@ -1,0 +1,43 @@
+import type { RedisClient } from "../../core/redis/client.ts";
+import { redisScript } from "../../core/redis/script.ts";
+import { ledgerTtlMs } from "../ledger/delivery-ledger.ts";
+import { asLedgerError } from "../ledger/errors.ts";
+import { NotesUnderWay } from "./notes-under-way.ts";
+import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
+import { recentMailKeys, recentMailsMax } from "./recent-mails.ts";
+import noteText from "./redis-note.lua" with { type: "text" };
+
+export interface RedisRecentMailsOptions {
+  readonly redis: RedisClient;
+  readonly secrets: RecipientSecrets;
+  readonly keyPrefix?: string;
+}
+
+const noteScript = redisScript<1>(noteText);
+
+/**
+ * A sorted set per recipient, `email:recent:<hash>`: about 200 bytes for a recipient of one mail.
+ * A note leaves in the same write as the ledger's claim, since the client sends in one what one turn
+ * of the event loop asks for. It uses the client it is given and leaves it open.
+ */
+export function openRedisRecentMails(options: RedisRecentMailsOptions): RecentMails {
+  const { redis, secrets, keyPrefix = "" } = options;
+  const keys = (recipient: string) =>
+    recentMailKeys(secrets, recipient).map((key) => `${keyPrefix}email:recent:${key}`);
+  const notes = new NotesUnderWay();
+  return {
+    note: (recipient, messageId) => {
+      if (redis.connection === "disconnected") return;
+      const args = [messageId, recentMailsMax, ledgerTtlMs];
+      notes.add(() => redis.script(noteScript, keys(recipient).slice(0, 1), args));
+    },
+    find: (recipient) =>
+      asLedgerError(async () => {
+        const found = await Promise.all(
+          keys(recipient).map((key) => redis.run((client) => client.zrevrange(key, 0, -1))),
+        );
+        return [...new Set(found.flat())].slice(0, recentMailsMax);
+      }),
+    settled: () => notes.settled(),
+  };
+}

@@ -1,0 +1,84 @@
+import type { Database } from "bun:sqlite";
+import type { Clock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
+import type { SqliteDatabase } from "../../core/sqlite/database.ts";
+import { ledgerTtlMs } from "../ledger/delivery-ledger.ts";
+import { asLedgerError } from "../ledger/errors.ts";
+import { NotesUnderWay } from "./notes-under-way.ts";
+import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
+import { recentMailKeys, recentMailsMax } from "./recent-mails.ts";
+
+export interface SqliteRecentMailsOptions {
+  readonly database: SqliteDatabase;
+  readonly secrets: RecipientSecrets;
+  readonly clock?: Clock;
+}
+
+const schemaSteps = [
+  `CREATE TABLE email_recent (
+    recipient TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    noted_at INTEGER NOT NULL,
+    PRIMARY KEY (recipient, message_id)
+  ) STRICT, WITHOUT ROWID`,
+  "CREATE INDEX email_recent_noted_at ON email_recent (noted_at)",
+] as const;
+
+/** Each note drops up to this many that are older than a day, so they never pile up. */
+const droppedPerNote = 4;
+
+/** In the ledger's file, and in one transaction with its claim when both wait at the same time. */
+export async function openSqliteRecentMails(
+  options: SqliteRecentMailsOptions,
+): Promise<RecentMails> {
+  const { database, secrets, clock = systemClock } = options;
+  await asLedgerError(() => database.migrate("email_recent", schemaSteps));
+  const notes = new NotesUnderWay();
+  return {
+    note: (recipient, messageId) => {
+      const [key = ""] = recentMailKeys(secrets, recipient);
+      notes.add(() => database.write((file) => writeNote(file, key, messageId, clock.now())));
+    },
+    find: (recipient) =>
+      asLedgerError(async () => {
+        const keys = recentMailKeys(secrets, recipient);
+        const found = keys.flatMap((key) =>
+          database.read((file) => readNotes(file, key, clock.now())),
+        );
+        return [...new Set(found)].slice(0, recentMailsMax);
+      }),
+    settled: () => notes.settled(),
+  };
+}
+
+function writeNote(file: Database, key: string, messageId: string, now: number): void {
+  file
+    .query(
+      `INSERT INTO email_recent VALUES (?, ?, ?)
+       ON CONFLICT (recipient, message_id) DO UPDATE SET noted_at = excluded.noted_at`,
+    )
+    .run(key, messageId, now);
+  file
+    .query(
+      `DELETE FROM email_recent WHERE recipient = ?1 AND message_id IN
+       (SELECT message_id FROM email_recent WHERE recipient = ?1
+        ORDER BY noted_at DESC, message_id LIMIT -1 OFFSET ?2)`,
+    )
+    .run(key, recentMailsMax);
+  file
+    .query(
+      `DELETE FROM email_recent WHERE (recipient, message_id) IN
+       (SELECT recipient, message_id FROM email_recent WHERE noted_at <= ? LIMIT ?)`,
+    )
+    .run(now - ledgerTtlMs, droppedPerNote);
+}
+
+function readNotes(file: Database, key: string, now: number): string[] {
+  return file
+    .query<{ message_id: string }, [string, number]>(
+      `SELECT message_id FROM email_recent WHERE recipient = ? AND noted_at > ?
+       ORDER BY noted_at DESC, message_id`,
+    )
+    .all(key, now - ledgerTtlMs)
+    .map((row) => row.message_id);
+}

@@ -1,0 +1,148 @@
+import { letterJson } from "../dead-letters/replay-report.ts";
+import { boundedText } from "../ledger/bounded-text.ts";
+import type { LedgerRecord } from "../ledger/delivery-ledger.ts";
+import type { MailTrace } from "./trace.ts";
+import { changedAt } from "./trace.ts";
+
+/** One step in the life of a mail, with whose doing it was. */
+export interface TraceStep {
+  readonly at: number;
+  readonly state: string;
+  readonly fence: number;
+  readonly owner: string | undefined;
+  readonly note: string | undefined;
+}
+
+export function stepsOf(record: LedgerRecord): readonly TraceStep[] {
+  const owners = new Map<number, string>();
+  for (const { fence, owner } of record.history) if (owner !== undefined) owners.set(fence, owner);
+  if (!owners.has(record.fence) && record.owner !== "") owners.set(record.fence, record.owner);
+  return record.history.map((entry) => ({
+    ...entry,
+    owner: entry.owner ?? owners.get(entry.fence),
+  }));
+}
+
+/** "accepted", "rejected: refused", "dead letter: malformed". */
+export function stateWords({ record, letter }: MailTrace): string {
+  if (record === undefined) return `dead letter: ${letter?.facts.class ?? "unknown"}`;
+  const late = record.late ? " (late)" : "";
+  return record.class === undefined ? `${record.state}${late}` : `${record.state}: ${record.class}`;
+}
+
+/** The answer of `GET /messages/:id` and of `--json`, in the ledger's spelling. */
+export function traceJson(trace: MailTrace): object {
+  const { messageId, record, letter, letterProblem } = trace;
+  return {
+    message_id: messageId,
+    state: record?.state ?? "dead_letter",
+    event_type: record?.eventType,
+    recipient: record?.recipient ?? (letter && letterJson(letter).recipient),
+    asked_at: isoOf(record?.askedAt),
+    event: record?.origin,
+    fence: record?.fence,
+    tries: record?.attempts,
+    replays: record?.replays ?? letter?.facts.replayCount,
+    resubmissions: record?.resubmissions,
+    sent_at: isoOf(record?.sentAt),
+    late: record?.late,
+    class: record?.class ?? letter?.facts.class,
+    reason: record?.reason,
+    smtp: record?.smtp && {
+      host: record.smtp.host,
+      reply: record.smtp.reply,
+      queue_id: record.smtp.queueId,
+    },
+    dead_letter: deadLetterJson(trace),
+    dead_letter_problem: letterProblem,
+    history: (record === undefined ? [] : stepsOf(record)).map((step) => ({
+      ...step,
+      at: isoOf(step.at),
+    })),
+  };
+}
+
+function deadLetterJson({ record, letter }: MailTrace): object | undefined {
+  if (letter === undefined) return record?.buried;
+  const { facts } = letter;
+  return {
+    partition: letter.record.partition,
+    offset: letter.record.offset,
+    class: facts.class ?? "unknown",
+    reason: boundedText(facts.reason ?? ""),
+    failed_at: isoOf(facts.failedAt),
+    tries: facts.attempts,
+    replays: facts.replayCount,
+    event: {
+      topic: facts.originalTopic,
+      partition: facts.originalPartition,
+      offset: facts.originalOffset,
+    },
+  };
+}
+
+/** For a person: what it is, each step, then what is known beside. */
+export function traceLines(trace: MailTrace): readonly string[] {
+  const { messageId, record } = trace;
+  const to = record === undefined ? "" : `  ${record.eventType} to ${record.recipient}`;
+  return [
+    `${messageId}${to}`,
+    `  ${stateWords(trace)}`,
+    "",
+    ...(record === undefined ? [] : stepsOf(record)).map((step) => `  ${stepLine(step)}`),
+    ...(record === undefined || record.history.length === 0 ? [] : [""]),
+    ...factLines(trace).map(([name, words]) => `  ${name.padEnd(12)}${words}`),
+  ];
+}
+
+export function stepLine({ at, state, fence, owner, note }: TraceStep): string {
+  const whose = `fence ${fence}${owner === undefined ? "" : `  owner ${owner}`}`;
+  return `${isoOf(at)}  ${state.padEnd(10)}  ${whose}${note === undefined ? "" : `  ${note}`}`;
+}
+
+/** What is known beside the steps, by name. */
+export function factLines({ record, letter, letterProblem }: MailTrace): [string, string][] {
+  const facts: [string, string | undefined][] = [
+    ["Asked", isoOf(record?.askedAt)],
+    ["Event", record?.origin && placeWords(record.origin)],
+    ["Accepted", isoOf(record?.sentAt)],
+    ["Took", tookWords(record)],
+    ["Tries", record && String(record.attempts + (record.sentAt === undefined ? 0 : 1))],
+    ["Replays", record && record.replays > 0 ? String(record.replays) : undefined],
+    ["Sent again", record && record.resubmissions > 0 ? String(record.resubmissions) : undefined],
+    ["SMTP", record?.smtp?.host],
+    ["Queue id", record?.smtp?.queueId],
+    ["Reply", record?.smtp?.reply],
+    ["Reason", record?.reason],
+    ["Dead letter", letter ? letterWords(letter) : record?.buried && placeWords(record.buried)],
+    ["Not read", letterProblem],
+  ];
+  return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
+}
+
+/** One line of a list of mails. */
+export function summaryLine(trace: MailTrace): string {
+  const { messageId, record } = trace;
+  const type = record?.eventType ?? "";
+  return `  ${isoOf(changedAt(trace))}  ${stateWords(trace).padEnd(24)}  ${type.padEnd(18)}  ${messageId}`;
+}
+
+function letterWords({ record, facts }: NonNullable<MailTrace["letter"]>): string {
+  const reason = boundedText(facts.reason ?? "");
+  return `${placeWords(record)}  ${facts.class ?? "unknown"}: ${reason}`;
+}
+
+/** Topic, partition and offset as other tools show them: "email-events/1/42". */
+function placeWords(place: { topic?: string; partition: number; offset: number }): string {
+  const { topic, partition, offset } = place;
+  return [topic, partition, offset].filter((part) => part !== undefined).join("/");
+}
+
+function tookWords(record: LedgerRecord | undefined): string | undefined {
+  if (record?.askedAt === undefined || record.sentAt === undefined) return undefined;
+  return `${((record.sentAt - record.askedAt) / 1000).toFixed(3)} s from asked to accepted`;
+}
+
+function isoOf(at: number | undefined): string | undefined {
+  return at === undefined ? undefined : new Date(at).toISOString();
+}
