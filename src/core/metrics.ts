@@ -38,12 +38,14 @@ export class Metrics {
     return { observe: (value, values = {}) => histogram.observe(values, value) };
   }
 
-  /** `read` is called when Prometheus asks; it sets what there is to say now. */
+  /** `read` is called when Prometheus asks; what it does not set is left out. */
   gauge(words: MetricWords, read: Read): void {
+    const isBare = words.labels === undefined;
     new Gauge({
       ...this.#register("gauge", words),
       async collect() {
         this.reset();
+        if (isBare) this.remove(); // reset makes a gauge without labels 0; unset is no value
         await read((value, values = {}) => this.set(values, value));
       },
     });
