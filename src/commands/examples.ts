@@ -47,6 +47,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
     "instant healthcheck",
     "instant healthcheck http://localhost:8080/readyz",
   ],
+  "instant preview": ["instant preview", "instant preview --port 0"],
   "instant doctor": ["instant doctor", "instant --env-file .env doctor --json"],
   "instant trace": [
     "instant trace 018f3a5e-7d1c-4a52-9c7e-1f2d3c4b5a69",
