@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { listAuthMetrics, listEmailMetrics } from "../../scripts/documents/metrics.ts";
@@ -64,15 +64,15 @@ describe("the files of monitoring/", () => {
 });
 
 describe.skipIf(prometheus === undefined || program === undefined)("a real Prometheus", () => {
+  const stack = new AsyncDisposableStack();
   let dev: DevProcess;
   let url: string;
   beforeAll(async () => {
-    const stack = new AsyncDisposableStack();
     dev = stack.use(await openDevProcess(program ?? ""));
     url = await startPrometheus(stack, dev);
     await dev.requestCode("measured@example.com");
-    return () => stack.disposeAsync();
   });
+  afterAll(() => stack.disposeAsync());
 
   test("reads both services and loads the alert rules", async () => {
     await eventually("both are up", async () => {

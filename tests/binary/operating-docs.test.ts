@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findEngine } from "../support/engines.ts";
@@ -16,18 +16,18 @@ const commands = [...page.matchAll(/(?:[A-Z_]+=\S+ )?\.\/instant [^`\n#]+/g)]
   .filter((command) => !/ (?:serve-|doctor)/.test(command));
 
 describe.skipIf(program === undefined)("an operator's pages", () => {
+  const stack = new AsyncDisposableStack();
   let sink: SmtpSink;
   let directory: ReturnType<typeof temporaryDirectory>;
   beforeAll(async () => {
-    const stack = new AsyncDisposableStack();
     sink = stack.use(await openSmtpSink());
     directory = stack.use(temporaryDirectory());
     symlinkSync(program ?? "", join(directory.path, "instant"));
     const settings = Object.entries(smtpEnvironment(sink));
     const lines = settings.map(([name, value]) => `${name}=${value}\n`);
     writeFileSync(join(directory.path, ".env"), lines.join(""));
-    return () => stack.disposeAsync();
   });
+  afterAll(() => stack.disposeAsync());
 
   test.each([...new Set(commands)])("%s does what it says", async (command) => {
     const run = Bun.spawn(["bash", "-c", command], {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { listAuthMetrics, listEmailMetrics } from "../../scripts/documents/metrics.ts";
 import type { MetricRow } from "../../src/core/metrics.ts";
 import type { DevProcess } from "../support/dev-process.ts";
@@ -13,8 +13,8 @@ describe.skipIf(program === undefined)("/metrics of running services", () => {
   let dev: DevProcess;
   beforeAll(async () => {
     dev = await openDevProcess(program ?? "");
-    return () => dev[Symbol.asyncDispose]();
   });
+  afterAll(() => dev[Symbol.asyncDispose]());
 
   const linesOf = async (url: string) => (await (await fetch(`${url}/metrics`)).text()).split("\n");
 
