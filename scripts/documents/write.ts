@@ -1,11 +1,19 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { renderConfiguration, renderEnvExample } from "./configuration.ts";
+import { goldenDirectory, renderGoldenMails } from "./golden-mails.ts";
 import { replaceMarked } from "./marked.ts";
 import { renderMetricTables } from "./metrics.ts";
 
-/** Writes the generated documents; `tests/unit/scripts/documents.test.ts` fails when one is stale. */
+/** Writes the generated documents; tests in `tests/unit` fail when one is stale. */
 writeFileSync(".env.example", renderEnvExample());
 writeFileSync("docs/configuration.md", renderConfiguration());
 const operating = "docs/operating.md";
 const page = readFileSync(operating, "utf8");
 writeFileSync(operating, replaceMarked(page, "metrics", renderMetricTables()));
+
+rmSync(goldenDirectory, { recursive: true, force: true });
+mkdirSync(goldenDirectory, { recursive: true });
+for (const [name, content] of renderGoldenMails()) {
+  writeFileSync(join(goldenDirectory, name), content);
+}

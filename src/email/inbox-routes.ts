@@ -3,15 +3,7 @@ import type { HttpEnvironment } from "../core/http/environment.ts";
 import { loopbackOnly } from "../core/http/loopback-only.ts";
 import type { InboxPageOptions } from "./pages/inbox.tsx";
 import { inboxPage } from "./pages/inbox.tsx";
-
-/** The mail's own HTML, alone in its frame: nothing in it runs, and nothing is loaded from outside. */
-const mailHeaders = {
-  "Content-Type": "text/html; charset=utf-8",
-  "Cache-Control": "no-store",
-  "Content-Security-Policy":
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
-  "X-Frame-Options": "SAMEORIGIN",
-};
+import { mailFrame } from "./pages/mail-frame.ts";
 
 /** Adds the inbox of EMAIL_MODE=log to an app, for this machine alone: its mails hold codes. */
 export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxPageOptions): void {
@@ -26,8 +18,6 @@ export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxPageOpt
   );
   app.get("/inbox/:id{\\d{1,15}}/html", (context) => {
     const mail = inbox.find(Number(context.req.param("id")));
-    return mail === undefined
-      ? context.notFound()
-      : new Response(mail.html, { headers: mailHeaders });
+    return mail === undefined ? context.notFound() : mailFrame(mail.html);
   });
 }

@@ -128,8 +128,8 @@ export function Fact({ label, children }: Children & { readonly label: string })
     <tr>
       <td
         class="soft"
-        width="34%"
-        style={`padding:10px 8px 10px 16px;color:${soft};${cell}`}
+        width="1%"
+        style={`padding:10px 10px 10px 16px;color:${soft};white-space:nowrap;${cell}`}
       >{`${label}:`}</td>
       <td class="ink" style={`padding:10px 16px 10px 8px;color:${ink};${cell};${breaking}`}>
         {children}

@@ -49,12 +49,12 @@ export const english: LanguageWords = {
       subject: (appName) => `New sign-in to ${appName}`,
       heading: "New sign-in",
       somebody: (appName) =>
-        `Somebody signed in to your ${appName} account. If it was you, all is well.`,
+        `Somebody signed in to your ${appName} account. If it was you, there is nothing to do.`,
       time: "Time",
       device: "Device",
       button: "Look at your account",
       unasked:
-        "You didn't ask for this? Then end that session in your account, and make sure that nobody else can read your mail.",
+        "It wasn't you? Then end that session in your account, and make sure that nobody else can read your mail.",
     },
     email_change: {
       subject: (appName) => `Your address for ${appName} was changed`,
@@ -64,8 +64,7 @@ export const english: LanguageWords = {
       newAddress: "New address",
       time: "Time",
       button: "Look at your account",
-      unasked:
-        "You didn't ask for this? Then somebody else was in your account: write to us at once.",
+      unasked: "It wasn't you? Then somebody else was in your account: write to us at once.",
     },
   },
 };

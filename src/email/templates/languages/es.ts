@@ -50,7 +50,7 @@ export const spanish: LanguageWords = {
       subject: (appName) => `Nuevo inicio de sesión en ${appName}`,
       heading: "Nuevo inicio de sesión",
       somebody: (appName) =>
-        `Alguien ha iniciado sesión en su cuenta de ${appName}. Si ha sido usted, todo está bien.`,
+        `Alguien ha iniciado sesión en su cuenta de ${appName}. Si ha sido usted, no tiene que hacer nada.`,
       time: "Hora",
       device: "Dispositivo",
       button: "Ver su cuenta",
@@ -65,7 +65,7 @@ export const spanish: LanguageWords = {
       newAddress: "Dirección nueva",
       time: "Hora",
       button: "Ver su cuenta",
-      unasked: "¿No lo ha pedido usted? Alguien ha entrado en su cuenta: escríbanos enseguida.",
+      unasked: "¿No ha sido usted? Alguien ha entrado en su cuenta: escríbanos enseguida.",
     },
   },
 };
