@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Diagnosis } from "../core/diagnosis.ts";
 import { kafkaConnection } from "../core/kafka/config.ts";
 import { silentLog } from "../core/log.ts";
 import { resolvePostgres } from "../core/postgres/config.ts";
@@ -20,8 +21,10 @@ import { diagnoseServicePort } from "../doctor/service-port.ts";
 import { diagnoseSetup } from "../doctor/setup.ts";
 import { eventBytesMax } from "../email/event.ts";
 import { diagnoseKafkaEventLog } from "../email/event-log/kafka-diagnose.ts";
+import { diagnoseTemplates } from "../email/templates/overrides/diagnose.ts";
 import { topicSpecs } from "../email/topics.ts";
 import type { Config, Role } from "./config.ts";
+import { tryMailTemplates } from "./mail-templates.ts";
 import { schemaRooms } from "./schema-rooms.ts";
 
 /** Every check of what the services would run on, in the order in which a person reads them. */
@@ -61,6 +64,7 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
     ...(redis === undefined ? [] : [redisCheck(redis)]),
     ...(postgres === undefined ? [] : [postgresCheck(postgres)]),
     ...(submission === undefined ? [] : mailChecks(submission)),
+    ...templateChecks(config),
     ...[
       { name: "serve-auth", port: auth.port, variable: "AUTH_SERVICE_PORT" } as const,
       { name: "serve-email", port: email.servicePort, variable: "EMAIL_SERVICE_PORT" } as const,
@@ -153,6 +157,15 @@ function mailChecks(submission: SmtpSubmission): readonly Check[] {
       run: (diagnosis) => diagnoseSenderDomain(sender, diagnosis),
     },
   ];
+}
+
+function templateChecks(config: Config): readonly Check[] {
+  const { directory } = config.templates;
+  if (directory === undefined) return [];
+  const run = (diagnosis: Diagnosis) => {
+    diagnoseTemplates(directory, tryMailTemplates(config).problems, diagnosis);
+  };
+  return [{ group: "Templates", about: directory, run }];
 }
 
 const directCheck: Check = {
