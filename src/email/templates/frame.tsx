@@ -10,7 +10,7 @@ const darkMode = `:root{color-scheme:light dark;supported-color-schemes:light da
 .page{background:#121419!important}.card{background:#1b1e25!important;border-color:#2e333d!important}
 .ink{color:#f0f2f5!important}.soft{color:#a3abb9!important}.rule{border-color:#2e333d!important}
 .code{background:#262b3b!important;color:#ffffff!important}.facts{background:#22262f!important}
-.button,.mark{background:#4a6cf0!important}.on-accent{color:#ffffff!important}
+.button,.mark{background:#4264ea!important}.on-accent{color:#ffffff!important}
 }
 @media (max-width:480px){.inner{padding:28px 22px!important}}`;
 
@@ -95,16 +95,13 @@ function Brand({ appName }: { readonly appName: string }) {
       <td style="padding:0 4px 18px">
         <table role="presentation" cellpadding="0" cellspacing="0">
           <tr>
-            <td
-              class="mark on-accent"
-              aria-hidden="true"
-              align="center"
-              width="32"
-              height="32"
-              bgcolor="#2b50d9"
-              style="width:32px;height:32px;border-radius:9px;background:#2b50d9;color:#ffffff;font-size:18px;line-height:32px;font-weight:650"
-            >
-              {firstLetter(appName)}
+            <td aria-hidden="true" width="32" valign="top">
+              <div
+                class="mark on-accent"
+                style="width:32px;height:32px;border-radius:9px;background:#2b50d9;color:#ffffff;font-size:18px;line-height:32px;font-weight:650;text-align:center"
+              >
+                {firstLetter(appName)}
+              </div>
             </td>
             <td
               class="ink"
