@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { findEngine } from "../support/engines.ts";
 import type { SignInSite } from "../support/sign-in-site.ts";
-import { enterCode, expectSaid, openSignInSite, send, signIn } from "../support/sign-in-site.ts";
+import {
+  arriveSignedIn,
+  enterCode,
+  expectSaid,
+  openSignInSite,
+  send,
+} from "../support/sign-in-site.ts";
 import { visit } from "../support/visitor.ts";
 
 const program = findEngine("instant") ?? "";
@@ -27,7 +33,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
       const username = scripts ? "ana" : "ben";
       await visit(site.browser, { scripts }, async (visitor) => {
         const { page, look } = visitor;
-        await signIn(visitor, site.dev, addressOf("ana"));
+        await arriveSignedIn(visitor, site.dev, addressOf("ana"));
         const save = async (name: string) => {
           await page.getByLabel("Your username").fill(name);
           await send(visitor, "Save");
@@ -42,7 +48,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         expect(await page.getByLabel("Your username").inputValue()).toBe(username);
       });
       await visit(site.browser, { scripts }, async (visitor) => {
-        await signIn(visitor, site.dev, addressOf("other"));
+        await arriveSignedIn(visitor, site.dev, addressOf("other"));
         await visitor.page.getByLabel("Your username").fill(username.toUpperCase());
         await send(visitor, "Save");
         await expectSaid(visitor, "That username belongs to somebody else.");
@@ -52,10 +58,10 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
     test("ends a session from a second browser, and the first is out on its next request", async () => {
       const email = addressOf("sessions");
       await visit(site.browser, { scripts, userAgent: iphone }, async (first) => {
-        await signIn(first, site.dev, email);
+        await arriveSignedIn(first, site.dev, email);
         await visit(site.browser, { scripts, userAgent: firefox }, async (second) => {
           const { page, look } = second;
-          await signIn(second, site.dev, email);
+          await arriveSignedIn(second, site.dev, email);
           await look("account-two-sessions");
           const rows = page.locator(".sessions li");
           expect(await rows.allTextContents()).toEqual([
@@ -77,9 +83,9 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
     test("ends all other sessions at once", async () => {
       const email = addressOf("everywhere");
       await visit(site.browser, { scripts, userAgent: iphone }, async (first) => {
-        await signIn(first, site.dev, email);
+        await arriveSignedIn(first, site.dev, email);
         await visit(site.browser, { scripts }, async (second) => {
-          await signIn(second, site.dev, email);
+          await arriveSignedIn(second, site.dev, email);
           await send(second, "Sign out everywhere else");
           await expectSaid(second, "Every other device is signed out.");
         });
@@ -92,7 +98,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
       const [email, newEmail] = [addressOf("old"), addressOf("new")];
       await visit(site.browser, { scripts }, async (visitor) => {
         const { page, look } = visitor;
-        await signIn(visitor, site.dev, email);
+        await arriveSignedIn(visitor, site.dev, email);
         const ask = async (address: string) => {
           await page.getByLabel("New e-mail address").fill(address);
           await send(visitor, "Send a code to it");
@@ -113,7 +119,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         await look("address-changed");
       });
       await visit(site.browser, { scripts }, async (visitor) => {
-        await signIn(visitor, site.dev, newEmail);
+        await arriveSignedIn(visitor, site.dev, newEmail);
         expect(await visitor.page.textContent("#email")).not.toContain(email);
       });
     });
@@ -121,10 +127,10 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
     test("is deleted with a code, and every session of it is over", async () => {
       const email = addressOf("leaving");
       await visit(site.browser, { scripts, userAgent: iphone }, async (other) => {
-        await signIn(other, site.dev, email);
+        await arriveSignedIn(other, site.dev, email);
         await visit(site.browser, { scripts }, async (visitor) => {
           const { page, look } = visitor;
-          await signIn(visitor, site.dev, email);
+          await arriveSignedIn(visitor, site.dev, email);
           await page.getByRole("link", { name: "Delete my account …" }).click();
           await page.getByRole("heading", { name: "Delete your account?" }).waitFor();
           await look("delete");

@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { findEngine } from "../support/engines.ts";
 import type { SignInSite } from "../support/sign-in-site.ts";
-import { askForCode, openSignInSite, signIn } from "../support/sign-in-site.ts";
+import {
+  arriveSignedIn,
+  askForCode,
+  expectAccount,
+  openSignInSite,
+} from "../support/sign-in-site.ts";
 import { visit } from "../support/visitor.ts";
 
 const program = findEngine("instant") ?? "";
@@ -39,7 +44,8 @@ describe.skipIf(program === "" || chromium === "")("with the keyboard alone", ()
   afterAll(() => site[Symbol.asyncDispose]());
 
   test("somebody signs in, and pastes the code in one go", async () => {
-    await visit(site.browser, {}, async ({ page, context }) => {
+    await visit(site.browser, {}, async (visitor) => {
+      const { page, context } = visitor;
       await context.grantPermissions(["clipboard-read", "clipboard-write"]);
       await page.goto(site.dev.authUrl);
       expect(await page.evaluate<string>(focusedNow)).toBe("E-mail address");
@@ -52,7 +58,7 @@ describe.skipIf(program === "" || chromium === "")("with the keyboard alone", ()
       const pasted = `${code.slice(0, 3)} ${code.slice(3)}\n`; // as a mail program may copy it
       await page.evaluate(`navigator.clipboard.writeText(${JSON.stringify(pasted)})`);
       await page.keyboard.press("Control+V");
-      await page.getByRole("heading", { name: "Your account", exact: true }).waitFor();
+      await expectAccount(visitor);
     });
   });
 
@@ -66,7 +72,7 @@ describe.skipIf(program === "" || chromium === "")("with the keyboard alone", ()
       await page.keyboard.type(code.slice(5));
       expect(new URL(page.url()).pathname).toBe("/sign-in/code");
       await page.keyboard.press("Enter");
-      await page.getByRole("heading", { name: "Your account", exact: true }).waitFor();
+      await expectAccount(visitor);
     });
   });
 
@@ -86,7 +92,7 @@ describe.skipIf(program === "" || chromium === "")("with the keyboard alone", ()
     });
     await visit(site.browser, {}, async (visitor) => {
       const { page } = visitor;
-      await signIn(visitor, site.dev, "stops@example.com");
+      await arriveSignedIn(visitor, site.dev, "stops@example.com");
       expect(await tabStops(page, 8)).toEqual([
         "instant",
         "Sign out",

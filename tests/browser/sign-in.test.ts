@@ -5,6 +5,7 @@ import type { SignInSite } from "../support/sign-in-site.ts";
 import {
   askForCode,
   enterCode,
+  expectAccount,
   expectSaid,
   openSignInDev,
   openSignInSite,
@@ -45,7 +46,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         await look("code");
         expect(await page.textContent("main")).toContain(email);
         await enterCode(visitor, code, "Sign in");
-        await page.getByRole("heading", { name: "Your account", exact: true }).waitFor();
+        await expectAccount(visitor);
         await look("account");
         const cookie = (await context.cookies()).find(({ name }) => name === "session_id");
         expect(cookie).toMatchObject({ httpOnly: true, sameSite: "Lax", path: "/" });
@@ -107,7 +108,6 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
     test("sends a new code when asked again, and the earlier stays good", async () => {
       const email = addressOf("again");
       await visit(site.browser, { scripts }, async (visitor) => {
-        const { page } = visitor;
         const first = await askForCode(visitor, quick, email);
         const second = await quick.codeAfter(email, async () => {
           await send(visitor, "Send a new code");
@@ -116,7 +116,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         expect(second).not.toBe(first);
         await visitor.look("sent-again");
         await enterCode(visitor, first, "Sign in");
-        await page.getByRole("heading", { name: "Your account", exact: true }).waitFor();
+        await expectAccount(visitor);
       });
     });
 
@@ -136,7 +136,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         await expectSaid(visitor, /as many codes as we may. Ask again in \d\d minutes/);
         await visitor.look("codes-spent");
         await enterCode(visitor, code, "Sign in");
-        await page.getByRole("heading", { name: "Your account", exact: true }).waitFor();
+        await expectAccount(visitor);
       });
     });
   });
@@ -148,7 +148,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
       await expectSaid(visitor, "The code is already on its way");
       await visitor.look("sent-already");
       await enterCode(visitor, code, "Sign in");
-      await visitor.page.getByRole("heading", { name: "Your account", exact: true }).waitFor();
+      await expectAccount(visitor);
     });
   });
 

@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, ConsoleMessage, Page, Request } from "playwright-core";
+import { takeSeat } from "./browser-seats.ts";
 import { findFaults } from "./page-faults.ts";
 
 export interface VisitOptions {
@@ -49,23 +50,22 @@ export async function visit(
   act: (visitor: Visitor) => Promise<void>,
 ): Promise<void> {
   const { scripts = true, mayComplain, ...rest } = options;
-  const context = await browser.newContext({ javaScriptEnabled: scripts, ...rest });
-  try {
-    context.setDefaultTimeout(10_000);
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on("console", (message) => complaints.push(message.text()));
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    const told: string[] = [];
-    page.on("request", (request) => {
-      told.push(request.url(), request.headers()["referer"] ?? "");
-    });
-    await act({ page, context, scripts, look: (name) => look({ page, scripts }, name) });
-    expect(complaints.filter((text) => !mayComplain?.test(text))).toEqual([]);
-    expect(told.filter((url) => !url.startsWith("data:") && secretInUrl.test(url))).toEqual([]);
-  } finally {
-    await context.close();
-  }
+  const { page, context, leave } = await takeSeat(browser, { javaScriptEnabled: scripts, ...rest });
+  await page.setViewportSize(desk);
+  await page.emulateMedia({ colorScheme: "light" });
+  const complaints: string[] = [];
+  const told: string[] = [];
+  const onConsole = (message: ConsoleMessage) => complaints.push(message.text());
+  const onError = (error: Error) => complaints.push(String(error));
+  const onRequest = (request: Request) => {
+    told.push(request.url(), request.headers()["referer"] ?? "");
+  };
+  page.on("console", onConsole).on("pageerror", onError).on("request", onRequest);
+  await act({ page, context, scripts, look: (name) => look({ page, scripts }, name) });
+  page.off("console", onConsole).off("pageerror", onError).off("request", onRequest);
+  await leave();
+  expect(complaints.filter((text) => !mayComplain?.test(text))).toEqual([]);
+  expect(told.filter((url) => !url.startsWith("data:") && secretInUrl.test(url))).toEqual([]);
 }
 
 async function look({ page, scripts }: Pick<Visitor, "page" | "scripts">, name: string) {
@@ -83,17 +83,13 @@ async function look({ page, scripts }: Pick<Visitor, "page" | "scripts">, name: 
   expect({ name, faults }).toEqual({ name, faults: [] });
 }
 
-/** A page for copies, one a browser. */
-const copies = new WeakMap<Browser, Promise<Page>>();
-
 /** The same document where scripts run, without its own: where they are off, axe cannot run. */
 async function copyOf(page: Page): Promise<Page> {
   const browser = page.context().browser();
   if (browser === null) throw new Error("the browser is gone");
-  const opening = copies.get(browser) ?? browser.newPage();
-  copies.set(browser, opening);
-  const copy = await opening;
+  const { page: copy, leave } = await takeSeat(browser, { offline: true });
   const document = await page.content();
   await copy.setContent(document.replaceAll(/<script.*?<\/script>/gs, ""));
+  await leave();
   return copy;
 }
