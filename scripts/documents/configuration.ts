@@ -7,6 +7,7 @@ const titles: Readonly<Record<keyof typeof configGroups, string>> = {
   auth: "Sign-in (serve-auth)",
   http: "Around the sign-in API (serve-auth)",
   email: "E-mail (serve-email)",
+  ops: "Pages for operators (serve-email)",
   bounces: "Bounce reports (serve-auth)",
   templates: "How mails read (serve-email, and serve-auth when it delivers)",
   topics: "Topics and consumer group",

@@ -8,6 +8,7 @@ import { redisFields, resolveRedis } from "../core/redis/config.ts";
 import { resolveSmtp, smtpFields } from "../core/smtp/config.ts";
 import { bounceFields, checkBounces } from "../email/bounces/config.ts";
 import { emailFields, topicFields } from "../email/config.ts";
+import { opsFields } from "../email/ops/config.ts";
 import { templateFields } from "../email/templates/config.ts";
 import { appFields } from "./app-fields.ts";
 
@@ -17,6 +18,7 @@ export const configGroups = {
   auth: authFields,
   http: httpFields,
   email: emailFields,
+  ops: opsFields,
   bounces: bounceFields,
   templates: templateFields,
   topics: topicFields,

@@ -1,6 +1,5 @@
 import { systemClock } from "../core/clock.ts";
 import { errorMessage } from "../core/errors.ts";
-import { loopbackOnly } from "../core/http/loopback-only.ts";
 import { createRequestMetrics } from "../core/http/request-metrics.ts";
 import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
@@ -8,13 +7,14 @@ import type { Metrics } from "../core/metrics.ts";
 import type { Running } from "../core/run-until-signal.ts";
 import { addInboxRoutes } from "../email/inbox-routes.ts";
 import { createMailerMetrics } from "../email/mailer/mailer-metrics.ts";
+import { OutcomeHistory } from "../email/ops/outcome-history.ts";
 import { createOpsApp } from "../email/ops-routes.ts";
 import { topicSpecs } from "../email/topics.ts";
-import { addMessageRoutes } from "../email/trace/message-routes.ts";
 import { EmailWorker } from "../email/worker.ts";
 import { createWorkerMetrics } from "../email/worker-metrics.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
+import { addOpsSite } from "./ops-site.ts";
 import { openServiceMetrics } from "./service-metrics.ts";
 
 export interface StartedEmailService {
@@ -40,7 +40,8 @@ export async function startServeEmail(
   const metrics = await openServiceMetrics(engines, "email");
   const onRequest = createRequestMetrics(metrics);
   const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
-  const worker = await openWorker(engines, { metrics, log, fail, publicOrigin });
+  const history = new OutcomeHistory(systemClock);
+  const worker = await openWorker(engines, { metrics, log, fail, publicOrigin, history });
   const [eventLog, ledger, mailer] = [
     await engines.eventLog(),
     await engines.ledger(),
@@ -48,13 +49,7 @@ export async function startServeEmail(
   ];
   const reasonsHeld = () => worker.reasonsHeld;
   const app = createOpsApp({ log, ledger, reasonsHeld, now: systemClock.now, metrics, onRequest });
-  app.use("/messages/*", loopbackOnly());
-  addMessageRoutes(app, {
-    ledger,
-    recentMails: await engines.recentMails(),
-    eventLog: () => engines.eventLog(),
-    deadLetterTopic: topics.deadLetters,
-  });
+  const live = await addOpsSite(app, engines, { log, worker, history });
   if (appConfig.emailMode === "log") {
     addInboxRoutes(app, { inbox: await engines.inbox(), authUrl });
   }
@@ -68,6 +63,7 @@ export async function startServeEmail(
   });
   await group.start(worker);
   await group.start(server);
+  for (const service of live) await group.start(service);
   const url = `http://${email.serviceHost}:${server.port}`;
   log.info(
     {
@@ -85,6 +81,7 @@ export async function startServeEmail(
 
 interface WorkerParts {
   readonly metrics: Metrics;
+  readonly history: OutcomeHistory;
   readonly log: Log;
   readonly fail: () => void;
   readonly publicOrigin: EmailNeighbours["publicOrigin"];
@@ -93,13 +90,19 @@ interface WorkerParts {
 /** The embedded log has its topics made; a Kafka's are made by create-topics. */
 async function openWorker(
   engines: Engines,
-  { metrics, log, fail, publicOrigin }: WorkerParts,
+  { metrics, history, log, fail, publicOrigin }: WorkerParts,
 ): Promise<EmailWorker> {
   const { topics, email, kafka } = engines.config;
   const eventLog = await engines.eventLog();
   if (kafka.brokers === undefined) {
     await eventLog.createTopics(topicSpecs(topics), { grow: false });
   }
+  const measure = createWorkerMetrics({
+    metrics,
+    clock: systemClock,
+    worker: () => worker,
+    lag: () => eventLog.lag(topics.events, topics.group),
+  });
   const measureMailer = createMailerMetrics(metrics, systemClock);
   const worker: EmailWorker = new EmailWorker({
     eventLog,
@@ -119,12 +122,10 @@ async function openWorker(
       log.error({ error: errorMessage(error) }, "Consumption cannot go on");
       fail();
     },
-    onOutcome: createWorkerMetrics({
-      metrics,
-      clock: systemClock,
-      worker: () => worker,
-      lag: () => eventLog.lag(topics.events, topics.group),
-    }),
+    onOutcome: (outcome, event) => {
+      measure(outcome, event);
+      history.note(outcome, event);
+    },
   });
   return worker;
 }

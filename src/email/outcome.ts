@@ -14,7 +14,13 @@ export type DeliveryOutcome =
   /** Another owner works on it: look again after `waitMs`. */
   | { readonly kind: "held"; readonly waitMs: number }
   /** Not now: run again after `waitMs`, in this lane. */
-  | { readonly kind: "retry"; readonly waitMs: number; readonly why: RetryCause }
+  | {
+      readonly kind: "retry";
+      readonly waitMs: number;
+      readonly why: RetryCause;
+      /** What the server, or we, said of it. */
+      readonly reason?: string;
+    }
   /** The SMTP server, not the message. Run again when it is back, or at `untilMs` (Unix ms). */
   | { readonly kind: "server_down"; readonly down: ServerDown; readonly untilMs: number }
   /** The ledger does not answer: nothing was sent, nothing may be committed. */

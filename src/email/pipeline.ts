@@ -199,16 +199,16 @@ async function afterSend(
       return { kind: "accepted" };
     }
     case "refused": {
-      const { host, reply, code } = sent;
+      const { host, reply } = sent;
       const smtp = { host, reply, queueId: undefined };
-      const reason = `${sent.stage} refused: ${code} ${reply}`;
+      const reason = `${sent.stage} refused: ${reply}`;
       await deps.suppressRefused(event, sent);
       return giveUp(deps, mail, { kind: "rejected", class: "refused", reason, smtp });
     }
     case "deferred":
       return defer(deps, mail, {
         why: "deferred",
-        reason: `${sent.stage} deferred: ${sent.code} ${sent.reply}`,
+        reason: `${sent.stage} deferred: ${sent.reply}`,
         retryAfterMs: sent.retryAfterMs,
         givenUpAs: "retries_exhausted",
       });

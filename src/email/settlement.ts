@@ -69,7 +69,7 @@ export async function defer(
   const outcome = await deps.record(claim, { kind: "deferred", spent: true, leaseMs, reason });
   if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
   deps.log.warn({ ...lineOf(event), attempts, waitMs, reason }, "Email deferred, will try again");
-  return { kind: "retry", waitMs, why };
+  return { kind: "retry", waitMs, why, reason };
 }
 
 /** The server is away: no try is spent and the claim is free, until the hold is over. */

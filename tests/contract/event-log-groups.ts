@@ -9,6 +9,7 @@ import { newName, useEventLog } from "./event-log-harness.ts";
 export function testEventLogGroups(harness: EventLogHarness): void {
   const scope = useEventLog(harness);
   testCommits(scope);
+  testOwners(scope);
   testClosing(scope);
   testMembers(scope);
   testDeaths(scope);
@@ -81,6 +82,22 @@ function testCommits(scope: ContractScope): void {
     await using next = await EventLogReader.open(scope.log, { topic, group });
     expect(await next.untilFinished(1)).toEqual(["b"]);
     expect(reader.started).toEqual(["a"]);
+  });
+}
+
+function testOwners(scope: ContractScope): void {
+  test("the owners name the member that reads a partition, and nobody when it is gone", async () => {
+    const topic = await scope.newTopic();
+    const group = newName("group");
+    expect(await scope.log.owners(topic, group)).toEqual(new Map());
+    const reader = await EventLogReader.open(scope.log, { topic, group });
+    await eventually("somebody reads it", async () => {
+      return (await scope.log.owners(topic, group)).get(0) !== undefined;
+    });
+    await reader.stop();
+    await eventually("nobody reads it", async () => {
+      return (await scope.log.owners(topic, group)).size === 0;
+    });
   });
 }
 

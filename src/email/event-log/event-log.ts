@@ -52,6 +52,12 @@ export interface EventLog extends AsyncDisposable {
   /** What `group` has not committed yet. Throws `topic_missing`. */
   lag(topic: string, group: string): Promise<readonly PartitionLag[]>;
 
+  /**
+   * The members of `group` that read `topic` now, by partition, in words for people; a partition
+   * that nobody reads is left out. Throws `topic_missing`.
+   */
+  owners(topic: string, group: string): Promise<ReadonlyMap<number, string>>;
+
   /** Whether the log answers now; rejects as `publish` does. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 

@@ -4,6 +4,7 @@ import { withDeadline } from "../../core/deadline.ts";
 import { AdminSession } from "../../core/kafka/admin-session.ts";
 import { createKafkaClient } from "../../core/kafka/client.ts";
 import type { KafkaConnection } from "../../core/kafka/connection.ts";
+import { GroupAdmin } from "../../core/kafka/group-admin.ts";
 import type { GroupTimings } from "../../core/kafka/group-session.ts";
 import { groupTimingsDefault } from "../../core/kafka/group-session.ts";
 import { KafkaProducer } from "../../core/kafka/producer.ts";
@@ -36,6 +37,7 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
   const patientClient = createKafkaClient({ connection, log, patience: "patient" });
   const session = new AdminSession(client);
   const admin = new TopicAdmin(session);
+  const groups = new GroupAdmin(session);
   const producer = new KafkaProducer({
     client,
     log,
@@ -79,6 +81,7 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
     },
     lag: (topic, group) =>
       mapped(topic, () => readKafkaLag({ admin, client, clock }, topic, group)),
+    owners: (topic, group) => mapped(topic, () => groups.owners(topic, group)),
     ping: ({ deadlineMs }) =>
       withDeadline("asking Kafka for its brokers", deadlineMs, admin.ping()).catch((error) => {
         throw toPublishError(error);

@@ -7,6 +7,7 @@ import type { EventLog } from "./event-log.ts";
 import { readLag } from "./sqlite-commits.ts";
 import { readLog, toEventLogError } from "./sqlite-errors.ts";
 import type { GroupTimings } from "./sqlite-group-member.ts";
+import { readOwners } from "./sqlite-owners.ts";
 import { SqlitePublisher } from "./sqlite-publisher.ts";
 import { readRange } from "./sqlite-range.ts";
 import { eventLogSchema } from "./sqlite-schema.ts";
@@ -81,6 +82,7 @@ export async function openSqliteEventLog(
     },
     lag: async (topic, group) =>
       readLog(database, (file) => readLag(file, topic, group, clock.now())),
+    owners: async (topic, group) => readLog(database, (file) => readOwners(file, topic, group)),
     ping: async ({ deadlineMs }) => {
       const writing = database.write(() => {}); // needs the lock, and changes nothing
       await writeLog(withDeadline("the event log's file", deadlineMs, writing));

@@ -1,0 +1,51 @@
+import type { Hono } from "hono";
+import { systemClock } from "../core/clock.ts";
+import type { HttpEnvironment } from "../core/http/environment.ts";
+import type { Log } from "../core/log.ts";
+import type { Service } from "../core/service.ts";
+import { LagWatch } from "../email/ops/lag-watch.ts";
+import { LiveFeed } from "../email/ops/live-feed.ts";
+import { LoginTries } from "../email/ops/login-tries.ts";
+import type { OutcomeHistory } from "../email/ops/outcome-history.ts";
+import { renderSections } from "../email/ops/pages/dashboard.tsx";
+import { ReplayJob } from "../email/ops/replay-job.ts";
+import { addSiteRoutes } from "../email/ops/site-routes.ts";
+import { takeSnapshot } from "../email/ops/snapshot.ts";
+import type { EmailWorker } from "../email/worker.ts";
+import type { Engines } from "./engines.ts";
+
+export interface OpsSiteParts {
+  readonly log: Log;
+  readonly worker: EmailWorker;
+  readonly history: OutcomeHistory;
+}
+
+/** Adds the pages for operators. Returns what must stop before the server does. */
+export async function addOpsSite(
+  app: Hono<HttpEnvironment>,
+  engines: Engines,
+  { log, worker, history }: OpsSiteParts,
+): Promise<readonly Service[]> {
+  const { config } = engines;
+  const { topics, ops } = config;
+  const [eventLog, ledger] = [await engines.eventLog(), await engines.ledger()];
+  const deadLetterTopic = topics.deadLetters;
+  const clock = systemClock;
+  const replays = { eventLog, ledger, clock, deadLetterTopic, eventsTopic: topics.events };
+  const replay = new ReplayJob(replays, log);
+  const lag = new LagWatch({ eventLog, topic: topics.events, group: topics.group, clock });
+  const snapshot = () => takeSnapshot({ worker, history, lag, replay });
+  const feed = new LiveFeed({ render: async () => renderSections(await snapshot()) });
+  addSiteRoutes(app, {
+    site: {
+      appName: config.app.name,
+      hasInbox: config.app.emailMode === "log",
+      hasLogin: ops.token !== undefined,
+    },
+    access: { token: ops.token, tries: new LoginTries(clock), clock },
+    ...{ feed, snapshot, log, replays, replay, ledger, deadLetterTopic },
+    eventLog: async () => eventLog,
+    recentMails: await engines.recentMails(),
+  });
+  return [replay, feed];
+}

@@ -1,0 +1,189 @@
+import { Button } from "../../../core/html/controls.tsx";
+import { letterJson } from "../../dead-letters/replay-report.ts";
+import type { Letter } from "../../dead-letters/selection.ts";
+import { boundedText } from "../../ledger/bounded-text.ts";
+import { lettersSearchedMax } from "../../trace/trace.ts";
+import { previewValue } from "../letter-preview.ts";
+import type { OpsSite } from "./ops-page.tsx";
+import { opsPage, Time } from "./ops-page.tsx";
+
+export interface LettersPageOptions {
+  readonly site: OpsSite;
+  /** All that were looked at, newest first. */
+  readonly letters: readonly Letter[];
+  /** "all", or the class that is shown. */
+  readonly shown: string;
+  /** From 1. */
+  readonly page: number;
+}
+
+const perPage = 25;
+
+/** The newest dead letters, by class, and the way to put them back. */
+export function lettersPage({ site, letters, shown, page }: LettersPageOptions): Response {
+  const classes = Map.groupBy(letters, classOf);
+  const chosen = shown === "all" ? letters : (classes.get(shown) ?? []);
+  const pages = Math.max(1, Math.ceil(chosen.length / perPage));
+  return opsPage({
+    site,
+    title: "Dead letters",
+    place: "/dead-letters",
+    content: (
+      <>
+        <h1 class="page-title">Dead letters</h1>
+        <Classes classes={classes} total={letters.length} shown={shown} />
+        <section class="card" aria-labelledby="letters-title">
+          <h2 id="letters-title">
+            {chosen.length === 0
+              ? "None"
+              : `${chosen.length} ${shown === "all" ? "in all" : shown}`}
+          </h2>
+          <ol class="mails">
+            {chosen.slice((page - 1) * perPage, page * perPage).map((letter) => (
+              <Row letter={letter} />
+            ))}
+          </ol>
+          {pages > 1 && <Pages shown={shown} page={page} pages={pages} />}
+          {letters.length >= lettersSearchedMax && (
+            <p class="hint">Older ones than the newest {lettersSearchedMax} are not shown.</p>
+          )}
+        </section>
+        {chosen.length > 0 && <PutBack shown={shown} />}
+      </>
+    ),
+  });
+}
+
+interface ClassesProps {
+  readonly classes: ReadonlyMap<string, readonly Letter[]>;
+  readonly total: number;
+  readonly shown: string;
+}
+
+function Classes({ classes, total, shown }: ClassesProps) {
+  const counts = [...classes].map(([name, { length }]) => [name, length] as const);
+  const rows = [["all", total] as const, ...counts.toSorted(([, a], [, b]) => b - a)];
+  return (
+    <nav class="classes" aria-label="Classes">
+      {rows.map(([name, count]) => (
+        <a
+          class="tab"
+          href={name === "all" ? "/dead-letters" : `/dead-letters/of/${name}/1`}
+          {...(name === shown ? { "aria-current": "page" } : {})}
+        >
+          {name} <strong>{count}</strong>
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function Row({ letter }: { readonly letter: Letter }) {
+  const { partition, offset, className, messageId, recipient, reason } = letterJson(letter);
+  return (
+    <li>
+      <p class="mail-line">
+        <Time at={letter.facts.failedAt ?? letter.record.timestamp} />
+        <span class="badge badge-bad">{className}</span>
+        <a href={`/dead-letters/at/${partition}/${offset}`}>{messageId ?? "no message_id"}</a>
+        {recipient !== undefined && <span>{recipient}</span>}
+      </p>
+      <p class="said">{boundedText(reason)}</p>
+    </li>
+  );
+}
+
+function Pages({
+  shown,
+  page,
+  pages,
+}: Pick<LettersPageOptions, "shown" | "page"> & { pages: number }) {
+  const path = (to: number) => `/dead-letters/of/${shown}/${to}`;
+  return (
+    <nav class="pages" aria-label="Further letters">
+      {page > 1 && <a href={path(page - 1)}>Newer</a>}
+      <span>
+        Page {page} of {pages}
+      </span>
+      {page < pages && <a href={path(page + 1)}>Older</a>}
+    </nav>
+  );
+}
+
+function PutBack({ shown }: { readonly shown: string }) {
+  return (
+    <form class="card stack" method="post" action="/dead-letters/plan">
+      <h2>Put back</h2>
+      <p class="lead">
+        Looks first: the next page says what would be sent again, and asks. Mails that were accepted
+        are never sent twice.
+      </p>
+      <input type="hidden" name="class" value={shown} />
+      <label class="check">
+        <input type="checkbox" name="forgotten" value="yes" />
+        <span>Also those that are too old for the ledger: they may have been sent</span>
+      </label>
+      <div>
+        <Button look="main">Look what would be put back …</Button>
+      </div>
+    </form>
+  );
+}
+
+/** One letter: what it says of itself, and the event with all that is secret masked. */
+export function letterPage(site: OpsSite, letter: Letter): Response {
+  const { record, facts, messageId } = letter;
+  const { className, recipient, reason } = letterJson(letter);
+  const origin = [facts.originalTopic, facts.originalPartition, facts.originalOffset];
+  const rows: [string, string | undefined][] = [
+    ["Class", className],
+    ["Reason", boundedText(reason)],
+    ["Recipient", recipient],
+    ["Tries", facts.attempts?.toString()],
+    ["Replays", String(facts.replayCount)],
+    ["Letter", `${record.topic}/${record.partition}/${record.offset}`],
+    ["Event", facts.originalOffset === undefined ? undefined : origin.join("/")],
+  ];
+  return opsPage({
+    site,
+    title: "Dead letter",
+    place: "/dead-letters",
+    content: (
+      <>
+        <h1 class="page-title breaks">{messageId ?? "Dead letter without message_id"}</h1>
+        <section class="card" aria-labelledby="facts-title">
+          <h2 id="facts-title">
+            Given up <Time at={facts.failedAt ?? record.timestamp} />
+          </h2>
+          <dl class="facts">
+            {rows.map(([name, words]) =>
+              words === undefined ? null : (
+                <div>
+                  <dt>{name}</dt>
+                  <dd>{words}</dd>
+                </div>
+              ),
+            )}
+          </dl>
+          {messageId !== undefined && (
+            <form class="actions" method="post" action="/dead-letters/plan">
+              <input type="hidden" name="id" value={messageId} />
+              <a class="button button-plain" href={`/mails/${messageId}`}>
+                Show the mail
+              </a>
+              <Button look="main">Put it back …</Button>
+            </form>
+          )}
+        </section>
+        <section class="card" aria-labelledby="event-title">
+          <h2 id="event-title">The event, masked</h2>
+          <pre class="value">{previewValue(record.value)}</pre>
+        </section>
+      </>
+    ),
+  });
+}
+
+function classOf(letter: Letter): string {
+  return letter.facts.class ?? "unknown";
+}

@@ -1,0 +1,121 @@
+import { describe, expect, test } from "bun:test";
+import { createHttpApp } from "../../src/core/http/app.ts";
+import { createLog } from "../../src/core/log.ts";
+import { operatorsOnly } from "../../src/email/ops/access.ts";
+import { addSiteLogin } from "../../src/email/ops/login-routes.ts";
+import { LoginTries } from "../../src/email/ops/login-tries.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+const token = "a token for the operators";
+const origin = "http://ops.example.com";
+
+/** The guard before one route, called from elsewhere or from this machine. */
+function openGuard(given: string | undefined) {
+  const clock = new FakeClock();
+  const lines: string[] = [];
+  const log = createLog({ service: "t", level: "info", write: (line) => lines.push(line) });
+  const access = { token: given, tries: new LoginTries(clock), clock };
+  const app = createHttpApp({ log });
+  app.use("/page", operatorsOnly(access));
+  app.all("/page", (context) => context.text("secret"));
+  const site = { appName: "Acme", hasInbox: false, hasLogin: given !== undefined };
+  addSiteLogin(app, { access, site, log });
+  const ask = (path: string, init: RequestInit = {}, from = "192.0.2.7", base = origin) =>
+    app.fetch(
+      new Request(`${base}${path}`, {
+        ...init,
+        headers: { Host: new URL(base).host, ...(init.headers as Record<string, string>) },
+      }),
+      { clientAddress: from },
+    );
+  const login = (typed: string, from?: string) =>
+    ask(
+      "/login",
+      { method: "POST", headers: { Origin: origin }, body: new URLSearchParams({ token: typed }) },
+      from,
+    );
+  return { ask, login, clock, lines };
+}
+
+describe("the pages for operators without a token", () => {
+  test("are shown to this machine under a loopback name, and to nobody else", async () => {
+    const { ask } = openGuard(undefined);
+    const local = "http://127.0.0.1:8085";
+    expect((await ask("/page", {}, "127.0.0.1", local)).status).toBe(200);
+    expect((await ask("/page", {}, "127.0.0.1", "http://evil.example")).status).toBe(403);
+    expect((await ask("/page", {}, "192.0.2.7", local)).status).toBe(403);
+  });
+
+  test("take no form of another site's page", async () => {
+    const { ask } = openGuard(undefined);
+    const local = "http://127.0.0.1:8085";
+    const send = (headers: Record<string, string>) =>
+      ask("/page", { method: "POST", headers }, "127.0.0.1", local);
+    expect((await send({ Origin: "http://evil.example" })).status).toBe(403);
+    expect((await send({})).status).toBe(403);
+    expect((await send({ Origin: local })).status).toBe(200);
+  });
+});
+
+describe("the pages for operators with a token", () => {
+  test("lead a browser to the login, and tell a program that it needs the token", async () => {
+    const { ask } = openGuard(token);
+    const page = await ask("/page", { headers: { Accept: "text/html" } });
+    expect([page.status, page.headers.get("Location")]).toEqual([303, "/login"]);
+    expect((await ask("/page", {}, "127.0.0.1")).status).toBe(401);
+    const bearer = (value: string) => ask("/page", { headers: { Authorization: value } });
+    expect((await bearer(`Bearer ${token.replaceAll(" ", "_")}`)).status).toBe(401);
+  });
+
+  test("open with the token as Bearer, without a cookie and a same origin", async () => {
+    const spaceless = token.replaceAll(" ", "-");
+    const { ask } = openGuard(spaceless);
+    const headers = { Authorization: `Bearer ${spaceless}` };
+    expect((await ask("/page", { method: "POST", headers })).status).toBe(200);
+  });
+
+  test("give a cookie that no script, no other site and no later day can use", async () => {
+    const { ask, login, clock } = openGuard(token);
+    const answer = await login(token);
+    const cookie = answer.headers.get("Set-Cookie") ?? "";
+    expect([answer.status, answer.headers.get("Location")]).toEqual([303, "/"]);
+    expect(cookie).toMatch(/^ops_session=.+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
+    expect(cookie).not.toContain(token);
+    const [pair = ""] = cookie.split(";");
+    const headers = { Cookie: pair };
+    expect((await ask("/page", { headers })).status).toBe(200);
+    expect((await ask("/page", { method: "POST", headers })).status).toBe(403);
+    const forged = { Cookie: pair.replace(/=\d+/, (text) => `${text}0`) };
+    expect((await ask("/page", { headers: forged })).status).toBe(401);
+    await clock.advance(12 * 3_600_000);
+    expect((await ask("/page", { headers })).status).toBe(401);
+  });
+
+  test("are Secure behind a proxy that ends https", async () => {
+    const { ask } = openGuard(token);
+    const answer = await ask("/login", {
+      method: "POST",
+      headers: { Origin: origin, "X-Forwarded-Proto": "https" },
+      body: new URLSearchParams({ token }),
+    });
+    expect(answer.headers.get("Set-Cookie")).toContain("; Secure");
+  });
+
+  test("listen to no client after ten wrong tokens, to others, and again after a while", async () => {
+    const { login, clock, lines } = openGuard(token);
+    for (let tries = 0; tries < 10; tries += 1) expect((await login("wrong")).status).toBe(401);
+    const locked = await login(token);
+    expect(locked.status).toBe(429);
+    expect(await locked.text()).toContain("Try again in 15 min");
+    expect((await login(token, "198.51.100.9")).status).toBe(303);
+    await clock.advance(15 * 60_000);
+    expect((await login(token)).status).toBe(303);
+    expect(lines.join("")).not.toMatch(/wrong"|a token for/);
+  });
+
+  test("listen to nobody after a hundred wrong tokens from everywhere", async () => {
+    const { login } = openGuard(token);
+    for (let tries = 0; tries < 100; tries += 1) await login("wrong", `192.0.2.${tries}`);
+    expect((await login(token, "198.51.100.9")).status).toBe(429);
+  });
+});
