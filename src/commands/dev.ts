@@ -52,6 +52,7 @@ function banner({ authUrl, emailUrl, data, ignored }: BannerFacts): string {
     `  Sign-in page  ${authUrl}/`,
     `  Sign-in API   ${authUrl}/docs`,
     `  Inbox         ${emailUrl}/inbox`,
+    `  Operations    ${emailUrl}/`,
     `  Health        ${emailUrl}/health`,
     "",
     "Sign in on the page, or ask for a code here; it is in the inbox:",

@@ -3,11 +3,14 @@ import { systemClock } from "../core/clock.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import type { Log } from "../core/log.ts";
 import type { Service } from "../core/service.ts";
+import { addInboxRoutes } from "../email/inbox-routes.ts";
+import { operatorsOnly } from "../email/ops/access.ts";
 import { LagWatch } from "../email/ops/lag-watch.ts";
 import { LiveFeed } from "../email/ops/live-feed.ts";
 import { LoginTries } from "../email/ops/login-tries.ts";
 import type { OutcomeHistory } from "../email/ops/outcome-history.ts";
 import { renderSections } from "../email/ops/pages/dashboard.tsx";
+import type { OpsSite } from "../email/ops/pages/ops-page.tsx";
 import { ReplayJob } from "../email/ops/replay-job.ts";
 import { addSiteRoutes } from "../email/ops/site-routes.ts";
 import { takeSnapshot } from "../email/ops/snapshot.ts";
@@ -18,13 +21,15 @@ export interface OpsSiteParts {
   readonly log: Log;
   readonly worker: EmailWorker;
   readonly history: OutcomeHistory;
+  /** For the example on the empty inbox. */
+  readonly authUrl: string;
 }
 
 /** Adds the pages for operators. Returns what must stop before the server does. */
 export async function addOpsSite(
   app: Hono<HttpEnvironment>,
   engines: Engines,
-  { log, worker, history }: OpsSiteParts,
+  { log, worker, history, authUrl }: OpsSiteParts,
 ): Promise<readonly Service[]> {
   const { config } = engines;
   const { topics, ops } = config;
@@ -36,16 +41,23 @@ export async function addOpsSite(
   const lag = new LagWatch({ eventLog, topic: topics.events, group: topics.group, clock });
   const snapshot = () => takeSnapshot({ worker, history, lag, replay });
   const feed = new LiveFeed({ render: async () => renderSections(await snapshot()) });
+  const site: OpsSite = {
+    appName: config.app.name,
+    hasInbox: config.app.emailMode === "log",
+    hasLogin: ops.token !== undefined,
+  };
+  const access = { token: ops.token, tries: new LoginTries(clock), clock };
   addSiteRoutes(app, {
-    site: {
-      appName: config.app.name,
-      hasInbox: config.app.emailMode === "log",
-      hasLogin: ops.token !== undefined,
-    },
-    access: { token: ops.token, tries: new LoginTries(clock), clock },
-    ...{ feed, snapshot, log, replays, replay, ledger, deadLetterTopic },
+    ...{ site, access, feed, snapshot, log, replays, replay, ledger, deadLetterTopic },
     eventLog: async () => eventLog,
     recentMails: await engines.recentMails(),
   });
-  return [replay, feed];
+  if (!site.hasInbox) return [replay, feed];
+  const inbox = await engines.inbox();
+  const inboxFeed = new LiveFeed({
+    render: async () => ({ newest: String(inbox.list(1)[0]?.id ?? 0) }),
+  });
+  const guard = operatorsOnly(access);
+  addInboxRoutes(app, { inbox, authUrl, site, guard, feed: inboxFeed });
+  return [replay, feed, inboxFeed];
 }

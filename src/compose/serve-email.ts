@@ -5,7 +5,6 @@ import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Running } from "../core/run-until-signal.ts";
-import { addInboxRoutes } from "../email/inbox-routes.ts";
 import { createMailerMetrics } from "../email/mailer/mailer-metrics.ts";
 import { OutcomeHistory } from "../email/ops/outcome-history.ts";
 import { createOpsApp } from "../email/ops-routes.ts";
@@ -36,7 +35,7 @@ export async function startServeEmail(
   log: Log,
   neighbours: EmailNeighbours = {},
 ): Promise<StartedEmailService> {
-  const { app: appConfig, email, topics } = engines.config;
+  const { email, topics } = engines.config;
   const metrics = await openServiceMetrics(engines, "email");
   const onRequest = createRequestMetrics(metrics);
   const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
@@ -49,10 +48,7 @@ export async function startServeEmail(
   ];
   const reasonsHeld = () => worker.reasonsHeld;
   const app = createOpsApp({ log, ledger, reasonsHeld, now: systemClock.now, metrics, onRequest });
-  const live = await addOpsSite(app, engines, { log, worker, history });
-  if (appConfig.emailMode === "log") {
-    addInboxRoutes(app, { inbox: await engines.inbox(), authUrl });
-  }
+  const live = await addOpsSite(app, engines, { log, worker, history, authUrl });
   const server = openHttpServer({
     name: "operations pages",
     fetch: app.fetch,

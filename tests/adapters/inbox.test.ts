@@ -35,6 +35,27 @@ describe("The inbox", () => {
       expect(inbox.list(2, next?.id).map(({ messageId }) => messageId)).toEqual(["a"]);
     }));
 
+  test("finds mails by a part of recipient, subject, text or id, whatever the case", () =>
+    withDatabase(async (database) => {
+      const inbox = await openInbox({ database });
+      const add = (fields: object) => inbox.add({ ...mail, headers: {}, receivedAt: 1, ...fields });
+      await add({ messageId: "one" });
+      await add({
+        messageId: "two",
+        to: "Bob_100%@example.com",
+        subject: "Welcome",
+        text: "hello",
+      });
+      const find = (words: string) => inbox.search(words, 10).map(({ messageId }) => messageId);
+      expect(find("example.com")).toEqual(["two", "one"]);
+      expect(find("bob_100%@")).toEqual(["two"]);
+      expect(find("123456")).toEqual(["one"]);
+      expect(find("WELCOME")).toEqual(["two"]);
+      expect(find("%")).toEqual(["two"]);
+      expect(find("nothing like it")).toEqual([]);
+      expect(inbox.search("example", 1)).toHaveLength(1);
+    }));
+
   test("keeps the newest 1,000 and never uses an id twice", () =>
     withDatabase(async (database) => {
       const inbox = await openInbox({ database });

@@ -58,6 +58,7 @@ export function traceSuite(engines: DeliveryRigOptions): void {
     expect(JSON.parse(json)).toMatchObject({
       state: "rejected",
       class: "refused",
+      tries: 1,
       dead_letter: { partition: 0, offset: 0, class: "rejected", event: { offset: 0 } },
     });
     expect(json).not.toContain(event.recipient);

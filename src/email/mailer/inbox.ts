@@ -36,6 +36,17 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
           .all(before, Math.min(limit, mailsMax))
           .map(mailOf),
       ),
+    search: (words, limit) =>
+      database.read((file) =>
+        file
+          .query<Row, [string, number]>(
+            `SELECT * FROM inbox
+             WHERE instr(lower(concat_ws(' ', recipient, subject, message_id, text)), lower(?)) > 0
+             ORDER BY id DESC LIMIT ?`,
+          )
+          .all(words, Math.min(limit, mailsMax))
+          .map(mailOf),
+      ),
     find: (id) => {
       const row = database.read((file) =>
         file.query<Row, [number]>("SELECT * FROM inbox WHERE id = ?").get(id),

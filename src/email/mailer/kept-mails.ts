@@ -18,6 +18,8 @@ export interface InboxMail {
 export interface Inbox {
   /** Newest first, at most `limit` (up to 1,000); with `before`, those with a smaller id. */
   list(limit: number, before?: number): readonly InboxMail[];
+  /** The newest, at most `limit`, that hold `words` in recipient, subject, text or message_id. */
+  search(words: string, limit: number): readonly InboxMail[];
   find(id: number): InboxMail | undefined;
   count(): number;
   /** Resolves with the mail as it is kept; the oldest beyond 1,000 is gone then. */

@@ -34,7 +34,6 @@ const guarded = [
   "/messages/*",
   "/dead-letters/*",
   "/replay",
-  "/inbox/*",
 ] as const;
 
 /**

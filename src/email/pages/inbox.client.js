@@ -1,11 +1,51 @@
-// Shows new mails as they come: asks which one is the newest, and loads the list again when it is
-// another. Without this script the page is the same after a reload.
-const list = document.querySelector("[data-newest]");
-const check = async () => {
-  if (document.hidden) return;
-  const answer = await fetch("/inbox/newest").catch(() => undefined);
-  if (!answer?.ok) return;
-  const { newest } = await answer.json();
-  if (newest !== list.dataset.newest) location.reload();
+// Shows new mails as they come: the server says which one is the newest, and when it is another, the
+// list is fetched again, and the open mail with it where none was chosen. Without this script the
+// page is the same after a reload.
+const parts = ["mails", "clear", ...(location.pathname === "/inbox" ? ["mail"] : [])];
+const known = () => document.getElementById("mails")?.dataset.newest;
+
+async function refresh() {
+  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return;
+  const text = (await answer.text()).replace(/<style[\s\S]*?<\/style>/, "");
+  const page = new DOMParser().parseFromString(text, "text/html");
+  document.title = page.title;
+  for (const id of parts) {
+    const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
+    if (old === null || fresh === null || old.contains(document.activeElement)) continue;
+    old.replaceWith(document.adoptNode(fresh));
+  }
+}
+
+let source;
+const watch = () => {
+  if (document.hidden || known() === undefined) {
+    source?.close();
+    source = undefined;
+    return;
+  }
+  if (source !== undefined) return;
+  source = new EventSource("/inbox/live");
+  source.onmessage = ({ data }) => {
+    const { newest } = JSON.parse(data);
+    if (newest !== undefined && newest !== known()) refresh().catch(() => {});
+  };
 };
-setInterval(check, 1000);
+document.addEventListener("visibilitychange", watch);
+addEventListener("pagehide", () => source?.close());
+watch();
+
+// Copies the code; where the browser does not allow that, selects it.
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copy]");
+  if (button === null) return;
+  const code = button.parentElement.querySelector("[data-code]");
+  const said = button.parentElement.querySelector("[role='status']");
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    said.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(code);
+    said.textContent = "Selected: copy it with your keyboard";
+  }
+});

@@ -1,47 +1,105 @@
-import { pageResponse } from "../../core/html/shell.tsx";
+import { Button, Field } from "../../core/html/controls.tsx";
 import type { Inbox, InboxMail } from "../mailer/kept-mails.ts";
+import type { OpsSite } from "../ops/pages/ops-page.tsx";
+import { opsPage } from "../ops/pages/ops-page.tsx";
 import script from "./inbox.client.js" with { type: "text" };
 import styles from "./inbox.css" with { type: "text" };
+import { KeptMail } from "./kept-mail.tsx";
 
 export interface InboxPageOptions {
   readonly inbox: Inbox;
+  readonly site: OpsSite;
   /** Where serve-auth answers, for the example on the empty page. */
   readonly authUrl: string;
 }
 
+/** What is looked at; nothing: the newest mails. */
+interface View {
+  readonly openId?: number;
+  readonly words?: string;
+}
+
 const listMax = 100;
 
-/** The page of the inbox: the newest mails, and the one with `openId` beside them. */
-export function inboxPage({ inbox, authUrl }: InboxPageOptions, openId?: number): Response {
-  const mails = inbox.list(listMax);
-  const open = openId === undefined ? mails[0] : inbox.find(openId);
-  const newest = String(mails[0]?.id ?? 0);
-  return pageResponse({
-    title: mails.length === 0 ? "Inbox" : `Inbox (${inbox.count()})`,
+/** The page of the inbox: the newest mails or those that were searched for, and one of them. */
+export function inboxPage(options: InboxPageOptions, { openId, words }: View = {}): Response {
+  const { inbox, authUrl, site } = options;
+  const mails = words === undefined ? inbox.list(listMax) : inbox.search(words, listMax);
+  const count = inbox.count();
+  const chosen = openId === undefined ? mails[0] : inbox.find(openId);
+  const newest = words === undefined ? { "data-newest": String(mails[0]?.id ?? 0) } : {};
+  return opsPage({
+    site,
+    title: count === 0 ? "Inbox" : `Inbox (${count})`,
+    place: "/inbox",
     styles,
     scripts: [script],
-    body: () => (
-      <main data-newest={newest} class={openId === undefined ? "" : "reading"}>
-        <header class="top">
-          <h1>Inbox</h1>
-          <p>Mails are kept here and not sent: EMAIL_MODE is log. Not for production.</p>
+    content: (
+      <div class={openId === undefined ? "inbox" : "inbox reading"}>
+        <header>
+          <h1 class="page-title">Inbox</h1>
+          <p class="warning">
+            Not for production: EMAIL_MODE is log, so mails are kept here, with their codes, and
+            sent to nobody. The newest 1,000 are kept.
+          </p>
+          <Tools count={count} words={words} />
         </header>
-        {mails.length === 0 ? (
-          <Empty authUrl={authUrl} />
-        ) : (
-          <div class="panes">
-            <List mails={mails} openId={open?.id} />
-            {open === undefined ? <Gone /> : <Mail mail={open} />}
-          </div>
-        )}
-      </main>
+        <div class="panes">
+          <section class="list card" id="mails" aria-label="Mails, newest first" {...newest}>
+            {mails.length === 0 && <p class="lead">{emptyWords(words)}</p>}
+            <List mails={mails} openId={chosen?.id} />
+          </section>
+          <section class="mail card" id="mail" aria-label="The open mail">
+            <Pane mail={chosen} isKnown={openId !== undefined} {...{ count, authUrl }} />
+          </section>
+        </div>
+      </div>
     ),
   });
 }
 
+function emptyWords(words: string | undefined): string {
+  return words === undefined ? "No mail yet" : "No mail holds these words";
+}
+
+function Tools({ count, words }: { readonly count: number; readonly words: string | undefined }) {
+  return (
+    <div class="tools">
+      <form class="search" method="post" action="/inbox/search">
+        <Field
+          id="words"
+          label="Search"
+          input={(attributes) => (
+            <input
+              {...attributes}
+              name="words"
+              value={words ?? ""}
+              placeholder="Recipient, subject, text or message_id"
+              autocomplete="off"
+              maxlength={320}
+            />
+          )}
+        />
+        <Button look="plain">Search</Button>
+      </form>
+      {words !== undefined && <a href="/inbox">All mails</a>}
+      <div id="clear">
+        {count > 0 && (
+          <details class="clear">
+            <summary>Clear …</summary>
+            <form method="post" action="/inbox/clear">
+              <Button look="danger">{`Remove all ${count} mails`}</Button>
+            </form>
+          </details>
+        )}
+      </div>
+    </div>
+  );
+}
+
 function List({ mails, openId }: { mails: readonly InboxMail[]; openId: number | undefined }) {
   return (
-    <ol class="list" aria-label="Mails, newest first">
+    <ol>
       {mails.map(({ id, to, subject, receivedAt }) => (
         <li>
           <a href={`/inbox/${id}`} {...(id === openId ? { "aria-current": "true" } : {})}>
@@ -55,42 +113,30 @@ function List({ mails, openId }: { mails: readonly InboxMail[]; openId: number |
   );
 }
 
-function Mail({ mail }: { readonly mail: InboxMail }) {
-  return (
-    <article class="mail">
-      <a class="back" href="/inbox">
-        All mails
-      </a>
-      <h2>{mail.subject}</h2>
-      <dl>
-        <dt>To</dt>
-        <dd>{mail.to}</dd>
-        <dt>Received</dt>
-        <dd>{new Date(mail.receivedAt).toISOString()}</dd>
-        <dt>message_id</dt>
-        <dd>{mail.messageId}</dd>
-      </dl>
-      <iframe title="The mail as HTML" sandbox="" src={`/inbox/${mail.id}/html`} />
-      <details>
-        <summary>Text</summary>
-        <pre>{mail.text}</pre>
-      </details>
-    </article>
-  );
+interface PaneProps {
+  readonly mail: InboxMail | undefined;
+  /** A mail was asked for. */
+  readonly isKnown: boolean;
+  readonly count: number;
+  readonly authUrl: string;
 }
 
-function Gone() {
-  return (
-    <p class="empty">
-      This mail is not kept any more. <a href="/inbox">All mails</a>
-    </p>
-  );
+function Pane({ mail, isKnown, count, authUrl }: PaneProps) {
+  if (mail !== undefined) return <KeptMail mail={mail} />;
+  if (isKnown) {
+    return (
+      <p>
+        This mail is not kept any more. <a href="/inbox">All mails</a>
+      </p>
+    );
+  }
+  return count === 0 ? <Empty authUrl={authUrl} /> : <p class="lead">Nothing to show.</p>;
 }
 
 function Empty({ authUrl }: { readonly authUrl: string }) {
   return (
-    <div class="empty">
-      <p>No mail yet. Ask for a code, and it appears here:</p>
+    <div class="stack">
+      <p>Ask for a code, and it appears here:</p>
       <pre>
         {`curl -X POST ${authUrl}/auth/request-code \\\n  -H "Content-Type: application/json" \\\n  -d '{"email": "test@example.com"}'`}
       </pre>

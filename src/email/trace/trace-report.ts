@@ -41,7 +41,7 @@ export function traceJson(trace: MailTrace): object {
     asked_at: isoOf(record?.askedAt),
     event: record?.origin,
     fence: record?.fence,
-    tries: record?.attempts,
+    tries: record && triesOf(record),
     replays: record?.replays ?? letter?.facts.replayCount,
     resubmissions: record?.resubmissions,
     sent_at: isoOf(record?.sentAt),
@@ -107,7 +107,7 @@ export function factLines({ record, letter, letterProblem }: MailTrace): [string
     ["Event", record?.origin && placeWords(record.origin)],
     ["Accepted", isoOf(record?.sentAt)],
     ["Took", tookWords(record)],
-    ["Tries", record && String(record.attempts + (record.sentAt === undefined ? 0 : 1))],
+    ["Tries", record && String(triesOf(record))],
     ["Replays", record && record.replays > 0 ? String(record.replays) : undefined],
     ["Sent again", record && record.resubmissions > 0 ? String(record.resubmissions) : undefined],
     ["SMTP", record?.smtp?.host],
@@ -118,6 +118,11 @@ export function factLines({ record, letter, letterProblem }: MailTrace): [string
     ["Not read", letterProblem],
   ];
   return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
+}
+
+/** Those that were put off, and the one that the server ended. */
+function triesOf({ attempts, state, class: name }: LedgerRecord): number {
+  return attempts + (state === "accepted" || name === "refused" ? 1 : 0);
 }
 
 /** One line of a list of mails. */

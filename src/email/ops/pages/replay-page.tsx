@@ -103,11 +103,6 @@ export function progressPage(site: OpsSite, state: ReplayState): Response {
           <div id="replay" role="status">
             {raw(String(<ReplayProgress state={state} />))}
           </div>
-          {state.kind === "running" && (
-            <form method="post" action="/dead-letters/stop">
-              <Button look="danger-plain">Stop after this batch</Button>
-            </form>
-          )}
           <p>
             <a href="/dead-letters">Dead letters</a>
           </p>
@@ -128,6 +123,9 @@ export function ReplayProgress({ state }: { readonly state: ReplayState }) {
             {state.moved} of {state.total} put back
           </p>
           <progress max={state.total} value={state.moved} aria-label="Put back" />
+          <form class="actions" method="post" action="/dead-letters/stop">
+            <Button look="danger-plain">Stop after this batch</Button>
+          </form>
         </>
       );
     case "ended":
