@@ -26,10 +26,10 @@ export const suites: readonly Suite[] = [
   {
     name: "chaos",
     folder: "tests/chaos",
-    budgetSeconds: 300,
+    budgetSeconds: 240,
     needs: ["servers", "binary"],
   },
-  { name: "browser", folder: "tests/browser", budgetSeconds: 60, needs: ["binary", "chromium"] },
+  { name: "browser", folder: "tests/browser", budgetSeconds: 120, needs: ["binary", "chromium"] },
 ];
 
 /** How a suite, or a step before it, went. */

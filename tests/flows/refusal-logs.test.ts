@@ -19,7 +19,7 @@ function linesWith(world: SignInWorld, phrase: string): Record<string, unknown>[
   const all = world.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   return all
     .filter(({ msg }) => msg === phrase)
-    .map(({ time: _, service: __, msg: ___, ...fields }) => fields);
+    .map(({ time: _, service: __, msg: ___, traceId: ____, ...fields }) => fields);
 }
 
 describe.each(signInEngines())("the log on %s", (_, open) => {
