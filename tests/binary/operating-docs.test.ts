@@ -10,10 +10,10 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 const program = findEngine("instant");
 const pages = ["docs/operating.md", "docs/migrating.md", "docs/guide.md"];
 const page = pages.map((path) => readFileSync(path, "utf8")).join("\n");
-/** What an operator types; services and doctor, which may find something, have tests of their own. */
+/** What an operator types; services, doctor (it may find something) and trace have tests of their own. */
 const commands = [...page.matchAll(/(?:[A-Z_]+=\S+ )?\.\/instant [^`\n#]+/g)]
   .map(([command]) => command.trim())
-  .filter((command) => !/ (?:serve-|doctor)/.test(command));
+  .filter((command) => !/ (?:serve-|doctor|trace)/.test(command));
 
 describe.skipIf(program === undefined)("an operator's pages", () => {
   const stack = new AsyncDisposableStack();
