@@ -1,6 +1,6 @@
 import type { Hono } from "hono";
 import type { Metrics } from "../metrics.ts";
-import { equalConstantTime, sha256Hex } from "../secret.ts";
+import { equalSecret } from "../secret.ts";
 import type { HttpContext, HttpEnvironment } from "./environment.ts";
 import { loopbackOnly } from "./loopback-only.ts";
 
@@ -34,8 +34,7 @@ export async function renderMetrics(context: HttpContext, metrics: Metrics): Pro
   return context.body(await metrics.render(), 200, { "Content-Type": metrics.contentType });
 }
 
-/** Digests of one length, so that the time tells nothing of the token's. */
 function bringsToken(context: HttpContext, token: string): boolean {
   const given = /^Bearer ([!-~]{1,1000})$/.exec(context.req.header("Authorization") ?? "")?.[1];
-  return given !== undefined && equalConstantTime(sha256Hex(given), sha256Hex(token));
+  return given !== undefined && equalSecret(given, token);
 }

@@ -1,4 +1,4 @@
-import { equalConstantTime, sha256Hex } from "../../core/secret.ts";
+import { equalConstantTime, equalSecret } from "../../core/secret.ts";
 
 export const timestampHeader = "X-Bounce-Timestamp";
 export const signatureHeader = "X-Bounce-Signature";
@@ -36,5 +36,5 @@ export function isBasicLogin(
 ): boolean {
   const encoded = /^Basic +([A-Za-z0-9+/=]{1,8000})$/i.exec(header)?.[1] ?? "";
   const given = Buffer.from(encoded, "base64").toString("utf8");
-  return equalConstantTime(sha256Hex(given), sha256Hex(`${user}:${password}`));
+  return equalSecret(given, `${user}:${password}`);
 }
