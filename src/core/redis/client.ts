@@ -7,6 +7,7 @@ import type { RedisConnection } from "./config.ts";
 import { classifyRedisError } from "./errors.ts";
 import type { RedisScript, ScriptArguments } from "./script.ts";
 import { ScriptRunner } from "./script.ts";
+import { serverOptions } from "./server-options.ts";
 
 /** A command without an answer fails after this; a connection that is silent so long is dropped. */
 export const redisCommandTimeoutMs = 2000;
@@ -60,14 +61,8 @@ export async function openRedis(options: RedisClientOptions): Promise<RedisClien
 }
 
 function createRedis({ connection, name }: RedisClientOptions): Redis {
-  const { host, port, username, password, db, tls, ca } = connection;
   return new Redis({
-    host,
-    port,
-    username,
-    password,
-    db,
-    ...(tls ? { tls: ca === undefined ? {} : { ca } } : {}),
+    ...serverOptions(connection),
     connectionName: name ?? "instant",
     enableAutoPipelining: true,
     enableOfflineQueue: false,

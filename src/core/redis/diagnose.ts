@@ -8,6 +8,7 @@ import { isInstantError } from "../errors.ts";
 import type { RedisConnection } from "./config.ts";
 import { describeConnectFailure } from "./connect-failure.ts";
 import { diagnoseInfo, parseInfo } from "./server-info.ts";
+import { serverOptions } from "./server-options.ts";
 
 const connectTimeoutMs = 3000;
 const answerDeadlineMs = 4000;
@@ -45,14 +46,8 @@ export async function diagnoseRedis(
 }
 
 function createProbe(connection: RedisConnection, errors: string[]): Redis {
-  const { host, port, username, password, db, tls, ca } = connection;
   const redis = new Redis({
-    host,
-    port,
-    username,
-    password,
-    db,
-    ...(tls ? { tls: ca === undefined ? {} : { ca } } : {}),
+    ...serverOptions(connection),
     connectionName: "instant-doctor",
     lazyConnect: true,
     enableOfflineQueue: false,
