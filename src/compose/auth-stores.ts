@@ -11,8 +11,6 @@ import { openSqliteSessionStore } from "../auth/sessions/sqlite.ts";
 import { openPostgresUserStore } from "../auth/users/postgres.ts";
 import { openSqliteUserStore } from "../auth/users/sqlite.ts";
 import type { UserStore } from "../auth/users/user-store.ts";
-import { resolvePostgres } from "../core/postgres/config.ts";
-import { openPostgres } from "../core/postgres/database.ts";
 import type { Engines } from "./engines.ts";
 
 export interface AuthStores {
@@ -47,7 +45,7 @@ export async function openAuthStores(engines: Engines): Promise<AuthStores> {
 }
 
 async function openUsers(engines: Engines): Promise<UserStore> {
-  const postgres = resolvePostgres(engines.config.postgres);
+  const postgres = await engines.postgres();
   if (postgres === undefined) return openSqliteUserStore(await engines.file("users"));
-  return openPostgresUserStore(await engines.once("postgres", () => openPostgres(postgres)));
+  return openPostgresUserStore(postgres);
 }

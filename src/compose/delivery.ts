@@ -11,7 +11,7 @@ import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts"
 import { RecipientGate } from "../email/recipient-gate.ts";
 import { createSuppressRefused } from "../email/suppressions/suppress-refused.ts";
 import type { Engines } from "./engines.ts";
-import { composeMailTemplates } from "./mail-templates.ts";
+import { mailTemplatesOf } from "./mail-templates.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
 import { emailSecret } from "./secrets.ts";
 
@@ -67,7 +67,7 @@ export async function composeDelivery(
       publicOrigin,
     }),
     recentMails: await engines.recentMails(),
-    render: composeMailTemplates(config).render,
+    render: mailTemplatesOf(engines).render,
     record: (claim, change) => held.record(claim, change),
     settings: {
       leaseMs: config.email.leaseMs,

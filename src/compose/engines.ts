@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { kafkaConnection } from "../core/kafka/config.ts";
 import type { Log } from "../core/log.ts";
+import { resolvePostgres } from "../core/postgres/config.ts";
+import type { PostgresDatabase } from "../core/postgres/database.ts";
+import { openPostgres } from "../core/postgres/database.ts";
 import type { RedisClient } from "../core/redis/client.ts";
 import { openRedis } from "../core/redis/client.ts";
 import { resolveRedis } from "../core/redis/config.ts";
@@ -38,6 +41,7 @@ export class Engines {
   readonly log: Log;
   readonly #group: ServiceGroup;
   readonly #opened = new Map<string, Promise<AsyncDisposable>>();
+  readonly #remembered = new Map<string, unknown>();
 
   constructor(config: Config, log: Log, group: ServiceGroup) {
     this.config = config;
@@ -52,6 +56,12 @@ export class Engines {
     const opening = this.#group.own(name, Promise.try(open));
     this.#opened.set(name, opening);
     return opening;
+  }
+
+  /** `make` runs once per name; for what needs no end. */
+  remember<R>(name: string, make: () => R): R {
+    if (!this.#remembered.has(name)) this.#remembered.set(name, make());
+    return this.#remembered.get(name) as R;
   }
 
   eventLog(): Promise<EventLog> {
@@ -111,6 +121,12 @@ export class Engines {
       await warnOfEviction(redis, this.log);
       return redis;
     });
+  }
+
+  /** Undefined when no address is set. */
+  async postgres(): Promise<PostgresDatabase | undefined> {
+    const options = resolvePostgres(this.config.postgres);
+    return options && this.once("postgres", () => openPostgres(options));
   }
 
   file(name: EmbeddedFile): Promise<SqliteDatabase> {

@@ -7,6 +7,7 @@ import { loadOverrides } from "../email/templates/overrides/load-overrides.ts";
 import type { TemplateProblem } from "../email/templates/overrides/operator-text.ts";
 import type { Overrides } from "../email/templates/overrides/overrides.ts";
 import type { Config } from "./config.ts";
+import type { Engines } from "./engines.ts";
 
 export interface MailTemplates {
   readonly render: RenderMail;
@@ -19,6 +20,11 @@ export function composeMailTemplates(config: Pick<Config, "app" | "templates">):
   const { templates, problems } = tryMailTemplates(config);
   throwProblems(problems.map(inConfig));
   return templates;
+}
+
+/** Those of a service, composed once. */
+export function mailTemplatesOf(engines: Engines): MailTemplates {
+  return engines.remember("mail templates", () => composeMailTemplates(engines.config));
 }
 
 /** The same with the problems beside them; what is broken is not replaced. */

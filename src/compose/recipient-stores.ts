@@ -1,5 +1,3 @@
-import { resolvePostgres } from "../core/postgres/config.ts";
-import { openPostgres } from "../core/postgres/database.ts";
 import { openPostgresPreferenceStore } from "../email/preferences/postgres.ts";
 import type { PreferenceStore } from "../email/preferences/preference-store.ts";
 import { openSqlitePreferenceStore } from "../email/preferences/sqlite.ts";
@@ -13,9 +11,13 @@ export interface RecipientStores {
   readonly suppressions: SuppressionStore;
 }
 
-/** What is known of the recipients of mails, beside the users. */
-export async function openRecipientStores(engines: Engines): Promise<RecipientStores> {
-  const postgres = resolvePostgres(engines.config.postgres);
+/** What is known of the recipients of mails, beside the users; opened once. */
+export function openRecipientStores(engines: Engines): Promise<RecipientStores> {
+  return engines.remember("recipient stores", () => open(engines));
+}
+
+async function open(engines: Engines): Promise<RecipientStores> {
+  const postgres = await engines.postgres();
   if (postgres === undefined) {
     const file = await engines.file("users");
     return {
@@ -23,10 +25,9 @@ export async function openRecipientStores(engines: Engines): Promise<RecipientSt
       suppressions: await openSqliteSuppressionStore(file),
     };
   }
-  const database = await engines.once("postgres", () => openPostgres(postgres));
   const [preferences, suppressions] = await Promise.all([
-    openPostgresPreferenceStore(database),
-    openPostgresSuppressionStore(database),
+    openPostgresPreferenceStore(postgres),
+    openPostgresSuppressionStore(postgres),
   ]);
   return { preferences, suppressions };
 }

@@ -16,7 +16,7 @@ import { createAuthMeasures } from "./auth-measures.ts";
 import { openAuthStores } from "./auth-stores.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
-import { composeMailTemplates } from "./mail-templates.ts";
+import { mailTemplatesOf } from "./mail-templates.ts";
 import {
   addRecipientRoutes,
   carryWishes,
@@ -69,7 +69,7 @@ export async function startServeAuth(
     welcomes: config.auth.welcomeMail,
     signInNotices: config.auth.signInNotice,
     emailChangeNotices: config.auth.emailChangeNotice,
-    mailLanguages: composeMailTemplates(config).languages,
+    mailLanguages: mailTemplatesOf(engines).languages,
     onUserDeleted: [forgetRecipient(recipients)],
     onEmailChanged: [carryWishes(recipients, log)],
     furtherOperations: preferenceOperations,
