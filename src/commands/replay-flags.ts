@@ -3,6 +3,7 @@ import { throwProblems } from "../core/config/parse.ts";
 import { coreErrors } from "../core/error-codes.ts";
 import { parseGoDuration } from "../core/go-duration.ts";
 import type { ReplaySelection } from "../email/dead-letters/selection.ts";
+import { maxReplaysDefault } from "../email/dead-letters/selection.ts";
 import type { DeadLetterClass } from "../email/outcome.ts";
 import { deadLetterClasses } from "../email/outcome.ts";
 
@@ -59,7 +60,7 @@ export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayF
       messageId: flags.id,
       recipient: flags.recipient?.trim().toLowerCase(),
       since: parseSince(flags.since, now, problems),
-      maxReplays: whole("--max-replays", flags.maxReplays, 1) ?? 3,
+      maxReplays: whole("--max-replays", flags.maxReplays, 1) ?? maxReplaysDefault,
       includeForgotten: flags.includeForgotten ?? false,
     },
   };

@@ -5,6 +5,7 @@ import type { Environment } from "../core/config/parse.ts";
 import { throwProblems } from "../core/config/parse.ts";
 import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
 import { coreErrors } from "../core/error-codes.ts";
+import { isMessageId } from "../email/event.ts";
 import { traceErrors } from "../email/trace/error-codes.ts";
 import type { MailTrace, TraceDeps } from "../email/trace/trace.ts";
 import { findMailsOf, findTrace, isSettled } from "../email/trace/trace.ts";
@@ -69,7 +70,7 @@ function parseRecipient(what: string): Sought | string {
 }
 
 function parseMessageId(what: string): Sought | string {
-  if (/^[A-Za-z0-9._-]{1,128}$/.test(what)) return { messageId: what };
+  if (isMessageId(what)) return { messageId: what };
   return "must be a message_id (1 to 128 of letters, digits, . _ -) or an e-mail address";
 }
 

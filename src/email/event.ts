@@ -28,11 +28,14 @@ export type EmailContent = {
 }[EventType];
 
 export const eventBytesMax = 256 * 1024;
+/** The shape of a `message_id`, for routes too. */
+export const messageIdPattern = "[A-Za-z0-9._-]{1,128}";
+const messageIdShape = new RegExp(`^${messageIdPattern}$`);
 
 const envelopeSchema = z.object({
   message_id: z
     .string()
-    .regex(/^[A-Za-z0-9._-]{1,128}$/, "must be 1 to 128 of letters, digits, dot, underscore, dash"),
+    .regex(messageIdShape, "must be 1 to 128 of letters, digits, dot, underscore, dash"),
   event_type: line(64),
   timestamp: time,
   recipient: z
@@ -49,6 +52,10 @@ const envelopeSchema = z.object({
     })
     .optional(),
 });
+
+export function isMessageId(text: string): boolean {
+  return messageIdShape.test(text);
+}
 
 export type PoisonClass = "malformed" | "invalid_data" | "unknown_type";
 export type DecodedEvent =

@@ -5,6 +5,8 @@ import type { DeadLetterClass } from "../outcome.ts";
 import type { LetterFacts } from "./letter.ts";
 import { readLetterFacts } from "./letter.ts";
 
+export const maxReplaysDefault = 3;
+
 /** Which dead letters a replay takes; a filter that is left out takes all. */
 export interface ReplaySelection {
   readonly classes: ReadonlySet<DeadLetterClass> | undefined;

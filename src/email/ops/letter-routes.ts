@@ -7,6 +7,8 @@ import { planReplay } from "../dead-letters/replay.ts";
 import type { ReplayPlace } from "../dead-letters/replay-place.ts";
 import { replayTotal } from "../dead-letters/replay-report.ts";
 import type { ReplaySelection } from "../dead-letters/selection.ts";
+import { maxReplaysDefault } from "../dead-letters/selection.ts";
+import { isMessageId } from "../event.ts";
 import type { DeadLetterClass } from "../outcome.ts";
 import { deadLetterClasses } from "../outcome.ts";
 import { lettersSearchedMax } from "../trace/trace.ts";
@@ -22,16 +24,12 @@ export interface LetterRouteDeps {
   readonly replay: ReplayJob;
 }
 
-const maxReplays = 3;
 const replayLimit = 1_000_000;
 
 /** What the forms of a replay carry. `to`: the ends that the dry run saw, as JSON. */
 const formSchema = z.object({
   class: z.enum(["all", ...deadLetterClasses]).default("all"),
-  id: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,128}$/)
-    .optional(),
+  id: z.string().refine(isMessageId).optional(),
   forgotten: z.literal("yes").optional(),
   to: z.string().max(20_000).optional(),
 });
@@ -119,7 +117,7 @@ function selectionOf(form: ReplayForm): ReplaySelection {
     messageId: form.id,
     recipient: undefined,
     since: undefined,
-    maxReplays,
+    maxReplays: maxReplaysDefault,
     includeForgotten: form.forgotten === "yes",
   };
 }

@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import { emailAddressBound, parseEmailAddress } from "../../core/email-address.ts";
 import type { HttpEnvironment } from "../../core/http/environment.ts";
+import { isMessageId, messageIdPattern } from "../event.ts";
 import { traceErrors } from "../trace/error-codes.ts";
 import type { TraceDeps } from "../trace/trace.ts";
 import { findMailsOf, findTrace } from "../trace/trace.ts";
@@ -19,7 +20,7 @@ export function addSearchRoutes(
   app.post("/search", async (context) => {
     const form = new URLSearchParams(await context.req.text());
     const sought = (form.get("sought") ?? "").trim();
-    if (/^[A-Za-z0-9._-]{1,128}$/.test(sought)) return context.redirect(`/mails/${sought}`, 303);
+    if (isMessageId(sought)) return context.redirect(`/mails/${sought}`, 303);
     const recipient = parseEmailAddress(sought);
     if (recipient === undefined) {
       const error = sought.includes("@")
@@ -29,7 +30,7 @@ export function addSearchRoutes(
     }
     return searchPage({ site, sought, found: await findMailsOf(deps, recipient) });
   });
-  app.get("/mails/:id{[A-Za-z0-9._-]{1,128}}", async (context) => {
+  app.get(`/mails/:id{${messageIdPattern}}`, async (context) => {
     const mail = await findTrace(deps, context.req.param("id"));
     if (mail !== undefined) return mailPage(site, mail);
     return opsMessagePage(site, {
