@@ -11,12 +11,8 @@ const chromium = findEngine("chromium");
 
 describe.skipIf(program === undefined || chromium === undefined)("instant preview", () => {
   test("shows a mail light and dark, on a phone and a desktop, without a complaint", async () => {
-    using directory = temporaryDirectory();
-    const options = { program: program ?? "", directory: directory.path, environment: {} };
-    await using preview = new InstantProcess(["preview", "--port", "0"], options);
-    const url = await eventually("it prints its address", () => {
-      return /http:\/\/\S+/.exec(preview.output)?.[0];
-    });
+    await using preview = await openPreview();
+    const { url } = preview;
     await using browser = await openBrowser(chromium ?? "");
     const page = await browser.newPage({ viewport: { width: 1920, height: 1200 } });
     const complaints: string[] = [];
@@ -41,12 +37,8 @@ describe.skipIf(program === undefined || chromium === undefined)("instant previe
   });
 
   test("of a code gives the code in one piece to who copies it", async () => {
-    using directory = temporaryDirectory();
-    const options = { program: program ?? "", directory: directory.path, environment: {} };
-    await using preview = new InstantProcess(["preview", "--port", "0"], options);
-    const url = await eventually("it prints its address", () => {
-      return /http:\/\/\S+/.exec(preview.output)?.[0];
-    });
+    await using preview = await openPreview();
+    const { url } = preview;
     await using browser = await openBrowser(chromium ?? "");
     const page = await browser.newPage({ viewport: { width: 390, height: 800 } });
     await page.goto(`${url}frame?type=verification_code`);
@@ -56,3 +48,15 @@ describe.skipIf(program === undefined || chromium === undefined)("instant previe
     expect(await page.evaluate("getSelection().toString()")).toBe("246813");
   });
 });
+
+/** `./instant preview` in a directory of its own, and where it answers. */
+async function openPreview() {
+  const stack = new AsyncDisposableStack();
+  const directory = stack.use(temporaryDirectory()).path;
+  const options = { program: program ?? "", directory, environment: {} };
+  const preview = stack.use(new InstantProcess(["preview", "--port", "0"], options));
+  const url = await eventually("it prints its address", () => {
+    return /http:\/\/\S+/.exec(preview.output)?.[0];
+  });
+  return { url, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}

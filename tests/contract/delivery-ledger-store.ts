@@ -1,6 +1,5 @@
 import type {
   Claim,
-  ClaimOutcome,
   ClaimRequest,
   DeliveryLedger,
   LedgerChange,
@@ -81,9 +80,4 @@ export async function bringTo(
   if (viaSubmitting) await ledger.advance(claim("a"), { kind: "submitting", leaseMs });
   if (state === "submitting") return;
   await ledger.advance(claim("a"), changes[state]);
-}
-
-export function expectClaimed(outcome: ClaimOutcome): Extract<ClaimOutcome, { kind: "claimed" }> {
-  if (outcome.kind === "claimed") return outcome;
-  throw new Error(`not claimed: ${JSON.stringify(outcome)}`);
 }

@@ -1,6 +1,7 @@
 import type { Child } from "hono/jsx";
 import { Button, ButtonLink, Field } from "../../core/html/controls.tsx";
 import { authPage } from "./auth-page.tsx";
+import { EmailInput } from "./email-input.tsx";
 import type { PlacedNote } from "./note-view.tsx";
 import { NoteView, noteAt } from "./note-view.tsx";
 import type { Note, NotePlace } from "./page-cookies.ts";
@@ -137,19 +138,7 @@ function EmailForm({ email, note }: { readonly email: string; readonly note: Pla
         id="email-field"
         label={label}
         error={failed}
-        input={(attributes) => (
-          <input
-            {...attributes}
-            name="email"
-            type="email"
-            required
-            maxlength={320}
-            autocomplete="email"
-            autocapitalize="none"
-            spellcheck={false}
-            value={typed ?? ""}
-          />
-        )}
+        input={(attributes) => <EmailInput {...attributes} value={typed ?? ""} />}
       />
       <p>
         <Button look="plain">{button}</Button>

@@ -1,5 +1,6 @@
 import { Button, Field } from "../../core/html/controls.tsx";
 import { authPage } from "./auth-page.tsx";
+import { EmailInput } from "./email-input.tsx";
 import type { PlacedNote } from "./note-view.tsx";
 import { NoteView } from "./note-view.tsx";
 import { words } from "./words.ts";
@@ -31,16 +32,9 @@ export function signInPage({ appName, note, email }: SignInPageOptions): Respons
             label={signIn.address}
             error={atField ? failed : undefined}
             input={(attributes) => (
-              <input
+              <EmailInput
                 {...attributes}
                 {...(done === undefined ? { autofocus: true } : {})}
-                name="email"
-                type="email"
-                required
-                maxlength={320}
-                autocomplete="email"
-                autocapitalize="none"
-                spellcheck={false}
                 value={typed ?? email ?? ""}
               />
             )}

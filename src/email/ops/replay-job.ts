@@ -34,6 +34,7 @@ export class ReplayJob implements Service {
   #state: ReplayState = { kind: "none" };
   #abort = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #stopped = false;
 
   constructor(deps: ReplayDeps & { readonly clock: Clock }, log: Log) {
     this.#deps = deps;
@@ -57,8 +58,6 @@ export class ReplayJob implements Service {
   cancel(): void {
     this.#abort.abort(new Error("the replay was stopped"));
   }
-
-  #stopped = false;
 
   async start(): Promise<void> {}
 
