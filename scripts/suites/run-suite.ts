@@ -2,13 +2,13 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { findLeftovers, markName } from "./leftovers.ts";
 import type { Outcome, Suite } from "./suite.ts";
-import { parseSummary } from "./summary.ts";
+import { describeFailures, parseSummary } from "./summary.ts";
 
 /** One test; for those that hang. bunfig.toml has no such setting, and a preload sets one file's. */
 const testMsMax = 30_000;
 const killAfterMs = 5_000;
 const leftoverGraceMs = 2_000;
-const outputCharsMax = 64 * 1024;
+const outputCharsMax = 1024 * 1024;
 
 /**
  * Runs one suite. It fails as a whole when it needs more than its budget (it is ended then), when
@@ -49,7 +49,7 @@ export async function runSuite(
     failed: counts.failed + notes.length,
     seconds: (Date.now() - startedAt) / 1000,
     budgetSeconds: suite.budgetSeconds,
-    notes,
+    notes: [...describeFailures(stderr), ...notes],
   };
 }
 

@@ -40,6 +40,6 @@ export interface Outcome {
   readonly skipped: number;
   readonly seconds: number;
   readonly budgetSeconds: number;
-  /** What went wrong with the suite itself, beside its tests. */
+  /** The tests that failed, and what went wrong with the suite itself: a line each. */
   readonly notes: readonly string[];
 }

@@ -203,8 +203,8 @@ describe("headers and the access log", () => {
 
   test("a line per request names the route, never the path or the query", async () => {
     const { app, lines } = openApp();
-    await app.request("/ok?token=abc");
-    await app.request("/secret-path?token=abc");
+    await app.request("/ok?token=in-the-query");
+    await app.request("/secret-path?token=in-the-query");
     await app.request("/health");
     const seen = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(seen.map(({ level, route, status, msg }) => ({ level, route, status, msg }))).toEqual([
@@ -212,7 +212,7 @@ describe("headers and the access log", () => {
       { level: "info", route: "/*", status: 404, msg: "HTTP request" },
       { level: "debug", route: "/health", status: 200, msg: "HTTP request" },
     ]);
-    expect(lines.join("")).not.toMatch(/abc|secret-path/);
+    expect(lines.join("")).not.toMatch(/in-the-query|secret-path/);
   });
 
   test("the client's address is the connection's, or unknown", async () => {

@@ -55,7 +55,10 @@ describe("a suite", () => {
       test("b", () => expect(1).toBe(2));
       test.skip("c", () => {});
     `);
-    expect(outcome).toMatchObject({ passed: 1, failed: 1, skipped: 1, notes: [] });
+    expect(outcome).toMatchObject({ passed: 1, failed: 1, skipped: 1 });
+    expect(outcome.notes[0]).toStartWith(
+      "b: error: expect(received).toBe(expected) Expected: 2 Received: 1",
+    );
   });
 
   test("over its budget is ended and fails", async () => {
