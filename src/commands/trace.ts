@@ -5,7 +5,9 @@ import type { Environment } from "../core/config/parse.ts";
 import { throwProblems } from "../core/config/parse.ts";
 import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
 import { coreErrors } from "../core/error-codes.ts";
+import { isInstantError } from "../core/errors.ts";
 import { isMessageId } from "../email/event.ts";
+import { eventLogErrors } from "../email/event-log/error-codes.ts";
 import { traceErrors } from "../email/trace/error-codes.ts";
 import type { MailTrace, TraceDeps } from "../email/trace/trace.ts";
 import { findMailsOf, findTrace, isSettled } from "../email/trace/trace.ts";
@@ -91,7 +93,7 @@ async function follow(deps: TraceDeps, sought: Sought, flags: TraceFlags): Promi
   process.once("SIGTERM", onSignal);
   const printed = new Map<string, string>();
   while (!stop.signal.aborted) {
-    const found = await find(deps, sought);
+    const found = await findSoFar(deps, sought);
     for (const mail of found.toReversed()) printNews(mail, printed, flags);
     const [mail] = found;
     if ("messageId" in sought && mail !== undefined && isSettled(mail)) {
@@ -101,6 +103,19 @@ async function follow(deps: TraceDeps, sought: Sought, flags: TraceFlags): Promi
     await systemClock.sleep(followEveryMs, stop.signal);
   }
   return printed.size > 0 ? 0 : 1;
+}
+
+/** A mail that only a dead letter could tell of is not known yet while they cannot be asked. */
+async function findSoFar(deps: TraceDeps, sought: Sought): Promise<readonly MailTrace[]> {
+  try {
+    return await find(deps, sought);
+  } catch (error) {
+    const isLogAway =
+      isInstantError(error, eventLogErrors.logUnavailable) ||
+      isInstantError(error, coreErrors.deadlineExceeded);
+    if (!isLogAway) throw error;
+    return [];
+  }
 }
 
 /** `printed`: the last step of each mail that was printed. Beyond 20 steps only the newest are kept. */

@@ -41,6 +41,7 @@ export interface WorkerDeps extends BuryDeps {
 }
 
 const heldPollMsMax = 2000;
+const redisAway = "Redis is not connected: start it, or check REDIS_URL or REDIS_ADDR";
 /** Two mails per connection: one on the wire, one at the ledger. */
 const runsPerConnection = 2;
 
@@ -74,7 +75,7 @@ export class EmailWorker implements Service {
   get reasonsHeld(): readonly string[] {
     const { reasons } = this.#holds;
     const isLedgerAway = this.#deps.ledger.connection === "disconnected";
-    const idle = reasons.length === 0 && isLedgerAway ? ["Redis is not connected"] : [];
+    const idle = reasons.length === 0 && isLedgerAway ? [redisAway] : [];
     return [...reasons, ...idle, this.#subscription?.stats.trouble].filter(
       (reason) => reason !== undefined,
     );

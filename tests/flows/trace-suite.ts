@@ -114,6 +114,8 @@ export function traceSuite(engines: DeliveryRigOptions): void {
     await rig.ledger.markBuried("m1", { partition: 0, offset: 3 });
     const away = () => Promise.reject(new InstantError(eventLogErrors.logUnavailable));
     const found = await findTrace({ ...rig, eventLog: away }, "m1");
+    const unknown = findTrace({ ...rig, eventLog: away }, "m2").catch((error: unknown) => error);
+    expect(await unknown).toMatchObject({ code: "log_unavailable" }); // not: it is not known
     expect(found?.letterProblem).toContain("event log");
     expect(found && traceJson(found)).toMatchObject({
       state: "rejected",

@@ -25,6 +25,18 @@ test("the innermost error decides, however often it is wrapped", () => {
 });
 
 test.each([
+  [
+    "ECONNREFUSED",
+    "nothing listens on kafka:9092: start it (docker-compose up -d kafka), or check",
+  ],
+  ["ENOTFOUND", "the name kafka cannot be resolved: check KAFKA_BROKERS, and this machine's DNS"],
+  ["EPIPE", "kafka:9092: Connection error"],
+])("a broker that is not reached (%s) is named, with the mend", (code, words) => {
+  const error = new KafkaJSConnectionError("Connection error", { broker: "kafka:9092", code });
+  expect(classifyKafkaError(error).detail).toStartWith(words);
+});
+
+test.each([
   ["UNKNOWN_TOPIC_OR_PARTITION", "kafka_topic_missing"],
   ["MESSAGE_TOO_LARGE", "kafka_record_too_large"],
   ["OFFSET_OUT_OF_RANGE", "kafka_offset_out_of_range"],

@@ -2,6 +2,7 @@ import { coreErrors } from "../error-codes.ts";
 import type { ErrorRow } from "../errors.ts";
 import { errorMessage, InstantError } from "../errors.ts";
 import { kafkaErrors } from "./error-codes.ts";
+import { describeRefused } from "./knock-failure.ts";
 
 /** kafkajs error names that mean: nobody answered, or not yet. */
 const unavailableNames = new Set([
@@ -49,10 +50,22 @@ export function classifyKafkaError(error: unknown, details: object = {}): Instan
   if (error instanceof InstantError) return error;
   const root = rootOf(error);
   return new InstantError(rowOf(root), {
-    detail: errorMessage(root),
+    detail: reasonOf(root),
     details: { ...details, ...placeOf(root) },
     cause: error,
   });
+}
+
+/** In the words of kafkajs; with the mend where nobody could be reached. */
+function reasonOf(root: unknown): string {
+  const { broker, code } = root as { broker?: unknown; code?: unknown };
+  const words = errorMessage(root);
+  if (typeof broker !== "string") return words;
+  const colon = broker.lastIndexOf(":");
+  const place = { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) };
+  const refused = describeRefused(String(code ?? ""), place);
+  if (refused === undefined) return words.includes(broker) ? words : `${broker}: ${words}`;
+  return `${refused.text}: ${refused.mend.charAt(0).toLowerCase()}${refused.mend.slice(1)}`;
 }
 
 /** A broker answered, and will know better in a moment. */

@@ -128,7 +128,7 @@ export class GroupConsumer {
     if (!this.#isJoined) return "Kafka: the group was not joined yet";
     const silentMs = Date.now() - (this.#session?.aliveAt ?? Date.now());
     return silentMs > noticeEveryMs
-      ? `Kafka has not answered for ${Math.round(silentMs / 1_000)} s`
+      ? `Kafka has not answered for ${Math.round(silentMs / 1_000)} s: see whether the brokers of KAFKA_BROKERS run`
       : undefined;
   }
 

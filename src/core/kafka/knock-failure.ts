@@ -38,6 +38,19 @@ export function describeKnock(
   }
 }
 
+/** Why nobody could be reached and the mend, where the socket's code says it. */
+export function describeRefused(code: string, { host, port }: BrokerAddress) {
+  if (code === "ECONNREFUSED") {
+    const mend = "Start it (docker-compose up -d kafka), or check KAFKA_BROKERS";
+    return { text: `nothing listens on ${host}:${port}`, mend };
+  }
+  if (code === "ENOTFOUND" || code.startsWith("EAI_")) {
+    const mend = "Check KAFKA_BROKERS, and this machine's DNS";
+    return { text: `the name ${host} cannot be resolved`, mend };
+  }
+  return undefined;
+}
+
 function describeClosed(
   code: string,
   reason: string,
@@ -45,13 +58,9 @@ function describeClosed(
   { ssl }: KafkaConnection,
 ): KnockFailure {
   const address = `${host}:${port}`;
-  if (code === "ECONNREFUSED") {
-    const text = `Failed to connect to Kafka: nothing listens on ${address}`;
-    return { text, mend: "Start it (docker-compose up -d kafka), or check KAFKA_BROKERS" };
-  }
-  if (code === "ENOTFOUND" || code.startsWith("EAI_")) {
-    const text = `Failed to connect to Kafka: the name ${host} cannot be resolved`;
-    return { text, mend: "Check KAFKA_BROKERS, and this machine's DNS" };
+  const refused = describeRefused(code, { host, port });
+  if (refused !== undefined) {
+    return { text: `Failed to connect to Kafka: ${refused.text}`, mend: refused.mend };
   }
   if (code.startsWith("ERR_SSL")) {
     return { text: `${address} speaks no TLS`, mend: "Set KAFKA_SSL=false, or use its TLS port" };

@@ -1,9 +1,9 @@
 import { Redis } from "ioredis";
 import { withDeadline } from "../deadline.ts";
-import { errorMessage } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { CallCount } from "./call-count.ts";
 import type { RedisConnection } from "./config.ts";
+import { connectFailureLine } from "./connect-failure.ts";
 import { classifyRedisError } from "./errors.ts";
 import type { RedisScript, ScriptArguments } from "./script.ts";
 import { ScriptRunner } from "./script.ts";
@@ -55,9 +55,9 @@ export async function openRedis(options: RedisClientOptions): Promise<RedisClien
   const { connection } = options;
   const address = `${connection.host}:${connection.port}/${connection.db}`;
   const redis = createRedis(options);
-  logChanges(redis, address, options.log);
+  const trouble = watchConnection(redis, address, options);
   await firstAttempt(redis);
-  return createClient(redis, address);
+  return createClient(redis, address, trouble);
 }
 
 function createRedis({ connection, name }: RedisClientOptions): Redis {
@@ -76,20 +76,30 @@ function createRedis({ connection, name }: RedisClientOptions): Redis {
   });
 }
 
-/** One line when Redis goes away, with the reason, and one when it is back. */
-function logChanges(redis: Redis, address: string, log: Log): void {
-  let state: "unknown" | "connected" | "away" = "unknown";
+const lost =
+  "the connection was lost: start Redis there (docker-compose up -d redis), or check REDIS_URL or REDIS_ADDR";
+
+/**
+ * One line when Redis goes away, with the reason and the mend, and one when it is back. Returns what
+ * tells why it is away now, as the last try to connect has it.
+ */
+function watchConnection(
+  redis: Redis,
+  address: string,
+  { connection, log }: RedisClientOptions,
+): () => string | undefined {
+  let trouble: string | undefined;
   const away = (reason: string) => {
-    if (state === "away") return;
-    state = "away";
-    log.warn({ redis: address, reason }, "Redis is away");
+    if (trouble === undefined) log.warn({ redis: address, reason }, "Redis is away");
+    trouble = reason;
   };
-  redis.on("error", (error: unknown) => away(errorMessage(error)));
-  redis.on("reconnecting", () => away("the connection was lost"));
+  redis.on("error", (error: unknown) => away(connectFailureLine(error, connection)));
+  redis.on("reconnecting", () => away(trouble ?? lost));
   redis.on("ready", () => {
-    if (state === "away") log.info({ redis: address }, "Redis is back");
-    state = "connected";
+    if (trouble !== undefined) log.info({ redis: address }, "Redis is back");
+    trouble = undefined;
   });
+  return () => trouble;
 }
 
 function firstAttempt(redis: Redis): Promise<void> {
@@ -104,7 +114,11 @@ function firstAttempt(redis: Redis): Promise<void> {
   });
 }
 
-function createClient(redis: Redis, address: string): RedisClient {
+function createClient(
+  redis: Redis,
+  address: string,
+  trouble: () => string | undefined,
+): RedisClient {
   const calls = new CallCount();
   const scripts = new ScriptRunner(redis);
   let closing: Promise<void> | undefined;
@@ -114,7 +128,7 @@ function createClient(redis: Redis, address: string): RedisClient {
     try {
       return await command(redis);
     } catch (error) {
-      throw classifyRedisError(error, address);
+      throw classifyRedisError(error, address, trouble());
     } finally {
       calls.end();
     }

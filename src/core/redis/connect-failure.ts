@@ -67,3 +67,9 @@ export function describeConnectFailure(
     sentence.replace(/\{(\w+)\}/g, (_, name: string) => words[name] ?? "");
   return { text: fill(text), mend: fill(mend) };
 }
+
+/** The same in one line, as "nothing listens on localhost:6379: start Redis there, or …". */
+export function connectFailureLine(error: unknown, connection: RedisConnection): string {
+  const { text, mend } = describeConnectFailure(error, connection);
+  return [text, mend].map((part) => part.charAt(0).toLowerCase() + part.slice(1)).join(": ");
+}

@@ -3,7 +3,7 @@ import type { ErrorRow } from "../../core/errors.ts";
 export const eventLogErrors = {
   logUnavailable: {
     code: "log_unavailable",
-    meaning: "The event log did not acknowledge in time",
+    meaning: "The event log did not answer in time",
     retryable: true,
     status: 503,
   },

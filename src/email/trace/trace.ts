@@ -1,5 +1,6 @@
 import { withDeadline } from "../../core/deadline.ts";
-import { errorMessage, isInstantError } from "../../core/errors.ts";
+import type { InstantError } from "../../core/errors.ts";
+import { isInstantError } from "../../core/errors.ts";
 import { findLetterAt, findLetters } from "../dead-letters/find-letters.ts";
 import type { Letter } from "../dead-letters/selection.ts";
 import type { EventLog } from "../event-log/event-log.ts";
@@ -28,7 +29,10 @@ export interface MailTrace {
 export const lettersSearchedMax = 10_000;
 const lettersDeadlineMs = 5_000;
 
-/** Undefined when neither the ledger nor a dead letter knows it. Throws `ledger_unavailable`. */
+/**
+ * Undefined when neither the ledger nor a dead letter knows it. Throws `ledger_unavailable`; and
+ * `log_unavailable` when only a dead letter could know it, and they cannot be asked.
+ */
 export async function findTrace(
   deps: TraceDeps,
   messageId: string,
@@ -47,13 +51,16 @@ export async function findTrace(
     return findLetters(eventLog, search, (letter) => letter.messageId === messageId);
   });
   const letter = found.at(-1);
-  if (record === undefined && letter === undefined) return undefined;
-  return { messageId, record, letter, letterProblem: problem };
+  if (record === undefined && letter === undefined) {
+    if (problem === undefined) return undefined;
+    throw problem;
+  }
+  return { messageId, record, letter, letterProblem: problem?.message };
 }
 
 /**
  * The mails of a recipient, the newest first: those the index and the ledger know (50 at most), and
- * those that only a dead letter tells of.
+ * those that only a dead letter tells of. Throws as `findTrace`.
  */
 export async function findMailsOf(
   deps: TraceDeps,
@@ -72,12 +79,13 @@ export async function findMailsOf(
     ),
   );
   const letters = new Map(found.map((letter) => [letter.messageId ?? "", letter] as const));
+  if (problem !== undefined && byId.size === 0) throw problem;
   return [...new Set([...byId.keys(), ...letters.keys()])]
     .map((messageId) => ({
       messageId,
       record: byId.get(messageId),
       letter: letters.get(messageId),
-      letterProblem: problem,
+      letterProblem: problem?.message,
     }))
     .filter(({ record, letter }) => record !== undefined || letter !== undefined)
     .toSorted((a, b) => changedAt(b) - changedAt(a));
@@ -98,7 +106,7 @@ export function isSettled({ record }: MailTrace): boolean {
 async function lookForLetters(
   deps: TraceDeps,
   search: (eventLog: EventLog, signal: AbortSignal) => Promise<readonly Letter[]>,
-): Promise<{ readonly found: readonly Letter[]; readonly problem: string | undefined }> {
+): Promise<{ readonly found: readonly Letter[]; readonly problem: InstantError | undefined }> {
   const giveUp = new AbortController();
   try {
     const searching = deps.eventLog().then((eventLog) => search(eventLog, giveUp.signal));
@@ -108,6 +116,6 @@ async function lookForLetters(
   } catch (error) {
     if (!isInstantError(error)) throw error;
     giveUp.abort(error);
-    return { found: [], problem: errorMessage(error) };
+    return { found: [], problem: error };
   }
 }
