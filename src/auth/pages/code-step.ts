@@ -115,7 +115,8 @@ function refuse(
   if (elsewhere !== undefined) return elsewhere;
   if (problem.code === "unauthenticated") return toSignIn(context, deps);
   const now = deps.clock.now();
-  if (problem.code === "too_many_tries") {
+  // The wrong code that spends the last try says so: the address is locked from now on.
+  if (problem.code === "too_many_tries" || problem.scope === "tries-per-email") {
     const lockedUntil = now + (problem.retryAfterSeconds ?? 0) * 1000;
     keepPending(context, deps, { ...pending, lockedUntil });
   } else {
