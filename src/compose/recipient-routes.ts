@@ -5,8 +5,11 @@ import { systemClock } from "../core/clock.ts";
 import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import type { Log } from "../core/log.ts";
+import type { Operation } from "../core/openapi/operation.ts";
 import { addBounceRoutes } from "../email/bounces/bounce-routes.ts";
 import { resolveBounces } from "../email/bounces/config.ts";
+import { bounceOperations } from "../email/bounces/operations.ts";
+import { preferenceOperations } from "../email/preferences/operations.ts";
 import { addPreferenceRoutes } from "../email/preferences/preference-routes.ts";
 import { getPreferences } from "../email/preferences/preference-store.ts";
 import { createPreferencesPath } from "../email/preferences/unsubscribe-link.ts";
@@ -22,6 +25,12 @@ export interface RecipientRouteParts {
   readonly log: Log;
   readonly authStores: AuthStores;
   readonly recipients: RecipientStores;
+}
+
+/** What `addRecipientRoutes` adds to the described API. */
+export function recipientOperations({ bounces }: Config): readonly Operation[] {
+  const reportable = resolveBounces(bounces) !== undefined;
+  return [...preferenceOperations, ...(reportable ? bounceOperations : [])];
 }
 
 /** What the e-mail rooms add to serve-auth, because that is where people come. */

@@ -9,7 +9,6 @@ import type { Log } from "../core/log.ts";
 import type { Running } from "../core/run-until-signal.ts";
 import { DirectDelivery } from "../email/direct.ts";
 import { EventPublisher } from "../email/event-publisher.ts";
-import { preferenceOperations } from "../email/preferences/operations.ts";
 import { topicSpecs } from "../email/topics.ts";
 import type { AuthMeasures } from "./auth-measures.ts";
 import { createAuthMeasures } from "./auth-measures.ts";
@@ -22,6 +21,7 @@ import {
   carryWishes,
   forgetRecipient,
   preferencesPathOf,
+  recipientOperations,
 } from "./recipient-routes.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
 import { authSecrets } from "./secrets.ts";
@@ -72,7 +72,7 @@ export async function startServeAuth(
     mailLanguages: mailTemplatesOf(engines).languages,
     onUserDeleted: [forgetRecipient(recipients)],
     onEmailChanged: [carryWishes(recipients, log)],
-    furtherOperations: preferenceOperations,
+    furtherOperations: recipientOperations(config),
     preferencesPath: preferencesPathOf(config),
   });
   addRecipientRoutes(app, { config, log, authStores, recipients });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/core/clock.ts";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import { silentLog } from "../../src/core/log.ts";
+import type { OpenApiDocument } from "../../src/core/openapi/document.ts";
 import { addBounceRoutes } from "../../src/email/bounces/bounce-routes.ts";
 import { resolveBounces } from "../../src/email/bounces/config.ts";
 import { signReport } from "../../src/email/bounces/signature.ts";
@@ -70,6 +71,17 @@ describe.each(recipientEngines())("bounce reports on %s", (_, open) => {
     const answer = await send(opened, { bounces: [hard] }, how);
     expect(answer.status).toBe(401);
     expect(await find(opened)).toBeUndefined();
+  });
+
+  test("are described where the API is", async () => {
+    await using opened = await open();
+    const document = (await (
+      await opened.world.request("/openapi.json")
+    ).json()) as OpenApiDocument;
+    const names = document.paths["/bounces"]?.["post"]?.parameters?.map(({ name }) => name);
+    expect(names).toEqual(["X-Bounce-Timestamp", "X-Bounce-Signature"]);
+    const page = await (await opened.world.request("/docs")).text();
+    expect(page).toContain("X-Bounce-Signature: v1=");
   });
 
   test("without any signature are not taken", async () => {

@@ -4,6 +4,7 @@ import { carryWishes, forgetRecipient } from "../../src/compose/recipient-routes
 import { createLog, silentLog } from "../../src/core/log.ts";
 import { addBounceRoutes } from "../../src/email/bounces/bounce-routes.ts";
 import type { BounceReporters } from "../../src/email/bounces/config.ts";
+import { bounceOperations } from "../../src/email/bounces/operations.ts";
 import { preferenceOperations } from "../../src/email/preferences/operations.ts";
 import { addPreferenceRoutes } from "../../src/email/preferences/preference-routes.ts";
 import { createPreferencesPath } from "../../src/email/preferences/unsubscribe-link.ts";
@@ -55,7 +56,7 @@ async function openWorld(
     await open({
       onUserDeleted: [forgetRecipient(stores)],
       onEmailChanged: [carryWishes(stores, silentLog)],
-      furtherOperations: preferenceOperations,
+      furtherOperations: [...preferenceOperations, ...bounceOperations],
       preferencesPath: createPreferencesPath({ secret: linkSecret, clock: storesClock }),
     }),
   );

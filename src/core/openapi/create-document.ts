@@ -3,6 +3,7 @@ import type {
   DocumentedContent,
   DocumentedHeader,
   DocumentedOperation,
+  DocumentedParameter,
   DocumentedResponse,
   JsonSchema,
   OpenApiDocument,
@@ -54,19 +55,11 @@ function describeOperation(
   unauthenticated: ErrorRow,
   schemas: SchemaCollection,
 ): DocumentedOperation {
-  const { id, group, summary, description, access, body, pathParameters = {} } = operation;
-  const parameters = Object.entries(pathParameters).map(
-    ([name, { schema, description, example }]) => {
-      return {
-        name,
-        in: "path",
-        required: true,
-        description,
-        example,
-        schema: schemas.add(schema, "input"),
-      } as const;
-    },
-  );
+  const { id, group, summary, description, access, body } = operation;
+  const parameters = [
+    ...describeParameters("path", operation.pathParameters, schemas),
+    ...describeParameters("header", operation.headerParameters, schemas),
+  ];
   return {
     operationId: id,
     tags: [group],
@@ -89,6 +82,21 @@ function describeOperation(
         }),
     responses: describeResponses(operation, unauthenticated, schemas),
   };
+}
+
+function describeParameters(
+  place: DocumentedParameter["in"],
+  parameters: Operation["pathParameters"] = {},
+  schemas: SchemaCollection,
+): readonly DocumentedParameter[] {
+  return Object.entries(parameters).map(([name, { schema, description, example }]) => ({
+    name,
+    in: place,
+    required: place === "path",
+    description,
+    example,
+    schema: schemas.add(schema, "input"),
+  }));
 }
 
 function describeResponses(

@@ -12,9 +12,11 @@ export function curlExample(baseUrl: string, { method, path, operation }: CurlCa
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => parameters.get(name) ?? name);
   const body = operation.requestBody?.content["application/json"]?.example;
   const url = `${baseUrl}${filled}`;
+  const headers = operation.parameters?.filter((parameter) => parameter.in === "header") ?? [];
   const parts = [
     method === "get" ? `curl ${url}` : `curl -X ${method.toUpperCase()} ${url}`,
     ...(operation.security.length === 0 ? [] : [`-H "Authorization: Bearer $TOKEN"`]),
+    ...headers.map(({ name, example }) => `-H "${name}: ${example}"`),
     ...(body === undefined
       ? []
       : [`-H "Content-Type: application/json"`, `-d '${JSON.stringify(body)}'`]),

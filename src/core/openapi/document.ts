@@ -25,8 +25,8 @@ export interface DocumentedOperation {
 
 export interface DocumentedParameter {
   readonly name: string;
-  readonly in: "path";
-  readonly required: true;
+  readonly in: "path" | "header";
+  readonly required: boolean;
   readonly description: string;
   readonly schema: JsonSchema;
   readonly example: string;

@@ -22,6 +22,8 @@ export interface Operation {
   /** `session`: 401 without a token of a live session. */
   readonly access: "anyone" | "session";
   readonly pathParameters?: Readonly<Record<string, Parameter>>;
+  /** Such as a signature; whether one may be left out is in its words. */
+  readonly headerParameters?: Readonly<Record<string, Parameter>>;
   readonly body?: BodyDescription;
   /** The answer of success; without a schema it has no body. */
   readonly answer: {

@@ -4,6 +4,7 @@ import { InstantError } from "../../core/errors.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
 import { readJson } from "../../core/http/read-json.ts";
 import type { Log } from "../../core/log.ts";
+import { addOperation } from "../../core/openapi/operation.ts";
 import { maskAddresses } from "../../core/smtp/reply.ts";
 import { recipientKey } from "../recipient-key.ts";
 import type { Suppression, SuppressionStore } from "../suppressions/suppression-store.ts";
@@ -11,6 +12,7 @@ import type { BounceReport } from "./bounce-report.ts";
 import { reportsBody } from "./bounce-report.ts";
 import type { BounceReporters } from "./config.ts";
 import { bounceErrors } from "./error-codes.ts";
+import { reportBouncesOperation } from "./operations.ts";
 import { postmarkBody } from "./postmark.ts";
 import { isBasicLogin, isSignedNow, signatureHeader, timestampHeader } from "./signature.ts";
 
@@ -29,7 +31,7 @@ export interface BounceRouteDeps {
  * whereupon those who deliver mails send it again.
  */
 export function addBounceRoutes(app: Hono<HttpEnvironment>, deps: BounceRouteDeps): void {
-  app.post("/bounces", async (context) => {
+  addOperation(app, reportBouncesOperation, async (context) => {
     const reports = await readReports(context, deps);
     const entries = reports.flatMap((report) => entryOf(report, deps));
     if (entries.length > 0) await deps.suppressions.add(entries);
