@@ -4,6 +4,7 @@ import type { HttpEnvironment } from "../core/http/environment.ts";
 import type { Log } from "../core/log.ts";
 import type { Service } from "../core/service.ts";
 import { addInboxRoutes } from "../email/inbox-routes.ts";
+import { senderDefault } from "../email/mailer/inbox-mailer.ts";
 import { operatorsOnly } from "../email/ops/access.ts";
 import { LagWatch } from "../email/ops/lag-watch.ts";
 import { LiveFeed } from "../email/ops/live-feed.ts";
@@ -58,6 +59,7 @@ export async function addOpsSite(
     render: async () => ({ newest: String(inbox.list(1)[0]?.id ?? 0) }),
   });
   const guard = operatorsOnly(access);
-  addInboxRoutes(app, { inbox, authUrl, site, guard, feed: inboxFeed });
+  const sender = { address: config.smtp.from ?? senderDefault, name: config.smtp.fromName };
+  addInboxRoutes(app, { inbox, authUrl, site, sender, guard, feed: inboxFeed });
   return [replay, feed, inboxFeed];
 }

@@ -37,11 +37,19 @@ describe.skipIf(program === undefined || chromium === undefined)("the inbox page
       await page.getByRole("button", { name: "Copy the code" }).click();
       await page.getByText("Copied").waitFor();
       expect(await page.evaluate("navigator.clipboard.readText()")).toBe(code);
-      for (const name of ["Text", "Headers", "HTML source"]) {
-        await page.getByText(name, { exact: true }).click();
+      const shown: string[] = [];
+      for (const name of ["Text", "HTML source", "Headers", "Whole source, as it would be sent"]) {
+        const part = page.locator("details", { has: page.getByText(name, { exact: true }) });
+        await part.locator("summary").click();
+        await part.locator("pre").waitFor();
+        shown.push((await part.locator("pre").textContent()) ?? "");
       }
-      await page.getByText("To: ana@example.com").waitFor();
-      await page.getByText("<!doctype html>").waitFor();
+      const [text = "", html, headers = "", whole] = shown;
+      expect(text).toContain(code);
+      expect(html).toStartWith("<!doctype html>");
+      expect(headers).toContain("From: noreply@localhost\nTo: ana@example.com\nSubject: ");
+      expect(whole).toStartWith(headers);
+      expect(whole).toContain("Content-Type: text/html; charset=utf-8");
       await look("inbox-source");
       await page.setViewportSize(desk);
       await page.getByRole("link", { name: "The life of this mail" }).click();

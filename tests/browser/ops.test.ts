@@ -157,7 +157,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
         rig.sink.accepted.some(({ messageId }) => messageId.includes(bob.messageId));
       expect(sent()).toBe(false);
       await page.getByRole("button", { name: "Put 1 back" }).click();
-      await page.getByText("1 put back: they are events again").waitFor();
+      await page.getByText("1 put back. They are events again").waitFor();
       await look("ops-replay");
       await eventually("the mail was accepted", sent);
       await rig.untilDrained();

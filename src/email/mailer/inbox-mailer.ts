@@ -12,12 +12,14 @@ import { messageIdHeader } from "./message-id.ts";
 export interface InboxMailerOptions {
   readonly database: SqliteDatabase;
   readonly clock?: Clock;
-  /** The sender, for the Message-ID (default noreply@localhost). */
+  /** The sender, for the Message-ID (default `senderDefault`). */
   readonly from?: string | undefined;
   /** Set: each mail's text is logged, codes included. Leave it out in production. */
   readonly log?: Log | undefined;
 }
 
+/** Who mails are from where no SMTP_FROM says it. */
+export const senderDefault = "noreply@localhost";
 const host = "inbox";
 const concurrency = 100; // they share a transaction
 
@@ -47,7 +49,7 @@ export async function openInboxMailer(options: InboxMailerOptions): Promise<Mail
 
 async function keep(
   inbox: Inbox,
-  { clock = systemClock, from = "noreply@localhost", log }: InboxMailerOptions,
+  { clock = systemClock, from = senderDefault, log }: InboxMailerOptions,
   message: MailMessage,
   { beforeContentEnds, signal }: SendOptions,
 ): Promise<SendOutcome> {

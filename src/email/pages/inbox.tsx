@@ -5,12 +5,14 @@ import { opsPage } from "../ops/pages/ops-page.tsx";
 import script from "./inbox.client.js" with { type: "text" };
 import styles from "./inbox.css" with { type: "text" };
 import { KeptMail } from "./kept-mail.tsx";
+import type { MailSender } from "./mail-source.ts";
 
 export interface InboxPageOptions {
   readonly inbox: Inbox;
   readonly site: OpsSite;
   /** Where serve-auth answers, for the example on the empty page. */
   readonly authUrl: string;
+  readonly sender: MailSender;
 }
 
 /** What is looked at; nothing: the newest mails. */
@@ -23,7 +25,7 @@ const listMax = 100;
 
 /** The page of the inbox: the newest mails or those that were searched for, and one of them. */
 export function inboxPage(options: InboxPageOptions, { openId, words }: View = {}): Response {
-  const { inbox, authUrl, site } = options;
+  const { inbox, authUrl, site, sender } = options;
   const mails = words === undefined ? inbox.list(listMax) : inbox.search(words, listMax);
   const count = inbox.count();
   const chosen = openId === undefined ? mails[0] : inbox.find(openId);
@@ -50,7 +52,7 @@ export function inboxPage(options: InboxPageOptions, { openId, words }: View = {
             <List mails={mails} openId={chosen?.id} />
           </section>
           <section class="mail card" id="mail" aria-label="The open mail">
-            <Pane mail={chosen} isKnown={openId !== undefined} {...{ count, authUrl }} />
+            <Pane mail={chosen} isKnown={openId !== undefined} {...{ count, authUrl, sender }} />
           </section>
         </div>
       </div>
@@ -119,10 +121,11 @@ interface PaneProps {
   readonly isKnown: boolean;
   readonly count: number;
   readonly authUrl: string;
+  readonly sender: MailSender;
 }
 
-function Pane({ mail, isKnown, count, authUrl }: PaneProps) {
-  if (mail !== undefined) return <KeptMail mail={mail} />;
+function Pane({ mail, isKnown, count, authUrl, sender }: PaneProps) {
+  if (mail !== undefined) return <KeptMail mail={mail} sender={sender} />;
   if (isKnown) {
     return (
       <p>

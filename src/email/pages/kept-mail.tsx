@@ -1,10 +1,18 @@
 import type { InboxMail } from "../mailer/kept-mails.ts";
+import type { MailSender } from "./mail-source.ts";
+import { mailSource } from "./mail-source.ts";
 
 /** A code as our mails write it. */
 const codePattern = /(?<![\w-])\d{6}(?![\w-])/;
 
+interface KeptMailProps {
+  readonly mail: InboxMail;
+  readonly sender: MailSender;
+}
+
 /** One mail: its code to be copied, the HTML alone in its frame, text, headers and source. */
-export function KeptMail({ mail }: { readonly mail: InboxMail }) {
+export function KeptMail({ mail, sender }: KeptMailProps) {
+  const { headers, all } = mailSource(mail, sender);
   const code = codePattern.exec(mail.text)?.[0];
   return (
     <article>
@@ -31,8 +39,9 @@ export function KeptMail({ mail }: { readonly mail: InboxMail }) {
       )}
       <iframe title="The mail as HTML" sandbox="" src={`/inbox/${mail.id}/html`} />
       <Source title="Text" source={mail.text} />
-      <Source title="Headers" source={headersOf(mail)} />
       <Source title="HTML source" source={mail.html} />
+      <Source title="Headers" source={headers} />
+      <Source title="Whole source, as it would be sent" source={all} />
       <p>
         <a href={`/mails/${mail.messageId}`}>The life of this mail</a>
       </p>
@@ -50,16 +59,10 @@ function Source({ title, source }: { readonly title: string; readonly source: st
 }
 
 function factsOf({ to, receivedAt, messageId }: InboxMail): readonly (readonly [string, string])[] {
+  const iso = new Date(receivedAt).toISOString();
   return [
     ["To", to],
-    ["Received", new Date(receivedAt).toISOString()],
+    ["Received", `${iso.slice(0, 10)} ${iso.slice(11, 19)}`],
     ["message_id", messageId],
   ];
-}
-
-function headersOf({ to, subject, headers }: InboxMail): string {
-  const all = { To: to, Subject: subject, ...headers };
-  return Object.entries(all)
-    .map(([name, value]) => `${name}: ${value}`)
-    .join("\n");
 }

@@ -1,6 +1,6 @@
 import { letterJson } from "../dead-letters/replay-report.ts";
 import { boundedText } from "../ledger/bounded-text.ts";
-import type { LedgerRecord } from "../ledger/delivery-ledger.ts";
+import type { LedgerRecord, LedgerState } from "../ledger/delivery-ledger.ts";
 import type { MailTrace } from "./trace.ts";
 import { changedAt } from "./trace.ts";
 
@@ -21,6 +21,21 @@ export function stepsOf(record: LedgerRecord): readonly TraceStep[] {
     ...entry,
     owner: entry.owner ?? owners.get(entry.fence),
   }));
+}
+
+/** What a state of the ledger says to who does not know the ledger. */
+const meanings: Readonly<Record<LedgerState, string>> = {
+  claimed: "a worker took it",
+  submitting: "the SMTP server has it, and is about to answer",
+  accepted: "the SMTP server took it",
+  rejected: "given up",
+  ambiguous: "the server's answer was lost: it may have been sent",
+  expired: "too late to be sent",
+  suppressed: "its recipient is not to get it",
+};
+
+export function stateMeaning(state: string): string | undefined {
+  return new Map<string, string>(Object.entries(meanings)).get(state);
 }
 
 /** "accepted", "rejected: refused", "dead letter: malformed". */

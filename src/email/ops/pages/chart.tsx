@@ -3,9 +3,9 @@ import { outcomeSeries } from "../outcome-history.ts";
 
 const names: Readonly<Record<OutcomeSeries, string>> = {
   accepted: "accepted",
-  skipped: "not to be sent",
+  skipped: "not sent (duplicate, expired or suppressed)",
   retried: "tried again later",
-  dead_letter: "dead letters",
+  dead_letter: "given up (dead letters)",
 };
 const [height, step, bar] = [120, 10, 8] as const;
 

@@ -2,9 +2,11 @@ import { raw } from "hono/html";
 import type { Sections } from "../live-feed.ts";
 import type { OpsSnapshot } from "../snapshot.ts";
 import { Chart } from "./chart.tsx";
+import { durationWords } from "./duration.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsPage, Time } from "./ops-page.tsx";
 import { ReplayProgress } from "./replay-page.tsx";
+import { State } from "./state.tsx";
 
 /** The page that is live: what the server renders first is what it sends later. */
 export function dashboardPage(site: OpsSite, snapshot: OpsSnapshot): Response {
@@ -54,33 +56,21 @@ export function renderSections(snapshot: OpsSnapshot): Sections {
   };
 }
 
-function State({ reasons }: OpsSnapshot) {
-  return reasons.length === 0 ? (
-    <p class="state state-good">Mails flow</p>
-  ) : (
-    <div class="state state-bad">
-      <p>Delivery is paused</p>
-      <ul>
-        {reasons.map((reason) => (
-          <li>{reason}</li>
-        ))}
-      </ul>
-    </div>
-  );
-}
-
 function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {
   const records = lag.partitions.reduce((sum, partition) => sum + partition.records, 0);
   const seconds = Math.max(0, ...lag.partitions.map((partition) => partition.seconds));
+  const oldest = `the oldest for ${durationWords(seconds * 1000)}`;
+  const finished = unfinished === 0 ? "all are finished" : "the last are being sent";
+  const waiting =
+    lag.problem === undefined
+      ? [String(records), records === 0 ? finished : oldest]
+      : ["?", `not known now; ${records} before`];
+  const { count, p50, p99 } = acceptance;
   const figures = [
-    [
-      "Events that wait",
-      String(records),
-      records === 0 ? "all are finished" : `the oldest ${durationWords(seconds * 1000)}`,
-    ],
-    ["In flight", String(inFlight), `${unfinished} taken and not finished`],
-    ["Asked to accepted, half", msWords(acceptance.p50), `${acceptance.count} mails in 5 min`],
-    ["Asked to accepted, 99 %", msWords(acceptance.p99), "took at most so long"],
+    ["Events waiting", ...waiting],
+    ["In flight", String(inFlight), `${unfinished - inFlight} more taken by this process`],
+    ["Half accepted within", msWords(p50), "of being asked for"],
+    ["99 % accepted within", msWords(p99), `of ${count} ${mails(count)} in 5 min`],
   ];
   return (
     <dl class="figures">
@@ -100,12 +90,12 @@ function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {
 function Lag({ lag, mine }: OpsSnapshot) {
   return (
     <>
-      {lag.problem !== undefined && <p class="trouble">{lag.problem}</p>}
+      {lag.problem !== undefined && <p class="trouble">As last known. {lag.problem}</p>}
       <table class="rows">
         <thead>
           <tr>
             <th scope="col">Partition</th>
-            <th scope="col">Wait</th>
+            <th scope="col">Waiting</th>
             <th scope="col">Oldest</th>
             <th scope="col">Read by</th>
           </tr>
@@ -117,7 +107,7 @@ function Lag({ lag, mine }: OpsSnapshot) {
               <td>{records}</td>
               <td>{records === 0 ? "–" : durationWords(seconds * 1000)}</td>
               <td class="words">
-                {owner ?? "nobody"}{" "}
+                {owner ?? <span class={records === 0 ? "" : "badge badge-bad"}>nobody</span>}{" "}
                 {mine.includes(partition) && <span class="badge">this process</span>}
               </td>
             </tr>
@@ -148,13 +138,10 @@ function Failures({ failures }: OpsSnapshot) {
   );
 }
 
-function msWords(ms: number | undefined): string {
-  return ms === undefined ? "–" : durationWords(ms);
+function mails(count: number): string {
+  return count === 1 ? "mail" : "mails";
 }
 
-/** "120 ms", "1.4 s", "12 min", "3.2 h". */
-export function durationWords(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  return ms < 3_600_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
+function msWords(ms: number | undefined): string {
+  return ms === undefined ? "–" : durationWords(ms);
 }

@@ -1,4 +1,5 @@
 import { Button } from "../../../core/html/controls.tsx";
+import { adviceOf } from "../../dead-letters/class-advice.ts";
 import { letterJson } from "../../dead-letters/replay-report.ts";
 import type { Letter } from "../../dead-letters/selection.ts";
 import { boundedText } from "../../ledger/bounded-text.ts";
@@ -23,6 +24,7 @@ const perPage = 25;
 export function lettersPage({ site, letters, shown, page }: LettersPageOptions): Response {
   const classes = Map.groupBy(letters, classOf);
   const chosen = shown === "all" ? letters : (classes.get(shown) ?? []);
+  const advice = adviceOf(shown);
   const pages = Math.max(1, Math.ceil(chosen.length / perPage));
   return opsPage({
     site,
@@ -38,6 +40,7 @@ export function lettersPage({ site, letters, shown, page }: LettersPageOptions):
               ? "None"
               : `${chosen.length} ${shown === "all" ? "in all" : shown}`}
           </h2>
+          {chosen.length > 0 && advice !== undefined && <p class="advice">{advice}</p>}
           <ol class="mails">
             {chosen.slice((page - 1) * perPage, page * perPage).map((letter) => (
               <Row letter={letter} />
@@ -115,8 +118,8 @@ function PutBack({ shown }: { readonly shown: string }) {
     <form class="card stack" method="post" action="/dead-letters/plan">
       <h2>Put back</h2>
       <p class="lead">
-        Looks first: the next page says what would be sent again, and asks. Mails that were accepted
-        are never sent twice.
+        First a dry run: the next page says what would be sent again, and asks. A mail that was
+        accepted is never sent twice.
       </p>
       <input type="hidden" name="class" value={shown} />
       <label class="check">
@@ -138,11 +141,12 @@ export function letterPage(site: OpsSite, letter: Letter): Response {
   const rows: [string, string | undefined][] = [
     ["Class", className],
     ["Reason", boundedText(reason)],
+    ["What to do", adviceOf(facts.class)],
     ["Recipient", recipient],
     ["Tries", facts.attempts?.toString()],
     ["Replays", String(facts.replayCount)],
-    ["Letter", `${record.topic}/${record.partition}/${record.offset}`],
-    ["Event", facts.originalOffset === undefined ? undefined : origin.join("/")],
+    ["Lies at", `${record.topic}/${record.partition}/${record.offset}`],
+    ["Event was at", facts.originalOffset === undefined ? undefined : origin.join("/")],
   ];
   return opsPage({
     site,

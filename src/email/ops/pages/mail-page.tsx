@@ -1,6 +1,7 @@
 import { Button, ButtonLink } from "../../../core/html/controls.tsx";
+import { adviceOf } from "../../dead-letters/class-advice.ts";
 import type { MailTrace } from "../../trace/trace.ts";
-import { factLines, stepsOf } from "../../trace/trace-report.ts";
+import { factLines, stateMeaning, stepsOf } from "../../trace/trace-report.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsPage, Time } from "./ops-page.tsx";
 import { StateBadge } from "./search-page.tsx";
@@ -32,9 +33,17 @@ export function mailPage(site: OpsSite, mail: MailTrace): Response {
             {factLines(mail).map(([name, words]) => (
               <div>
                 <dt>{name}</dt>
-                <dd>{words}</dd>
+                <dd>
+                  <Words words={words} />
+                </dd>
               </div>
             ))}
+            {letter !== undefined && (
+              <div>
+                <dt>What to do</dt>
+                <dd>{adviceOf(letter.facts.class)}</dd>
+              </div>
+            )}
           </dl>
           {letter !== undefined && (
             <form class="actions" method="post" action="/dead-letters/plan">
@@ -58,7 +67,8 @@ export function mailPage(site: OpsSite, mail: MailTrace): Response {
                 <p class="mail-line">
                   <Time at={at} exact />
                   <strong>{state}</strong>
-                  <span>
+                  {stateMeaning(state)}
+                  <span class="whose">
                     fence {fence}
                     {owner === undefined ? "" : `, owner ${owner}`}
                   </span>
@@ -71,4 +81,9 @@ export function mailPage(site: OpsSite, mail: MailTrace): Response {
       </>
     ),
   });
+}
+
+/** A time looks here as everywhere on the pages. */
+function Words({ words }: { readonly words: string }) {
+  return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(words) ? <Time at={Date.parse(words)} exact /> : words;
 }

@@ -60,6 +60,7 @@ export function opsPage(options: OpsPageOptions): Response {
         aside={place === undefined ? undefined : <Bar site={site} place={place} />}
       >
         {content}
+        {place !== undefined && <p class="hint">Times are UTC.</p>}
       </Frame>
     ),
   });

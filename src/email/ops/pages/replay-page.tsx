@@ -42,7 +42,7 @@ export function planPage(
                   <td>{letters}</td>
                   <td>{replay}</td>
                   <td class="words">
-                    {[...skipped].map(([why, count]) => `${count} ${why}`).join(", ")}
+                    {[...skipped].map(([why, count]) => `${count} ${why}`).join(", ") || "–"}
                   </td>
                 </tr>
               ))}
@@ -132,7 +132,7 @@ export function ReplayProgress({ state }: { readonly state: ReplayState }) {
       return (
         <p class={`state ${state.complete ? "state-good" : "state-bad"}`}>
           {state.complete
-            ? `${state.moved} put back: they are events again, and are sent now`
+            ? `Done: ${state.moved} put back. They are events again, and are sent like any other`
             : `Stopped after ${state.moved}; what was put back stays so`}
         </p>
       );
