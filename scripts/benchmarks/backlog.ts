@@ -1,0 +1,53 @@
+import { Kafka, logLevel, Partitioners } from "kafkajs";
+import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
+import { topicSpecs } from "../../src/email/topics.ts";
+import { codeEvent } from "../../tests/support/events.ts";
+import { openKafkaLogAt } from "../../tests/support/kafka-logs.ts";
+
+const batchRecords = 5000;
+
+/** Topics of one row, deleted when the scope ends. */
+export interface Backlog extends AsyncDisposable {
+  readonly events: string;
+  readonly deadLetters: string;
+  /** Appends so many mails: codes that live for an hour, each to somebody else. */
+  add(mails: number): Promise<void>;
+}
+
+export function connectKafka(brokers: string): Kafka {
+  return new Kafka({ brokers: brokers.split(","), logLevel: logLevel.ERROR });
+}
+
+/** The topics as create-topics makes them. */
+export async function openBacklog(brokers: string, partitions = 3): Promise<Backlog> {
+  const events = `bench-${crypto.randomUUID().slice(0, 8)}`;
+  const deadLetters = `${events}-dlq`;
+  await using log = await openKafkaLogAt(brokers);
+  const specs = topicSpecs({ events, deadLetters, partitions, replicationFactor: 1 });
+  await log.createTopics(specs, { grow: false });
+  const kafka = connectKafka(brokers);
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  return {
+    ...{ events, deadLetters },
+    add: async (mails) => {
+      for (let left = mails; left > 0; left -= batchRecords) {
+        const messages = Array.from({ length: Math.min(left, batchRecords) }, makeMessage);
+        await producer.send({ topic: events, messages, acks: -1 });
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await producer.disconnect();
+      const admin = kafka.admin();
+      await admin.connect();
+      await admin.deleteTopics({ topics: [events, deadLetters] });
+      await admin.disconnect();
+    },
+  };
+}
+
+function makeMessage() {
+  const code = codeEvent();
+  const event = { ...code, expiresAt: code.timestamp + 3_600_000 };
+  return { key: Buffer.from(eventKey(event)), value: Buffer.from(encodeEmailEvent(event)) };
+}

@@ -1,0 +1,31 @@
+import type { Scale } from "./benchmark.ts";
+import type { Result } from "./result.ts";
+
+const [from, to] = ["<!-- scripts/bench writes from here -->", "<!-- to here -->"] as const;
+
+/** docs/benchmarks.json: what was measured last, for each scale. */
+export type Recorded = Readonly<Record<Scale, readonly Result[]>>;
+
+export const nothingRecorded: Recorded = { full: [], quick: [] };
+
+/** The page with `text` between its two marks. Throws when it has not both of them, in order. */
+export function replaceMeasured(page: string, text: string): string {
+  const begin = page.indexOf(from);
+  const end = page.indexOf(to);
+  if (begin < 0 || end < begin) throw new Error(`the page needs the lines ${from} and ${to}`);
+  return `${page.slice(0, begin)}${from}\n\n${text}\n\n${page.slice(end)}`;
+}
+
+/**
+ * What is recorded, with these results in place of the earlier ones of the same rows. In the order
+ * of `names`; rows that are no longer there go.
+ */
+export function record(
+  earlier: Recorded,
+  scale: Scale,
+  results: readonly Result[],
+  names: readonly string[],
+): Recorded {
+  const byName = new Map([...earlier[scale], ...results].map((result) => [result.name, result]));
+  return { ...earlier, [scale]: names.flatMap((name) => byName.get(name) ?? []) };
+}

@@ -1,0 +1,111 @@
+import { expect, test } from "bun:test";
+import { alternate } from "../../../scripts/benchmarks/alternate.ts";
+import type { Benchmark, Pair } from "../../../scripts/benchmarks/benchmark.ts";
+import { parseOptions } from "../../../scripts/benchmarks/options.ts";
+import { nothingRecorded, record, replaceMeasured } from "../../../scripts/benchmarks/page.ts";
+import { summarize } from "../../../scripts/benchmarks/result.ts";
+import { formatNumber, renderTable } from "../../../scripts/benchmarks/table.ts";
+
+const row: Benchmark = {
+  name: "drain",
+  job: "drain",
+  yardstick: "a bare consumer",
+  unit: "mails/s",
+  target: { atLeast: 0.5 },
+  inQuick: true,
+  measure: async () => [],
+};
+const pairs: readonly Pair[] = [
+  { ours: 1000, yardstick: 4000, cpuMicros: { ours: 30, yardstick: 7 } },
+  { ours: 900, yardstick: 1000, cpuMicros: { ours: 20 } },
+  { ours: 2400, yardstick: 4000, cpuMicros: { ours: 40 } },
+];
+
+test("ours and the yardstick take turns in going first", async () => {
+  const order: string[] = [];
+  const run = (side: string, value: number) => async () => {
+    order.push(side);
+    return { value };
+  };
+  const measured = await alternate(3, { ours: run("ours", 1), yardstick: run("yardstick", 2) });
+  expect(order).toEqual(["ours", "yardstick", "yardstick", "ours", "ours", "yardstick"]);
+  expect(measured).toHaveLength(3);
+  expect(measured[1]).toMatchObject({ ours: 1, yardstick: 2 });
+});
+
+test("the ratio is the median of the pairs' own, beside the least and the greatest", () => {
+  expect(summarize(row, pairs)).toMatchObject({
+    measured: {
+      ...{ ours: 1000, yardstick: 4000, ratio: 0.6, ratioMin: 0.25, ratioMax: 0.9 },
+      cpuMicros: { ours: 30, yardstick: 7 },
+    },
+    isMet: true,
+  });
+});
+
+test.each([
+  [{ target: { atLeast: 0.61 } }, false],
+  [{ target: { atMost: 0.6 } }, true],
+  [{ target: { atMost: 0.59 } }, false],
+  [{ target: { atMost: 1 }, oursAtMost: 1000 }, true],
+  [{ target: { atMost: 1 }, oursAtMost: 999 }, false],
+] as const)("a target of %j is met by 1000 at 0.6 of the yardstick: %p", (aim, isMet) => {
+  expect(summarize({ ...row, ...aim }, pairs).isMet).toBe(isMet);
+});
+
+test("a row without a pair, or with one that is no number, was not measured", () => {
+  expect(() => summarize(row, [])).toThrow("nothing was measured");
+  expect(() => summarize(row, [{ ours: Number.NaN, yardstick: 1 }])).toThrow(
+    "nothing was measured",
+  );
+});
+
+test("the table shows three figures, the spread, and what was missed", () => {
+  const missed = summarize({ ...row, target: { atMost: 0.5 }, oursAtMost: 200 }, pairs);
+  expect(renderTable([summarize(row, pairs), missed])).toBe(
+    `| job | measured against | instant | yardstick | ratio | spread | target |
+|---|---|---:|---:|---:|---:|---:|
+| drain | a bare consumer | 1,000 mails/s | 4,000 mails/s | **0.60×** | 0.25–0.90× | ≥ 0.5× |
+| drain | a bare consumer | 1,000 mails/s | 4,000 mails/s | **0.60×** | 0.25–0.90× | ≤ 0.5×, ≤ 200 mails/s ✗ |`,
+  );
+  expect([36_912, 0.81234, 5, 1_234_567].map(formatNumber)).toEqual([
+    ...["36,900", "0.812", "5", "1,230,000"],
+  ]);
+});
+
+test("only some rows can be asked for, and only rows there are", () => {
+  const names = ["drain", "memory"];
+  const usual = { quick: false, only: undefined, json: false, write: false };
+  expect(parseOptions([], names)).toEqual(usual);
+  const some = parseOptions(["--quick", "--only", "memory,drain"], names);
+  expect(some).toEqual({ ...usual, quick: true, only: ["memory", "drain"] });
+  expect(() => parseOptions(["--only", "drain,speed"], names)).toThrow("there is no row speed");
+  expect(() => parseOptions(["--fast"], names)).toThrow("rows: drain, memory");
+});
+
+test("what was measured again replaces its row alone, in the order of the rows", () => {
+  const result = (name: string, ours: number) =>
+    summarize({ ...row, name }, [{ ours, yardstick: 1 }]);
+  const earlier = record(
+    nothingRecorded,
+    "full",
+    [result("b", 1), result("gone", 1)],
+    ["b", "gone"],
+  );
+  const recorded = record(earlier, "full", [result("a", 2)], ["a", "b"]);
+  expect(recorded.full.map(({ name, measured }) => [name, measured.ours])).toEqual([
+    ["a", 2],
+    ["b", 1],
+  ]);
+  expect(recorded.quick).toEqual([]);
+});
+
+test("the table replaces what stands between the page's marks", () => {
+  const page = "above\n<!-- scripts/bench writes from here -->\nold\n<!-- to here -->\nbelow\n";
+  const replaced = replaceMeasured(page, "new");
+  expect(replaced).toBe(
+    "above\n<!-- scripts/bench writes from here -->\n\nnew\n\n<!-- to here -->\nbelow\n",
+  );
+  expect(replaceMeasured(replaced, "new")).toBe(replaced);
+  expect(() => replaceMeasured("no marks", "new")).toThrow("needs the lines");
+});
