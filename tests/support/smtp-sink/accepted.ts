@@ -6,7 +6,7 @@ export interface AcceptedMessage {
   readonly to: readonly string[];
   /** Header and content as they came, dots unstuffed. */
   readonly data: string;
-  /** Unix ms. */
+  /** Unix ms, with fractions. */
   readonly at: number;
 }
 
@@ -35,9 +35,9 @@ export class AcceptedMessages {
     return this.#counts;
   }
 
-  add(message: AcceptedMessage): void {
+  add(message: Omit<AcceptedMessage, "at">): void {
     this.#total += 1;
-    this.#messages.push(message);
+    this.#messages.push({ ...message, at: performance.timeOrigin + performance.now() });
     if (this.#messages.length > 2 * this.#keepMax) {
       this.#messages = this.#messages.slice(-this.#keepMax);
     }

@@ -214,7 +214,7 @@ export class Session {
     const messageId = messageIdOf(data) ?? "";
     const [from, recipients] = [this.#from ?? "", this.#recipients];
     this.#endTransaction();
-    const accept = () => accepted.add({ messageId, from, to: recipients, data, at: Date.now() });
+    const accept = () => accepted.add({ messageId, from, to: recipients, data });
     const queueId = (accepted.total + 1).toString(16).toUpperCase().padStart(8, "0");
     const reply = `250 2.0.0 Ok: queued as ${queueId}`;
     this.#answers.take({ stage: "dot", reply, accept, recipients, messageId });

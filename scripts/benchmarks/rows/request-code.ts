@@ -1,0 +1,40 @@
+import { alternate } from "../alternate.ts";
+import { openAuthGround, startAuth } from "../auth-service.ts";
+import type { Benchmark } from "../benchmark.ts";
+import { startConstant, timeRequests } from "../http-rate.ts";
+
+/** All of a run together stay below the limit of all clients, see `openAuthGround`. */
+const sizes = {
+  full: { warmUp: 10_000, requests: 40_000, pairs: 5 },
+  quick: { warmUp: 1000, requests: 4000, pairs: 1 },
+} as const;
+
+export const requestCode64 = requestCode(64, 0.3);
+export const requestCode200 = requestCode(200, 0.45);
+
+/** Each run on a serve-auth of its own: the budgets of the one before would be spent. */
+function requestCode(clients: number, atLeast: number): Benchmark {
+  return {
+    name: `request-code-${clients}`,
+    job: `\`POST /auth/request-code\` on Kafka and Redis, ${clients} clients`,
+    yardstick: "a Hono route that answers a constant",
+    unit: "requests/s",
+    target: { atLeast },
+    inQuick: true,
+    measure: async (stage, scale) => {
+      const { pairs, ...load } = sizes[scale];
+      const kind = "request-code";
+      return await alternate(pairs, {
+        ours: async () => {
+          await using ground = await openAuthGround(stage);
+          await using service = await startAuth(stage, ground);
+          return await timeRequests(stage, service, { kind, clients, ...load });
+        },
+        yardstick: async () => {
+          await using constant = await startConstant(stage);
+          return await timeRequests(stage, constant, { kind, clients, ...load });
+        },
+      });
+    },
+  };
+}
