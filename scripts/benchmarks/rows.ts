@@ -1,6 +1,28 @@
 import type { Benchmark } from "./benchmark.ts";
+import { dashboards } from "./rows/dashboards.ts";
+import { drainEmbedded } from "./rows/drain-embedded.ts";
 import { drainKafka } from "./rows/drain-kafka.ts";
 import { drainSmtp } from "./rows/drain-smtp.ts";
+import { endToEnd } from "./rows/end-to-end.ts";
+import { idleCpu } from "./rows/idle-cpu.ts";
+import { ledgerCalls, ledgerMemory } from "./rows/ledger-cost.ts";
+import { requestCode64, requestCode200 } from "./rows/request-code.ts";
+import { sessionCheck } from "./rows/session-check.ts";
+import { firstRequest, help } from "./rows/starting.ts";
 
 /** Every row, in the order of the table. */
-export const benchmarks: readonly Benchmark[] = [drainKafka, drainSmtp];
+export const benchmarks: readonly Benchmark[] = [
+  drainKafka,
+  drainSmtp,
+  drainEmbedded,
+  requestCode64,
+  requestCode200,
+  sessionCheck,
+  endToEnd,
+  help,
+  firstRequest,
+  idleCpu,
+  dashboards,
+  ledgerMemory,
+  ledgerCalls,
+];
