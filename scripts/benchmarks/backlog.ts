@@ -1,4 +1,6 @@
+import type { Message } from "kafkajs";
 import { Kafka, logLevel, Partitioners } from "kafkajs";
+import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
 import { topicSpecs } from "../../src/email/topics.ts";
 import { codeEvent } from "../../tests/support/events.ts";
@@ -12,6 +14,8 @@ export interface Backlog extends AsyncDisposable {
   readonly deadLetters: string;
   /** Appends so many mails: codes that live for an hour, each to somebody else. */
   add(mails: number): Promise<void>;
+  /** Appends records to any topic, acknowledged. */
+  send(topic: string, messages: readonly Message[]): Promise<void>;
 }
 
 export function connectKafka(brokers: string): Kafka {
@@ -28,12 +32,18 @@ export async function openBacklog(brokers: string, partitions = 3): Promise<Back
   const kafka = connectKafka(brokers);
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
   await producer.connect();
+  const send = async (topic: string, messages: readonly Message[]) => {
+    await producer.send({ topic, messages: [...messages], acks: -1 });
+  };
   return {
-    ...{ events, deadLetters },
+    ...{ events, deadLetters, send },
     add: async (mails) => {
       for (let left = mails; left > 0; left -= batchRecords) {
-        const messages = Array.from({ length: Math.min(left, batchRecords) }, makeMessage);
-        await producer.send({ topic: events, messages, acks: -1 });
+        const count = Math.min(left, batchRecords);
+        await send(
+          events,
+          Array.from({ length: count }, () => messageOf(makeEvent())),
+        );
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -46,8 +56,12 @@ export async function openBacklog(brokers: string, partitions = 3): Promise<Back
   };
 }
 
-function makeMessage() {
+/** A code that lives for an hour, for somebody else each time. */
+export function makeEvent(): EmailEvent {
   const code = codeEvent();
-  const event = { ...code, expiresAt: code.timestamp + 3_600_000 };
+  return { ...code, expiresAt: code.timestamp + 3_600_000 };
+}
+
+function messageOf(event: EmailEvent): Message {
   return { key: Buffer.from(eventKey(event)), value: Buffer.from(encodeEmailEvent(event)) };
 }

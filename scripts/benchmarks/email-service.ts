@@ -3,6 +3,7 @@ import { eventually } from "../../tests/support/eventually.ts";
 import { choosePort } from "../engines/ports.ts";
 import type { Backlog } from "./backlog.ts";
 import { Child } from "./child.ts";
+import { readCpuMicros } from "./process-usage.ts";
 import type { Stage } from "./stage.ts";
 
 export interface EmailServiceOptions {
@@ -67,6 +68,11 @@ export class EmailService implements AsyncDisposable {
 
   get pid(): number {
     return this.#child.pid;
+  }
+
+  /** CPU time so far. */
+  get cpuMicros(): number {
+    return readCpuMicros(this.pid);
   }
 
   /** Mails it has begun, by the ledger. Cheap to ask, whatever there is to do. */

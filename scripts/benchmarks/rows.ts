@@ -6,9 +6,13 @@ import { drainSmtp } from "./rows/drain-smtp.ts";
 import { endToEnd } from "./rows/end-to-end.ts";
 import { idleCpu } from "./rows/idle-cpu.ts";
 import { ledgerCalls, ledgerMemory } from "./rows/ledger-cost.ts";
+import { backlogLength, memory } from "./rows/long-backlog.ts";
+import { partitions } from "./rows/partitions.ts";
+import { replay } from "./rows/replay.ts";
 import { requestCode64, requestCode200 } from "./rows/request-code.ts";
 import { sessionCheck } from "./rows/session-check.ts";
 import { firstRequest, help } from "./rows/starting.ts";
+import { threeProcesses } from "./rows/three-processes.ts";
 
 /** Every row, in the order of the table. */
 export const benchmarks: readonly Benchmark[] = [
@@ -19,6 +23,11 @@ export const benchmarks: readonly Benchmark[] = [
   requestCode200,
   sessionCheck,
   endToEnd,
+  replay,
+  memory,
+  backlogLength,
+  partitions,
+  threeProcesses,
   help,
   firstRequest,
   idleCpu,

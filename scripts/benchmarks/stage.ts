@@ -41,7 +41,7 @@ export function openStage(say: (line: string) => void): Stage {
   const env = process.env;
   return {
     repository,
-    program: join(repository, "instant"),
+    program: env["TEST_INSTANT"] ?? join(repository, "instant"),
     kafka: async () => env["TEST_KAFKA_BROKERS"] ?? (await find("kafka"))["KAFKA_BROKERS"] ?? "",
     database: async () =>
       env["TEST_DATABASE_URL"] ?? (await find("postgres"))["DATABASE_URL"] ?? "",

@@ -1,8 +1,8 @@
 import { alternate } from "../alternate.ts";
 import { openBacklog } from "../backlog.ts";
 import type { Benchmark } from "../benchmark.ts";
-import { timeDrain, warmUpMails } from "../drain.ts";
-import { EmailService } from "../email-service.ts";
+import { warmUpMails } from "../drain.ts";
+import { drainOnce } from "../drain-once.ts";
 import { runYardstick } from "../yardstick.ts";
 
 const sizes = { full: { mails: 200_000, pairs: 5 }, quick: { mails: 20_000, pairs: 1 } } as const;
@@ -20,15 +20,7 @@ export const drainKafka: Benchmark = {
     await using backlog = await openBacklog(kafka);
     await backlog.add(warmUpMails + mails);
     return await alternate(pairs, {
-      ours: async () => {
-        await using redis = await stage.openRedis();
-        const group = crypto.randomUUID();
-        await using service = await EmailService.start(stage, {
-          ...{ kafka, backlog, group },
-          redis: redis.url,
-        });
-        return await timeDrain(service, mails);
-      },
+      ours: () => drainOnce(stage, { kafka, backlog, mails }),
       yardstick: () => {
         const group = crypto.randomUUID();
         return runYardstick(stage, "consume", [kafka, backlog.events, group, warmUpMails, mails]);
