@@ -16,7 +16,16 @@ import { ReplayJob } from "../email/ops/replay-job.ts";
 import { addSiteRoutes } from "../email/ops/site-routes.ts";
 import { takeSnapshot } from "../email/ops/snapshot.ts";
 import type { EmailWorker } from "../email/worker.ts";
+import type { Config } from "./config.ts";
 import type { Engines } from "./engines.ts";
+
+export function opsSiteOf({ app, ops }: Config): OpsSite {
+  return {
+    appName: app.name,
+    hasInbox: app.emailMode === "log",
+    hasLogin: ops.token !== undefined,
+  };
+}
 
 export interface OpsSiteParts {
   readonly log: Log;
@@ -42,11 +51,7 @@ export async function addOpsSite(
   const lag = new LagWatch({ eventLog, topic: topics.events, group: topics.group, clock });
   const snapshot = () => takeSnapshot({ worker, history, lag, replay });
   const feed = new LiveFeed({ render: async () => renderSections(await snapshot()) });
-  const site: OpsSite = {
-    appName: config.app.name,
-    hasInbox: config.app.emailMode === "log",
-    hasLogin: ops.token !== undefined,
-  };
+  const site = opsSiteOf(config);
   const access = { token: ops.token, tries: new LoginTries(clock), clock };
   addSiteRoutes(app, {
     ...{ site, access, feed, snapshot, log, replays, replay, ledger, deadLetterTopic },

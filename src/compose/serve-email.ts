@@ -7,13 +7,14 @@ import type { Metrics } from "../core/metrics.ts";
 import type { Running } from "../core/run-until-signal.ts";
 import { createMailerMetrics } from "../email/mailer/mailer-metrics.ts";
 import { OutcomeHistory } from "../email/ops/outcome-history.ts";
+import { opsProblemPage } from "../email/ops/pages/problem-page.tsx";
 import { createOpsApp } from "../email/ops-routes.ts";
 import { topicSpecs } from "../email/topics.ts";
 import { EmailWorker } from "../email/worker.ts";
 import { createWorkerMetrics } from "../email/worker-metrics.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
-import { addOpsSite } from "./ops-site.ts";
+import { addOpsSite, opsSiteOf } from "./ops-site.ts";
 import { openServiceMetrics } from "./service-metrics.ts";
 
 export interface StartedEmailService {
@@ -47,7 +48,11 @@ export async function startServeEmail(
     await engines.mailer(),
   ];
   const reasonsHeld = () => worker.reasonsHeld;
-  const app = createOpsApp({ log, ledger, reasonsHeld, now: systemClock.now, metrics, onRequest });
+  const site = opsSiteOf(engines.config);
+  const app = createOpsApp({
+    ...{ log, ledger, reasonsHeld, now: systemClock.now, metrics, onRequest },
+    drawProblem: (problem, { req }) => opsProblemPage(site, problem, req),
+  });
   const live = await addOpsSite(app, engines, { log, worker, history, authUrl });
   const server = openHttpServer({
     name: "operations pages",

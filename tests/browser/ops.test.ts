@@ -131,6 +131,9 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
         await look("ops-mail-refused");
         await page.goto(`${url}/mails/nobody-knows`);
         await page.getByRole("heading", { name: "Not known" }).waitFor();
+        await page.goto(`${url}/nowhere`);
+        await page.getByRole("link", { name: "Dashboard" }).waitFor();
+        await look("ops-nowhere");
       },
       { mayComplain: /404/ },
     ));

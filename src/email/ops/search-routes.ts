@@ -25,7 +25,7 @@ export function addSearchRoutes(
     if (recipient === undefined) {
       const error = sought.includes("@")
         ? `An address must be ${emailAddressBound}.`
-        : "A message_id has 1 to 128 letters, digits, dots, dashes and underscores.";
+        : "That is neither an address nor a message_id (1 to 128 letters, digits, dots, dashes, underscores).";
       return searchPage({ site, sought, error });
     }
     return searchPage({ site, sought, found: await findMailsOf(deps, recipient) });

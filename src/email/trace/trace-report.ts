@@ -1,4 +1,5 @@
 import { letterJson } from "../dead-letters/replay-report.ts";
+import type { Letter } from "../dead-letters/selection.ts";
 import { boundedText } from "../ledger/bounded-text.ts";
 import type { LedgerRecord, LedgerState } from "../ledger/delivery-ledger.ts";
 import type { MailTrace } from "./trace.ts";
@@ -129,7 +130,10 @@ export function factLines({ record, letter, letterProblem }: MailTrace): [string
     ["Queue id", record?.smtp?.queueId],
     ["Reply", record?.smtp?.reply],
     ["Reason", record?.reason],
-    ["Dead letter", letter ? letterWords(letter) : record?.buried && placeWords(record.buried)],
+    [
+      "Dead letter",
+      letter ? letterWords(letter, record?.reason) : record?.buried && placeWords(record.buried),
+    ],
     ["Not read", letterProblem],
   ];
   return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
@@ -147,9 +151,11 @@ export function summaryLine(trace: MailTrace): string {
   return `  ${isoOf(changedAt(trace))}  ${stateWords(trace).padEnd(24)}  ${type.padEnd(18)}  ${messageId}`;
 }
 
-function letterWords({ record, facts }: NonNullable<MailTrace["letter"]>): string {
+/** The reason is not said twice where the ledger has the same. */
+function letterWords({ record, facts }: Letter, said: string | undefined): string {
   const reason = boundedText(facts.reason ?? "");
-  return `${placeWords(record)}  ${facts.class ?? "unknown"}: ${reason}`;
+  const place = `${placeWords(record)}  ${facts.class ?? "unknown"}`;
+  return reason === "" || reason === said ? place : `${place}: ${reason}`;
 }
 
 /** Topic, partition and offset as other tools show them: "email-events/1/42". */

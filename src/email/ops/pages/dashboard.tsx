@@ -68,7 +68,11 @@ function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {
   const { count, p50, p99 } = acceptance;
   const figures = [
     ["Events waiting", ...waiting],
-    ["In flight", String(inFlight), `${unfinished - inFlight} more taken by this process`],
+    [
+      "In flight",
+      String(inFlight),
+      unfinished > inFlight ? `${unfinished - inFlight} more wait their turn` : "by this process",
+    ],
     ["Half accepted within", msWords(p50), "of being asked for"],
     ["99 % accepted within", msWords(p99), `of ${count} ${mails(count)} in 5 min`],
   ];

@@ -9,7 +9,6 @@ import { StateBadge } from "./search-page.tsx";
 /** The life of one mail. */
 export function mailPage(site: OpsSite, mail: MailTrace): Response {
   const { messageId, record, letter } = mail;
-  const steps = record === undefined ? [] : stepsOf(record);
   return opsPage({
     site,
     title: "Mail",
@@ -58,26 +57,7 @@ export function mailPage(site: OpsSite, mail: MailTrace): Response {
             </form>
           )}
         </section>
-        <section class="card" aria-labelledby="steps-title">
-          <h2 id="steps-title">Steps</h2>
-          {steps.length === 0 && <p class="lead">The ledger does not know this mail.</p>}
-          <ol class="steps">
-            {steps.map(({ at, state, fence, owner, note }) => (
-              <li>
-                <p class="mail-line">
-                  <Time at={at} exact />
-                  <strong>{state}</strong>
-                  {stateMeaning(state)}
-                  <span class="whose">
-                    fence {fence}
-                    {owner === undefined ? "" : `, owner ${owner}`}
-                  </span>
-                </p>
-                {note !== undefined && <p class="said">{note}</p>}
-              </li>
-            ))}
-          </ol>
-        </section>
+        <Steps mail={mail} />
       </>
     ),
   });
@@ -86,4 +66,30 @@ export function mailPage(site: OpsSite, mail: MailTrace): Response {
 /** A time looks here as everywhere on the pages. */
 function Words({ words }: { readonly words: string }) {
   return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(words) ? <Time at={Date.parse(words)} exact /> : words;
+}
+
+function Steps({ mail: { record } }: { readonly mail: MailTrace }) {
+  const steps = record === undefined ? [] : stepsOf(record);
+  return (
+    <section class="card" aria-labelledby="steps-title">
+      <h2 id="steps-title">Steps</h2>
+      {steps.length === 0 && <p class="lead">The ledger does not know this mail.</p>}
+      <ol class="steps">
+        {steps.map(({ at, state, fence, owner, note }) => (
+          <li>
+            <p class="mail-line">
+              <Time at={at} exact />
+              <strong>{state}</strong>
+              {stateMeaning(state)}
+              <span class="whose">
+                fence {fence}
+                {owner === undefined ? "" : `, owner ${owner}`}
+              </span>
+            </p>
+            {note !== undefined && <p class="said">{note}</p>}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
 }

@@ -41,7 +41,7 @@ export function planPage(
                   <th scope="row">{name}</th>
                   <td>{letters}</td>
                   <td>{replay}</td>
-                  <td class="words">
+                  <td class="why">
                     {[...skipped].map(([why, count]) => `${count} ${why}`).join(", ") || "–"}
                   </td>
                 </tr>
