@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeScaling } from "../scaling/page.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { parseOptions } from "./options.ts";
 import type { Recorded } from "./page.ts";
@@ -65,6 +66,7 @@ function write(measured: readonly Result[]): void {
   writeFileSync(numbersPath, `${JSON.stringify(recorded, undefined, 2)}\n`);
   const page = readFileSync(pagePath, "utf8");
   writeFileSync(pagePath, replaceMeasured(page, renderTable(recorded.full)));
+  writeScaling(stage.repository, recorded);
 }
 
 function readOptions() {

@@ -1,5 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readRecorded } from "../benchmarks/committed.ts";
+import { writeScaling } from "../scaling/page.ts";
 import { renderConfiguration, renderEnvExample } from "./configuration.ts";
 import { goldenDirectory, renderGoldenMails } from "./golden-mails.ts";
 import { replaceMarked } from "./marked.ts";
@@ -11,6 +13,7 @@ writeFileSync("docs/configuration.md", renderConfiguration());
 const operating = "docs/operating.md";
 const page = readFileSync(operating, "utf8");
 writeFileSync(operating, replaceMarked(page, "metrics", renderMetricTables()));
+writeScaling(".", readRecorded("."));
 
 rmSync(goldenDirectory, { recursive: true, force: true });
 mkdirSync(goldenDirectory, { recursive: true });

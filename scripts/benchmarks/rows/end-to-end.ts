@@ -32,7 +32,7 @@ export const endToEnd: Benchmark = {
   yardstick: "kafkajs alone, produce to consume, p99 at the same rate",
   unit: "ms",
   target: { atMost: 3 },
-  inQuick: true,
+  inQuick: false, // of few mails the p99 is the slowest one, which says nothing
   measure: async (stage, scale) => {
     const { pairs, ...size } = sizes[scale];
     return await alternate(pairs, {

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
+import { readRecorded } from "../../../scripts/benchmarks/committed.ts";
 import { renderConfiguration, renderEnvExample } from "../../../scripts/documents/configuration.ts";
 import { replaceMarked } from "../../../scripts/documents/marked.ts";
 import { renderMetricTables } from "../../../scripts/documents/metrics.ts";
+import { renderScaling } from "../../../scripts/scaling/page.ts";
 import { configGroups, loadConfig } from "../../../src/compose/config.ts";
 import type { ConfigField } from "../../../src/core/config/field.ts";
 
@@ -22,6 +24,11 @@ describe("generated documents", () => {
   test("the metrics in docs/operating.md are up to date (else run scripts/document)", () => {
     const page = readFileSync("docs/operating.md", "utf8");
     expect(page).toBe(replaceMarked(page, "metrics", renderMetricTables()));
+  });
+
+  test("docs/scaling.md is computed from docs/benchmarks.json (else run scripts/document)", () => {
+    const page = readFileSync("docs/scaling.md", "utf8");
+    expect(page).toBe(replaceMarked(page, "scaling", renderScaling(readRecorded("."))));
   });
 
   test("a copied .env.example is a valid configuration, the same as none", () => {
