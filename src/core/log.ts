@@ -34,10 +34,26 @@ export function createLog(options: LogOptions): Log {
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: pino.stdSerializers.err },
   };
-  const { write } = options;
-  const logger = write === undefined ? pino(settings) : pino(settings, { write });
-  return logger as Log;
+  return pino(settings, { write: options.write ?? writeToStdout }) as Log;
 }
+
+let unwritten = "";
+
+/**
+ * The lines of one turn of the event loop in one write: what is logged is written within the turn,
+ * and before the process exits.
+ */
+function writeToStdout(line: string): void {
+  if (unwritten === "") setImmediate(writeLines);
+  unwritten += line;
+}
+
+function writeLines(): void {
+  if (unwritten !== "") process.stdout.write(unwritten);
+  unwritten = "";
+}
+
+process.on("exit", writeLines);
 
 function traceFields(): object {
   const trace = currentTrace();
