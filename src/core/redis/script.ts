@@ -1,29 +1,50 @@
 import { createHash } from "node:crypto";
-import type { ChainableCommander, Redis } from "ioredis";
+import type { Redis } from "ioredis";
 
 /**
  * A Lua script and the shape of its reply. ioredis sends unfulfilled commands again after a
  * reconnect, and a server that was frozen may still run an old copy: a script must be safe to
- * repeat, at any later time. All its keys must be of one hash slot.
+ * repeat, at any later time. All its keys must be of one Redis server.
  */
 export interface RedisScript<Reply> {
   readonly text: string;
   /** Redis names a script by the SHA-1 of its text. */
   readonly sha: string;
+  /**
+   * Calls of one key each are sent as one: all their keys, then the arguments of each key in turn
+   * (as many for each). The reply is a list, an item for each key; an item that is an error fails
+   * its own call alone.
+   */
+  readonly merges: boolean;
   /** Never set; it carries the type. */
   readonly reply?: Reply;
 }
 
-export function redisScript<Reply>(text: string): RedisScript<Reply> {
-  return { text, sha: createHash("sha1").update(text).digest("hex") };
+export function redisScript<Reply>(
+  text: string,
+  { merges = false }: { readonly merges?: boolean } = {},
+): RedisScript<Reply> {
+  return { text, sha: createHash("sha1").update(text).digest("hex"), merges };
 }
 
 export type ScriptArguments = readonly (string | number)[];
 
-interface Batch {
-  readonly pipeline: ChainableCommander;
-  readonly calls: PromiseWithResolvers<unknown>[];
+interface Call {
+  readonly script: RedisScript<unknown>;
+  readonly keys: readonly string[];
+  readonly args: ScriptArguments;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: unknown) => void;
 }
+
+/** What is sent as one command. */
+interface Command {
+  readonly script: RedisScript<unknown>;
+  readonly calls: Call[];
+}
+
+/** Redis does nothing else while a script runs: so many keys are a millisecond. */
+const keysPerCommandMax = 100;
 
 /**
  * Sends the scripts that one turn of the event loop asked for in one write, whether or not the
@@ -32,53 +53,84 @@ interface Batch {
  */
 export class ScriptRunner {
   readonly #redis: Redis;
-  #batch: Batch | undefined;
+  #calls: Call[] = [];
 
   constructor(redis: Redis) {
     this.#redis = redis;
   }
 
   /** Sends the hash, and the text when the server does not know it (restarted, SCRIPT FLUSH). */
-  async run<Reply>(
+  run<Reply>(
     script: RedisScript<Reply>,
     keys: readonly string[],
     args: ScriptArguments,
   ): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (this.#calls.length === 0) setImmediate(() => void this.#send());
+      this.#calls.push({ script, keys, args, resolve: resolve as Call["resolve"], reject });
+    });
+  }
+
+  async #send(): Promise<void> {
+    const commands = toCommands(this.#calls);
+    this.#calls = [];
+    const pipeline = this.#redis.pipeline();
+    for (const command of commands) pipeline.evalsha(command.script.sha, ...parametersOf(command));
     try {
-      return (await this.#send(script.sha, keys, args)) as Reply;
+      const results = (await pipeline.exec()) ?? [];
+      for (const [index, command] of commands.entries()) {
+        const [error, reply] = results[index] ?? [new Error("Connection is closed"), undefined];
+        if (!error) settle(command, reply);
+        else if (error.message.startsWith("NOSCRIPT")) void this.#sendText(command);
+        else fail(command, error);
+      }
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
-      return (await this.#redis.eval(script.text, keys.length, ...keys, ...args)) as Reply;
+      for (const command of commands) fail(command, error);
     }
   }
 
-  #send(sha: string, keys: readonly string[], args: ScriptArguments): Promise<unknown> {
-    this.#batch ??= this.#openBatch();
-    const call = Promise.withResolvers<unknown>();
-    this.#batch.pipeline.evalsha(sha, keys.length, ...keys, ...args);
-    this.#batch.calls.push(call);
-    return call.promise;
-  }
-
-  #openBatch(): Batch {
-    const batch: Batch = { pipeline: this.#redis.pipeline(), calls: [] };
-    setImmediate(() => {
-      this.#batch = undefined;
-      void sendBatch(batch);
-    });
-    return batch;
+  async #sendText(command: Command): Promise<void> {
+    try {
+      settle(command, await this.#redis.eval(command.script.text, ...parametersOf(command)));
+    } catch (error) {
+      fail(command, error);
+    }
   }
 }
 
-async function sendBatch({ pipeline, calls }: Batch): Promise<void> {
-  try {
-    const results = (await pipeline.exec()) ?? [];
-    for (const [index, call] of calls.entries()) {
-      const [error, reply] = results[index] ?? [new Error("Connection is closed"), undefined];
-      if (error) call.reject(error);
-      else call.resolve(reply);
+function toCommands(calls: readonly Call[]): Command[] {
+  const commands: Command[] = [];
+  const open = new Map<RedisScript<unknown>, Command>();
+  for (const call of calls) {
+    const { script } = call;
+    const command = script.merges ? open.get(script) : undefined;
+    if (command !== undefined && command.calls.length < keysPerCommandMax) {
+      command.calls.push(call);
+    } else {
+      const next = { script, calls: [call] };
+      open.set(script, next);
+      commands.push(next);
     }
-  } catch (error) {
-    for (const call of calls) call.reject(error);
   }
+  return commands;
+}
+
+function parametersOf({ calls }: Command): [keyCount: number, ...(string | number)[]] {
+  const parameters: (string | number)[] = [];
+  for (const { keys } of calls) parameters.push(...keys);
+  const keyCount = parameters.length;
+  for (const { args } of calls) parameters.push(...args);
+  return [keyCount, ...parameters];
+}
+
+function settle({ script, calls }: Command, reply: unknown): void {
+  for (const [index, { resolve, reject }] of calls.entries()) {
+    const item: unknown = script.merges ? (reply as readonly unknown[])[index] : reply;
+    if (item instanceof Error) reject(item);
+    else resolve(item);
+  }
+}
+
+function fail({ calls }: Command, error: unknown): void {
+  for (const { reject } of calls) reject(error);
 }

@@ -20,9 +20,13 @@ interface Seen {
   readonly now: number;
 }
 
-type SwapReply = readonly [swapped: 0 | 1, now: number, text?: string | null];
+/** The time at which it was written, or the time and the record as it is. */
+type SwapReply = number | readonly [now: number, text?: string | null];
 
-const swapScript = redisScript<SwapReply>(swapText);
+/** Exported for tests. */
+export const swapScript = redisScript<SwapReply>(`local ttl_ms = ${ledgerTtlMs}\n${swapText}`, {
+  merges: true,
+});
 const swapsMax = 20;
 const rememberedMax = 10_000;
 /** A guess is decided on at time 0; the times that come out are relative to the script's time. */
@@ -70,12 +74,13 @@ export class RedisRecords {
       if (isRead && decision?.write === undefined) {
         return { outcome: (decision as Decision<Outcome>).outcome, made: false };
       }
-      const [swapped, now, text] = await this.#swap(messageId, seen, decision);
-      if (swapped === 1 && seen !== undefined && decision !== undefined) {
+      const reply = await this.#swap(messageId, seen, decision);
+      if (typeof reply === "number" && seen !== undefined && decision !== undefined) {
         const isExact = isRead || !decision.write || !isOpen(decision.write);
-        this.#remember(isExact ? decision.write : decide(seen.record, now).write);
+        this.#remember(isExact ? decision.write : decide(seen.record, reply).write);
         return { outcome: decision.outcome, made: seen.record === undefined };
       }
+      const [now, text] = typeof reply === "number" ? [reply] : reply;
       const record = typeof text === "string" ? decodeRecord(messageId, text) : undefined;
       seen = { record, text: text ?? undefined, now };
     }
@@ -90,9 +95,9 @@ export class RedisRecords {
   ): Promise<SwapReply> {
     const [condition, expected] = expectation(seen, decision);
     const write = decision?.write;
-    const pieces = write === undefined ? [] : encodeRecord(write, writeTime).split(mark);
+    const text = write === undefined ? "" : encodeRecord(write, writeTime);
     const notAfter = decision?.notAfter ?? Number.MAX_SAFE_INTEGER;
-    const args = [condition, expected, ledgerTtlMs, notAfter, ...pieces];
+    const args = [condition, expected, notAfter, text];
     return this.#redis.script(swapScript, [this.#key(messageId)], args);
   }
 
@@ -127,7 +132,7 @@ function expectation(
   return seen.text === undefined ? ["begins", encodeHead(seen.record)] : ["equals", seen.text];
 }
 
-/** Times are cut out of the text; no text in a record holds a raw control character. */
+/** Around the times that the script puts in; no text in a record holds a raw control character. */
 const mark = "\u0001";
 
 function writeTime(ms: number): string {

@@ -1,20 +1,19 @@
--- The one step that writes a record of the ledger: it writes if the record is still what the caller
--- decided on, at a time when the decision still holds, and says the time of this server.
+-- The one step that writes records of the ledger: each is written if it is still what its caller
+-- decided on, at a time when the decision still holds; and it says the time of this server.
 --
--- KEYS[1]  the record
--- ARGV[1]  what must be there: "absent", "begins" or "equals" (ARGV[2]); "look" writes nothing
--- ARGV[2]  the beginning (state, fence, owner, revision: another's write changes it), or the text
--- ARGV[3]  how long it lives, in ms
--- ARGV[4]  the last time at which to write, in Unix ms
--- ARGV[5]  the new text, ARGV[6] so many ms after now as a time, ARGV[7] more text, and so on
--- Returns {1, now}, or {0, now, the record as it is}.
+-- KEYS     the records; for each, in turn, four of ARGV:
+--   1      what must be there: "absent", "begins" or "equals" (2); "look" writes nothing
+--   2      the beginning (state, fence, owner, revision: another's write changes it), or the text
+--   3      the last time at which to write, in Unix ms
+--   4      the new text; in it "\1 number \1" is the time so many ms after now
+-- Returns for each now, when it was written, or {now, the record as it is}.
 --
--- It runs three times a mail: no patterns, no table where a local will do.
+-- It runs three times a mail: no patterns, no table where a local will do, a time made once.
 
-local function is_expected(text)
-  if ARGV[1] == "absent" then return not text end
-  if ARGV[1] == "begins" then return text and string.sub(text, 1, #ARGV[2]) == ARGV[2] end
-  return ARGV[1] == "equals" and text == ARGV[2]
+local function is_expected(condition, expected, text)
+  if condition == "absent" then return not text end
+  if condition == "begins" then return text and string.sub(text, 1, #expected) == expected end
+  return condition == "equals" and text == expected
 end
 
 -- The calendar of days since 1970-01-01, as in Howard Hinnant's "chrono-compatible date algorithms":
@@ -41,15 +40,40 @@ end
 
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local text = redis.call("GET", KEYS[1])
-if not is_expected(text) or now > tonumber(ARGV[4]) then return {0, now, text} end
-local new, after, time = ARGV[5], nil, nil
-for i = 6, #ARGV, 2 do
-  if ARGV[i] ~= after then
-    after = ARGV[i]
-    time = rfc3339(now + after)
+local times = {}
+
+local function with_times(text)
+  local pieces, count, from = {}, 0, 1
+  while true do
+    local opens = string.find(text, "\1", from, true)
+    if not opens then break end
+    local closes = string.find(text, "\1", opens + 1, true)
+    local after = string.sub(text, opens + 1, closes - 1)
+    local time = times[after]
+    if not time then
+      time = rfc3339(now + after)
+      times[after] = time
+    end
+    pieces[count + 1] = string.sub(text, from, opens - 1)
+    pieces[count + 2] = time
+    count = count + 2
+    from = closes + 1
   end
-  new = new .. time .. ARGV[i + 1]
+  pieces[count + 1] = string.sub(text, from)
+  return table.concat(pieces)
 end
-redis.call("SET", KEYS[1], new, "PX", ARGV[3])
-return {1, now}
+
+local replies = {}
+for i = 1, #KEYS do
+  local at = 4 * i
+  local text = redis.pcall("GET", KEYS[i])
+  if type(text) == "table" then
+    replies[i] = text -- an error of this record alone
+  elseif not is_expected(ARGV[at - 3], ARGV[at - 2], text) or now > tonumber(ARGV[at - 1]) then
+    replies[i] = { now, text }
+  else
+    redis.call("SET", KEYS[i], with_times(ARGV[at]), "PX", ttl_ms)
+    replies[i] = now
+  end
+end
+return replies

@@ -1,9 +1,17 @@
--- Notes the id ARGV[1] as the newest of the sorted set KEYS[1], which keeps at most ARGV[2] and
--- lives ARGV[3] ms from now. Its scores are this server's time.
+-- Notes an id as the newest of each sorted set in KEYS. ARGV has for each, in turn: the id, how many
+-- the set keeps at most, and how long it lives from now, in ms. Its scores are this server's time.
 
 local time = redis.call("TIME")
-redis.call("ZADD", KEYS[1], "GT", time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])
-local surplus = redis.call("ZCARD", KEYS[1]) - ARGV[2]
-if surplus > 0 then redis.call("ZREMRANGEBYRANK", KEYS[1], 0, surplus - 1) end
-redis.call("PEXPIRE", KEYS[1], ARGV[3])
-return 1
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local replies = {}
+for i = 1, #KEYS do
+  local key, at = KEYS[i], 3 * i
+  local added = redis.pcall("ZADD", key, "GT", now, ARGV[at - 2])
+  if type(added) == "number" then
+    local surplus = redis.call("ZCARD", key) - ARGV[at - 1]
+    if surplus > 0 then redis.call("ZREMRANGEBYRANK", key, 0, surplus - 1) end
+    redis.call("PEXPIRE", key, ARGV[at])
+  end
+  replies[i] = added
+end
+return replies

@@ -13,7 +13,7 @@ export interface RedisRecentMailsOptions {
   readonly keyPrefix?: string;
 }
 
-const noteScript = redisScript<1>(noteText);
+const noteScript = redisScript<number>(noteText, { merges: true });
 
 /**
  * A sorted set per recipient, `email:recent:<hash>`: about 200 bytes for a recipient of one mail.
