@@ -131,6 +131,8 @@ export class Engines {
 
   file(name: EmbeddedFile): Promise<SqliteDatabase> {
     const path = join(this.config.app.dataDirectory, `${name}.sqlite`);
-    return this.once(`${name} file`, () => openSqlite(path));
+    // What nobody is sent may be lost with the machine; it would be the slowest part of the log mode.
+    const keeps = name === "inbox" ? "process_end" : "power_loss";
+    return this.once(`${name} file`, () => openSqlite(path, { keeps }));
   }
 }

@@ -9,6 +9,8 @@ import { WriteQueue } from "./write-queue.ts";
 
 const busyTimeoutMs = 250;
 const busyDeadlineMs = 10_000;
+/** Of 4 KiB; at SQLite's 1,000 a busy file is copied over four times as often. */
+const walPagesMax = 4_000;
 
 export interface SqliteDatabase extends AsyncDisposable {
   readonly path: string;
@@ -18,10 +20,10 @@ export interface SqliteDatabase extends AsyncDisposable {
    */
   read<T>(query: (database: Database) => T): T;
   /**
-   * Runs `job` in an immediate transaction and resolves once it is on disk (synchronous=FULL).
-   * Jobs that wait at the same time share one transaction, each in its own savepoint: one that
-   * throws is undone alone and rejects alone. Jobs run in the order of the calls. `job` must be
-   * synchronous and may run again when the commit met a locked file.
+   * Runs `job` in an immediate transaction and resolves once it is committed.
+   * Jobs that wait at the same time share one transaction; one that throws is undone alone and
+   * rejects alone. Jobs run in the order of the calls. `job` must be synchronous and may run again,
+   * when another of the transaction threw or the commit met a locked file.
    * Throws `sqlite_busy` when another process keeps the file locked for 10 s, `sqlite_failed` when
    * the file cannot be used; a violated key as it is.
    */
@@ -35,12 +37,23 @@ export interface SqliteDatabase extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+export interface SqliteOptions {
+  /**
+   * What a committed job outlives: always the end of this process, and (the default) that of the
+   * machine too. Without it the last jobs may be gone after a power loss; the file is whole.
+   */
+  readonly keeps?: "power_loss" | "process_end";
+}
+
 /**
  * Opens (and creates, mode 0600, its folder 0700) a SQLite file that several processes may share:
  * write-ahead log, immediate transactions, a busy timeout of 250 ms with asynchronous retries.
  */
-export async function openSqlite(path: string): Promise<SqliteDatabase> {
-  const database = await openFile(path);
+export async function openSqlite(
+  path: string,
+  { keeps = "power_loss" }: SqliteOptions = {},
+): Promise<SqliteDatabase> {
+  const database = await openFile(path, keeps === "power_loss" ? "FULL" : "NORMAL");
   const queue = new WriteQueue(database, { busyDeadlineMs });
   let closing: Promise<void> | undefined;
   const opened: SqliteDatabase = {
@@ -63,7 +76,7 @@ export async function openSqlite(path: string): Promise<SqliteDatabase> {
   return opened;
 }
 
-async function openFile(path: string): Promise<Database> {
+async function openFile(path: string, synchronous: "FULL" | "NORMAL"): Promise<Database> {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     closeSync(openSync(path, "a", 0o600));
@@ -80,7 +93,8 @@ async function openFile(path: string): Promise<Database> {
     try {
       database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
       database.run("PRAGMA journal_mode = WAL");
-      database.run("PRAGMA synchronous = FULL");
+      database.run(`PRAGMA synchronous = ${synchronous}`);
+      database.run(`PRAGMA wal_autocheckpoint = ${walPagesMax}`);
       database.run("PRAGMA foreign_keys = ON");
       return database;
     } catch (error) {

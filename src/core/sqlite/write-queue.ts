@@ -17,7 +17,8 @@ type JobResult = { ok: true; value: unknown } | { ok: false; error: unknown };
  * Group commit: jobs that wait together share one immediate transaction and one fsync.
  *
  * Idle: nothing waits. Scheduled: a job came; a flush runs in this turn of the event loop.
- * Flushing: up to 500 jobs are in the transaction; later jobs wait for the next one. A locked file
+ * Flushing: up to 500 jobs are in the transaction; later jobs wait for the next one. When one of
+ * them throws, all are undone and run again, each in a savepoint of its own. A locked file
  * sends the whole group back to wait some milliseconds, up to the busy deadline, then all of its
  * jobs reject with `sqlite_busy`. Closed: the queue is drained, pushes reject.
  */
@@ -72,7 +73,7 @@ export class WriteQueue {
     const givenUpAt = Date.now() + this.#busyDeadlineMs;
     for (;;) {
       try {
-        return this.#runTransaction(group);
+        return this.#runGroup(group);
       } catch (error) {
         const failure = classify(error, Date.now() > givenUpAt);
         if (failure !== undefined) return group.map(() => ({ ok: false, error: failure }));
@@ -81,10 +82,22 @@ export class WriteQueue {
     }
   }
 
-  #runTransaction(group: readonly Job[]): JobResult[] {
+  /** Savepoints cost as much as a small job: only a group with a job that throws has them. */
+  #runGroup(group: readonly Job[]): JobResult[] {
+    try {
+      return this.#runTransaction(() =>
+        group.map((job) => ({ ok: true, value: job.run(this.#database) })),
+      );
+    } catch (error) {
+      if (isBusy(error)) throw error;
+      return this.#runTransaction(() => group.map((job) => this.#runAlone(job)));
+    }
+  }
+
+  #runTransaction(work: () => JobResult[]): JobResult[] {
     this.#database.run("BEGIN IMMEDIATE");
     try {
-      const results = group.map((job) => this.#runJob(job));
+      const results = work();
       this.#database.run("COMMIT");
       return results;
     } catch (error) {
@@ -93,7 +106,7 @@ export class WriteQueue {
     }
   }
 
-  #runJob(job: Job): JobResult {
+  #runAlone(job: Job): JobResult {
     this.#database.run("SAVEPOINT job");
     try {
       const value = job.run(this.#database);

@@ -1,3 +1,4 @@
+import type { Database } from "bun:sqlite";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Inbox, InboxMail } from "./kept-mails.ts";
 
@@ -28,6 +29,7 @@ interface Row {
 /** The file stays open when the inbox is not used any more: it is the caller's. */
 export async function openInbox({ database }: { database: SqliteDatabase }): Promise<Inbox> {
   await database.migrate("inbox", [schema]);
+  const rows = new InboxRows(database);
   return {
     list: (limit, before = Number.MAX_SAFE_INTEGER) =>
       database.read((file) =>
@@ -57,24 +59,55 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
       database.read((file) =>
         file.query<{ mails: number }, []>("SELECT count(*) AS mails FROM inbox").get(),
       )?.mails ?? 0,
-    add: (mail) =>
-      database.write((file) => {
-        const { messageId, to, subject, text, html, headers, receivedAt } = mail;
-        const { lastInsertRowid } = file
-          .query(
-            `INSERT INTO inbox (message_id, recipient, subject, text, html, headers, received_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?)`,
-          )
-          .run(messageId, to, subject, text, html, JSON.stringify(headers), receivedAt);
-        const id = Number(lastInsertRowid);
-        file.query("DELETE FROM inbox WHERE id <= ?").run(id - mailsMax);
-        return { ...mail, id };
-      }),
+    add: (mail) => rows.add(mail),
     clear: () =>
       database.write((file) => {
         file.query("DELETE FROM inbox").run();
       }),
   };
+}
+
+type NewMail = Omit<InboxMail, "id">;
+
+/** Adds what one turn of the event loop keeps as one job: the oldest are dropped once for all. */
+class InboxRows {
+  readonly #database: SqliteDatabase;
+  #mails: NewMail[] = [];
+  #added: Promise<number> | undefined;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  async add(mail: NewMail): Promise<InboxMail> {
+    const index = this.#mails.push(mail) - 1;
+    this.#added ??= this.#addSoon();
+    return { ...mail, id: (await this.#added) + index };
+  }
+
+  /** Resolves with the id of the first. */
+  async #addSoon(): Promise<number> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const mails = this.#mails;
+    this.#mails = [];
+    this.#added = undefined;
+    return this.#database.write((file) => insertMails(file, mails));
+  }
+}
+
+function insertMails(file: Database, mails: readonly NewMail[]): number {
+  const insert = file.query(
+    `INSERT INTO inbox (message_id, recipient, subject, text, html, headers, received_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  let last = 0;
+  for (const { messageId, to, subject, text, html, headers, receivedAt } of mails) {
+    const fields = JSON.stringify(headers);
+    const { lastInsertRowid } = insert.run(messageId, to, subject, text, html, fields, receivedAt);
+    last = Number(lastInsertRowid);
+  }
+  file.query("DELETE FROM inbox WHERE id <= ?").run(last - mailsMax);
+  return last - mails.length + 1; // AUTOINCREMENT: one after the other within a transaction
 }
 
 function mailOf(row: Row): InboxMail {
