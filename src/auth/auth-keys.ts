@@ -1,4 +1,4 @@
-import { hmac } from "../core/secret.ts";
+import { hmacText } from "../core/secret.ts";
 
 /** AUTH_SECRET with the short name that stored codes carry. */
 export interface AuthKey {
@@ -20,5 +20,5 @@ export function createAuthKeys(secret: string, previous: string | undefined): Au
 }
 
 function createKey(secret: string): AuthKey {
-  return { id: hmac(secret, "key-id").toString("hex").slice(0, 8), secret };
+  return { id: hmacText(secret, "hex", "key-id").slice(0, 8), secret };
 }

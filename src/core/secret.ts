@@ -2,13 +2,23 @@ import { timingSafeEqual } from "node:crypto";
 
 /** HMAC-SHA-256 over the parts, each preceded by its length so that no two lists collide. */
 export function hmac(key: string, ...parts: readonly string[]): Buffer {
+  return hasherOf(key, parts).digest();
+}
+
+/** The same as text. */
+export function hmacText(
+  key: string,
+  encoding: "hex" | "base64url",
+  ...parts: readonly string[]
+): string {
+  return hasherOf(key, parts).digest(encoding);
+}
+
+function hasherOf(key: string, parts: readonly string[]): Bun.CryptoHasher {
   const hasher = new Bun.CryptoHasher("sha256", key);
-  for (const part of parts) {
-    const bytes = Buffer.from(part, "utf8");
-    hasher.update(`${bytes.length}:`);
-    hasher.update(bytes);
-  }
-  return hasher.digest();
+  let text = "";
+  for (const part of parts) text += `${Buffer.byteLength(part)}:${part}`;
+  return hasher.update(text);
 }
 
 export function sha256Hex(text: string): string {

@@ -40,7 +40,7 @@ export interface DeliveryRun {
   readonly replayCount: number;
   /** Since when an outage holds it, Unix ms: the record's time for a replayed one. */
   readonly replayedAt: number | undefined;
-  /** Random, the same through all tries: it names the claim's owner. */
+  /** Nobody else's, the same through all tries: it names the claim's owner. */
   readonly owner: string;
   /** Where the event lies; undefined: it came directly. */
   readonly origin: EventOrigin | undefined;
@@ -55,8 +55,13 @@ export interface DeliveryRun {
 export function createDeliveryRun(
   given: Pick<DeliveryRun, "value" | "replayCount" | "replayedAt" | "origin">,
 ): DeliveryRun {
-  return { ...given, owner: randomToken(12), event: undefined, claim: undefined, losses: 0 };
+  runs += 1;
+  const owner = `${processToken}.${runs}`;
+  return { ...given, owner, event: undefined, claim: undefined, losses: 0 };
 }
+
+const processToken = randomToken(12);
+let runs = 0;
 
 export interface RunContext {
   readonly signal: AbortSignal;
@@ -78,15 +83,15 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       return letter({ ...decoded, attempts: 0, inLedger: false });
     }
     const { event } = decoded;
+    const line = lineOf(event);
     const announced = run.event !== undefined;
     run.event = event;
-    if (!announced)
-      deps.log.info({ ...lineOf(event), ...placeOf(run.origin) }, "Email event consumed");
+    if (!announced) deps.log.info({ ...line, ...placeOf(run.origin) }, "Email event consumed");
     try {
       const looked = deps.gate.look(event); // while the ledger is asked, not after it
       deps.recentMails.note(event.recipient, event.messageId);
       const claimed = await deps.ledger.claim(claimRequest(deps, run, event));
-      return await afterClaim(deps, { run, event, context, looked }, claimed);
+      return await afterClaim(deps, { run, event, line, context, looked }, claimed);
     } catch (error) {
       context.signal.throwIfAborted();
       if (!isInstantError(error, ledgerErrors.ledgerUnavailable)) throw error;
@@ -98,6 +103,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 interface Delivery {
   readonly run: DeliveryRun;
   readonly event: EmailEvent;
+  /** The fields of its log lines. */
+  readonly line: ReturnType<typeof lineOf>;
   readonly context: RunContext;
   readonly looked: Promise<GateAnswer>;
 }
@@ -107,7 +114,7 @@ async function afterClaim(
   delivery: Delivery,
   claimed: ClaimOutcome,
 ): Promise<DeliveryOutcome> {
-  const { event } = delivery;
+  const { event, line } = delivery;
   const messageId = event.messageId;
   switch (claimed.kind) {
     case "claimed":
@@ -115,7 +122,7 @@ async function afterClaim(
     case "held":
       return { kind: "held", waitMs: claimed.waitMs };
     case "accepted":
-      deps.log.warn(lineOf(event), "Duplicate email event detected, skipping");
+      deps.log.warn(line, "Duplicate email event detected, skipping");
       return { kind: "duplicate" };
     case "expired":
       return { kind: "expired" };
@@ -156,13 +163,13 @@ async function deliverClaimed(
   delivery: Delivery,
   claimed: Extract<ClaimOutcome, { kind: "claimed" }>,
 ): Promise<DeliveryOutcome> {
-  const { run, event, context } = delivery;
+  const { run, event, line, context } = delivery;
   const claim = { messageId: event.messageId, owner: run.owner, fence: claimed.fence };
   run.claim = claim;
   if (isExpired(deps.clock, event)) {
     const outcome = await deps.ledger.advance(claim, { kind: "expired" });
     if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
-    deps.log.info(lineOf(event), "Email event expired, not sent");
+    deps.log.info(line, "Email event expired, not sent");
     return { kind: "expired" };
   }
   const heldSince = run.replayedAt ?? event.timestamp;
@@ -172,7 +179,7 @@ async function deliverClaimed(
     const { reason } = looked;
     const outcome = await deps.ledger.advance(claim, { kind: "suppressed", reason });
     if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
-    deps.log.info({ ...lineOf(event), reason }, "Email suppressed, not sent");
+    deps.log.info({ ...line, reason }, "Email suppressed, not sent");
     return { kind: "suppressed", reason };
   }
   // A code is waited for, and its recipient most likely wants it: it does not wait for the answer.
@@ -185,7 +192,7 @@ async function deliverClaimed(
 
 async function afterSend(
   deps: PipelineDeps,
-  { run, context }: Delivery,
+  { run, line, context }: Delivery,
   mail: SentMail,
   sent: SendOutcome,
 ): Promise<DeliveryOutcome> {
@@ -193,9 +200,9 @@ async function afterSend(
   switch (sent.kind) {
     case "accepted": {
       const { host, reply, queueId } = sent;
-      deps.log.info({ ...lineOf(event), smtpHost: host, queueId }, "Email sent successfully");
+      deps.log.info({ ...line, smtpHost: host, queueId }, "Email sent successfully");
       await deps.record(claim, { kind: "accepted", smtp: { host, reply, queueId } });
-      deps.log.info(lineOf(event), "Marked email as processed");
+      deps.log.info(line, "Marked email as processed");
       return { kind: "accepted" };
     }
     case "refused": {
@@ -224,7 +231,7 @@ async function afterSend(
       return defer(deps, mail, { why: "lost", reason, retryAfterMs: undefined, givenUpAs });
     }
     case "ambiguous":
-      deps.log.warn({ ...lineOf(event), reason: sent.reason }, "Answer lost after the content");
+      deps.log.warn({ ...line, reason: sent.reason }, "Answer lost after the content");
       await deps.record(claim, { kind: "ambiguous", reason: sent.reason });
       return { kind: "retry", waitMs: 0, why: "ambiguous" };
     case "withheld": {

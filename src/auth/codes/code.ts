@@ -1,4 +1,4 @@
-import { hmac } from "../../core/secret.ts";
+import { hmac, hmacText } from "../../core/secret.ts";
 
 /** What a code is for; one of another purpose never matches. */
 export const codePurposes = ["sign_in", "change_email", "delete_account"] as const;
@@ -34,5 +34,5 @@ export function deriveCode(secret: string, scope: CodeScope, messageId: string):
 
 /** What a store keeps to recognise a code: it gives nothing away without the secret. */
 export function deriveVerifier(secret: string, scope: CodeScope, code: string): string {
-  return hmac(secret, "verify", scope.purpose, scope.email, code).toString("hex");
+  return hmacText(secret, "hex", "verify", scope.purpose, scope.email, code);
 }

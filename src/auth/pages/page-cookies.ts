@@ -1,7 +1,7 @@
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import type { HttpContext } from "../../core/http/environment.ts";
-import { equalConstantTime, hmac } from "../../core/secret.ts";
+import { equalConstantTime, hmacText } from "../../core/secret.ts";
 import { codePurposes } from "../codes/code.ts";
 import type { CookieSettings } from "../session-credential.ts";
 import type { PageDeps } from "./page-deps.ts";
@@ -117,7 +117,7 @@ function readSigned<T>(
 }
 
 function sign(secret: string, name: string, text: string): string {
-  return hmac(secret, "page-cookie", name, text).toString("base64url");
+  return hmacText(secret, "base64url", "page-cookie", name, text);
 }
 
 function attributes({ secureCookies }: CookieSettings) {

@@ -1,4 +1,4 @@
-import { hmac } from "../../core/secret.ts";
+import { hmacText } from "../../core/secret.ts";
 import type { EmailEvent } from "../event.ts";
 
 const keyIdChars = 6;
@@ -13,8 +13,9 @@ export function eventDigest(
   event: Pick<EmailEvent, "eventType" | "recipient" | "data">,
 ): string {
   const data = JSON.stringify(event.data, sortedKeys);
-  const mac = hmac(secret, "event digest", event.eventType, event.recipient, data);
-  return `${keyIdOf(secret)}.${mac.toString("base64url")}`;
+  const { eventType, recipient } = event;
+  const mac = hmacText(secret, "base64url", "event digest", eventType, recipient, data);
+  return `${keyIdOf(secret)}.${mac}`;
 }
 
 /**
@@ -30,7 +31,7 @@ const keyIds = new Map<string, string>();
 function keyIdOf(secret: string): string {
   let id = keyIds.get(secret);
   if (id === undefined) {
-    id = hmac(secret, "event digest key").toString("base64url").slice(0, keyIdChars);
+    id = hmacText(secret, "base64url", "event digest key").slice(0, keyIdChars);
     keyIds.set(secret, id);
   }
   return id;

@@ -131,16 +131,21 @@ const recordSchema = z.object({
   ),
 });
 
+/** Most texts need no escape: looking for one is cheaper than asking JSON. */
 function quote(text: string): string {
-  return JSON.stringify(text);
+  return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them
+const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/;
 
 function encodeOrigin({ topic, partition, offset }: EventOrigin): string {
   return `{"topic":${quote(topic)},"partition":${partition},"offset":${offset}}`;
 }
 
 function encodeSmtp({ host, reply, queueId }: NonNullable<StoredRecord["smtp"]>): string {
-  return JSON.stringify({ host, reply, queue_id: queueId });
+  const queue = queueId === undefined ? "" : `,"queue_id":${quote(queueId)}`;
+  return `{"host":${quote(host)},"reply":${quote(reply)}${queue}}`;
 }
 
 function encodeEntry(entry: StoredRecord["history"][number], writeTime: (ms: number) => string) {

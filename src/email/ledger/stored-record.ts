@@ -63,8 +63,11 @@ export function transition(
   state: LedgerState,
   change: { readonly at: number; readonly note?: string | undefined; readonly patch?: RecordPatch },
 ): StoredRecord {
-  const changed = { ...amend(record, change.patch ?? {}), state };
-  return withHistory(changed, { at: change.at, note: change.note });
+  const { at, note, patch } = change;
+  const revision = record.revision + 1;
+  const fence = patch?.fence ?? record.fence;
+  const history = withEntry(patch?.history ?? record.history, { at, state, fence, note });
+  return { ...record, ...patch, state, revision, history }; // one copy: it runs three times a mail
 }
 
 /** `fence` is whose doing it was; the record's own unless said. */
@@ -79,8 +82,17 @@ export function withHistory(
   },
 ): StoredRecord {
   const { at, note, owner, fence = record.fence, state = record.state } = entry;
-  const history = [...record.history, { at, state, fence, note, owner }].slice(-historyEntriesMax);
-  return { ...record, history };
+  return { ...record, history: withEntry(record.history, { at, state, fence, note, owner }) };
+}
+
+type History = StoredRecord["history"];
+
+function withEntry(
+  history: History,
+  entry: Omit<History[number], "owner"> & { readonly owner?: string | undefined },
+): History {
+  const kept = history.length < historyEntriesMax ? history : history.slice(1 - historyEntriesMax);
+  return [...kept, { ...entry, owner: entry.owner }];
 }
 
 /** Before another owner takes the record: its history goes on to say whose the past was. */

@@ -6,7 +6,7 @@ import { httpErrors } from "../../core/http/error-codes.ts";
 import { loopbackOnly } from "../../core/http/loopback-only.ts";
 import { problemResponse } from "../../core/http/problem.ts";
 import { requestOrigin } from "../../core/http/same-origin.ts";
-import { equalConstantTime, equalSecret, hmac } from "../../core/secret.ts";
+import { equalConstantTime, equalSecret, hmacText } from "../../core/secret.ts";
 import { opsErrors } from "./error-codes.ts";
 import type { LoginTries } from "./login-tries.ts";
 
@@ -80,7 +80,7 @@ function hasSession(context: HttpContext, token: string, now: number): boolean {
 }
 
 function sign(token: string, endsAt: string): string {
-  return hmac(token, "ops session", endsAt).toString("base64url");
+  return hmacText(token, "base64url", "ops session", endsAt);
 }
 
 function bearerOf(context: HttpContext): string | undefined {

@@ -1,4 +1,4 @@
-import { equalConstantTime, hmac } from "../../core/secret.ts";
+import { equalConstantTime, hmacText } from "../../core/secret.ts";
 import type { OptionalType } from "../mail-kind.ts";
 import { isOptionalType } from "../mail-kind.ts";
 import { recipientKeyShape } from "../recipient-key.ts";
@@ -58,5 +58,5 @@ function isGranted(type: string): type is GrantedType {
 }
 
 function sign(secret: string, ...parts: readonly string[]): string {
-  return hmac(secret, "unsubscribe", ...parts).toString("base64url");
+  return hmacText(secret, "base64url", "unsubscribe", ...parts);
 }

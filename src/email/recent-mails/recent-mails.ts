@@ -1,4 +1,4 @@
-import { hmac } from "../../core/secret.ts";
+import { hmacText } from "../../core/secret.ts";
 
 /**
  * Which mails went to a recipient lately, for who searches by address. It is an index beside the
@@ -31,6 +31,6 @@ export interface RecipientSecrets {
 export function recentMailKeys(secrets: RecipientSecrets, recipient: string): readonly string[] {
   const known = [secrets.current, secrets.previous].filter((secret) => secret !== undefined);
   return known.map((secret) =>
-    hmac(secret, "recent mails", recipient.toLowerCase()).toString("hex").slice(0, 32),
+    hmacText(secret, "hex", "recent mails", recipient.toLowerCase()).slice(0, 32),
   );
 }
