@@ -1,10 +1,14 @@
 import { expect, test } from "bun:test";
 import { alternate } from "../../../scripts/benchmarks/alternate.ts";
 import type { Benchmark, Pair } from "../../../scripts/benchmarks/benchmark.ts";
+import { Child } from "../../../scripts/benchmarks/child.ts";
+import { timeDrain } from "../../../scripts/benchmarks/drain.ts";
 import { parseOptions } from "../../../scripts/benchmarks/options.ts";
 import { nothingRecorded, record, replaceMeasured } from "../../../scripts/benchmarks/page.ts";
+import { readCpuMicros, readResidentBytes } from "../../../scripts/benchmarks/process-usage.ts";
 import { summarize } from "../../../scripts/benchmarks/result.ts";
 import { formatNumber, renderTable } from "../../../scripts/benchmarks/table.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const row: Benchmark = {
   name: "drain",
@@ -108,4 +112,44 @@ test("the table replaces what stands between the page's marks", () => {
   );
   expect(replaceMeasured(replaced, "new")).toBe(replaced);
   expect(() => replaceMeasured("no marks", "new")).toThrow("needs the lines");
+});
+
+test("a drain is timed from the end of the warm-up to the last accepted mail", async () => {
+  let asked = 0;
+  const measured = await timeDrain(
+    {
+      begun: async () => [0, 5, 25, 60, 110][asked++] ?? 110,
+      accepted: async () => 110,
+      get cpuMicros() {
+        return asked * 1000;
+      },
+      failure: (what) => new Error(what),
+    },
+    100,
+    10,
+  );
+  // From 25 mails, at the third question, to 110 at the fifth.
+  expect(measured.cpuMicros).toBeCloseTo(2000 / 85);
+  expect(measured.value).toBeLessThan(85 / 0.02); // it asks every 25 ms
+});
+
+test("the usage of a process is what the process itself knows of it", () => {
+  for (const until = performance.now() + 50; performance.now() < until; );
+  const { user, system } = process.cpuUsage();
+  expect(Math.abs(readCpuMicros(process.pid) - (user + system))).toBeLessThan(50_000);
+  expect(readResidentBytes(process.pid) / process.memoryUsage().rss).toBeCloseTo(1, 1);
+});
+
+test("a child that fails says why", async () => {
+  using directory = temporaryDirectory();
+  const command = ["/bin/sh", "-c", "echo out; echo 'no such topic' >&2; exit 3"];
+  await using child = new Child(command, { directory: directory.path });
+  await expect(child.finish()).rejects.toThrow("no such topic");
+});
+
+test("a child's output and CPU time are there when it has ended", async () => {
+  using directory = temporaryDirectory();
+  await using child = new Child(["/bin/sh", "-c", "echo out"], { directory: directory.path });
+  expect(await child.finish()).toBe("out\n");
+  expect(child.cpuMicros).toBeGreaterThan(0);
 });
