@@ -5,7 +5,7 @@ const names: Readonly<Record<OutcomeSeries, string>> = {
   accepted: "accepted",
   skipped: "not sent (duplicate, expired or suppressed)",
   retried: "tried again later",
-  dead_letter: "given up (dead letters)",
+  dead_letter: "dead letters",
 };
 const [height, step, bar] = [120, 10, 8] as const;
 

@@ -1,0 +1,48 @@
+import { expect, test } from "bun:test";
+import { renderSections } from "../../src/email/ops/pages/dashboard.tsx";
+import type { OpsSnapshot } from "../../src/email/ops/snapshot.ts";
+
+const partition = { partition: 0, committed: 7, records: 0, seconds: 0, owner: "10.0.3.7" };
+const quiet: OpsSnapshot = {
+  host: "mail-1",
+  reasons: [],
+  inFlight: 0,
+  unfinished: 0,
+  mine: [0],
+  lag: { partitions: [partition], problem: undefined },
+  minutes: [],
+  acceptance: { count: 0, p50: undefined, p99: undefined },
+  failures: [],
+  replay: { kind: "none" },
+};
+
+/** The words of a part of the dashboard. */
+function wordsOf(part: "state" | "figures", changes: Partial<OpsSnapshot> = {}): string {
+  const html = renderSections({ ...quiet, ...changes })[part] ?? "";
+  return html.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ");
+}
+
+test("mails flow while nothing waits for long", () => {
+  const lag = { partitions: [{ ...partition, records: 4, seconds: 2 }], problem: undefined };
+  expect(wordsOf("state", { lag }).trim()).toBe("Mails flow");
+});
+
+test.each([
+  [{ seconds: 300 }, "The oldest event has waited for 5 min"],
+  [{ seconds: 2, owner: undefined }, "Nobody reads partition 0, where 4 wait"],
+])("mails that wait without a pause are not called well: %p", (changes, words) => {
+  const lag = { partitions: [{ ...partition, records: 4, ...changes }], problem: undefined };
+  const said = wordsOf("state", { lag });
+  expect(said).toContain("Some mails are late");
+  expect(said).toContain(words);
+});
+
+test("a pause says why, and where to go from there", () => {
+  const said = wordsOf("state", { reasons: ["Redis is not connected"] });
+  expect(said).toMatch(/Delivery is paused .*Redis is not connected .*instant doctor/);
+});
+
+test("how much waits is not known while the event log does not tell", () => {
+  const lag = { partitions: [partition], problem: "Kafka is away" };
+  expect(wordsOf("figures", { lag })).toContain("Events waiting ? not known now; 0 before");
+});
