@@ -28,9 +28,9 @@ test("mails flow while nothing waits for long", () => {
 });
 
 test.each([
-  [{ seconds: 300 }, "The oldest event has waited for 5 min"],
-  [{ seconds: 2, owner: undefined }, "Nobody reads partition 0, where 4 wait"],
-])("mails that wait without a pause are not called well: %p", (changes, words) => {
+  ["The oldest event has waited for 5 min", { seconds: 300 }],
+  ["Nobody reads partition 0, where 4 wait", { seconds: 2, owner: undefined }],
+])("mails that wait without a pause are not called well: %s", (words, changes) => {
   const lag = { partitions: [{ ...partition, records: 4, ...changes }], problem: undefined };
   const said = wordsOf("state", { lag });
   expect(said).toContain("Some mails are late");
