@@ -9,24 +9,32 @@ export interface Measured {
 export interface Sides {
   readonly ours: () => Promise<Measured>;
   readonly yardstick: () => Promise<Measured>;
+  /** Is told each pair, where a row takes minutes. */
+  readonly say?: (line: string) => void;
 }
 
 /**
  * Measures both sides `pairs` times, one after the other, never at once. Ours goes first in every
  * other pair: a machine that grows warm, or busy, then harms both alike.
  */
-export async function alternate(pairs: number, { ours, yardstick }: Sides): Promise<Pair[]> {
+export async function alternate(pairs: number, sides: Sides): Promise<Pair[]> {
   const measured: Pair[] = [];
   for (let round = 0; round < pairs; round += 1) {
-    if (round % 2 === 0) {
-      const first = await ours();
-      measured.push(pairOf(first, await yardstick()));
-    } else {
-      const first = await yardstick();
-      measured.push(pairOf(await ours(), first));
-    }
+    const pair = await measurePair(sides, round % 2 === 0);
+    measured.push(pair);
+    const ratio = (pair.ours / pair.yardstick).toFixed(3);
+    sides.say?.(`  ${round + 1} of ${pairs}: ${ratio}×`);
   }
   return measured;
+}
+
+async function measurePair({ ours, yardstick }: Sides, isOursFirst: boolean): Promise<Pair> {
+  if (isOursFirst) {
+    const first = await ours();
+    return pairOf(first, await yardstick());
+  }
+  const first = await yardstick();
+  return pairOf(await ours(), first);
 }
 
 function pairOf(ours: Measured, yardstick: Measured): Pair {

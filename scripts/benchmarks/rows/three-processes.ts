@@ -25,6 +25,7 @@ export const threeProcesses: Benchmark = {
     await using backlog = await openBacklog(kafka);
     await backlog.add(warmUp + mails);
     return await alternate(pairs, {
+      say: stage.say,
       ours: async () => {
         await using redis = await stage.openRedis();
         const options = { kafka, backlog, redis: redis.url, group: crypto.randomUUID() };
