@@ -3,6 +3,7 @@ import { systemClock } from "../../core/clock.ts";
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import { uniqueViolation } from "../../core/postgres/errors.ts";
 import type { SchemaRoom } from "../../core/postgres/migrate.ts";
+import { migrateLater } from "../../core/postgres/migrate-later.ts";
 import type { Sql } from "../../core/postgres/pool.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
@@ -20,17 +21,26 @@ const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export const usersRoom: SchemaRoom = { room: "auth-users", steps: [schemaText] };
 
-/** Users in the table `auth_users` of Postgres. Does not close the database it is given. */
+type Query = PostgresDatabase["query"];
+
+/**
+ * Users in the table `auth_users` of Postgres, which is made by the first use when Postgres is away
+ * now. Does not close the database it is given.
+ */
 export async function openPostgresUserStore(
   database: PostgresDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<UserStore> {
-  await database.migrate(usersRoom.room, usersRoom.steps);
+  const migrated = await migrateLater(database, usersRoom.room, usersRoom.steps);
+  const query: Query = async (statement) => {
+    await migrated();
+    return database.query(statement);
+  };
 
   async function signIn({ email, username }: SignInRequest): Promise<SignInOutcome> {
     const now = new Date(clock.now());
     const usernameKey = username === undefined ? null : usernameKeyOf(username);
-    const rows = await database.query(
+    const rows = await query(
       (sql) => sql<(UserRow & { created: boolean })[]>`
         INSERT INTO auth_users (id, email, username, username_key, created_at, last_sign_in_at)
         VALUES (${crypto.randomUUID()}, ${email}, ${username ?? null}, ${usernameKey}, ${now}, ${now})
@@ -45,8 +55,8 @@ export async function openPostgresUserStore(
     return { user: userOf(row), created: row.created };
   }
 
-  const findOne = async (query: (sql: Sql) => Promise<UserRow[]>) =>
-    firstUser(await database.query(query));
+  const findOne = async (statement: (sql: Sql) => Promise<UserRow[]>) =>
+    firstUser(await query(statement));
 
   return {
     embedded: false,
@@ -69,15 +79,13 @@ export async function openPostgresUserStore(
         return signIn({ ...request, username: undefined }); // taken meanwhile: chosen later
       }
     },
-    ...createChanges(database),
+    ...createChanges(query),
     ping: (ping) => database.ping(ping),
   };
 }
 
 /** Each one statement, which may meet a unique constraint. */
-function createChanges(
-  database: PostgresDatabase,
-): Pick<UserStore, "setUsername" | "setEmail" | "delete"> {
+function createChanges(query: Query): Pick<UserStore, "setUsername" | "setEmail" | "delete"> {
   async function change(
     constraint: string,
     id: string,
@@ -85,7 +93,7 @@ function createChanges(
   ): Promise<ChangeOutcome> {
     if (!idShape.test(id)) return { kind: "gone" };
     try {
-      const user = firstUser(await database.query(statement));
+      const user = firstUser(await query(statement));
       return user === undefined ? { kind: "gone" } : { kind: "changed", user };
     } catch (error) {
       if (uniqueViolation(error) !== constraint) throw error;
@@ -111,7 +119,7 @@ function createChanges(
       ),
     delete: async (id) => {
       if (!idShape.test(id)) return false;
-      const deleted = await database.query(
+      const deleted = await query(
         (sql) => sql`DELETE FROM auth_users WHERE id = ${id} RETURNING id`,
       );
       return deleted.length > 0;

@@ -51,8 +51,29 @@ const otherwise = [
 
 /** What is wrong and the mend, for any failure of postgres.js; shows no password. */
 export function describePostgresFailure(error: unknown, options: PostgresOptions): PostgresFailure {
+  return describe(findFailure(error) ?? otherwise, error, options);
+}
+
+/** In one line, for a failure of a known kind: "nothing listens on …: start Postgres there, or …". */
+export function postgresFailureLine(error: unknown, options: PostgresOptions): string | undefined {
+  const found = findFailure(error);
+  if (found === undefined) return undefined;
+  const { text, mend } = describe(found, error, options);
+  return [text, mend].map((part) => part.charAt(0).toLowerCase() + part.slice(1)).join(": ");
+}
+
+type Failure = readonly [unknown, string, string];
+
+function findFailure(error: unknown): Failure | undefined {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const [, text, mend] = failures.find(([pattern]) => pattern.test(code)) ?? otherwise;
+  return failures.find(([pattern]) => pattern.test(code));
+}
+
+function describe(
+  [, text, mend]: Failure,
+  error: unknown,
+  options: PostgresOptions,
+): PostgresFailure {
   const [place, database = ""] = addressOf(options).split("/");
   const url = "url" in options;
   const words: Readonly<Record<string, string>> = {

@@ -52,7 +52,7 @@ export function openPostgres(options: PostgresOptions): PostgresDatabase {
       return await withDeadline("statement", callDeadlineMs, work(used));
     } catch (error) {
       if (!isInstantError(error, coreErrors.deadlineExceeded)) {
-        throw classifyPostgresError(error, address);
+        throw classifyPostgresError(error, options);
       }
       discard(used);
       const detail = `${address}: nothing within ${callDeadlineMs} ms`;

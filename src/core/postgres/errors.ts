@@ -1,6 +1,9 @@
 import postgres from "postgres";
 import { coreErrors } from "../error-codes.ts";
 import { errorMessage, InstantError } from "../errors.ts";
+import { postgresFailureLine } from "./connect-failure.ts";
+import type { PostgresOptions } from "./pool.ts";
+import { addressOf } from "./pool.ts";
 
 const uniqueViolationState = "23505";
 
@@ -12,7 +15,7 @@ const uniqueViolationState = "23505";
 const retryableState = /^(?:08|53|57|58)|^(?:25006|40001|40P01|55P03)$/;
 
 /** Our error for any failure of a statement; a unique violation stays as it is (see below). */
-export function classifyPostgresError(error: unknown, address: string): unknown {
+export function classifyPostgresError(error: unknown, options: PostgresOptions): unknown {
   if (error instanceof InstantError || uniqueViolation(error) !== undefined) return error;
   const foreign = !(error instanceof postgres.PostgresError);
   if (foreign && !isConnectionError(error)) return error; // a fault of ours
@@ -20,7 +23,8 @@ export function classifyPostgresError(error: unknown, address: string): unknown 
     foreign || retryableState.test(error.code)
       ? coreErrors.postgresUnavailable
       : coreErrors.postgresFailed;
-  return new InstantError(row, { detail: `${address}: ${errorMessage(error)}`, cause: error });
+  const reason = postgresFailureLine(error, options) ?? errorMessage(error);
+  return new InstantError(row, { detail: `${addressOf(options)}: ${reason}`, cause: error });
 }
 
 /** The name of the violated unique constraint or index; undefined for any other error. */

@@ -3,7 +3,7 @@ import { coreErrors } from "../error-codes.ts";
 import { InstantError } from "../errors.ts";
 import { classifyPostgresError } from "./errors.ts";
 import type { PostgresOptions, SqlTransaction } from "./pool.ts";
-import { addressOf, connect } from "./pool.ts";
+import { connect } from "./pool.ts";
 
 /** The tables of one room: `steps` bring them from nothing to what this program knows. */
 export interface SchemaRoom {
@@ -26,13 +26,12 @@ export async function migrateRoom(
   room: string,
   steps: readonly string[],
 ): Promise<void> {
-  const address = addressOf(options);
   const sql = connect(options, { statementTimeoutMs: migrationDeadlineMs, connectionsMax: 1 });
   try {
     const work = sql.begin((transaction) => migrate(transaction, { options, room, steps }));
     await withDeadline(`migrating ${room}`, migrationDeadlineMs, work);
   } catch (error) {
-    throw classifyPostgresError(error, address);
+    throw classifyPostgresError(error, options);
   } finally {
     await sql.end({ timeout: 1 });
   }
