@@ -15,6 +15,7 @@ const problemType = "application/problem+json";
 export function problemPages(draw: DrawProblem): MiddlewareHandler<HttpEnvironment> {
   return async function problemPages(context, next) {
     await next();
+    if (context.res.ok) return;
     if (context.res.headers.get("Content-Type") !== problemType) return;
     const supports = [problemType, "text/html"];
     const wanted = accepts(context, { header: "Accept", supports, default: problemType });

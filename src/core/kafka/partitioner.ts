@@ -1,5 +1,6 @@
 import type { ICustomPartitioner, Message } from "kafkajs";
 import { Partitioners } from "kafkajs";
+import { partitionOfKey } from "../murmur2.ts";
 
 /**
  * The partition of a message, as Java's default: murmur2 of the key, in turn without a key. A
@@ -14,8 +15,13 @@ export class StickyPartitions {
     return (choice) => {
       const known = this.#partitions.get(choice.message);
       if (known !== undefined) return known;
-      const partition = choose(choice);
-      this.#partitions.set(choice.message, partition);
+      const { message, partitionMetadata } = choice;
+      const { key } = message;
+      // kafkajs computes murmur2 with 64-bit integers made of two numbers each: thirty times as long.
+      const partition = Buffer.isBuffer(key)
+        ? partitionOfKey(key, partitionMetadata.length)
+        : choose(choice);
+      this.#partitions.set(message, partition);
       return partition;
     };
   };

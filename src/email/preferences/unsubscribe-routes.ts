@@ -85,7 +85,7 @@ async function change(
 /** Either kind of form (RFC 8058, 3.1); an empty one when the body is none. */
 async function readForm(context: HttpContext): Promise<Pick<FormData, "get">> {
   try {
-    return await context.req.raw.formData();
+    return await context.req.formData();
   } catch {
     return new FormData();
   }
