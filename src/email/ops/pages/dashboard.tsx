@@ -60,7 +60,7 @@ function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {
   const records = lag.partitions.reduce((sum, partition) => sum + partition.records, 0);
   const seconds = Math.max(0, ...lag.partitions.map((partition) => partition.seconds));
   const oldest = `the oldest for ${durationWords(seconds * 1000)}`;
-  const finished = unfinished === 0 ? "all are finished" : "the last are being sent";
+  const finished = unfinished === 0 ? "all are finished" : "the last are not finished";
   const waiting =
     lag.problem === undefined
       ? [String(records), records === 0 ? finished : oldest]
