@@ -5,6 +5,7 @@ import { uniqueViolation } from "../../core/postgres/errors.ts";
 import type { SchemaRoom } from "../../core/postgres/migrate.ts";
 import { migrateLater } from "../../core/postgres/migrate-later.ts";
 import type { Sql } from "../../core/postgres/pool.ts";
+import { GatheredLookups } from "./gathered-lookups.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
 import { usernameKeyOf } from "./username.ts";
@@ -58,12 +59,19 @@ export async function openPostgresUserStore(
   const findOne = async (statement: (sql: Sql) => Promise<UserRow[]>) =>
     firstUser(await query(statement));
 
+  // Each request with a session looks a user up: a hundred at once are one statement.
+  const byId = new GatheredLookups(async (ids) => {
+    const list = ids.join(",");
+    const rows = await query(
+      (sql) => sql<UserRow[]>`
+        SELECT * FROM auth_users WHERE id = ANY (string_to_array(${list}, ',')::uuid[])`,
+    );
+    return new Map(rows.map((row) => [row.id, userOf(row)]));
+  });
+
   return {
     embedded: false,
-    findById: async (id) =>
-      idShape.test(id)
-        ? findOne((sql) => sql<UserRow[]>`SELECT * FROM auth_users WHERE id = ${id}`)
-        : undefined,
+    findById: async (id) => (idShape.test(id) ? byId.find(id) : undefined),
     findByEmail: (email) =>
       findOne((sql) => sql<UserRow[]>`SELECT * FROM auth_users WHERE email = ${email}`),
     findByUsername: (username) =>
