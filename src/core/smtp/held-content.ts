@@ -1,38 +1,61 @@
-import { Readable } from "node:stream";
+import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
+
+/** RFC 5321, 4.5.2: a line that begins with a dot gets one more. */
+const dotted = /(^|\r\n)\./g;
 
 /**
- * A message's content as a stream whose end is held back: nodemailer writes the final dot when the
- * stream ends, so nothing can be accepted before `letGo` is called.
+ * A message's content, whose end is held back: nothing can be accepted before `letGo` wrote the
+ * final dot. It stands where nodemailer expects a stream, and writes to the connection itself:
+ * nodemailer's streams look at each byte, and cost as much as the rest of a message together.
  *
- * Waiting: nobody asked for bytes; the server has not agreed to DATA. Handed over: the bytes were
- * taken in one piece, `onHandedOver` was called. Ended: `letGo` was called. Destroyed, from any
- * state: no dot will be written, and the connection must be closed by its owner.
+ * Waiting: the server has not agreed to DATA. Asked: it has, `onAsked` was called and the bytes are
+ * on their way. Handed over: the system took them all, `onHandedOver` was called. Ended: `letGo` was
+ * called. Whoever closes the connection before has sent no dot.
  */
-export class HeldContent extends Readable {
+export class HeldContent {
   readonly #bytes: Buffer;
+  readonly #socket: () => Socket | false | null;
   readonly #onAsked: () => void;
   readonly #onHandedOver: () => void;
-  #reads = 0;
 
+  /** `bytes`: lines ended by CRLF, the last one too, and no CR or LF elsewhere. */
   constructor(
     bytes: Buffer,
-    hooks: { readonly onAsked: () => void; readonly onHandedOver: () => void },
+    hooks: {
+      readonly socket: () => Socket | false | null;
+      readonly onAsked: () => void;
+      readonly onHandedOver: () => void;
+    },
   ) {
-    super({ highWaterMark: 1 }); // asks again only when the piece before was taken
     this.#bytes = bytes;
+    this.#socket = hooks.socket;
     this.#onAsked = hooks.onAsked;
     this.#onHandedOver = hooks.onHandedOver;
   }
 
-  letGo(): void {
-    this.push(null);
+  /** As of a stream, and all that nodemailer asks of one; it would write `stream` to the socket. */
+  pipe(stream: Readable): void {
+    stream.unpipe();
+    this.#onAsked();
+    this.#write(stuffed(this.#bytes), (error) => {
+      if (!error) this.#onHandedOver(); // else the connection says that it broke
+    });
   }
 
-  override _read(): void {
-    this.#reads += 1;
-    if (this.#reads === 1) {
-      this.#onAsked();
-      this.push(this.#bytes);
-    } else if (this.#reads === 2) this.#onHandedOver();
+  letGo(): void {
+    this.#write(finalDot);
   }
+
+  #write(bytes: Buffer, onTaken?: (error?: Error | null) => void): void {
+    const socket = this.#socket();
+    if (socket) socket.write(bytes, onTaken);
+  }
+}
+
+const finalDot = Buffer.from(".\r\n");
+
+function stuffed(bytes: Buffer): Buffer {
+  if (!bytes.includes("\r\n.") && bytes[0] !== 0x2e) return bytes;
+  return Buffer.from(bytes.toString("latin1").replace(dotted, "$1.."), "latin1");
 }

@@ -1,6 +1,5 @@
 import { encodeWords, foldLines } from "nodemailer/lib/mime-funcs";
 import { encode, wrap } from "nodemailer/lib/qp";
-import { randomToken } from "../secret.ts";
 
 export interface MimeMessage {
   readonly from: { readonly address: string; readonly name: string | undefined };
@@ -26,7 +25,7 @@ const rawLineCharsMax = 998;
  * Throws a plain Error for a header field that could not stand in a header.
  */
 export function composeMime(message: MimeMessage): Buffer {
-  const boundary = `=_${randomToken(18)}`; // "=_" cannot come up in quoted-printable
+  const boundary = `=_${crypto.randomUUID()}`; // "=_" cannot come up in quoted-printable
   const lines = [
     ...Object.entries(message.headers).map(([name, value]) => rawField(name, value)),
     foldLines(`From: ${mailbox(message.from)}`, lineCharsMax),

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SendPhase } from "./classify-send.ts";
 import { classifySendFailure, withoutAnswer } from "./classify-send.ts";
@@ -66,6 +67,7 @@ export class Transmission {
     this.#options = options;
     this.#send = send;
     this.#content = new HeldContent(message.content, {
+      socket: () => connection._socket,
       onAsked: () => {
         this.#enter("content");
         tellContent(message.content, options);
@@ -77,7 +79,8 @@ export class Transmission {
     connection.on("end", this.#onEnd);
     send.signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#armTimer();
-    connection.send({ from: message.from, to: message.to }, this.#content, (error, info) => {
+    const content = this.#content as unknown as Readable; // as far as nodemailer looks at it
+    connection.send({ from: message.from, to: message.to }, content, (error, info) => {
       if (error) this.#fail(error);
       else this.#answer(info.response);
     });
