@@ -1,9 +1,6 @@
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 
-/** RFC 5321, 4.5.2: a line that begins with a dot gets one more. */
-const dotted = /(^|\r\n)\./g;
-
 /**
  * A message's content, whose end is held back: nothing can be accepted before `letGo` wrote the
  * final dot. It stands where nodemailer expects a stream, and writes to the connection itself:
@@ -53,9 +50,17 @@ export class HeldContent {
   }
 }
 
+const dot = Buffer.from(".");
 const finalDot = Buffer.from(".\r\n");
+const dottedLine = Buffer.from("\r\n.");
 
+/** RFC 5321, 4.5.2: a line that begins with a dot gets one more. */
 function stuffed(bytes: Buffer): Buffer {
-  if (!bytes.includes("\r\n.") && bytes[0] !== 0x2e) return bytes;
-  return Buffer.from(bytes.toString("latin1").replace(dotted, "$1.."), "latin1");
+  const pieces: Buffer[] = bytes[0] === dot[0] ? [dot] : [];
+  let from = 0;
+  for (let at = bytes.indexOf(dottedLine); at >= 0; at = bytes.indexOf(dottedLine, from)) {
+    pieces.push(bytes.subarray(from, at + 2), dot);
+    from = at + 2;
+  }
+  return pieces.length === 0 ? bytes : Buffer.concat([...pieces, bytes.subarray(from)]);
 }
