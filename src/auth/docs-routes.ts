@@ -17,25 +17,32 @@ export interface DocsDeps {
 const description =
   "Sign-in without passwords: a code comes by e-mail, entering it gives a session. Answers that are no success are problems as in RFC 9457; every 429 says in Retry-After and in its body when to try again. A session is known by the cookie session_id or by a Bearer token; with the cookie, a write must come from a page of the same origin.";
 
-/** `GET /openapi.json`, and `GET /docs` for people. Both are made once: they never change. */
+/**
+ * `GET /openapi.json`, and `GET /docs` for people. The document never changes; it is made when it is
+ * first asked for, as the service would start later otherwise.
+ */
 export function addDocsRoutes(app: Hono<HttpEnvironment>, deps: DocsDeps): void {
   const { appName, publicOrigin, furtherOperations } = deps;
-  const document = createOpenApiDocument({
-    title: `${appName}: sign-in API`,
-    version: packageJson.version,
-    description,
-    serverUrl: publicOrigin,
-    operations: [...authOperations, ...furtherOperations],
-    cookieName,
-    unauthenticated: authErrors.unauthenticated,
-  });
+  let made: ReturnType<typeof createOpenApiDocument> | undefined;
+  const getDocument = () => {
+    made ??= createOpenApiDocument({
+      title: `${appName}: sign-in API`,
+      version: packageJson.version,
+      description,
+      serverUrl: publicOrigin,
+      operations: [...authOperations, ...furtherOperations],
+      cookieName,
+      unauthenticated: authErrors.unauthenticated,
+    });
+    return made;
+  };
   app.get("/openapi.json", (context) => {
     context.header("Cache-Control", "public, max-age=300");
-    return context.json(document);
+    return context.json(getDocument());
   });
   app.get("/docs", (context) => {
     const { url } = context.req; // the bare path without a usable Host
     const baseUrl = publicOrigin ?? (URL.canParse(url) ? new URL(url).origin : "");
-    return docsPage({ document, appName, baseUrl });
+    return docsPage({ document: getDocument(), appName, baseUrl });
   });
 }

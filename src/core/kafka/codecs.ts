@@ -1,12 +1,11 @@
 import { CompressionCodecs, CompressionTypes, KafkaJSNonRetriableError } from "kafkajs";
-import lz4 from "lz4js";
-import snappy from "snappyjs";
 import { errorMessage } from "../errors.ts";
 
 /**
  * Teaches kafkajs to read what other producers compress with zstd, snappy or lz4 (gzip it knows).
  * We send uncompressed. A batch that does not decompress ends its reader: tried again, as kafkajs
- * would do with any other error, it would stop the partition in silence.
+ * would do with any other error, it would stop the partition in silence. A library is loaded with
+ * the first batch that needs it: most services never meet one, and would start later.
  */
 export function registerKafkaCodecs(): void {
   CompressionCodecs[CompressionTypes.ZSTD] = () => createReader("zstd", Bun.zstdDecompress);
@@ -31,7 +30,8 @@ function createReader(name: string, decompress: Decompress) {
   };
 }
 
-function decompressLz4(bytes: Buffer): Buffer {
+async function decompressLz4(bytes: Buffer): Promise<Buffer> {
+  const { default: lz4 } = await import("lz4js");
   return Buffer.from(lz4.decompress(bytes));
 }
 
@@ -39,7 +39,8 @@ function decompressLz4(bytes: Buffer): Buffer {
 const xerialMark = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const xerialHeaderBytes = 16;
 
-function decompressSnappy(bytes: Buffer): Buffer {
+async function decompressSnappy(bytes: Buffer): Promise<Buffer> {
+  const { default: snappy } = await import("snappyjs");
   if (!bytes.subarray(0, xerialMark.length).equals(xerialMark)) return snappy.uncompress(bytes);
   const blocks: Buffer[] = [];
   let offset = xerialHeaderBytes;
