@@ -6,7 +6,7 @@ import { startConstant, timeRequests } from "../http-rate.ts";
 /** All of a run together stay below the limit of all clients, see `openAuthGround`. */
 const sizes = {
   full: { warmUp: 10_000, requests: 40_000, pairs: 5 },
-  quick: { warmUp: 1000, requests: 4000, pairs: 1 },
+  quick: { warmUp: 1000, requests: 3000, pairs: 3 },
 } as const;
 
 export const requestCode64 = requestCode(64, { atLeast: 0.3, inQuick: false });

@@ -5,7 +5,7 @@ import { startConstant, timeRequests } from "../http-rate.ts";
 
 const sizes = {
   full: { warmUp: 20_000, requests: 100_000, pairs: 5 },
-  quick: { warmUp: 2000, requests: 10_000, pairs: 1 },
+  quick: { warmUp: 2000, requests: 8000, pairs: 3 },
 } as const;
 
 export const sessionCheck: Benchmark = {
