@@ -43,12 +43,15 @@ interface Command {
   readonly calls: Call[];
 }
 
-/** Redis does nothing else while a script runs: so many keys are a millisecond. */
-const keysPerCommandMax = 100;
+/**
+ * Redis answers a write as a whole, so this process works on one while Redis works on the next; and
+ * it does nothing else while a script runs: 50 keys are half a millisecond.
+ */
+const callsPerWriteMax = 50;
 
 /**
- * Sends the scripts that one turn of the event loop asked for in one write, whether or not the
- * answers to the last one are here: ioredis' own pipelining waits for them, and Redis and this
+ * Sends the scripts that one turn of the event loop asked for in as few writes, whether or not the
+ * answers to the last ones are here: ioredis' own pipelining waits for them, and Redis and this
  * process would take turns.
  */
 export class ScriptRunner {
@@ -66,14 +69,20 @@ export class ScriptRunner {
     args: ScriptArguments,
   ): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      if (this.#calls.length === 0) setImmediate(() => void this.#send());
+      if (this.#calls.length === 0) setImmediate(() => this.#sendAll());
       this.#calls.push({ script, keys, args, resolve: resolve as Call["resolve"], reject });
     });
   }
 
-  async #send(): Promise<void> {
-    const commands = toCommands(this.#calls);
+  #sendAll(): void {
+    const calls = this.#calls;
     this.#calls = [];
+    for (let from = 0; from < calls.length; from += callsPerWriteMax) {
+      void this.#send(toCommands(calls.slice(from, from + callsPerWriteMax)));
+    }
+  }
+
+  async #send(commands: readonly Command[]): Promise<void> {
     const pipeline = this.#redis.pipeline();
     for (const command of commands) pipeline.evalsha(command.script.sha, ...parametersOf(command));
     try {
@@ -104,13 +113,13 @@ function toCommands(calls: readonly Call[]): Command[] {
   for (const call of calls) {
     const { script } = call;
     const command = script.merges ? open.get(script) : undefined;
-    if (command !== undefined && command.calls.length < keysPerCommandMax) {
+    if (command !== undefined) {
       command.calls.push(call);
-    } else {
-      const next = { script, calls: [call] };
-      open.set(script, next);
-      commands.push(next);
+      continue;
     }
+    const next = { script, calls: [call] };
+    open.set(script, next);
+    commands.push(next);
   }
   return commands;
 }
