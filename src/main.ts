@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { addExamples } from "./commands/examples.ts";
-import { exitUsage, runCommand } from "./commands/run-command.ts";
+import { exitUsage } from "./commands/exit-codes.ts";
 import type { Environment } from "./core/config/parse.ts";
 
 /** argv → command. What a command needs is imported when it is the one that runs. */
@@ -15,7 +15,8 @@ const program = new Command("instant")
   });
 
 /** Runs a command on the process's variables and those of --env-file. */
-function run(command: (environment: Environment) => Promise<number>): Promise<void> {
+async function run(command: (environment: Environment) => Promise<number>): Promise<void> {
+  const { runCommand } = await import("./commands/run-command.ts");
   return runCommand(async () => {
     const { loadEnvironment } = await import("./commands/environment.ts");
     return command(loadEnvironment(program.opts()["envFile"]));

@@ -11,6 +11,7 @@ const flags = [
   "--compile",
   "--format=esm",
   "--bytecode",
+  "--splitting", // a command reads its own modules only
   "--minify",
   "--sourcemap",
   "--no-compile-autoload-dotenv",
@@ -34,18 +35,16 @@ const fresh = isFresh(
 if (parameters.includes("--if-needed") && fresh) process.exit(0);
 
 // Built aside and moved into place, so that a running ./instant keeps its file.
-const aside = resolve(repository, ".cache/build");
+const aside = resolve(repository, `.cache/build/${process.pid}`);
 mkdirSync(aside, { recursive: true });
-const outfile = resolve(aside, `instant-${process.pid}`);
+const outfile = resolve(aside, "instant");
 const startedAt = new Date();
 const built = Bun.spawnSync(
   [process.execPath, "build", ...flags, "src/main.ts", "--outfile", outfile],
   { cwd: repository, stdout: "pipe", stderr: "pipe" },
 );
-// The source map stands inside the binary; the copy beside it is not needed.
-rmSync(`${outfile}.map`, { force: true });
 if (!built.success) {
-  rmSync(outfile, { force: true });
+  rmSync(aside, { recursive: true });
   console.error(`${built.stderr.toString()}${built.stdout.toString()}`.trim());
   console.error("scripts/build: ./instant was not built");
   process.exit(1);
@@ -53,6 +52,7 @@ if (!built.success) {
 // As old as the start of the build: what is changed meanwhile makes it stale.
 utimesSync(outfile, startedAt, startedAt);
 renameSync(outfile, binary);
+rmSync(aside, { recursive: true }); // the source maps stand inside the binary, too
 const megabytes = (statSync(binary).size / 1e6).toFixed(1);
 const seconds = ((Date.now() - startedAt.getTime()) / 1000).toFixed(1);
 console.log(`./instant built: ${megabytes} MB in ${seconds} s`);

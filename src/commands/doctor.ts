@@ -11,7 +11,7 @@ import type { Report } from "../doctor/report.ts";
 import { countFindings, renderJson, renderReport } from "../doctor/report.ts";
 import type { Check } from "../doctor/run-checks.ts";
 import { runChecks } from "../doctor/run-checks.ts";
-import { exitUsage } from "./run-command.ts";
+import { exitUsage } from "./exit-codes.ts";
 
 const services = ["serve-auth", "serve-email"] as const;
 const deadlineMs = 9_000;

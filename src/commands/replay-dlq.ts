@@ -17,9 +17,9 @@ import {
   letterLines,
   replayTotal,
 } from "../email/dead-letters/replay-report.ts";
+import { exitUsage } from "./exit-codes.ts";
 import type { ParsedReplayFlags, ReplayFlags } from "./replay-flags.ts";
 import { parseReplayFlags } from "./replay-flags.ts";
-import { exitUsage } from "./run-command.ts";
 
 /** Looks, shows what would be put back, asks, puts back. Exit 0 also when there was nothing. */
 export async function replayDlq(environment: Environment, flags: ReplayFlags): Promise<number> {

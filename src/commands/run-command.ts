@@ -2,10 +2,8 @@ import { coreErrors } from "../core/error-codes.ts";
 import type { ErrorRow } from "../core/errors.ts";
 import { errorMessage, isInstantError } from "../core/errors.ts";
 import { createLog } from "../core/log.ts";
+import { exitFailure, exitUsage } from "./exit-codes.ts";
 
-/** Exit codes: 0 done, 1 operating failure, 2 usage or configuration. */
-export const exitUsage = 2;
-const exitFailure = 1;
 const usageRows: readonly ErrorRow[] = [coreErrors.configInvalid, coreErrors.usageInvalid];
 /** How long what still holds the event loop may keep a finished process. */
 const lingerMs = 500;

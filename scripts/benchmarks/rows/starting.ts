@@ -57,7 +57,7 @@ function startAuth(stage: Stage, { environment }: AuthGround): Promise<number> {
 /** With the flags of scripts/binary/build.ts. */
 async function compileHello(stage: Stage): Promise<string> {
   const file = join(stage.makeDirectory(), "hello");
-  const flags = ["--compile", "--format=esm", "--bytecode", "--minify"];
+  const flags = ["--compile", "--format=esm", "--bytecode", "--splitting", "--minify"];
   const still = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
   const source = join(stage.repository, "scripts/benchmarks/yardsticks/hello.ts");
   const command = [process.execPath, "build", ...flags, ...still, source, "--outfile", file];
