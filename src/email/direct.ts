@@ -1,13 +1,14 @@
 import type { Clock } from "../core/clock.ts";
 import { unreachable } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import type { DeliveryRun } from "./delivery-run.ts";
+import { createDeliveryRun } from "./delivery-run.ts";
 import type { EmailEvent } from "./event.ts";
 import { encodeEmailEvent } from "./event.ts";
 import { lineOf } from "./event-line.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
-import type { DeliveryRun, Pipeline } from "./pipeline.ts";
-import { createDeliveryRun } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
 import { releaseClaim } from "./settlement.ts";
 
 export interface DirectDeps {

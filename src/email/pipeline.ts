@@ -1,11 +1,11 @@
 import { isInstantError, unreachable } from "../core/errors.ts";
-import { randomToken } from "../core/secret.ts";
 import type { ClaimSettings } from "./claim-request.ts";
 import { claimRequest, isExpired } from "./claim-request.ts";
+import type { DeliveryRun } from "./delivery-run.ts";
 import type { EmailEvent } from "./event.ts";
 import { decodeEmailEvent } from "./event.ts";
 import { lineOf, placeOf } from "./event-line.ts";
-import type { Claim, ClaimOutcome, EventOrigin } from "./ledger/delivery-ledger.ts";
+import type { ClaimOutcome } from "./ledger/delivery-ledger.ts";
 import { ledgerErrors } from "./ledger/error-codes.ts";
 import { isOptionalType } from "./mail-kind.ts";
 import type { SendOutcome, ServerDown } from "./mailer/mailer.ts";
@@ -33,35 +33,6 @@ export interface PipelineDeps extends SubmissionDeps, SettlementDeps {
   readonly suppressRefused: SuppressRefused;
   readonly settings: SubmissionDeps["settings"] & SettlementDeps["settings"] & ClaimSettings;
 }
-
-/** One delivery of one event, through all its tries. Made by who calls the pipeline. */
-export interface DeliveryRun {
-  readonly value: Uint8Array | null;
-  readonly replayCount: number;
-  /** Since when an outage holds it, Unix ms: the record's time for a replayed one. */
-  readonly replayedAt: number | undefined;
-  /** Nobody else's, the same through all tries: it names the claim's owner. */
-  readonly owner: string;
-  /** Where the event lies; undefined: it came directly. */
-  readonly origin: EventOrigin | undefined;
-  event: EmailEvent | undefined;
-  /** The newest claim this run held, so that its caller can let it go. */
-  claim: Claim | undefined;
-  /** Connections lost before the content ended. */
-  losses: number;
-}
-
-/** A fresh run, under an owner of its own. */
-export function createDeliveryRun(
-  given: Pick<DeliveryRun, "value" | "replayCount" | "replayedAt" | "origin">,
-): DeliveryRun {
-  runs += 1;
-  const owner = `${processToken}.${runs}`;
-  return { ...given, owner, event: undefined, claim: undefined, losses: 0 };
-}
-
-const processToken = randomToken(12);
-let runs = 0;
 
 export interface RunContext {
   readonly signal: AbortSignal;

@@ -7,6 +7,8 @@ import { runInTrace } from "../core/trace-context.ts";
 import type { BuryDeps } from "./dead-letters/bury.ts";
 import { bury } from "./dead-letters/bury.ts";
 import { replayCountOf } from "./dead-letters/letter.ts";
+import type { DeliveryRun } from "./delivery-run.ts";
+import { createDeliveryRun } from "./delivery-run.ts";
 import type { EmailEvent } from "./event.ts";
 import type { EventLog, LogRecord, Subscription } from "./event-log/event-log.ts";
 import { Holds } from "./holds.ts";
@@ -15,8 +17,7 @@ import type { HeldOutcomes } from "./ledger/held-outcomes.ts";
 import type { Mailer, ServerDownCause } from "./mailer/mailer.ts";
 import type { DeadLetterCause, DeliveryOutcome, WaitingOutcome } from "./outcome.ts";
 import { isFinished, isPoison } from "./outcome.ts";
-import type { DeliveryRun, Pipeline } from "./pipeline.ts";
-import { createDeliveryRun } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
 import { readRecordTrace } from "./record-trace.ts";
 import { releaseClaim } from "./settlement.ts";
 

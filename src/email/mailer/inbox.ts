@@ -1,8 +1,6 @@
-import type { Database } from "bun:sqlite";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Inbox, InboxMail } from "./kept-mails.ts";
-
-const mailsMax = 1_000;
+import { InboxRows, inboxMailsMax } from "./sqlite-inbox-rows.ts";
 
 const schema = `CREATE TABLE inbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,7 +33,7 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
       database.read((file) =>
         file
           .query<Row, [number, number]>("SELECT * FROM inbox WHERE id < ? ORDER BY id DESC LIMIT ?")
-          .all(before, Math.min(limit, mailsMax))
+          .all(before, Math.min(limit, inboxMailsMax))
           .map(mailOf),
       ),
     search: (words, limit) =>
@@ -46,7 +44,7 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
              WHERE instr(lower(concat_ws(' ', recipient, subject, message_id, text)), lower(?)) > 0
              ORDER BY id DESC LIMIT ?`,
           )
-          .all(words, Math.min(limit, mailsMax))
+          .all(words, Math.min(limit, inboxMailsMax))
           .map(mailOf),
       ),
     find: (id) => {
@@ -65,49 +63,6 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
         file.query("DELETE FROM inbox").run();
       }),
   };
-}
-
-type NewMail = Omit<InboxMail, "id">;
-
-/** Adds what one turn of the event loop keeps as one job: the oldest are dropped once for all. */
-class InboxRows {
-  readonly #database: SqliteDatabase;
-  #mails: NewMail[] = [];
-  #added: Promise<number> | undefined;
-
-  constructor(database: SqliteDatabase) {
-    this.#database = database;
-  }
-
-  async add(mail: NewMail): Promise<InboxMail> {
-    const index = this.#mails.push(mail) - 1;
-    this.#added ??= this.#addSoon();
-    return { ...mail, id: (await this.#added) + index };
-  }
-
-  /** Resolves with the id of the first. */
-  async #addSoon(): Promise<number> {
-    await new Promise((resolve) => setImmediate(resolve));
-    const mails = this.#mails;
-    this.#mails = [];
-    this.#added = undefined;
-    return this.#database.write((file) => insertMails(file, mails));
-  }
-}
-
-function insertMails(file: Database, mails: readonly NewMail[]): number {
-  const insert = file.query(
-    `INSERT INTO inbox (message_id, recipient, subject, text, html, headers, received_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
-  );
-  let last = 0;
-  for (const { messageId, to, subject, text, html, headers, receivedAt } of mails) {
-    const fields = JSON.stringify(headers);
-    const { lastInsertRowid } = insert.run(messageId, to, subject, text, html, fields, receivedAt);
-    last = Number(lastInsertRowid);
-  }
-  file.query("DELETE FROM inbox WHERE id <= ?").run(last - mailsMax);
-  return last - mails.length + 1; // AUTOINCREMENT: one after the other within a transaction
 }
 
 function mailOf(row: Row): InboxMail {
