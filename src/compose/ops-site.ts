@@ -27,6 +27,11 @@ export function opsSiteOf({ app, ops }: Config): OpsSite {
   };
 }
 
+/** As often as the lag is asked: more of the same figures would cost a busy service, and show nothing. */
+const dashboardEveryMs = 2000;
+/** Somebody waits for a code. */
+const inboxEveryMs = 500;
+
 export interface OpsSiteParts {
   readonly log: Log;
   readonly worker: EmailWorker;
@@ -50,7 +55,10 @@ export async function addOpsSite(
   const replay = new ReplayJob(replays, log);
   const lag = new LagWatch({ eventLog, topic: topics.events, group: topics.group, clock });
   const snapshot = () => takeSnapshot({ worker, history, lag, replay });
-  const feed = new LiveFeed({ render: async () => renderSections(await snapshot()) });
+  const feed = new LiveFeed({
+    render: async () => renderSections(await snapshot()),
+    everyMs: dashboardEveryMs,
+  });
   const site = opsSiteOf(config);
   const access = { token: ops.token, tries: new LoginTries(clock), clock };
   addSiteRoutes(app, {
@@ -62,6 +70,7 @@ export async function addOpsSite(
   const inbox = await engines.inbox();
   const inboxFeed = new LiveFeed({
     render: async () => ({ newest: String(inbox.list(1)[0]?.id ?? 0) }),
+    everyMs: inboxEveryMs,
   });
   const guard = operatorsOnly(access);
   const sender = { address: config.smtp.from ?? senderDefault, name: config.smtp.fromName };

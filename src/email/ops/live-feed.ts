@@ -4,9 +4,9 @@ import type { Service } from "../../core/service.ts";
 export type Sections = Readonly<Record<string, string>>;
 
 export interface LiveFeedOptions {
-  /** How the page is now; called once a second for all who watch, and never while nobody does. */
+  /** How the page is now; called once for all who watch, and never while nobody does. */
   readonly render: () => Promise<Sections>;
-  readonly everyMs?: number;
+  readonly everyMs: number;
 }
 
 type Watcher = ReadableStreamDefaultController<Uint8Array>;
@@ -17,9 +17,9 @@ const silentTicksMax = 10;
 const unreadChunksMax = 30;
 
 /**
- * Server-sent events for the pages. Idle: nobody watches, nothing is computed. Watched: once a
- * second the sections are rendered, and those that changed are encoded once and written to all
- * watchers (20 at most); after 10 s without a change a comment keeps the connections open. Stopped:
+ * Server-sent events for the pages. Idle: nobody watches, nothing is computed. Watched: every
+ * `everyMs` the sections are rendered, and those that changed are encoded once and written to all
+ * watchers (20 at most); after 10 times without a change a comment keeps the connections open. Stopped:
  * all are let go.
  */
 export class LiveFeed implements Service {
@@ -50,7 +50,7 @@ export class LiveFeed implements Service {
           watcher = controller;
           this.#watchers.add(controller);
           controller.enqueue(encode(this.#timer === undefined ? {} : this.#sent));
-          this.#timer ??= setInterval(() => void this.#tick(), this.#options.everyMs ?? 1000);
+          this.#timer ??= setInterval(() => void this.#tick(), this.#options.everyMs);
         },
         cancel: () => {
           if (watcher !== undefined) this.#leave(watcher);
