@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { choosePort } from "../../scripts/engines/ports.ts";
 import type { RedisClient } from "../../src/core/redis/client.ts";
 import type { RedisScript } from "../../src/core/redis/script.ts";
 import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
@@ -149,6 +150,24 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     expect((await failure(claims[1] ?? Promise.resolve())).code).toBe("ledger_unavailable");
     expect(await claims[0]).toMatchObject({ kind: "claimed" });
     expect(await claims[2]).toMatchObject({ kind: "claimed" });
+  });
+
+  test("a Redis of several shards, which takes no keys of several slots, is used call by call", async () => {
+    const busPort = await choosePort(0);
+    const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)];
+    await using own = await openOwnRedis({ args });
+    await using redis = await openRedisAt(own.url);
+    await redis.run((client) => client.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383"));
+    await eventually("it takes commands", async () => {
+      const info = await redis.run((client) => client.call("CLUSTER", "INFO"));
+      return String(info).includes("cluster_state:ok");
+    });
+    const ledger = openRedisDeliveryLedger({ redis });
+    for (const turn of ["a", "b"]) {
+      const ids = [1, 2, 3].map((id) => `${turn}-${id}`);
+      const claimed = await Promise.all(ids.map((id) => ledger.claim(request(id))));
+      expect(claimed.map(({ kind }) => kind)).toEqual(["claimed", "claimed", "claimed"]);
+    }
   });
 
   test("the count forgets minutes that are older than a day", async () => {

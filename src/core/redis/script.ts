@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 /**
  * A Lua script and the shape of its reply. ioredis sends unfulfilled commands again after a
  * reconnect, and a server that was frozen may still run an old copy: a script must be safe to
- * repeat, at any later time. All its keys must be of one Redis server.
+ * repeat, at any later time. All its keys must be of one hash slot.
  */
 export interface RedisScript<Reply> {
   readonly text: string;
@@ -13,7 +13,8 @@ export interface RedisScript<Reply> {
   /**
    * Calls of one key each are sent as one: all their keys, then the arguments of each key in turn
    * (as many for each). The reply is a list, an item for each key; an item that is an error fails
-   * its own call alone.
+   * its own call alone. A Redis of several shards takes no keys of several slots: there each call
+   * is sent on its own.
    */
   readonly merges: boolean;
   /** Never set; it carries the type. */
@@ -57,6 +58,8 @@ const callsPerWriteMax = 50;
 export class ScriptRunner {
   readonly #redis: Redis;
   #calls: Call[] = [];
+  /** Set once the server refused keys of several slots. */
+  #isSharded = false;
 
   constructor(redis: Redis) {
     this.#redis = redis;
@@ -78,7 +81,8 @@ export class ScriptRunner {
     const calls = this.#calls;
     this.#calls = [];
     for (let from = 0; from < calls.length; from += callsPerWriteMax) {
-      void this.#send(toCommands(calls.slice(from, from + callsPerWriteMax)));
+      const some = calls.slice(from, from + callsPerWriteMax);
+      void this.#send(this.#isSharded ? some.map(alone) : toCommands(some));
     }
   }
 
@@ -91,7 +95,10 @@ export class ScriptRunner {
         const [error, reply] = results[index] ?? [new Error("Connection is closed"), undefined];
         if (!error) settle(command, reply);
         else if (error.message.startsWith("NOSCRIPT")) void this.#sendText(command);
-        else fail(command, error);
+        else if (error.message.startsWith("CROSSSLOT") && command.calls.length > 1) {
+          this.#isSharded = true;
+          void this.#send(command.calls.map(alone));
+        } else fail(command, error);
       }
     } catch (error) {
       for (const command of commands) fail(command, error);
@@ -107,6 +114,10 @@ export class ScriptRunner {
   }
 }
 
+function alone(call: Call): Command {
+  return { script: call.script, calls: [call] };
+}
+
 function toCommands(calls: readonly Call[]): Command[] {
   const commands: Command[] = [];
   const open = new Map<RedisScript<unknown>, Command>();
@@ -117,7 +128,7 @@ function toCommands(calls: readonly Call[]): Command[] {
       command.calls.push(call);
       continue;
     }
-    const next = { script, calls: [call] };
+    const next = alone(call);
     open.set(script, next);
     commands.push(next);
   }
