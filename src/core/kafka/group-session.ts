@@ -11,7 +11,7 @@ import type { KafkaStoredRecord } from "./record.ts";
 import { decodeRecord } from "./record.ts";
 
 const metadataMaxAgeMs = 15_000;
-const partitionBytesMax = 1024 * 1024;
+const partitionBytesMax = 512 * 1024;
 const leaveDeadlineMs = 10_000;
 
 export interface GroupTimings {

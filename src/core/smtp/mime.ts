@@ -47,12 +47,17 @@ export function composeMime(message: MimeMessage): Buffer {
 }
 
 function part(type: string, content: string): string {
-  const body = content.replace(/\r\n?|\n/g, "\r\n");
+  const body = withCrlf(content);
   const plain = /^[\t\r\n\x20-\x7e]*$/.test(body) && !hasLongLine(body);
   const head = `Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding:`;
   return plain
     ? `${head} 7bit\r\n\r\n${body}\r\n`
     : `${head} quoted-printable\r\n\r\n${wrap(encode(body), lineCharsMax)}\r\n`;
+}
+
+/** A text without CR, as ours are, needs no regular expression. */
+function withCrlf(text: string): string {
+  return text.includes("\r") ? text.replace(/\r\n?|\n/g, "\r\n") : text.replaceAll("\n", "\r\n");
 }
 
 /** A loop: a regular expression that counts to 998 takes longer than all the rest. */
