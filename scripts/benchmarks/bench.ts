@@ -9,6 +9,7 @@ import type { Benchmark } from "./benchmark.ts";
 import { parseOptions } from "./options.ts";
 import type { Recorded } from "./page.ts";
 import { nothingRecorded, record, replaceMeasured } from "./page.ts";
+import { profiledProgram, readShares, renderShares } from "./profile.ts";
 import type { Result } from "./result.ts";
 import { summarize } from "./result.ts";
 import { benchmarks } from "./rows.ts";
@@ -24,15 +25,37 @@ const chosen = benchmarks.filter(({ name, inQuick }) => {
   return options.only?.includes(name) ?? (inQuick || !options.quick);
 });
 await using stage = openStage(say);
+const pagePath = join(stage.repository, "docs/benchmarks.md");
 
-const results: Result[] = [];
-for (const benchmark of chosen) {
-  const result = await measure(benchmark, stage);
-  if (result !== undefined) results.push(result);
+const done = options.profile ? await profileAll() : await measureAll();
+process.exitCode = done === chosen.length ? 0 : 1;
+
+async function measureAll(): Promise<number> {
+  const results: Result[] = [];
+  for (const benchmark of chosen) {
+    const result = await measure(benchmark, stage);
+    if (result !== undefined) results.push(result);
+  }
+  if (options.write) write(results);
+  console.log(options.json ? JSON.stringify({ scale, results }) : `\n${renderTable(results)}`);
+  return results.length;
 }
-if (options.write) write(results);
-console.log(options.json ? JSON.stringify({ scale, results }) : `\n${renderTable(results)}`);
-process.exitCode = results.length === chosen.length ? 0 : 1;
+
+async function profileAll(): Promise<number> {
+  const tables: string[] = [];
+  for (const benchmark of chosen) {
+    const directory = stage.makeDirectory();
+    const program = profiledProgram(stage, directory);
+    const result = await measure(benchmark, { ...stage, program });
+    if (result !== undefined) tables.push(renderShares(benchmark.name, readShares(directory)));
+  }
+  const text = tables.join("\n\n");
+  if (options.write) {
+    writeFileSync(pagePath, replaceMeasured(readPage(), text, "scripts/bench --profile"));
+  }
+  console.log(`\n${text}`);
+  return tables.length;
+}
 
 async function measure(benchmark: Benchmark, on: Stage): Promise<Result | undefined> {
   const startedAt = Date.now();
@@ -56,17 +79,18 @@ async function measure(benchmark: Benchmark, on: Stage): Promise<Result | undefi
 
 /** The page shows what was measured in full; the quick numbers are for comparing alone. */
 function write(measured: readonly Result[]): void {
-  const docs = join(stage.repository, "docs");
-  const numbersPath = join(docs, "benchmarks.json");
-  const pagePath = join(docs, "benchmarks.md");
+  const numbersPath = join(stage.repository, "docs/benchmarks.json");
   const earlier = existsSync(numbersPath)
     ? (JSON.parse(readFileSync(numbersPath, "utf8")) as Recorded)
     : nothingRecorded;
   const recorded = record(earlier, scale, measured, names);
   writeFileSync(numbersPath, `${JSON.stringify(recorded, undefined, 2)}\n`);
-  const page = readFileSync(pagePath, "utf8");
-  writeFileSync(pagePath, replaceMeasured(page, renderTable(recorded.full)));
+  writeFileSync(pagePath, replaceMeasured(readPage(), renderTable(recorded.full)));
   writeScaling(stage.repository, recorded);
+}
+
+function readPage(): string {
+  return readFileSync(pagePath, "utf8");
 }
 
 function readOptions() {

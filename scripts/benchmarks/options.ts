@@ -6,9 +6,11 @@ export interface BenchOptions {
   readonly only: readonly string[] | undefined;
   readonly json: boolean;
   readonly write: boolean;
+  /** Runs the program from its sources, and shows where its time goes. */
+  readonly profile: boolean;
 }
 
-const usage = "usage: scripts/bench [--quick] [--only name,name] [--json] [--write]";
+const usage = "usage: scripts/bench [--quick] [--only name,name] [--profile] [--json] [--write]";
 
 /** Throws an Error with what is wrong, the usage and the names there are. */
 export function parseOptions(
@@ -23,13 +25,15 @@ export function parseOptions(
         only: { type: "string" },
         json: { type: "boolean", default: false },
         write: { type: "boolean", default: false },
+        profile: { type: "boolean", default: false },
       },
     });
-    const { quick, json, write } = values;
+    const { quick, json, write, profile } = values;
     const only = values.only?.split(",");
     const unknown = only?.filter((name) => !names.includes(name)) ?? [];
     if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(", ")}`);
-    return { quick, only, json, write };
+    if (profile && json) throw new Error("--profile prints tables, no JSON");
+    return { quick, only, json, write, profile };
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${usage}\nrows: ${names.join(", ")}`);
   }

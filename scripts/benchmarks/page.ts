@@ -1,7 +1,8 @@
 import type { Scale } from "./benchmark.ts";
 import type { Result } from "./result.ts";
 
-const [from, to] = ["<!-- scripts/bench writes from here -->", "<!-- to here -->"] as const;
+/** Which part of the page: the table of the rows, or where the time goes. */
+export type Place = "scripts/bench" | "scripts/bench --profile";
 
 /** docs/benchmarks.json: what was measured last, for each scale. */
 export type Recorded = Readonly<Record<Scale, readonly Result[]>>;
@@ -9,7 +10,12 @@ export type Recorded = Readonly<Record<Scale, readonly Result[]>>;
 export const nothingRecorded: Recorded = { full: [], quick: [] };
 
 /** The page with `text` between its two marks. Throws when it has not both of them, in order. */
-export function replaceMeasured(page: string, text: string): string {
+export function replaceMeasured(
+  page: string,
+  text: string,
+  place: Place = "scripts/bench",
+): string {
+  const [from, to] = [`<!-- ${place} writes from here -->`, `<!-- ${place} to here -->`];
   const begin = page.indexOf(from);
   const end = page.indexOf(to);
   if (begin < 0 || end < begin) throw new Error(`the page needs the lines ${from} and ${to}`);

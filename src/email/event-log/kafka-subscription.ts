@@ -27,7 +27,7 @@ interface Backlog {
  * A subscription: the group's records into the flow, the flow's low marks into the group.
  *
  * Running, paused, failed and stopped as the port says. While the flow refuses a partition, the rest
- * of its last batch (≤ 1 MiB, or one record) waits here and the partition is not fetched.
+ * of its last batch (≤ 512 KiB, or one record) waits here and the partition is not fetched.
  */
 export class KafkaSubscription implements Subscription {
   readonly #flow: RecordFlow<LogRecord>;

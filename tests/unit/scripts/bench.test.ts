@@ -6,6 +6,7 @@ import { timeDrain } from "../../../scripts/benchmarks/drain.ts";
 import { parseOptions } from "../../../scripts/benchmarks/options.ts";
 import { nothingRecorded, record, replaceMeasured } from "../../../scripts/benchmarks/page.ts";
 import { readCpuMicros, readResidentBytes } from "../../../scripts/benchmarks/process-usage.ts";
+import { sharesOf } from "../../../scripts/benchmarks/profile.ts";
 import { summarize } from "../../../scripts/benchmarks/result.ts";
 import { formatNumber, renderTable } from "../../../scripts/benchmarks/table.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -79,7 +80,7 @@ test("the table shows three figures, the spread, and what was missed", () => {
 
 test("only some rows can be asked for, and only rows there are", () => {
   const names = ["drain", "memory"];
-  const usual = { quick: false, only: undefined, json: false, write: false };
+  const usual = { quick: false, only: undefined, json: false, write: false, profile: false };
   expect(parseOptions([], names)).toEqual(usual);
   const some = parseOptions(["--quick", "--only", "memory,drain"], names);
   expect(some).toEqual({ ...usual, quick: true, only: ["memory", "drain"] });
@@ -105,10 +106,11 @@ test("what was measured again replaces its row alone, in the order of the rows",
 });
 
 test("the table replaces what stands between the page's marks", () => {
-  const page = "above\n<!-- scripts/bench writes from here -->\nold\n<!-- to here -->\nbelow\n";
+  const page =
+    "above\n<!-- scripts/bench writes from here -->\nold\n<!-- scripts/bench to here -->\nbelow\n";
   const replaced = replaceMeasured(page, "new");
   expect(replaced).toBe(
-    "above\n<!-- scripts/bench writes from here -->\n\nnew\n\n<!-- to here -->\nbelow\n",
+    "above\n<!-- scripts/bench writes from here -->\n\nnew\n\n<!-- scripts/bench to here -->\nbelow\n",
   );
   expect(replaceMeasured(replaced, "new")).toBe(replaced);
   expect(() => replaceMeasured("no marks", "new")).toThrow("needs the lines");
@@ -152,4 +154,25 @@ test("a child's output and CPU time are there when it has ended", async () => {
   await using child = new Child(["/bin/sh", "-c", "echo out"], { directory: directory.path });
   expect(await child.finish()).toBe("out\n");
   expect(child.cpuMicros).toBeGreaterThan(0);
+});
+
+test("a profile's samples belong to their nearest caller with a home, and waits do not count", () => {
+  const frame = (functionName: string, url: string) => ({ functionName, url });
+  const profile = {
+    nodes: [
+      { id: 1, callFrame: frame("(root)", ""), children: [2, 3] },
+      { id: 2, callFrame: frame("change", "/x/src/email/ledger/redis-records.ts"), children: [4] },
+      { id: 3, callFrame: frame("a", "/x/node_modules/@scope/name/index.js"), children: [5] },
+      { id: 4, callFrame: frame("stringify", "") },
+      { id: 5, callFrame: frame("writeBuffered", "") },
+    ],
+    samples: [4, 4, 5, 3, 1],
+    timeDeltas: [1000, 900_000, 1000, 400, 400],
+  };
+  expect(sharesOf([profile])).toEqual([
+    { part: "email/ledger", share: 0.55 },
+    { part: "writes to sockets", share: 0.25 },
+    { part: "@scope/name", share: 0.1 },
+    { part: "the runtime", share: 0.1 },
+  ]);
 });
