@@ -6,6 +6,9 @@ import { systemClock } from "../core/clock.ts";
 import type { Environment } from "../core/config/parse.ts";
 import { throwProblems } from "../core/config/parse.ts";
 import { coreErrors } from "../core/error-codes.ts";
+import type { Histogram } from "../email/dead-letters/histogram.ts";
+import type { KnownReplays } from "../email/dead-letters/judge-letters.ts";
+import { findReplays } from "../email/dead-letters/judge-letters.ts";
 import type { ReplayDeps } from "../email/dead-letters/replay.ts";
 import { moveLetters, planReplay } from "../email/dead-letters/replay.ts";
 import type { ReplayPlace } from "../email/dead-letters/replay-place.ts";
@@ -21,7 +24,12 @@ import { exitUsage } from "./exit-codes.ts";
 import type { ParsedReplayFlags, ReplayFlags } from "./replay-flags.ts";
 import { parseReplayFlags } from "./replay-flags.ts";
 
-/** Looks, shows what would be put back, asks, puts back. Exit 0 also when there was nothing. */
+const nothing = "Nothing to put back";
+
+/**
+ * Looks, shows what would be put back, asks, puts back. With `--yes` each letter is put back as it
+ * is looked at, and the same table comes afterwards. Exit 0 also when there was nothing.
+ */
 export async function replayDlq(environment: Environment, flags: ReplayFlags): Promise<number> {
   const config = loadConfig(environment);
   const parsed = parseReplayFlags(flags, systemClock.now());
@@ -59,28 +67,44 @@ interface ReplayRun {
 }
 
 async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
+  const { flags, place } = run;
+  const replays = await findReplays(deps, place);
+  if (flags.yes && !flags.dryRun) return move(deps, run, { replays });
+  const { say, parsed, placeFile } = run;
+  const { selection, limit } = parsed;
+  const { histogram, first } = await planReplay(deps, { selection, place, replays, limit });
+  const total = replayTotal(histogram);
+  showHistogram(run, histogram);
+  if (!flags.dryRun && total > 0) {
+    if (!(await confirmed(total, deps.eventsTopic))) return exitUsage;
+    return move(deps, run, { replays, total });
+  }
+  if (total > 0) say(letterLines(first).join("\n"));
+  if (total > first.length) say(`  … and ${total - first.length} more`);
+  say(total === 0 ? nothing : `Would put back ${total} (--dry-run)`);
+  if (total === 0) placeFile.remove();
+  const letters = first.map(letterJson);
+  report(flags, { dryRun: true, classes: histogramJson(histogram), total, letters });
+  return 0;
+}
+
+interface MoveRun {
+  readonly replays: KnownReplays;
+  /** Undefined: nobody was asked, so nobody counted. */
+  readonly total?: number;
+}
+
+async function move(deps: ReplayDeps, run: ReplayRun, { replays, total }: MoveRun) {
   const { flags, parsed, place, placeFile, say } = run;
   const { selection, limit, perSecond } = parsed;
-  const { histogram, first } = await planReplay(deps, { selection, place, limit });
-  const total = replayTotal(histogram);
-  if (histogram.size > 0) say(`\n${histogramLines(histogram).join("\n")}\n`);
-  if (flags.dryRun || total === 0) {
-    if (total > 0) say(letterLines(first).join("\n"));
-    if (total > first.length) say(`  … and ${total - first.length} more`);
-    say(total === 0 ? "Nothing to put back" : `Would put back ${total} (--dry-run)`);
-    if (total === 0) placeFile.remove();
-    const letters = first.map(letterJson);
-    report(flags, { dryRun: true, classes: histogramJson(histogram), total, letters });
-    return 0;
-  }
-  if (!flags.yes && !(await confirmed(total, deps.eventsTopic))) return exitUsage;
   const abort = new AbortController();
   const onSignal = () => abort.abort();
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
-  const end = await moveLetters(deps, {
+  const { place: end, histogram } = await moveLetters(deps, {
     selection,
     place,
+    replays,
     limit,
     perSecond,
     signal: abort.signal,
@@ -92,13 +116,16 @@ async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
   const complete = !abort.signal.aborted;
   if (complete) placeFile.remove();
   const moved = end.replayed - place.replayed;
-  say(
-    complete
-      ? `✓ Put back ${moved} dead letters`
-      : `Interrupted after ${moved} of ${total}; run the same command again to go on`,
-  );
+  if (total === undefined) showHistogram(run, histogram);
+  const amount = total === undefined ? moved : `${moved} of ${total}`;
+  if (!complete) say(`Interrupted after ${amount}; run the same command again to go on`);
+  else say(moved === 0 ? nothing : `✓ Put back ${moved} dead letters`);
   report(flags, { replayed: moved, complete, classes: histogramJson(histogram) });
   return complete ? 0 : 1;
+}
+
+function showHistogram({ say }: ReplayRun, histogram: Histogram): void {
+  if (histogram.size > 0) say(`\n${histogramLines(histogram).join("\n")}\n`);
 }
 
 /** From `--from-offset` (or the oldest) to the newest letter there is now, per partition. */
@@ -152,9 +179,10 @@ async function confirmed(total: number, topic: string): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim());
 }
 
-function showProgress(moved: number, total: number): void {
+function showProgress(moved: number, total: number | undefined): void {
   if (!process.stderr.isTTY) return;
-  process.stderr.write(`\r${moved} of ${total}${moved >= total ? "\n" : ""}`);
+  const line = total === undefined ? `${moved} put back` : `${moved} of ${total}`;
+  process.stderr.write(`\r${line}${total !== undefined && moved >= total ? "\n" : ""}`);
 }
 
 function report(flags: ReplayFlags, result: object): void {

@@ -121,6 +121,9 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
       await eventually("some are put back", () => sink.acceptedTotal > before, 60_000);
       return { exitCode: await slow.stop(signal), output: slow.output };
     };
+    const expected = total - acceptedMeanwhile - dead;
+    const planned = await runInstant([...filters, "--dry-run", "--json"], options);
+    expect(JSON.parse(planned.stdout)).toMatchObject({ dryRun: true, total: expected });
     expect((await interrupted("SIGINT")).output).toContain("run the same command again to go on");
     expect((await interrupted("SIGKILL")).output).toContain("Continuing the replay");
     const last = await runInstant(filters, options);
@@ -128,7 +131,9 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
       0,
       expect.stringContaining("Continuing the replay"),
     ]);
-    const expected = total - acceptedMeanwhile - dead;
+    expect(last.stdout).toMatch(
+      /class +letters +to replay +skipped[^✓]+✓ Put back \d+ dead letters/,
+    );
     await eventually("all are consumed", drained, 60_000);
     expect(sink.acceptedTotal).toBe(expected);
     expect(sink.countByMessageId().size).toBe(expected);

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/core/clock.ts";
-import type { Histogram, ReplayDeps } from "../../src/email/dead-letters/replay.ts";
+import type { Histogram } from "../../src/email/dead-letters/histogram.ts";
+import type { ReplayDeps } from "../../src/email/dead-letters/replay.ts";
 import { moveLetters, planReplay } from "../../src/email/dead-letters/replay.ts";
 import type { ReplayPlace } from "../../src/email/dead-letters/replay-place.ts";
 import type { ReplaySelection } from "../../src/email/dead-letters/selection.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
+import type { EventLog } from "../../src/email/event-log/event-log.ts";
 import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 import { codeEvent, welcomeEvent } from "../support/events.ts";
@@ -48,9 +50,9 @@ export function replaySuite(engines: DeliveryRigOptions): void {
   async function replay(rig: DeliveryRig, selection = everything, limit = 1000): Promise<number> {
     const place = await wholeTopic(rig);
     const options = { selection, place, limit, perSecond: 10_000, onProgress: () => {} };
-    const { replayed } = await moveLetters(depsOf(rig), options);
+    const { place: end } = await moveLetters(depsOf(rig), options);
     await rig.untilDrained();
-    return replayed;
+    return end.replayed;
   }
 
   async function plan(rig: DeliveryRig, selection = everything): Promise<Histogram> {
@@ -141,8 +143,8 @@ export function replaySuite(engines: DeliveryRigOptions): void {
     await using rig = await openBuried(events);
     const abort = new AbortController();
     const saved: ReplayPlace[] = [];
-    const options = { selection: everything, limit: 1000, perSecond: 100_000 };
-    const place = await moveLetters(depsOf(rig), {
+    const options = { selection: everything, limit: 1000, perSecond: 1000 };
+    const { place } = await moveLetters(depsOf(rig), {
       ...options,
       place: await wholeTopic(rig),
       signal: abort.signal,
@@ -153,10 +155,50 @@ export function replaySuite(engines: DeliveryRigOptions): void {
     });
     expect(place).toEqual(saved[0] as ReplayPlace);
     expect(place.replayed).toBeLessThan(events.length);
-    const end = await moveLetters(depsOf(rig), { ...options, place, onProgress: () => {} });
+    const resumed = { ...options, place, onProgress: () => {} };
+    const { place: end } = await moveLetters(depsOf(rig), resumed);
     expect(end.replayed).toBe(events.length);
     await rig.untilDrained(30_000);
     const counts = [...rig.sink.countByMessageId().values()];
     expect(counts).toEqual(events.map(() => 1));
+  });
+
+  test("a replay whose batch is not acknowledged keeps its place before that batch", async () => {
+    const events = Array.from({ length: 130 }, () => welcomeEvent());
+    await using rig = await openBuried(events);
+    const refused = new Error("not acknowledged");
+    let [calls, underWay] = [0, 0];
+    const eventLog: EventLog = {
+      ...rig.eventLog,
+      publish: async (...args) => {
+        calls += 1;
+        underWay += 1;
+        expect(underWay).toBe(1);
+        if (calls === 2) throw refused;
+        const positions = await rig.eventLog.publish(...args);
+        underWay -= 1;
+        return positions;
+      },
+    };
+    const saved: ReplayPlace[] = [];
+    const moving = moveLetters(
+      { ...depsOf(rig), eventLog },
+      {
+        selection: everything,
+        place: await wholeTopic(rig),
+        limit: 1000,
+        perSecond: 250, // batches of 50
+        onProgress: (newest) => saved.push(newest),
+      },
+    );
+    expect(await moving.catch((error) => error)).toBe(refused);
+    const [place, ...later] = saved;
+    expect([place?.replayed, later]).toEqual([50, []]);
+    await rig.untilDrained();
+    const rest = { selection: everything, limit: 1000, perSecond: 10_000, onProgress: () => {} };
+    if (place === undefined) throw new Error("no place was kept");
+    await moveLetters(depsOf(rig), { ...rest, place });
+    await rig.untilDrained();
+    expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
   });
 }

@@ -67,22 +67,23 @@ export function encodeReplay(letter: LogRecord, replayCount: number): OutgoingRe
 }
 
 export function readLetterFacts(letter: LogRecord): LetterFacts {
-  const header = (name: string) => findHeader(letter.headers, name);
+  const headers = new Map(letter.headers); // the newest value of a name, as `findHeader`
   const words = (name: string) => {
-    const bytes = header(name);
+    const bytes = headers.get(name) ?? undefined;
     return bytes === undefined ? undefined : text.decode(bytes);
   };
+  const className = words("x-instant-class");
   const failedAt = Date.parse(words("x-instant-failed-at") ?? "");
   const attempts = Number(words("x-instant-attempts") ?? Number.NaN);
   return {
-    class: deadLetterClasses.find((known) => known === words("x-instant-class")),
+    class: deadLetterClasses.find((known) => known === className),
     reason: words("kafka_dlt-exception-message"),
     attempts: Number.isInteger(attempts) ? attempts : undefined,
     failedAt: Number.isNaN(failedAt) ? undefined : failedAt,
     replayCount: replayCountOf(letter.headers),
     originalTopic: words("kafka_dlt-original-topic"),
-    originalPartition: readInteger(header("kafka_dlt-original-partition")),
-    originalOffset: readInteger(header("kafka_dlt-original-offset")),
+    originalPartition: readInteger(headers.get("kafka_dlt-original-partition")),
+    originalOffset: readInteger(headers.get("kafka_dlt-original-offset")),
   };
 }
 
@@ -118,9 +119,9 @@ function int64(value: number): Uint8Array {
   return bytes;
 }
 
-function readInteger(bytes: Uint8Array | undefined): number | undefined {
-  if (bytes === undefined) return undefined;
-  const buffer = Buffer.from(bytes);
+function readInteger(bytes: Uint8Array | null | undefined): number | undefined {
+  if (bytes === undefined || bytes === null) return undefined;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.length === 4) return buffer.readInt32BE();
   return buffer.length === 8 ? Number(buffer.readBigInt64BE()) : undefined;
 }

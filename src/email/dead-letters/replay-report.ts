@@ -1,5 +1,5 @@
 import { maskEmail } from "../../core/log.ts";
-import type { Histogram } from "./replay.ts";
+import type { Histogram } from "./histogram.ts";
 import type { Letter } from "./selection.ts";
 
 /** The plan as lines of a table: class, letters, to replay, and why the others are skipped. */

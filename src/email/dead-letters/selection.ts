@@ -68,7 +68,7 @@ export function originOf({ record, facts }: Letter): string {
  * What a letter without a ledger record is known by: a record that nobody could read comes back,
  * when it was put back, as another letter with the same key and value and a higher replay count.
  */
-export function contentOf({ record }: Letter): string {
+export function contentOf(record: LogRecord): string {
   const hasher = new Bun.CryptoHasher("sha256");
   for (const part of [record.key, record.value]) {
     hasher.update(part === null ? "-" : `${part.length}:`);
