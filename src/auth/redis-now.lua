@@ -5,3 +5,11 @@ if not now then
   local time = redis.call("TIME")
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
+
+-- For calls that are merged: an error of one is its own reply. It is a text before Redis 7, a reply
+-- since.
+local function attempt(call, ...)
+  local isDone, reply = pcall(call, ...)
+  if isDone or type(reply) == "table" then return reply end
+  return redis.error_reply(reply)
+end

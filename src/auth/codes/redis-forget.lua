@@ -1,5 +1,7 @@
-local state = load()
-state.codes = {}
-state.used = nil
-save(state)
-return cjson.encode({ kind = "forgotten" })
+local function answer()
+  local state = load()
+  state.codes = {}
+  state.used = nil
+  save(state)
+  return cjson.encode({ kind = "forgotten" })
+end

@@ -1,11 +1,9 @@
-local state = load()
-
-local function charge(code)
+local function charge(state, code)
   state.charges[#state.charges + 1] = now
   code.chargedAt = now
 end
 
-local function issue()
+local function issue(state)
   local newest
   for _, code in ipairs(state.codes) do
     if code.messageId == request.messageId then return { kind = "issued", code = shown(code) } end
@@ -21,7 +19,7 @@ local function issue()
       return { kind = "repeated", code = shown(newest) }
     end
     if repeatableMs > 0 and #state.charges < policy.codesMax then
-      charge(newest)
+      charge(state, newest)
       return { kind = "repeated", code = shown(newest) }
     end
   end
@@ -40,12 +38,15 @@ local function issue()
     repeats = 0,
     chargedAt = 0,
   }
-  charge(code)
+  charge(state, code)
   state.codes[#state.codes + 1] = code
   if #state.codes > policy.liveCodesMax then table.remove(state.codes, 1) end
   return { kind = "issued", code = shown(code) }
 end
 
-local outcome = issue()
-save(state)
-return cjson.encode(outcome)
+local function answer()
+  local state = load()
+  local outcome = issue(state)
+  save(state)
+  return cjson.encode(outcome)
+end

@@ -1,8 +1,7 @@
 -- What one address has, as JSON under one key: the same state and the same changes as
--- code-state.ts. ARGV after the time: the policy, the request. This part stands before each of the
--- scripts.
-local policy = cjson.decode(ARGV[2])
-local request = cjson.decode(ARGV[3])
+-- code-state.ts. This part stands before each of the scripts, and redis-each.lua, which sets these
+-- for one call after the other, behind it.
+local key, policy, request
 
 local function keep(list, wanted)
   local kept = {}
@@ -13,7 +12,7 @@ local function keep(list, wanted)
 end
 
 local function load()
-  local text = redis.call("GET", KEYS[1])
+  local text = redis.call("GET", key)
   local state = text and cjson.decode(text)
     or { codes = {}, charges = {}, tries = {}, locks = 0, lockedUntil = 0 }
   state.codes = keep(state.codes, function(code) return code.expiresAt > now end)
@@ -28,7 +27,7 @@ local function save(state)
   if state.locks > 0 then
     lifeMs = math.max(lifeMs, state.lockedUntil + policy.lockMemoryMs - now)
   end
-  redis.call("SET", KEYS[1], cjson.encode(state), "PX", string.format("%.0f", lifeMs))
+  redis.call("SET", key, cjson.encode(state), "PX", string.format("%.0f", lifeMs))
 end
 
 local function shown(code)

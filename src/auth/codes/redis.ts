@@ -7,22 +7,19 @@ import { subjectOf } from "../subject.ts";
 import type { CodePolicy } from "./code-policy.ts";
 import { liveCodesMax } from "./code-policy.ts";
 import type { CodeStore, IssueOutcome, VerifyOutcome } from "./code-store.ts";
+import eachText from "./redis-each.lua" with { type: "text" };
 import forgetText from "./redis-forget.lua" with { type: "text" };
 import issueText from "./redis-issue.lua" with { type: "text" };
 import refundText from "./redis-refund.lua" with { type: "text" };
 import stateText from "./redis-state.lua" with { type: "text" };
 import verifyText from "./redis-verify.lua" with { type: "text" };
 
-const before = `${nowText}
-${stateText}`;
-const forgetScript = redisScript<string>(`${before}
-${forgetText}`);
-const issueScript = redisScript<string>(`${before}
-${issueText}`);
-const refundScript = redisScript<string>(`${before}
-${refundText}`);
-const verifyScript = redisScript<string>(`${before}
-${verifyText}`);
+const createScript = (text: string) =>
+  redisScript<string>([nowText, stateText, text, eachText].join("\n"), { merges: true });
+const forgetScript = createScript(forgetText);
+const issueScript = createScript(issueText);
+const refundScript = createScript(refundText);
+const verifyScript = createScript(verifyText);
 
 export interface RedisCodeStoreOptions {
   readonly policy: CodePolicy;
@@ -34,7 +31,7 @@ export interface RedisCodeStoreOptions {
 
 /**
  * Codes in Redis: `auth:codes:{<SHA-256 of the address>}`, one string of JSON per address, each
- * call one script on that key. Does not close the client it is given.
+ * call one step on that key. Does not close the client it is given.
  */
 export function openRedisCodeStore(redis: RedisClient, options: RedisCodeStoreOptions): CodeStore {
   const { policy, keyPrefix = "", clock } = options;

@@ -1,24 +1,38 @@
--- Each key is a sorted set of uses by their time. ARGV after the time: the use, then the quota and
--- the window in ms of each key. Takes from all, or answers the number of the spent key that takes
--- longest to have some again, and how long that is.
-local use = ARGV[2]
-local spent, longestMs = 0, 0
-
-for index, key in ipairs(KEYS) do
-  local quota, windowMs = tonumber(ARGV[2 * index + 1]), tonumber(ARGV[2 * index + 2])
-  redis.call("ZREMRANGEBYSCORE", key, "-inf", now - windowMs)
-  local count = redis.call("ZCARD", key)
-  if count >= quota and not redis.call("ZSCORE", key, use) then
-    -- The use whose end leaves one less than the quota.
-    local at = redis.call("ZRANGE", key, count - quota, count - quota, "WITHSCORES")[2]
-    local retryAfterMs = tonumber(at) + windowMs - now
-    if retryAfterMs > longestMs then spent, longestMs = index, retryAfterMs end
+-- Each key is a sorted set of uses by their time. For calls that are merged: ARGV has for each call
+-- the time (see above), the use, how many of KEYS are its own, then the quota and the window in ms
+-- of each of these. A call takes from all its keys, or answers the number of the spent key that
+-- takes longest to have some again, and how long that is. The calls take one after the other, and an
+-- error of one is its own alone.
+local function take(use, firstKey, count, firstPolicy)
+  local spent, longestMs = 0, 0
+  for index = 1, count do
+    local key, at = KEYS[firstKey + index - 1], firstPolicy + 2 * (index - 1)
+    local quota, windowMs = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+    redis.call("ZREMRANGEBYSCORE", key, "-inf", now - windowMs)
+    local uses = redis.call("ZCARD", key)
+    if uses >= quota and not redis.call("ZSCORE", key, use) then
+      -- The use whose end leaves one less than the quota.
+      local oldest = redis.call("ZRANGE", key, uses - quota, uses - quota, "WITHSCORES")[2]
+      local retryAfterMs = tonumber(oldest) + windowMs - now
+      if retryAfterMs > longestMs then spent, longestMs = index, retryAfterMs end
+    end
   end
-end
-if spent > 0 then return { spent, longestMs } end
+  if spent > 0 then return { spent, longestMs } end
 
-for index, key in ipairs(KEYS) do
-  redis.call("ZADD", key, "NX", now, use)
-  redis.call("PEXPIRE", key, ARGV[2 * index + 2])
+  for index = 1, count do
+    local key = KEYS[firstKey + index - 1]
+    redis.call("ZADD", key, "NX", now, use)
+    redis.call("PEXPIRE", key, ARGV[firstPolicy + 2 * (index - 1) + 1])
+  end
+  return { 0, 0 }
 end
-return { 0, 0 }
+
+local replies = {}
+local firstKey, at = 1, 1
+while at <= #ARGV do
+  local count = tonumber(ARGV[at + 2])
+  now = tonumber(ARGV[at]) or now
+  replies[#replies + 1] = attempt(take, ARGV[at + 1], firstKey, count, at + 3)
+  firstKey, at = firstKey + count, at + 3 + 2 * count
+end
+return replies

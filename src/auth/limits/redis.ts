@@ -8,6 +8,7 @@ import takeText from "./redis-take.lua" with { type: "text" };
 
 const takeScript = redisScript<readonly [index: number, retryAfterMs: number]>(
   `${nowText}\n${takeText}`,
+  { merges: true },
 );
 
 export interface RedisLimitsOptions {
@@ -29,7 +30,7 @@ export function openRedisLimits(redis: RedisClient, options: RedisLimitsOptions 
     embedded: false,
     take: async ({ use, budgets }) => {
       const policies = budgets.flatMap(({ quota, windowMs }) => [quota, windowMs]);
-      const args = [clock?.now() ?? "", use, ...policies];
+      const args = [clock?.now() ?? "", use, budgets.length, ...policies];
       const [index, retryAfterMs] = await redis.script(takeScript, budgets.map(keyOf), args);
       const budget = budgets[index - 1];
       return budget === undefined ? { kind: "taken" } : { kind: "spent", budget, retryAfterMs };

@@ -1,12 +1,24 @@
--- ARGV further: touch in ms, the id. Answers the session's JSON, or false when it is not there or
--- over. The key needs no new expiry: no session outlives the lifetime after its creation.
-local touchEveryMs, id = tonumber(ARGV[4]), ARGV[5]
+-- One session of each user in KEYS, for calls that are merged. ARGV has for each, in turn: what the
+-- scripts here begin with (time, idle, lifetime), the touch in ms and the id. Answers for each the
+-- session's JSON, or false when it is not there or over; an error of one is its own alone. The key
+-- needs no new expiry: no session outlives the lifetime after its creation.
+local function find(key, touchEveryMs, id)
+  local text = redis.call("HGET", key, id)
+  if not text then return false end
+  local session = cjson.decode(text)
+  if not isLive(session) then return false end
+  if now - session.usedAt < touchEveryMs then return text end
+  session.usedAt = now
+  local touched = cjson.encode(session)
+  redis.call("HSET", key, id, touched)
+  return touched
+end
 
-local text = redis.call("HGET", KEYS[1], id)
-if not text then return false end
-local session = cjson.decode(text)
-if not isLive(session) then return false end
-if now - session.usedAt < touchEveryMs then return text end
-session.id = id
-session.usedAt = now
-return save(session)
+local replies = {}
+for index, key in ipairs(KEYS) do
+  local at = 5 * (index - 1)
+  now = tonumber(ARGV[at + 1]) or now
+  idleMs, lifetimeMs = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  replies[index] = attempt(find, key, tonumber(ARGV[at + 4]), ARGV[at + 5])
+end
+return replies

@@ -6,6 +6,7 @@ import nowText from "../redis-now.lua" with { type: "text" };
 import createText from "./redis-create.lua" with { type: "text" };
 import findText from "./redis-find.lua" with { type: "text" };
 import listText from "./redis-list.lua" with { type: "text" };
+import pointersText from "./redis-pointers.lua" with { type: "text" };
 import revokeText from "./redis-revoke.lua" with { type: "text" };
 import stateText from "./redis-state.lua" with { type: "text" };
 import type { Session, SessionPolicy, SessionStore } from "./session-store.ts";
@@ -14,7 +15,8 @@ import { createSessionId, createSessionToken, sessionKeyOf } from "./session-tok
 
 const before = `${nowText}\n${stateText}`;
 const createScript = redisScript<string>(`${before}\n${createText}`);
-const findScript = redisScript<string | null>(`${before}\n${findText}`);
+const pointersScript = redisScript<string | null>(pointersText, { merges: true });
+const findScript = redisScript<string | null>(`${before}\n${findText}`, { merges: true });
 const listScript = redisScript<readonly string[]>(`${before}\n${listText}`);
 const revokeScript = redisScript<number>(`${before}\n${revokeText}`);
 
@@ -51,7 +53,7 @@ export function openRedisSessionStore(
   async function findPointer(token: string): Promise<Pointer | undefined> {
     const key = sessionKeyOf(token);
     if (key === undefined) return undefined;
-    const text = await redis.run((client) => client.get(pointerKey(key)));
+    const text = await redis.script(pointersScript, [pointerKey(key)], []);
     return text === null ? undefined : (JSON.parse(text) as Pointer);
   }
 

@@ -11,10 +11,10 @@ export interface RedisScript<Reply> {
   /** Redis names a script by the SHA-1 of its text. */
   readonly sha: string;
   /**
-   * Calls of one key each are sent as one: all their keys, then the arguments of each key in turn
-   * (as many for each). The reply is a list, an item for each key; an item that is an error fails
-   * its own call alone. A Redis of several shards takes no keys of several slots: there each call
-   * is sent on its own.
+   * Several calls are sent as one: the keys of all of them, then the arguments of each in turn, by
+   * which the script tells the calls apart. The reply is a list, an item for each call; an item that
+   * is an error fails its own call alone. A Redis of several shards takes no keys of several slots:
+   * there each call is sent on its own.
    */
   readonly merges: boolean;
   /** Never set; it carries the type. */
