@@ -51,14 +51,30 @@ export function findPhase(name: string): Phase {
   return found;
 }
 
-/** The write of this state to the ledger (redis-swap.lua: key, condition, …, the new text). */
+/** The writes of this state, and of no other, to the ledger. */
 function redis(at: "request" | "reply", state: "claimed" | "submitting" | "accepted") {
   const begin = `{"state":"${state}"`;
-  const fits = ([, , , key, condition, , , , text]: RedisCommand): boolean =>
-    key?.startsWith("email:sent:") === true &&
-    text?.startsWith(begin) === true &&
-    (state !== "claimed" || condition === "absent"); // else a renewal, or a deferral
+  const fits = (command: RedisCommand): boolean => {
+    const writes = ledgerWrites(command);
+    return (
+      writes.length > 0 &&
+      writes.every(
+        ({ condition, text }) =>
+          text.startsWith(begin) && (state !== "claimed" || condition === "absent"), // else a renewal
+      )
+    );
+  };
   return { at: "redis", rule: { at, fits } } as const;
+}
+
+/** As redis-swap.lua has them: the keys, then condition, expected, last time, new text of each. */
+function ledgerWrites([, , keyCount, ...words]: RedisCommand) {
+  const keys = words.slice(0, Number(keyCount));
+  if (keys.length === 0 || !keys.every((key) => key.startsWith("email:sent:"))) return [];
+  return keys.map((_, index) => {
+    const at = keys.length + 4 * index;
+    return { condition: words[at] ?? "", text: words[at + 3] ?? "" };
+  });
 }
 
 function kafka(hold: "request" | "reply", api: KafkaApi) {
