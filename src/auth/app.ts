@@ -53,8 +53,9 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     if (corsOrigins.length > 0) app.use(path, crossOriginReads(corsOrigins));
     app.use(path, async (context, next) => {
       await next();
-      context.header("Cache-Control", "no-store"); // the answers are one person's
-      context.header("Vary", "Authorization, Cookie", { append: true });
+      const { headers } = context.res;
+      headers.set("Cache-Control", "no-store"); // the answers are one person's
+      headers.append("Vary", "Authorization, Cookie");
     });
     app.use(path, sameOriginWrites({ cookieName, publicOrigin, origins: corsOrigins }));
   }

@@ -40,8 +40,9 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   app.use(requestTrace());
   app.use(async (context, next) => {
     await next();
-    // Hono's own is lost when a handler answers with a Response of its own, as pages do.
-    context.header("X-Request-Id", context.get("requestId"));
+    // Hono's own is lost when a handler answers with a Response of its own, as pages do. Not by
+    // `context.header`: on an answer that is there it makes another, whose body is a stream.
+    context.res.headers.set("X-Request-Id", context.get("requestId"));
   });
   app.use(accessLog(log, options.onRequest));
   app.use(clientNetwork(trustedProxies));

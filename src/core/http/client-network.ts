@@ -28,8 +28,10 @@ function findClient(
   context: HttpContext,
   trustedProxies: readonly IpNetwork[],
 ): IpAddress | undefined {
+  const direct = parseIpAddress(clientAddress(context) ?? "");
+  if (trustedProxies.length === 0) return direct;
   const isOurs = (hop: IpAddress) => trustedProxies.some((network) => isInNetwork(hop, network));
-  let client = parseIpAddress(clientAddress(context) ?? "");
+  let client = direct;
   const forwarded = (context.req.header("X-Forwarded-For") ?? "").slice(-forwardedCharsMax);
   for (const hop of forwarded.split(",").toReversed().slice(0, hopsMax)) {
     if (client === undefined || !isOurs(client)) return client;
