@@ -20,6 +20,49 @@ test("an idle connection has no timer", () => {
   queue.destroy();
 });
 
+/** A queue that sends into nothing; `push` returns what becomes of the request. */
+function openQueue(requestTimeout: number) {
+  const RequestQueue = inside("./src/network/requestQueue/index.js");
+  const log = { debug: () => {}, warn: () => {} };
+  const options = { maxInFlightRequests: null, requestTimeout, enforceRequestTimeout: true };
+  const queue = new RequestQueue({ ...options, logger: log });
+  queue.scheduleRequestTimeoutCheck();
+  const push = (correlationId: number, ownTimeout?: number) => {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const entry = { correlationId, apiName: "Any", apiKey: 0, apiVersion: 0, resolve, reject };
+    const request = { entry, expectResponse: true, sendRequest: () => {} };
+    queue.push({ ...request, requestTimeout: ownTimeout });
+    return promise;
+  };
+  return { queue, push };
+}
+
+test("a connection has a timer for what is in flight, and none once nothing is", async () => {
+  const { queue, push } = openQueue(20);
+  expect(queue.requestTimeoutId ?? null).toBeNull();
+  const answered = push(1);
+  queue.fulfillRequest({ correlationId: 1, payload: "", size: 0 });
+  await answered;
+  await expect(push(2)).rejects.toThrow("timed out");
+  expect(queue.requestTimeoutId).toBeNull();
+  const lost = push(4);
+  expect(queue.requestTimeoutId).not.toBeNull();
+  queue.rejectAll(new Error("lost"));
+  await expect(lost).rejects.toThrow("lost");
+  expect(queue.requestTimeoutId).toBeNull();
+});
+
+test("a request that may take longer does not hold up the time of those after it", async () => {
+  const { queue, push } = openQueue(20);
+  const patient = push(1, 60_000);
+  await expect(push(2)).rejects.toThrow("timed out");
+  await expect(push(3)).rejects.toThrow("timed out");
+  expect(queue.inflight.size).toBe(1);
+  expect(queue.requestTimeoutId).not.toBeNull();
+  queue.rejectAll(new Error("closed"));
+  await expect(patient).rejects.toThrow("closed");
+});
+
 test("requests that find no connection wait for one and the same", async () => {
   const ConnectionPool = inside("./src/network/connectionPool.js");
   const opening = Promise.withResolvers<void>();
