@@ -36,7 +36,7 @@ export function traceSuite(engines: DeliveryRigOptions): void {
       smtp: { host: "127.0.0.1", reply: expect.stringMatching(/^250 /) },
     });
     const [owner] = json.history.map((step: { owner: string }) => step.owner);
-    expect(owner).toMatch(/^[\w-]{16}$/);
+    expect(owner).toMatch(/^[\w-]{16}\.\d+$/);
     for (const state of ["claimed", "submitting", "accepted"]) {
       expect(json.history).toContainEqual(expect.objectContaining({ state, fence: 1, owner }));
     }
