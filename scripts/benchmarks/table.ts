@@ -12,7 +12,7 @@ export function renderTable(results: readonly Result[]): string {
       `${formatNumber(ours)} ${unit}`,
       `${formatNumber(measured.yardstick)} ${unit}`,
       `**${formatRatio(ratio)}**`,
-      `${ratioMin.toFixed(2)}–${formatRatio(ratioMax)}`,
+      `${formatRatio(ratioMin).slice(0, -1)}–${formatRatio(ratioMax)}`,
       `${describeTarget(result.target, result.oursAtMost, unit)}${isMet ? "" : " ✗"}`,
     ];
     return `| ${job} | ${yardstick} | ${numbers.join(" | ")} |`;
@@ -31,5 +31,5 @@ export function formatNumber(value: number): string {
 }
 
 function formatRatio(ratio: number): string {
-  return `${ratio.toFixed(2)}×`;
+  return `${ratio.toFixed(ratio < 0.1 ? 3 : 2)}×`;
 }

@@ -103,7 +103,11 @@ function toShares({ cores, connections, partitions, memory, calls }: Parts): rea
       share: memory,
       mend: "a Redis of several shards behind one address: each script keeps to one hash slot",
     },
-    { of: "the calls that one Redis shard takes", share: calls, mend: "the same shards" },
+    {
+      of: "the calls that one Redis shard takes, one for each step",
+      share: calls,
+      mend: "the same shards",
+    },
     {
       of: "the core that one serve-email can use",
       share: cores,

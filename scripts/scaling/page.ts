@@ -52,7 +52,7 @@ function renderCost(cost: MailCost): string {
 |---|---:|
 | CPU time of serve-email, over SMTP | ${formatNumber(cost.cpuMicros)} µs |
 | Redis memory, for 24 hours | ${formatNumber(cost.redisBytes)} bytes |
-| scripts that Redis runs | ${formatNumber(cost.redisCalls)} |
+| steps of a script in Redis | ${formatNumber(cost.redisCalls)} |
 | the event on the log, a code | ${formatNumber(cost.eventBytes)} bytes |`;
 }
 
@@ -77,7 +77,7 @@ connection needs ${assumed.secondsPerMail} s for a mail, and nothing is planned 
       bytes(demand.kafkaBytes),
     ),
     row("Redis memory", (demand) => bytes(demand.redisBytes)),
-    row("calls to Redis a second, busiest", (demand) => formatNumber(demand.redisCallsPerSecond)),
+    row("steps in Redis a second, busiest", (demand) => formatNumber(demand.redisCallsPerSecond)),
     row("Redis shards", (demand) => formatNumber(demand.redisShards)),
   ].join("\n");
 }

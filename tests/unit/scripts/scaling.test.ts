@@ -28,6 +28,8 @@ test("the bottleneck is what costs most of what there is", () => {
     computeDemand(10_000_000, { ...cost, ...changed }).shares[0]?.of;
   expect(first({})).toContain("SMTP connections");
   expect(first({ redisBytes: 1e6 })).toBe("the memory of one Redis shard");
-  expect(first({ redisCalls: 1000 })).toBe("the calls that one Redis shard takes");
+  expect(first({ redisCalls: 1000 })).toBe(
+    "the calls that one Redis shard takes, one for each step",
+  );
   expect(first({ cpuMicros: 1e6 })).toBe("the core that one serve-email can use");
 });
