@@ -101,7 +101,7 @@ function toShares({ cores, connections, partitions, memory, calls }: Parts): rea
     {
       of: "the memory of one Redis shard",
       share: memory,
-      mend: "a Redis of several shards behind one address: each script keeps to one hash slot",
+      mend: "a Redis of several shards behind one address: each step keeps to one hash slot, and is a call of its own there",
     },
     {
       of: "the calls that one Redis shard takes, one for each step",
