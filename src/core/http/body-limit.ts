@@ -38,10 +38,12 @@ export function bodyLimit(options: BodyLimitOptions = {}): MiddlewareHandler<Htt
   };
 }
 
-/** Undefined: it comes in chunks, and nobody knows how many, or there is none. */
+/** Undefined: it comes in chunks, and nobody knows how many; or there is none. */
 function announcedLength(headers: Headers): number | undefined {
-  const length = headers.get("Content-Length");
-  return length === null || headers.has("Transfer-Encoding") ? undefined : Number(length);
+  const length = headers.get("Content-Length") ?? "";
+  return /^\d{1,15}$/.test(length) && !headers.has("Transfer-Encoding")
+    ? Number(length)
+    : undefined;
 }
 
 async function takeIn(
