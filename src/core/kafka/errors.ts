@@ -1,6 +1,7 @@
 import { coreErrors } from "../error-codes.ts";
 import type { ErrorRow } from "../errors.ts";
 import { errorMessage, InstantError } from "../errors.ts";
+import { lowerFirst } from "../failure-line.ts";
 import { kafkaErrors } from "./error-codes.ts";
 import { describeRefused } from "./knock-failure.ts";
 
@@ -65,7 +66,7 @@ function reasonOf(root: unknown): string {
   const place = { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) };
   const refused = describeRefused(String(code ?? ""), place);
   if (refused === undefined) return words.includes(broker) ? words : `${broker}: ${words}`;
-  return `${refused.text}: ${refused.mend.charAt(0).toLowerCase()}${refused.mend.slice(1)}`;
+  return `${refused.text}: ${lowerFirst(refused.mend)}`;
 }
 
 /** A broker answered, and will know better in a moment. */

@@ -1,4 +1,5 @@
 import { errorMessage } from "../errors.ts";
+import { failureLine } from "../failure-line.ts";
 import type { PostgresOptions } from "./pool.ts";
 import { addressOf } from "./pool.ts";
 
@@ -57,9 +58,7 @@ export function describePostgresFailure(error: unknown, options: PostgresOptions
 /** In one line, for a failure of a known kind: "nothing listens on …: start Postgres there, or …". */
 export function postgresFailureLine(error: unknown, options: PostgresOptions): string | undefined {
   const found = findFailure(error);
-  if (found === undefined) return undefined;
-  const { text, mend } = describe(found, error, options);
-  return [text, mend].map((part) => part.charAt(0).toLowerCase() + part.slice(1)).join(": ");
+  return found && failureLine(describe(found, error, options));
 }
 
 type Failure = readonly [unknown, string, string];

@@ -1,4 +1,5 @@
 import { errorMessage } from "../errors.ts";
+import { failureLine } from "../failure-line.ts";
 import type { RedisConnection } from "./config.ts";
 
 export interface ConnectFailure {
@@ -70,6 +71,5 @@ export function describeConnectFailure(
 
 /** The same in one line, as "nothing listens on localhost:6379: start Redis there, or …". */
 export function connectFailureLine(error: unknown, connection: RedisConnection): string {
-  const { text, mend } = describeConnectFailure(error, connection);
-  return [text, mend].map((part) => part.charAt(0).toLowerCase() + part.slice(1)).join(": ");
+  return failureLine(describeConnectFailure(error, connection));
 }

@@ -1,4 +1,5 @@
 import type { DeadLetterClass } from "../outcome.ts";
+import { deadLetterClasses } from "../outcome.ts";
 
 /** What a class of dead letters means and what a person does about it, in a sentence or two. */
 export const classAdvice: Readonly<Record<DeadLetterClass, string>> = {
@@ -22,5 +23,6 @@ export const classAdvice: Readonly<Record<DeadLetterClass, string>> = {
 };
 
 export function adviceOf(name: string | undefined): string | undefined {
-  return new Map<string, string>(Object.entries(classAdvice)).get(name ?? "");
+  const known = deadLetterClasses.find((each) => each === name);
+  return known && classAdvice[known];
 }

@@ -1,4 +1,5 @@
 import Mustache from "mustache";
+import { lowerFirst } from "../../../core/failure-line.ts";
 
 /** One text of the operator's: a subject, an HTML or a text part, in Mustache. */
 export interface OperatorText {
@@ -73,7 +74,7 @@ function parseProblem(
 ): TemplateProblem {
   const message = error instanceof Error ? error.message : String(error);
   const [, what = message, position] = /^(.*?)(?: at (\d+))?$/s.exec(message) ?? [];
-  const problem = `is not Mustache: ${what.charAt(0).toLowerCase()}${what.slice(1)}`;
+  const problem = `is not Mustache: ${lowerFirst(what)}`;
   return position === undefined
     ? { file, problem }
     : { file, line: lineAt(Number(position)), problem };
