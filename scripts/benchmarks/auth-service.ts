@@ -6,6 +6,7 @@ import { openRedisAt } from "../../tests/support/own-redis.ts";
 import { openTestPostgres } from "../../tests/support/postgres-schema.ts";
 import type { Backlog } from "./backlog.ts";
 import { openBacklog } from "./backlog.ts";
+import { EmailService } from "./email-service.ts";
 import type { Served } from "./served.ts";
 import { serve } from "./served.ts";
 import type { Stage } from "./stage.ts";
@@ -70,5 +71,17 @@ export function startAuth(
     portVariable: "AUTH_SERVICE_PORT",
     path: "/livez",
     environment: { ...ground.environment, ...environment },
+  });
+}
+
+/** The built serve-email beside it. */
+export async function startEmail(
+  stage: Stage,
+  { redis, backlog, environment }: AuthGround,
+  further: Readonly<Record<string, string>> = {},
+): Promise<EmailService> {
+  return await EmailService.start(stage, {
+    ...{ kafka: await stage.kafka(), redis: redis.url, backlog, group: backlog.events },
+    environment: { ...environment, ...further },
   });
 }

@@ -3,8 +3,8 @@ import { Kafka, logLevel, Partitioners } from "kafkajs";
 import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
 import { topicSpecs } from "../../src/email/topics.ts";
-import { codeEvent } from "../../tests/support/events.ts";
 import { openKafkaLogAt } from "../../tests/support/kafka-logs.ts";
+import { makeLastingCode } from "../faults/mails.ts";
 
 const batchRecords = 5000;
 
@@ -42,7 +42,7 @@ export async function openBacklog(brokers: string, partitions = 3): Promise<Back
         const count = Math.min(left, batchRecords);
         await send(
           events,
-          Array.from({ length: count }, () => messageOf(makeEvent())),
+          Array.from({ length: count }, () => messageOf(makeLastingCode())),
         );
       }
     },
@@ -54,12 +54,6 @@ export async function openBacklog(brokers: string, partitions = 3): Promise<Back
       await admin.disconnect();
     },
   };
-}
-
-/** A code that lives for an hour, for somebody else each time. */
-export function makeEvent(): EmailEvent {
-  const code = codeEvent();
-  return { ...code, expiresAt: code.timestamp + 3_600_000 };
 }
 
 function messageOf(event: EmailEvent): Message {

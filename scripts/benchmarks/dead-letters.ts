@@ -2,8 +2,8 @@ import { encodeDeadLetter } from "../../src/email/dead-letters/letter.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
 import type { LogRecord } from "../../src/email/event-log/event-log.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
+import { makeLastingCode } from "../faults/mails.ts";
 import type { Backlog } from "./backlog.ts";
-import { makeEvent } from "./backlog.ts";
 
 const batchLetters = 1000;
 const [rejectedClass, reason] = ["retries_exhausted", "450 4.2.0 Mailbox busy"] as const;
@@ -41,7 +41,7 @@ export async function addDeadLetters(
 }
 
 function makeRecord({ events }: Backlog, offset: number) {
-  const event = makeEvent();
+  const event = makeLastingCode();
   const record: LogRecord = {
     ...{ topic: events, partition: 0, offset, timestamp: event.timestamp },
     timestampType: "CreateTime",

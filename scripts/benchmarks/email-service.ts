@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import { eventually } from "../../tests/support/eventually.ts";
-import { choosePort } from "../engines/ports.ts";
 import type { Backlog } from "./backlog.ts";
-import { Child } from "./child.ts";
 import { readCpuMicros } from "./process-usage.ts";
+import type { Served } from "./served.ts";
+import { serve } from "./served.ts";
 import type { Stage } from "./stage.ts";
 
 export interface EmailServiceOptions {
@@ -17,12 +16,10 @@ export interface EmailServiceOptions {
 
 /** The built serve-email with its default settings: ledger, lanes, commits and logs are on. */
 export class EmailService implements AsyncDisposable {
-  readonly #child: Child;
-  readonly #url: string;
+  readonly #served: Served;
 
-  private constructor(child: Child, url: string) {
-    this.#child = child;
-    this.#url = url;
+  private constructor(served: Served) {
+    this.#served = served;
   }
 
   /** Resolves when it answers; it may be reading the backlog by then. */
@@ -44,30 +41,22 @@ export class EmailService implements AsyncDisposable {
   }
 
   static async #open(stage: Stage, environment: Record<string, string>): Promise<EmailService> {
-    const port = await choosePort(0);
-    const directory = stage.makeDirectory();
-    const child = new Child([stage.program, "serve-email"], {
-      directory,
-      environment: {
-        EMAIL_SERVICE_PORT: String(port),
-        DATA_DIR: join(directory, "data"),
-        ...environment,
-      },
+    const data = join(stage.makeDirectory(), "data");
+    const served = await serve(stage, {
+      command: [stage.program, "serve-email"],
+      portVariable: "EMAIL_SERVICE_PORT",
+      path: "/livez",
+      environment: { DATA_DIR: data, ...environment },
     });
-    const service = new EmailService(child, `http://127.0.0.1:${port}`);
-    await eventually("serve-email answers", async () => {
-      if (child.hasEnded) throw child.failure();
-      return await service.#ask("/livez").catch(() => undefined);
-    });
-    return service;
+    return new EmailService(served);
   }
 
   get url(): string {
-    return this.#url;
+    return this.#served.url;
   }
 
   get pid(): number {
-    return this.#child.pid;
+    return this.#served.pid;
   }
 
   /** CPU time so far. */
@@ -89,17 +78,18 @@ export class EmailService implements AsyncDisposable {
 
   /** An error with what the service said last. */
   failure(what: string): Error {
-    return this.#child.failure(what);
+    return this.#served.process.failure(what);
   }
 
   async #ask(path: string): Promise<string> {
-    if (this.#child.hasEnded) throw this.#child.failure();
-    const answer = await fetch(`${this.#url}${path}`);
+    const { url, process } = this.#served;
+    if (process.hasEnded) throw process.failure();
+    const answer = await fetch(`${url}${path}`);
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
     return answer.text();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#child[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#served[Symbol.asyncDispose]();
   }
 }

@@ -1,3 +1,4 @@
+import { replaceBetween } from "../documents/marked.ts";
 import type { Scale } from "./benchmark.ts";
 import type { Result } from "./result.ts";
 
@@ -15,11 +16,8 @@ export function replaceMeasured(
   text: string,
   place: Place = "scripts/bench",
 ): string {
-  const [from, to] = [`<!-- ${place} writes from here -->`, `<!-- ${place} to here -->`];
-  const begin = page.indexOf(from);
-  const end = page.indexOf(to);
-  if (begin < 0 || end < begin) throw new Error(`the page needs the lines ${from} and ${to}`);
-  return `${page.slice(0, begin)}${from}\n\n${text}\n\n${page.slice(end)}`;
+  const marks = [`<!-- ${place} writes from here -->`, `<!-- ${place} to here -->`] as const;
+  return replaceBetween(page, marks, `\n${text}\n`);
 }
 
 /**

@@ -1,13 +1,8 @@
 import type { Benchmark, Pair, Target } from "./benchmark.ts";
 
 /** A row of the table, and of docs/benchmarks.json. */
-export interface Result {
-  readonly name: string;
-  readonly job: string;
-  readonly yardstick: string;
-  readonly unit: string;
-  readonly target: Target;
-  readonly oursAtMost?: number;
+export interface Result
+  extends Pick<Benchmark, "name" | "job" | "yardstick" | "unit" | "target" | "oursAtMost"> {
   readonly measured: {
     /** Medians of each side. */
     readonly ours: number;

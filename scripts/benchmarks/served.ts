@@ -16,6 +16,7 @@ export interface ServedOptions {
 export interface Served extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
+  readonly process: Child;
 }
 
 /** Resolves when it answers. */
@@ -37,5 +38,5 @@ export async function serve(stage: Stage, options: ServedOptions): Promise<Serve
     return answer?.ok;
   });
   const kept = stack.move();
-  return { url, pid: child.pid, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { url, pid: child.pid, process: child, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

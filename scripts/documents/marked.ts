@@ -3,8 +3,16 @@
  * people write. Throws when the marks are not there.
  */
 export function replaceMarked(page: string, name: string, text: string): string {
-  const [begin, end] = [`<!-- generated: ${name} -->`, `<!-- end of ${name} -->`];
-  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`the page has no marks for ${name}`);
-  return `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`;
+  return replaceBetween(page, [`<!-- generated: ${name} -->`, `<!-- end of ${name} -->`], text);
+}
+
+/** The page with `text` between two marks, each a line. Throws when it has not both, in order. */
+export function replaceBetween(
+  page: string,
+  [from, to]: readonly [from: string, to: string],
+  text: string,
+): string {
+  const [begin, end] = [page.indexOf(from), page.indexOf(to)];
+  if (begin < 0 || end < begin) throw new Error(`the page needs the lines ${from} and ${to}`);
+  return `${page.slice(0, begin + from.length)}\n${text}\n${page.slice(end)}`;
 }

@@ -10,7 +10,7 @@ export const redisShard = { bytes: 25e9, callsPerSecond: 25_000 } as const;
 /** Recommended at most, of all topics and replicas together. */
 export const kafkaBroker = { partitions: 4000 } as const;
 /** The most that a provider documents, from one server. */
-export const smtpProvider = { connections: 10_000, mailsPerConnection: 5000 } as const;
+export const smtpProvider = { connections: 10_000 } as const;
 
 export const documentedLimits: readonly DocumentedLimit[] = [
   {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { findBrowser } from "../engines/browser.ts";
 import { endServer, wipeServer } from "../engines/down.ts";
 import { needJava, needKafkaJars } from "../engines/kafka-jars.ts";
 import { needProgram } from "../engines/packages.ts";
@@ -20,8 +21,6 @@ const testVariables = {
   redis: ["REDIS_URL", "TEST_REDIS_URL"],
   postgres: ["DATABASE_URL", "TEST_DATABASE_URL"],
 } as const satisfies Partial<Record<ServerName, readonly [string, string]>>;
-
-const browsers = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
 /** The servers of the tests, apart from a developer's own: always fresh, gone afterwards. */
 export function openTestServers(repository: string): ServerRecords {
@@ -67,7 +66,7 @@ export async function prepareEngines(
     work.push(attempt("postfix", "TEST_POSTFIX", () => needPostfix(say)));
   }
   if (needs.has("chromium"))
-    work.push(attempt("chromium", "TEST_CHROMIUM", () => findBrowser(say)));
+    work.push(attempt("chromium", "TEST_CHROMIUM", () => needBrowser(say)));
   if (needs.has("compose")) {
     const find = () => needProgram("docker-compose", { debian: "docker-compose", say });
     work.push(attempt("compose", "TEST_COMPOSE", find));
@@ -96,11 +95,8 @@ export async function removeTestServers(records: ServerRecords): Promise<void> {
   }
 }
 
-async function findBrowser(say: (line: string) => void): Promise<string> {
-  const given = process.env["TEST_CHROMIUM"];
-  if (given) return given;
-  const found = browsers.map((name) => Bun.which(name)).find((path) => path !== null);
-  return found ?? needProgram("chromium", { debian: "chromium", say });
+async function needBrowser(say: (line: string) => void): Promise<string> {
+  return findBrowser() ?? needProgram("chromium", { debian: "chromium", say });
 }
 
 /** For tests that start a broker of their own to end it. */

@@ -1,7 +1,5 @@
 /** What the loads ask for, as the bytes of HTTP/1.1. */
-export const requestKinds = ["request-code", "session"] as const;
-
-export type RequestKind = (typeof requestKinds)[number];
+export type RequestKind = "request-code" | "session";
 
 /** Addresses of one run are nobody's of another. */
 const run = crypto.randomUUID().slice(0, 8);

@@ -1,4 +1,5 @@
 import { openBrowser } from "../../../tests/support/browser.ts";
+import { findBrowser } from "../../engines/browser.ts";
 import type { Measured } from "../alternate.ts";
 import { alternate } from "../alternate.ts";
 import { openBacklog } from "../backlog.ts";
@@ -54,9 +55,7 @@ async function coresOf(pid: number, seconds: number): Promise<Measured> {
 
 /** The dashboards in tabs of a Chromium; without one, readers of what the dashboards are sent. */
 async function watch(stage: Stage, url: string): Promise<AsyncDisposable> {
-  const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-  const found = names.map((name) => Bun.which(name)).find((path) => path !== null);
-  const chromium = process.env["TEST_CHROMIUM"] ?? found;
+  const chromium = findBrowser();
   if (chromium === undefined) {
     stage.say("  no Chromium here: plain readers stand for the dashboards");
     return readAlong(url);

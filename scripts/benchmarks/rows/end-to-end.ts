@@ -4,11 +4,10 @@ import { eventually } from "../../../tests/support/eventually.ts";
 import { openSmtpSink } from "../../../tests/support/smtp-sink/smtp-sink.ts";
 import type { Measured } from "../alternate.ts";
 import { alternate } from "../alternate.ts";
-import { openAuthGround, startAuth } from "../auth-service.ts";
+import { openAuthGround, startAuth, startEmail } from "../auth-service.ts";
 import { openBacklog } from "../backlog.ts";
 import type { Benchmark } from "../benchmark.ts";
 import { Child } from "../child.ts";
-import { EmailService } from "../email-service.ts";
 import { OpenHttpLoad } from "../loads/open-http-load.ts";
 import { openLoop, percentile } from "../loads/open-loop.ts";
 import { addressOf, codeRequest } from "../loads/requests.ts";
@@ -46,13 +45,7 @@ export const endToEnd: Benchmark = {
 async function requestToAccepted(stage: Stage, size: Omit<Size, "pairs">): Promise<Measured> {
   await using sink = await openSmtpSink();
   await using ground = await openAuthGround(stage);
-  await using _email = await EmailService.start(stage, {
-    kafka: await stage.kafka(),
-    redis: ground.redis.url,
-    backlog: ground.backlog,
-    group: ground.backlog.events,
-    environment: { ...ground.environment, ...smtpTo(sink) },
-  });
+  await using _email = await startEmail(stage, ground, smtpTo(sink));
   await using auth = await startAuth(stage, ground);
   await using load = new OpenHttpLoad(auth.url);
   const askedAt: number[] = [];

@@ -1,7 +1,7 @@
 import { eventually } from "../../../tests/support/eventually.ts";
-import { openAuthGround, startAuth } from "../auth-service.ts";
+import { openAuthGround, startAuth, startEmail } from "../auth-service.ts";
 import type { Benchmark } from "../benchmark.ts";
-import { EmailService } from "../email-service.ts";
+import type { EmailService } from "../email-service.ts";
 import { readCpuMicros } from "../process-usage.ts";
 
 const sizes = {
@@ -20,13 +20,7 @@ export const idleCpu: Benchmark = {
   measure: async (stage, scale) => {
     const { settleSeconds, seconds, pairs } = sizes[scale];
     await using ground = await openAuthGround(stage);
-    await using email = await EmailService.start(stage, {
-      kafka: await stage.kafka(),
-      redis: ground.redis.url,
-      backlog: ground.backlog,
-      group: ground.backlog.events,
-      environment: ground.environment,
-    });
+    await using email = await startEmail(stage, ground);
     await using auth = await startAuth(stage, ground);
     await sendOne(auth.url, email);
     await Bun.sleep(settleSeconds * 1000);
