@@ -14,10 +14,10 @@ function statements(count: number, indent = 2): string {
 }
 
 describe("sizes", () => {
-  test("a file of 240 lines is fine, one more is not", () => {
-    expect(find(sizesRule, { "tests/unit/a.test.ts": statements(240, 0) })).toEqual([]);
-    expect(find(sizesRule, { "tests/unit/a.test.ts": statements(241, 0) })).toEqual([
-      "tests/unit/a.test.ts: has 241 lines",
+  test("a file of 400 lines is fine, one more is not", () => {
+    expect(find(sizesRule, { "tests/unit/a.test.ts": statements(400, 0) })).toEqual([]);
+    expect(find(sizesRule, { "tests/unit/a.test.ts": statements(401, 0) })).toEqual([
+      "tests/unit/a.test.ts: has 401 lines",
     ]);
   });
 
@@ -34,15 +34,6 @@ describe("sizes", () => {
   test("the lines of a parameter list count", () => {
     const text = `export function run(\n  a: string,\n  b: string,\n): Promise<void> {\n${statements(67)}}\n`;
     expect(find(sizesRule, { "scripts/a.ts": text })).toHaveLength(1);
-  });
-
-  test("half of src may not be over 85 lines", () => {
-    const files = {
-      "src/core/a.ts": statements(86, 0),
-      "src/core/b.ts": statements(86, 0),
-      "src/core/c.ts": statements(10, 0),
-    };
-    expect(find(sizesRule, files)).toEqual(["src: has a median of 86 lines a file"]);
   });
 
   test("a describe block and a suite that only holds tests may be long", () => {
