@@ -124,9 +124,10 @@ async function openWorker(
       fail();
     },
     onOutcome: (outcome, event) => {
-      measure(outcome, event);
+      measure.onOutcome(outcome, event);
       history.note(outcome, event);
     },
+    onBuried: measure.onBuried,
   });
   return worker;
 }
