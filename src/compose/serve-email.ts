@@ -127,7 +127,10 @@ async function openWorker(
       measure.onOutcome(outcome, event);
       history.note(outcome, event);
     },
-    onBuried: measure.onBuried,
+    onBuried: (deadLetterClass) => {
+      measure.onBuried(deadLetterClass);
+      history.noteBuried();
+    },
   });
   return worker;
 }

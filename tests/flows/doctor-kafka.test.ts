@@ -134,7 +134,9 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     await create(settings.KAFKA_TOPIC_EMAIL_DLQ, { "max.message.bytes": "270000" }, 1);
     await quietly(settings);
     const { findings } = await look({ ...settings, APP_ENV: "production" });
-    expect(findTrouble(findings, "kafka.record_size").text).toContain("would keep only its first 64 KiB");
+    expect(findTrouble(findings, "kafka.record_size").text).toContain(
+      "would keep only its first 64 KiB",
+    );
     const replicas = findings.filter(({ check }) => check === "kafka.replicas");
     expect(replicas.map(({ text }) => text)).toEqual([
       expect.stringContaining(`${settings.KAFKA_TOPIC_EMAIL_EVENTS} has 1 of 2 replicas`),
