@@ -49,7 +49,9 @@ export async function readRecordBatch(
   batch: StoredBatch,
   { bytesMax }: BatchReaderOptions,
 ): Promise<ReadBatch> {
-  const { context, attributes, stored } = batch;
+  const { attributes, stored } = batch;
+  const isIntact = crc32C(batch.checked) === batch.crc;
+  const context = isIntact ? batch.context : believable(batch);
   const codec = findCodec(attributes);
   const records: KafkaMessage[] = [];
   const pieces = codec === undefined ? [] : codec.decompress(stored.subarray(4));
@@ -57,7 +59,7 @@ export async function readRecordBatch(
   const next = () => nextOffset(records, context);
   let passing: Passing = { key: [], value: [] };
   try {
-    if (crc32C(batch.checked) !== batch.crc) throw new Error("its checksum does not match");
+    if (!isIntact) throw new Error("its checksum does not match");
     if (codec === undefined) throw new Error(`codec ${attributes & 7} is unknown`);
     const count = stored.readInt32BE(0);
     for (let index = 0, kept = 0; index < count; index += 1) {
@@ -76,11 +78,27 @@ export async function readRecordBatch(
       } else throw new TooMuch(bytesMax);
     }
   } catch (error) {
-    records.push(restOf(batch, codec?.name, { error, source, firstOffset: next(), passing }));
+    records.push(
+      restOf(context, stored, codec?.name, { error, source, firstOffset: next(), passing }),
+    );
   } finally {
     await source.end();
   }
-  return { records, bytes: Math.max(source.received, records.length * recordCostMin) };
+  const bytes = Math.max(source.received, records.length * recordCostMin);
+  return { records, bytes, lastOffsetDelta: context.lastOffsetDelta };
+}
+
+/**
+ * The checksum does not match, so any field may be wrong. A last offset that is too high would skip
+ * records, and the mark of a control batch or a transaction would hide this one. The first offset is
+ * outside of the checksum; the broker finds batches by it.
+ */
+function believable({ context, stored, nextOffset: following }: StoredBatch): BatchContext {
+  const { lastOffsetDelta, firstOffset } = context;
+  const count = stored.length < 4 ? 1 : stored.readInt32BE(0);
+  const room = following === null ? count : Number(following) - Number(firstOffset);
+  const delta = Math.max(0, Math.min(lastOffsetDelta, (room > 0 ? room : count) - 1));
+  return { ...context, lastOffsetDelta: delta, isControlBatch: false, inTransaction: false };
 }
 
 /** The offset after the newest record. */
@@ -195,7 +213,8 @@ function decodeHeaders(bytes: Buffer, context: BatchContext): HeaderList {
 
 /** All from `firstOffset` to the end of the batch, as one record at the last offset. */
 function restOf(
-  { context, stored }: StoredBatch,
+  context: BatchContext,
+  stored: Buffer,
   codecName: string | undefined,
   { error, source, firstOffset, passing }: Rest,
 ): KafkaMessage {
