@@ -2,9 +2,10 @@ import { beforeAll, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import type { KafkaMessage } from "kafkajs";
+import { CompressionCodecs } from "kafkajs";
 import { registerBatchReader } from "../../src/core/kafka/record-batch.ts";
 import type { HandBatch } from "../support/record-batches.ts";
-import { compressXerial, encodeBatch } from "../support/record-batches.ts";
+import { compress, compressXerial, encodeBatch } from "../support/record-batches.ts";
 
 /** What a fetch brought is read as a whole, whatever one of its batches holds. */
 const inside = createRequire(import.meta.resolve("kafkajs/package.json"));
@@ -101,6 +102,7 @@ test.each(codecs)("a %s batch whose checksum does not match is not believed", as
   expect(others).toEqual([]);
   expect(only).toMatchObject({ offset: "1", unread: { of: "batch", firstOffset: 0 } });
   expect(only?.unread?.reason).toContain("checksum");
+  expect(only?.value?.length).toBeGreaterThan(0);
 });
 
 test("where a checksum does not match, no field of the batch is believed", async () => {
@@ -119,6 +121,27 @@ test("where a checksum does not match, no field of the batch is believed", async
       expect(others.map(({ offset }) => offset)).toEqual(bytes === wrong ? [] : ["2"]);
     }
   }
+});
+
+test.each([1, 2, 3, 4] as const)("a message set of codec %i is bounded too", async (id) => {
+  const codec = CompressionCodecs[id]();
+  const name = compressing[id - 1] ?? "gzip";
+  const small = compress[name](Buffer.alloc(1000, "a"));
+  expect(await codec.decompress(small)).toEqual(Buffer.alloc(1000, "a"));
+  for (const bytes of [compress[name](Buffer.alloc(bytesMax + 1)), Buffer.from("no such thing")]) {
+    const failing = codec.decompress(bytes);
+    await expect(failing).rejects.toMatchObject({ retriable: false });
+    await expect(failing).rejects.toThrow(`a ${name} message set is broken`);
+  }
+});
+
+test.each(codecs)("a %s batch that counts wrongly loses no record in silence", async (codec) => {
+  const records = ["a", "b", "c"].map(small);
+  expect(textsOf(await read({ codec, records, count: 4 }))).toEqual(["a", "b", "c"]);
+  const fewer = await read({ codec, records, count: 2 });
+  expect(textsOf(fewer)).toEqual(["a", "b", "batch"]);
+  expect(fewer[2]).toMatchObject({ offset: "2", unread: { firstOffset: 2 } });
+  expect(textsOf(await read({ codec, records, count: -1 }))).toEqual(["batch"]);
 });
 
 test("fields that lie within a record are not followed", async () => {

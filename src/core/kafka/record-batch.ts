@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import type { BatchContext, HeaderList, KafkaMessage } from "kafkajs";
 import { CompressionCodecs, crc32C, KafkaJSNonRetriableError, RecordBatch } from "kafkajs";
 import { errorMessage } from "../errors.ts";
@@ -77,10 +78,15 @@ export async function readRecordBatch(
         kept += unreadCost;
       } else throw new TooMuch(bytesMax);
     }
+    if (next() <= lastOffsetOf(context) && (await source.hasMore())) {
+      throw new Error("it holds more records than it counts");
+    }
   } catch (error) {
-    records.push(
-      restOf(context, stored, codec?.name, { error, source, firstOffset: next(), passing }),
-    );
+    // Behind the last offset there is nothing to account for.
+    if (next() <= lastOffsetOf(context)) {
+      const rest = { error, source, firstOffset: next(), passing };
+      records.push(restOf(context, stored, codec?.name, rest));
+    }
   } finally {
     await source.end();
   }
@@ -211,7 +217,10 @@ function decodeHeaders(bytes: Buffer, context: BatchContext): HeaderList {
   return decodeRecordBytes(Buffer.concat([bare, bytes]), context).headerList ?? [];
 }
 
-/** All from `firstOffset` to the end of the batch, as one record at the last offset. */
+/**
+ * All from `firstOffset` to the end of the batch, as one record at the last offset. Its value is the
+ * start of what was decompressed and not delivered; of what is stored, if nothing was.
+ */
 function restOf(
   context: BatchContext,
   stored: Buffer,
@@ -223,12 +232,13 @@ function restOf(
   const why =
     error instanceof TooMuch ? `${error.message} (KAFKA_BATCH_BYTES_MAX)` : errorMessage(error);
   const message = messageAt(context, context.lastOffsetDelta, 0);
-  const value =
+  const read =
     passing.value.length > 0 ? Buffer.concat(passing.value) : source.rest(unreadValueBytesMax);
+  const value = source.received > 0 ? read : stored.subarray(4, 4 + unreadValueBytesMax);
   const unread: UnreadPart = {
     of: "batch",
     reason: `${which} cannot be read: of their ${codecName ?? "compressed"} batch, ${why}`,
-    firstOffset: Math.min(firstOffset, last),
+    firstOffset,
     bytes: stored.length,
     sha256: createHash("sha256").update(stored).digest("hex"),
   };
@@ -250,7 +260,8 @@ interface Rest {
 function createMessageSetCodec(id: number, bytesMax: number) {
   const codec = findCodec(id);
   return {
-    compress: async (): Promise<Buffer> => {
+    compress: async (encoder: { readonly buffer: Buffer }): Promise<Buffer> => {
+      if (codec?.name === "gzip") return gzipSync(encoder.buffer); // as kafkajs itself has it
       throw new KafkaJSNonRetriableError(`${codec?.name} is for reading only`);
     },
     decompress: async (bytes: Buffer): Promise<Buffer> => {

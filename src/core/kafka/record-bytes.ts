@@ -93,6 +93,16 @@ export class RecordBytes {
     return Buffer.concat(kept);
   }
 
+  /** Whether anything is left; throws as `take` does where that cannot be told. */
+  async hasMore(): Promise<boolean> {
+    while (this.#at === this.#piece.length) {
+      const next = await this.#pieces.next();
+      if (next.done) return false;
+      this.#receive(next.value);
+    }
+    return true;
+  }
+
   /** What came and was not taken, at most `bytesMax`. */
   rest(bytesMax: number): Buffer {
     return this.#piece.subarray(this.#at, this.#at + bytesMax);
@@ -108,10 +118,14 @@ export class RecordBytes {
     do {
       const next = await this.#pieces.next();
       if (next.done) throw new Error("it ends early");
-      this.#behind += this.#piece.length;
-      this.#piece = next.value;
-      this.#at = 0;
+      this.#receive(next.value);
     } while (this.#piece.length === 0);
+  }
+
+  #receive(piece: Buffer): void {
+    this.#behind += this.#piece.length;
+    this.#piece = piece;
+    this.#at = 0;
   }
 }
 
