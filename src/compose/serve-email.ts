@@ -124,8 +124,12 @@ async function openWorker(
       fail();
     },
     onOutcome: (outcome, event) => {
-      measure(outcome, event);
+      measure.onOutcome(outcome, event);
       history.note(outcome, event);
+    },
+    onBuried: (deadLetterClass) => {
+      measure.onBuried(deadLetterClass);
+      history.noteBuried();
     },
   });
   return worker;

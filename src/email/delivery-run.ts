@@ -12,6 +12,8 @@ export interface DeliveryRun {
   readonly owner: string;
   /** Where the event lies; undefined: it came directly. */
   readonly origin: EventOrigin | undefined;
+  /** Why `value` is not the whole record; left out: it is. */
+  readonly unread?: string;
   event: EmailEvent | undefined;
   /** The newest claim this run held, so that its caller can let it go. */
   claim: Claim | undefined;
@@ -21,7 +23,7 @@ export interface DeliveryRun {
 
 /** A fresh run, under an owner of its own. */
 export function createDeliveryRun(
-  given: Pick<DeliveryRun, "value" | "replayCount" | "replayedAt" | "origin">,
+  given: Pick<DeliveryRun, "value" | "unread" | "replayCount" | "replayedAt" | "origin">,
 ): DeliveryRun {
   runs += 1;
   const owner = `${processToken}.${runs}`;

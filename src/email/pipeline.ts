@@ -49,6 +49,10 @@ export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<Delive
  */
 export function createPipeline(deps: PipelineDeps): Pipeline {
   return async (run, context) => {
+    if (run.unread !== undefined) {
+      const cause = { class: "malformed", reason: run.unread, messageId: undefined } as const;
+      return letter({ ...cause, attempts: 0, inLedger: false });
+    }
     const decoded = decodeEmailEvent(run.value);
     if (decoded.kind === "poison") {
       return letter({ ...decoded, attempts: 0, inLedger: false });

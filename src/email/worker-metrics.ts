@@ -4,7 +4,7 @@ import { isInstantError } from "../core/errors.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { EmailEvent } from "./event.ts";
 import type { PartitionLag } from "./event-log/event-log.ts";
-import type { DeliveryOutcome } from "./outcome.ts";
+import type { DeadLetterClass, DeliveryOutcome } from "./outcome.ts";
 import { deadLetterClasses } from "./outcome.ts";
 import type { EmailWorker } from "./worker.ts";
 
@@ -19,13 +19,17 @@ const lagDeadlineMs = 2000;
 /** A code is read within a minute or so, lives for 10 min; an outage is held for 20 h. */
 const ageBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3600, 72_000];
 
+export interface WorkerMeasures {
+  readonly onOutcome: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
+  readonly onBuried: (deadLetterClass: DeadLetterClass) => void;
+}
+
 /**
- * What the worker tells Prometheus. Returns what to call with each outcome. `ambiguous` counts the
- * mails whose answer was lost after the content: each is one to look at.
+ * What the worker tells Prometheus. Returns what to call with each outcome, and with each dead
+ * letter that was acknowledged. `ambiguous` counts the mails whose answer was lost after the
+ * content: each is one to look at.
  */
-export function createWorkerMetrics(
-  deps: WorkerMetricsDeps,
-): (outcome: DeliveryOutcome, event?: EmailEvent) => void {
+export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   const { metrics, clock } = deps;
   const outcomes = metrics.counter(
     {
@@ -38,7 +42,7 @@ export function createWorkerMetrics(
   const letters = metrics.counter(
     {
       name: "instant_email_dead_letters_total",
-      help: "Records moved to the dead-letter topic, by class.",
+      help: "Records moved to the dead-letter topic, by class, once it acknowledged them.",
       labels: ["class"],
     },
     deadLetterClasses.map((name) => ({ class: name })),
@@ -60,16 +64,17 @@ export function createWorkerMetrics(
   });
   addState(deps);
   addLag(deps);
-  return (outcome, event) => {
+  const onBuried = (name: DeadLetterClass) => letters.add({ class: name });
+  const onOutcome: WorkerMeasures["onOutcome"] = (outcome, event) => {
     outcomes.add({ outcome: outcome.kind });
     if (outcome.kind === "accepted" && event !== undefined) {
       const seconds = Math.max(0, clock.now() - event.timestamp) / 1000;
       ages.observe(seconds, { event_type: event.eventType });
     }
     if (outcome.kind === "suppressed") suppressed.add({ reason: outcome.reason });
-    if (outcome.kind === "dead_letter") letters.add({ class: outcome.letter.class });
     if (outcome.kind === "retry" && outcome.why === "ambiguous") ambiguous.add();
   };
+  return { onOutcome, onBuried };
 }
 
 /** What the worker is like now, all of it known without asking anybody. */
@@ -106,6 +111,13 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
       help: "Known outcomes that wait to be written to the ledger.",
     },
     (set) => set(worker()?.heldOutcomes ?? 0),
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_unwritten_dead_letters",
+      help: "Dead letters that the log has not acknowledged: their partitions wait for them.",
+    },
+    (set) => set(worker()?.unwrittenDeadLetters ?? 0),
   );
   metrics.gauge(
     {

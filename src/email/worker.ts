@@ -5,7 +5,7 @@ import type { Log } from "../core/log.ts";
 import type { Service } from "../core/service.ts";
 import { runInTrace } from "../core/trace-context.ts";
 import type { BuryDeps } from "./dead-letters/bury.ts";
-import { bury } from "./dead-letters/bury.ts";
+import { bury, UnwrittenDeadLetters } from "./dead-letters/bury.ts";
 import { replayCountOf } from "./dead-letters/letter.ts";
 import type { DeliveryRun } from "./delivery-run.ts";
 import { createDeliveryRun } from "./delivery-run.ts";
@@ -60,11 +60,13 @@ export class EmailWorker implements Service {
   readonly #deps: WorkerDeps;
   readonly #slots: Semaphore;
   readonly #holds: Holds;
+  readonly #unwritten: UnwrittenDeadLetters;
   #subscription: Subscription | undefined;
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
     this.#slots = new Semaphore(deps.mailer.concurrency * runsPerConnection);
+    this.#unwritten = new UnwrittenDeadLetters(deps.clock);
     this.#holds = new Holds({
       ...deps,
       poisonMax: deps.settings.poisonMax,
@@ -77,14 +79,20 @@ export class EmailWorker implements Service {
     const { reasons } = this.#holds;
     const isLedgerAway = this.#deps.ledger.connection === "disconnected";
     const idle = reasons.length === 0 && isLedgerAway ? [redisAway] : [];
-    return [...reasons, ...idle, this.#subscription?.stats.trouble].filter(
+    const { trouble } = this.#subscription?.stats ?? {};
+    return [...reasons, ...idle, this.#unwritten.reason, trouble].filter(
       (reason) => reason !== undefined,
     );
   }
 
   /** By part: whether delivery waits for it. */
-  get held(): Holds["held"] {
-    return this.#holds.held;
+  get held(): Holds["held"] & Readonly<Record<"dead_letters", boolean>> {
+    return { ...this.#holds.held, dead_letters: this.#unwritten.reason !== undefined };
+  }
+
+  /** Dead letters that the log has not acknowledged. */
+  get unwrittenDeadLetters(): number {
+    return this.#unwritten.count;
   }
 
   /** What is wrong with the SMTP server while delivery waits for it. */
@@ -160,7 +168,7 @@ export class EmailWorker implements Service {
   ): Promise<void> {
     const guarded = this.#holds.received(isPoison(letter.class));
     if (guarded && isPoison(letter.class)) await untilAborted(draining);
-    await bury(this.#deps, record, letter, signal);
+    await bury({ ...this.#deps, unwritten: this.#unwritten }, record, letter, signal);
   }
 
   async #wait(outcome: WaitingOutcome, run: DeliveryRun, draining: AbortSignal): Promise<void> {
@@ -200,6 +208,7 @@ function createRun(record: LogRecord): DeliveryRun {
   const replayCount = replayCountOf(record.headers);
   return createDeliveryRun({
     value: record.value,
+    ...(record.unread === undefined ? {} : { unread: record.unread.reason }),
     replayCount,
     replayedAt: replayCount > 0 ? record.timestamp : undefined,
     origin: { topic, partition, offset },

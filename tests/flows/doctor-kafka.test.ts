@@ -115,12 +115,28 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     });
   }
 
+  test("finds records that may be larger than a dead letter, and its mend mends it", async () => {
+    const settings = newSettings();
+    await create(settings.KAFKA_TOPIC_EMAIL_EVENTS, {
+      "retention.ms": "604800000",
+      "max.message.bytes": "5000000",
+    });
+    await quietly(settings);
+    const trouble = findTrouble((await look(settings)).findings, "kafka.record_size");
+    expect(trouble).toMatchObject({ level: "warning" });
+    expect(trouble.text).toContain("a larger dead letter keeps only its first 64 KiB");
+    await follow(trouble.mend);
+    expect((await look(settings)).troubles).not.toContain("kafka.record_size");
+  });
+
   test("finds dead letters that may not fit their topic, and a single replica in production", async () => {
     const settings = newSettings();
     await create(settings.KAFKA_TOPIC_EMAIL_DLQ, { "max.message.bytes": "270000" }, 1);
     await quietly(settings);
     const { findings } = await look({ ...settings, APP_ENV: "production" });
-    expect(findTrouble(findings, "kafka.record_size").text).toContain("would stop its partition");
+    expect(findTrouble(findings, "kafka.record_size").text).toContain(
+      "would keep only its first 64 KiB",
+    );
     const replicas = findings.filter(({ check }) => check === "kafka.replicas");
     expect(replicas.map(({ text }) => text)).toEqual([
       expect.stringContaining(`${settings.KAFKA_TOPIC_EMAIL_EVENTS} has 1 of 2 replicas`),

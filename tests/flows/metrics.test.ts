@@ -10,13 +10,13 @@ import { eventually } from "../support/eventually.ts";
 test("the metrics count outcomes and dead letters, and show what delivery waits for and the lag", async () => {
   const metrics = new Metrics();
   let worker: EmailWorker | undefined;
-  const onOutcome = createWorkerMetrics({
+  const measures = createWorkerMetrics({
     metrics,
     clock: systemClock,
     worker: () => worker,
     lag: () => rig.eventLog.lag(rig.eventsTopic, rig.group),
   });
-  await using rig = await openDeliveryRig({ onOutcome });
+  await using rig = await openDeliveryRig(measures);
   worker = await rig.startWorker();
   const linesOf = async () => (await metrics.render()).split("\n");
   rig.sink.setBehaviour([

@@ -14,7 +14,7 @@ import { openSqliteEventLog } from "../../src/email/event-log/sqlite.ts";
 import { HeldOutcomes } from "../../src/email/ledger/held-outcomes.ts";
 import type { Mailer } from "../../src/email/mailer/mailer.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
-import type { DeliveryOutcome } from "../../src/email/outcome.ts";
+import type { DeadLetterClass, DeliveryOutcome } from "../../src/email/outcome.ts";
 import { isFinished } from "../../src/email/outcome.ts";
 import type { Pipeline } from "../../src/email/pipeline.ts";
 import { createPipeline } from "../../src/email/pipeline.ts";
@@ -44,6 +44,7 @@ export interface DeliveryRigOptions {
   /** Called with the kind of outcome that ended a record. */
   readonly onEnd?: (kind: DeliveryOutcome["kind"]) => void;
   readonly onOutcome?: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
+  readonly onBuried?: (deadLetterClass: DeadLetterClass) => void;
   /** 0, the default: no guard. */
   readonly poisonMax?: number;
   readonly resendAmbiguous?: readonly EmailEvent["eventType"][];
@@ -100,6 +101,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
         options.onOutcome?.(outcome, event);
         if (isFinished(outcome) || outcome.kind === "dead_letter") options.onEnd?.(outcome.kind);
       },
+      ...(options.onBuried === undefined ? {} : { onBuried: options.onBuried }),
       settings: {
         eventsTopic,
         deadLetterTopic,

@@ -66,6 +66,7 @@ describe("a dead letter", () => {
       originalTopic: "email-events",
       originalPartition: 2,
       originalOffset: 2 ** 40,
+      isWhole: true,
     });
   });
 

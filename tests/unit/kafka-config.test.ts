@@ -13,7 +13,14 @@ test("brokers alone mean plain text without a login", () => {
     ssl: false,
     caFile: undefined,
     sasl: undefined,
+    batchBytesMax: 16 * 1024 * 1024,
   });
+});
+
+test.each(["1048575", "268435457", "16MiB"])("KAFKA_BATCH_BYTES_MAX=%s is refused", (text) => {
+  expect(() => parse({ KAFKA_BATCH_BYTES_MAX: text })).toThrow(
+    "KAFKA_BATCH_BYTES_MAX must be a whole number",
+  );
 });
 
 test("without brokers there is no Kafka", () => {

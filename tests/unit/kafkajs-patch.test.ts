@@ -160,3 +160,10 @@ test("a cluster can be had without a consumer", () => {
   expect(typeof cluster.findLeaderForPartitions).toBe("function");
   expect(typeof Batch).toBe("function");
 });
+
+test("a reader of batches is used when there is one, and a fetch ends at its bound", async () => {
+  const { RecordBatch, crc32C } = inside("./index.js");
+  const decode = inside("./src/protocol/recordBatch/v0/decoder.js");
+  expect(RecordBatch).toBe(decode);
+  expect(crc32C(Buffer.from("123456789"))).toBe(0xe3069283);
+});

@@ -25,7 +25,8 @@ describe("the history of outcomes", () => {
     history.note({ kind: "duplicate" });
     history.note({ kind: "retry", waitMs: 1, why: "deferred", reason: "451 later" });
     history.note({ kind: "held", waitMs: 1 });
-    history.note(refused);
+    history.note(refused); // counted once its dead letter is written
+    history.noteBuried();
     const minutes = history.minutes();
     expect(minutes).toHaveLength(60);
     expect(minutes[29]).toMatchObject({ accepted: 1, skipped: 0, retried: 0, dead_letter: 0 });

@@ -186,3 +186,18 @@ test("keys that differ in one byte have different lanes, also when they are not 
   flow.offer({ partition: 0, offset: 3, key: new Uint8Array() });
   expect(started).toEqual([0, 1, 3]);
 });
+
+test("a record is refused while those in flight hold too many bytes", async () => {
+  const { started, handle, finish } = openGate();
+  const rooms: number[] = [];
+  const flow = openFlow(handle, { unfinishedBytesMax: 100, onRoom: (at) => rooms.push(at) });
+  const large = (offset: number) => ({ ...record(offset), value: Buffer.alloc(60) });
+  expect([0, 1, 2].map((offset) => flow.offer(large(offset)))).toEqual([true, true, false]);
+  await finish(1);
+  expect(rooms).toEqual([]);
+  await finish(0);
+  expect(rooms).toEqual([0]);
+  expect(flow.offer(large(2))).toBe(true);
+  expect(started).toEqual([0, 1, 2]);
+  flow.revoke([0]);
+});

@@ -5,6 +5,8 @@ export interface FlowRecord {
   readonly key: Uint8Array | null;
   readonly partition: number;
   readonly offset: number;
+  readonly value?: Uint8Array | null;
+  readonly headers?: readonly (readonly [name: string, value: Uint8Array | null])[];
 }
 
 export interface RecordFlowOptions<R extends FlowRecord> {
@@ -20,6 +22,8 @@ export interface RecordFlowOptions<R extends FlowRecord> {
   readonly onRoom: (partition: number) => void;
   /** Most records that wait or run, whatever became of their partition (default 1,000). */
   readonly unfinishedMax?: number;
+  /** Most bytes of them (default 64 MiB); one more record is taken below it. */
+  readonly unfinishedBytesMax?: number;
   /** Most offsets from a partition's low mark to its newest record (default 50,000). */
   readonly offsetsBeyondLowMarkMax?: number;
   readonly clock?: Clock;

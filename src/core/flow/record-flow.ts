@@ -8,6 +8,7 @@ import { Orphans } from "./orphans.ts";
 import type { FlowRecord, RecordFlowOptions } from "./record-flow-options.ts";
 
 export const unfinishedMaxDefault = 1_000;
+const unfinishedBytesMaxDefault = 64 * 1024 * 1024;
 export const offsetsBeyondLowMarkMaxDefault = 50_000;
 /** How long aborted handlers may take to end before `drain` goes on without them. */
 const abortGraceMs = 5_000;
@@ -30,7 +31,8 @@ interface Run<R> {
  * Ended (by `drain`, or by a failure: then `failed` has rejected): nothing starts or is taken, what
  * runs goes on and may still be committed.
  *
- * Bounds: `unfinishedMax` records that wait or run (1,000), whatever happened to their partition;
+ * Bounds: `unfinishedMax` records that wait or run (1,000), or `unfinishedBytesMax` bytes of them
+ * (64 MiB), whatever happened to their partition;
  * `offsetsBeyondLowMarkMax` offsets between a partition's low mark and its newest record (50,000).
  * A record over a bound is refused; `onRoom` follows when half of the bound is free again.
  *
@@ -42,6 +44,7 @@ interface Run<R> {
 export class RecordFlow<R extends FlowRecord> {
   readonly #options: RecordFlowOptions<R>;
   readonly #unfinishedMax: number;
+  readonly #bytesMax: number;
   readonly #offsetsBeyondMax: number;
   readonly #lanes: Lanes<Run<R>>;
   readonly #assignment = new Assignment();
@@ -50,6 +53,8 @@ export class RecordFlow<R extends FlowRecord> {
   readonly #draining = new AbortController();
   readonly #abort = new AbortController();
   readonly #failure = Promise.withResolvers<never>();
+  /** Of the records that wait or run. */
+  #bytes = 0;
   #paused = false;
   #ended = false;
   #onIdle: (() => void) | undefined;
@@ -57,6 +62,7 @@ export class RecordFlow<R extends FlowRecord> {
   constructor(options: RecordFlowOptions<R>) {
     this.#options = options;
     this.#unfinishedMax = options.unfinishedMax ?? unfinishedMaxDefault;
+    this.#bytesMax = options.unfinishedBytesMax ?? unfinishedBytesMaxDefault;
     this.#offsetsBeyondMax = options.offsetsBeyondLowMarkMax ?? offsetsBeyondLowMarkMaxDefault;
     this.#lanes = new Lanes((run, lane) => this.#start(run, lane));
     this.#failure.promise.catch(() => {}); // a failure that nobody listens to is not unhandled
@@ -104,7 +110,11 @@ export class RecordFlow<R extends FlowRecord> {
     if (revoked.size === 0) return;
     for (const assigned of revoked) this.#refused.delete(assigned);
     const isRevoked = ({ assigned }: Run<R>) => assigned !== undefined && revoked.has(assigned);
-    this.#lanes.dropWaiting(isRevoked);
+    this.#lanes.dropWaiting((run) => {
+      const isDropped = isRevoked(run);
+      if (isDropped) this.#bytes -= bytesOf(run.record);
+      return isDropped;
+    });
     for (const run of this.#lanes.runningItems()) if (isRevoked(run)) this.#orphan(run);
     this.#makeRoom();
   }
@@ -121,7 +131,9 @@ export class RecordFlow<R extends FlowRecord> {
     if (lowMark.has(offset)) return true;
     if (lowMark.distance(offset) >= this.#offsetsBeyondMax) return this.#refuse(assigned, offset);
     if (!this.#orphans.isEmpty && this.#rejoin(assigned, offset)) return true;
-    if (this.unfinished >= this.#unfinishedMax) return this.#refuse(assigned, offset);
+    const isFull = this.unfinished >= this.#unfinishedMax || this.#bytes >= this.#bytesMax;
+    if (isFull) return this.#refuse(assigned, offset);
+    this.#bytes += bytesOf(record);
     assigned.committed ??= offset;
     this.#lanes.push(laneKey(record.key), { record, assigned, mark: lowMark.receive(offset) });
     return true;
@@ -190,6 +202,7 @@ export class RecordFlow<R extends FlowRecord> {
 
   #leave(run: Run<R>, lane: Lane<Run<R>>): void {
     if (run.assigned === undefined) this.#orphans.take(run.record.partition, run.record.offset);
+    this.#bytes -= bytesOf(run.record);
     this.#lanes.release(lane);
     if (this.inFlight === 0) this.#onIdle?.();
   }
@@ -218,6 +231,7 @@ export class RecordFlow<R extends FlowRecord> {
   #makeRoom(): void {
     for (const assigned of this.#refused) {
       if (this.#ended || this.unfinished > this.#unfinishedMax / 2) return;
+      if (this.#bytes > this.#bytesMax / 2) return;
       const { lowMark, refused, partition } = assigned;
       if (refused !== undefined && lowMark.distance(refused) > this.#offsetsBeyondMax / 2) continue;
       this.#refused.delete(assigned);
@@ -237,4 +251,10 @@ export class RecordFlow<R extends FlowRecord> {
     this.#onIdle = () => idle.abort();
     await (this.#options.clock ?? systemClock).sleep(durationMs, idle.signal);
   }
+}
+
+function bytesOf({ key, value, headers = [] }: FlowRecord): number {
+  let bytes = (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
+  for (const [name, content] of headers) bytes += name.length + (content?.byteLength ?? 0);
+  return bytes;
 }

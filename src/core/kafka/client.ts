@@ -4,9 +4,9 @@ import { Kafka, logLevel } from "kafkajs";
 import { coreErrors } from "../error-codes.ts";
 import { errorMessage, InstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { registerKafkaCodecs } from "./codecs.ts";
 import type { KafkaConnection } from "./connection.ts";
 import { createKafkaLog } from "./log-creator.ts";
+import { batchBytesMaxDefault, registerBatchReader } from "./record-batch.ts";
 
 const connectTimeoutMs = 3_000;
 const loginTimeoutMs = 5_000;
@@ -34,7 +34,7 @@ export interface KafkaClientOptions {
 /** Connects nothing yet. Throws `config_invalid` when the CA file cannot be read. */
 export function createKafkaClient(options: KafkaClientOptions): KafkaClient {
   const { connection, log } = options;
-  registerKafkaCodecs();
+  registerBatchReader({ bytesMax: connection.batchBytesMax ?? batchBytesMaxDefault });
   const settings: KafkaConfig = {
     clientId: "instant",
     brokers: [...connection.brokers],

@@ -1,54 +1,77 @@
-import { CompressionCodecs, CompressionTypes, KafkaJSNonRetriableError } from "kafkajs";
-import { errorMessage } from "../errors.ts";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { decompressLz4, decompressSnappy } from "./block-codecs.ts";
 
-/**
- * Teaches kafkajs to read what other producers compress with zstd, snappy or lz4 (gzip it knows).
- * We send uncompressed. A batch that does not decompress ends its reader: tried again, as kafkajs
- * would do with any other error, it would stop the partition in silence. A library is loaded with
- * the first batch that needs it: most services never meet one, and would start later.
- */
-export function registerKafkaCodecs(): void {
-  CompressionCodecs[CompressionTypes.ZSTD] = () => createReader("zstd", Bun.zstdDecompress);
-  CompressionCodecs[CompressionTypes.Snappy] = () => createReader("snappy", decompressSnappy);
-  CompressionCodecs[CompressionTypes.LZ4] = () => createReader("lz4", decompressLz4);
+/** The codec's number in the attributes of a batch (the protocol's record batch format). */
+const codecs = {
+  0: { name: "uncompressed", decompress: (bytes: Buffer) => [bytes] },
+  1: { name: "gzip", decompress: (bytes: Buffer) => streamed(createGunzip({ chunkSize }), bytes) },
+  2: { name: "snappy", decompress: (bytes: Buffer) => inTurns(decompressSnappy(bytes)) },
+  3: { name: "lz4", decompress: (bytes: Buffer) => inTurns(decompressLz4(bytes)) },
+  4: {
+    name: "zstd",
+    decompress: (bytes: Buffer) => streamed(createZstdDecompress({ chunkSize }), bytes),
+  },
+} as const;
+
+const chunkSize = 64 * 1024;
+const piecesAheadMax = 4;
+
+export interface Codec {
+  readonly name: string;
+  /**
+   * The bytes in pieces of at most 256 KiB, made only as they are asked for: who stops asking has
+   * bounded it. Throws behind the last piece that could be read.
+   */
+  readonly decompress: (bytes: Buffer) => AsyncIterable<Buffer> | Iterable<Buffer>;
 }
 
-type Decompress = (bytes: Buffer) => Buffer | Promise<Buffer>;
+/** The codec of a batch; undefined: the protocol knows none of that number. */
+export function findCodec(attributes: number): Codec | undefined {
+  return (codecs as Readonly<Record<number, Codec>>)[attributes & 7];
+}
 
-function createReader(name: string, decompress: Decompress) {
-  return {
-    compress: async (): Promise<Buffer> => {
-      throw new KafkaJSNonRetriableError(`${name} is for reading only`);
-    },
-    decompress: async (bytes: Buffer): Promise<Buffer> => {
-      try {
-        return await decompress(bytes);
-      } catch (error) {
-        throw new KafkaJSNonRetriableError(`a ${name} batch is broken: ${errorMessage(error)}`);
+type Inflate = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
+
+/** Works beside the event loop; what was inflated before a fault is yielded before it is thrown. */
+async function* streamed(stream: Inflate, bytes: Buffer): AsyncGenerator<Buffer, void> {
+  const pieces: Buffer[] = [];
+  let end: { readonly fault?: Error } | undefined;
+  let news = Promise.withResolvers<void>();
+  stream.on("data", (piece: Buffer) => {
+    pieces.push(piece);
+    if (pieces.length >= piecesAheadMax) stream.pause();
+    news.resolve();
+  });
+  stream.once("end", () => {
+    end = {};
+    news.resolve();
+  });
+  stream.once("error", (fault) => {
+    end = { fault };
+    news.resolve();
+  });
+  stream.end(bytes);
+  try {
+    for (;;) {
+      const piece = pieces.shift();
+      if (piece !== undefined) yield piece;
+      else if (end?.fault !== undefined) throw end.fault;
+      else if (end !== undefined) return;
+      else {
+        news = Promise.withResolvers();
+        stream.resume();
+        await news.promise;
       }
-    },
-  };
-}
-
-async function decompressLz4(bytes: Buffer): Promise<Buffer> {
-  const { default: lz4 } = await import("lz4js");
-  return Buffer.from(lz4.decompress(bytes));
-}
-
-/** Java's producers cut the data into blocks behind this mark, each with its length before it. */
-const xerialMark = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
-const xerialHeaderBytes = 16;
-
-async function decompressSnappy(bytes: Buffer): Promise<Buffer> {
-  const { default: snappy } = await import("snappyjs");
-  if (!bytes.subarray(0, xerialMark.length).equals(xerialMark)) return snappy.uncompress(bytes);
-  const blocks: Buffer[] = [];
-  let offset = xerialHeaderBytes;
-  while (offset < bytes.length) {
-    const length = bytes.readInt32BE(offset);
-    offset += 4;
-    blocks.push(snappy.uncompress(bytes.subarray(offset, offset + length)));
-    offset += length;
+    }
+  } finally {
+    stream.destroy();
   }
-  return Buffer.concat(blocks);
+}
+
+/** A turn of the event loop between two pieces: heartbeats go on while much is decompressed. */
+async function* inTurns(pieces: Generator<Buffer, void>): AsyncGenerator<Buffer, void> {
+  for (const piece of pieces) {
+    yield piece;
+    if (piece.length >= chunkSize) await new Promise((resolve) => setImmediate(resolve));
+  }
 }

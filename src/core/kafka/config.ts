@@ -3,6 +3,7 @@ import {
   choiceField,
   durationField,
   flagField,
+  integerField,
   listField,
   secretField,
   textField,
@@ -47,6 +48,13 @@ export const kafkaFields = {
     maxMs: 300_000,
     doc: "How long a serve-email that is silent stays in the group before others take over its partitions. The brokers bound it too (group.min.session.timeout.ms, 6s by default).",
   }),
+  batchBytesMax: integerField({
+    name: "KAFKA_BATCH_BYTES_MAX",
+    fallback: "16777216",
+    min: 1_048_576,
+    max: 268_435_456,
+    doc: "The most bytes of a batch of records that serve-email reads, decompressed. A record that is over it becomes a dead letter with its first 64 KiB.",
+  }),
 } as const;
 
 export type KafkaConfig = ConfigValues<typeof kafkaFields>;
@@ -74,11 +82,11 @@ export function checkKafkaConfig(config: KafkaConfig): readonly ConfigProblem[] 
 
 /** What the adapter is opened with; undefined when KAFKA_BROKERS is not set. */
 export function kafkaConnection(config: KafkaConfig): KafkaConnection | undefined {
-  const { brokers, ssl, caFile, saslMechanism, saslUsername, saslPassword } = config;
+  const { brokers, ssl, caFile, saslMechanism, saslUsername, saslPassword, batchBytesMax } = config;
   if (brokers === undefined) return undefined;
   const sasl =
     saslMechanism === "none"
       ? undefined
       : { mechanism: saslMechanism, username: saslUsername ?? "", password: saslPassword ?? "" };
-  return { brokers, ssl, caFile, sasl };
+  return { brokers, ssl, caFile, sasl, batchBytesMax };
 }

@@ -6,6 +6,8 @@ export interface KafkaConnection {
   /** A PEM file; undefined: the authorities of the system. */
   readonly caFile: string | undefined;
   readonly sasl: KafkaSasl | undefined;
+  /** Most bytes that are read of a batch, decompressed; left out: 16 MiB. One for the process. */
+  readonly batchBytesMax?: number;
 }
 
 export interface KafkaSasl {

@@ -17,6 +17,22 @@ export interface KafkaStoredRecord extends KafkaRecord, KafkaPosition {
   /** Unix ms. */
   readonly timestamp: number;
   readonly timestampType: "CreateTime" | "LogAppendTime";
+  /** Set when this is not the whole record. */
+  readonly unread?: UnreadPart;
+}
+
+/**
+ * Why a record is not whole: its value was too large, of which `value` has the start; or the rest of
+ * its batch could not be read, from `firstOffset` up to the record's own offset.
+ */
+export interface UnreadPart {
+  readonly of: "record" | "batch";
+  /** For a person. */
+  readonly reason: string;
+  readonly firstOffset: number;
+  /** Size and SHA-256 (in hex): of the whole value, or of the batch's records as they are stored. */
+  readonly bytes: number;
+  readonly sha256: string;
 }
 
 /** The bytes are shared, not copied. */
@@ -42,6 +58,7 @@ export function decodeRecord(
     headers: (message.headerList ?? noHeaders).map(({ key, value }) => [key, value] as const),
     timestamp: Number(message.timestamp),
     timestampType: message.batchContext?.timestampType === 1 ? "LogAppendTime" : "CreateTime",
+    ...(message.unread === undefined ? {} : { unread: message.unread }),
   };
 }
 

@@ -1,10 +1,11 @@
 import type { Clock } from "../../core/clock.ts";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { eventLogErrors } from "../event-log/error-codes.ts";
 import type { EventLog, LogRecord, RecordPosition } from "../event-log/event-log.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
-import type { DeadLetterCause } from "../outcome.ts";
-import { encodeDeadLetter } from "./letter.ts";
+import type { DeadLetterCause, DeadLetterClass } from "../outcome.ts";
+import { encodeDeadLetter, shortenRecord } from "./letter.ts";
 
 export interface BuryDeps {
   readonly eventLog: EventLog;
@@ -12,15 +13,62 @@ export interface BuryDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: { readonly deadLetterTopic: string; readonly group: string };
+  /** Knows of each dead letter until it is written; left out: nobody asks. */
+  readonly unwritten?: UnwrittenDeadLetters;
+  /** A dead letter of this class was acknowledged. */
+  readonly onBuried?: (deadLetterClass: DeadLetterClass) => void;
+}
+
+const unwrittenMsMax = 10_000;
+
+/** The dead letters that wait for the log's acknowledgement, while their partitions wait for them. */
+export class UnwrittenDeadLetters {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #waiting = new Map<LogRecord, { readonly since: number; reason: string }>();
+
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+  }
+
+  get count(): number {
+    return this.#waiting.size;
+  }
+
+  /** Set once one waits for 10 s: its partition does not move, and only a person may know why. */
+  get reason(): string | undefined {
+    const [oldest] = this.#waiting.values(); // in the order in which they began to wait
+    const waitMs = oldest === undefined ? 0 : this.#clock.now() - oldest.since;
+    if (oldest === undefined || waitMs < unwrittenMsMax) return undefined;
+    const seconds = Math.round(waitMs / 1000);
+    return `a dead letter has not been acknowledged for ${seconds} s: ${oldest.reason}`;
+  }
+
+  add(record: LogRecord): void {
+    this.#waiting.set(record, { since: this.#clock.now(), reason: "the log does not answer" });
+  }
+
+  failed(record: LogRecord, reason: string): void {
+    const waiting = this.#waiting.get(record);
+    if (waiting !== undefined) waiting.reason = reason;
+  }
+
+  remove(record: LogRecord): void {
+    this.#waiting.delete(record);
+  }
 }
 
 const publishDeadlineMs = 5000;
 const retryDelayMsMax = 5000;
+/** A larger value is not sent whole, as a broker may close the connection over it. */
+const wholeValueBytesMax = 8 * 1024 * 1024;
+/** How much of a value is written when the topic refuses more. */
+const shorterValueBytes = [64 * 1024, 4 * 1024, 0] as const;
 
 /**
  * Writes the dead letter of a record and resolves once the log has acknowledged it and the ledger
  * knows where it lies. Tries for ever (after 1, 2, 4, 5, 5 … s): until then nothing is committed
- * and the partition waits. Throws `signal.reason` when aborted.
+ * and the partition waits. What the topic refuses as too large is shortened (64 KiB, 4 KiB, nothing
+ * of the value; see `letter.ts`). Throws `signal.reason` when aborted.
  */
 export async function bury(
   deps: BuryDeps,
@@ -28,16 +76,8 @@ export async function bury(
   cause: DeadLetterCause,
   signal: AbortSignal,
 ): Promise<RecordPosition> {
-  const failure = { ...cause, failedAt: deps.clock.now(), group: deps.settings.group };
-  const letter = encodeDeadLetter(record, failure);
-  const position = await untilDone(deps, signal, "Dead letter not acknowledged", async () => {
-    const topic = deps.settings.deadLetterTopic;
-    const [written] = await deps.eventLog.publish(topic, [letter], {
-      deadlineMs: publishDeadlineMs,
-    });
-    if (written === undefined) throw new Error("a publish of one record named no position");
-    return written;
-  });
+  const position = await write(deps, record, cause, signal);
+  deps.onBuried?.(cause.class);
   const { messageId, inLedger } = cause;
   if (inLedger && messageId !== undefined) {
     const { partition, offset } = position;
@@ -57,6 +97,44 @@ export async function bury(
     "Email event moved to the dead-letter topic",
   );
   return position;
+}
+
+async function write(
+  deps: BuryDeps,
+  record: LogRecord,
+  cause: DeadLetterCause,
+  signal: AbortSignal,
+): Promise<RecordPosition> {
+  const { deadLetterTopic, group } = deps.settings;
+  const failure = { ...cause, failedAt: deps.clock.now(), group };
+  const shorter = [...shorterValueBytes];
+  const isHuge = (record.value?.byteLength ?? 0) > wholeValueBytesMax;
+  let kept = isHuge ? shortenRecord(record, shorter.shift() ?? 0) : record;
+  const publish = async (): Promise<RecordPosition> => {
+    for (;;) {
+      try {
+        const letter = encodeDeadLetter(kept, failure);
+        const options = { deadlineMs: publishDeadlineMs };
+        const [written] = await deps.eventLog.publish(deadLetterTopic, [letter], options);
+        if (written === undefined) throw new Error("a publish of one record named no position");
+        return written;
+      } catch (error) {
+        const isTooLarge = isInstantError(error, eventLogErrors.recordTooLarge);
+        const valueBytesMax = isTooLarge ? shorter.shift() : undefined;
+        if (valueBytesMax === undefined) {
+          deps.unwritten?.failed(record, errorMessage(error));
+          throw error;
+        }
+        kept = shortenRecord(record, valueBytesMax);
+      }
+    }
+  };
+  deps.unwritten?.add(record);
+  try {
+    return await untilDone(deps, signal, "Dead letter not acknowledged", publish);
+  } finally {
+    deps.unwritten?.remove(record);
+  }
 }
 
 async function untilDone<T>(

@@ -8,6 +8,12 @@ import { deadLetterClasses } from "../outcome.ts";
  * DeadLetterPublishingRecoverer: texts in UTF-8, the partition int32 and offset and timestamp int64
  * in big-endian; ours (`x-instant-…`) are texts. At least once: the original topic, partition and
  * offset identify a repeat.
+ *
+ * A record that is too large, or of a batch that cannot be read, is not kept whole: the value is the
+ * first 64 KiB of what could be read, and `x-instant-value-bytes|sha256` say what the whole value
+ * had, or `x-instant-batch-bytes|sha256` what the records of the batch are as they are stored
+ * (compressed); then the original offset is the first that is missing, `x-instant-last-offset` the
+ * last. Such a dead letter is never replayed.
  */
 export interface Failure {
   readonly class: DeadLetterClass;
@@ -28,6 +34,8 @@ export interface LetterFacts {
   readonly originalTopic: string | undefined;
   readonly originalPartition: number | undefined;
   readonly originalOffset: number | undefined;
+  /** Its value is all that the record had. */
+  readonly isWhole: boolean;
 }
 
 const replayCountHeader = "x-instant-replay-count";
@@ -39,7 +47,7 @@ export function encodeDeadLetter(record: LogRecord, failure: Failure): OutgoingR
   const added: [string, Uint8Array][] = [
     ["kafka_dlt-original-topic", utf8(record.topic)],
     ["kafka_dlt-original-partition", int32(record.partition)],
-    ["kafka_dlt-original-offset", int64(record.offset)],
+    ["kafka_dlt-original-offset", int64(record.unread?.firstOffset ?? record.offset)],
     ["kafka_dlt-original-timestamp", int64(record.timestamp)],
     ["kafka_dlt-original-timestamp-type", utf8(record.timestampType)],
     ["kafka_dlt-original-consumer-group", utf8(failure.group)],
@@ -49,11 +57,50 @@ export function encodeDeadLetter(record: LogRecord, failure: Failure): OutgoingR
     ["x-instant-attempts", utf8(String(failure.attempts))],
     ["x-instant-failed-at", utf8(new Date(failure.failedAt).toISOString())],
     [replayCountHeader, utf8(String(replays))],
+    ...unreadHeaders(record),
   ];
   return {
     key: record.key,
     value: record.value,
     headers: [...withoutOurs(record.headers), ...added],
+  };
+}
+
+function unreadHeaders({ unread, offset }: LogRecord): readonly [string, Uint8Array][] {
+  if (unread === undefined) return [];
+  const { of, bytes, sha256, firstOffset } = unread;
+  const part = of === "record" ? "value" : "batch";
+  const headers: [string, Uint8Array][] = [
+    [`x-instant-${part}-bytes`, utf8(String(bytes))],
+    [`x-instant-${part}-sha256`, utf8(sha256)],
+  ];
+  if (offset !== firstOffset) headers.push(["x-instant-last-offset", utf8(String(offset))]);
+  return headers;
+}
+
+const keyBytesMax = 16 * 1024;
+const headersBytesMax = 32 * 1024;
+
+/** As much of a record as fits where the whole does not; its key and headers where they are short. */
+export function shortenRecord(record: LogRecord, valueBytesMax: number): LogRecord {
+  const { key, value, headers, offset } = record;
+  const headersBytes = headers.reduce(
+    (sum, [name, bytes]) => sum + Buffer.byteLength(name) + (bytes?.byteLength ?? 0),
+    0,
+  );
+  const restMax = Math.min(headersBytesMax, valueBytesMax);
+  return {
+    ...record,
+    key: key !== null && key.byteLength > Math.min(keyBytesMax, restMax) ? null : key,
+    value: value?.subarray(0, valueBytesMax) ?? null,
+    headers: headersBytes > restMax ? [] : headers,
+    unread: record.unread ?? {
+      of: "record",
+      reason: "the record is larger than the dead-letter topic takes",
+      firstOffset: offset,
+      bytes: value?.byteLength ?? 0,
+      sha256: new Bun.CryptoHasher("sha256").update(value ?? "").digest("hex"),
+    },
   };
 }
 
@@ -84,6 +131,7 @@ export function readLetterFacts(letter: LogRecord): LetterFacts {
     originalTopic: words("kafka_dlt-original-topic"),
     originalPartition: readInteger(headers.get("kafka_dlt-original-partition")),
     originalOffset: readInteger(headers.get("kafka_dlt-original-offset")),
+    isWhole: !headers.has("x-instant-value-sha256") && !headers.has("x-instant-batch-sha256"),
   };
 }
 

@@ -38,6 +38,7 @@ export type Verdict =
 
 export type SkipReason =
   | "expired"
+  | "not whole"
   | "accepted meanwhile"
   | "replayed already"
   | "replayed too often"
@@ -47,7 +48,8 @@ export type SkipReason =
 
 export function readLetter(record: LogRecord): Letter {
   const facts = readLetterFacts(record);
-  const decoded = decodeEmailEvent(record.value);
+  // The start of a value is no event, even where it happens to read as one.
+  const decoded = decodeEmailEvent(facts.isWhole ? record.value : null);
   if (decoded.kind === "poison") {
     const { messageId } = decoded;
     return { record, facts, messageId, recipient: undefined, expiresAt: undefined };
@@ -81,6 +83,7 @@ export function contentOf(record: LogRecord): string {
 export function selectLetter(letter: Letter, selection: ReplaySelection, now: number): Verdict {
   const { facts } = letter;
   if (!isSelected(letter, selection)) return { kind: "unselected" };
+  if (!facts.isWhole) return { kind: "skip", why: "not whole" };
   if (facts.class === "ambiguous" && !selection.classes?.has("ambiguous")) {
     return { kind: "skip", why: "needs --class ambiguous" };
   }

@@ -1,3 +1,5 @@
+import type { UnreadPart } from "../../core/kafka/record.ts";
+
 /**
  * The event log: an ordered, partitioned, durable log with consumer groups, as Kafka has it.
  *
@@ -87,6 +89,8 @@ export interface LogRecord extends OutgoingRecord, RecordPosition {
   /** Unix ms. */
   readonly timestamp: number;
   readonly timestampType: "CreateTime" | "LogAppendTime";
+  /** Set when this is not the whole record: no event, only what is left to be buried. */
+  readonly unread?: UnreadPart;
 }
 
 export interface SubscribeOptions {

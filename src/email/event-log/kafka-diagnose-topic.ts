@@ -44,6 +44,7 @@ export async function diagnoseTopic(question: TopicQuestion, diagnosis: Diagnosi
   if (settings === undefined) return;
   diagnoseRetention(question, settings, diagnosis);
   diagnoseSize(question, settings, diagnosis);
+  if (spec === question.options.deadLetters) await diagnoseRoom(question, settings, diagnosis);
 }
 
 function diagnoseReplicas(
@@ -119,11 +120,28 @@ function diagnoseSize(
   const text = `${spec.topic} takes records up to ${recordBytesMax} bytes`;
   const mend = alter(options, spec.topic, `max.message.bytes=${spec.recordBytesMax}`);
   if (recordBytesMax < needed) {
-    const what = isLetters ? "a large dead letter would stop its partition" : "events are larger";
+    const what = isLetters
+      ? "a large dead letter would keep only its first 64 KiB"
+      : "events are larger";
     diagnosis.fault("kafka.record_size", `${text}: ${what}`, mend);
   } else {
     diagnosis.warn("kafka.record_size", `${text} instead of ${spec.recordBytesMax}`, mend);
   }
+}
+
+/** Whether the largest record of the events' topic fits as a dead letter. */
+async function diagnoseRoom(
+  { spec, admin, options }: TopicQuestion,
+  { recordBytesMax }: KafkaTopicSettings,
+  diagnosis: Diagnosis,
+): Promise<void> {
+  if (recordBytesMax === undefined || recordBytesMax < spec.recordBytesMax) return; // said before
+  const events = options.events.topic;
+  const eventsMax = (await admin.settings(events))?.recordBytesMax;
+  if (eventsMax === undefined || eventsMax + headersBytes <= recordBytesMax) return;
+  const text = `${spec.topic} takes records up to ${recordBytesMax} bytes and ${events} up to ${eventsMax}: a larger dead letter keeps only its first 64 KiB`;
+  const fix = alter(options, spec.topic, `max.message.bytes=${eventsMax + headersBytes}`);
+  diagnosis.warn("kafka.record_size", text, fix);
 }
 
 function alter({ connection }: KafkaDiagnosisOptions, topic: string, setting: string): string {

@@ -45,13 +45,17 @@ export class OutcomeHistory {
 
   note(outcome: DeliveryOutcome, event?: EmailEvent): void {
     const series = seriesOf(outcome);
-    if (series === undefined) return;
-    this.#minute()[series] += 1;
+    if (series !== undefined) this.#minute()[series] += 1;
     if (outcome.kind === "accepted" && event !== undefined) {
       this.#times.add(this.#clock.now() - event.timestamp);
     }
     const failure = failureOf(outcome);
     if (failure !== undefined) this.#fail(failure, event);
+  }
+
+  /** A dead letter was acknowledged; its failure was noted before. */
+  noteBuried(): void {
+    this.#minute().dead_letter += 1;
   }
 
   /** The last 60 minutes, oldest first, the running one last. */
@@ -106,8 +110,7 @@ function failure(at: number, name: string, reason: string, event?: EmailEvent): 
 function seriesOf(outcome: DeliveryOutcome): OutcomeSeries | undefined {
   switch (outcome.kind) {
     case "accepted":
-    case "dead_letter":
-      return outcome.kind;
+      return "accepted";
     case "duplicate":
     case "expired":
     case "suppressed":
@@ -117,7 +120,7 @@ function seriesOf(outcome: DeliveryOutcome): OutcomeSeries | undefined {
     case "server_down":
       return "retried";
     default:
-      return undefined; // waiting for another owner, or for the ledger
+      return undefined; // waiting for another owner, the ledger, or for its dead letter
   }
 }
 

@@ -1,0 +1,189 @@
+import { expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "../../src/core/clock.ts";
+import { InstantError } from "../../src/core/errors.ts";
+import { silentLog } from "../../src/core/log.ts";
+import type { BuryDeps } from "../../src/email/dead-letters/bury.ts";
+import { bury, UnwrittenDeadLetters } from "../../src/email/dead-letters/bury.ts";
+import type { Letter } from "../../src/email/dead-letters/selection.ts";
+import { selectLetter } from "../../src/email/dead-letters/selection.ts";
+import { eventLogErrors } from "../../src/email/event-log/error-codes.ts";
+import type { EventLog, LogRecord } from "../../src/email/event-log/event-log.ts";
+import type { DeliveryRig } from "../support/delivery-rig.ts";
+import { openDeliveryRig } from "../support/delivery-rig.ts";
+import { findEngine } from "../support/engines.ts";
+import { welcomeEvent } from "../support/events.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { hasOwnKafka, openOwnKafka } from "../support/own-kafka.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+/** What cannot be read as a whole becomes a dead letter that fits, and what is behind it is sent. */
+const kafka = findEngine("kafka") ?? "";
+const kcat = findEngine("kcat") ?? "";
+const mebibyte = 1024 * 1024;
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+function headersOf({ record }: Letter) {
+  return Object.fromEntries(record.headers.map(([name, value]) => [name, String(value)]));
+}
+
+function isReplayed(letter: Letter): string {
+  const all = { classes: undefined, messageId: undefined, recipient: undefined, since: undefined };
+  const verdict = selectLetter(
+    letter,
+    { ...all, maxReplays: 3, includeForgotten: false },
+    Date.now(),
+  );
+  return verdict.kind === "skip" ? verdict.why : verdict.kind;
+}
+
+async function produce(topic: string, codec: string, value: Buffer): Promise<void> {
+  const flags = ["-z", codec, "-k", "key", "-H", "name=value", "-p", "0"];
+  const settings = ["-X", "message.max.bytes=100000000"];
+  const path = `/tmp/value-${crypto.randomUUID()}`;
+  await Bun.write(path, value);
+  const command = [kcat, "-b", kafka, "-P", "-t", topic, ...flags, ...settings, path];
+  const child = Bun.spawn(command, { stderr: "pipe" });
+  const errors = await child.stderr.text();
+  await Bun.file(path).delete();
+  if ((await child.exited) !== 0) throw new Error(errors);
+}
+
+async function sendAfterwards(rig: DeliveryRig): Promise<void> {
+  for (let mail = 0; mail < 6; mail += 1) await rig.publish(welcomeEvent());
+  await rig.untilDrained(30_000);
+  expect(rig.sink.accepted.length).toBe(6);
+}
+
+test.skipIf(kafka === "" || kcat === "")(
+  "a bomb in any codec becomes a dead letter that fits, and is never replayed",
+  async () => {
+    await using rig = await openDeliveryRig({ kafka });
+    const worker = await rig.startWorker();
+    for (const codec of ["gzip", "snappy", "lz4", "zstd"]) {
+      for (const megabytes of [3, 18]) {
+        await produce(rig.eventsTopic, codec, Buffer.alloc(megabytes * mebibyte));
+      }
+    }
+    await sendAfterwards(rig);
+    const letters = await rig.letters();
+    expect(letters.length).toBe(8);
+    for (const letter of letters) {
+      const bytes = [3, 18][letters.indexOf(letter) % 2] ?? 0;
+      const {
+        "x-instant-value-bytes": size,
+        "x-instant-value-sha256": hash,
+        name,
+      } = headersOf(letter);
+      const { originalTopic, isWhole, ...facts } = letter.facts;
+      expect(facts).toMatchObject({ class: "malformed", originalPartition: 0 });
+      expect(originalTopic).toBe(rig.eventsTopic);
+      expect(isWhole).toBe(false);
+      expect(String(letter.record.key)).toBe("key");
+      expect(letter.record.value?.byteLength).toBe(64 * 1024);
+      expect(name).toBe("value");
+      expect(Number(size) % mebibyte).toBe(0);
+      expect(hash).toBe(sha256(Buffer.alloc(Number(size))));
+      expect(bytes).toBeGreaterThan(0);
+      expect(isReplayed(letter)).toBe("not whole");
+    }
+    expect(worker.reasonsHeld).toEqual([]);
+  },
+  60_000,
+);
+
+test.skipIf(!hasOwnKafka())(
+  "a batch that rotted on the broker's disk becomes one dead letter, and the next is delivered",
+  async () => {
+    using directory = temporaryDirectory();
+    await using own = await openOwnKafka({ properties: { "log.dirs": directory.path } });
+    await using rig = await openDeliveryRig({ kafka: own.brokers });
+    for (let mail = 0; mail < 3; mail += 1) {
+      await rig.publish(welcomeEvent({ recipient: `person${mail}@example.com` }));
+    }
+    const [partition] = (await rig.eventLog.offsets(rig.eventsTopic)).filter(
+      ({ next }) => next > 0,
+    );
+    await own.stop();
+    // One bit of the first record of that partition: its checksum does not match any more.
+    const folder = `${rig.eventsTopic}-${partition?.partition}`;
+    const path = join(directory.path, folder, "00000000000000000000.log");
+    const segment = readFileSync(path);
+    segment.writeUInt8((segment[120] ?? 0) ^ 1, 120);
+    writeFileSync(path, segment);
+    await own.start();
+    await rig.startWorker();
+    await rig.untilDrained(30_000);
+    const [letter, ...others] = await rig.letters();
+    expect(others).toEqual([]);
+    expect(letter?.facts).toMatchObject({ class: "malformed", originalOffset: 0, isWhole: false });
+    expect(letter?.facts.reason).toContain("checksum");
+    expect(rig.sink.accepted.length).toBe(2);
+  },
+  60_000,
+);
+
+test("a dead letter that its topic refuses as too large is shortened", async () => {
+  await using rig = await openDeliveryRig();
+  const { eventLog, deadLetterTopic } = rig;
+  const buried: string[] = [];
+  const unwritten = new UnwrittenDeadLetters(systemClock);
+  const small = { ...eventLog, publish: refusingOver(eventLog, 10_000) };
+  const value = Buffer.alloc(100 * 1024, "v");
+  const record: LogRecord = {
+    topic: "events",
+    partition: 1,
+    offset: 7,
+    timestamp: 1,
+    timestampType: "CreateTime",
+    key: Buffer.from("key"),
+    value,
+    headers: [["name", Buffer.from("value")]],
+  };
+  const cause = { class: "malformed", reason: "x", messageId: undefined, attempts: 0 } as const;
+  const deps: BuryDeps = {
+    ...{ eventLog: small, ledger: rig.ledger, clock: systemClock, log: silentLog, unwritten },
+    onBuried: (name) => buried.push(name),
+    settings: { deadLetterTopic, group: "group" },
+  };
+  await bury(deps, record, { ...cause, inLedger: false }, new AbortController().signal);
+  const [letter] = await rig.letters();
+  expect(letter?.record.value).toEqual(new Uint8Array(value.subarray(0, 4096)));
+  expect(Buffer.from(letter?.record.key ?? []).toString()).toBe("key");
+  expect(letter && headersOf(letter)).toMatchObject({
+    name: "value",
+    "x-instant-value-bytes": String(value.length),
+    "x-instant-value-sha256": sha256(value),
+  });
+  expect(letter && isReplayed(letter)).toBe("not whole");
+  expect(buried).toEqual(["malformed"]);
+  expect(unwritten.count).toBe(0);
+});
+
+function refusingOver(eventLog: EventLog, bytesMax: number): EventLog["publish"] {
+  return (topic, records, options) => {
+    const isLarge = records.some(({ value }) => (value?.byteLength ?? 0) > bytesMax);
+    if (isLarge) return Promise.reject(new InstantError(eventLogErrors.recordTooLarge));
+    return eventLog.publish(topic, records, options);
+  };
+}
+
+test("a dead letter that waits for 10 s is a reason not to be ready, with why it waits", async () => {
+  const clock = new FakeClock();
+  const unwritten = new UnwrittenDeadLetters(clock);
+  const record = { partition: 0, offset: 0 } as LogRecord;
+  unwritten.add(record);
+  unwritten.failed(record, "the topic is missing");
+  await clock.advance(9_000);
+  expect(unwritten.reason).toBeUndefined();
+  await clock.advance(2_000);
+  expect(unwritten.reason).toBe(
+    "a dead letter has not been acknowledged for 11 s: the topic is missing",
+  );
+  expect(unwritten.count).toBe(1);
+  unwritten.remove(record);
+  expect(unwritten.reason).toBeUndefined();
+});
