@@ -42,10 +42,10 @@ export async function startServeEmail(
   const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
   const history = new OutcomeHistory(systemClock);
   const worker = await openWorker(engines, { metrics, log, fail, publicOrigin, history });
-  const [eventLog, ledger, mailer] = [
+  const [eventLog, ledger, mailers] = [
     await engines.eventLog(),
     await engines.ledger(),
-    await engines.mailer(),
+    await engines.mailers(),
   ];
   const reasonsHeld = () => worker.reasonsHeld;
   const site = opsSiteOf(engines.config);
@@ -71,7 +71,7 @@ export async function startServeEmail(
       url,
       eventLog: eventLog.address,
       ledger: ledger.connection,
-      mailer: mailer.address,
+      mailer: mailers.map(({ address }) => address).join(", "),
       topic: topics.events,
       group: topics.group,
     },
@@ -108,7 +108,6 @@ async function openWorker(
   const worker: EmailWorker = new EmailWorker({
     eventLog,
     ledger: await engines.ledger(),
-    mailer: await engines.mailer(),
     ...(await composeDelivery(engines, log, publicOrigin, measureMailer)),
     clock: systemClock,
     log,

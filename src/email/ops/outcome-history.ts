@@ -115,6 +115,7 @@ function seriesOf(outcome: DeliveryOutcome): OutcomeSeries | undefined {
       return "skipped";
     case "retry":
     case "server_down":
+    case "unconfirmed":
       return "retried";
     default:
       return undefined; // waiting for another owner, or for the ledger
