@@ -48,9 +48,10 @@ export async function startServeEmail(
     await engines.mailers(),
   ];
   const reasonsHeld = () => worker.reasonsHeld;
+  const notices = () => worker.serversDown.map(({ down }) => down.reason);
   const site = opsSiteOf(engines.config);
   const app = createOpsApp({
-    ...{ log, ledger, reasonsHeld, now: systemClock.now, metrics, onRequest },
+    ...{ log, ledger, reasonsHeld, notices, now: systemClock.now, metrics, onRequest },
     drawProblem: (problem, { req }) => opsProblemPage(site, problem, req),
   });
   const live = await addOpsSite(app, engines, { log, worker, history, authUrl });
