@@ -53,7 +53,10 @@ export async function runOutage(
   await using row = await world.openRow();
   row.sink.setBehaviour([unhurried]);
   row.secondSink.setBehaviour([unhurried]);
-  const worker = row.startWorker(twoServers ? twoServersOf(row) : {});
+  const worker = row.startWorker({
+    EMAIL_REFUSAL_GUARD: "10",
+    ...(twoServers ? twoServersOf(row) : {}),
+  });
   const load = new Load(row, scale.perSecond);
   try {
     await eventually("mails flow", () => row.sink.acceptedTotal > scale.perSecond, 60_000);

@@ -36,7 +36,12 @@ export interface FaultRow extends ServiceRig {
 export const rowsBeside = 2;
 
 /** Short, so that what follows a kill does not take long: leases and sessions of 2 s. */
-const quick = { EMAIL_LEASE: "2s", SMTP_REPLY_TIMEOUT: "2s", KAFKA_SESSION_TIMEOUT: "2s" };
+const quick = {
+  EMAIL_LEASE: "2s",
+  SMTP_REPLY_TIMEOUT: "2s",
+  KAFKA_SESSION_TIMEOUT: "2s",
+  EMAIL_REFUSAL_GUARD: "0", // a row may refuse all of its few mails
+};
 
 export async function openFaultWorld(program: string): Promise<FaultWorld> {
   const stack = new AsyncDisposableStack();
