@@ -56,7 +56,7 @@ export class MailServers implements Mailer {
     const { mailers, clock, log, refusalsMax, pauses } = options;
     this.#options = options;
     this.address = mailers.map(({ address }) => address).join(", ");
-    this.concurrency = mailers.reduce((sum, { concurrency }) => sum + concurrency, 0);
+    this.concurrency = Math.max(...mailers.map(({ concurrency }) => concurrency)); // one at a time
     const alone = mailers.length === 1;
     const deps: MailServerDeps = {
       ...{ clock, refusalsMax },
