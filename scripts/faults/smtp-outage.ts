@@ -17,6 +17,8 @@ export async function shutDownSmtp(stage: Stage): Promise<Played> {
   const { sink } = stage.row;
   sink.setBehaviour(shuttingDown);
   await untilPaused(stage);
+  // Those at the dot when the shutdown began still get their answer.
+  await eventually("it finished", () => sink.reachedTotal.dot === sink.acceptedTotal);
   await sink.refuse();
   return { note: await comeBack(stage) };
 }
