@@ -189,6 +189,7 @@ program
   .requiredOption("--to <address>", "to this address")
   .option("--type <type>", "with sample data of this type (default verification_code)")
   .option("--locale <language>", "in this language, such as es or ru-RU")
+  .option("--server <server>", "only by this one of SMTP_URLS: its number or host")
   .option("--json", "print the report as JSON")
   .action((options) =>
     run(async (environment) => {

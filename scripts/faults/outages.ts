@@ -2,17 +2,21 @@ import { eventually } from "../../tests/support/eventually.ts";
 import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
 import { Load } from "./load.ts";
 import { rotateReplicas } from "./replicas.ts";
-import { shutDownSmtp, tearSmtp } from "./smtp-outage.ts";
+import { denyEverybody, failAtEachPhase, shutDownSmtp, tearSmtp } from "./smtp-outage.ts";
 import type { OutageScale, Played, Stage } from "./stage.ts";
 import { progress } from "./stage.ts";
 import type { Row } from "./table.ts";
 import { countMails, findInWindow } from "./tally.ts";
-import type { FaultWorld } from "./world.ts";
+import type { FaultRow, FaultWorld } from "./world.ts";
 
 /** Servers and processes that go away under a load of mails, and come back. */
 export interface Outage {
   readonly name: string;
   readonly play: (stage: Stage) => Promise<Played>;
+  /** Its worker may send by a second server (`row.secondSink`) too. */
+  readonly twoServers?: boolean;
+  /** None of its mails may become a dead letter. */
+  readonly serverAtFault?: boolean;
 }
 
 /** So that whatever comes finds mails whose answer is awaited. */
@@ -26,6 +30,16 @@ export const outages: readonly Outage[] = [
   { name: "Redis frozen past the lease", play: freezeRedis },
   { name: "SMTP server shut down and started", play: shutDownSmtp },
   { name: "SMTP server gone at once, and back", play: tearSmtp },
+  {
+    name: "SMTP server refuses everybody, and takes mails again",
+    play: denyEverybody,
+    serverAtFault: true,
+  },
+  {
+    name: "two SMTP servers, the first failing at each phase",
+    play: failAtEachPhase,
+    twoServers: true,
+  },
   { name: "replicas join and leave", play: rotateReplicas },
   { name: "a worker frozen past its session, and woken", play: freezeWorker },
 ];
@@ -33,12 +47,16 @@ export const outages: readonly Outage[] = [
 /** Plays one outage under load and counts what became of every mail. */
 export async function runOutage(
   world: FaultWorld,
-  { name, play }: Outage,
+  { name, play, twoServers = false }: Outage,
   scale: OutageScale,
 ): Promise<Row> {
   await using row = await world.openRow();
   row.sink.setBehaviour([unhurried]);
-  const worker = row.startWorker();
+  row.secondSink.setBehaviour([unhurried]);
+  const worker = row.startWorker({
+    EMAIL_REFUSAL_GUARD: "10",
+    ...(twoServers ? twoServersOf(row) : {}),
+  });
   const load = new Load(row, scale.perSecond);
   try {
     await eventually("mails flow", () => row.sink.acceptedTotal > scale.perSecond, 60_000);
@@ -55,6 +73,11 @@ export async function runOutage(
   } finally {
     await load.stop();
   }
+}
+
+function twoServersOf({ sink, secondSink }: FaultRow): Record<string, string> {
+  const urls = [sink, secondSink].map(({ port }) => `smtp://127.0.0.1:${port}?tls=none`);
+  return { SMTP_HOST: "", SMTP_URLS: urls.join() };
 }
 
 async function stopKafka({ world, scale }: Stage): Promise<Played> {

@@ -8,6 +8,8 @@ export interface OutageScale {
   /** How long Kafka or Redis is away. */
   readonly awayMs: number;
   readonly smtpAwayMs: number;
+  /** Of the phases where one of two SMTP servers fails, each, or every third. */
+  readonly everyPhase: boolean;
   /** How many times a replica joins and one leaves, and how far apart. */
   readonly rotations: number;
   readonly rotationMs: number;
@@ -17,6 +19,7 @@ export const quickScale: OutageScale = {
   perSecond: 100,
   awayMs: 3000,
   smtpAwayMs: 8000,
+  everyPhase: false,
   rotations: 3,
   rotationMs: 3000,
 };
@@ -24,6 +27,7 @@ export const longScale: OutageScale = {
   perSecond: 200,
   awayMs: 10_000,
   smtpAwayMs: 60_000,
+  everyPhase: true,
   rotations: 12,
   rotationMs: 10_000,
 };

@@ -4,6 +4,7 @@ import type { EmailEvent } from "../../src/email/event.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
 import type { ServiceRig } from "../../tests/support/service-rig.ts";
 import { findSubmitting } from "../../tests/support/service-rig.ts";
+import type { SmtpSink } from "../../tests/support/smtp-sink/smtp-sink.ts";
 import type { MailFate } from "./verdict.ts";
 import { findBreach } from "./verdict.ts";
 
@@ -31,13 +32,16 @@ export interface Fault {
   readonly beforeDot?: boolean | undefined;
 }
 
-/** Counts what the sink accepted and what lies on the dead-letter topic. */
+/** Counts what the sinks accepted and what lies on the dead-letter topic. */
 export async function countMails(
-  rig: ServiceRig,
+  rig: ServiceRig & { readonly secondSink?: SmtpSink },
   events: readonly EmailEvent[],
   fault: Fault,
 ): Promise<Tally> {
-  const accepted = rig.sink.countByMessageId();
+  const accepted = new Map(rig.sink.countByMessageId());
+  for (const [id, times] of rig.secondSink?.countByMessageId() ?? []) {
+    accepted.set(id, (accepted.get(id) ?? 0) + times);
+  }
   const letters = await readLetters(rig);
   const fates = await Promise.all(
     events.map(async (event): Promise<MailFate> => {

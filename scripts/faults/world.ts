@@ -3,6 +3,8 @@ import { openOwnKafka } from "../../tests/support/own-kafka.ts";
 import { openOwnRedis } from "../../tests/support/own-redis.ts";
 import type { ServiceRig } from "../../tests/support/service-rig.ts";
 import { openServiceRig } from "../../tests/support/service-rig.ts";
+import type { SmtpSink } from "../../tests/support/smtp-sink/smtp-sink.ts";
+import { openSmtpSink } from "../../tests/support/smtp-sink/smtp-sink.ts";
 import { choosePort } from "../engines/ports.ts";
 import { HoldProxy } from "./hold-proxy.ts";
 import type { KafkaRequest } from "./kafka-wire.ts";
@@ -25,14 +27,21 @@ export interface FaultWorld extends AsyncDisposable {
 export interface FaultRow extends ServiceRig {
   readonly kafkaProxy: HoldProxy<KafkaRequest>;
   readonly redisProxy: HoldProxy<RedisCommand>;
-  startWorker(): InstantProcess;
+  /** For a worker that is given two servers; nobody else sends to it. */
+  readonly secondSink: SmtpSink;
+  startWorker(environment?: Record<string, string>): InstantProcess;
 }
 
 /** How many rows run beside each other where each mostly waits; two cores are enough for them. */
 export const rowsBeside = 2;
 
 /** Short, so that what follows a kill does not take long: leases and sessions of 2 s. */
-const quick = { EMAIL_LEASE: "2s", SMTP_REPLY_TIMEOUT: "2s", KAFKA_SESSION_TIMEOUT: "2s" };
+const quick = {
+  EMAIL_LEASE: "2s",
+  SMTP_REPLY_TIMEOUT: "2s",
+  KAFKA_SESSION_TIMEOUT: "2s",
+  EMAIL_REFUSAL_GUARD: "0", // a row may refuse all of its few mails
+};
 
 export async function openFaultWorld(program: string): Promise<FaultWorld> {
   const stack = new AsyncDisposableStack();
@@ -80,7 +89,8 @@ async function openRow(
   return {
     ...rig,
     ...{ kafkaProxy, redisProxy },
-    startWorker: () => rig.start(["serve-email"]),
+    secondSink: stack.use(await openSmtpSink()),
+    startWorker: (environment = {}) => rig.start(["serve-email"], environment),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -1,9 +1,11 @@
+import type { Config } from "../compose/config.ts";
 import { loadConfig } from "../compose/config.ts";
-import { sendTestMail } from "../compose/test-mail.ts";
+import { sendTestMail, testServers } from "../compose/test-mail.ts";
 import type { Environment } from "../core/config/parse.ts";
 import { coreErrors } from "../core/error-codes.ts";
 import { InstantError } from "../core/errors.ts";
 import { randomToken } from "../core/secret.ts";
+import type { SmtpSubmission } from "../core/smtp/config.ts";
 import type { SmtpTalkLine } from "../core/smtp/options.ts";
 import type { EmailEvent } from "../email/event.ts";
 import { decodeEmailEvent } from "../email/event.ts";
@@ -17,20 +19,48 @@ export interface SendTestOptions {
   readonly to: string;
   readonly type?: string;
   readonly locale?: string;
+  /** The one server to use: its number in SMTP_URLS, or its host. */
+  readonly server?: string;
   readonly json?: boolean;
 }
 
 const marks = { server: "S: ", client: "C: ", note: "*  " } as const;
 
-/** Sends one mail with sample data and shows the whole talk with the server, secrets hidden. */
+/**
+ * Sends one mail with sample data by each SMTP server and shows the whole talk with it, secrets
+ * hidden. With --json one line for each server.
+ */
 export async function sendTest(
   environment: Environment,
   options: SendTestOptions,
 ): Promise<number> {
-  const event = parseEvent(options);
   const config = loadConfig(environment);
+  const servers = testServers(config);
+  const chosen = servers.filter(({ host }, index) =>
+    [undefined, String(index + 1), host].includes(options.server),
+  );
+  if (chosen.length === 0) {
+    const hosts = servers.map(({ host }, index) => `${index + 1} (${host})`).join(", ");
+    throw usage(`--server must be one of ${hosts}`);
+  }
+  let failed = 0;
+  for (const server of chosen) {
+    if (chosen.length > 1 && !options.json) {
+      process.stdout.write(`\n${server.host}:${server.port}\n`);
+    }
+    if (!(await sendBy(config, server, options))) failed += 1;
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+async function sendBy(
+  config: Config,
+  server: SmtpSubmission,
+  options: SendTestOptions,
+): Promise<boolean> {
+  const event = parseEvent(options);
   const talk: SmtpTalkLine[] = [];
-  const outcome = await sendTestMail(config, event, ({ by, text }) => {
+  const outcome = await sendTestMail(config, server, event, ({ by, text }) => {
     const line = { by, text: withoutSecrets(text) };
     talk.push(line);
     if (!options.json) process.stdout.write(`${marks[by]}${line.text}\n`);
@@ -41,7 +71,7 @@ export async function sendTest(
     const report = { accepted, explanation, message_id: event.messageId, outcome, talk };
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } else process.stdout.write(`\n${accepted ? "✓" : "✗"} ${explanation}\n`);
-  return accepted ? 0 : 1;
+  return accepted;
 }
 
 /** Who copies the talk into a question gives away neither a code nor the way to unsubscribe. */

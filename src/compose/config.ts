@@ -5,9 +5,9 @@ import { checkHttp, httpFields } from "../core/http/config.ts";
 import { checkKafkaConfig, kafkaFields } from "../core/kafka/config.ts";
 import { checkPostgres, postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
-import { resolveSmtp, smtpFields } from "../core/smtp/config.ts";
+import { resolveSmtpServers, smtpFields } from "../core/smtp/config.ts";
 import { bounceFields, checkBounces } from "../email/bounces/config.ts";
-import { emailFields, topicFields } from "../email/config.ts";
+import { checkEmail, emailFields, topicFields } from "../email/config.ts";
 import { opsFields } from "../email/ops/config.ts";
 import { templateFields } from "../email/templates/config.ts";
 import { appFields } from "./app-fields.ts";
@@ -40,8 +40,8 @@ export function loadConfig(environment: Environment, role?: Role): Config {
     resolveRedis(values.redis, problems);
     problems.push(...checkKafkaConfig(values.kafka), ...checkPostgres(values.postgres));
     problems.push(...checkAuth(values.auth), ...checkHttp(values.http));
-    problems.push(...checkBounces(values.bounces));
-    if (values.app.emailMode === "smtp") resolveSmtp(values.smtp, problems);
+    problems.push(...checkBounces(values.bounces), ...checkEmail(values.email));
+    if (values.app.emailMode === "smtp") resolveSmtpServers(values.smtp, problems);
     if (values.app.environment === "production" && role !== undefined) {
       problems.push(...checkProduction(values, role));
     }

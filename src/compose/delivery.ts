@@ -2,6 +2,7 @@ import { systemClock } from "../core/clock.ts";
 import { resolveHttp } from "../core/http/config.ts";
 import type { Log } from "../core/log.ts";
 import { HeldOutcomes } from "../email/ledger/held-outcomes.ts";
+import { MailServers } from "../email/mailer/mail-servers.ts";
 import type { Mailer } from "../email/mailer/mailer.ts";
 import type { EventType } from "../email/mails/mail-types.ts";
 import { eventTypes } from "../email/mails/mail-types.ts";
@@ -16,6 +17,8 @@ import { openRecipientStores } from "./recipient-stores.ts";
 import { emailSecret } from "./secrets.ts";
 
 export interface Delivery {
+  /** What the pipeline sends by. */
+  readonly mailer: MailServers;
   readonly pipeline: Pipeline;
   /** Known outcomes that wait to be written to the ledger. */
   readonly heldOutcomes: HeldOutcomes;
@@ -23,7 +26,7 @@ export interface Delivery {
 
 /**
  * The pipeline on the engines: the same in the worker and in the direct path. `publicOrigin`: where
- * people reach serve-auth, for links in mails. `measure` may wrap the mailer.
+ * people reach serve-auth, for links in mails. `measure` may wrap each mailer.
  */
 export async function composeDelivery(
   engines: Engines,
@@ -38,7 +41,7 @@ export async function composeDelivery(
     log.warn({}, "PUBLIC_URL is not set: optional mails have no link to unsubscribe");
   }
   const ledger = await engines.ledger();
-  const mailer = measure(await engines.mailer());
+  const mailer = await openServers(engines, log, measure);
   const held = await engines.once("outcomes", () => {
     const outcomes = new HeldOutcomes({ ledger, log: engines.log });
     const flush = () => outcomes.flush({ deadlineMs: config.email.drainMs });
@@ -77,7 +80,23 @@ export async function composeDelivery(
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
   });
-  return { pipeline, heldOutcomes: held };
+  return { mailer, pipeline, heldOutcomes: held };
+}
+
+/** Each composition's own: what they send by is measured apart. */
+async function openServers(
+  engines: Engines,
+  log: Log,
+  measure: (mailer: Mailer) => Mailer,
+): Promise<MailServers> {
+  const { refusalsMax, outageHoldMs } = engines.config.email;
+  const mailers = (await engines.mailers()).map(measure);
+  const pauses = outageHoldMs > 0;
+  const servers = new MailServers({ mailers, clock: systemClock, log, refusalsMax, pauses });
+  // The mailers are the engines' to close; this ends the probes before.
+  const probes = { [Symbol.asyncDispose]: async () => servers.stop() };
+  await engines.once(`probes ${crypto.randomUUID()}`, () => probes);
+  return servers;
 }
 
 function resendTypes(names: readonly string[]): ReadonlySet<EventType> {

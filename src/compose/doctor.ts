@@ -10,7 +10,7 @@ import type { RedisConnection } from "../core/redis/config.ts";
 import { resolveRedis } from "../core/redis/config.ts";
 import { diagnoseRedis } from "../core/redis/diagnose.ts";
 import type { SmtpSubmission } from "../core/smtp/config.ts";
-import { resolveSmtp } from "../core/smtp/config.ts";
+import { resolveSmtpServers } from "../core/smtp/config.ts";
 import { diagnoseSmtp } from "../core/smtp/diagnose.ts";
 import { diagnoseSqlite } from "../core/sqlite/diagnose.ts";
 import { diagnoseDataDirectory } from "../doctor/data-directory.ts";
@@ -35,14 +35,14 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
   const kafka = publishes ? kafkaConnection(config.kafka) : undefined;
   const redis = resolveRedis(config.redis, []);
   const postgres = resolvePostgres(config.postgres);
-  const submission = app.emailMode === "smtp" ? resolveSmtp(config.smtp, []) : undefined;
+  const servers = app.emailMode === "smtp" ? (resolveSmtpServers(config.smtp, []) ?? []) : [];
   const setup = {
     production,
     kafka: kafka !== undefined,
     redis: redis !== undefined,
     postgres: postgres !== undefined,
-    sendsMails: submission !== undefined,
-    hasSmtpServer: config.smtp.host !== undefined,
+    sendsMails: servers.length > 0,
+    hasSmtpServer: config.smtp.host !== undefined || config.smtp.urls !== undefined,
     hasPublicUrl: config.http.publicUrl !== undefined,
   };
   return [
@@ -57,13 +57,13 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
       events: publishes && kafka === undefined,
       state: redis === undefined,
       users: postgres === undefined,
-      inbox: submission === undefined,
+      inbox: servers.length === 0,
     }),
     ...(publishes ? [] : [directCheck]),
     ...(kafka === undefined ? [] : [kafkaCheck(config, kafka)]),
     ...(redis === undefined ? [] : [redisCheck(redis)]),
     ...(postgres === undefined ? [] : [postgresCheck(postgres)]),
-    ...(submission === undefined ? [] : mailChecks(submission)),
+    ...mailChecks(servers),
     ...templateChecks(config),
     ...[
       { name: "serve-auth", port: auth.port, variable: "AUTH_SERVICE_PORT" } as const,
@@ -141,21 +141,25 @@ function postgresCheck(options: PostgresOptions): Check {
   };
 }
 
-function mailChecks(submission: SmtpSubmission): readonly Check[] {
-  const { host, port, from, envelopeFrom, dkim } = submission;
+/** Each server in its order, then each sender's domain once. */
+function mailChecks(servers: readonly SmtpSubmission[]): readonly Check[] {
   const domainOf = (address: string) => address.slice(address.lastIndexOf("@") + 1);
-  const sender = { domain: domainOf(from), envelopeDomain: domainOf(envelopeFrom), dkim };
+  const senders = new Map(
+    servers.map(({ from, envelopeFrom, dkim }) => {
+      const sender = { domain: domainOf(from), envelopeDomain: domainOf(envelopeFrom), dkim };
+      return [`${sender.domain} ${sender.envelopeDomain}`, sender];
+    }),
+  );
   return [
-    {
-      group: "SMTP",
-      about: `${host}:${port}`,
-      run: (diagnosis) => diagnoseSmtp(submission, diagnosis),
-    },
-    {
-      group: "Sender domain",
-      about: sender.domain,
-      run: (diagnosis) => diagnoseSenderDomain(sender, diagnosis),
-    },
+    ...servers.map((server): Check => {
+      const about = `${server.host}:${server.port}`;
+      return { group: "SMTP", about, run: (diagnosis) => diagnoseSmtp(server, diagnosis) };
+    }),
+    ...[...senders.values()].map((sender): Check => {
+      const about = sender.domain;
+      const run = (diagnosis: Diagnosis) => diagnoseSenderDomain(sender, diagnosis);
+      return { group: "Sender domain", about, run };
+    }),
   ];
 }
 

@@ -9,7 +9,7 @@ import { openRedis } from "../core/redis/client.ts";
 import { resolveRedis } from "../core/redis/config.ts";
 import { warnOfEviction } from "../core/redis/eviction.ts";
 import type { ServiceGroup } from "../core/service.ts";
-import { resolveSmtp } from "../core/smtp/config.ts";
+import { resolveSmtpServers } from "../core/smtp/config.ts";
 import type { SqliteDatabase } from "../core/sqlite/database.ts";
 import { openSqlite } from "../core/sqlite/database.ts";
 import type { EventLog } from "../email/event-log/event-log.ts";
@@ -97,14 +97,22 @@ export class Engines {
     });
   }
 
-  mailer(): Promise<Mailer> {
-    return this.once("mailer", async () => {
-      const { app, smtp } = this.config;
-      const submission = app.emailMode === "smtp" ? resolveSmtp(smtp, []) : undefined;
-      if (submission !== undefined) return openSmtpMailer(submission);
+  /** One for each SMTP server, in the order of preference; or the inbox. */
+  mailers(): Promise<readonly Mailer[]> {
+    const { app, smtp } = this.config;
+    const servers = app.emailMode === "smtp" ? resolveSmtpServers(smtp, []) : undefined;
+    if (servers !== undefined) {
+      return Promise.all(
+        servers.map((server, index) =>
+          this.once(`mailer ${index + 1}`, () => openSmtpMailer(server)),
+        ),
+      );
+    }
+    const inbox = this.once("mailer", async () => {
       const log = app.environment === "production" ? undefined : this.log;
       return openInboxMailer({ database: await this.file("inbox"), from: smtp.from, log });
     });
+    return inbox.then((mailer) => [mailer]);
   }
 
   /** What EMAIL_MODE=log kept. */

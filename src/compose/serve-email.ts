@@ -42,15 +42,16 @@ export async function startServeEmail(
   const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
   const history = new OutcomeHistory(systemClock);
   const worker = await openWorker(engines, { metrics, log, fail, publicOrigin, history });
-  const [eventLog, ledger, mailer] = [
+  const [eventLog, ledger, mailers] = [
     await engines.eventLog(),
     await engines.ledger(),
-    await engines.mailer(),
+    await engines.mailers(),
   ];
   const reasonsHeld = () => worker.reasonsHeld;
+  const notices = () => worker.serversDown.map(({ down }) => down.reason);
   const site = opsSiteOf(engines.config);
   const app = createOpsApp({
-    ...{ log, ledger, reasonsHeld, now: systemClock.now, metrics, onRequest },
+    ...{ log, ledger, reasonsHeld, notices, now: systemClock.now, metrics, onRequest },
     drawProblem: (problem, { req }) => opsProblemPage(site, problem, req),
   });
   const live = await addOpsSite(app, engines, { log, worker, history, authUrl });
@@ -71,7 +72,7 @@ export async function startServeEmail(
       url,
       eventLog: eventLog.address,
       ledger: ledger.connection,
-      mailer: mailer.address,
+      mailer: mailers.map(({ address }) => address).join(", "),
       topic: topics.events,
       group: topics.group,
     },
@@ -108,7 +109,6 @@ async function openWorker(
   const worker: EmailWorker = new EmailWorker({
     eventLog,
     ledger: await engines.ledger(),
-    mailer: await engines.mailer(),
     ...(await composeDelivery(engines, log, publicOrigin, measureMailer)),
     clock: systemClock,
     log,

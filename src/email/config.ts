@@ -1,3 +1,4 @@
+import type { ConfigValues } from "../core/config/field.ts";
 import {
   durationField,
   integerField,
@@ -7,6 +8,7 @@ import {
   secretField,
   textField,
 } from "../core/config/field.ts";
+import type { ConfigProblem } from "../core/config/parse.ts";
 import { eventTypes } from "./mails/mail-types.ts";
 
 const hourMs = 3_600_000;
@@ -73,6 +75,13 @@ export const emailFields = {
     fallback: "50",
     doc: "More unreadable records than this among the last 100 pause the worker, instead of moving a whole topic to the dead letters after a bad deploy. 0: no guard.",
   }),
+  refusalsMax: integerField({
+    name: "EMAIL_REFUSAL_GUARD",
+    min: 0,
+    max: 1000,
+    fallback: "10",
+    doc: "So many different recipients refused by an SMTP server in a row, with no mail accepted between, are the server's fault: delivery by it pauses, and nothing becomes a dead letter. A refusal waits for the next accepted mail, or 5 s without another refusal, before it is believed. 2 or more; 0: each is believed at once.",
+  }),
   resendAmbiguous: listField({
     name: "EMAIL_RESEND_AMBIGUOUS",
     itemPattern: new RegExp(`^(?:none|${eventTypes.join("|")})$`),
@@ -81,6 +90,13 @@ export const emailFields = {
     doc: "Types that are sent again, once, when the server's answer after the content was lost. The others wait as dead letters for a person.",
   }),
 } as const;
+
+/** What a single field cannot say. */
+export function checkEmail({ refusalsMax }: ConfigValues<typeof emailFields>): ConfigProblem[] {
+  if (refusalsMax !== 1) return [];
+  const problem = "must be 0, or 2 to 1000: one refusal says nothing of the server";
+  return [{ name: "EMAIL_REFUSAL_GUARD", problem }];
+}
 
 const topicName = {
   pattern: /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/,

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { unreachable } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { DeliveryRun } from "./delivery-run.ts";
-import { createDeliveryRun } from "./delivery-run.ts";
+import { createDeliveryRun, untilConfirmed } from "./delivery-run.ts";
 import type { EmailEvent } from "./event.ts";
 import { encodeEmailEvent } from "./event.ts";
 import { lineOf } from "./event-line.ts";
@@ -60,10 +60,11 @@ export class DirectDelivery {
   async #run(event: EmailEvent, signal: AbortSignal): Promise<boolean> {
     const run = createRun(event);
     for (let serverDowns = 0; !signal.aborted; ) {
-      const outcome = await this.#deps.pipeline(run, { signal, down: undefined });
-      if (outcome.kind === "server_down") serverDowns += 1;
+      const outcome = await this.#deps.pipeline(run, { signal, evenIfDown: true });
+      if (outcome.kind === "server_down" && outcome.down.another !== true) serverDowns += 1;
       const next = decide(outcome, serverDowns);
-      if (next.kind === "wait") await this.#deps.clock.sleep(next.waitMs, signal);
+      if (outcome.kind === "unconfirmed") await untilConfirmed(outcome, run, signal);
+      else if (next.kind === "wait") await this.#deps.clock.sleep(next.waitMs, signal);
       else return this.#finish(event, outcome, next.delivered);
     }
     await releaseClaim(this.#deps.ledger, run.claim, "direct delivery gave up");
@@ -102,7 +103,10 @@ function decide(outcome: DeliveryOutcome, serverDowns: number): Next {
       return { kind: "wait", waitMs: Math.min(outcome.waitMs, pollMs) };
     case "retry":
       return { kind: "wait", waitMs: outcome.waitMs };
+    case "unconfirmed":
+      return { kind: "wait", waitMs: 0 };
     case "server_down":
+      if (outcome.down.another === true) return { kind: "wait", waitMs: 0 };
       return serverDowns > 1
         ? { kind: "done", delivered: false }
         : { kind: "wait", waitMs: retryAfterLossMs };

@@ -12,6 +12,8 @@ export interface OpsDeps extends HttpAppOptions {
   readonly ledger: DeliveryLedger;
   /** Why no mail starts now; empty when mails flow. */
   readonly reasonsHeld: () => readonly string[];
+  /** What does not stop mails, but wants somebody: an SMTP server that another one stands in for. */
+  readonly notices?: () => readonly string[];
   readonly now: () => number;
   readonly metrics: Metrics;
 }
@@ -32,8 +34,9 @@ export function createOpsApp(deps: OpsDeps) {
   app.get("/livez", (context) => context.json({ status: "alive" }));
   app.get("/readyz", (context) => {
     const reasons = deps.reasonsHeld();
+    const notices = deps.notices?.() ?? [];
     return reasons.length === 0
-      ? context.json({ status: "ready" })
+      ? context.json(notices.length === 0 ? { status: "ready" } : { status: "ready", notices })
       : context.json({ status: "not_ready", reasons }, 503);
   });
   app.get("/metrics", async (context) => renderMetrics(context, deps.metrics));

@@ -1,4 +1,5 @@
-import type { ServerDown } from "./mailer/mailer.ts";
+import type { RefusedMail, ServerDown } from "./mailer/mailer.ts";
+import type { RefusalVerdict } from "./mailer/server-streak.ts";
 
 /**
  * What one run of the pipeline made of one event. The pipeline decides; the worker and the direct
@@ -23,6 +24,12 @@ export type DeliveryOutcome =
     }
   /** The SMTP server, not the message. Run again when it is back, or at `untilMs` (Unix ms). */
   | { readonly kind: "server_down"; readonly down: ServerDown; readonly untilMs: number }
+  /** Refused, perhaps by the server's fault: run again when the verdict is known. */
+  | {
+      readonly kind: "unconfirmed";
+      readonly refusal: RefusedMail;
+      readonly verdict: Promise<RefusalVerdict>;
+    }
   /** The ledger does not answer: nothing was sent, nothing may be committed. */
   | { readonly kind: "ledger_away"; readonly reason: string }
   /** Given up: bury it, then commit. */
@@ -32,7 +39,9 @@ type OutcomeOf<K extends DeliveryOutcome["kind"]> = Extract<DeliveryOutcome, { k
 export type FinishedOutcome = OutcomeOf<
   "accepted" | "duplicate" | "expired" | "suppressed" | "buried_before"
 >;
-export type WaitingOutcome = OutcomeOf<"held" | "retry" | "server_down" | "ledger_away">;
+export type WaitingOutcome = OutcomeOf<
+  "held" | "retry" | "server_down" | "unconfirmed" | "ledger_away"
+>;
 
 const finishedKinds: ReadonlySet<DeliveryOutcome["kind"]> = new Set<FinishedOutcome["kind"]>([
   "accepted",

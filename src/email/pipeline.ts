@@ -8,7 +8,7 @@ import { lineOf, placeOf } from "./event-line.ts";
 import type { ClaimOutcome } from "./ledger/delivery-ledger.ts";
 import { ledgerErrors } from "./ledger/error-codes.ts";
 import { isOptionalType } from "./mail-kind.ts";
-import type { SendOutcome, ServerDown } from "./mailer/mailer.ts";
+import type { SendOutcome } from "./mailer/mailer.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
 import type { RecentMails } from "./recent-mails/recent-mails.ts";
 import type { GateAnswer, RecipientGate } from "./recipient-gate.ts";
@@ -18,6 +18,7 @@ import {
   giveUp,
   holdForPreferences,
   holdForServer,
+  holdRefusal,
   letter,
   letterClassOf,
   lostWaitMs,
@@ -36,8 +37,8 @@ export interface PipelineDeps extends SubmissionDeps, SettlementDeps {
 
 export interface RunContext {
   readonly signal: AbortSignal;
-  /** Set while the server is known to be down: all is decided, nothing is sent. */
-  readonly down: ServerDown | undefined;
+  /** See `SendOptions`. */
+  readonly evenIfDown?: boolean;
 }
 
 export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<DeliveryOutcome>;
@@ -161,9 +162,15 @@ async function deliverClaimed(
   if (looked.kind === "away" && isOptionalType(event.eventType)) {
     return holdForPreferences(deps, mail, looked.reason);
   }
-  const sent = context.down ?? (await submit(deps, claim, event, context.signal));
+  const sent = run.refusal ?? (await submit(deps, claim, event, context));
   return afterSend(deps, delivery, mail, sent);
 }
+
+/**
+ * So many refusals of one mail are believed, by servers that took other mails between: they were
+ * the server's fault at most twice.
+ */
+const refusalsMax = 3;
 
 async function afterSend(
   deps: PipelineDeps,
@@ -181,6 +188,10 @@ async function afterSend(
       return { kind: "accepted" };
     }
     case "refused": {
+      run.refusals += 1;
+      if (sent.confirmation !== undefined && run.refusal === undefined) {
+        if (run.refusals < refusalsMax) return holdRefusal(deps, mail, sent, sent.confirmation);
+      }
       const { host, reply } = sent;
       const smtp = { host, reply, queueId: undefined };
       const reason = `${sent.stage} refused: ${reply}`;

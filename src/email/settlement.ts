@@ -10,7 +10,9 @@ import type {
   LedgerChange,
   RejectedClass,
 } from "./ledger/delivery-ledger.ts";
-import type { ServerDown } from "./mailer/mailer.ts";
+import type { RefusedMail, ServerDown } from "./mailer/mailer.ts";
+import type { RefusalVerdict } from "./mailer/server-streak.ts";
+import { quietMs } from "./mailer/server-streak.ts";
 import type { DeadLetterCause, DeadLetterClass, DeliveryOutcome } from "./outcome.ts";
 import { decideRetry } from "./retry.ts";
 
@@ -72,7 +74,10 @@ export async function defer(
   return { kind: "retry", waitMs, why, reason };
 }
 
-/** The server is away: no try is spent and the claim is free, until the hold is over. */
+/**
+ * A server is down: no try is spent and the claim is free, until the hold is over; as long as
+ * another server is well there is nothing to wait for, and no hold.
+ */
 export async function holdForServer(
   deps: SettlementDeps,
   sent: SentMail,
@@ -81,12 +86,13 @@ export async function holdForServer(
   const { claim, event, heldSince } = sent;
   const { reason } = down;
   const { outageHoldMs } = deps.settings;
-  if (outageHoldMs === 0) {
+  const moves = down.another === true;
+  if (outageHoldMs === 0 && !moves) {
     const givenUpAs = "smtp_unavailable";
     return defer(deps, sent, { why: "deferred", reason, retryAfterMs: undefined, givenUpAs });
   }
   const holdEndsAt = heldSince + outageHoldMs;
-  if (deps.clock.now() >= holdEndsAt) {
+  if (deps.clock.now() >= holdEndsAt && !moves) {
     return giveUp(deps, sent, { kind: "rejected", class: "smtp_unavailable", reason });
   }
   const change = { kind: "deferred", spent: false, leaseMs: 0, reason } as const;
@@ -94,6 +100,20 @@ export async function holdForServer(
   if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
   const untilMs = Math.min(event.expiresAt ?? Number.POSITIVE_INFINITY, holdEndsAt);
   return { kind: "server_down", down, untilMs };
+}
+
+/** Nothing is made of the refusal yet; the claim stays ours while its verdict is awaited. */
+export async function holdRefusal(
+  deps: SettlementDeps,
+  { claim }: SentMail,
+  refusal: RefusedMail,
+  verdict: Promise<RefusalVerdict>,
+): Promise<DeliveryOutcome> {
+  const reason = `${refusal.stage} refused, to be confirmed: ${refusal.reply}`;
+  const leaseMs = quietMs + deps.settings.leaseMs;
+  const outcome = await deps.record(claim, { kind: "deferred", spent: false, leaseMs, reason });
+  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+  return { kind: "unconfirmed", refusal, verdict };
 }
 
 /** How soon an optional mail asks again for its recipient's wishes. */

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { isInstantError } from "../core/errors.ts";
 import type { EmailEvent } from "./event.ts";
 import type { Claim, DeliveryLedger } from "./ledger/delivery-ledger.ts";
-import type { Mailer, MailMessage, SendOutcome } from "./mailer/mailer.ts";
+import type { Mailer, MailMessage, SendOptions, SendOutcome } from "./mailer/mailer.ts";
 import type { UnsubscribeLink } from "./preferences/unsubscribe-link.ts";
 import { unsubscribeHeaders } from "./preferences/unsubscribe-link.ts";
 import type { RenderMail } from "./templates/mail-renderer.ts";
@@ -34,7 +34,7 @@ export async function submit(
   deps: SubmissionDeps,
   claim: Claim,
   event: EmailEvent,
-  signal: AbortSignal,
+  options: Omit<SendOptions, "beforeContentEnds">,
 ): Promise<SendOutcome> {
   const { ledger, mailer, clock, settings } = deps;
   const message = composeMessage(deps, event);
@@ -48,7 +48,7 @@ export async function submit(
     return outcome.kind === "done" && clock.now() - askedAt < settings.leaseMs;
   };
   try {
-    return await mailer.send(message, { beforeContentEnds, signal });
+    return await mailer.send(message, { ...options, beforeContentEnds });
   } finally {
     clearInterval(renewal);
   }

@@ -97,12 +97,13 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_server_down",
-      help: "1 while the SMTP server is down, by what is wrong with it.",
-      labels: ["cause"],
+      help: "1 while this SMTP server is down, by what is wrong with it.",
+      labels: ["cause", "server"],
     },
     (set) => {
-      const cause = worker()?.serverDownCause;
-      if (cause !== undefined) set(1, { cause });
+      for (const { address, down } of worker()?.serversDown ?? []) {
+        set(1, { cause: down.cause, server: address });
+      }
     },
   );
   metrics.gauge(

@@ -8,15 +8,15 @@ import type { BuryDeps } from "./dead-letters/bury.ts";
 import { bury, UnwrittenDeadLetters } from "./dead-letters/bury.ts";
 import { replayCountOf } from "./dead-letters/letter.ts";
 import type { DeliveryRun } from "./delivery-run.ts";
-import { createDeliveryRun } from "./delivery-run.ts";
+import { createDeliveryRun, untilConfirmed } from "./delivery-run.ts";
 import type { EmailEvent } from "./event.ts";
 import type { EventLog, LogRecord, Subscription } from "./event-log/event-log.ts";
-import { Holds } from "./holds.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { HeldOutcomes } from "./ledger/held-outcomes.ts";
-import type { Mailer, ServerDownCause } from "./mailer/mailer.ts";
+import type { MailServers } from "./mailer/mail-servers.ts";
 import type { DeadLetterCause, DeliveryOutcome, WaitingOutcome } from "./outcome.ts";
 import { isFinished, isPoison } from "./outcome.ts";
+import { Pauses } from "./pauses.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { readRecordTrace } from "./record-trace.ts";
 import { releaseClaim } from "./settlement.ts";
@@ -25,7 +25,7 @@ export interface WorkerDeps extends BuryDeps {
   readonly eventLog: EventLog;
   readonly ledger: DeliveryLedger;
   readonly heldOutcomes: Pick<HeldOutcomes, "held" | "onHolding">;
-  readonly mailer: Mailer;
+  readonly mailer: MailServers;
   readonly pipeline: Pipeline;
   readonly clock: Clock;
   readonly log: Log;
@@ -48,10 +48,10 @@ const runsPerConnection = 2;
 
 /**
  * Consumes the events, runs the pipeline for each and does what its outcome says: commit (the
- * record is finished), wait in the lane and run again, wait for the SMTP server or the ledger, or
+ * record is finished), wait in the lane and run again, wait for an SMTP server or the ledger, or
  * bury. It owns the waiting; it decides nothing about a mail.
  *
- * Running: records flow. Held (see `Holds`): no record starts; those in flight wait for what is
+ * Running: records flow. Paused (see `Pauses`): no record starts; those in flight wait for what is
  * away, for their expiry or for the end of their hold. Stopping: waits end, what is on the wire is
  * finished, the rest stays uncommitted and comes again.
  */
@@ -59,7 +59,7 @@ export class EmailWorker implements Service {
   readonly name = "email worker";
   readonly #deps: WorkerDeps;
   readonly #slots: Semaphore;
-  readonly #holds: Holds;
+  readonly #pauses: Pauses;
   readonly #unwritten: UnwrittenDeadLetters;
   #subscription: Subscription | undefined;
 
@@ -67,7 +67,7 @@ export class EmailWorker implements Service {
     this.#deps = deps;
     this.#slots = new Semaphore(deps.mailer.concurrency * runsPerConnection);
     this.#unwritten = new UnwrittenDeadLetters(deps.clock);
-    this.#holds = new Holds({
+    this.#pauses = new Pauses({
       ...deps,
       poisonMax: deps.settings.poisonMax,
       onChange: () => this.#pauseOrResume(),
@@ -76,7 +76,7 @@ export class EmailWorker implements Service {
 
   /** Why no mail starts now; empty when mails flow. For `/readyz`. */
   get reasonsHeld(): readonly string[] {
-    const { reasons } = this.#holds;
+    const { reasons } = this.#pauses;
     const isLedgerAway = this.#deps.ledger.connection === "disconnected";
     const idle = reasons.length === 0 && isLedgerAway ? [redisAway] : [];
     const { trouble } = this.#subscription?.stats ?? {};
@@ -86,8 +86,8 @@ export class EmailWorker implements Service {
   }
 
   /** By part: whether delivery waits for it. */
-  get held(): Holds["held"] & Readonly<Record<"dead_letters", boolean>> {
-    return { ...this.#holds.held, dead_letters: this.#unwritten.reason !== undefined };
+  get held(): Pauses["paused"] & Readonly<Record<"dead_letters", boolean>> {
+    return { ...this.#pauses.paused, dead_letters: this.#unwritten.reason !== undefined };
   }
 
   /** Dead letters that the log has not acknowledged. */
@@ -95,9 +95,9 @@ export class EmailWorker implements Service {
     return this.#unwritten.count;
   }
 
-  /** What is wrong with the SMTP server while delivery waits for it. */
-  get serverDownCause(): ServerDownCause | undefined {
-    return this.#holds.down?.cause;
+  /** The SMTP servers that are down, whether or not another one takes their mails. */
+  get serversDown(): MailServers["unwell"] {
+    return this.#deps.mailer.unwell;
   }
 
   /** Known outcomes that wait for the ledger. */
@@ -131,7 +131,7 @@ export class EmailWorker implements Service {
   }
 
   async stop(): Promise<void> {
-    this.#holds.stop();
+    this.#pauses.stop();
     await this.#subscription?.stop({ drainMs: this.#deps.settings.drainMs });
   }
 
@@ -139,15 +139,12 @@ export class EmailWorker implements Service {
   async #handle(record: LogRecord, signal: AbortSignal, draining: AbortSignal): Promise<void> {
     const run = createRun(record);
     for (;;) {
-      await this.#holds.untilLedgerBack(draining);
+      await this.#pauses.untilLedgerBack(draining);
       draining.throwIfAborted();
-      const outcome = await this.#slots.use(() =>
-        this.#deps.pipeline(run, { signal, down: this.#holds.down }),
-      );
+      const outcome = await this.#slots.use(() => this.#deps.pipeline(run, { signal }));
       this.#deps.onOutcome?.(outcome, run.event);
-      if (outcome.kind === "accepted") this.#holds.accepted();
       if (isFinished(outcome)) {
-        this.#holds.received(false);
+        this.#pauses.received(false);
         return;
       }
       if (outcome.kind === "dead_letter") {
@@ -166,7 +163,7 @@ export class EmailWorker implements Service {
     signal: AbortSignal,
     draining: AbortSignal,
   ): Promise<void> {
-    const guarded = this.#holds.received(isPoison(letter.class));
+    const guarded = this.#pauses.received(isPoison(letter.class));
     if (guarded && isPoison(letter.class)) await untilAborted(draining);
     await bury({ ...this.#deps, unwritten: this.#unwritten }, record, letter, signal);
   }
@@ -177,20 +174,24 @@ export class EmailWorker implements Service {
       case "held":
         return clock.sleep(Math.min(outcome.waitMs, heldPollMsMax), draining);
       case "retry":
-        if (outcome.why === "deferred") this.#holds.deferred(run.event?.recipient ?? "");
         return clock.sleep(outcome.waitMs, draining);
       case "server_down":
-        this.#holds.serverDown(outcome.down);
-        return this.#holds.untilServerBack({ signal: draining, untilMs: outcome.untilMs });
+        return this.#deps.mailer.untilBack({
+          recipient: run.event?.recipient ?? "",
+          untilMs: outcome.untilMs,
+          signal: draining,
+        });
+      case "unconfirmed":
+        return untilConfirmed(outcome, run, draining);
       case "ledger_away":
-        return this.#holds.ledgerAway(outcome.reason);
+        return this.#pauses.ledgerAway(outcome.reason);
       default:
         return unreachable(outcome);
     }
   }
 
   #pauseOrResume(): void {
-    if (this.#holds.reasons.length > 0) this.#subscription?.pause();
+    if (this.#pauses.pausesConsumption) this.#subscription?.pause();
     else this.#subscription?.resume();
   }
 }

@@ -7,7 +7,7 @@ import { testCertificates } from "../support/smtp-sink/certificates.ts";
 import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
 
 const certificates = testCertificates();
-const gauge = /^instant_email_smtp_certificate_seconds (\S+)$/m;
+const gauge = /^instant_email_smtp_certificate_seconds\{server="[^"]+"\} (\S+)$/m;
 
 test.each(["starttls", "implicit"] as const)(
   "the metrics know how long the server's certificate is good, once it was seen by %s",

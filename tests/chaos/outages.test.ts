@@ -22,6 +22,7 @@ describe.skipIf(!complete)("under a load of mails", () => {
       const { tally } = await runOutage(world, outage, quickScale);
       expect(tally.mails).toBeGreaterThan(quickScale.perSecond);
       expect(tally).toMatchObject({ lost: 0, breaches: [] });
+      if (outage.serverAtFault) expect(Object.keys(tally.parked)).toEqual([]);
     }, 180_000);
   }
 });

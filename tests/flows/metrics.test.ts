@@ -46,6 +46,8 @@ test("the metrics count outcomes and dead letters, and show what delivery waits 
   await eventually("the metrics show that delivery waits", async () =>
     (await linesOf()).includes('instant_email_held{part="smtp"} 1'),
   );
-  expect(await linesOf()).toContain('instant_email_server_down{cause="connect"} 1');
+  expect(await linesOf()).toContain(
+    `instant_email_server_down{cause="connect",server="127.0.0.1:${rig.sink.port}"} 1`,
+  );
   expect((await linesOf()).some((line) => /lag_records\{partition="\d"\} 1/.test(line))).toBe(true);
 });

@@ -12,7 +12,7 @@ import type { EventLog, OutgoingRecord } from "../../src/email/event-log/event-l
 import { openKafkaEventLog } from "../../src/email/event-log/kafka.ts";
 import { openSqliteEventLog } from "../../src/email/event-log/sqlite.ts";
 import { HeldOutcomes } from "../../src/email/ledger/held-outcomes.ts";
-import type { Mailer } from "../../src/email/mailer/mailer.ts";
+import { MailServers } from "../../src/email/mailer/mail-servers.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
 import type { DeadLetterClass, DeliveryOutcome } from "../../src/email/outcome.ts";
 import { isFinished } from "../../src/email/outcome.ts";
@@ -48,13 +48,19 @@ export interface DeliveryRigOptions {
   /** 0, the default: no guard. */
   readonly poisonMax?: number;
   readonly resendAmbiguous?: readonly EmailEvent["eventType"][];
+  /** 0, the default: no guard. */
+  readonly refusalsMax?: number;
+  /** Further SMTP servers, after the first. */
+  readonly moreSinks?: number;
 }
 
 /** Everything that delivers mails, on engines of one test alone, with an SMTP server that obeys. */
 export interface DeliveryRig extends AsyncDisposable, RecipientStores, RigLedger {
   readonly sink: SmtpSink;
+  /** The first one's, then those of `moreSinks`. */
+  readonly sinks: readonly SmtpSink[];
   readonly eventLog: EventLog;
-  readonly mailer: Mailer;
+  readonly mailer: MailServers;
   readonly pipeline: Pipeline;
   readonly eventsTopic: string;
   readonly deadLetterTopic: string;
@@ -81,14 +87,13 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   const write = (line: string) => lines.push(JSON.parse(line));
   const log = createLog({ service: "test", level: "info", write });
   const sink = stack.use(await openSmtpSink());
-  const engines = await openEngines(options, stack, { log, port: sink.port });
+  const sinks = [sink, ...(await openMoreSinks(options.moreSinks, stack))];
+  const engines = await openEngines(options, stack, { log, sinks });
   const { eventLog } = engines;
   const held = new HeldOutcomes({ ledger: engines.ledger, log });
   const pipeline = openPipeline(options, engines, { held, log });
-  const name = `t${crypto.randomUUID().slice(0, 8)}`;
-  const [eventsTopic, deadLetterTopic, group] = [`${name}-events`, `${name}-dlq`, `${name}-group`];
-  const topics = { events: eventsTopic, deadLetters: deadLetterTopic, partitions: 3 };
-  await eventLog.createTopics(topicSpecs({ ...topics, replicationFactor: 1 }), { grow: false });
+  const names = await createNames(eventLog);
+  const { eventsTopic, deadLetterTopic, group } = names;
 
   const startWorker = async (other: { readonly group?: string } = {}) => {
     const worker = new EmailWorker({
@@ -103,9 +108,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       },
       ...(options.onBuried === undefined ? {} : { onBuried: options.onBuried }),
       settings: {
-        eventsTopic,
-        deadLetterTopic,
-        group,
+        ...names,
         ...other,
         drainMs: 10_000,
         poisonMax: options.poisonMax ?? 0,
@@ -123,7 +126,8 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   };
   return {
     ...engines,
-    ...{ sink, pipeline, eventsTopic, deadLetterTopic, group, lines, startWorker, publishRecord },
+    ...names,
+    ...{ sink, sinks, pipeline, lines, startWorker, publishRecord },
     publish: (event) =>
       publishRecord({ key: eventKey(event), value: encodeEmailEvent(event), headers: [] }),
     letters: () => readLetters(eventLog, deadLetterTopic),
@@ -140,13 +144,27 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   };
 }
 
+async function openMoreSinks(count = 0, stack: AsyncDisposableStack): Promise<SmtpSink[]> {
+  const sinks = Array.from({ length: count }, () => openSmtpSink());
+  return (await Promise.all(sinks)).map((sink) => stack.use(sink));
+}
+
+/** Topics and a group of this test alone. */
+async function createNames(eventLog: EventLog) {
+  const name = `t${crypto.randomUUID().slice(0, 8)}`;
+  const [eventsTopic, deadLetterTopic, group] = [`${name}-events`, `${name}-dlq`, `${name}-group`];
+  const topics = { events: eventsTopic, deadLetters: deadLetterTopic, partitions: 3 };
+  await eventLog.createTopics(topicSpecs({ ...topics, replicationFactor: 1 }), { grow: false });
+  return { eventsTopic, deadLetterTopic, group };
+}
+
 /** Of the links in mails. */
 export const rigSecret = "a secret of the delivery rig, which is long enough";
 export const rigOrigin = "https://sign-in.example.com";
 
 interface RigEngines extends RecipientStores, RigLedger {
   readonly eventLog: EventLog;
-  readonly mailer: Mailer;
+  readonly mailer: MailServers;
 }
 
 const replyTimeoutMsDefault = 1000;
@@ -154,7 +172,7 @@ const replyTimeoutMsDefault = 1000;
 async function openEngines(
   options: DeliveryRigOptions,
   stack: AsyncDisposableStack,
-  { log, port }: { readonly log: Log; readonly port: number },
+  { log, sinks }: { readonly log: Log; readonly sinks: readonly SmtpSink[] },
 ): Promise<RigEngines> {
   const directory = stack.use(temporaryDirectory());
   const file = async (path: string) => stack.use(await openSqlite(join(directory.path, path)));
@@ -164,15 +182,24 @@ async function openEngines(
       : await openKafkaEventLog({ connection: kafkaAt(options.kafka), log }),
   );
   const ledgers = await openRigLedger(options.redis, stack, () => file("state.sqlite"));
-  const mailer = openSmtpMailer({
-    host: "127.0.0.1",
-    port,
-    tls: "none",
-    connections: 10,
-    connectTimeoutMs: 1000,
-    greetingTimeoutMs: 1000,
-    replyTimeoutMs: options.replyTimeoutMs ?? replyTimeoutMsDefault,
-    from: "noreply@example.com",
+  const mailers = sinks.map(({ port }) =>
+    openSmtpMailer({
+      host: "127.0.0.1",
+      port,
+      tls: "none",
+      connections: 10,
+      connectTimeoutMs: 1000,
+      greetingTimeoutMs: 1000,
+      replyTimeoutMs: options.replyTimeoutMs ?? replyTimeoutMsDefault,
+      from: "noreply@example.com",
+    }),
+  );
+  const mailer = new MailServers({
+    mailers,
+    log,
+    clock: systemClock,
+    refusalsMax: options.refusalsMax ?? 0,
+    pauses: options.outageHoldMs !== 0,
   });
   const { preferences, suppressions } = await openRecipientStores(options.postgres, stack);
   return { eventLog, ...ledgers, mailer: stack.use(mailer), preferences, suppressions };

@@ -14,6 +14,7 @@ import type { ConfigProblem } from "../config/parse.ts";
 import { dkimFields, resolveDkim } from "./dkim-config.ts";
 import type { SmtpOptions } from "./options.ts";
 import { tlsModes } from "./options.ts";
+import { readServerUrls } from "./server-urls.ts";
 
 /** A field that means nothing to mail programs. */
 const ownHeaderName =
@@ -21,6 +22,12 @@ const ownHeaderName =
 
 /** The settings of the SMTP server; needed where `EMAIL_MODE=smtp`. */
 export const smtpFields = {
+  urls: secretField({
+    name: "SMTP_URLS",
+    example:
+      "smtp://user:password@smtp.example.com:587?from=noreply@example.com,smtps://user:password@smtp.example.net:465?rate=14",
+    doc: "Several SMTP servers instead of SMTP_HOST, the preferred one first, separated by commas or line ends: smtp://user:password@host:port (smtps:// for implicit TLS), user and password percent-encoded. Each other SMTP_* setting may follow as a parameter of one server, in lower case without SMTP_: ?from=…&rate=…&connections=…; what is left out is as the setting says.",
+  }),
   host: textField({
     name: "SMTP_HOST",
     example: "smtp.example.com",
@@ -122,6 +129,43 @@ export interface SmtpSubmission extends SmtpOptions {
   readonly fromName: string | undefined;
   readonly envelopeFrom: string;
   readonly idempotencyHeader: string | undefined;
+  /** Whose domain ends each Message-ID: the same whichever server takes the mail. */
+  readonly messageIdFrom?: string | undefined;
+}
+
+/**
+ * Every server that mails may go out by, the preferred one first: those of SMTP_URLS, or the one of
+ * SMTP_HOST. Undefined as for `resolveSmtp`, whose problems name the server.
+ */
+export function resolveSmtpServers(
+  config: SmtpConfig,
+  problems: ConfigProblem[],
+): readonly SmtpSubmission[] | undefined {
+  if (config.urls === undefined) {
+    const server = resolveSmtp(config, problems);
+    return server && [server];
+  }
+  const before = problems.length;
+  for (const [name, value] of Object.entries({
+    SMTP_HOST: config.host,
+    SMTP_USER: config.user,
+    SMTP_PASSWORD: config.password,
+  })) {
+    if (value !== undefined)
+      problems.push({ name, problem: "and SMTP_URLS are both set; keep one" });
+  }
+  const servers = readServerUrls(config.urls, smtpFields, problems).flatMap((settings, index) => {
+    const own: ConfigProblem[] = [];
+    const server = resolveSmtp({ ...config, ...settings }, own);
+    const where = `server ${index + 1} (${server?.host ?? String(settings["host"])})`;
+    for (const { name, problem } of own) {
+      problems.push({ name: "SMTP_URLS", problem: `${where}: ${name} ${problem}` });
+    }
+    return server === undefined ? [] : [server];
+  });
+  const messageIdFrom = servers[0]?.from;
+  if (problems.length > before) return undefined;
+  return servers.map((server) => ({ ...server, messageIdFrom }));
 }
 
 /**

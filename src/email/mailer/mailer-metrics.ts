@@ -6,25 +6,28 @@ const buckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Times each message that is handed to a mailer: the same mailer to whoever uses it. */
 export function createMailerMetrics(metrics: Metrics, clock: Clock): (mailer: Mailer) => Mailer {
-  let certificateEndsAt: (() => number | undefined) | undefined;
+  const measured: Mailer[] = [];
   const durations = metrics.histogram({
     name: "instant_email_smtp_duration_seconds",
     help: "From handing a message to the SMTP client (it may wait for a connection) to its outcome.",
-    labels: ["outcome"],
+    labels: ["outcome", "server"],
     buckets,
   });
   metrics.gauge(
     {
       name: "instant_email_smtp_certificate_seconds",
       help: "How long the certificate of the SMTP server is still good; left out while none was seen.",
+      labels: ["server"],
     },
     (set) => {
-      const endsAt = certificateEndsAt?.();
-      if (endsAt !== undefined) set((endsAt - clock.now()) / 1000);
+      for (const { address, certificateEndsAt } of measured) {
+        if (certificateEndsAt === undefined) continue;
+        set((certificateEndsAt - clock.now()) / 1000, { server: address });
+      }
     },
   );
   return (mailer) => {
-    certificateEndsAt = () => mailer.certificateEndsAt;
+    measured.push(mailer);
     return {
       address: mailer.address,
       concurrency: mailer.concurrency,
@@ -34,7 +37,8 @@ export function createMailerMetrics(metrics: Metrics, clock: Clock): (mailer: Ma
       send: async (message, options) => {
         const startedAt = performance.now();
         const outcome = await mailer.send(message, options);
-        durations.observe((performance.now() - startedAt) / 1000, { outcome: outcome.kind });
+        const labels = { outcome: outcome.kind, server: mailer.address };
+        durations.observe((performance.now() - startedAt) / 1000, labels);
         return outcome;
       },
       probe: (signal) => mailer.probe(signal),

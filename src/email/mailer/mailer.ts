@@ -1,3 +1,5 @@
+import type { RefusalVerdict } from "./server-streak.ts";
+
 /**
  * Sends one message to one recipient and says exactly what became of it.
  *
@@ -40,6 +42,8 @@ export interface SendOptions {
   readonly beforeContentEnds: () => Promise<boolean>;
   /** Aborted: gives up if the content has not ended, as `withheld`; else waits for the reply. */
   readonly signal?: AbortSignal;
+  /** Asks a server that is known to be down all the same, where no other is well. */
+  readonly evenIfDown?: boolean;
 }
 
 export type SendOutcome =
@@ -50,7 +54,7 @@ export type SendOutcome =
       readonly queueId: string | undefined;
     }
   /** 5xx to RCPT or to the content: this message will never be taken. */
-  | (SmtpReply & { readonly kind: "refused"; readonly stage: "recipient" | "content" })
+  | RefusedMail
   /** 4xx to RCPT or to the content: this message, later. */
   | (SmtpReply & {
       readonly kind: "deferred";
@@ -65,6 +69,16 @@ export type SendOutcome =
   | { readonly kind: "ambiguous"; readonly host: string; readonly reason: string }
   | { readonly kind: "withheld" };
 
+/**
+ * `confirmation` is set where the refusal may be the server's fault and not the recipient's: it says
+ * later which (see `ServerStreak`); until then nothing may be made of it.
+ */
+export interface RefusedMail extends SmtpReply {
+  readonly kind: "refused";
+  readonly stage: "recipient" | "content";
+  readonly confirmation?: Promise<RefusalVerdict>;
+}
+
 /** The server, not the message: nothing was sent, the try is not the message's. */
 export interface ServerDown {
   readonly kind: "server_down";
@@ -72,6 +86,8 @@ export interface ServerDown {
   readonly host: string;
   /** A clear sentence for the log and `/readyz`: what failed and the usual mend. */
   readonly reason: string;
+  /** Another server is well, and may be sent the mail at once. */
+  readonly another?: boolean;
 }
 
 export type ServerDownCause =
@@ -84,7 +100,8 @@ export type ServerDownCause =
   | "greeting"
   | "mail_from"
   | "closing" // 421
-  | "system"; // 4.3.x
+  | "system" // 4.3.x, or it defers everybody
+  | "refusing"; // it refuses everybody
 
 export interface SmtpReply {
   readonly host: string;

@@ -13,6 +13,8 @@ export interface SmtpMailerOptions extends SmtpOptions {
   readonly envelopeFrom?: string | undefined;
   /** The name of a header field that carries the `message_id`, for the provider. */
   readonly idempotencyHeader?: string | undefined;
+  /** Whose domain ends each Message-ID (default: `from`). */
+  readonly messageIdFrom?: string | undefined;
   /** For the Date header only. */
   readonly clock?: Clock;
 }
@@ -44,12 +46,13 @@ export function openSmtpMailer(options: SmtpMailerOptions): Mailer {
 
 function compose(message: MailMessage, options: SmtpMailerOptions): Buffer {
   const { from, fromName, idempotencyHeader, clock = systemClock } = options;
+  const { messageIdFrom = from } = options;
   const key = idempotencyHeader === undefined ? {} : { [idempotencyHeader]: message.messageId };
   return composeMime({
     from: { address: from, name: fromName },
     to: message.to,
     subject: message.subject,
-    messageId: messageIdHeader(message.messageId, from),
+    messageId: messageIdHeader(message.messageId, messageIdFrom),
     date: new Date(clock.now()),
     text: message.text,
     html: message.html,

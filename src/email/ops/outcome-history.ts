@@ -118,6 +118,7 @@ function seriesOf(outcome: DeliveryOutcome): OutcomeSeries | undefined {
       return "skipped";
     case "retry":
     case "server_down":
+    case "unconfirmed":
       return "retried";
     default:
       return undefined; // waiting for another owner, the ledger, or for its dead letter

@@ -1,0 +1,187 @@
+import type { Clock } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
+import type { MailServerDeps } from "./mail-server.ts";
+import { MailServer } from "./mail-server.ts";
+import type {
+  Mailer,
+  MailMessage,
+  ProbeOutcome,
+  SendOptions,
+  SendOutcome,
+  ServerDown,
+} from "./mailer.ts";
+import { domainOf } from "./server-streak.ts";
+
+export interface MailServersOptions {
+  /** In the order of preference; at least one. */
+  readonly mailers: readonly Mailer[];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** See `ServerStreak`. */
+  readonly refusalsMax: number;
+  /** False: a server that is down is asked all the same, where there is no other. */
+  readonly pauses: boolean;
+}
+
+interface Waiter {
+  readonly domain: string;
+  readonly wake: () => void;
+}
+
+/** Timers hold at most 2^31 - 1 ms; after an hour the caller looks again. */
+const waitMsMax = 3_600_000;
+
+/**
+ * The SMTP servers that mails may go out by, as one mailer: each mail is handed to the first that
+ * is well (see `MailServer`). It never tries a second server within one `send`: what the first did
+ * not take comes back as `server_down`, with `another` where the caller may send again at once, and
+ * only after the ledger says that nothing is on the wire. Everything else that a server answered,
+ * an unknown answer above all, is an outcome and moves by itself to no other server.
+ *
+ * Some are well: mails flow. None is (`down`): `send` answers `server_down` without asking anybody,
+ * and `untilBack` waits: for all of the waiting mails when a server is well again, for one of them
+ * when a server that refused everybody is to be tried.
+ */
+export class MailServers implements Mailer {
+  readonly address: string;
+  readonly concurrency: number;
+  readonly #options: MailServersOptions;
+  readonly #servers: readonly MailServer[];
+  readonly #waiters = new Set<Waiter>();
+  readonly #log: Log;
+  readonly #listeners: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(options: MailServersOptions) {
+    const { mailers, clock, log, refusalsMax, pauses } = options;
+    this.#options = options;
+    this.address = mailers.map(({ address }) => address).join(", ");
+    this.concurrency = Math.max(...mailers.map(({ concurrency }) => concurrency)); // one at a time
+    const alone = mailers.length === 1;
+    const deps: MailServerDeps = {
+      ...{ clock, refusalsMax },
+      alone,
+      pauses: pauses || !alone,
+      onChange: (server, reason) => this.#changed(server, reason),
+      offerTrial: (refusedDomains) => this.#offerTrial(refusedDomains),
+    };
+    this.#servers = mailers.map((mailer) => new MailServer(mailer, deps));
+    this.#log = log;
+  }
+
+  /** What is wrong with each while none is well. */
+  get down(): ServerDown | undefined {
+    const downs = this.#servers.map(({ down }) => down);
+    const [first] = downs;
+    if (first === undefined || downs.includes(undefined)) return undefined;
+    const reason = downs.map((down) => down?.reason).join("; ");
+    return { ...first, reason };
+  }
+
+  /** Those that are down, whether or not others take their mails. */
+  get unwell(): readonly { readonly address: string; readonly down: ServerDown }[] {
+    return this.#servers.flatMap(({ mailer: { address }, down }) =>
+      down === undefined ? [] : [{ address, down }],
+    );
+  }
+
+  /**
+   * Whether no further mail should be taken on. One domain that refuses all its recipients is no
+   * reason: only the mails to others can show that it is the domain.
+   */
+  get pausesConsumption(): boolean {
+    return this.down !== undefined && !this.#servers.some(({ mayBeOneDomain }) => mayBeOneDomain);
+  }
+
+  /** `listener` is called when a server went down or came back. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async send(message: MailMessage, options: SendOptions): Promise<SendOutcome> {
+    const [first] = this.#servers;
+    const server =
+      this.#servers.find((candidate) => candidate.isOpen) ??
+      (options.evenIfDown ? first : undefined);
+    if (server === undefined) return this.down ?? this.#gone();
+    const outcome = await server.send(message, options);
+    if (outcome.kind !== "server_down") return outcome;
+    const another = this.#servers.some((candidate) => candidate !== server && candidate.isOpen);
+    return another ? { ...outcome, another } : outcome;
+  }
+
+  /** Of the server that mails go to now. */
+  async probe(signal?: AbortSignal): Promise<ProbeOutcome> {
+    const server = this.#servers.find(({ down }) => down === undefined) ?? this.#servers[0];
+    return server === undefined ? this.#gone() : server.probe(signal);
+  }
+
+  /** Resolves when a mail to `recipient` may be sent, `untilMs` (Unix ms) has come, or at the end. */
+  async untilBack(options: {
+    readonly recipient: string;
+    readonly untilMs: number;
+    readonly signal: AbortSignal;
+  }): Promise<void> {
+    if (this.down === undefined || this.#stopped) return;
+    const { clock } = this.#options;
+    const woken = Promise.withResolvers<void>();
+    const waiter = { domain: domainOf(options.recipient), wake: woken.resolve };
+    const done = new AbortController();
+    const waitMs = Math.min(Math.max(options.untilMs - clock.now(), 0), waitMsMax);
+    this.#waiters.add(waiter);
+    const slept = clock.sleep(waitMs, AbortSignal.any([done.signal, options.signal]));
+    await Promise.race([woken.promise, slept]);
+    done.abort();
+    this.#waiters.delete(waiter);
+  }
+
+  /** Ends probes and waits; mails may still be sent. Idempotent. */
+  stop(): void {
+    this.#stopped = true;
+    for (const server of this.#servers) server.stop();
+    this.#wakeAll();
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    await Promise.all(this.#servers.map(({ mailer }) => mailer.close()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** One whose domain did not refuse us tells most; then the one that waits longest. */
+  #offerTrial(refusedDomains: ReadonlySet<string>): boolean {
+    const waiters = [...this.#waiters];
+    const chosen = waiters.find(({ domain }) => !refusedDomains.has(domain)) ?? waiters[0];
+    chosen?.wake();
+    return chosen !== undefined;
+  }
+
+  #changed(server: MailServer, reason: string | undefined): void {
+    const { address } = server.mailer;
+    const part = "SMTP server";
+    const others = this.#servers.filter((other) => other !== server);
+    const elsewhere = others.some(({ down }) => down === undefined);
+    if (reason === undefined) {
+      if (others.length > 0) this.#log.info({ part, server: address }, "SMTP server is back");
+      if (!elsewhere) this.#log.info({ part }, "Delivery resumed");
+      this.#wakeAll();
+    } else if (elsewhere) {
+      this.#log.warn({ part, server: address, reason }, "SMTP server down, another one is used");
+    } else {
+      this.#log.error({ part, reason: this.down?.reason ?? reason }, "Delivery paused");
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
+  #wakeAll(): void {
+    for (const { wake } of this.#waiters) wake();
+  }
+
+  #gone(): ServerDown {
+    const reason = "the SMTP servers were stopped";
+    return { kind: "server_down", cause: "closing", host: this.address, reason };
+  }
+}

@@ -1,0 +1,148 @@
+import type { Clock } from "../../core/clock.ts";
+
+/** What a refusal that waited turned out to be. */
+export type RefusalVerdict = "refused" | "server_at_fault";
+
+export interface ServerStreakOptions {
+  readonly clock: Clock;
+  /** So many different recipients refused in a row are the server's fault; 0: refusals are believed at once. */
+  readonly refusalsMax: number;
+}
+
+/** So many mails deferred in a row, of at least two recipients. */
+const deferralsMax = 10;
+/** A refusal that no other one follows for so long is believed. */
+export const quietMs = 5_000;
+
+interface WaitingRefusal {
+  readonly at: number;
+  readonly settle: (verdict: RefusalVerdict) => void;
+}
+
+/**
+ * Tells one server that turns everybody away from one that turns somebody away, by what it answers
+ * in a row; each server has its own.
+ *
+ * Calm: nothing was deferred or refused since the last acceptance. Streak: something was. A
+ * deferred mail goes its own way at once (it is tried again anyway) and is only counted. A refused
+ * mail waits for a verdict, since a refusal that is believed can't be taken back. Leaving the
+ * streak:
+ * - a mail whose sending began after a refusal is accepted: that refusal was about its recipient
+ *   (`refused`). An acceptance of an earlier beginning only ends the count, as the server may have
+ *   changed its mind in between;
+ * - nothing more is refused for 5 s: all that wait are believed, as a lone bad address on a quiet
+ *   system must not wait long. So a server that denies everybody costs at most `refusalsMax - 1`
+ *   mails where they come further apart than that, and none where they come faster;
+ * - ten deferrals of at least two recipients, or refusals of `refusalsMax` different ones: the
+ *   server is at fault. All that wait hear `server_at_fault`, were not tried, and the next answer
+ *   begins a new streak.
+ *
+ * At most one entry per mail in flight; the caller bounds those.
+ */
+export class ServerStreak {
+  readonly #options: ServerStreakOptions;
+  readonly #deferred = new Run();
+  readonly #refused = new Run();
+  readonly #waiting = new Set<WaitingRefusal>();
+  #domains = new Set<string>();
+  #sequence = 0;
+  #timer: AbortController | undefined;
+
+  constructor(options: ServerStreakOptions) {
+    this.#options = options;
+  }
+
+  /** Before a mail is handed over; for `accepted`. */
+  begin(): number {
+    this.#sequence += 1;
+    return this.#sequence;
+  }
+
+  accepted(begunAt: number): void {
+    this.#endCount();
+    for (const refusal of this.#waiting) {
+      if (refusal.at < begunAt) this.#settle(refusal, "refused");
+    }
+  }
+
+  /** True: the server is at fault. */
+  deferred(recipient: string): boolean {
+    this.#deferred.note(recipient);
+    const { count, recipients } = this.#deferred;
+    if (count < deferralsMax || recipients.size < 2) return false;
+    this.serverAtFault();
+    return true;
+  }
+
+  /**
+   * Undefined: the server is at fault, or was known to be (`atFault`). Else what becomes of the
+   * refusal, known later.
+   */
+  refused(recipient: string, atFault = false): Promise<RefusalVerdict> | undefined {
+    const { refusalsMax } = this.#options;
+    this.#refused.note(recipient);
+    this.#domains.add(domainOf(recipient));
+    if (atFault || this.#refused.recipients.size >= refusalsMax) {
+      this.serverAtFault();
+      return undefined;
+    }
+    const { promise, resolve } = Promise.withResolvers<RefusalVerdict>();
+    this.#waiting.add({ at: this.begin(), settle: resolve });
+    void this.#believeWhenQuiet();
+    return promise;
+  }
+
+  /** The domains of the refusals that made the server be at fault; one may deny us by itself. */
+  get refusedDomains(): ReadonlySet<string> {
+    return this.#domains;
+  }
+
+  /** Also called where something else says so: whoever waits was not tried. */
+  serverAtFault(): void {
+    const domains = this.#domains;
+    this.#endCount();
+    this.#domains = domains;
+    for (const refusal of this.#waiting) this.#settle(refusal, "server_at_fault");
+  }
+
+  #endCount(): void {
+    this.#deferred.end();
+    this.#refused.end();
+    this.#domains = new Set();
+  }
+
+  #settle(refusal: WaitingRefusal, verdict: RefusalVerdict): void {
+    this.#waiting.delete(refusal);
+    refusal.settle(verdict);
+    if (this.#waiting.size === 0) this.#timer?.abort();
+  }
+
+  async #believeWhenQuiet(): Promise<void> {
+    this.#timer?.abort();
+    const timer = new AbortController();
+    this.#timer = timer;
+    await this.#options.clock.sleep(quietMs, timer.signal);
+    if (timer.signal.aborted) return;
+    for (const refusal of this.#waiting) this.#settle(refusal, "refused");
+  }
+}
+
+/** Answers of one kind in a row. Its set is as large as the limits above, or it would have ended. */
+class Run {
+  count = 0;
+  readonly recipients = new Set<string>();
+
+  note(recipient: string): void {
+    this.count += 1;
+    this.recipients.add(recipient);
+  }
+
+  end(): void {
+    this.count = 0;
+    this.recipients.clear();
+  }
+}
+
+export function domainOf(recipient: string): string {
+  return recipient.slice(recipient.lastIndexOf("@") + 1).toLowerCase();
+}

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+import { openDeliveryRig } from "../support/delivery-rig.ts";
+import { codeEvent, welcomeEvent } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
+
+const denied = { kind: "reply", text: "554 5.7.1 Relay access denied" } as const;
+
+describe("a server that refuses everybody", () => {
+  test.concurrent.each([
+    ["rcpt", "554 5.7.1 denied", (n: number) => `p${n}@example.com`],
+    ["rcpt", "550 5.1.1 user unknown", (n: number) => `p${n}@d${n}.example.com`],
+    ["dot", "554 5.2.252 SendAsDenied", (n: number) => `p${n}@example.com`],
+  ] as const)(
+    "at %s with %s pauses delivery and buries nobody; then all are sent once",
+    async (at, text, recipientOf) => {
+      await using rig = await openDeliveryRig({ refusalsMax: 10 });
+      const worker = await rig.startWorker();
+      rig.sink.misbehave({ at, does: { kind: "reply", text } });
+      const events = Array.from({ length: 30 }, (_, n) => codeEvent({ recipient: recipientOf(n) }));
+      for (const event of events) await rig.publish(event);
+      await eventually("delivery pauses", () =>
+        worker.reasonsHeld[0]?.includes("refuses every mail"),
+      );
+      expect(worker.reasonsHeld[0]).toContain(text.slice(4));
+      const before = rig.sink.reachedTotal[at];
+      await eventually("a trial is made", () => rig.sink.reachedTotal[at] > before, 8000);
+      rig.sink.setBehaviour([]);
+      await rig.untilDrained(20_000);
+      expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
+      expect(await rig.letters()).toEqual([]);
+      for (const { messageId } of events) {
+        expect(await rig.ledger.find(messageId)).toMatchObject({ state: "accepted", attempts: 0 });
+      }
+    },
+  );
+
+  test.concurrent("one bad address on a quiet system is believed within seconds", async () => {
+    await using rig = await openDeliveryRig({ refusalsMax: 10 });
+    await rig.startWorker();
+    rig.sink.misbehave({ at: "rcpt", does: denied });
+    const event = welcomeEvent();
+    await rig.publish(event);
+    await rig.untilDrained(8000);
+    expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
+  });
+
+  test.concurrent("bad addresses among good ones are believed with the next acceptance", async () => {
+    await using rig = await openDeliveryRig({ refusalsMax: 5 });
+    const worker = await rig.startWorker();
+    rig.sink.misbehave({ at: "rcpt", does: denied, recipient: "^bad" });
+    for (let n = 0; n < 12; n += 1) {
+      await rig.publish(welcomeEvent({ recipient: `bad${n}@example.com` }));
+      await rig.publish(welcomeEvent({ recipient: `good${n}@example.com` }));
+    }
+    await rig.untilDrained(20_000);
+    expect((await rig.letters()).length).toBe(12);
+    expect(rig.sink.acceptedTotal).toBe(12);
+    expect(worker.reasonsHeld).toEqual([]);
+  });
+
+  test.concurrent("one domain that refuses all its recipients stops nobody else", async () => {
+    await using rig = await openDeliveryRig({ refusalsMax: 5 });
+    const worker = await rig.startWorker();
+    rig.sink.misbehave({ at: "rcpt", does: denied, recipient: "@dead" });
+    for (let n = 0; n < 8; n += 1) {
+      await rig.publish(welcomeEvent({ recipient: `p${n}@dead.example.com` }));
+    }
+    await eventually("delivery pauses", () => worker.reasonsHeld.length > 0);
+    await rig.publish(codeEvent({ recipient: "ana@alive.example.com" }));
+    await eventually("the other domain's mail is sent", () => rig.sink.acceptedTotal === 1, 8000);
+    await rig.untilDrained(30_000);
+    expect((await rig.letters()).length).toBe(8);
+    expect(rig.sink.acceptedTotal).toBe(1);
+  });
+
+  test.concurrent("is passed over where another one takes the mails", async () => {
+    await using rig = await openDeliveryRig({ refusalsMax: 5, moreSinks: 1 });
+    const worker = await rig.startWorker();
+    rig.sink.misbehave({ at: "rcpt", does: denied });
+    const events = Array.from({ length: 20 }, () => codeEvent());
+    for (const event of events) await rig.publish(event);
+    await rig.untilDrained(20_000);
+    expect([...(rig.sinks[1]?.countByMessageId().values() ?? [])]).toEqual(events.map(() => 1));
+    expect(await rig.letters()).toEqual([]);
+    expect(worker.reasonsHeld).toEqual([]);
+  });
+});
