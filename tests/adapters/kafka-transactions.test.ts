@@ -169,4 +169,31 @@ describe.skipIf(!hasOwnKafka())("a topic that is written in transactions", () =>
     expect(await second.untilFinished(1)).toEqual(["left"]);
     expect(await look()).toBeUndefined();
   });
+
+  test("doctor names a transaction that was left open, and its command ends it", async () => {
+    const { topic, group } = await openTopic();
+    await using producer = await TransactionalProducer.open(kafka.brokers, topic);
+    const open = await producer.begin();
+    await open.send(["left"], undefined, Date.now() - 3_600_000);
+    await publishTexts(log, topic, ["behind it"]);
+    const { findings } = await examineWith({
+      KAFKA_BROKERS: kafka.brokers,
+      KAFKA_TOPIC_EMAIL_EVENTS: topic,
+      KAFKA_CONSUMER_GROUP: group,
+    });
+    const found = findings.find(({ check }) => check === "kafka.transaction");
+    expect(found).toMatchObject({
+      level: "fault",
+      text: expect.stringMatching(
+        /began at offset 0 of .*, partition 0, is open for 1h: up to 2 events/,
+      ),
+    });
+    const command = /kafka-transactions\.sh (\S+ \S+ abort .+)$/.exec(found?.mend ?? "")?.[1] ?? "";
+    const tool = "org.apache.kafka.tools.TransactionsCommand";
+    const classPath = `${process.env["TEST_KAFKA_LIBS"]}/*`;
+    const run = Bun.spawn(["java", "-cp", classPath, tool, ...command.split(" ")]);
+    expect(await run.exited).toBe(0);
+    await using reader = await EventLogReader.open(log, { topic, group });
+    expect(await reader.untilFinished(1)).toEqual(["behind it"]);
+  });
 });

@@ -4,8 +4,8 @@ import { kafkaConnectionTo } from "./kafka-logs.ts";
 
 /** A transaction that is under way; a broker keeps everything behind it from its readers. */
 export interface OpenTransaction {
-  /** To partition 0, each text under itself as key unless said otherwise. */
-  send(texts: readonly string[], key?: string): Promise<void>;
+  /** To partition 0, each text under itself as key, written now, unless said otherwise. */
+  send(texts: readonly string[], key?: string, writtenAt?: number): Promise<void>;
   commit(): Promise<void>;
   abort(): Promise<void>;
 }
@@ -36,8 +36,11 @@ export class TransactionalProducer implements AsyncDisposable {
   async begin(): Promise<OpenTransaction> {
     const transaction = await this.#producer.transaction();
     return {
-      send: async (texts, key) => {
-        const messages = texts.map((text) => ({ key: key ?? text, value: text, partition: 0 }));
+      send: async (texts, key, writtenAt = Date.now()) => {
+        const timestamp = String(writtenAt);
+        const messages = texts.map((text) => {
+          return { key: key ?? text, value: text, partition: 0, timestamp };
+        });
         await transaction.send({ topic: this.#topic, acks: -1, messages });
       },
       commit: () => transaction.commit(),
