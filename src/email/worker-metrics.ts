@@ -133,7 +133,7 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   );
 }
 
-/** Asked once for both gauges; a log that is away leaves them out. */
+/** Asked once for all gauges; a log that is away leaves them out. */
 function addLag({ metrics, lag }: WorkerMetricsDeps): void {
   let asking: Promise<readonly PartitionLag[]> | undefined;
   const ask = () => {
@@ -160,6 +160,28 @@ function addLag({ metrics, lag }: WorkerMetricsDeps): void {
     },
     async (set) => {
       for (const { partition, seconds } of await ask()) set(seconds, labelsOf(partition));
+    },
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_unreadable_records",
+      help: "Records behind an open transaction of a producer, which nobody can read yet, by partition.",
+      labels: ["partition"],
+    },
+    async (set) => {
+      for (const { partition, openTransaction } of await ask())
+        set(openTransaction?.records ?? 0, labelsOf(partition));
+    },
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_unreadable_seconds",
+      help: "For how long the transaction is open that keeps records from being read, by partition.",
+      labels: ["partition"],
+    },
+    async (set) => {
+      for (const { partition, openTransaction } of await ask())
+        set(openTransaction?.seconds ?? 0, labelsOf(partition));
     },
   );
 }

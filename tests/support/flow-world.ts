@@ -12,7 +12,9 @@ interface Partition {
   /** Where the next assignment starts; what was committed, by us or by another member. */
   committed: number;
   /** Present while it is assigned to the flow. */
-  held: { next: number; newest: number; readonly unfinished: Set<number> } | undefined;
+  held:
+    | { next: number; newest: number; position: number; readonly unfinished: Set<number> }
+    | undefined;
 }
 
 /**
@@ -48,7 +50,8 @@ export class FlowWorld {
 
   async step(): Promise<void> {
     const dice = this.#random.below(100);
-    if (dice < 45) this.#offer();
+    if (dice < 40) this.#offer();
+    else if (dice < 45) this.#advance();
     else if (dice < 80) this.#finishOne();
     else if (dice < 88) this.#commit();
     else if (dice < 92) this.#assign();
@@ -120,7 +123,18 @@ export class FlowWorld {
     assert(beyond < this.#bounds.offsetsBeyondLowMarkMax, "taken too far beyond the low mark");
     held.next += 1;
     held.newest = record.offset;
+    held.position = record.offset + 1;
     held.unfinished.add(record.offset);
+  }
+
+  /** A fetch ends behind markers or a gap: all up to some offset before the next record was read. */
+  #advance(): void {
+    const index = this.#random.below(this.#partitions.length);
+    const { held, records } = this.#partitions[index] ?? {};
+    if (held === undefined || records === undefined) return;
+    const end = records[held.next]?.offset ?? (records.at(-1)?.offset ?? 0) + 10;
+    held.position = Math.max(held.position, end - this.#random.below(3));
+    this.flow.advance(index, held.position);
   }
 
   #finishOne(): void {
@@ -154,9 +168,11 @@ export class FlowWorld {
     if (partition.held === undefined && this.#random.chance(0.3)) this.#workElsewhere(partition);
     this.flow.assign([index]);
     const next = partition.records.findIndex(({ offset }) => offset >= partition.committed);
+    this.flow.begin(index, partition.committed);
     partition.held = {
       next: next < 0 ? partition.records.length : next,
       newest: -1,
+      position: partition.committed,
       unfinished: new Set(),
     };
   }
@@ -197,7 +213,7 @@ export class FlowWorld {
       const offset = uncommitted.get(index);
       assert(held !== undefined || offset === undefined, "a revoked partition is committable");
       if (held === undefined || offset === undefined) continue;
-      const lowMark = held.unfinished.size > 0 ? Math.min(...held.unfinished) : held.newest + 1;
+      const lowMark = held.unfinished.size > 0 ? Math.min(...held.unfinished) : held.position;
       assert(offset === lowMark, `the low mark is ${offset} and should be ${lowMark}`);
     }
   }

@@ -76,6 +76,30 @@ test("a copy of a record that still runs joins the run and is finished with it",
   expect(flow.uncommitted()).toEqual([{ partition: 0, offset: 6 }]);
 });
 
+test("the position behind markers is committable once all before it is finished", async () => {
+  const { handle, finish } = openGate();
+  let advances = 0;
+  const flow = openFlow(handle, {
+    onAdvance: () => {
+      advances += 1;
+    },
+  });
+  flow.begin(0, 3);
+  flow.advance(0, 5); // nothing but markers and aborted records so far
+  expect(flow.uncommitted()).toEqual([{ partition: 0, offset: 5 }]);
+  expect(advances).toBe(1);
+  flow.offer(record(7));
+  flow.advance(0, 9);
+  expect(flow.uncommitted()).toEqual([{ partition: 0, offset: 7 }]);
+  await finish(7);
+  expect(flow.uncommitted()).toEqual([{ partition: 0, offset: 9 }]);
+  flow.advance(0, 8); // never back
+  flow.advance(1, 8); // not ours
+  expect(flow.uncommitted()).toEqual([{ partition: 0, offset: 9 }]);
+  expect(flow.offer(record(8))).toBe(true); // read before
+  expect(flow.unfinished).toBe(0);
+});
+
 test("what waits for a revoked partition is dropped, what runs goes on", async () => {
   const { started, handle, finish } = openGate();
   const flow = openFlow(handle);

@@ -11,8 +11,13 @@ export interface Assigned {
   readonly lowMark: LowMark;
   /** The offset that was refused; undefined while the partition may be fetched. */
   refused: number | undefined;
-  /** What need not be committed again; undefined until the first record came. */
+  /** What need not be committed again; undefined until it is known. */
   committed: number | undefined;
+}
+
+/** Whether its low mark is ahead of what was committed. */
+export function isAhead({ lowMark, committed }: Assigned): boolean {
+  return lowMark.offset !== undefined && committed !== undefined && lowMark.offset > committed;
 }
 
 /** The partitions that are held now, and how far each is committed. */
@@ -46,10 +51,10 @@ export class Assignment {
 
   uncommitted(): readonly PartitionOffset[] {
     const offsets: PartitionOffset[] = [];
-    for (const { partition, lowMark, committed } of this.#assigned.values()) {
-      const { offset } = lowMark;
-      if (offset === undefined || committed === undefined || offset <= committed) continue;
-      offsets.push({ partition, offset });
+    for (const assigned of this.#assigned.values()) {
+      const { partition, lowMark } = assigned;
+      if (lowMark.offset === undefined || !isAhead(assigned)) continue;
+      offsets.push({ partition, offset: lowMark.offset });
     }
     return offsets;
   }

@@ -9,23 +9,25 @@ export interface Mark {
  * The records of one assigned partition between the low mark and the newest one received.
  *
  * The low mark is the offset that may be committed: the oldest unfinished record, or, when all are
- * finished, the one after the newest. Offsets may have gaps. Records are received in ascending
- * order; they finish in any order.
+ * finished, the position: the offset up to which everything was read. That is at least the one after
+ * the newest record, and further where nothing that follows is a record for us (the markers of
+ * transactions, aborted records, what compaction removed). Offsets may have gaps. Records are
+ * received in ascending order; they finish in any order.
  */
 export class LowMark {
   #oldest: Mark | undefined;
   #newest: Mark | undefined;
-  #newestOffset = -1;
+  #position: number | undefined;
 
-  /** Undefined until the first record was received. */
+  /** Undefined until something was read. */
   get offset(): number | undefined {
     if (this.#oldest !== undefined) return this.#oldest.offset;
-    return this.#newestOffset < 0 ? undefined : this.#newestOffset + 1;
+    return this.#position;
   }
 
-  /** Whether a record at `offset` was received before. */
+  /** Whether `offset` was read before. */
   has(offset: number): boolean {
-    return offset <= this.#newestOffset;
+    return this.#position !== undefined && offset < this.#position;
   }
 
   /** How many offsets `offset` would be beyond the low mark; 0 when nothing is unfinished. */
@@ -38,8 +40,13 @@ export class LowMark {
     if (this.#newest === undefined) this.#oldest = mark;
     else this.#newest.next = mark;
     this.#newest = mark;
-    this.#newestOffset = offset;
+    this.#position = offset + 1;
     return mark;
+  }
+
+  /** All records before `position` were received; never goes back. */
+  advance(position: number): void {
+    if (!this.has(position)) this.#position = position;
   }
 
   /** Returns whether the low mark moved. */

@@ -1,6 +1,6 @@
 import { systemClock } from "../clock.ts";
 import type { Assigned, PartitionOffset } from "./assignment.ts";
-import { Assignment } from "./assignment.ts";
+import { Assignment, isAhead } from "./assignment.ts";
 import type { Lane } from "./lanes.ts";
 import { Lanes, laneKey } from "./lanes.ts";
 import type { Mark } from "./low-mark.ts";
@@ -36,10 +36,11 @@ interface Run<R> {
  * `offsetsBeyondLowMarkMax` offsets between a partition's low mark and its newest record (50,000).
  * A record over a bound is refused; `onRoom` follows when half of the bound is free again.
  *
- * How an adapter uses it: `assign`, fetch from the committed offset, `offer` in ascending order;
- * on a refusal stop fetching that partition, and after `onRoom` offer from the refused record on
- * (kept from the batch, or fetched again). On a rebalance `revoke` what was held, then `assign`.
- * At the end `drain`, commit `uncommitted()`, leave.
+ * How an adapter uses it: `assign`, fetch from the committed offset (`begin` where that is known),
+ * `offer` in ascending order; on a refusal stop fetching that partition, and after `onRoom` offer
+ * from the refused record on (kept from the batch, or fetched again). Where offsets may be no
+ * records, `advance` once all records of a fetch were taken. On a rebalance `revoke` what was held,
+ * then `assign`. At the end `drain`, commit `uncommitted()`, leave.
  */
 export class RecordFlow<R extends FlowRecord> {
   readonly #options: RecordFlowOptions<R>;
@@ -99,6 +100,23 @@ export class RecordFlow<R extends FlowRecord> {
   assign(partitions: readonly number[]): void {
     this.revoke(partitions);
     for (const partition of partitions) this.#assignment.add(partition);
+  }
+
+  /** Fetching begins at `offset`, which is committed or need not be. Only the first call counts. */
+  begin(partition: number, offset: number): void {
+    const assigned = this.#assignment.find(partition);
+    if (assigned !== undefined) assigned.committed ??= offset;
+  }
+
+  /**
+   * Every record before `position` was offered and taken: once they are finished, `position` may be
+   * committed, though the offsets before it may be no records.
+   */
+  advance(partition: number, position: number): void {
+    const assigned = this.#assignment.find(partition);
+    if (assigned === undefined) return;
+    assigned.lowMark.advance(position);
+    if (isAhead(assigned)) this.#options.onAdvance();
   }
 
   /**

@@ -42,8 +42,22 @@ export interface GroupMemberOptions {
   readonly onAssigned: (partitions: readonly number[]) => void;
   /** The group is about to rebalance: what is committed now still counts. */
   readonly onRebalancing: () => void;
-  /** The next records of a partition. Takes them all, at once; may stop the fetching. */
-  readonly onRecords: (partition: number, records: readonly KafkaStoredRecord[]) => void;
+  /** What the next fetch of a partition brought. Takes it all, at once; may stop the fetching. */
+  readonly onBatch: (batch: KafkaBatch) => void;
+}
+
+/** What one fetch brought of a partition. */
+export interface KafkaBatch {
+  readonly partition: number;
+  /** Where the fetch began. */
+  readonly from: number;
+  /** In order. None, where all of it were markers of transactions or aborted records. */
+  readonly records: readonly KafkaStoredRecord[];
+  /**
+   * Where the next fetch begins: all before it was read. It is beyond the last record's offset + 1
+   * behind markers, aborted records and what compaction removed; those may be a batch's whole tail.
+   */
+  readonly next: number;
 }
 
 /**
@@ -181,12 +195,15 @@ export class GroupSession {
   }
 
   #take({ batch, resolveOffset, commitOffsetsIfNecessary }: EachBatchPayload): void {
-    const { topic, onRecords } = this.#options;
+    const { topic, onBatch } = this.#options;
+    const { partition } = batch;
     this.#commitOffsets = commitOffsetsIfNecessary;
-    onRecords(
-      batch.partition,
-      batch.messages.map((message) => decodeRecord(topic, batch.partition, message)),
-    );
+    onBatch({
+      partition,
+      from: Number(batch.fetchedOffset),
+      records: batch.messages.map((message) => decodeRecord(topic, partition, message)),
+      next: Number(batch.nextOffset),
+    });
     resolveOffset(batch.lastOffset());
   }
 

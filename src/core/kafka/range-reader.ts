@@ -10,7 +10,7 @@ import type { KafkaStoredRecord } from "./record.ts";
 import { decodeRecord } from "./record.ts";
 
 const fetchBytesMax = 1024 * 1024;
-const readCommitted = 1;
+const isolation = { readUncommitted: 0, readCommitted: 1 } as const;
 const triesMax = 5;
 
 export interface KafkaRange {
@@ -19,6 +19,17 @@ export interface KafkaRange {
   readonly from: number;
   readonly to: number;
   readonly signal?: AbortSignal;
+}
+
+/** What one fetch brought, and where the partition's readable part ends. */
+export interface KafkaFetch {
+  readonly records: readonly KafkaStoredRecord[];
+  /** Where to go on; the same offset again at the end. */
+  readonly next: number;
+  /** The first offset of a transaction that is open, or the end: nothing from here on is read. */
+  readonly stableEnd: number;
+  /** The offset that the next record gets (the high watermark). */
+  readonly end: number;
 }
 
 /**
@@ -50,25 +61,44 @@ export class RangeReader implements AsyncDisposable {
    * when `from` is older; ends at the end of the log. Each fetch is tried 5 times within 3 s.
    */
   async *read(range: KafkaRange): AsyncGenerator<readonly KafkaStoredRecord[], void, undefined> {
+    for await (const { records } of this.fetches(range)) if (records.length > 0) yield records;
+  }
+
+  /** As `read`, fetch by fetch: also those that brought no record; the last may have brought none. */
+  async *fetches(range: KafkaRange): AsyncGenerator<KafkaFetch, void, undefined> {
     const { topic, partition, to, signal } = range;
-    let next = range.from;
-    while (next < to) {
+    let from = range.from;
+    while (from < to) {
       signal?.throwIfAborted();
-      const fetched = await this.#fetchPatiently(range, next);
+      const fetched = await this.#fetchPatiently(range, from, isolation.readCommitted);
       if (fetched === "before_the_oldest") {
         const oldest = await this.#oldest(topic, partition);
-        if (oldest <= next) return; // beyond the end
-        next = oldest;
+        if (oldest <= from) return; // beyond the end
+        from = oldest;
         continue;
       }
-      if (fetched.messages.length === 0) return;
-      const batch = new Batch(topic, String(next), fetched);
+      const batch = new Batch(topic, String(from), fetched);
       const records = batch.messages
         .map((message) => decodeRecord(topic, partition, message))
-        .filter(({ offset }) => offset >= next && offset < to);
-      if (records.length > 0) yield records;
-      next = Math.max(next, Number(batch.lastOffset())) + 1;
+        .filter(({ offset }) => offset < to);
+      const next = Number(batch.nextOffset);
+      const end = Number(fetched.highWatermark);
+      yield { records, next, stableEnd: Number(fetched.lastStableOffset ?? end), end };
+      if (next <= from) return;
+      from = next;
     }
+  }
+
+  /** When the record at `offset`, or the next one, was written: also of a transaction that is open. */
+  async timestampAt(topic: string, partition: number, offset: number): Promise<number | undefined> {
+    const fetched = await this.#fetchPatiently(
+      { topic, partition },
+      offset,
+      isolation.readUncommitted,
+    );
+    if (fetched === "before_the_oldest") return undefined;
+    const [first] = new Batch(topic, String(offset), fetched).messages;
+    return first === undefined ? undefined : Number(first.timestamp);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -76,12 +106,13 @@ export class RangeReader implements AsyncDisposable {
   }
 
   async #fetchPatiently(
-    range: KafkaRange,
+    range: Pick<KafkaRange, "topic" | "partition" | "signal">,
     offset: number,
+    isolationLevel: number,
   ): Promise<FetchedPartition | "before_the_oldest"> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#fetch(range.topic, range.partition, offset);
+        return await this.#fetch(range, offset, isolationLevel);
       } catch (error) {
         const failure = classifyKafkaError(error, { topic: range.topic });
         if (failure.row === kafkaErrors.offsetOutOfRange) return "before_the_oldest";
@@ -92,7 +123,11 @@ export class RangeReader implements AsyncDisposable {
     }
   }
 
-  async #fetch(topic: string, partition: number, offset: number): Promise<FetchedPartition> {
+  async #fetch(
+    { topic, partition }: Pick<KafkaRange, "topic" | "partition">,
+    offset: number,
+    isolationLevel: number,
+  ): Promise<FetchedPartition> {
     await this.#cluster.refreshMetadataIfNecessary();
     const leaders = this.#cluster.findLeaderForPartitions(topic, [partition]);
     const nodeId = Object.keys(leaders)[0];
@@ -103,7 +138,7 @@ export class RangeReader implements AsyncDisposable {
     }
     const broker = await this.#cluster.findBroker({ nodeId });
     const { responses } = await broker.fetch({
-      isolationLevel: readCommitted,
+      isolationLevel,
       maxWaitTime: 0,
       minBytes: 0, // at the end of the log: an empty answer at once
       maxBytes: fetchBytesMax,

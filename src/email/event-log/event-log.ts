@@ -10,10 +10,14 @@ import type { UnreadPart } from "../../core/kafka/record.ts";
  * - Records of one key are handled one after the other, in order (a lane); a record without a key
  *   has a lane of its own. Other lanes go on while one waits.
  * - An offset is committed only when every record before it is finished (the low mark), so a
- *   process that dies loses nothing: what was unfinished is delivered again.
+ *   process that dies loses nothing: what was unfinished is delivered again. It is the position of
+ *   the group: offsets that are no records (the markers of transactions, aborted records, what
+ *   compaction removed) are passed as soon as all before them is finished.
+ * - Records of other producers' transactions are read once their transaction is committed, never
+ *   when it is aborted. While one is open, nothing behind it can be read, whoever wrote it.
  * - A record that is delivered again to the process that still handles it (a rebalance) joins the
  *   run in flight and is not handled twice at the same time.
- * Left out on purpose: transactions, exactly-once delivery (the ledger's work), compaction.
+ * Left out on purpose: own transactions, exactly-once delivery (the ledger's work), compaction.
  */
 export interface EventLog extends AsyncDisposable {
   /** For people: "localhost:9092", or "embedded (<file>)". */
@@ -174,7 +178,22 @@ export interface PartitionLag {
   readonly partition: number;
   /** The next offset the group would read; the earliest one when it committed none. */
   readonly committed: number;
+  /**
+   * Records that can be read and are not committed; 0 when there is none. Exact up to the first MiB;
+   * what comes behind that is counted by its offsets.
+   */
   readonly records: number;
-  /** Age of the oldest uncommitted record; 0 when there is none. */
+  /** Age of the oldest of them; 0 when there is none. */
+  readonly seconds: number;
+  /** A producer's transaction that is open and keeps what is behind it from being read. */
+  readonly openTransaction?: OpenTransaction;
+}
+
+export interface OpenTransaction {
+  /** Where it began: the offset up to which the partition can be read. */
+  readonly offset: number;
+  /** Offsets from there to the end: records, whoever wrote them, that cannot be read yet. */
+  readonly records: number;
+  /** For how long it is open: the age of its first record. */
   readonly seconds: number;
 }

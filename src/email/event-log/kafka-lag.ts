@@ -1,8 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
 import type { KafkaClient } from "../../core/kafka/client.ts";
 import { RangeReader } from "../../core/kafka/range-reader.ts";
-import type { TopicAdmin } from "../../core/kafka/topic-admin.ts";
-import type { PartitionLag } from "./event-log.ts";
+import type { KafkaPartitionOffsets, TopicAdmin } from "../../core/kafka/topic-admin.ts";
+import type { OpenTransaction, PartitionLag } from "./event-log.ts";
 
 interface LagSources {
   readonly admin: TopicAdmin;
@@ -10,7 +10,14 @@ interface LagSources {
   readonly clock: Clock;
 }
 
-/** What `group` has still to read; for the age, the oldest such record of each partition is read. */
+/** Aborted records may fill a log; after 16 MiB without a record what follows is taken for some. */
+const fetchesMax = 16;
+
+/**
+ * What `group` has still to read, by reading it: an offset may be a marker of a transaction, an
+ * aborted record or a gap of compaction, which is no lag and would keep it from returning to 0. Reads
+ * up to the first record (for the age) and to the end of that MiB, no further: it is asked often.
+ */
 export async function readKafkaLag(
   sources: LagSources,
   topic: string,
@@ -19,26 +26,53 @@ export async function readKafkaLag(
   const { admin, client, clock } = sources;
   const offsets = await admin.offsets(topic);
   const committed = await admin.committed(topic, group);
+  // Also a partition that is read to its end is fetched from: only a fetch tells of a transaction.
   await using reader = await RangeReader.open(client, topic);
   return await Promise.all(
-    offsets.map(async ({ partition, earliest, next }): Promise<PartitionLag> => {
-      const from = committed.get(partition) ?? earliest;
-      const records = Math.max(0, next - Math.max(from, earliest));
-      if (records === 0) return { partition, committed: from, records, seconds: 0 };
-      const timestamp = await oldestTimestamp(reader, topic, partition, from);
-      const ageMs = timestamp === undefined ? 0 : Math.max(0, clock.now() - timestamp);
-      return { partition, committed: from, records, seconds: ageMs / 1_000 };
+    offsets.map((each) => {
+      const from = committed.get(each.partition) ?? each.earliest;
+      return readLag({ reader, clock, topic }, { ...each, from });
     }),
   );
 }
 
-async function oldestTimestamp(
-  reader: RangeReader,
-  topic: string,
-  partition: number,
-  from: number,
-): Promise<number | undefined> {
-  const range = { topic, partition, from, to: Number.MAX_SAFE_INTEGER };
-  for await (const records of reader.read(range)) return records[0]?.timestamp;
-  return undefined;
+/** A partition, and the offset that the group reads next. */
+interface Place extends KafkaPartitionOffsets {
+  readonly from: number;
+}
+
+interface LagReader extends Pick<LagSources, "clock"> {
+  readonly reader: RangeReader;
+  readonly topic: string;
+}
+
+async function readLag(
+  { reader, clock, topic }: LagReader,
+  { partition, from, earliest }: Place,
+): Promise<PartitionLag> {
+  const range = { topic, partition, from: Math.max(from, earliest), to: Number.MAX_SAFE_INTEGER };
+  const secondsSince = (timestamp: number | undefined) =>
+    timestamp === undefined ? 0 : Math.max(0, clock.now() - timestamp) / 1_000;
+  let [records, fetches, oldest]: [number, number, number?] = [0, 0];
+  let openTransaction: OpenTransaction | undefined;
+  for await (const fetch of reader.fetches(range)) {
+    const { next, stableEnd, end } = fetch;
+    fetches += 1;
+    records = fetch.records.length;
+    oldest = fetch.records[0]?.timestamp;
+    if (end > stableEnd) {
+      const seconds = secondsSince(await reader.timestampAt(topic, partition, stableEnd));
+      openTransaction = { offset: stableEnd, records: end - stableEnd, seconds };
+    }
+    if (records === 0 && fetches < fetchesMax) continue;
+    records += Math.max(0, stableEnd - next);
+    break;
+  }
+  return {
+    partition,
+    committed: from,
+    records,
+    seconds: secondsSince(oldest),
+    ...(openTransaction !== undefined && { openTransaction }),
+  };
 }

@@ -13,6 +13,8 @@ export interface KafkaSubscriptionOptions extends SubscribeOptions {
   /** Patient. */
   readonly client: KafkaClient;
   readonly admin: TopicAdmin;
+  /** As in KAFKA_BROKERS, for commands that are shown. */
+  readonly brokers: readonly string[];
   readonly log: Log;
   readonly timings: GroupTimings;
 }
@@ -20,7 +22,9 @@ export interface KafkaSubscriptionOptions extends SubscribeOptions {
 /** A batch of one partition, from the first record the flow has not taken. */
 interface Backlog {
   readonly records: readonly LogRecord[];
-  next: number;
+  index: number;
+  /** The group's place once all of them are finished. */
+  readonly position: number;
 }
 
 /**
@@ -46,8 +50,9 @@ export class KafkaSubscription implements Subscription {
       ...options,
       onAssigned: (partitions) => this.#assign(partitions),
       onRebalancing: () => void this.#committer.commitNow(),
-      onRecords: (partition, records) => {
-        this.#backlogs.set(partition, { records, next: 0 });
+      onBatch: ({ partition, from, records, next }) => {
+        this.#flow.begin(partition, from);
+        this.#backlogs.set(partition, { records, index: 0, position: next });
         this.#offerBacklog(partition);
       },
     });
@@ -57,8 +62,7 @@ export class KafkaSubscription implements Subscription {
       markCommitted: (offsets) => this.#flow.markCommitted(offsets),
     });
     this.#consumer.failed.catch(async (error) => {
-      const { admin, topic, group } = options;
-      this.#flow.fail(toEventLogError(await explainOutOfRange(admin, topic, group, error)));
+      this.#flow.fail(toEventLogError(await explainOutOfRange(options.admin, options, error)));
     });
     this.#consumer.start();
   }
@@ -104,15 +108,18 @@ export class KafkaSubscription implements Subscription {
 
   #offerBacklog(partition: number): void {
     const backlog = this.#backlogs.get(partition);
-    if (backlog !== undefined) {
-      for (;;) {
-        const record = backlog.records[backlog.next];
-        if (record === undefined) this.#backlogs.delete(partition);
-        if (record === undefined || !this.#flow.offer(record)) break;
-        backlog.next += 1;
-      }
-    }
+    if (backlog !== undefined) this.#offer(partition, backlog);
     this.#updateFetching(partition);
+  }
+
+  #offer(partition: number, backlog: Backlog): void {
+    const { records, position } = backlog;
+    for (; backlog.index < records.length; backlog.index += 1) {
+      const record = records[backlog.index];
+      if (record !== undefined && !this.#flow.offer(record)) return;
+    }
+    this.#backlogs.delete(partition);
+    this.#flow.advance(partition, position);
   }
 
   #updateFetching(partition: number): void {

@@ -64,6 +64,7 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
         ...subscribeOptions,
         client: patientClient,
         admin,
+        brokers: connection.brokers,
         log,
         timings,
       });
