@@ -10,6 +10,7 @@ import { resolveRedis } from "../core/redis/config.ts";
 import { warnOfEviction } from "../core/redis/eviction.ts";
 import type { ServiceGroup } from "../core/service.ts";
 import { resolveSmtp } from "../core/smtp/config.ts";
+import type { SmtpRateChange } from "../core/smtp/options.ts";
 import type { SqliteDatabase } from "../core/sqlite/database.ts";
 import { openSqlite } from "../core/sqlite/database.ts";
 import type { EventLog } from "../email/event-log/event-log.ts";
@@ -101,7 +102,12 @@ export class Engines {
     return this.once("mailer", async () => {
       const { app, smtp } = this.config;
       const submission = app.emailMode === "smtp" ? resolveSmtp(smtp, []) : undefined;
-      if (submission !== undefined) return openSmtpMailer(submission);
+      if (submission !== undefined) {
+        return openSmtpMailer({
+          ...submission,
+          onRateChange: (change) => logRateChange(this.log, change),
+        });
+      }
       const log = app.environment === "production" ? undefined : this.log;
       return openInboxMailer({ database: await this.file("inbox"), from: smtp.from, log });
     });
@@ -135,4 +141,11 @@ export class Engines {
     const keeps = name === "inbox" ? "process_end" : "power_loss";
     return this.once(`${name} file`, () => openSqlite(path, { keeps }));
   }
+}
+
+/** Once per change, not per mail; the rate in between is a metric. */
+function logRateChange(log: Log, change: SmtpRateChange): void {
+  const { host: smtpHost, perSecond } = change;
+  if (change.kind === "free") log.info({ smtpHost, perSecond }, "Sending at full speed again");
+  else log.warn({ smtpHost, perSecond, reply: change.reply }, "Sending slowed down");
 }

@@ -22,6 +22,7 @@ import {
   letterClassOf,
   lostWaitMs,
   release,
+  waitForRate,
 } from "./settlement.ts";
 import type { SubmissionDeps } from "./submission.ts";
 import { submit } from "./submission.ts";
@@ -190,6 +191,8 @@ async function afterSend(
         retryAfterMs: sent.retryAfterMs,
         givenUpAs: "retries_exhausted",
       });
+    case "throttled":
+      return waitForRate(deps, mail, sent);
     case "server_down":
       return holdForServer(deps, mail, sent);
     case "lost": {
