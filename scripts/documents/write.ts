@@ -6,6 +6,7 @@ import { renderConfiguration, renderEnvExample } from "./configuration.ts";
 import { goldenDirectory, renderGoldenMails } from "./golden-mails.ts";
 import { replaceMarked } from "./marked.ts";
 import { renderMetricTables } from "./metrics.ts";
+import { renderReplyTable } from "./replies.ts";
 
 /** Writes the generated documents; tests in `tests/unit` fail when one is stale. */
 writeFileSync(".env.example", renderEnvExample());
@@ -13,6 +14,8 @@ writeFileSync("docs/configuration.md", renderConfiguration());
 const operating = "docs/operating.md";
 const page = readFileSync(operating, "utf8");
 writeFileSync(operating, replaceMarked(page, "metrics", renderMetricTables()));
+const sending = "docs/sending.md";
+writeFileSync(sending, replaceMarked(readFileSync(sending, "utf8"), "replies", renderReplyTable()));
 writeScaling(".", readRecorded("."));
 
 rmSync(goldenDirectory, { recursive: true, force: true });

@@ -10,6 +10,7 @@ import { resolveRedis } from "../core/redis/config.ts";
 import { warnOfEviction } from "../core/redis/eviction.ts";
 import type { ServiceGroup } from "../core/service.ts";
 import { resolveSmtpServers } from "../core/smtp/config.ts";
+import type { SmtpRateChange } from "../core/smtp/options.ts";
 import type { SqliteDatabase } from "../core/sqlite/database.ts";
 import { openSqlite } from "../core/sqlite/database.ts";
 import type { EventLog } from "../email/event-log/event-log.ts";
@@ -102,9 +103,10 @@ export class Engines {
     const { app, smtp } = this.config;
     const servers = app.emailMode === "smtp" ? resolveSmtpServers(smtp, []) : undefined;
     if (servers !== undefined) {
+      const onRateChange = (change: SmtpRateChange) => logRateChange(this.log, change);
       return Promise.all(
         servers.map((server, index) =>
-          this.once(`mailer ${index + 1}`, () => openSmtpMailer(server)),
+          this.once(`mailer ${index + 1}`, () => openSmtpMailer({ ...server, onRateChange })),
         ),
       );
     }
@@ -143,4 +145,11 @@ export class Engines {
     const keeps = name === "inbox" ? "process_end" : "power_loss";
     return this.once(`${name} file`, () => openSqlite(path, { keeps }));
   }
+}
+
+/** Once per change, not per mail; the rate in between is a metric. */
+function logRateChange(log: Log, change: SmtpRateChange): void {
+  const { host: smtpHost, perSecond } = change;
+  if (change.kind === "free") log.info({ smtpHost, perSecond }, "Sending at full speed again");
+  else log.warn({ smtpHost, perSecond, reply: change.reply }, "Sending slowed down");
 }

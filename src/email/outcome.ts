@@ -56,7 +56,13 @@ export function isFinished(outcome: DeliveryOutcome): outcome is FinishedOutcome
   return finishedKinds.has(outcome.kind);
 }
 
-export type RetryCause = "deferred" | "lost" | "ambiguous" | "withheld" | "preferences_away";
+export type RetryCause =
+  | "deferred"
+  | "throttled"
+  | "lost"
+  | "ambiguous"
+  | "withheld"
+  | "preferences_away";
 
 export interface DeadLetterCause {
   readonly class: DeadLetterClass;

@@ -23,6 +23,7 @@ import {
   letterClassOf,
   lostWaitMs,
   release,
+  waitForRate,
 } from "./settlement.ts";
 import type { SubmissionDeps } from "./submission.ts";
 import { submit } from "./submission.ts";
@@ -205,6 +206,8 @@ async function afterSend(
         retryAfterMs: sent.retryAfterMs,
         givenUpAs: "retries_exhausted",
       });
+    case "throttled":
+      return waitForRate(deps, mail, sent);
     case "server_down":
       return holdForServer(deps, mail, sent);
     case "lost": {

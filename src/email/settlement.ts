@@ -116,6 +116,32 @@ export async function holdRefusal(
   return { kind: "unconfirmed", refusal, verdict };
 }
 
+const throttledWaitMs = 500;
+const throttledWaitMsMax = 60_000;
+
+/**
+ * We were too fast: no try is spent and the claim stays ours. The mailer keeps the pace; the short
+ * wait only lets other mails go first. Given up when an outage would be.
+ */
+export async function waitForRate(
+  deps: SettlementDeps,
+  sent: SentMail,
+  throttled: { readonly reply: string; readonly retryAfterMs: number | undefined },
+): Promise<DeliveryOutcome> {
+  const { outageHoldMs } = deps.settings;
+  const reason = `throttled: ${throttled.reply}`;
+  if (outageHoldMs > 0 && deps.clock.now() >= sent.heldSince + outageHoldMs) {
+    return giveUp(deps, sent, { kind: "rejected", class: "smtp_unavailable", reason });
+  }
+  const asked = Math.min(throttled.retryAfterMs ?? 0, throttledWaitMsMax);
+  const waitMs = Math.round(Math.max(throttledWaitMs * (0.5 + deps.random()), asked));
+  const leaseMs = waitMs + deps.settings.leaseMs;
+  const change = { kind: "deferred", spent: false, leaseMs, reason } as const;
+  const outcome = await deps.record(sent.claim, change);
+  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+  return { kind: "retry", waitMs, why: "throttled", reason };
+}
+
 /** How soon an optional mail asks again for its recipient's wishes. */
 const preferencesWaitMs = 2_000;
 

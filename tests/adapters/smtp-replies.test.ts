@@ -9,7 +9,7 @@ import type { SinkStage } from "../support/smtp-sink/behaviour.ts";
 const rows: readonly (readonly [stage: SinkStage, reply: string, outcome: Partial<SmtpOutcome>])[] =
   [
     ["mail", "550 5.7.1 no", { kind: "server_down", cause: "mail_from" }],
-    ["mail", "451 4.7.1 later", { kind: "server_down", cause: "mail_from" }],
+    ["mail", "451 4.7.1 later", { kind: "server_down", cause: "closing" }],
     ["rcpt", "550 5.1.8 unknown domain", { kind: "server_down", cause: "mail_from" }],
     [
       "rcpt",
@@ -20,6 +20,16 @@ const rows: readonly (readonly [stage: SinkStage, reply: string, outcome: Partia
     ["mail", "452 4.3.1 disk full", { kind: "server_down", cause: "system" }],
     ["mail", "421 4.7.0 too many", { kind: "server_down", cause: "closing" }],
     ["rcpt", "550 5.1.1 unknown", { kind: "refused", code: 550, stage: "recipient" }],
+    ["rcpt", "550 5.4.5 Daily sending quota exceeded", { kind: "server_down", cause: "quota" }],
+    ["rcpt", "554 5.7.1 <a@b.c>: Relay access denied", { kind: "server_down", cause: "relay" }],
+    ["rcpt", "535 5.7.8 bad login", { kind: "server_down", cause: "login" }],
+    ["rcpt", "550 5.2.1 The user is receiving mail too quickly", { kind: "deferred", code: 550 }],
+    ["rcpt", "552 5.2.2 Mailbox full", { kind: "deferred", code: 552 }],
+    ["dot", "554 Message rejected: Email address is not verified.", { cause: "mail_from" }],
+    ["dot", "554 5.2.252 SendAsDenied", { kind: "server_down", cause: "mail_from" }],
+    ["dot", "454 Throttling failure: Maximum sending rate exceeded.", { kind: "throttled" }],
+    ["rcpt", "550 5.7.0 too many emails per second", { kind: "throttled", code: 550 }],
+    ["mail", "454 Throttling failure", { kind: "throttled", code: 454 }],
     ["rcpt", "553 no dots", { kind: "refused", code: 553, enhancedCode: undefined }],
     ["rcpt", "450 4.2.1 busy", { kind: "deferred", code: 450, stage: "recipient" }],
     ["rcpt", "451 4.3.0 local error", { kind: "server_down", cause: "system" }],
@@ -54,6 +64,17 @@ for (const pipelining of [true, false]) {
         expect(await rig.send("m2")).toMatchObject({ kind: "accepted" });
       });
     }
+  });
+}
+
+for (const reply of ["421 4.4.2 idle for too long", "451 4.4.2 Timeout", "450 4.7.1 later"]) {
+  test(`${reply} to the next mail on a kept-open connection is no outage`, async () => {
+    await using rig = await openSmtpRig();
+    expect(await rig.send("m1")).toMatchObject({ kind: "accepted" });
+    const close = reply.startsWith("421");
+    rig.sink.misbehave({ at: "mail", does: { kind: "reply", text: reply, close }, times: 1 });
+    expect(await rig.send("m2")).toMatchObject({ kind: "accepted" });
+    expect(rig.sink.sessions.opened).toBe(2);
   });
 }
 

@@ -16,6 +16,7 @@ const timesAccepted: Readonly<Record<SmtpOutcome["kind"], readonly number[]>> = 
   ambiguous: [0, 1],
   refused: [0],
   deferred: [0],
+  throttled: [0],
   server_down: [0],
   lost: [0],
   withheld: [0],

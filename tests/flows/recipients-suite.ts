@@ -88,7 +88,8 @@ export function recipientsSuite(engines: DeliveryRigOptions): void {
     });
 
     test.each([
-      ["rcpt", "550 no such user"],
+      ["rcpt", "550 mailbox unavailable"],
+      ["rcpt", "550 5.1.1 mailbox temporarily disabled"],
       ["rcpt", "550 5.7.1 not by our policy"],
       ["dot", "550 5.1.1 after the content"],
     ] as const)("at %s with %s is not suppressed", async (at, text) => {

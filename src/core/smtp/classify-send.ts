@@ -1,7 +1,9 @@
+import { classifyReply } from "./classify-reply.ts";
 import type { SmtpFailure, SmtpReply } from "./failure.ts";
-import { replyOf, serverCauseOf } from "./failure.ts";
+import { replyOf } from "./failure.ts";
 import type { SmtpOptions } from "./options.ts";
 import type { SmtpOutcome } from "./outcome.ts";
+import type { ReplyStage } from "./reply-table.ts";
 import { findRetryAfterMs } from "./retry-after.ts";
 import { serverDown } from "./server-down.ts";
 
@@ -20,26 +22,47 @@ export function classifySendFailure(
   const reply = answerOf(failure);
   if (reply === undefined) return withoutAnswer(phase, options, failure.description);
   const { code, enhancedCode, text } = reply;
-  const isSenders = failure.command === "MAIL FROM" || blamesSender(reply);
-  const cause = serverCauseOf(reply) ?? (isSenders ? "mail_from" : undefined);
-  if (cause !== undefined) return serverDown(cause, options, text);
-  const stage = failure.command === "RCPT TO" ? "recipient" : "content";
-  const answer = { host: options.host, code, enhancedCode, reply: text, stage } as const;
-  if (code >= 400 && code < 500) {
-    return { kind: "deferred", ...answer, retryAfterMs: findRetryAfterMs(failure.response ?? "") };
-  }
+  const { host } = options;
   // 503 while the content is not over says that the session is out of step, nothing of the message.
-  const refuses = code >= 500 && (code !== 503 || phase === "ended");
-  return refuses ? { kind: "refused", ...answer } : withoutAnswer(phase, options, text);
+  if (code < 400 || (code === 503 && phase !== "ended")) return withoutAnswer(phase, options, text);
+  const at = stageOf(failure);
+  const verdict = classifyReply(reply, at);
+  const stage = at === "content" ? "content" : "recipient";
+  const answer = { host, code, enhancedCode, reply: text } as const;
+  const retryAfterMs = code < 500 ? findRetryAfterMs(failure.response ?? "") : undefined;
+  switch (verdict) {
+    case "rate":
+      return { kind: "throttled", ...answer, retryAfterMs };
+    case "later":
+    case "recipient_later":
+      return { kind: "deferred", ...answer, stage, retryAfterMs };
+    case "no_such_recipient":
+    case "recipient":
+    case "message":
+      return code < 500
+        ? { kind: "deferred", ...answer, stage, retryAfterMs }
+        : { kind: "refused", ...answer, stage };
+    default:
+      return serverDown(verdict, options, text);
+  }
 }
 
 /**
- * A reply to RCPT or to the content that is about the sender: every mail would get it. The codes are
- * of RFC 3463 (X.1.7, X.1.8); Postfix puts its restrictions of senders off until RCPT
- * (smtpd_delay_reject) and says X.7.1 with these words.
+ * Whether a kept-open connection was ended or used up rather than its message refused: a 4xx to the
+ * first command. A fresh connection tells whether it is meant for everybody. Not when the words say
+ * that we are too fast: asking again at once would make it worse.
  */
-function blamesSender({ enhancedCode = "", text }: SmtpReply): boolean {
-  return /^[45]\.1\.[78]$/.test(enhancedCode) || /\bsender address rejected\b/i.test(text);
+export function isTurnedAway(failure: SmtpFailure): boolean {
+  const reply = replyOf(failure);
+  if (failure.command !== "MAIL FROM" || reply === undefined) return false;
+  return (
+    reply.code < 500 && classifyReply({ ...reply, enhancedCode: undefined }, "sender") !== "rate"
+  );
+}
+
+function stageOf({ command }: SmtpFailure): ReplyStage {
+  if (command === "MAIL FROM") return "sender";
+  return command === "RCPT TO" ? "recipient" : "content";
 }
 
 /** The end of a message that got no definite answer. */

@@ -1,3 +1,4 @@
+import { classifyReply } from "./classify-reply.ts";
 import type { SmtpFailure, SmtpReply } from "./failure.ts";
 import { readFailure, replyOf, serverCauseOf } from "./failure.ts";
 import type { SmtpOptions } from "./options.ts";
@@ -38,6 +39,8 @@ function faultOfReply(reply: SmtpReply, { command }: SmtpFailure): TlsFault | un
 }
 
 function causeOfReply(reply: SmtpReply, failure: SmtpFailure): SmtpServerDownCause {
+  // A login that is refused for how many or how often we connect is not a wrong password.
+  if (classifyReply({ ...reply, enhancedCode: undefined }, "sender") === "rate") return "closing";
   const shared = serverCauseOf(reply);
   if (shared !== undefined) return shared;
   if (failure.command.startsWith("AUTH")) return "login";

@@ -1,10 +1,10 @@
 import { systemClock } from "../clock.ts";
-import { Pace } from "../flow/pace.ts";
 import { SmtpConnection } from "./connection.ts";
 import { signDkim } from "./dkim.ts";
 import type { SmtpOptions } from "./options.ts";
 import type { SmtpOutcome, SmtpProbeOutcome } from "./outcome.ts";
 import { ConnectionPool } from "./pool.ts";
+import { SendRate } from "./send-rate.ts";
 import { serverDown } from "./server-down.ts";
 import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
 
@@ -14,10 +14,12 @@ const idleMsMax = 20_000; // shorter than servers and firewalls keep silent conn
 export interface SmtpClient extends AsyncDisposable {
   /**
    * Hands over one message; never throws for what the server or the network does. Waits for a free
-   * connection, and for its turn where the rate is limited. A kept-open connection that turns out dead before MAIL FROM is answered is replaced
-   * once by a fresh one, silently. An aborted signal: `withheld`, unless the content has ended.
+   * connection, and for its turn where the rate is limited. A kept-open connection that turns out dead or used up
+   * before MAIL FROM is accepted is replaced once by a fresh one, silently. An aborted signal: `withheld`, unless the content has ended.
    */
   send(message: SmtpMessage, options: SmtpSendOptions): Promise<SmtpOutcome>;
+  /** Mails a second that go out at most now (see `SendRate`); undefined: no limit. */
+  readonly perSecond: number | undefined;
   /** Opens a fresh connection, logs in, and keeps it for the next message. */
   probe(signal?: AbortSignal): Promise<SmtpProbeOutcome>;
   /** Waits for messages on their way, then says QUIT on every connection. Idempotent. */
@@ -29,17 +31,18 @@ export function openSmtpClient(options: SmtpOptions): SmtpClient {
     connections: options.connections,
     idleMsMax: options.idleMsMax ?? idleMsMax,
   });
-  const pace = options.mailsPerSecondMax
-    ? new Pace(options.mailsPerSecondMax, systemClock)
-    : undefined;
+  const rate = new SendRate(options, systemClock);
   const client: SmtpClient = {
     send: async (message, sendOptions) => {
       if (!(await pool.takeSlot(sendOptions.signal))) return { kind: "withheld" };
-      if ((await pace?.take(sendOptions.signal)) === false) {
+      if (!(await rate.take(sendOptions.signal))) {
         pool.giveBack(undefined);
         return { kind: "withheld" };
       }
-      return sendInSlot(pool, options, message, sendOptions);
+      return rate.note(await sendInSlot(pool, options, message, sendOptions));
+    },
+    get perSecond() {
+      return rate.perSecond;
     },
     probe: async (signal) => {
       const free = await pool.takeSlot(signal);
@@ -86,9 +89,9 @@ async function signed(message: SmtpMessage, { dkim }: SmtpOptions): Promise<Smtp
   return { ...message, content: await signDkim(message.content, dkim) };
 }
 
-/** A 421 at once ends a kept-open connection; a fresh one tells whether it is meant for everybody. */
+/** A 4xx at once ends a kept-open connection; a fresh one tells whether it is meant for everybody. */
 function isStale({ outcome, begun }: SentMessage): boolean {
-  return !begun && (outcome.kind === "lost" || outcome.kind === "server_down");
+  return !begun && outcome.kind !== "accepted" && outcome.kind !== "withheld";
 }
 
 async function probeInSlot(

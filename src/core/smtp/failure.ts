@@ -39,7 +39,7 @@ export function replyOf(failure: SmtpFailure): SmtpReply | undefined {
   return reply.code === undefined ? undefined : { ...reply, code: reply.code };
 }
 
-/** RFC 4954: about the login, whatever command they answer. */
+/** RFC 4954: about the login, before a session is ready. */
 const loginCodes: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
 /** 421, 4.3.x and the codes of logins are about the server or us, whatever command they answer. */

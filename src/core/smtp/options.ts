@@ -10,6 +10,12 @@ export interface SmtpTalkLine {
   readonly text: string;
 }
 
+/** A server said that we are too fast, or has not for a minute. `perSecond` undefined: no limit. */
+export type SmtpRateChange = {
+  readonly host: string;
+  readonly perSecond: number | undefined;
+} & ({ readonly kind: "slowed"; readonly reply: string } | { readonly kind: "free" });
+
 /** Where the server is and how to talk to it. */
 export interface SmtpOptions {
   readonly host: string;
@@ -31,6 +37,8 @@ export interface SmtpOptions {
   readonly onTalk?: (line: SmtpTalkLine) => void;
   /** Told when the server's certificate ends (Unix ms), by each connection with TLS. */
   readonly onCertificate?: (endsAt: number) => void;
+  /** Told when sending slows down, and when it is at full speed again. */
+  readonly onRateChange?: (change: SmtpRateChange) => void;
   /** From asking for the name to the TCP connection. */
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */

@@ -14,6 +14,8 @@ export type SmtpOutcome =
       readonly stage: "recipient" | "content";
       readonly retryAfterMs: number | undefined;
     })
+  /** We are too fast: nothing was accepted, and nothing is wrong with the message. */
+  | (SmtpAnswer & { readonly kind: "throttled"; readonly retryAfterMs: number | undefined })
   | SmtpServerDown
   /** No definite reply, and the content had not ended: certainly not accepted. */
   | { readonly kind: "lost"; readonly host: string; readonly reason: string }
@@ -40,6 +42,11 @@ export type SmtpServerDownCause =
   | "login"
   | "greeting"
   | "mail_from"
+  | "quota"
+  | "account"
+  | "relay"
+  | "blocked"
+  | "throttled"
   | "closing"
   | "system";
 

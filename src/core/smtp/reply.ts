@@ -18,15 +18,17 @@ export function parseReply(raw: string): SmtpReplyText {
   return {
     code: match?.[1] === undefined ? undefined : Number(match[1]),
     enhancedCode: match?.[2],
-    text: printReply(raw),
+    text: printReply(raw, match?.[2]),
   };
 }
 
-/** The lines of a longer reply are joined; each repeats the codes (RFC 5321, 4.2.1): cut. */
-function printReply(raw: string): string {
+/** The lines of a longer reply are joined; each repeats the codes (RFC 5321, 4.2.1): cut, unless it has another. */
+function printReply(raw: string, first: string | undefined): string {
   const line = boundRaw(raw)
     .replace(/^(\d{3})-/, "$1 ")
-    .replace(/\n\d{3}[ -]?(?:[245]\.\d{1,3}\.\d{1,3}\b ?)?/g, " ")
+    .replace(/\n\d{3}[ -]?(?:([245]\.\d{1,3}\.\d{1,3})\b ?)?/g, (_, code: string | undefined) =>
+      code === undefined || code === first ? " " : ` ${code} `,
+    )
     .replace(/[\s\p{Cc}]+/gu, " ");
   return maskAddresses(line).trim().slice(0, textCharsMax);
 }

@@ -36,8 +36,22 @@ const sentences: Readonly<
     `${server} refused the session (${detail}): check that it is a mail server that this machine may use`,
   mail_from: (server, detail) =>
     `${server} refused the sender (${detail}): check SMTP_FROM and SMTP_ENVELOPE_FROM, and whether this login may send as them`,
+  quota: (server, detail) =>
+    `The sending quota of this account at ${server} is used up (${detail}): wait until it is renewed, or have it raised`,
+  account: (server, detail, { user }) =>
+    `${server} lets this account send nothing (${detail}): ${
+      user === undefined ? "ask its administrator" : "verify or unblock the account at the provider"
+    }`,
+  relay: (server, detail, { user }) =>
+    `${server} does not relay for us (${detail}): ${
+      user === undefined ? "set" : "check"
+    } SMTP_USER and SMTP_PASSWORD, or let this machine's address relay there`,
+  blocked: (server, detail) =>
+    `${server} takes no mail from this machine's address or name (${detail}): have it taken off the list that is named, or send by another server`,
+  throttled: (server, detail) =>
+    `${server} limits how fast we send and has accepted nothing for a while (${detail}): set SMTP_RATE below its limit, or have that raised`,
   closing: (server, detail) =>
-    `${server} is closing its connections (${detail}): it is stopping, or limits us`,
+    `${server} takes nothing on this connection (${detail}): it is stopping, ended an idle connection, or limits us`,
   system: (server, detail) =>
     `${server} has a problem of its own (${detail}): ask its administrator if it lasts`,
 };

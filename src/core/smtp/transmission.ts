@@ -1,8 +1,9 @@
 import type { Readable } from "node:stream";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SendPhase } from "./classify-send.ts";
-import { classifySendFailure, withoutAnswer } from "./classify-send.ts";
-import { readFailure, replyOf } from "./failure.ts";
+import { classifySendFailure, isTurnedAway, withoutAnswer } from "./classify-send.ts";
+import type { SmtpFailure } from "./failure.ts";
+import { readFailure } from "./failure.ts";
 import { HeldContent } from "./held-content.ts";
 import type { SmtpOptions } from "./options.ts";
 import type { SmtpOutcome } from "./outcome.ts";
@@ -26,7 +27,7 @@ export interface SmtpSendOptions {
 
 export interface SentMessage {
   readonly outcome: SmtpOutcome;
-  /** False: the connection was dead, or the server turned us away with 421, before MAIL FROM. */
+  /** False: the connection was dead, or the server turned us away with 4xx, before MAIL FROM was accepted. */
   readonly begun: boolean;
 }
 
@@ -128,11 +129,9 @@ export class Transmission {
   #fail(error: unknown): void {
     if (this.#outcome !== undefined) return;
     const failure = readFailure(error);
-    const turnedAway = failure.command === "MAIL FROM" && replyOf(failure)?.code === 421;
-    this.#begun ||= this.#hasNewReply && !turnedAway;
+    this.#begun ||= this.#hasNewReply && !isTurnedAway(failure);
     const outcome = classifySendFailure(failure, this.#phase, this.#options);
-    const definite = outcome.kind === "refused" || outcome.kind === "deferred";
-    if (!definite || this.#phase === "content") this.#connection.close();
+    if (!isOpenAfter(outcome, failure) || this.#phase === "content") this.#connection.close();
     this.#settle(outcome);
   }
 
@@ -174,4 +173,11 @@ export class Transmission {
     this.#send.signal?.removeEventListener("abort", this.#onAbort);
     this.#settled.resolve(outcome);
   }
+}
+
+/** Refused in step: not at MAIL FROM, where replies to what was sent with it may still come. */
+function isOpenAfter(outcome: SmtpOutcome, { command }: SmtpFailure): boolean {
+  if (command === "MAIL FROM") return false;
+  if (outcome.kind === "throttled") return outcome.code !== 421;
+  return outcome.kind === "refused" || outcome.kind === "deferred";
 }

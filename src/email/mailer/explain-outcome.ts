@@ -1,5 +1,6 @@
 import { unreachable } from "../../core/errors.ts";
-import type { SendOutcome, SmtpReply } from "./mailer.ts";
+import { classifyReply } from "../../core/smtp/classify-reply.ts";
+import type { SendOutcome } from "./mailer.ts";
 
 /** One sentence for a person who sent one mail by hand: what became of it, and the usual mend. */
 export function explainOutcome(outcome: SendOutcome): string {
@@ -11,7 +12,12 @@ export function explainOutcome(outcome: SendOutcome): string {
     case "refused":
       return `${outcome.host} refused the ${outcome.stage} (${outcome.reply}): ${mendOf(outcome)}`;
     case "deferred":
+      if (isMailboxBusy(outcome)) {
+        return `${outcome.host} says that the recipient's mailbox takes nothing now (${outcome.reply}): a mail of serve-email would be tried again`;
+      }
       return `${outcome.host} does not take the ${outcome.stage} now (${outcome.reply}): a mail of serve-email would be tried again; greylisting ends by itself`;
+    case "throttled":
+      return `${outcome.host} says that we are too fast (${outcome.reply}): a mail of serve-email would be sent more slowly; SMTP_RATE keeps below a known limit`;
     case "server_down":
       return outcome.reason;
     case "lost":
@@ -25,20 +31,26 @@ export function explainOutcome(outcome: SendOutcome): string {
   }
 }
 
-/** By the enhanced code (RFC 3463, RFC 6531), which says more than the words of one server. */
-function mendOf({ enhancedCode = "", reply, ...refused }: SmtpReply & { stage: string }): string {
+/** By what the table of replies makes of it; RFC 6531 for its own code. */
+function mendOf(refused: Extract<SendOutcome, { kind: "refused" }>): string {
+  const { enhancedCode = "", reply, stage } = refused;
   if (enhancedCode === "5.6.7") {
     return "take an address in ASCII, or a server that offers SMTPUTF8";
   }
-  if (/\brelay/i.test(reply)) {
-    return "it does not send to other domains for us; check SMTP_USER and SMTP_PASSWORD, or that this machine may send by it";
+  switch (classifyReply({ ...refused, text: reply }, stage)) {
+    case "no_such_recipient":
+      return "check the address; it says that nobody has it";
+    case "recipient":
+      return enhancedCode.startsWith("5.7.")
+        ? "a policy forbids this recipient or sender; check that SMTP_FROM's domain is verified there, and SPF and DKIM"
+        : "check the address; it does not say that nobody has it";
+    default:
+      return enhancedCode.startsWith("5.7.")
+        ? "a policy forbids this mail; check its content, that SMTP_FROM's domain is verified there, and SPF and DKIM"
+        : "its words say what it dislikes in the mail";
   }
-  if (/\bsender\b/i.test(reply)) {
-    return "check SMTP_FROM and SMTP_ENVELOPE_FROM, and whether this login may send as them";
-  }
-  if (enhancedCode.startsWith("5.7.")) {
-    return "its policy forbids it; check that SMTP_FROM's domain is verified there, and SPF and DKIM";
-  }
-  if (refused.stage === "recipient") return "check the address; it says that nobody has it";
-  return "its words say what it dislikes in the mail";
+}
+
+function isMailboxBusy(outcome: Extract<SendOutcome, { kind: "deferred" }>): boolean {
+  return classifyReply({ ...outcome, text: outcome.reply }, outcome.stage) === "recipient_later";
 }

@@ -20,6 +20,8 @@ export interface Mailer extends AsyncDisposable {
   readonly concurrency: number;
   /** When the server's certificate ends, Unix ms, as the newest connection saw it. */
   readonly certificateEndsAt?: number | undefined;
+  /** Mails a second that it sends at most now; undefined: no limit. */
+  readonly perSecond?: number | undefined;
   send(message: MailMessage, options: SendOptions): Promise<SendOutcome>;
   /** Connects and logs in as `send` would, and sends nothing: is the server there? */
   probe(signal?: AbortSignal): Promise<ProbeOutcome>;
@@ -62,6 +64,8 @@ export type SendOutcome =
       /** A delay the server asked for, when its reply has one. */
       readonly retryAfterMs: number | undefined;
     })
+  /** We are too fast: nothing was accepted, no try is the message's; the mailer has slowed down. */
+  | (SmtpReply & { readonly kind: "throttled"; readonly retryAfterMs: number | undefined })
   | ServerDown
   /** The connection broke (or timed out) after MAIL FROM and before the content ended. */
   | { readonly kind: "lost"; readonly host: string; readonly reason: string }
@@ -99,6 +103,11 @@ export type ServerDownCause =
   | "login"
   | "greeting"
   | "mail_from"
+  | "quota" // of the account
+  | "account" // not verified, not activated, suspended
+  | "relay" // denied
+  | "blocked" // this machine's address or name
+  | "throttled" // nothing accepted for a while
   | "closing" // 421
   | "system" // 4.3.x, or it defers everybody
   | "refusing"; // it refuses everybody

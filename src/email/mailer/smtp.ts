@@ -33,6 +33,9 @@ export function openSmtpMailer(options: SmtpMailerOptions): Mailer {
     get certificateEndsAt() {
       return certificateEndsAt;
     },
+    get perSecond() {
+      return client.perSecond;
+    },
     send: (message, sendOptions) => {
       const content = compose(message, options);
       return client.send({ from: envelopeFrom, to: message.to, content }, sendOptions);

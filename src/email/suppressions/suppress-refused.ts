@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { withDeadline } from "../../core/deadline.ts";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { classifyReply } from "../../core/smtp/classify-reply.ts";
 import type { EmailEvent } from "../event.ts";
 import { lineOf } from "../event-line.ts";
 import type { SendOutcome } from "../mailer/mailer.ts";
@@ -22,29 +23,16 @@ type Refusal = Extract<SendOutcome, { kind: "refused" }>;
 const addDeadlineMs = 1_000;
 
 /**
- * Enhanced status codes (RFC 3463; X.1.10: RFC 7505) that say of the recipient, and of nothing else,
- * that no mail will ever reach it: no such mailbox (5.1.1), no such host (5.1.2), bad syntax (5.1.3),
- * moved (5.1.6), a domain without mail (5.1.10), disabled (5.2.1). 5.1.7 and 5.1.8 are about the
- * sender, 5.7.x about policy, and a 550 alone may be anything.
- */
-const recipientCodes: ReadonlySet<string> = new Set([
-  "5.1.1",
-  "5.1.2",
-  "5.1.3",
-  "5.1.6",
-  "5.1.10",
-  "5.2.1",
-]);
-
-/**
- * Suppresses the recipient of a mail when it was refused as such, so that the next mail to it is not
+ * Suppresses the recipient of a mail when the reply surely says that it does not exist, or is disabled
+ * for good (see the table of replies), so that the next mail to it is not
  * even tried. Never throws for a store that is away: the next refusal will do it.
  */
 export function createSuppressRefused(deps: SuppressRefusedDeps) {
   const { suppressions, clock, log, suppressionMs } = deps;
   return async function suppressRefused(event: EmailEvent, refusal: Refusal): Promise<void> {
-    const { stage, enhancedCode = "", reply } = refusal;
-    if (suppressionMs === 0 || stage !== "recipient" || !recipientCodes.has(enhancedCode)) return;
+    const { stage, reply } = refusal;
+    if (suppressionMs === 0 || stage !== "recipient") return;
+    if (classifyReply({ ...refusal, text: reply }, stage) !== "no_such_recipient") return;
     const address = event.recipient.toLowerCase();
     const createdAt = clock.now();
     const entry = {

@@ -43,6 +43,8 @@ export interface SinkRule {
   readonly recipient?: string;
   /** At "content" and "dot": the message's id. */
   readonly messageId?: string;
+  /** Leaves alone so many fitting occasions of each second: what is beyond them is too fast. */
+  readonly perSecondMax?: number;
   /** Leaves the first `skip` fitting occasions alone. */
   readonly skip?: number;
   /** Good for so many occasions; left out: for ever. */
@@ -50,7 +52,12 @@ export interface SinkRule {
 }
 
 export class SinkBehaviour {
-  #rules: { readonly rule: SinkRule; readonly pattern: RegExp | undefined; seen: number }[] = [];
+  #rules: {
+    readonly rule: SinkRule;
+    readonly pattern: RegExp | undefined;
+    seen: number;
+    second: { at: number; taken: number };
+  }[] = [];
 
   /** Replaces all rules. */
   set(rules: readonly SinkRule[]): void {
@@ -61,7 +68,7 @@ export class SinkBehaviour {
   /** Adds a rule after the others. */
   add(rule: SinkRule): void {
     const pattern = rule.recipient === undefined ? undefined : new RegExp(rule.recipient);
-    this.#rules.push({ rule, pattern, seen: 0 });
+    this.#rules.push({ rule, pattern, seen: 0, second: { at: 0, taken: 0 } });
   }
 
   /**
@@ -78,6 +85,12 @@ export class SinkBehaviour {
       if (rule.at !== stage) continue;
       if (pattern !== undefined && !recipients.some((to) => pattern.test(to))) continue;
       if (rule.messageId !== undefined && rule.messageId !== messageId) continue;
+      if (rule.perSecondMax !== undefined) {
+        const at = Math.floor(performance.now() / 1_000);
+        if (entry.second.at !== at) entry.second = { at, taken: 0 };
+        entry.second.taken += 1;
+        if (entry.second.taken <= rule.perSecondMax) continue;
+      }
       const skip = rule.skip ?? 0;
       if (rule.times !== undefined && entry.seen >= skip + rule.times) continue;
       entry.seen += 1;

@@ -5,6 +5,7 @@ import { readRecorded } from "../../../scripts/benchmarks/committed.ts";
 import { renderConfiguration, renderEnvExample } from "../../../scripts/documents/configuration.ts";
 import { replaceMarked } from "../../../scripts/documents/marked.ts";
 import { renderMetricTables } from "../../../scripts/documents/metrics.ts";
+import { renderReplyTable } from "../../../scripts/documents/replies.ts";
 import { renderScaling } from "../../../scripts/scaling/page.ts";
 import { configGroups, loadConfig } from "../../../src/compose/config.ts";
 import type { ConfigField } from "../../../src/core/config/field.ts";
@@ -24,6 +25,11 @@ describe("generated documents", () => {
   test("the metrics in docs/operating.md are up to date (else run scripts/document)", () => {
     const page = readFileSync("docs/operating.md", "utf8");
     expect(page).toBe(replaceMarked(page, "metrics", renderMetricTables()));
+  });
+
+  test("the replies in docs/sending.md are up to date (else run scripts/document)", () => {
+    const page = readFileSync("docs/sending.md", "utf8");
+    expect(page).toBe(replaceMarked(page, "replies", renderReplyTable()));
   });
 
   test("docs/scaling.md is computed from docs/benchmarks.json (else run scripts/document)", () => {

@@ -1,0 +1,60 @@
+import { expect, test } from "bun:test";
+import type { SmtpOptions, SmtpRateChange } from "../../src/core/smtp/options.ts";
+import type { SmtpOutcome } from "../../src/core/smtp/outcome.ts";
+import { SendRate } from "../../src/core/smtp/send-rate.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+const accepted: SmtpOutcome = { kind: "accepted", host: "h", reply: "250 ok", queueId: undefined };
+const throttled: SmtpOutcome = {
+  kind: "throttled",
+  host: "h",
+  code: 454,
+  enhancedCode: undefined,
+  reply: "454 Throttling failure",
+  retryAfterMs: undefined,
+};
+
+function openRate(mailsPerSecondMax = 0) {
+  const clock = new FakeClock();
+  const changes: SmtpRateChange["kind"][] = [];
+  const onRateChange = ({ kind }: SmtpRateChange) => void changes.push(kind);
+  const options = { host: "h", port: 25, mailsPerSecondMax, onRateChange };
+  return { clock, changes, rate: new SendRate(options as unknown as SmtpOptions, clock) };
+}
+
+test("A server's rate is found, said once, and forgotten after a calm minute", async () => {
+  const { clock, changes, rate } = openRate();
+  expect(rate.perSecond).toBeUndefined();
+  for (let mail = 0; mail < 14; mail += 1) rate.note(accepted);
+  for (let mail = 0; mail < 50; mail += 1) rate.note(throttled);
+  expect(rate.perSecond).toBeCloseTo(12.6);
+  await clock.advance(1_500);
+  rate.note(accepted);
+  rate.note(throttled);
+  expect(rate.perSecond).toBeLessThan(12.6);
+  expect(changes).toEqual(["slowed"]);
+  await clock.advance(60_000);
+  expect(rate.perSecond).toBeUndefined();
+  expect(changes).toEqual(["slowed", "free"]);
+});
+
+test("Sending grows faster again, at most to SMTP_RATE", async () => {
+  const { rate } = openRate(20);
+  rate.note(throttled);
+  const slow = rate.perSecond ?? 0;
+  expect(slow).toBeLessThan(20);
+  for (let mail = 0; mail < 1_000; mail += 1) rate.note(accepted);
+  expect(rate.perSecond).toBe(20);
+});
+
+test("Throttling that lasts with nothing accepted is an outage with its reason", async () => {
+  const { clock, rate } = openRate();
+  for (let second = 0; second < 10; second += 1) {
+    expect(rate.note(throttled)).toMatchObject({ kind: "throttled" });
+    await clock.advance(1_000);
+  }
+  const down = rate.note(throttled);
+  expect(down).toMatchObject({ kind: "server_down", cause: "throttled" });
+  expect(rate.note(accepted)).toBe(accepted);
+  expect(rate.note(throttled)).toMatchObject({ kind: "throttled" });
+});
