@@ -8,6 +8,8 @@ export interface OutageScale {
   /** How long Kafka or Redis is away. */
   readonly awayMs: number;
   readonly smtpAwayMs: number;
+  /** How long the SMTP server takes to answer the final dot where it is slow. */
+  readonly slowDotMs: number;
   /** How many times a replica joins and one leaves, and how far apart. */
   readonly rotations: number;
   readonly rotationMs: number;
@@ -17,6 +19,7 @@ export const quickScale: OutageScale = {
   perSecond: 100,
   awayMs: 3000,
   smtpAwayMs: 8000,
+  slowDotMs: 9000,
   rotations: 3,
   rotationMs: 3000,
 };
@@ -24,6 +27,7 @@ export const longScale: OutageScale = {
   perSecond: 200,
   awayMs: 10_000,
   smtpAwayMs: 60_000,
+  slowDotMs: 45_000,
   rotations: 12,
   rotationMs: 10_000,
 };

@@ -20,6 +20,10 @@ export function classifySendFailure(
   const reply = answerOf(failure);
   if (reply === undefined) return withoutAnswer(phase, options, failure.description);
   const { code, enhancedCode, text } = reply;
+  // Postfix puts its restrictions of EHLO off until RCPT (smtpd_delay_reject), and says so.
+  if (/\bhelo command rejected\b/i.test(text)) {
+    return serverDown("greeting", options, text, "ehlo");
+  }
   const isSenders = failure.command === "MAIL FROM" || blamesSender(reply);
   const cause = serverCauseOf(reply) ?? (isSenders ? "mail_from" : undefined);
   if (cause !== undefined) return serverDown(cause, options, text);
