@@ -21,8 +21,8 @@ export interface Outage {
 
 /** So that whatever comes finds mails whose answer is awaited. */
 const unhurried: SinkRule = { at: "dot", does: { kind: "delay", ms: 30 } };
-/** Longer than a session and a lease together. */
-const frozenMs = 7000;
+/** Longer than a session, and than a lease in `submitting` (three of 2 s). */
+const frozenMs = 9000;
 
 export const outages: readonly Outage[] = [
   { name: "Kafka stopped and started", play: stopKafka },
@@ -40,6 +40,7 @@ export const outages: readonly Outage[] = [
     play: failAtEachPhase,
     twoServers: true,
   },
+  { name: "SMTP server that answers the final dot long after the lease", play: answerSlowly },
   { name: "replicas join and leave", play: rotateReplicas },
   { name: "a worker frozen past its session, and woken", play: freezeWorker },
 ];
@@ -99,6 +100,17 @@ async function freezeRedis({ world }: Stage): Promise<Played> {
   await Bun.sleep(frozenMs);
   world.redis.thaw();
   return {};
+}
+
+/** Nobody dies: no mail has an excuse to go out twice, or to be parked. */
+async function answerSlowly({ row, load, scale }: Stage): Promise<Played> {
+  row.sink.setBehaviour([{ at: "dot", does: { kind: "delay", ms: scale.slowDotMs } }]);
+  row.startWorker();
+  await row.sink.reaches("dot");
+  await Bun.sleep(scale.slowDotMs * 1.5);
+  await load.stop();
+  row.sink.setBehaviour([unhurried]); // those that are delayed still are; the backlog need not wait
+  return { note: `answers after ${scale.slowDotMs / 1000} s` };
 }
 
 async function freezeWorker({ row, load, worker }: Stage): Promise<Played> {

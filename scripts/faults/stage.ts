@@ -10,6 +10,8 @@ export interface OutageScale {
   readonly smtpAwayMs: number;
   /** Of the phases where one of two SMTP servers fails, each, or every third. */
   readonly everyPhase: boolean;
+  /** How long the SMTP server takes to answer the final dot where it is slow. */
+  readonly slowDotMs: number;
   /** How many times a replica joins and one leaves, and how far apart. */
   readonly rotations: number;
   readonly rotationMs: number;
@@ -20,6 +22,7 @@ export const quickScale: OutageScale = {
   awayMs: 3000,
   smtpAwayMs: 8000,
   everyPhase: false,
+  slowDotMs: 9000,
   rotations: 3,
   rotationMs: 3000,
 };
@@ -28,6 +31,7 @@ export const longScale: OutageScale = {
   awayMs: 10_000,
   smtpAwayMs: 60_000,
   everyPhase: true,
+  slowDotMs: 45_000,
   rotations: 12,
   rotationMs: 10_000,
 };

@@ -74,7 +74,6 @@ export async function composeDelivery(
     record: (claim, change) => held.record(claim, change),
     settings: {
       leaseMs: config.email.leaseMs,
-      replyTimeoutMs: config.smtp.replyTimeoutMs,
       outageHoldMs: config.email.outageHoldMs,
       digestSecret: emailSecret(config),
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),

@@ -121,6 +121,7 @@ async function openPublisher(
       ledger,
       clock: systemClock,
       log,
+      drainMs: engines.config.email.drainMs,
       onPublished: measures.onPublished,
     });
   });

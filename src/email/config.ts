@@ -59,7 +59,7 @@ export const emailFields = {
     minMs: 1000,
     maxMs: 300_000,
     fallback: "15s",
-    doc: "How long a claim on a mail outlives a worker that died, and the margin of the lease while the server's answer is awaited.",
+    doc: "How long a claim on a mail outlives a worker that died; three times as long while the server's answer to the content is awaited. A living worker renews it.",
   }),
   drainMs: durationField({
     name: "EMAIL_DRAIN_TIMEOUT",

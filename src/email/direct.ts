@@ -52,9 +52,12 @@ export class DirectDelivery {
     return false;
   }
 
-  /** Resolves when nothing is on the wire any more. */
-  async drain(): Promise<void> {
-    await Promise.allSettled(this.#running);
+  /** Resolves when nothing is on the wire any more, or after `drainMs`. */
+  async drain(drainMs: number): Promise<void> {
+    if (this.#running.size === 0) return;
+    const done = new AbortController();
+    void Promise.allSettled(this.#running).then(() => done.abort());
+    await this.#deps.clock.sleep(drainMs, done.signal);
   }
 
   async #run(event: EmailEvent, signal: AbortSignal): Promise<boolean> {

@@ -20,6 +20,8 @@ export interface EventPublisherDeps {
   readonly ledger: DeliveryLedger;
   readonly clock: Clock;
   readonly log: Log;
+  /** How long the direct path may finish what is on the wire when the process stops. */
+  readonly drainMs: number;
   readonly onPublished?: (published: PublishedEvent) => void;
 }
 
@@ -84,7 +86,7 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
   /** Waits for what the direct path has on the wire. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#breaker.stop();
-    await this.#deps.direct.drain();
+    await this.#deps.direct.drain(this.#deps.drainMs);
   }
 
   async #publishToLog(event: EmailEvent): Promise<boolean> {

@@ -18,17 +18,21 @@ export interface SubmissionDeps extends ComposingDeps {
   readonly ledger: DeliveryLedger;
   readonly mailer: Mailer;
   readonly settings: {
-    /** Of a claim; also the margin of the lease in `submitting` over the reply timeout. */
+    /** Of a claim; in `submitting` three times as long. */
     readonly leaseMs: number;
-    readonly replyTimeoutMs: number;
   };
 }
 
 /**
  * Renders and submits one claimed mail. The claim is renewed while the mail waits for a connection;
- * just before the content ends the ledger is told `submitting`. The mail is withheld (nothing was
- * sent) when the claim was lost by then, the ledger did not answer, the event expired meanwhile, or
- * so much of the lease is gone that the server's answer might come after it.
+ * just before the content ends the ledger is told `submitting`, and that lease (three times a
+ * claim's: 45 s) is renewed while the answer to the final dot is awaited, however long that may take:
+ * a living owner waits, a dead one is taken over. The mail is withheld (nothing was sent) when the
+ * claim was lost by then, the ledger did not answer, the event expired meanwhile, or a third of the
+ * new lease is gone before the dot.
+ *
+ * A ledger that is away past the lease lets another owner take the mail over as `ambiguous`; this one
+ * then renews nothing any more, and an acceptance that it still reads is recorded as late.
  */
 export async function submit(
   deps: SubmissionDeps,
@@ -38,14 +42,16 @@ export async function submit(
 ): Promise<SendOutcome> {
   const { ledger, mailer, clock, settings } = deps;
   const message = composeMessage(deps, event);
-  const renewal = keepRenewing(deps, claim);
+  let renewal = keepRenewing(deps, claim, "claimed");
   const beforeContentEnds = async () => {
     clearInterval(renewal);
     const askedAt = clock.now();
     if (event.expiresAt !== undefined && askedAt >= event.expiresAt) return false;
-    const leaseMs = settings.replyTimeoutMs + settings.leaseMs;
+    const leaseMs = settings.leaseMs * submittingLeases;
     const outcome = await ledger.advance(claim, { kind: "submitting", leaseMs });
-    return outcome.kind === "done" && clock.now() - askedAt < settings.leaseMs;
+    if (outcome.kind !== "done" || clock.now() - askedAt >= settings.leaseMs) return false;
+    renewal = keepRenewing(deps, claim, "submitting");
+    return true;
   };
   try {
     return await mailer.send(message, { ...options, beforeContentEnds });
@@ -63,12 +69,28 @@ export function composeMessage(deps: ComposingDeps, event: EmailEvent): MailMess
   return { messageId: event.messageId, to: event.recipient, ...mail, headers };
 }
 
-/** A renewal that fails needs no answer: `submitting` compares owner and fence again. */
-function keepRenewing(deps: SubmissionDeps, claim: Claim): ReturnType<typeof setInterval> {
-  const { leaseMs } = deps.settings;
-  return setInterval(() => {
-    deps.ledger.advance(claim, { kind: "renew", leaseMs }).catch((error: unknown) => {
-      if (!isInstantError(error)) throw error;
-    });
+/** Of a claim's lease: how long that in `submitting` is. */
+const submittingLeases = 3;
+
+/**
+ * Each third of the lease, until it is stopped or the claim is lost. One that fails needs no answer:
+ * whatever is written next compares owner and fence again.
+ */
+function keepRenewing(
+  deps: SubmissionDeps,
+  claim: Claim,
+  state: "claimed" | "submitting",
+): ReturnType<typeof setInterval> {
+  const leaseMs = deps.settings.leaseMs * (state === "submitting" ? submittingLeases : 1);
+  const timer = setInterval(() => {
+    deps.ledger.advance(claim, { kind: "renew", state, leaseMs }).then(
+      ({ kind }) => {
+        if (kind === "lost") clearInterval(timer);
+      },
+      (error: unknown) => {
+        if (!isInstantError(error)) throw error;
+      },
+    );
   }, leaseMs / 3);
+  return timer;
 }

@@ -63,6 +63,19 @@ const rows: Readonly<Record<string, Row>> = {
     cause: "greeting",
     says: "who are you",
   },
+  "421 to EHLO": {
+    client: { ehloName: "mail.example.com" },
+    misbehaves: ["ehlo", reply("421 4.7.0 Try again later, closing connection. (EHLO)")],
+    cause: "closing",
+    says: "EHLO mail.example.com (421 4.7.0 Try again later, closing connection. (EHLO)): set SMTP_EHLO_NAME",
+  },
+  "EHLO refused where TLS is needed": {
+    client: { tls: "starttls", ca, ehloName: "mail.example.com" },
+    sink: { tls: startTls },
+    misbehaves: ["ehlo", { kind: "reply", text: "504 5.5.2 need fully-qualified hostname" }],
+    cause: "greeting",
+    says: "set SMTP_EHLO_NAME",
+  },
   "silence after EHLO": {
     misbehaves: ["ehlo", { kind: "hang" }],
     cause: "timeout",

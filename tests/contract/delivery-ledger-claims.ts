@@ -65,7 +65,7 @@ export function claimRules(openStore: OpenLedgerStore, features: LedgerFeatures)
       await other.claim(request("b", { leaseMs: longMs }));
       const before = await store.read(messageId);
       for (const change of [
-        { kind: "renew", leaseMs },
+        { kind: "renew", state: "claimed", leaseMs },
         { kind: "submitting", leaseMs },
         { kind: "deferred", spent: true, leaseMs, reason: "451" },
         { kind: "rejected", class: "refused", reason: "550" },

@@ -105,7 +105,7 @@ export function endingRules(openStore: OpenLedgerStore, features: LedgerFeatures
         const before = await store.read(one.messageId);
         expect(await ledger.advance(one.claim("a"), changes[state])).toEqual(done);
         for (const change of [
-          { kind: "renew", leaseMs: longMs },
+          { kind: "renew", state: "submitting", leaseMs: longMs },
           { kind: "submitting", leaseMs: longMs },
           { kind: "deferred", spent: true, leaseMs: longMs, reason: "451" },
           ...Object.values(changes).filter(({ kind }) => kind !== state && kind !== "accepted"),

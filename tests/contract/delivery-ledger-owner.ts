@@ -61,7 +61,7 @@ export function* ownMail({ random, world, request, leaseMs }: OwnerOptions): Own
     yield* ask(advance(random.chance(0.5) ? changes.expired : changes.suppressed));
     return;
   }
-  if (random.chance(0.3)) yield* ask(advance({ kind: "renew", leaseMs }));
+  if (random.chance(0.3)) yield* ask(advance({ kind: "renew", state: "claimed", leaseMs }));
   const askedAt = world.now();
   const submitting = advance({ kind: "submitting", leaseMs });
   let answer = yield submitting;
@@ -73,6 +73,8 @@ export function* ownMail({ random, world, request, leaseMs }: OwnerOptions): Own
     return;
   }
   world.sends += 1;
+  const renewal = advance({ kind: "renew", state: "submitting", leaseMs });
+  while (random.chance(0.4)) yield renewal; // heard or not: it goes on waiting for the server
   yield* ask(advance(afterSend(random, world)));
 }
 

@@ -76,7 +76,7 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
       const one = mail(store, features);
       await bringTo(ledger, one, "claimed", longMs);
       const changes = [
-        () => ledger.advance(one.claim("a"), { kind: "renew", leaseMs: longMs }),
+        () => ledger.advance(one.claim("a"), { kind: "renew", state: "claimed", leaseMs: longMs }),
         () => ledger.advance(one.claim("a"), { kind: "submitting", leaseMs: longMs }),
         () => ledger.advance(one.claim("a"), { kind: "ambiguous", reason: "lost" }),
         () => ledger.markBuried(one.messageId, { partition: 0, offset: 0 }),

@@ -55,10 +55,6 @@ export function mail(store: LedgerStore, features: LedgerFeatures) {
   return { messageId, request, claim };
 }
 
-export function change(kind: "submitting" | "renew", leaseMs: number): LedgerChange {
-  return { kind, leaseMs };
-}
-
 export const changes = {
   accepted: { kind: "accepted", smtp },
   rejected: { kind: "rejected", class: "refused", reason: "550 no such user" },

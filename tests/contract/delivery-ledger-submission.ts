@@ -49,11 +49,33 @@ export function submissionRules(openStore: OpenLedgerStore, features: LedgerFeat
       for (const state of ["claimed", "submitting"] as const) {
         const one = mail(store, features);
         await bringTo(ledger, one, state, leaseMs);
-        const renewed = await ledger.advance(one.claim("a"), { kind: "renew", leaseMs: longMs });
+        const renewed = await ledger.advance(one.claim("a"), {
+          kind: "renew",
+          state,
+          leaseMs: longMs,
+        });
         expect(renewed).toEqual(done);
         await store.pass(leaseMs + 1);
         expect(await ledger.claim(one.request("b"))).toMatchObject({ kind: "held", state });
       }
+    });
+
+    test("a renewal that comes late neither shortens the lease nor takes back what was let go", async () => {
+      await using store = await openStore();
+      const [ledger, other] = [await store.open(), await store.open()];
+      const one = mail(store, features);
+      await bringTo(ledger, one, "submitting", longMs);
+      const renew = (state: "claimed" | "submitting") =>
+        ledger.advance(one.claim("a"), { kind: "renew", state, leaseMs });
+      expect(await renew("claimed")).toEqual({ kind: "lost", state: "submitting" });
+      await store.pass(leaseMs + 1);
+      expect(await other.claim(one.request("b"))).toMatchObject({ kind: "held" });
+      const deferral = { kind: "deferred", spent: false, leaseMs: 0, reason: "421" } as const;
+      await ledger.advance(one.claim("a"), deferral);
+      for (const state of ["claimed", "submitting"] as const) {
+        expect(await renew(state)).toEqual({ kind: "lost", state: "claimed" });
+      }
+      expect(await other.claim(one.request("b"))).toMatchObject({ kind: "claimed", fence: 2 });
     });
 
     test("an ambiguous mail is claimed once more for resubmission, and never a second time", async () => {

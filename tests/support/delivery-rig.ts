@@ -40,6 +40,8 @@ export interface DeliveryRigOptions {
   readonly postgres?: string | undefined;
   readonly leaseMs?: number;
   readonly replyTimeoutMs?: number;
+  /** Default: as `replyTimeoutMs`. */
+  readonly finalReplyTimeoutMs?: number;
   readonly outageHoldMs?: number;
   /** Called with the kind of outcome that ended a record. */
   readonly onEnd?: (kind: DeliveryOutcome["kind"]) => void;
@@ -191,6 +193,9 @@ async function openEngines(
       connectTimeoutMs: 1000,
       greetingTimeoutMs: 1000,
       replyTimeoutMs: options.replyTimeoutMs ?? replyTimeoutMsDefault,
+      ...(options.finalReplyTimeoutMs === undefined
+        ? {}
+        : { finalReplyTimeoutMs: options.finalReplyTimeoutMs }),
       from: "noreply@example.com",
     }),
   );
@@ -233,7 +238,6 @@ function openPipeline(
     record: (claim, change) => held.record(claim, change),
     settings: {
       leaseMs: options.leaseMs ?? 2000,
-      replyTimeoutMs: options.replyTimeoutMs ?? replyTimeoutMsDefault,
       outageHoldMs: options.outageHoldMs ?? 3_600_000,
       digestSecret: "test secret",
       resendAmbiguous: new Set(options.resendAmbiguous ?? (["verification_code"] as const)),

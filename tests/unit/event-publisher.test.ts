@@ -24,6 +24,7 @@ test("a log that is silent and a mail server that hangs share one deadline of 11
   await using publisher = new EventPublisher({
     ...shared,
     eventLog: { publish: silent, ping: silent } as unknown as EventLog,
+    drainMs: 1000,
     topic: "email-events",
     direct: new DirectDelivery({ ...shared, pipeline }),
   });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { ConfigProblem, Environment } from "../../src/core/config/parse.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
 import { resolveSmtp, smtpFields } from "../../src/core/smtp/config.ts";
+import { defaultEhloName } from "../../src/core/smtp/ehlo-name.ts";
 import { testDkimPem } from "../support/dkim.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -38,6 +39,10 @@ describe("The SMTP settings", () => {
         connectTimeoutMs: 10_000,
         greetingTimeoutMs: 10_000,
         replyTimeoutMs: 30_000,
+        contentTimeoutMs: 180_000,
+        finalReplyTimeoutMs: 600_000,
+        messagesPerConnectionMax: 0,
+        ehloName: expect.stringMatching(/^[\w-]+(\.[\w-]+)+$/),
       },
     });
   });
@@ -102,6 +107,19 @@ describe("The SMTP settings", () => {
   test("refuse a sender that many servers refuse", () => {
     const from = { SMTP_FROM: "jörg@example.com", SMTP_ENVELOPE_FROM: "böunce@example.com" };
     expect(resolve({ ...needed, ...from }).names).toEqual(["SMTP_FROM", "SMTP_ENVELOPE_FROM"]);
+  });
+
+  test("introduce us by a name that RFC 5321 allows, never by an address that is none", () => {
+    expect(defaultEhloName("a@example.com", "db.internal.net")).toBe("db.internal.net");
+    for (const machine of ["web1", "127.0.0.1", "[127.0.0.1]", "under_score.net", ""]) {
+      expect(defaultEhloName("a@example.com", machine)).toBe("example.com");
+    }
+    for (const name of ["mail.example.com", "[192.0.2.1]", "[IPv6:2001:db8::1]"]) {
+      expect(resolve({ ...needed, SMTP_EHLO_NAME: name }).submission?.ehloName).toBe(name);
+    }
+    for (const name of ["web1", "a b.com", "-a.com", "192.0.2.1", "[300.0.0.1]", "a.com\r\nRSET"]) {
+      expect(() => resolve({ ...needed, SMTP_EHLO_NAME: name })).toThrow("SMTP_EHLO_NAME must be");
+    }
   });
 
   test("refuse an idempotency header that is a field of the mail, or none", () => {

@@ -23,6 +23,10 @@ export function classifySendFailure(
   if (reply === undefined) return withoutAnswer(phase, options, failure.description);
   const { code, enhancedCode, text } = reply;
   const { host } = options;
+  // Postfix puts its restrictions of EHLO off until RCPT (smtpd_delay_reject), and says so.
+  if (/\bhelo command rejected\b/i.test(text)) {
+    return serverDown("greeting", options, text, "ehlo");
+  }
   // 503 while the content is not over says that the session is out of step, nothing of the message.
   if (code < 400 || (code === 503 && phase !== "ended")) return withoutAnswer(phase, options, text);
   const at = stageOf(failure);

@@ -3,7 +3,7 @@ import type { SmtpFailure, SmtpReply } from "./failure.ts";
 import { readFailure, replyOf, serverCauseOf } from "./failure.ts";
 import type { SmtpOptions } from "./options.ts";
 import type { SmtpServerDown, SmtpServerDownCause } from "./outcome.ts";
-import type { TlsFault } from "./server-down.ts";
+import type { SetupFault } from "./server-down.ts";
 import { serverDown } from "./server-down.ts";
 
 /** Codes of OpenSSL, BoringSSL and Node for a certificate that was not accepted. */
@@ -26,7 +26,7 @@ export function classifySetupFailure(error: unknown, options: SmtpOptions): Smtp
     : serverDown(causeOfReply(reply, failure), options, reply.text, faultOfReply(reply, failure));
 }
 
-function faultOf(codes: readonly string[]): TlsFault | undefined {
+function faultOf(codes: readonly string[]): SetupFault | undefined {
   if (codes.includes("CERT_HAS_EXPIRED")) return "expired";
   if (codes.includes("CERT_NOT_YET_VALID")) return "not_yet_valid";
   const names = ["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"];
@@ -34,7 +34,8 @@ function faultOf(codes: readonly string[]): TlsFault | undefined {
 }
 
 /** A server that does not know the command answers 5xx; 454: it cannot now (RFC 3207, 4). */
-function faultOfReply(reply: SmtpReply, { command }: SmtpFailure): TlsFault | undefined {
+function faultOfReply(reply: SmtpReply, { command }: SmtpFailure): SetupFault | undefined {
+  if (command === "EHLO" || command === "HELO") return "ehlo";
   return command === "STARTTLS" && reply.code >= 500 ? "no_starttls" : undefined;
 }
 

@@ -6,6 +6,7 @@ import type { SmtpOutcome, SmtpProbeOutcome } from "./outcome.ts";
 import { ConnectionPool } from "./pool.ts";
 import { SendRate } from "./send-rate.ts";
 import { serverDown } from "./server-down.ts";
+import { isAboutSession } from "./spent-session.ts";
 import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
 
 const idleMsMax = 20_000; // shorter than servers and firewalls keep silent connections
@@ -14,8 +15,11 @@ const idleMsMax = 20_000; // shorter than servers and firewalls keep silent conn
 export interface SmtpClient extends AsyncDisposable {
   /**
    * Hands over one message; never throws for what the server or the network does. Waits for a free
-   * connection, and for its turn where the rate is limited. A kept-open connection that turns out dead or used up
-   * before MAIL FROM is accepted is replaced once by a fresh one, silently. An aborted signal: `withheld`, unless the content has ended.
+   * connection, and for its turn where the rate is limited. A kept-open connection that turns out
+   * dead before MAIL FROM is answered, or that turns us away, and one whose reply says that the
+   * session is spent, is replaced once by a fresh one, silently; `beforeContentEnds` is asked again
+   * only after the server's definite refusal. An aborted signal: `withheld`, unless the content has
+   * ended.
    */
   send(message: SmtpMessage, options: SmtpSendOptions): Promise<SmtpOutcome>;
   /** Mails a second that go out at most now (see `SendRate`); undefined: no limit. */
@@ -68,17 +72,22 @@ async function sendInSlot(
   let connection: SmtpConnection | undefined;
   try {
     const message = await signed(unsigned, options);
-    connection = pool.takeIdle();
-    if (connection !== undefined) {
+    connection = pool.takeIdle(message.to);
+    for (let isRepeat = false; ; isRepeat = true) {
+      const kept = connection !== undefined;
+      if (connection === undefined) {
+        await pool.makeRoom();
+        const opened = await SmtpConnection.open(options, sendOptions.signal);
+        if (!(opened instanceof SmtpConnection)) return opened;
+        connection = opened;
+      }
+      pool.carry(connection);
       const sent = await connection.send(message, sendOptions);
-      if (!isStale(sent)) return sent.outcome;
+      if (isRepeat || !mayRepeat(sent, kept)) return sent.outcome;
+      await connection.quit(); // only then another one may open
+      pool.drop(connection);
+      connection = undefined;
     }
-    await pool.makeRoom();
-    const opened = await SmtpConnection.open(options, sendOptions.signal);
-    if (!(opened instanceof SmtpConnection)) return opened;
-    connection = opened;
-    const sent = await connection.send(message, sendOptions);
-    return sent.outcome;
   } finally {
     pool.giveBack(connection);
   }
@@ -89,9 +98,23 @@ async function signed(message: SmtpMessage, { dkim }: SmtpOptions): Promise<Smtp
   return { ...message, content: await signDkim(message.content, dkim) };
 }
 
-/** A 4xx at once ends a kept-open connection; a fresh one tells whether it is meant for everybody. */
-function isStale({ outcome, begun }: SentMessage): boolean {
-  return !begun && outcome.kind !== "accepted" && outcome.kind !== "withheld";
+/**
+ * Whether a fresh connection may do better, so that this try does not count: a kept-open one was
+ * dead, or turned us away (the fresh one tells whether that is meant for everybody); or a temporary
+ * reply was about the session. Each is a definite end: nothing was accepted.
+ */
+function mayRepeat({ outcome, begun }: SentMessage, kept: boolean): boolean {
+  switch (outcome.kind) {
+    case "lost":
+      return kept && !begun;
+    case "server_down":
+      return kept || isAboutSession(outcome.reason);
+    case "deferred":
+    case "throttled":
+      return (kept && !begun) || isAboutSession(outcome.reply);
+    default:
+      return false;
+  }
 }
 
 async function probeInSlot(

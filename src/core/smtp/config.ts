@@ -12,6 +12,7 @@ import {
 } from "../config/field.ts";
 import type { ConfigProblem } from "../config/parse.ts";
 import { dkimFields, resolveDkim } from "./dkim-config.ts";
+import { defaultEhloName, ehloNamePattern, ehloNameShape } from "./ehlo-name.ts";
 import type { SmtpOptions } from "./options.ts";
 import { tlsModes } from "./options.ts";
 import { readServerUrls } from "./server-urls.ts";
@@ -75,12 +76,26 @@ export const smtpFields = {
     example: "/etc/ssl/private-ca.pem",
     doc: "A PEM file of the authorities that may have signed the server's certificate, instead of the public ones.",
   }),
+  ehloName: patternField({
+    name: "SMTP_EHLO_NAME",
+    pattern: ehloNamePattern,
+    shape: ehloNameShape,
+    example: "mail.example.com",
+    doc: "How the service introduces itself to the server (EHLO). Unset: this machine's name when it has a dot, else the domain of SMTP_FROM.",
+  }),
   connections: integerField({
     name: "SMTP_CONNECTIONS",
     fallback: "20",
     min: 1,
     max: 200,
     doc: "Most connections to the server at the same time, per process.",
+  }),
+  messagesPerConnectionMax: integerField({
+    name: "SMTP_MAILS_PER_CONNECTION",
+    fallback: "0",
+    min: 0,
+    max: 1_000_000,
+    doc: "A connection is ended after so many mails. 0: no limit but the one that the server announces (LIMITS, RFC 9422).",
   }),
   mailsPerSecondMax: integerField({
     name: "SMTP_RATE",
@@ -116,7 +131,21 @@ export const smtpFields = {
     fallback: "30s",
     minMs: 100,
     maxMs: 600_000,
-    doc: "How long the server may take for each reply. A mail whose last reply does not come in time is ambiguous.",
+    doc: "How long the server may take for the reply to each command (EHLO, AUTH, MAIL, RCPT, DATA).",
+  }),
+  contentTimeoutMs: durationField({
+    name: "SMTP_CONTENT_TIMEOUT",
+    fallback: "3m",
+    minMs: 100,
+    maxMs: 1_800_000,
+    doc: "How long handing over a mail's content may take, up to its final dot.",
+  }),
+  finalReplyTimeoutMs: durationField({
+    name: "SMTP_FINAL_REPLY_TIMEOUT",
+    fallback: "10m",
+    minMs: 100,
+    maxMs: 1_800_000,
+    doc: "How long the server may take to answer the final dot; the claim is renewed meanwhile. A mail whose answer does not come in time is ambiguous.",
   }),
   ...dkimFields,
 } as const;
@@ -206,9 +235,12 @@ export function resolveSmtp(
   if (host === undefined || from === undefined || problems.length > before) return undefined;
   const { connections, mailsPerSecondMax, fromName, idempotencyHeader } = config;
   const { connectTimeoutMs, greetingTimeoutMs, replyTimeoutMs } = config;
+  const { contentTimeoutMs, finalReplyTimeoutMs, messagesPerConnectionMax } = config;
   return {
     ...{ host, port, tls, ca, user, password },
     ...{ connections, mailsPerSecondMax, connectTimeoutMs, greetingTimeoutMs, replyTimeoutMs },
+    ...{ contentTimeoutMs, finalReplyTimeoutMs, messagesPerConnectionMax },
+    ehloName: config.ehloName ?? defaultEhloName(from),
     ...{ from, fromName, envelopeFrom: envelopeFrom ?? from, idempotencyHeader, dkim },
   };
 }

@@ -4,6 +4,8 @@ import { classifySetupFailure } from "./classify-setup.ts";
 import { openSession } from "./open-session.ts";
 import type { SmtpOptions } from "./options.ts";
 import type { SmtpServerDown } from "./outcome.ts";
+import type { SessionLimits } from "./spent-session.ts";
+import { readSessionLimits } from "./spent-session.ts";
 import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
 import { Transmission } from "./transmission.ts";
 import { isAscii, offersUtf8, refuseUtf8 } from "./utf8-address.ts";
@@ -20,6 +22,8 @@ const quitTimeoutMs = 1_000;
 export class SmtpConnection {
   readonly #connection: SMTPConnection;
   readonly #options: SmtpOptions;
+  readonly #limits: SessionLimits;
+  readonly #domains = new Set<string>();
   #messages = 0;
   #clean = true;
   #quitting: Promise<void> | undefined;
@@ -29,6 +33,8 @@ export class SmtpConnection {
   private constructor(connection: SMTPConnection, options: SmtpOptions) {
     this.#connection = connection;
     this.#options = options;
+    const lines: unknown = Reflect.get(connection, "_ehloLines"); // no public way to ask
+    this.#limits = readSessionLimits(Array.isArray(lines) ? lines.map(String) : []);
   }
 
   /** Never throws; `withheld`: the signal was aborted. */
@@ -51,13 +57,22 @@ export class SmtpConnection {
     return this.#connection.destroyed || this.#quitting !== undefined;
   }
 
-  /** Whether it carried as many messages as one connection should. */
+  /** Whether it carried as many messages as one connection should, or may. */
   get spent(): boolean {
-    return this.#messages >= (this.#options.messagesPerConnectionMax ?? 100);
+    const own = this.#options.messagesPerConnectionMax || Number.POSITIVE_INFINITY;
+    return this.#messages >= Math.min(own, this.#limits.mails);
+  }
+
+  /** Whether one more recipient's domain is within what the server announced for a session. */
+  takes(to: string): boolean {
+    return this.#domains.has(domainOf(to)) || this.#domains.size < this.#limits.recipientDomains;
   }
 
   async send(message: SmtpMessage, options: SmtpSendOptions): Promise<SentMessage> {
     this.#messages += 1;
+    if (this.#limits.recipientDomains !== Number.POSITIVE_INFINITY) {
+      this.#domains.add(domainOf(message.to)); // else unbounded
+    }
     if (!this.#clean && !(await this.#reset())) {
       return { outcome: withoutAnswer("envelope", this.#options, "RSET failed"), begun: false };
     }
@@ -70,6 +85,11 @@ export class SmtpConnection {
     const sent = await transmission.finish();
     this.#clean = sent.outcome.kind === "accepted";
     return sent;
+  }
+
+  /** Ends it now, whatever is on its way. */
+  cut(): void {
+    this.#connection.close();
   }
 
   /** Says QUIT and waits for the answer, 1 s at most; then it is closed. */
@@ -103,4 +123,8 @@ export class SmtpConnection {
       this.#connection.reset((error) => settle(!error));
     });
   }
+}
+
+function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf("@") + 1).toLowerCase();
 }

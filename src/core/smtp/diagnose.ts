@@ -41,7 +41,10 @@ export async function diagnoseSmtp(
     try {
       const tookMs = Math.round(performance.now() - startedAt);
       const login = options.user === undefined ? "takes mails without a login" : "took the login";
-      diagnosis.ok("smtp.reachable", `Answers within ${tookMs} ms and ${login}`);
+      diagnosis.ok(
+        "smtp.reachable",
+        `Answers EHLO ${session.name} within ${tookMs} ms and ${login}`,
+      );
       diagnoseTls(options, session._socket, clock, diagnosis);
       diagnoseLimits(readExtensions(said), diagnosis);
     } finally {

@@ -57,6 +57,7 @@ function createConnection(socket: net.Socket, options: SmtpOptions): SMTPConnect
     host,
     port,
     connection: socket,
+    ...(options.ehloName === undefined ? {} : { name: options.ehloName }),
     secure: tls === "implicit",
     requireTLS: tls === "starttls",
     ignoreTLS: tls === "none",

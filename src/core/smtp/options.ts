@@ -43,10 +43,16 @@ export interface SmtpOptions {
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */
   readonly greetingTimeoutMs: number;
-  /** For each reply, and for taking the content. */
+  /** For each reply to a command. */
   readonly replyTimeoutMs: number;
+  /** For handing over the content up to the final dot (unset: as for a reply). */
+  readonly contentTimeoutMs?: number;
+  /** For the answer to the final dot (unset: as for a reply). */
+  readonly finalReplyTimeoutMs?: number;
+  /** How we introduce ourselves in EHLO (see `defaultEhloName`). */
+  readonly ehloName?: string;
   /** A kept-open connection that was not used for so long is ended (default 20 s). */
   readonly idleMsMax?: number;
-  /** A connection is ended after so many messages (default 100). */
+  /** A connection is ended after so many messages (default: no limit but the one it announces). */
   readonly messagesPerConnectionMax?: number;
 }

@@ -5,17 +5,22 @@ export interface PoolOptions {
   readonly idleMsMax: number;
 }
 
+/** Who closes has waited for what was on the wire as long as it would. */
+const closeGraceMs = 2_000;
+
 /**
  * At most `connections` connections: those in a slot, where a message is on its way, and idle ones
  * that wait for the next. Who wants to send waits for a slot, first come first served; how many wait
  * is bounded by the callers.
  *
  * Open: slots are given out, idle connections are ended after `idleMsMax`. Closing: no slot is given
- * out any more, those in use are waited for. Closed: every connection said QUIT.
+ * out any more, those in use are waited for, 2 s at most: then their connections are cut, and a mail
+ * whose answer is awaited is ambiguous. Closed: every other connection said QUIT.
  */
 export class ConnectionPool {
   readonly #options: PoolOptions;
   readonly #waiting = new Set<(granted: boolean) => void>();
+  readonly #carrying = new Set<SmtpConnection>();
   #idle: SmtpConnection[] = [];
   #slotsInUse = 0;
   #sweep: ReturnType<typeof setTimeout> | undefined;
@@ -49,6 +54,7 @@ export class ConnectionPool {
 
   /** Ends the use of a slot; a connection that is still good is kept for the next message. */
   giveBack(connection: SmtpConnection | undefined): void {
+    if (connection !== undefined) this.#carrying.delete(connection);
     const usable = connection !== undefined && !connection.ended;
     if (usable && (connection.spent || this.#closing !== undefined)) {
       void this.#end(connection).finally(() => this.#passOn()); // only then may another one open
@@ -65,12 +71,21 @@ export class ConnectionPool {
     if (this.#slotsInUse === 0) this.#onDrained?.();
   }
 
-  /** The connection that was used last, for whoever holds a slot. */
-  takeIdle(): SmtpConnection | undefined {
-    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
-      if (!kept.ended) return kept;
-    }
-    return undefined;
+  /** Of those that may carry a mail to `to`, the one used last; for whoever holds a slot. */
+  takeIdle(to: string): SmtpConnection | undefined {
+    this.#idle = this.#idle.filter((kept) => !kept.ended);
+    const at = this.#idle.findLastIndex((kept) => kept.takes(to));
+    return at === -1 ? undefined : this.#idle.splice(at, 1)[0];
+  }
+
+  /** So that closing can cut it; until it is given back. */
+  carry(connection: SmtpConnection): void {
+    this.#carrying.add(connection);
+  }
+
+  /** It was ended; its slot is kept for another one. */
+  drop(connection: SmtpConnection): void {
+    this.#carrying.delete(connection);
   }
 
   /** Lets whoever holds a slot open a fresh connection without exceeding the limit. */
@@ -88,9 +103,14 @@ export class ConnectionPool {
 
   async #drain(): Promise<void> {
     if (this.#slotsInUse > 0) {
-      await new Promise<void>((resolve) => {
+      const drained = new Promise<void>((resolve) => {
         this.#onDrained = resolve;
       });
+      const cutting = setTimeout(() => {
+        for (const connection of this.#carrying) connection.cut();
+      }, closeGraceMs);
+      await drained;
+      clearTimeout(cutting);
     }
     clearTimeout(this.#sweep);
     for (const connection of this.#idle.splice(0)) void this.#end(connection);

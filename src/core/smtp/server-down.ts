@@ -4,14 +4,14 @@ import type { SmtpServerDown, SmtpServerDownCause } from "./outcome.ts";
 
 const detailCharsMax = 500;
 
-/** What is known of a failure of TLS beyond its cause. */
-export type TlsFault = "no_starttls" | "expired" | "not_yet_valid" | "other_name";
+/** What is known of a failure beyond its cause. "ehlo": it answered EHLO or HELO. */
+export type SetupFault = "no_starttls" | "expired" | "not_yet_valid" | "other_name" | "ehlo";
 
 /** One sentence per cause: what failed (`detail`) and the usual mend. */
 const sentences: Readonly<
   Record<
     SmtpServerDownCause,
-    (server: string, detail: string, options: SmtpOptions, fault?: TlsFault) => string
+    (server: string, detail: string, options: SmtpOptions, fault?: SetupFault) => string
   >
 > = {
   name_not_found: (server, detail) =>
@@ -32,8 +32,10 @@ const sentences: Readonly<
     options.user === undefined
       ? `${server} wants a login (${detail}): set SMTP_USER and SMTP_PASSWORD`
       : `${server} refused the login (${detail}): check SMTP_USER and SMTP_PASSWORD`,
-  greeting: (server, detail) =>
-    `${server} refused the session (${detail}): check that it is a mail server that this machine may use`,
+  greeting: (server, detail, options, fault) =>
+    fault === "ehlo"
+      ? `${server} refused EHLO ${options.ehloName ?? ""} (${detail}): set SMTP_EHLO_NAME to a name of this machine that DNS knows`
+      : `${server} refused the session (${detail}): check that it is a mail server that this machine may use`,
   mail_from: (server, detail) =>
     `${server} refused the sender (${detail}): check SMTP_FROM and SMTP_ENVELOPE_FROM, and whether this login may send as them`,
   quota: (server, detail) =>
@@ -50,8 +52,10 @@ const sentences: Readonly<
     `${server} takes no mail from this machine's address or name (${detail}): have it taken off the list that is named, or send by another server`,
   throttled: (server, detail) =>
     `${server} limits how fast we send and has accepted nothing for a while (${detail}): set SMTP_RATE below its limit, or have that raised`,
-  closing: (server, detail) =>
-    `${server} takes nothing on this connection (${detail}): it is stopping, ended an idle connection, or limits us`,
+  closing: (server, detail, options, fault) =>
+    fault === "ehlo"
+      ? `${server} closed the session at EHLO ${options.ehloName ?? ""} (${detail}): set SMTP_EHLO_NAME to a name of this machine that DNS knows, if this lasts`
+      : `${server} takes nothing on this connection (${detail}): it is stopping, ended an idle connection, or limits us`,
   system: (server, detail) =>
     `${server} has a problem of its own (${detail}): ask its administrator if it lasts`,
 };
@@ -63,7 +67,7 @@ const tlsMends: Readonly<Record<SmtpTlsMode, string>> = {
   none: "check SMTP_TLS",
 };
 
-function certificateMend(fault: TlsFault | undefined): string {
+function certificateMend(fault: SetupFault | undefined): string {
   if (fault === "expired") return "it has expired, and whoever runs the server must renew it";
   if (fault === "not_yet_valid") return "it is not valid yet; check this machine's clock";
   return fault === "other_name"
@@ -75,7 +79,7 @@ export function serverDown(
   cause: SmtpServerDownCause,
   options: SmtpOptions,
   detail: string,
-  fault?: TlsFault,
+  fault?: SetupFault,
 ): SmtpServerDown {
   const server = `${options.host}:${options.port}`;
   const reason = sentences[cause](server, detail.slice(0, detailCharsMax), options, fault);

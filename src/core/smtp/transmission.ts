@@ -41,8 +41,8 @@ export interface SentMessage {
  * the session may be out of step the connection was closed. A settled outcome is given out only
  * after a `beforeContentEnds` that was asked has settled too.
  *
- * Each wait for the server is bounded by the reply timeout: one for every reply of the envelope,
- * one for taking the content and asking, one for the reply to the dot.
+ * Each wait for the server is bounded (RFC 5321, 4.5.3.2): every reply of the envelope by the reply
+ * timeout, taking the content and asking by the content's, the reply to the dot by its own.
  */
 export class Transmission {
   readonly #connection: SMTPConnection;
@@ -149,7 +149,7 @@ export class Transmission {
     clearTimeout(this.#timer);
     this.#begun ||= this.#phase !== "envelope";
     this.#connection.lastServerResponse = false;
-    this.#timer = setTimeout(() => this.#onSilence(), this.#options.replyTimeoutMs);
+    this.#timer = setTimeout(() => this.#onSilence(), this.#timeoutMs);
   }
 
   #onSilence(): void {
@@ -159,10 +159,16 @@ export class Transmission {
       this.#armTimer();
       return;
     }
-    const { replyTimeoutMs } = this.#options;
+    const timeoutMs = this.#timeoutMs;
     const what = this.#phase === "content" ? "progress" : "reply";
     this.#connection.close();
-    this.#settle(withoutAnswer(this.#phase, this.#options, silenceFor(what, replyTimeoutMs)));
+    this.#settle(withoutAnswer(this.#phase, this.#options, silenceFor(what, timeoutMs)));
+  }
+
+  get #timeoutMs(): number {
+    const { replyTimeoutMs, contentTimeoutMs, finalReplyTimeoutMs } = this.#options;
+    const own = { envelope: undefined, content: contentTimeoutMs, ended: finalReplyTimeoutMs };
+    return own[this.#phase] ?? replyTimeoutMs;
   }
 
   #settle(outcome: SmtpOutcome): void {

@@ -26,7 +26,9 @@ export function decideAdvance(
   if (!isOwner(record, claim)) return lost(record);
   switch (change.kind) {
     case "renew":
-      return isOpen(record) ? done(amend(record, lease(change, now))) : lost(record);
+      return record.state === change.state && !record.waiting
+        ? done(amend(record, lease(change, now)))
+        : lost(record);
     case "submitting":
       return submitting(record, change, now);
     case "deferred":

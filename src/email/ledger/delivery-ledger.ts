@@ -6,7 +6,7 @@
  * - none: `claim` → claimed, unless the event is too old to know that it was never sent.
  * - claimed: its owner may renew, defer, move to submitting, or end it (rejected, expired,
  *   suppressed). After the lease, another `claim` takes it with fence + 1.
- * - submitting: written just before the content ends. Its owner ends it (accepted, rejected,
+ * - submitting: written just before the content ends. Its owner may renew, ends it (accepted, rejected,
  *   ambiguous) or defers it back to claimed. After the lease, the next `claim` finds it ambiguous:
  *   nobody knows whether the server took the mail.
  * - accepted: final. rejected: given up, then `buried`; a replay may claim it anew. ambiguous: may be
@@ -113,8 +113,15 @@ export interface SmtpEvidence {
 }
 
 export type LedgerChange =
-  /** The lease runs `leaseMs` from now; in claimed or submitting. */
-  | { readonly kind: "renew"; readonly leaseMs: number }
+  /**
+   * The lease runs `leaseMs` from now, while the record is in `state` and was not deferred since: a
+   * renewal that arrives late neither shortens a longer lease nor brings back one that was let go.
+   */
+  | {
+      readonly kind: "renew";
+      readonly state: "claimed" | "submitting";
+      readonly leaseMs: number;
+    }
   /** claimed → submitting. */
   | { readonly kind: "submitting"; readonly leaseMs: number }
   /** Any state → accepted; from a stale owner only with evidence, flagged `late`. */

@@ -5,7 +5,8 @@ import type { RefusalVerdict } from "./server-streak.ts";
  *
  * Promises, tested by `tests/contract/mailer.ts` for every adapter:
  * - `send` never throws for what a server or the network does: each end is one `SendOutcome`.
- * - `beforeContentEnds` is called once, after the server agreed to take the content and all of it
+ * - `beforeContentEnds` is called once (again only when a try on a spent connection was definitely
+ *   refused and is repeated on a fresh one), after the server agreed to take the content and all of it
  *   but the final dot was handed over. Until it resolved true the message cannot be accepted. False
  *   or a throw: the connection is closed without the dot, the outcome is `withheld`. It must settle:
  *   `send` resolves only after it did, so its effects never come after the outcome's.
@@ -25,7 +26,7 @@ export interface Mailer extends AsyncDisposable {
   send(message: MailMessage, options: SendOptions): Promise<SendOutcome>;
   /** Connects and logs in as `send` would, and sends nothing: is the server there? */
   probe(signal?: AbortSignal): Promise<ProbeOutcome>;
-  /** Waits for sends in flight, ends the connections politely. Idempotent. */
+  /** Waits for sends in flight (2 s; then they are cut), ends the connections politely. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
 import { openSmtpClient } from "../../core/smtp/client.ts";
+import { defaultEhloName } from "../../core/smtp/ehlo-name.ts";
 import { composeMime } from "../../core/smtp/mime.ts";
 import type { SmtpOptions } from "../../core/smtp/options.ts";
 import type { Mailer, MailMessage } from "./mailer.ts";
@@ -26,7 +27,11 @@ export function openSmtpMailer(options: SmtpMailerOptions): Mailer {
   const onCertificate = (endsAt: number) => {
     certificateEndsAt = endsAt;
   };
-  const client = openSmtpClient({ ...options, onCertificate });
+  const client = openSmtpClient({
+    ehloName: defaultEhloName(options.from),
+    ...options,
+    onCertificate,
+  });
   const mailer: Mailer = {
     address: `${options.host}:${options.port}`,
     concurrency: options.connections,
