@@ -35,7 +35,10 @@ export const requestCodeBody = z.object({ email: emailSchema });
 export const verifyCodeBody = z.object({
   email: emailSchema,
   code: codeSchema,
-  username: usernameSchema.optional(),
+  username: usernameSchema
+    .nullish()
+    .meta({ description: "Null or left out: chosen later." })
+    .transform((name) => name ?? undefined),
 });
 
 export const logoutBody = z.object({
