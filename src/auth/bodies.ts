@@ -35,10 +35,7 @@ export const requestCodeBody = z.object({ email: emailSchema });
 export const verifyCodeBody = z.object({
   email: emailSchema,
   code: codeSchema,
-  username: usernameSchema
-    .nullish()
-    .meta({ description: "Null or left out: chosen later." })
-    .transform((name) => name ?? undefined),
+  username: usernameSchema.optional(),
 });
 
 export const logoutBody = z.object({

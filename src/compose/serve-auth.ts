@@ -112,12 +112,14 @@ async function openPublisher(
   }
   const ledger = await engines.ledger();
   const { pipeline } = await composeDelivery(engines, log, publicOrigin, measures.measureMailer);
+  const mailer = await engines.mailer();
   return engines.once("e-mail publisher", () => {
     const direct = new DirectDelivery({ pipeline, ledger, clock: systemClock, log });
     return new EventPublisher({
       eventLog,
       topic: topics.events,
       direct,
+      mailer,
       ledger,
       clock: systemClock,
       log,

@@ -31,6 +31,8 @@ export interface SmtpOptions {
   readonly onTalk?: (line: SmtpTalkLine) => void;
   /** Told when the server's certificate ends (Unix ms), by each connection with TLS. */
   readonly onCertificate?: (endsAt: number) => void;
+  /** Told by each connection whether the server offers SMTPUTF8 (RFC 6531). */
+  readonly onUtf8?: (offered: boolean) => void;
   /** From asking for the name to the TCP connection. */
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */
