@@ -4,6 +4,7 @@ import { endServer, wipeServer } from "../engines/down.ts";
 import { needJava, needKafkaJars } from "../engines/kafka-jars.ts";
 import { needProgram } from "../engines/packages.ts";
 import { needPostfix } from "../engines/postfix.ts";
+import { needGoModule, needPythonClients } from "../engines/producers.ts";
 import type { ServerName, Variables } from "../engines/server.ts";
 import { ServerRecords } from "../engines/state.ts";
 import { bringUp } from "../engines/up.ts";
@@ -63,6 +64,11 @@ export async function prepareEngines(
     // Another implementation of Kafka's protocol: what it reads and writes is what others will.
     const find = () => needProgram("kcat", { debian: "kcat", say });
     work.push(attempt("kcat", "TEST_KCAT", find));
+    // The clients of docs/producing.md.
+    const findPython = () => process.env["TEST_PYTHON"] || needPythonClients(repository, say);
+    const findGoModule = () => process.env["TEST_GO_MODULE"] || needGoModule(repository, say);
+    work.push(attempt("python", "TEST_PYTHON", async () => findPython()));
+    work.push(attempt("go", "TEST_GO_MODULE", async () => findGoModule()));
     work.push(attempt("postfix", "TEST_POSTFIX", () => needPostfix(say)));
   }
   if (needs.has("chromium"))

@@ -16,7 +16,12 @@ export const requestCodeOperation = {
   access: "anyone",
   body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
   answer: { status: 200, description: "A mail is on its way.", schema: messageAnswer },
-  problems: [authErrors.tooManyCodes, authErrors.tooManyRequests, authErrors.mailUnavailable],
+  problems: [
+    authErrors.addressUnsupported,
+    authErrors.tooManyCodes,
+    authErrors.tooManyRequests,
+    authErrors.mailUnavailable,
+  ],
 } as const satisfies Operation;
 
 export const verifyCodeOperation = {

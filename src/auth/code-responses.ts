@@ -1,5 +1,6 @@
 import { InstantError, unreachable } from "../core/errors.ts";
 import type { HttpContext } from "../core/http/environment.ts";
+import { problemResponse } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import { authErrors } from "./error-codes.ts";
 import type { RequestCodeOutcome } from "./request-code.ts";
@@ -24,6 +25,10 @@ export function requestedResponse(
       const { retryAfterSeconds } = outcome;
       throw new InstantError(authErrors.mailUnavailable, { details: { retryAfterSeconds } });
     }
+    case "unsupported_address":
+      return problemResponse(context, authErrors.addressUnsupported, {
+        errors: [{ field: "email", message: "must have only ASCII characters before the @" }],
+      });
     default:
       return unreachable(outcome);
   }

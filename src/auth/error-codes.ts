@@ -43,6 +43,12 @@ export const authErrors = {
     retryable: false,
     status: 409,
   },
+  addressUnsupported: {
+    code: "address_unsupported",
+    meaning: "Our mail server does not take letters beyond ASCII before the @ of an address",
+    retryable: false,
+    status: 422,
+  },
   tooManyCodes: {
     code: "too_many_codes",
     meaning: "Too many codes were asked for",

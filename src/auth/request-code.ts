@@ -29,7 +29,8 @@ export interface RequestedCode extends CodeScope {
 export type RequestCodeOutcome =
   | { readonly kind: "sent"; readonly messageId: string }
   | { readonly kind: "spent"; readonly spent: SpentBudget }
-  | { readonly kind: "unavailable"; readonly retryAfterSeconds: number };
+  | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
+  | { readonly kind: "unsupported_address" };
 
 /**
  * Sends a code to an address: a new one, or within the repeat window the same event, byte for byte,
@@ -55,7 +56,9 @@ export async function requestCode(
   if (issued.kind === "spent") return { kind: "spent", spent: spentCodes(issued, codes.policy) };
   const { messageId } = issued.code;
   const published = await deps.publisher.publish(createEvent(deps.keys, scope, issued.code));
-  if (published.kind !== "unavailable") return { kind: "sent", messageId };
+  if (published.kind === "queued" || published.kind === "delivered") {
+    return { kind: "sent", messageId };
+  }
   await Promise.all([codes.refund({ ...scope, messageId }), limits.giveBack(use)]);
   return published;
 }

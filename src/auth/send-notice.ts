@@ -24,7 +24,9 @@ export function sendNotice(
   const send = async () => {
     const event = await create();
     const outcome = event === undefined ? undefined : await publisher.publish(event);
-    if (outcome?.kind === "unavailable") log.warn({ messageID: messageId }, phrase);
+    if (outcome?.kind === "unavailable" || outcome?.kind === "unsupported_address") {
+      log.warn({ messageID: messageId, reason: outcome.kind }, phrase);
+    }
   };
   send().catch((error: unknown) => {
     log.error({ messageID: messageId, error: errorMessage(error) }, phrase);

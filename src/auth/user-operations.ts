@@ -5,6 +5,7 @@ import { authErrors } from "./error-codes.ts";
 
 const group = "Account";
 const codeProblems = [
+  authErrors.addressUnsupported,
   authErrors.tooManyCodes,
   authErrors.tooManyRequests,
   authErrors.mailUnavailable,

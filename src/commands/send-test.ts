@@ -10,6 +10,7 @@ import type { SmtpTalkLine } from "../core/smtp/options.ts";
 import type { EmailEvent } from "../email/event.ts";
 import { decodeEmailEvent } from "../email/event.ts";
 import { explainOutcome } from "../email/mailer/explain-outcome.ts";
+import { parseLocale } from "../email/mails/data-fields.ts";
 import { eventTypes } from "../email/mails/mail-types.ts";
 import { sampleData } from "../email/mails/sample-data.ts";
 import { sampleCode } from "../email/mails/verification-code.tsx";
@@ -85,6 +86,9 @@ function withoutSecrets(text: string): string {
 function parseEvent({ to, type = "verification_code", locale }: SendTestOptions): EmailEvent {
   const chosen = eventTypes.find((known) => known === type);
   if (chosen === undefined) throw usage(`--type must be one of ${eventTypes.join(", ")}`);
+  if (locale !== undefined && parseLocale(locale) === undefined) {
+    throw usage("--locale must be a language as in BCP 47, such as es-MX");
+  }
   const now = Date.now();
   const wire = {
     message_id: `test-${randomToken(9)}`,
@@ -95,9 +99,7 @@ function parseEvent({ to, type = "verification_code", locale }: SendTestOptions)
   };
   const decoded = decodeEmailEvent(Buffer.from(JSON.stringify(wire)));
   if (decoded.kind === "event") return decoded.event;
-  throw usage(
-    decoded.reason.replace(/^recipient\b/, "--to").replace(/^data\.locale\b/, "--locale"),
-  );
+  throw usage(decoded.reason.replace(/^recipient\b/, "--to"));
 }
 
 function usage(detail: string): InstantError {

@@ -111,13 +111,19 @@ async function openPublisher(
     await eventLog?.createTopics(topicSpecs(topics), { grow: false });
   }
   const ledger = await engines.ledger();
-  const { pipeline } = await composeDelivery(engines, log, publicOrigin, measures.measureMailer);
+  const { pipeline, mailer } = await composeDelivery(
+    engines,
+    log,
+    publicOrigin,
+    measures.measureMailer,
+  );
   return engines.once("e-mail publisher", () => {
     const direct = new DirectDelivery({ pipeline, ledger, clock: systemClock, log });
     return new EventPublisher({
       eventLog,
       topic: topics.events,
       direct,
+      mailer,
       ledger,
       clock: systemClock,
       log,

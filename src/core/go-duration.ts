@@ -17,16 +17,17 @@ const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
  * Source: Go's `time.ParseDuration`.
  */
 export function parseGoDuration(text: string): number | undefined {
-  if (text === "0") return 0;
+  if (/^[+-]?0$/.test(text)) return 0;
   if (text.length > 64) return undefined;
-  part.lastIndex = 0;
+  const start = text.startsWith("+") ? 1 : 0;
+  part.lastIndex = start;
   let total = 0;
   let end = 0;
   for (let match = part.exec(text); match !== null; match = part.exec(text)) {
     total += Number(match[1]) * (unitMs[match[2] ?? ""] ?? Number.NaN);
     end = part.lastIndex;
   }
-  return end === text.length && end > 0 && Number.isFinite(total) ? total : undefined;
+  return end === text.length && end > start && Number.isFinite(total) ? total : undefined;
 }
 
 /** The shortest exact notation in whole hours, minutes, seconds or milliseconds. */

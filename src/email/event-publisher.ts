@@ -2,12 +2,14 @@ import type { Clock } from "../core/clock.ts";
 import { errorMessage, isInstantError } from "../core/errors.ts";
 import { Breaker } from "../core/flow/breaker.ts";
 import type { Log } from "../core/log.ts";
+import { isAscii } from "../core/smtp/utf8-address.ts";
 import type { DirectDelivery } from "./direct.ts";
 import type { EmailEvent } from "./event.ts";
 import { encodeEmailEvent, eventKey } from "./event.ts";
 import { lineOf } from "./event-line.ts";
 import type { EventLog } from "./event-log/event-log.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
+import type { Mailer } from "./mailer/mailer.ts";
 import type { EmailPublisher, MailFate, PublishOutcome } from "./publisher.ts";
 import type { PublishedEvent } from "./publisher-metrics.ts";
 import { traceHeaders } from "./record-trace.ts";
@@ -22,6 +24,8 @@ export interface EventPublisherDeps {
   readonly log: Log;
   /** How long the direct path may finish what is on the wire when the process stops. */
   readonly drainMs: number;
+  /** The mailer of the direct path, for what it knows of its server. */
+  readonly mailer?: Pick<Mailer, "offersUtf8">;
   readonly onPublished?: (published: PublishedEvent) => void;
 }
 
@@ -62,6 +66,7 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
 
   async publish(event: EmailEvent): Promise<PublishOutcome> {
     const { clock, direct } = this.#deps;
+    if (this.#isUnsupported(event)) return { kind: "unsupported_address" };
     const askedAt = clock.now();
     if (await this.#publishToLog(event)) return { kind: "queued" };
     const leftMs = askedAt + answerMsMax - clock.now();
@@ -69,6 +74,8 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     const delivered = await direct.deliver(event, leftMs);
     this.#tell("direct", delivered, startedAt);
     if (delivered) return { kind: "delivered" };
+    // The first such mail is how the direct path learns what its server offers.
+    if (this.#isUnsupported(event)) return { kind: "unsupported_address" };
     return { kind: "unavailable", retryAfterSeconds };
   }
 
@@ -87,6 +94,10 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#breaker.stop();
     await this.#deps.direct.drain(this.#deps.drainMs);
+  }
+
+  #isUnsupported({ recipient }: EmailEvent): boolean {
+    return this.#deps.mailer?.offersUtf8 === false && !isAscii(recipient);
   }
 
   async #publishToLog(event: EmailEvent): Promise<boolean> {

@@ -45,12 +45,7 @@ const envelopeSchema = z.object({
       error: `must be ${emailAddressBound}`,
     }),
   data: z.record(z.string(), z.unknown()),
-  expires_at: z
-    .string()
-    .refine((text) => parseTimestamp(text) !== undefined, {
-      error: "must be a time as in RFC 3339",
-    })
-    .optional(),
+  expires_at: time.optional(),
 });
 
 export function isMessageId(text: string): boolean {
@@ -74,15 +69,18 @@ export function decodeEmailEvent(value: Uint8Array | null): DecodedEvent {
   if (value.byteLength > eventBytesMax) {
     return poison("malformed", `the record is larger than ${eventBytesMax} bytes`);
   }
-  const json = parseJson(value);
-  if (json === undefined) return poison("malformed", "the value is not JSON in UTF-8");
+  const parsed = parseJson(value);
+  if (parsed.kind === "not_json") return poison("malformed", parsed.reason);
+  const json = withoutNulls(parsed.json);
   const envelope = envelopeSchema.safeParse(json, { reportInput: true });
   if (!envelope.success) return poison("malformed", firstIssue(envelope.error), idOf(json));
   const wire = envelope.data;
   if (!isEventType(wire.event_type)) {
     return poison("unknown_type", `no such event_type: ${wire.event_type}`, wire.message_id);
   }
-  const data = mailTypes[wire.event_type].data.safeParse(wire.data, { reportInput: true });
+  const data = mailTypes[wire.event_type].data.safeParse(withoutNulls(wire.data), {
+    reportInput: true,
+  });
   if (!data.success) {
     return poison("invalid_data", `data.${firstIssue(data.error)}`, wire.message_id);
   }
@@ -123,12 +121,48 @@ function poison(poisonClass: PoisonClass, reason: string, messageId?: string): D
   return { kind: "poison", class: poisonClass, reason, messageId };
 }
 
-function parseJson(value: Uint8Array): unknown {
+type ParsedJson =
+  | { readonly kind: "json"; readonly json: unknown }
+  | { readonly kind: "not_json"; readonly reason: string };
+
+/** A byte order mark before it and blanks around it do no harm; of a key that is there twice, the last counts. */
+function parseJson(value: Uint8Array): ParsedJson {
+  let text: string;
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(value);
   } catch {
-    return undefined;
+    return { kind: "not_json", reason: "the value is not text in UTF-8" };
   }
+  try {
+    const json: unknown = JSON.parse(text);
+    if (typeof json !== "string") return { kind: "json", json };
+    return {
+      kind: "not_json",
+      reason: "the value is a JSON text and not an object: was it serialised twice?",
+    };
+  } catch {
+    return { kind: "not_json", reason: notJson(text) };
+  }
+}
+
+/** Names what serialisers do by mistake; of the value itself it shows no more than a field's name. */
+function notJson(text: string): string {
+  if (text.startsWith("\0")) {
+    return "the value is not JSON: it begins with a zero byte, as what a schema registry's serialiser writes; publish plain JSON";
+  }
+  if (text.trim() === "") return "the value is not JSON: it is empty";
+  const [, field, number] = /"(\w{1,64})"\s*:\s*(NaN|-?Infinity)\b/.exec(text) ?? [];
+  if (number !== undefined)
+    return `the value is not JSON: ${field} is ${number}, which JSON does not know`;
+  return "the value is not JSON in UTF-8";
+}
+
+/** Serialisers write null for what is not there (Jackson does), so that is what it means here. */
+function withoutNulls(json: unknown): unknown {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
+  const entries = Object.entries(json);
+  const present = entries.filter(([, value]) => value !== null);
+  return present.length === entries.length ? json : Object.fromEntries(present);
 }
 
 function firstIssue(error: z.ZodError): string {

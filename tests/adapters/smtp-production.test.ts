@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { SmtpMailerOptions } from "../../src/email/mailer/smtp.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
 import { testDkim, verifyDkim } from "../support/dkim.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { readMail } from "../support/smtp-sink/read-mail.ts";
 import type { SmtpSinkOptions } from "../support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
@@ -21,6 +22,7 @@ async function openRig(options: Partial<SmtpMailerOptions> = {}, sinkOptions?: S
   });
   return {
     sink,
+    mailer,
     send: (messageId: string, to = "ana@example.com", signal = new AbortController().signal) =>
       mailer.send(
         { messageId, to, subject: "Hi", text: "Hi.\n", html: "<p>Hi.</p>\n" },
@@ -104,6 +106,32 @@ describe("An address with letters beyond ASCII before the @", () => {
     expect(await rig.send("m2")).toMatchObject({ kind: "accepted" });
     expect(rig.sink.sessions.opened).toBe(1);
     expect(rig.sink.acceptedTotal).toBe(1);
+  });
+
+  test.each([
+    ["ana@bücher.example", "ana@xn--bcher-kva.example"],
+    ["ana@faß.example", "ana@xn--fa-hia.example"],
+    ["ana@例え.テスト", "ana@xn--r8jz45g.xn--zckzah"],
+  ])(
+    "is not needed for %s: its domain is in ASCII in the envelope and the header",
+    async (given, sent) => {
+      await using rig = await openRig({}, { extensions });
+      expect(await rig.send("m1", given)).toMatchObject({ kind: "accepted" });
+      const [mail] = rig.sink.accepted;
+      expect(mail?.to).toEqual([sent]);
+      expect(readMail(mail?.data ?? "").headers.get("to")).toBe(sent);
+    },
+  );
+
+  test("what the server offers is known for ten minutes", async () => {
+    const clock = new FakeClock();
+    await using without = await openRig({ clock }, { extensions });
+    await using offering = await openRig({ clock });
+    expect(without.mailer.offersUtf8).toBeUndefined();
+    await Promise.all([without.send("m1"), offering.send("m1")]);
+    expect([without.mailer.offersUtf8, offering.mailer.offersUtf8]).toEqual([false, true]);
+    await clock.advance(10 * 60_000);
+    expect([without.mailer.offersUtf8, offering.mailer.offersUtf8]).toEqual([undefined, undefined]);
   });
 
   test("is not needed for a domain beyond ASCII, which is written in ASCII", async () => {

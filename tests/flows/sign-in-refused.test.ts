@@ -116,6 +116,20 @@ describe.each(signInEngines())("refusals on %s", (_, open) => {
     expect((await verifyCode(world, world.publisher.code, { username: "tess" })).status).toBe(200);
   });
 
+  test("an address that the mail server cannot take is a 422 that names the field and costs nothing", async () => {
+    await using world = await open();
+    world.publisher.unsupported = true;
+    for (let asked = 0; asked < 10; asked += 1) {
+      expect(await problemOf(await requestCode(world))).toMatchObject({
+        status: 422,
+        code: "address_unsupported",
+        errors: [{ field: "email", message: "must have only ASCII characters before the @" }],
+      });
+    }
+    world.publisher.unsupported = false;
+    expect((await requestCode(world)).status).toBe(200);
+  });
+
   test("a mail nobody takes is a 503 that costs nothing, and the retry is the same event", async () => {
     await using world = await open();
     const { publisher } = world;

@@ -10,6 +10,8 @@ const variables = {
   "kafka-jars": "TEST_KAFKA_LIBS", // the folder of Kafka's jars, for a broker of the test's own
   instant: "TEST_INSTANT", // the built program's path
   kcat: "TEST_KCAT", // "/usr/bin/kcat"
+  python: "TEST_PYTHON", // a Python with confluent-kafka and kafka-python
+  go: "TEST_GO_MODULE", // the folder of a Go module that requires franz-go
   postfix: "TEST_POSTFIX", // "/usr/sbin/postconf", beside Postfix's other programs
   promtool: "TEST_PROMTOOL", // "/usr/bin/promtool"
   prometheus: "TEST_PROMETHEUS", // "/usr/bin/prometheus"

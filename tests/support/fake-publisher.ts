@@ -6,9 +6,11 @@ export class FakePublisher implements EmailPublisher {
   readonly events: EmailEvent[] = [];
   readonly fates = new Map<string, MailFate>();
   unavailable = false;
+  unsupported = false;
 
   async publish(event: EmailEvent): Promise<PublishOutcome> {
     this.events.push(event);
+    if (this.unsupported) return { kind: "unsupported_address" };
     return this.unavailable ? { kind: "unavailable", retryAfterSeconds: 7 } : { kind: "queued" };
   }
 

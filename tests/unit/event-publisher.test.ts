@@ -6,6 +6,7 @@ import { eventLogErrors } from "../../src/email/event-log/error-codes.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
 import { EventPublisher } from "../../src/email/event-publisher.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
+import type { DeliveryOutcome } from "../../src/email/outcome.ts";
 import { codeEvent } from "../support/events.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
@@ -38,4 +39,29 @@ test("a log that is silent and a mail server that hangs share one deadline of 11
   expect(await answer).toMatchObject({ kind: "unavailable" });
   expect(answeredAt - askedAt).toBe(11_000);
   await clock.advance(60_000);
+});
+
+test("an address that the server is known not to take is said so, at the first mail and before the next", async () => {
+  const known: { offersUtf8: boolean | undefined } = { offersUtf8: undefined };
+  let delivered = 0;
+  const pipeline = async (): Promise<DeliveryOutcome> => {
+    delivered += 1;
+    known.offersUtf8 = false; // what the connection heard
+    return { kind: "buried_before" };
+  };
+  const clock = new FakeClock();
+  const shared = { clock, log: silentLog, ledger: {} as DeliveryLedger };
+  await using publisher = new EventPublisher({
+    ...shared,
+    eventLog: undefined,
+    topic: "email-events",
+    mailer: known,
+    drainMs: 0,
+    direct: new DirectDelivery({ ...shared, pipeline }),
+  });
+  const foreign = { ...codeEvent(), recipient: "jörg@example.com" };
+  expect(await publisher.publish(foreign)).toEqual({ kind: "unsupported_address" });
+  expect(await publisher.publish(foreign)).toEqual({ kind: "unsupported_address" });
+  expect(delivered).toBe(1);
+  expect(await publisher.publish(codeEvent())).toMatchObject({ kind: "unavailable" });
 });

@@ -100,6 +100,8 @@ export const words = {
   /** By the API's name of the problem, or by the field. */
   failed: {
     email_invalid: () => "That is not an e-mail address. Write it like ana@example.com.",
+    address_unsupported: () =>
+      "We cannot send to that address: before the @ it has letters that our mail server does not take. Use another address.",
     email_unchanged: () => "That is your address already.",
     email_taken: () => "That address belongs to another account.",
     code_shape: () => "The code has six digits. Look for it in the newest mail from us.",

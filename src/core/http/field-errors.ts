@@ -16,7 +16,8 @@ type Issue = z.ZodError["issues"][number];
 function describeIssue(issue: Issue): string {
   switch (issue.code) {
     case "invalid_type":
-      return issue.input === undefined ? "is required" : `must be ${nameOfType(issue.expected)}`;
+      if (issue.input === undefined) return "is required";
+      return isZods(issue.message) ? `must be ${nameOfType(issue.expected)}` : issue.message;
     case "too_big":
       return `must be at most ${issue.maximum}${unitOf(issue.origin)}`;
     case "too_small":
@@ -24,6 +25,11 @@ function describeIssue(issue: Issue): string {
     default:
       return issue.message; // the schema's own words
   }
+}
+
+/** A schema without a sentence of its own for another type. */
+function isZods(message: string): boolean {
+  return message.startsWith("Invalid input");
 }
 
 function nameOfType(type: string): string {

@@ -46,6 +46,7 @@ export class SmtpConnection {
       const connection = await openSession(options, signal);
       // From here each wait has its own timer, and an idle session may be silent.
       if (connection._socket) connection._socket.setTimeout(0);
+      options.onUtf8?.(offersUtf8(connection));
       return new SmtpConnection(connection, options);
     } catch (error) {
       if (signal?.aborted === true) return { kind: "withheld" };

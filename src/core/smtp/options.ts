@@ -39,6 +39,8 @@ export interface SmtpOptions {
   readonly onCertificate?: (endsAt: number) => void;
   /** Told when sending slows down, and when it is at full speed again. */
   readonly onRateChange?: (change: SmtpRateChange) => void;
+  /** Told by each connection whether the server offers SMTPUTF8 (RFC 6531). */
+  readonly onUtf8?: (offered: boolean) => void;
   /** From asking for the name to the TCP connection. */
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */

@@ -15,10 +15,14 @@ export function offersUtf8(connection: SMTPConnection): boolean {
   return Array.isArray(extensions) && extensions.includes("SMTPUTF8");
 }
 
-/** In the codes a server would use (RFC 6531, 3.4 and 4.2). */
+/**
+ * In the codes a server would use (RFC 6531, 3.4 and 4.2), though it was not asked: what is missing
+ * is a feature of the server. It says nothing of the mailbox, so nobody is suppressed for it.
+ */
 export function refuseUtf8(host: string): SmtpOutcome {
   const [code, enhancedCode] = [553, "5.6.7"];
-  const words = "the server does not offer SMTPUTF8, which letters beyond ASCII before the @ need";
+  const words =
+    "not sent: the server does not offer SMTPUTF8, which letters beyond ASCII before the @ need";
   const reply = `${code} ${enhancedCode} ${words}`;
   return { kind: "refused", host, code, enhancedCode, reply, stage: "recipient" };
 }

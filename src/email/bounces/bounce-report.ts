@@ -6,7 +6,7 @@ export interface BounceReport {
   readonly recipient: string;
   /** `soft`: it may work another time. */
   readonly kind: "hard" | "soft" | "complaint";
-  readonly detail?: string | undefined;
+  readonly detail?: string | null | undefined;
 }
 
 export const recipientSchema = z
@@ -26,7 +26,7 @@ export const reportsBody = z.object({
       z.object({
         recipient: recipientSchema,
         kind: z.enum(["hard", "soft", "complaint"], "must be hard, soft or complaint"),
-        detail: z.string().max(1_000).optional(),
+        detail: z.string().max(1_000).nullish(),
       }),
     )
     .min(1)

@@ -66,7 +66,7 @@ function entryOf(
   { clock, suppressionMs }: BounceRouteDeps,
 ): Suppression[] {
   const createdAt = clock.now();
-  const note = detail === undefined ? undefined : maskAddresses(detail);
+  const note = detail ? maskAddresses(detail) : undefined;
   const entry = { key: recipientKey(recipient), address: recipient, note, createdAt };
   if (kind === "complaint") return [{ ...entry, reason: "complained", expiresAt: undefined }];
   if (kind === "soft" || suppressionMs === 0) return [];

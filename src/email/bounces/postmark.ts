@@ -15,14 +15,14 @@ const kinds: Readonly<Record<string, BounceReport["kind"]>> = {
  */
 export const postmarkBody = z
   .object({
-    Type: z.string().max(100).default(""),
+    Type: z.string().max(100).nullish(),
     Email: recipientSchema,
-    Description: z.string().max(10_000).optional(),
+    Description: z.string().max(10_000).nullish(),
   })
   .transform(
     ({ Type, Email, Description }): BounceReport => ({
       recipient: Email,
-      kind: kinds[Type] ?? "soft",
+      kind: kinds[Type ?? ""] ?? "soft",
       detail: Description,
     }),
   );

@@ -23,6 +23,9 @@ export interface MailServerDeps {
   readonly offerTrial: (refusedDomains: ReadonlySet<string>) => boolean;
 }
 
+/** RFC 6531: says what the server lacks for this one address, and nothing of its other mails. */
+const utf8Missing = "5.6.7";
+
 /** How long a trial is offered; who was woken asks the ledger first. */
 const trialOfferMs = 2_000;
 
@@ -130,7 +133,8 @@ export class MailServer {
         this.#deferred(recipient);
         return outcome;
       case "refused":
-        return this.#deps.refusalsMax === 0 ? outcome : this.#refused(recipient, outcome);
+        if (this.#deps.refusalsMax === 0 || outcome.enhancedCode === utf8Missing) return outcome;
+        return this.#refused(recipient, outcome);
       case "lost":
         return this.#deps.alone ? outcome : this.#lost(outcome);
       case "server_down":

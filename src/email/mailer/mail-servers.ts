@@ -69,6 +69,13 @@ export class MailServers implements Mailer {
     this.#log = log;
   }
 
+  /** False when no server takes letters beyond ASCII before the @; undefined: not known of all. */
+  get offersUtf8(): boolean | undefined {
+    const offers = this.#servers.map(({ mailer }) => mailer.offersUtf8);
+    if (offers.includes(true)) return true;
+    return offers.includes(undefined) ? undefined : false;
+  }
+
   /** What is wrong with each while none is well. */
   get down(): ServerDown | undefined {
     const downs = this.#servers.map(({ down }) => down);

@@ -55,6 +55,9 @@ export function createMailerMetrics(metrics: Metrics, clock: Clock): (mailer: Ma
       get perSecond() {
         return mailer.perSecond;
       },
+      get offersUtf8() {
+        return mailer.offersUtf8;
+      },
       send: async (message, options) => {
         const startedAt = performance.now();
         const outcome = await mailer.send(message, options);

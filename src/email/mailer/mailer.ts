@@ -23,6 +23,11 @@ export interface Mailer extends AsyncDisposable {
   readonly certificateEndsAt?: number | undefined;
   /** Mails a second that it sends at most now; undefined: no limit. */
   readonly perSecond?: number | undefined;
+  /**
+   * Whether the server takes letters beyond ASCII before the @ (SMTPUTF8), as the newest connection
+   * of the last ten minutes heard; undefined: not known.
+   */
+  readonly offersUtf8?: boolean | undefined;
   send(message: MailMessage, options: SendOptions): Promise<SendOutcome>;
   /** Connects and logs in as `send` would, and sends nothing: is the server there? */
   probe(signal?: AbortSignal): Promise<ProbeOutcome>;

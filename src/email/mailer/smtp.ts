@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { systemClock } from "../../core/clock.ts";
+import { parseMailbox } from "../../core/email-address.ts";
 import { openSmtpClient } from "../../core/smtp/client.ts";
 import { defaultEhloName } from "../../core/smtp/ehlo-name.ts";
 import { composeMime } from "../../core/smtp/mime.ts";
@@ -20,17 +21,25 @@ export interface SmtpMailerOptions extends SmtpOptions {
   readonly clock?: Clock;
 }
 
+/** A server may learn it; until then a person is not turned away for what it once said. */
+const utf8MemoryMs = 10 * 60_000;
+
 /** The mailer of `EMAIL_MODE=smtp`. Opens no connection before the first message or probe. */
 export function openSmtpMailer(options: SmtpMailerOptions): Mailer {
-  const { envelopeFrom = options.from } = options;
+  const { envelopeFrom = options.from, clock = systemClock } = options;
   let certificateEndsAt: number | undefined;
   const onCertificate = (endsAt: number) => {
     certificateEndsAt = endsAt;
+  };
+  let heard: { readonly offersUtf8: boolean; readonly at: number } | undefined;
+  const onUtf8 = (offersUtf8: boolean) => {
+    heard = { offersUtf8, at: clock.now() };
   };
   const client = openSmtpClient({
     ehloName: defaultEhloName(options.from),
     ...options,
     onCertificate,
+    onUtf8,
   });
   const mailer: Mailer = {
     address: `${options.host}:${options.port}`,
@@ -41,9 +50,14 @@ export function openSmtpMailer(options: SmtpMailerOptions): Mailer {
     get perSecond() {
       return client.perSecond;
     },
+    get offersUtf8() {
+      const isFresh = heard !== undefined && clock.now() - heard.at < utf8MemoryMs;
+      return isFresh ? heard?.offersUtf8 : undefined;
+    },
     send: (message, sendOptions) => {
-      const content = compose(message, options);
-      return client.send({ from: envelopeFrom, to: message.to, content }, sendOptions);
+      const to = parseMailbox(message.to) ?? message.to; // its domain in ASCII needs no SMTPUTF8
+      const content = compose({ ...message, to }, options);
+      return client.send({ from: envelopeFrom, to, content }, sendOptions);
     },
     probe: (signal) => client.probe(signal),
     close: () => client.close(),

@@ -8,49 +8,117 @@ import { parseGoDuration } from "../../core/go-duration.ts";
 
 const expiresInMaxMs = 7 * 24 * 60 * 60 * 1000;
 const noControls = /^\P{Cc}*$/u;
+const textCharsMax = 64;
 
+/** A name that was cut in the middle of an emoji loses that half (it becomes U+FFFD), not its mail. */
 export const line = (charsMax: number) =>
-  z.string().min(1).max(charsMax).regex(noControls, "must have no control characters");
+  z
+    .string()
+    .min(1)
+    .max(charsMax)
+    .regex(noControls, "must have no control characters")
+    .overwrite((text) => text.toWellFormed());
 
-export const expiresIn = z.string().max(64).refine(isExpiresIn, {
-  error: "must be a duration of at most 7 days in Go's notation, such as 10m",
+/** What a text is not, for a field whose form is often missed by what serialisers write unasked. */
+const text = (wanted: string) =>
+  z.string({ error: ({ input }) => (input === undefined ? undefined : wanted) });
+
+export const expiresIn = text(
+  "must be a duration as text in Go's notation, such as 10m, and not a number or an object",
+).refine(isExpiresIn, {
+  error:
+    "must be a duration of at most 7 days in Go's notation, such as 10m (not PT10M, not 00:10:00)",
 });
 
 export const httpLink = z.string().max(2048).refine(isSafeLink, {
   error: "must be an https link without blanks (http only for localhost)",
 });
 
-export const time = z.string().refine((text) => parseTimestamp(text) !== undefined, {
-  error: "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z",
+export const time = text(
+  "must be a time as text in RFC 3339, such as 2026-01-31T12:00:00Z, and not a number or an array (Jackson: disable WRITE_DATES_AS_TIMESTAMPS)",
+).superRefine((given, context) => {
+  if (parseTimestamp(given) === undefined) context.addIssue(timeProblem(given));
 });
 
-/** The language to write in; one we have no words for falls back, see templates. */
-export const locale = z
-  .string()
-  .max(35)
-  .regex(/^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/, "must be a language as in BCP 47, such as es-MX");
+/**
+ * The language to write in. It is never worth a mail: one that we have no texts for falls back (see
+ * templates), and so does what names no language at all.
+ */
+export const locale = z.unknown().transform(parseLocale);
 
-const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/;
+const localeCharsMax = 35; // RFC 5646, 4.4.1
+const languageTag = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/;
 
-/** Unix ms of a time in RFC 3339; undefined for any other text. */
-export function parseTimestamp(text: string): number | undefined {
-  if (!rfc3339.test(text)) return undefined;
-  const ms = Date.parse(
-    text
-      .toUpperCase()
-      .replace(" ", "T")
-      .replace(/(\.\d{3})\d+/, "$1"),
-  );
-  return Number.isFinite(ms) ? ms : undefined;
+/**
+ * A language as in BCP 47, as given but for what other systems make of it: `en_US` (Java, POSIX),
+ * `en_US.UTF-8`, `ca_ES@valencia`, `zh_TW_#Hant`. Undefined for anything else.
+ */
+export function parseLocale(given: unknown): string | undefined {
+  if (typeof given !== "string" || given.length > localeCharsMax) return undefined;
+  const tag = given
+    .trim()
+    .replace(/[.@].*$/s, "")
+    .replace(/_?_#.*$/s, "")
+    .replaceAll("_", "-");
+  return languageTag.test(tag) ? tag : undefined;
 }
 
-function isExpiresIn(text: string): boolean {
-  const durationMs = parseGoDuration(text);
+const rfc3339 =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+
+/**
+ * Unix ms of a time in RFC 3339, all of its section 5.6: small letters, a blank for the T, any
+ * number of fractional digits (what is finer than a millisecond is dropped), `-00:00`, and a leap
+ * second where there can be one: the last second of a month in UTC, taken for the one after it.
+ * Undefined for any other text, and for a day or time that does not exist.
+ */
+export function parseTimestamp(given: string): number | undefined {
+  const match = given.length > textCharsMax ? null : rfc3339.exec(given);
+  if (match === null) return undefined;
+  const part = (at: number) => Number(match[at] ?? 0);
+  const [year, month, day] = [part(1), part(2), part(3)];
+  const [hour, minute, second] = [part(4), part(5), part(6)];
+  const [offsetHours, offsetMinutes] = [part(9), part(10)];
+  if (hour > 23 || minute > 59 || second > 60 || offsetHours > 23 || offsetMinutes > 59) {
+    return undefined;
+  }
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day); // Date.UTC takes the years 0 to 99 for 1900 and later
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
+  const milliseconds = Number((match[7] ?? "").slice(0, 3).padEnd(3, "0"));
+  const local = date.setUTCHours(hour, minute, second, milliseconds);
+  const offsetMs = (offsetHours * 60 + offsetMinutes) * 60_000;
+  const timestamp = match[8] === "-" ? local + offsetMs : local - offsetMs;
+  return second < 60 || startsMonth(timestamp) ? timestamp : undefined;
+}
+
+/** Within the first second of a month in UTC, which is what a leap second amounts to. */
+function startsMonth(timestamp: number): boolean {
+  return /-01T00:00:00\.\d+Z$/.test(new Date(timestamp).toISOString());
+}
+
+/** What is wrong with a text that is no time in RFC 3339, and how it is written instead. */
+function timeProblem(given: string): string {
+  const start = given.slice(0, textCharsMax);
+  if (rfc3339.test(start)) return "must be a day and a time that exist";
+  const dateTime = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?/;
+  const zone = start.replace(dateTime, "");
+  if (zone === "" && start !== "") {
+    return "must have a zone: end it with Z or an offset such as +01:00 (Java: an Instant or OffsetDateTime and not a LocalDateTime; Python: datetime.now(timezone.utc).isoformat())";
+  }
+  if (zone !== start && /^[+-]\d\d(?:\d\d)?$/.test(zone)) {
+    return "must have its offset as hours, colon, minutes, such as +01:00";
+  }
+  return "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z";
+}
+
+function isExpiresIn(given: string): boolean {
+  const durationMs = parseGoDuration(given);
   return durationMs !== undefined && durationMs <= expiresInMaxMs;
 }
 
-function isSafeLink(text: string): boolean {
-  if (/[\s\p{Cc}]/u.test(text) || !URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
+function isSafeLink(link: string): boolean {
+  if (/[\s\p{Cc}\p{Cs}]/u.test(link) || !URL.canParse(link)) return false;
+  const { protocol, hostname } = new URL(link);
   return protocol === "https:" || (protocol === "http:" && hostname === "localhost");
 }

@@ -8,7 +8,8 @@ export const sampleCode = "246813";
 
 const sample = (purpose: Purpose) => ({ code: sampleCode, expires_in: "10m", purpose });
 
-type Purpose = "sign_in" | "change_email" | "delete_account";
+const purposes = ["sign_in", "change_email", "delete_account"] as const;
+type Purpose = (typeof purposes)[number];
 
 export interface VerificationCodeWords {
   readonly headings: Readonly<Record<Purpose, string>>;
@@ -25,10 +26,10 @@ export const verificationCode = defineMail<VerificationCodeWords>()({
   data: mailData({
     code: z.string().regex(/^[A-Za-z0-9-]{4,12}$/, "must be 4 to 12 letters, digits or dashes"),
     expires_in: expiresIn,
-    purpose: z.enum(["sign_in", "change_email", "delete_account"]).optional(),
+    purpose: z.enum(purposes, { error: `must be one of ${purposes.join(", ")}` }).optional(),
   }),
   essential: ["code"],
-  variants: ["sign_in", "change_email", "delete_account"],
+  variants: purposes,
   samples: () => ({
     sign_in: sample("sign_in"),
     change_email: sample("change_email"),
