@@ -64,6 +64,8 @@ export async function prepareEngines(
     const find = () => needProgram("kcat", { debian: "kcat", say });
     work.push(attempt("kcat", "TEST_KCAT", find));
     work.push(attempt("postfix", "TEST_POSTFIX", () => needPostfix(say)));
+    const findPooler = () => needProgram("pgbouncer", { debian: "pgbouncer", say });
+    work.push(attempt("pgbouncer", "TEST_PGBOUNCER", findPooler));
   }
   if (needs.has("chromium"))
     work.push(attempt("chromium", "TEST_CHROMIUM", () => needBrowser(say)));
