@@ -13,8 +13,10 @@ import type { OwnPgbouncer } from "../support/own-pgbouncer.ts";
 import { openOwnPgbouncer } from "../support/own-pgbouncer.ts";
 import { openTestPostgres } from "../support/postgres-schema.ts";
 import { openRecipientStores } from "../support/recipient-stores.ts";
+import { openServerWorld } from "../support/sign-in-world.ts";
 
 const postgres = findEngine("postgres") ?? "";
+const redis = findEngine("redis") ?? "";
 const isHere = postgres !== "" && findEngine("pgbouncer") !== undefined;
 /** Refused, ignored without a word, and said in the URL; with each way to hand out connections. */
 const ignoring = [
@@ -67,6 +69,13 @@ for (const { name, mode, settings } of isHere ? poolers : []) {
       );
       const rows = (await Promise.all(many)).map(([row]) => [row?.["n"], row?.["schema"]]);
       expect(rows).toEqual(many.map((_, n) => [n, database.schema]));
+    });
+
+    test.skipIf(redis === "")("people sign in", async () => {
+      await using world = await openServerWorld({ redis, postgres: (await pooler()).url });
+      const { token } = await world.signIn("ana@example.com");
+      expect((await world.request("/auth/me", { token })).status).toBe(200);
+      await world.signIn("ana@example.com");
     });
 
     test("the pooler ends", async () => {

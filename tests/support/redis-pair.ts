@@ -38,7 +38,10 @@ export async function openRedisPair(): Promise<RedisPair> {
     port: proxy.port,
     ask: (role, ...command) => redisCli(role === "master" ? master : replica, ...command),
     failOver: async () => {
-      await redisCli(master, "FAILOVER", "TO", replica.host, String(replica.port));
+      const to = [replica.host, String(replica.port)];
+      await eventually("the master takes its replica for online", async () =>
+        (await redisCli(master, "FAILOVER", "TO", ...to)).startsWith("OK"),
+      );
       await eventually("it was demoted", async () =>
         (await redisCli(master, "ROLE")).startsWith("slave"),
       );
