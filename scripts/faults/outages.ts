@@ -1,4 +1,5 @@
 import { eventually } from "../../tests/support/eventually.ts";
+import { openRedisPair } from "../../tests/support/redis-pair.ts";
 import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
 import { Load } from "./load.ts";
 import { rotateReplicas } from "./replicas.ts";
@@ -17,6 +18,8 @@ export interface Outage {
   readonly twoServers?: boolean;
   /** None of its mails may become a dead letter. */
   readonly serverAtFault?: boolean;
+  /** A Redis of the row's own, behind an address that moves. */
+  readonly failsOver?: boolean;
 }
 
 /** So that whatever comes finds mails whose answer is awaited. */
@@ -28,6 +31,7 @@ export const outages: readonly Outage[] = [
   { name: "Kafka stopped and started", play: stopKafka },
   { name: "Redis stopped and started", play: stopRedis },
   { name: "Redis frozen past the lease", play: freezeRedis },
+  { name: "Redis fails over to its replica", play: failOverRedis, failsOver: true },
   { name: "SMTP server shut down and started", play: shutDownSmtp },
   { name: "SMTP server gone at once, and back", play: tearSmtp },
   {
@@ -48,10 +52,11 @@ export const outages: readonly Outage[] = [
 /** Plays one outage under load and counts what became of every mail. */
 export async function runOutage(
   world: FaultWorld,
-  { name, play, twoServers = false }: Outage,
+  { name, play, twoServers = false, failsOver = false }: Outage,
   scale: OutageScale,
 ): Promise<Row> {
-  await using row = await world.openRow();
+  await using pair = failsOver ? await openRedisPair() : undefined;
+  await using row = await world.openRow(pair);
   row.sink.setBehaviour([unhurried]);
   row.secondSink.setBehaviour([unhurried]);
   const worker = row.startWorker({
@@ -62,7 +67,7 @@ export async function runOutage(
   try {
     await eventually("mails flow", () => row.sink.acceptedTotal > scale.perSecond, 60_000);
     await row.sink.reaches("dot");
-    const { inWindow, note } = await play({ world, row, load, worker, scale });
+    const { inWindow, note } = await play({ world, row, load, worker, scale, pair });
     if (!load.stopped) await progress(row);
     await load.stop();
     await row.untilDrained(120_000);
@@ -93,6 +98,15 @@ async function stopRedis({ world, scale }: Stage): Promise<Played> {
   await Bun.sleep(scale.awayMs);
   await world.redis.start();
   return {};
+}
+
+/**
+ * The old connections stay at the demoted one. FAILOVER holds writes back until the replica has them
+ * all, so the promise is exact: a master that dies loses what it had not sent on.
+ */
+async function failOverRedis({ pair }: Stage): Promise<Played> {
+  await pair?.failOver();
+  return { note: "planned, with FAILOVER: the replica has every write before the switch" };
 }
 
 async function freezeRedis({ world }: Stage): Promise<Played> {

@@ -1,5 +1,6 @@
 import { eventually } from "../../tests/support/eventually.ts";
 import type { InstantProcess } from "../../tests/support/instant-process.ts";
+import type { RedisPair } from "../../tests/support/redis-pair.ts";
 import type { Load } from "./load.ts";
 import type { FaultRow, FaultWorld } from "./world.ts";
 
@@ -43,6 +44,7 @@ export interface Stage {
   readonly load: Load;
   readonly worker: InstantProcess;
   readonly scale: OutageScale;
+  readonly pair: RedisPair | undefined;
 }
 
 export interface Played {

@@ -13,14 +13,18 @@ import type { RedisCommand } from "./redis-wire.ts";
 import { createRedisWire } from "./redis-wire.ts";
 
 export type OwnKafka = Awaited<ReturnType<typeof openOwnKafka>>;
+type RedisAddress = Pick<OwnRedis, "url" | "host" | "port">;
 export type OwnRedis = Awaited<ReturnType<typeof openOwnRedis>>;
 
 /** Servers of its own behind proxies, and the built program's workers before those. */
 export interface FaultWorld extends AsyncDisposable {
   readonly kafka: OwnKafka;
   readonly redis: OwnRedis;
-  /** Topics, group and sink of one row; rows may run beside each other. */
-  openRow(): Promise<FaultRow>;
+  /**
+   * Topics, group and sink of one row; rows may run beside each other. `redis`: another than the
+   * world's, for a row that changes it for good.
+   */
+  openRow(redis?: RedisAddress): Promise<FaultRow>;
 }
 
 /** Its workers reach both servers through the proxies; the one before Kafka is shared by all rows. */
@@ -67,14 +71,14 @@ export async function openFaultWorld(program: string): Promise<FaultWorld> {
   const redis = stack.use(await openOwnRedis());
   return {
     ...{ kafka, redis },
-    openRow: () => openRow(program, { kafkaProxy, redis }),
+    openRow: (other = redis) => openRow(program, { kafkaProxy, redis: other }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 
 async function openRow(
   program: string,
-  { kafkaProxy, redis }: Pick<FaultRow, "kafkaProxy"> & Pick<FaultWorld, "redis">,
+  { kafkaProxy, redis }: Pick<FaultRow, "kafkaProxy"> & { readonly redis: RedisAddress },
 ): Promise<FaultRow> {
   const stack = new AsyncDisposableStack();
   const redisProxy = stack.use(await HoldProxy.open({ target: redis, openWire: createRedisWire }));

@@ -70,6 +70,8 @@ export async function prepareEngines(
     work.push(attempt("python", "TEST_PYTHON", async () => findPython()));
     work.push(attempt("go", "TEST_GO_MODULE", async () => findGoModule()));
     work.push(attempt("postfix", "TEST_POSTFIX", () => needPostfix(say)));
+    const findPooler = () => needProgram("pgbouncer", { debian: "pgbouncer", say });
+    work.push(attempt("pgbouncer", "TEST_PGBOUNCER", findPooler));
   }
   if (needs.has("chromium"))
     work.push(attempt("chromium", "TEST_CHROMIUM", () => needBrowser(say)));

@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
 import { withDeadline } from "../core/deadline.ts";
-import { errorMessage } from "../core/errors.ts";
+import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import type { Log } from "../core/log.ts";
 import { addOperation } from "../core/openapi/operation.ts";
@@ -34,18 +34,21 @@ const pingDeadlineMs = 2_000;
 export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): void {
   addOperation(app, healthOperation, async (context) => {
     const stores = await findConnections(deps);
-    const healthy = away(stores).length === 0;
+    const healthy = reasonsAway(stores).length === 0;
     const body = {
       status: healthy ? "healthy" : "unhealthy",
       service: "auth-service",
-      ...stores,
+      codes: stores.codes.connection,
+      limits: stores.limits.connection,
+      sessions: stores.sessions.connection,
+      users: stores.users.connection,
       timestamp: new Date(deps.clock.now()).toISOString(),
     };
     return context.json(body, healthy ? 200 : 503);
   });
   addOperation(app, livenessOperation, (context) => context.json({ status: "alive" }));
   addOperation(app, readinessOperation, async (context) => {
-    const reasons = away(await findConnections(deps)).map((name) => `the ${name} store is away`);
+    const reasons = reasonsAway(await findConnections(deps));
     if (reasons.length === 0) return context.json({ status: "ready" });
     return context.json({ status: "not_ready", reasons }, 503);
   });
@@ -61,17 +64,29 @@ async function findConnections({ codes, limits, sessions, users, log }: HealthDe
   return { codes: codesAre, limits: limitsAre, sessions: sessionsAre, users: usersAre };
 }
 
-async function findConnection(name: string, store: Pingable, log: Log): Promise<Connection> {
+interface Found {
+  readonly connection: Connection;
+  /** Of a store that answers and says why it cannot be used now. */
+  readonly refusal?: unknown;
+}
+
+async function findConnection(name: string, store: Pingable, log: Log): Promise<Found> {
   const deadlineMs = pingDeadlineMs;
   try {
     await withDeadline(`ping of ${name}`, deadlineMs, store.ping({ deadlineMs }));
-    return store.embedded ? "embedded" : "connected";
+    return { connection: store.embedded ? "embedded" : "connected" };
   } catch (error) {
     log.warn({ store: name, error: errorMessage(error) }, "Store does not answer");
-    return "disconnected";
+    const refusal = isInstantError(error) ? error.details["refusal"] : undefined;
+    return { connection: "disconnected", refusal };
   }
 }
 
-function away(stores: Readonly<Record<string, Connection>>): string[] {
-  return Object.keys(stores).filter((name) => stores[name] === "disconnected");
+function reasonsAway(stores: Readonly<Record<string, Found>>): string[] {
+  return Object.entries(stores)
+    .filter(([, { connection }]) => connection === "disconnected")
+    .map(([name, { refusal }]) => {
+      const reason = `the ${name} store is away`;
+      return refusal === undefined ? reason : `${reason}: ${refusal}`;
+    });
 }

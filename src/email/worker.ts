@@ -42,7 +42,7 @@ export interface WorkerDeps extends BuryDeps {
 }
 
 const heldPollMsMax = 2000;
-const redisAway = "Redis is not connected: start it, or check REDIS_URL or REDIS_ADDR";
+const redisUnavailable = "Redis is not connected: start it, or check REDIS_URL or REDIS_ADDR";
 /** Two mails per connection: one on the wire, one at the ledger. */
 const runsPerConnection = 2;
 
@@ -77,8 +77,9 @@ export class EmailWorker implements Service {
   /** Why no mail starts now; empty when mails flow. For `/readyz`. */
   get reasonsHeld(): readonly string[] {
     const { reasons } = this.#pauses;
-    const isLedgerAway = this.#deps.ledger.connection === "disconnected";
-    const idle = reasons.length === 0 && isLedgerAway ? [redisAway] : [];
+    const { connection, refusal } = this.#deps.ledger;
+    const isIdle = reasons.length === 0 && connection === "disconnected";
+    const idle = isIdle ? [refusal === undefined ? redisUnavailable : `Redis: ${refusal}`] : [];
     const { trouble } = this.#subscription?.stats ?? {};
     return [...reasons, ...idle, this.#unwritten.reason, trouble].filter(
       (reason) => reason !== undefined,

@@ -13,6 +13,7 @@ const variables = {
   python: "TEST_PYTHON", // a Python with confluent-kafka and kafka-python
   go: "TEST_GO_MODULE", // the folder of a Go module that requires franz-go
   postfix: "TEST_POSTFIX", // "/usr/sbin/postconf", beside Postfix's other programs
+  pgbouncer: "TEST_PGBOUNCER", // "/usr/sbin/pgbouncer"
   promtool: "TEST_PROMTOOL", // "/usr/bin/promtool"
   prometheus: "TEST_PROMETHEUS", // "/usr/bin/prometheus"
   compose: "TEST_COMPOSE", // "/usr/bin/docker-compose"

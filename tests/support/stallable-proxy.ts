@@ -14,16 +14,17 @@ interface Pair {
 export class StallableProxy implements AsyncDisposable {
   readonly #listener: TCPSocketListener<Pair>;
   readonly #pairs = new Set<Pair>();
+  #target: URL;
   #stalled = false;
   #cutting = false;
 
   constructor(target: string) {
-    const { hostname, port } = new URL(`tcp://${target}`);
+    this.#target = new URL(`tcp://${target}`);
     this.#listener = Bun.listen<Pair>({
       hostname: "127.0.0.1",
       port: 0,
       socket: {
-        open: (client) => void this.#join(client, hostname, Number(port)),
+        open: (client) => void this.#join(client),
         data: (client, bytes) => this.#forward(client.data, bytes),
         close: (client) => {
           client.data.server?.end();
@@ -48,6 +49,11 @@ export class StallableProxy implements AsyncDisposable {
     for (const pair of this.#pairs) pair.client.terminate();
   }
 
+  /** New connections lead to `target` from now on; those that are open stay where they are. */
+  moveTo(target: string): void {
+    this.#target = new URL(`tcp://${target}`);
+  }
+
   /** New connections work again; those that lost bytes are cut. */
   resume(): void {
     this.#stalled = false;
@@ -60,7 +66,8 @@ export class StallableProxy implements AsyncDisposable {
     this.#listener.stop(true);
   }
 
-  async #join(client: Socket<Pair>, hostname: string, port: number): Promise<void> {
+  async #join(client: Socket<Pair>): Promise<void> {
+    const { hostname, port } = this.#target;
     const pair: Pair = { client, server: undefined, early: [] };
     client.data = pair;
     this.#pairs.add(pair);
@@ -68,7 +75,7 @@ export class StallableProxy implements AsyncDisposable {
     if (this.#stalled) return;
     pair.server = await Bun.connect<undefined>({
       hostname,
-      port,
+      port: Number(port),
       data: undefined,
       socket: {
         data: (_, bytes) => {

@@ -191,17 +191,26 @@ export function listField(
   return field(words, bound, words.item, schema);
 }
 
-/** A URL with one of `protocols` ("redis:"). May hold a password, so it counts as a secret. */
+/**
+ * A URL with one of `protocols` ("redis:"). May hold a password, so it counts as a secret. `explain`:
+ * what is wrong with a text of a known other form, in words of its own.
+ */
 export function urlField(
-  words: Words & { protocols: readonly string[]; secret?: boolean },
+  words: Words & {
+    protocols: readonly string[];
+    secret?: boolean;
+    explain?: (text: string) => string | undefined;
+  },
 ): Optional<string> {
   const bound = `a URL that starts with ${words.protocols.map((p) => `${p}//`).join(" or ")}`;
   const schema = z
     .string()
     .max(2048)
-    .refine(
-      (text) => URL.canParse(text) && words.protocols.includes(new URL(text).protocol),
-      `must be ${bound}`,
-    );
+    .superRefine((text, context) => {
+      const problem = words.explain?.(text);
+      const isUrl = URL.canParse(text) && words.protocols.includes(new URL(text).protocol);
+      if (problem !== undefined) context.addIssue(problem);
+      else if (!isUrl) context.addIssue(`must be ${bound}`);
+    });
   return field(words, bound, `${words.protocols[0]}//…`, schema);
 }

@@ -2,11 +2,16 @@ import type { ConfigValues } from "../config/field.ts";
 import { patternField, portField, secretField, textField, urlField } from "../config/field.ts";
 import type { ConfigProblem } from "../config/parse.ts";
 import type { PostgresOptions } from "./pool.ts";
+import { readPostgresUrl } from "./url.ts";
 
 export const postgresFields = {
   url: urlField({
     name: "DATABASE_URL",
     protocols: ["postgres:", "postgresql:"],
+    explain: (text) =>
+      /^postgres(?:ql)?:\/\/[^/?]*,/.test(text)
+        ? "names several hosts; give one, or a name that follows the primary"
+        : undefined,
     secret: true,
     example: "postgres://instant:password@localhost:5432/instant?sslmode=verify-full",
     doc: "Postgres as one URL; unset (and no DB_HOST): a SQLite file. TLS by sslmode=require (no check of the certificate) or verify-full (own authorities: NODE_EXTRA_CA_CERTS=file).",
@@ -46,7 +51,7 @@ type PostgresValues = ConfigValues<typeof postgresFields>;
 export function checkPostgres(values: PostgresValues): ConfigProblem[] {
   const { url, host, database, username, password } = values;
   if (url !== undefined) {
-    if (host === undefined) return [];
+    if (host === undefined) return checkUrl(url, values.schema);
     return [{ name: "DATABASE_URL", problem: "and DB_HOST are both set; keep one of them" }];
   }
   if (host === undefined) {
@@ -58,6 +63,14 @@ export function checkPostgres(values: PostgresValues): ConfigProblem[] {
   return Object.entries(needed)
     .filter(([, value]) => value === undefined)
     .map(([name]) => ({ name, problem: `is needed with DB_HOST; for example ${name}=instant` }));
+}
+
+function checkUrl(text: string, schema: string | undefined): ConfigProblem[] {
+  const { url, problems } = readPostgresUrl(text);
+  const found = problems.map((problem) => ({ name: "DATABASE_URL", problem }));
+  if (schema === undefined || url.schema === undefined || schema === url.schema) return found;
+  const problem = `names the schema ${url.schema}, and DB_SCHEMA ${schema}; keep one of them`;
+  return [...found, { name: "DATABASE_URL", problem }];
 }
 
 /** Where Postgres is; undefined when no address is set, which means the embedded engine. */

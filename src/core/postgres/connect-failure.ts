@@ -1,3 +1,4 @@
+import postgres from "postgres";
 import { errorMessage } from "../errors.ts";
 import { failureLine } from "../failure-line.ts";
 import type { PostgresOptions } from "./pool.ts";
@@ -42,7 +43,41 @@ const failures: readonly (readonly [RegExp, string, string])[] = [
     "The login failed ({reason})",
     "Check {password}: it may be missing",
   ],
+  // pgbouncer says most of what it has to say with the same SQLSTATE.
+  [
+    /^08P01 .*(?:authentication|auth) failed/i,
+    "It refused the password ({reason})",
+    "Check {password}",
+  ],
+  [
+    /^08P01 .*no such user/i,
+    "It lets this role not in ({reason})",
+    "Check {username}, and the pooler's auth_file or auth_query",
+  ],
+  [
+    /^08P01 .*no such database/i,
+    "It has no such database ({reason})",
+    "Check {place}, and the pooler's [databases]",
+  ],
+  [
+    /^08P01 .*(?:no more connections|too many)/i,
+    "The pooler has no connection left ({reason})",
+    "Raise max_client_conn there, or run fewer processes",
+  ],
+  [
+    /^08P01 .*(?:query_wait_timeout|wait)/i,
+    "The pooler had no connection in time ({reason})",
+    "Raise default_pool_size there",
+  ],
+  [
+    /^08P01 .*(?:cannot connect|server login|server conn)/i,
+    "The pooler does not reach Postgres ({reason})",
+    "Start Postgres, or check the pooler's [databases]",
+  ],
 ];
+
+/** The server, or what stands before it, said something that has no row above. */
+const said = ["", "It refuses ({reason})", "Check {place}, and the server's log"] as const;
 
 const otherwise = [
   "",
@@ -52,7 +87,8 @@ const otherwise = [
 
 /** What is wrong and the mend, for any failure of postgres.js; shows no password. */
 export function describePostgresFailure(error: unknown, options: PostgresOptions): PostgresFailure {
-  return describe(findFailure(error) ?? otherwise, error, options);
+  const unknown = error instanceof postgres.PostgresError ? said : otherwise;
+  return describe(findFailure(error) ?? unknown, error, options);
 }
 
 /** In one line, for a failure of a known kind: "nothing listens on …: start Postgres there, or …". */
@@ -65,7 +101,8 @@ type Failure = readonly [unknown, string, string];
 
 function findFailure(error: unknown): Failure | undefined {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return failures.find(([pattern]) => pattern.test(code));
+  const text = code === "08P01" ? `${code} ${errorMessage(error)}` : code;
+  return failures.find(([pattern]) => pattern.test(text));
 }
 
 function describe(

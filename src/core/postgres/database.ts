@@ -1,10 +1,16 @@
 import { withDeadline } from "../deadline.ts";
 import { coreErrors } from "../error-codes.ts";
 import { InstantError, isInstantError } from "../errors.ts";
-import { classifyPostgresError } from "./errors.ts";
+import { classifyPostgresError, isStandby } from "./errors.ts";
 import { migrateRoom } from "./migrate.ts";
-import type { PostgresOptions, Sql, SqlTransaction } from "./pool.ts";
-import { addressOf, connect } from "./pool.ts";
+import type { PostgresOptions, SettingScope, Sql, SqlTransaction } from "./pool.ts";
+import {
+  addressOf,
+  connect,
+  findSettingScope,
+  isLostPreparedStatement,
+  runInTransaction,
+} from "./pool.ts";
 
 /**
  * A pool of at most 10 connections, opened when first needed, so that opening never fails.
@@ -30,63 +36,116 @@ export interface PostgresDatabase extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+export function openPostgres(options: PostgresOptions): PostgresDatabase {
+  const deadlineMs = options.deadlineMs ?? 2_000;
+  const calls = new Calls(options, deadlineMs);
+  const opened: PostgresDatabase = {
+    address: addressOf(options),
+    query: (statement) => calls.run(statement, deadlineMs),
+    transaction: (work) =>
+      calls.run(async (sql) => {
+        if (!("begin" in sql)) return work(sql); // it is in one
+        return (await sql.begin(work)) as Awaited<ReturnType<typeof work>>;
+      }, deadlineMs),
+    migrate: (room, steps) => migrateRoom(options, room, steps),
+    ping: async (ping) => {
+      await calls.run((sql) => sql`SELECT 1`, ping.deadlineMs);
+    },
+    close: () => calls.close(),
+    [Symbol.asyncDispose]: () => calls.close(),
+  };
+  return opened;
+}
+
 /**
  * Open: calls run on the current pool. A call that passed the deadline discards the pool it ran on,
- * once, because its connections may lead nowhere; the next call gets a new one. Closed: calls
- * throw `postgres_unavailable`.
+ * once, because its connections may lead nowhere, and so does one that met a standby; the next call
+ * gets a new one. Closed: calls throw `postgres_unavailable`.
+ *
+ * The first call asks where settings hold (see `SettingScope`); a prepared statement that got lost
+ * shows a pooler that answered this as a server would, and the call is made once more.
  */
-export function openPostgres(options: PostgresOptions): PostgresDatabase {
-  const address = addressOf(options);
-  const deadlineMs = options.deadlineMs ?? 2_000;
-  const endings = new Set<Promise<void>>();
-  let pool: Sql | undefined;
-  let closing: Promise<void> | undefined;
+class Calls {
+  readonly #options: PostgresOptions;
+  readonly #deadlineMs: number;
+  readonly #statementTimeoutMs: number;
+  readonly #endings = new Set<Promise<void>>();
+  #pool: Sql | undefined;
+  #scope: Promise<SettingScope> | undefined;
+  #closing: Promise<void> | undefined;
 
-  async function run<T>(work: (sql: Sql) => Promise<T>, callDeadlineMs: number): Promise<T> {
-    if (closing !== undefined) {
+  constructor(options: PostgresOptions, deadlineMs: number) {
+    this.#options = options;
+    this.#deadlineMs = deadlineMs;
+    this.#statementTimeoutMs = deadlineMs * 0.75;
+  }
+
+  async run<T>(work: (sql: Sql) => Promise<T>, callDeadlineMs: number): Promise<T> {
+    const address = addressOf(this.#options);
+    if (this.#closing !== undefined) {
       throw new InstantError(coreErrors.postgresUnavailable, { detail: `${address}: closed` });
     }
-    pool ??= connect(options, { statementTimeoutMs: deadlineMs * 0.75, connectionsMax: 10 });
-    const used = pool;
+    const endsAt = performance.now() + callDeadlineMs;
+    let used: Sql | undefined;
+    const attempt = () => {
+      const attempted = this.#attempt(work, (pool) => {
+        used = pool;
+      });
+      return withDeadline("statement", endsAt - performance.now(), attempted);
+    };
     try {
-      return await withDeadline("statement", callDeadlineMs, work(used));
+      return await attempt().catch((error: unknown) => {
+        if (!isLostPreparedStatement(error)) throw error;
+        this.#scope = Promise.resolve("transaction");
+        this.#discard(used);
+        return attempt();
+      });
     } catch (error) {
-      if (!isInstantError(error, coreErrors.deadlineExceeded)) {
-        throw classifyPostgresError(error, options);
-      }
-      discard(used);
+      const isLate = isInstantError(error, coreErrors.deadlineExceeded);
+      if (isLate || isStandby(error)) this.#discard(used);
+      if (!isLate) throw classifyPostgresError(error, this.#options);
       const detail = `${address}: nothing within ${callDeadlineMs} ms`;
       throw new InstantError(coreErrors.postgresUnavailable, { detail, cause: error });
     }
   }
 
-  function discard(used: Sql): void {
-    if (pool !== used) return;
-    pool = undefined;
-    const ending = endPool(used, deadlineMs / 1000);
-    endings.add(ending);
-    void ending.finally(() => endings.delete(ending));
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      if (this.#pool !== undefined) await endPool(this.#pool, 5);
+      await Promise.all(this.#endings);
+    })();
+    return this.#closing;
   }
 
-  const opened: PostgresDatabase = {
-    address,
-    query: (statement) => run(statement, deadlineMs),
-    transaction: (work) =>
-      run(async (sql) => (await sql.begin(work)) as Awaited<ReturnType<typeof work>>, deadlineMs),
-    migrate: (room, steps) => migrateRoom(options, room, steps),
-    ping: async (ping) => {
-      await run((sql) => sql`SELECT 1`, ping.deadlineMs);
-    },
-    close: () => {
-      closing ??= (async () => {
-        if (pool !== undefined) await endPool(pool, 5);
-        await Promise.all(endings);
-      })();
-      return closing;
-    },
-    [Symbol.asyncDispose]: () => opened.close(),
-  };
-  return opened;
+  async #attempt<T>(work: (sql: Sql) => Promise<T>, onPool: (pool: Sql) => void): Promise<T> {
+    const [options, statementTimeoutMs] = [this.#options, this.#statementTimeoutMs];
+    this.#scope ??= this.#findScope();
+    const scope = await this.#scope;
+    this.#pool ??= connect(options, { statementTimeoutMs, scope });
+    const pool = this.#pool;
+    onPool(pool);
+    if (scope === "connection") return work(pool);
+    return runInTransaction(pool, options, statementTimeoutMs, (sql) =>
+      work(sql as unknown as Sql),
+    );
+  }
+
+  /** Asked once; again when nobody answered. */
+  #findScope(): Promise<SettingScope> {
+    const finding = findSettingScope(this.#options, this.#statementTimeoutMs);
+    finding.catch(() => {
+      if (this.#scope === finding) this.#scope = undefined;
+    });
+    return finding;
+  }
+
+  #discard(used: Sql | undefined): void {
+    if (used === undefined || this.#pool !== used) return;
+    this.#pool = undefined;
+    const ending = endPool(used, this.#deadlineMs / 1000);
+    this.#endings.add(ending);
+    void ending.finally(() => this.#endings.delete(ending));
+  }
 }
 
 /** Ends statements in flight after `timeoutSeconds`; never rejects: nobody waits for its result. */

@@ -2,8 +2,8 @@ import { withDeadline } from "../deadline.ts";
 import type { Diagnosis } from "../diagnosis.ts";
 import { describePostgresFailure } from "./connect-failure.ts";
 import type { SchemaRoom } from "./migrate.ts";
-import type { PostgresOptions, Sql } from "./pool.ts";
-import { connect } from "./pool.ts";
+import type { PostgresOptions, SqlTransaction } from "./pool.ts";
+import { connect, findSettingScope, runInTransaction } from "./pool.ts";
 import { diagnoseSchema } from "./schema-state.ts";
 
 const deadlineMs = 5000;
@@ -19,9 +19,16 @@ export async function diagnosePostgres(
   rooms: readonly SchemaRoom[],
   diagnosis: Diagnosis,
 ): Promise<void> {
-  const sql = connect(options, { statementTimeoutMs: deadlineMs, connectionsMax: 1 });
+  const sql = connect(options, {
+    statementTimeoutMs: deadlineMs,
+    scope: "transaction",
+    connectionsMax: 1,
+  });
   try {
-    await withDeadline("Postgres", deadlineMs, look(sql, { options, rooms }, diagnosis));
+    const asked = runInTransaction(sql, options, deadlineMs, (transaction) =>
+      look(transaction, { options, rooms }, diagnosis),
+    );
+    await withDeadline("Postgres", deadlineMs, asked);
   } catch (error) {
     const { text, mend } = describePostgresFailure(error, options);
     diagnosis.fault("postgres.reachable", text, mend);
@@ -41,7 +48,7 @@ interface ServerRow {
 }
 
 async function look(
-  sql: Sql,
+  sql: SqlTransaction,
   wanted: { readonly options: PostgresOptions; readonly rooms: readonly SchemaRoom[] },
   diagnosis: Diagnosis,
 ): Promise<void> {
@@ -62,7 +69,13 @@ async function look(
     const text = `PostgreSQL ${version} gets no more mends from its makers`;
     diagnosis.warn("postgres.version", text, `Upgrade it to ${versionMin} or later`);
   }
-  diagnoseConnections(server, diagnosis);
+  const scope = await findSettingScope(wanted.options, deadlineMs);
+  if (scope === "connection") diagnoseConnections(server, diagnosis);
+  else {
+    const text =
+      "A pooler stands before it: settings are made in each transaction, nothing is prepared";
+    diagnosis.ok("postgres.pooler", text);
+  }
   if (server.read_only) {
     const mend = "Point DATABASE_URL or DB_HOST to the primary";
     diagnosis.fault("postgres.role", "It is read-only: a standby, or set so", mend);

@@ -27,6 +27,11 @@ export function classifyPostgresError(error: unknown, options: PostgresOptions):
   return new InstantError(row, { detail: `${addressOf(options)}: ${reason}`, cause: error });
 }
 
+/** A fail-over left this connection at the one that was the primary. */
+export function isStandby(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === "25006";
+}
+
 /** The name of the violated unique constraint or index; undefined for any other error. */
 export function uniqueViolation(error: unknown): string | undefined {
   if (!(error instanceof postgres.PostgresError) || error.code !== uniqueViolationState) {

@@ -3,7 +3,7 @@ import { coreErrors } from "../error-codes.ts";
 import { InstantError } from "../errors.ts";
 import { classifyPostgresError } from "./errors.ts";
 import type { PostgresOptions, SqlTransaction } from "./pool.ts";
-import { connect } from "./pool.ts";
+import { connect, runInTransaction, schemaOf } from "./pool.ts";
 
 /** The tables of one room: `steps` bring them from nothing to what this program knows. */
 export interface SchemaRoom {
@@ -26,9 +26,12 @@ export async function migrateRoom(
   room: string,
   steps: readonly string[],
 ): Promise<void> {
-  const sql = connect(options, { statementTimeoutMs: migrationDeadlineMs, connectionsMax: 1 });
+  const statementTimeoutMs = migrationDeadlineMs;
+  const sql = connect(options, { statementTimeoutMs, scope: "transaction", connectionsMax: 1 });
   try {
-    const work = sql.begin((transaction) => migrate(transaction, { options, room, steps }));
+    const work = runInTransaction(sql, options, statementTimeoutMs, (transaction) =>
+      migrate(transaction, { options, room, steps }),
+    );
     await withDeadline(`migrating ${room}`, migrationDeadlineMs, work);
   } catch (error) {
     throw classifyPostgresError(error, options);
@@ -42,7 +45,8 @@ async function migrate(
   { options, room, steps }: { options: PostgresOptions; room: string; steps: readonly string[] },
 ): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(${lockNumber}::bigint)`;
-  if (options.schema !== undefined) await createSchema(sql, options.schema);
+  const schema = schemaOf(options);
+  if (schema !== undefined) await createSchema(sql, schema);
   await sql`CREATE TABLE IF NOT EXISTS instant_schema_versions (room text PRIMARY KEY, version integer NOT NULL)`;
   const rows = await sql<{ version: number }[]>`
     SELECT version FROM instant_schema_versions WHERE room = ${room}`;

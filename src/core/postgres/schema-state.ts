@@ -1,6 +1,7 @@
 import type { Diagnosis } from "../diagnosis.ts";
 import type { SchemaRoom } from "./migrate.ts";
-import type { PostgresOptions, Sql } from "./pool.ts";
+import type { PostgresOptions, SqlTransaction } from "./pool.ts";
+import { schemaOf } from "./pool.ts";
 
 interface Place {
   /** The schema that new tables come into; null when there is none yet. */
@@ -14,7 +15,7 @@ interface Place {
 
 /** Whether each room's tables are those this program knows, or can be made when it starts. */
 export async function diagnoseSchema(
-  sql: Sql,
+  sql: SqlTransaction,
   wanted: { readonly options: PostgresOptions; readonly rooms: readonly SchemaRoom[] },
   diagnosis: Diagnosis,
 ): Promise<void> {
@@ -64,12 +65,12 @@ function diagnoseMissing(
   diagnosis: Diagnosis,
 ): void {
   const names = behind.join(", ");
-  if (place.schema === null && options.schema !== undefined && place.may_create_schemas) {
-    diagnosis.ok("postgres.schema", `The first start makes the schema ${options.schema}`);
+  if (place.schema === null && schemaOf(options) !== undefined && place.may_create_schemas) {
+    diagnosis.ok("postgres.schema", `The first start makes the schema ${schemaOf(options)}`);
   } else if (place.may_create_tables === true) {
     diagnosis.ok("postgres.schema", `The next start makes or upgrades the tables of ${names}`);
   } else {
-    const schema = place.schema ?? options.schema ?? "public";
+    const schema = place.schema ?? schemaOf(options) ?? "public";
     const mend =
       place.schema === null
         ? `As the database's owner: CREATE SCHEMA ${schema} AUTHORIZATION <this role>`

@@ -1,9 +1,9 @@
 import { Redis } from "ioredis";
 import { withDeadline } from "../deadline.ts";
 import type { Log } from "../log.ts";
+import { Availability, probeWrites } from "./availability.ts";
 import { CallCount } from "./call-count.ts";
 import type { RedisConnection } from "./config.ts";
-import { connectFailureLine } from "./connect-failure.ts";
 import { classifyRedisError } from "./errors.ts";
 import type { RedisScript, ScriptArguments } from "./script.ts";
 import { ScriptRunner } from "./script.ts";
@@ -13,17 +13,17 @@ import { serverOptions } from "./server-options.ts";
 export const redisCommandTimeoutMs = 2000;
 /** A little earlier than the commands give up, so that those that wait behind them fail at once. */
 const silenceMsMax = redisCommandTimeoutMs - 100;
-const reconnectDelayMsMin = 50;
-const reconnectDelayMsMax = 1000;
 const firstConnectWaitMs = 2000;
+const againAfterMs = 100;
 
 /**
  * One connection to Redis, shared by whoever is given it.
  *
- * Disconnected: every call fails at once; connecting is tried again for ever after 50, 100, 200 …
- * up to 1000 ms (and up to 100 ms of jitter). Connected: calls are pipelined with those of the same
- * turn of the event loop and fail after 2 s without an answer. A call in flight when the connection
- * breaks is sent again once, if Redis is back in time. Closed: every call fails.
+ * Disconnected (see `Availability`): every call fails at once; connecting is tried again for ever
+ * after 50, 100, 200 … up to 1000 ms (and up to 100 ms of jitter). Connected: calls are pipelined
+ * with those of the same turn of the event loop and fail after 2 s without an answer. A call in
+ * flight when the connection breaks is sent again once, if Redis is back in time; so is one that the
+ * server refused because another takes the writes now, which wrote nothing. Closed: every call fails.
  *
  * Whatever fails throws `redis_unavailable`, and the command may have been carried out all the same.
  */
@@ -32,12 +32,15 @@ export interface RedisClient extends AsyncDisposable {
   readonly address: string;
   /** Never blocks. */
   readonly connection: "connected" | "disconnected";
+  /** What the server says why it cannot be used, and the fix; undefined for any other reason. */
+  readonly refusal: string | undefined;
   run<T>(command: (redis: Redis) => Promise<T>): Promise<T>;
   script<Reply>(
     script: RedisScript<Reply>,
     keys: readonly string[],
     args: ScriptArguments,
   ): Promise<Reply>;
+  /** Throws the server's own words when it does not answer, or takes no writes. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
   /** Waits for the calls in flight (2 s at most), then says goodbye. Idempotent. */
   close(): Promise<void>;
@@ -54,71 +57,31 @@ export interface RedisClientOptions {
 export async function openRedis(options: RedisClientOptions): Promise<RedisClient> {
   const { connection } = options;
   const address = `${connection.host}:${connection.port}/${connection.db}`;
-  const redis = createRedis(options);
-  const trouble = watchConnection(redis, address, options);
-  await firstAttempt(redis);
-  return createClient(redis, address, trouble);
+  const redis: Redis = createRedis(options, (times) => availability.reconnectDelayMs(times));
+  const availability = new Availability(redis, { address, connection, log: options.log });
+  await availability.firstAnswer(firstConnectWaitMs);
+  return createClient(redis, address, availability);
 }
 
-function createRedis({ connection, name }: RedisClientOptions): Redis {
+function createRedis(
+  { connection, name }: RedisClientOptions,
+  reconnectDelayMs: (times: number) => number,
+): Redis {
   return new Redis({
     ...serverOptions(connection),
     connectionName: name ?? "instant",
     enableAutoPipelining: true,
     enableOfflineQueue: false,
+    enableReadyCheck: false, // Availability asks more, and knows why not
     maxRetriesPerRequest: 1,
     commandTimeout: redisCommandTimeoutMs,
     socketTimeout: silenceMsMax,
     connectTimeout: 5000,
-    retryStrategy: (times) =>
-      Math.min(reconnectDelayMsMin * 2 ** Math.min(times - 1, 10), reconnectDelayMsMax) +
-      Math.floor(Math.random() * 100),
+    retryStrategy: reconnectDelayMs,
   });
 }
 
-const lost =
-  "the connection was lost: start Redis there (docker-compose up -d redis), or check REDIS_URL or REDIS_ADDR";
-
-/**
- * One line when Redis goes away, with the reason and the mend, and one when it is back. Returns what
- * tells why it is away now, as the last try to connect has it.
- */
-function watchConnection(
-  redis: Redis,
-  address: string,
-  { connection, log }: RedisClientOptions,
-): () => string | undefined {
-  let trouble: string | undefined;
-  const away = (reason: string) => {
-    if (trouble === undefined) log.warn({ redis: address, reason }, "Redis is away");
-    trouble = reason;
-  };
-  redis.on("error", (error: unknown) => away(connectFailureLine(error, connection)));
-  redis.on("reconnecting", () => away(trouble ?? lost));
-  redis.on("ready", () => {
-    if (trouble !== undefined) log.info({ redis: address }, "Redis is back");
-    trouble = undefined;
-  });
-  return () => trouble;
-}
-
-function firstAttempt(redis: Redis): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, firstConnectWaitMs);
-    const finish = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    redis.once("ready", finish);
-    redis.once("close", finish);
-  });
-}
-
-function createClient(
-  redis: Redis,
-  address: string,
-  trouble: () => string | undefined,
-): RedisClient {
+function createClient(redis: Redis, address: string, availability: Availability): RedisClient {
   const calls = new CallCount();
   const scripts = new ScriptRunner(redis);
   let closing: Promise<void> | undefined;
@@ -126,9 +89,9 @@ function createClient(
     if (closing !== undefined) throw classifyRedisError("Connection is closed", address);
     calls.begin();
     try {
-      return await command(redis);
+      return await repeatRefused(() => command(redis), availability);
     } catch (error) {
-      throw classifyRedisError(error, address, trouble());
+      throw classifyRedisError(error, address, availability);
     } finally {
       calls.end();
     }
@@ -140,22 +103,26 @@ function createClient(
     } catch {
       // it is closed below, whether Redis said goodbye or not
     } finally {
+      availability.stop();
       redis.disconnect();
     }
   };
   const client: RedisClient = {
     address,
     get connection() {
-      return redis.status === "ready" ? "connected" : "disconnected";
+      return availability.usable ? "connected" : "disconnected";
+    },
+    get refusal() {
+      return availability.refusal;
     },
     run,
     script: (script, keys, args) => run(() => scripts.run(script, keys, args)),
     ping: async ({ deadlineMs }) => {
       try {
         await withDeadline(
-          "PING",
+          "asking Redis",
           deadlineMs,
-          run((connected) => connected.ping()),
+          run((connected) => probeWrites(connected)),
         );
       } catch (error) {
         throw classifyRedisError(error, address);
@@ -168,4 +135,23 @@ function createClient(
     [Symbol.asyncDispose]: () => client.close(),
   };
   return client;
+}
+
+/** A call that wrote nothing is made once more when the right server answers in time. */
+async function repeatRefused<T>(call: () => Promise<T>, availability: Availability): Promise<T> {
+  if (!availability.usable) throw new Error("not connected");
+  try {
+    return await call();
+  } catch (error) {
+    const refusal = availability.note(error);
+    if (refusal === undefined || refusal.kind === "unwritable") throw error;
+    if (refusal.kind === "again") await Bun.sleep(againAfterMs);
+    if (!(await availability.untilUsable(redisCommandTimeoutMs))) throw error;
+  }
+  try {
+    return await call();
+  } catch (error) {
+    availability.note(error);
+    throw error;
+  }
 }

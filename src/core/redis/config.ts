@@ -7,6 +7,7 @@ export const redisFields = {
   url: urlField({
     name: "REDIS_URL",
     protocols: ["redis:", "rediss:"],
+    explain: explainRedisUrl,
     secret: true,
     example: "redis://:password@localhost:6379/0",
     doc: "Redis, with user, password and database as in redis://user:password@host:6379/0; rediss:// for TLS. Unset (with REDIS_ADDR): the embedded SQLite file.",
@@ -95,6 +96,7 @@ function trusting(
 
 function parseRedisUrl(text: string, problems: ConfigProblem[]): RedisConnection | undefined {
   const url = new URL(text);
+  checkParameters(url.searchParams, problems);
   const db = /^\/?(\d{0,4})$/.exec(url.pathname)?.[1];
   const username = decode(url.username);
   const password = decode(url.password);
@@ -111,6 +113,45 @@ function parseRedisUrl(text: string, problems: ConfigProblem[]): RedisConnection
     db: Number(db),
     tls: url.protocol === "rediss:",
   };
+}
+
+/** What another program would take, and this one does not. */
+function explainRedisUrl(text: string): string | undefined {
+  if (/^(?:unix|redis-socket|rediss?\+(?:unix|socket)):/.test(text) || text.startsWith("/")) {
+    return "names a Unix socket; give the TCP address of Redis, as redis://host:6379/0";
+  }
+  if (/^rediss?[+-](?:sentinel|cluster):/.test(text)) {
+    return "names a Sentinel or cluster; give the address that follows the master, as redis://host:6379/0";
+  }
+  if (/^rediss?:\/\/[^/?]*,/.test(text)) {
+    return "names several hosts; give one, or a name that follows the master";
+  }
+  return undefined;
+}
+
+/** Queries that hosted providers and other clients write; what they mean is the rest of the URL's. */
+const ignoredParameters = new Set([
+  "family",
+  "protocol",
+  "timeout",
+  "socket_timeout",
+  "connect_timeout",
+  "ssl_cert_reqs",
+  "client_name",
+  "max_connections",
+]);
+
+function checkParameters(parameters: URLSearchParams, problems: ConfigProblem[]): void {
+  for (const [name, value] of parameters) {
+    if (ignoredParameters.has(name)) continue;
+    const problem =
+      name === "ssl" || name === "tls"
+        ? value === "false"
+          ? undefined
+          : `has ${name}=…; a URL for TLS begins with rediss://`
+        : `has ${name}=…, which is unknown here; user, password and database stand in the URL itself`;
+    if (problem !== undefined) problems.push({ name: "REDIS_URL", problem });
+  }
 }
 
 /** Undefined when the escapes are broken. */

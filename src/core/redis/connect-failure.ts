@@ -7,6 +7,25 @@ export interface ConnectFailure {
   readonly mend: string;
 }
 
+const rightAddress = "Point REDIS_URL or REDIS_ADDR to the master, or to a name that follows it";
+
+/** What a server says that takes no writes now; in its own words, since each has its own cause. */
+const refusals: readonly (readonly [RegExp, string, string])[] = [
+  [/READONLY/, "It is a replica, which takes no writes ({reason})", rightAddress],
+  [/MOVED|REDIRECT/, "It sends to another server ({reason})", rightAddress],
+  [/MASTERDOWN/, "It is a replica without its master ({reason})", rightAddress],
+  [/CLUSTERDOWN/, "Its cluster is down ({reason})", "Check it: redis-cli CLUSTER INFO"],
+  [/LOADING/, "It is still loading its data ({reason})", "Wait until it has; its log says how far"],
+  [/BUSY/, "A script keeps it busy ({reason})", "End that script: redis-cli SCRIPT KILL"],
+  [/MISCONF/, "It takes no writes ({reason})", "Check its disk and its log"],
+  [/OOM/, "Its memory is full ({reason})", "Raise maxmemory, or take other data out of it"],
+  [
+    /NOREPLICAS/,
+    "It has too few replicas ({reason})",
+    "Start them, or lower min-replicas-to-write",
+  ],
+];
+
 /** Redis' and the socket's own words, in the order they are looked for. */
 const failures: readonly (readonly [RegExp, string, string])[] = [
   [
@@ -46,7 +65,7 @@ const failures: readonly (readonly [RegExp, string, string])[] = [
     "What answers on {address} is not Redis",
     "Check the port in REDIS_URL or REDIS_ADDR",
   ],
-  [/LOADING/, "It is still loading its data", "Wait a moment and ask again"],
+  ...refusals,
 ];
 
 /** What is wrong and the mend, for a failure of ioredis or its message. */

@@ -4,9 +4,12 @@ import { systemClock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
 import type { Diagnosis } from "../diagnosis.ts";
 import { coreErrors } from "../error-codes.ts";
-import { isInstantError } from "../errors.ts";
+import { errorMessage, isInstantError } from "../errors.ts";
+import { probeWrites } from "./availability.ts";
 import type { RedisConnection } from "./config.ts";
 import { describeConnectFailure } from "./connect-failure.ts";
+import type { Refusal } from "./refusal.ts";
+import { findRefusal } from "./refusal.ts";
 import { diagnoseInfo, parseInfo } from "./server-info.ts";
 import { serverOptions } from "./server-options.ts";
 
@@ -34,12 +37,16 @@ export async function diagnoseRedis(
     const tookMs = Math.round(performance.now() - startedAt);
     const version = `Redis ${info.get("redis_version") ?? "of an unknown version"}`;
     diagnosis.ok("redis.reachable", `Answers within ${tookMs} ms: ${version}`);
-    diagnoseInfo(diagnosis, info);
+    const refusal = await findWriteRefusal(redis);
+    diagnoseInfo(diagnosis, info, refusal?.reply);
+    if (info.get("role") !== "slave") diagnoseWrites(refusal, connection, diagnosis);
+    if (refusal?.kind === "wait") return; // it answers nothing else now
     await diagnoseScripts(redis, diagnosis);
     await diagnoseClock(redis, clock, diagnosis);
   } catch (error) {
     const { text, mend } = describeConnectFailure(error, connection);
-    diagnosis.fault("redis.answers", text, mend);
+    const check = errorMessage(error).startsWith("NOAUTH") ? "redis.reachable" : "redis.answers";
+    diagnosis.fault(check, text, mend);
   } finally {
     redis.disconnect();
   }
@@ -51,6 +58,7 @@ function createProbe(connection: RedisConnection, errors: string[]): Redis {
     connectionName: "instant-doctor",
     lazyConnect: true,
     enableOfflineQueue: false,
+    enableReadyCheck: false, // one that loads its data answers INFO, and says so
     maxRetriesPerRequest: 0,
     connectTimeout: connectTimeoutMs,
     commandTimeout: answerDeadlineMs,
@@ -86,11 +94,34 @@ async function connect(
   return false;
 }
 
+/** What the server says to a write that would change nothing; undefined when it takes it. */
+async function findWriteRefusal(redis: Redis): Promise<Refusal | undefined> {
+  try {
+    await probeWrites(redis);
+    return undefined;
+  } catch (error) {
+    const refusal = findRefusal(error);
+    if (refusal === undefined) throw error;
+    return refusal;
+  }
+}
+
+function diagnoseWrites(
+  refusal: Refusal | undefined,
+  connection: RedisConnection,
+  diagnosis: Diagnosis,
+): void {
+  if (refusal === undefined) return;
+  const { text, mend } = describeConnectFailure(refusal.reply, connection);
+  diagnosis.fault("redis.writes", text, mend);
+}
+
 async function diagnoseScripts(redis: Redis, diagnosis: Diagnosis): Promise<void> {
   try {
     await redis.eval("return 1", 0);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    if (findRefusal(error) !== undefined) return; // said above
+    const reason = errorMessage(error);
     const mend = "Let this user run scripts: ACL SETUSER <user> +@scripting, or take another user";
     diagnosis.fault("redis.scripts", `Scripts may not be run (${reason})`, mend);
   }

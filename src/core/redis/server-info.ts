@@ -15,17 +15,21 @@ export function parseInfo(text: string): RedisInfo {
   return info;
 }
 
-/** What INFO says about keeping promises; it needs no right to read the configuration. */
-export function diagnoseInfo(diagnosis: Diagnosis, info: RedisInfo): void {
-  diagnoseRole(diagnosis, info);
+/**
+ * What INFO says about keeping promises; it needs no right to read the configuration. `refusal`:
+ * what the server says to a write.
+ */
+export function diagnoseInfo(diagnosis: Diagnosis, info: RedisInfo, refusal?: string): void {
+  diagnoseRole(diagnosis, info, refusal);
   diagnoseEviction(diagnosis, info);
   diagnosePersistence(diagnosis, info);
   diagnoseMemory(diagnosis, info);
 }
 
-function diagnoseRole(diagnosis: Diagnosis, info: RedisInfo): void {
+function diagnoseRole(diagnosis: Diagnosis, info: RedisInfo, refusal: string | undefined): void {
   if (info.get("role") !== "slave") return;
-  const text = "It is a replica, which takes no writes";
+  const said = refusal === undefined ? "" : ` (${refusal})`;
+  const text = `It is a replica, which takes no writes${said}`;
   diagnosis.fault("redis.role", text, `Point REDIS_URL or REDIS_ADDR to ${masterOf(info)}`);
 }
 

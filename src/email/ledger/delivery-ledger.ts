@@ -25,6 +25,8 @@
 export interface DeliveryLedger extends AsyncDisposable {
   /** "connected" | "disconnected" for a server; "embedded" for a file. Never blocks. */
   readonly connection: "connected" | "disconnected" | "embedded";
+  /** What the server says why it cannot be used, and the fix; undefined for any other reason. */
+  readonly refusal: string | undefined;
 
   claim(request: ClaimRequest): Promise<ClaimOutcome>;
   /** Makes one change as the owner of `claim`. Throws `ledger_unavailable`. */

@@ -33,6 +33,9 @@ export function openRedisDeliveryLedger(options: RedisLedgerOptions): DeliveryLe
     get connection() {
       return redis.connection;
     },
+    get refusal() {
+      return redis.refusal;
+    },
     claim: (request) =>
       change(request.messageId, "absent", (record, now) => decideClaim(record, request, now)),
     advance: (claim, to) =>

@@ -31,6 +31,7 @@ export async function openSqliteDeliveryLedger(
     );
   const ledger: DeliveryLedger = {
     connection: "embedded",
+    refusal: undefined,
     claim: (request) =>
       change(request.messageId, (record, now) => decideClaim(record, request, now)),
     advance: (claim, to) =>

@@ -1,0 +1,194 @@
+import type { Redis } from "ioredis";
+import type { Log } from "../log.ts";
+import type { RedisConnection } from "./config.ts";
+import { connectFailureLine } from "./connect-failure.ts";
+import type { Refusal } from "./refusal.ts";
+import { findRefusal } from "./refusal.ts";
+
+const reconnectDelayMsMin = 50;
+const reconnectDelayMsMax = 1000;
+const checkEveryMs = 250;
+
+/** Never holds anything. */
+const probeKey = "instant:write-probe";
+const lost =
+  "the connection was lost: start Redis there (docker-compose up -d redis), or check REDIS_URL or REDIS_ADDR";
+
+/**
+ * A write that changes nothing, so that whatever refuses writes says so: a replica, a full memory, a
+ * disk that cannot be written. Rejects with the server's reply; resolves as well where only this
+ * probe is not allowed.
+ */
+export async function probeWrites(redis: Pick<Redis, "setrange">): Promise<void> {
+  try {
+    await redis.setrange(probeKey, 0, "");
+  } catch (error) {
+    if (!isReply(error) || findRefusal(error) !== undefined) throw error;
+  }
+}
+
+/** The server said it, not the network or this client. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError";
+}
+
+/**
+ * Whether Redis can be used now, and why not.
+ *
+ * Disconnected: ioredis connects again, for ever, by `reconnectDelayMs`. Checking: connected, and a
+ * write that changes nothing is on its way. From there: usable; or the server is not the one that
+ * takes writes (see `Refusal`), and the connection is closed to look its name up and connect anew; or
+ * it needs time, and is asked again every 250 ms. Usable: until the connection breaks, or any call
+ * meets such a refusal.
+ */
+export class Availability {
+  readonly #redis: Redis;
+  readonly #address: string;
+  readonly #connection: RedisConnection;
+  readonly #log: Log;
+  #usable = false;
+  #trouble: string | undefined;
+  #refusal: string | undefined;
+  #told: string | undefined;
+  /** In a row, by servers that took the connection: a replica is not asked 20 times a second. */
+  #refusals = 0;
+  /** Grows with each connection and each check, so that late answers of an old one are dropped. */
+  #epoch = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #answered = Promise.withResolvers<void>();
+  readonly #waiting = new Set<() => void>();
+
+  constructor(
+    redis: Redis,
+    options: {
+      readonly address: string;
+      readonly connection: RedisConnection;
+      readonly log: Log;
+    },
+  ) {
+    this.#redis = redis;
+    this.#address = options.address;
+    this.#connection = options.connection;
+    this.#log = options.log;
+    redis.on("error", (error: unknown) => {
+      this.#away(connectFailureLine(error, options.connection), isReply(error));
+    });
+    redis.on("ready", () => void this.#check());
+    redis.on("close", () => this.#closed());
+    redis.on("reconnecting", () => {
+      if (this.#trouble === undefined) this.#away(lost);
+    });
+  }
+
+  get usable(): boolean {
+    return this.#usable && this.#redis.status === "ready";
+  }
+
+  /** The reason and the fix in one line; undefined while it is usable, or before the first answer. */
+  get trouble(): string | undefined {
+    return this.usable ? undefined : this.#trouble;
+  }
+
+  /** The same, where it is what the server itself says. */
+  get refusal(): string | undefined {
+    return this.usable ? undefined : this.#refusal;
+  }
+
+  /** 50, 100, 200 … up to 1000 ms, and up to 100 ms of jitter. */
+  reconnectDelayMs(times: number): number {
+    const doublings = Math.min(Math.max(times, this.#refusals) - 1, 10);
+    const delayMs = Math.min(
+      reconnectDelayMsMin * 2 ** Math.max(doublings, 0),
+      reconnectDelayMsMax,
+    );
+    return delayMs + Math.floor(Math.random() * 100);
+  }
+
+  /** What a call failed of; a refusal may end this connection. */
+  note(error: unknown): Refusal | undefined {
+    const refusal = findRefusal(error);
+    if (refusal !== undefined && this.usable) this.#refused(refusal);
+    return refusal;
+  }
+
+  /** Until it is usable, or says why not; `withinMs` at most. */
+  async firstAnswer(withinMs: number): Promise<void> {
+    const timer = setTimeout(this.#answered.resolve, withinMs);
+    await this.#answered.promise;
+    clearTimeout(timer);
+  }
+
+  /** True as soon as it is usable, false when it is not within `withinMs`. */
+  async untilUsable(withinMs: number): Promise<boolean> {
+    if (this.usable) return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, withinMs);
+    this.#waiting.add(resolve);
+    await promise;
+    clearTimeout(timer);
+    this.#waiting.delete(resolve);
+    return this.usable;
+  }
+
+  stop(): void {
+    this.#closed();
+  }
+
+  async #check(): Promise<void> {
+    this.#epoch += 1;
+    const epoch = this.#epoch;
+    try {
+      await probeWrites(this.#redis);
+      if (epoch === this.#epoch) this.#back();
+    } catch (error) {
+      if (epoch !== this.#epoch) return;
+      const refusal = findRefusal(error);
+      if (refusal === undefined) return; // the connection broke, or is about to: it says so itself
+      if (refusal.kind === "unwritable" || refusal.kind === "again") this.#back();
+      else this.#refused(refusal);
+    }
+  }
+
+  #refused(refusal: Refusal): void {
+    const { kind, reply } = refusal;
+    if (kind !== "elsewhere" && kind !== "wait") return;
+    this.#usable = false;
+    this.#away(connectFailureLine(reply, this.#connection), true);
+    if (kind === "elsewhere") {
+      this.#refusals += 1;
+      this.#redis.disconnect(true);
+      this.#redis.stream.destroy(); // it may have answered and then become silent
+    } else {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => void this.#check(), checkEveryMs);
+    }
+  }
+
+  #closed(): void {
+    this.#usable = false;
+    this.#epoch += 1;
+    clearTimeout(this.#timer);
+  }
+
+  /** One line when it goes away, and another when the server itself then says something else. */
+  #away(reason: string, isOwnWords = false): void {
+    this.#trouble = reason;
+    this.#refusal = isOwnWords ? reason : undefined;
+    this.#answered.resolve();
+    if (this.#told === undefined || (isOwnWords && this.#told !== reason)) {
+      this.#log.warn({ redis: this.#address, reason }, "Redis is away");
+      this.#told = reason;
+    }
+  }
+
+  #back(): void {
+    this.#usable = true;
+    this.#refusals = 0;
+    this.#trouble = undefined;
+    this.#refusal = undefined;
+    if (this.#told !== undefined) this.#log.info({ redis: this.#address }, "Redis is back");
+    this.#told = undefined;
+    this.#answered.resolve();
+    for (const resolve of this.#waiting) resolve();
+  }
+}
