@@ -64,6 +64,8 @@ export async function prepareEngines(
     const find = () => needProgram("kcat", { debian: "kcat", say });
     work.push(attempt("kcat", "TEST_KCAT", find));
     work.push(attempt("postfix", "TEST_POSTFIX", () => needPostfix(say)));
+    const findFilter = () => needProgram("spamassassin", { debian: "spamassassin", say });
+    work.push(attempt("spamassassin", "TEST_SPAMASSASSIN", findFilter));
   }
   if (needs.has("chromium"))
     work.push(attempt("chromium", "TEST_CHROMIUM", () => needBrowser(say)));

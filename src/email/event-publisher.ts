@@ -9,6 +9,7 @@ import { lineOf } from "./event-line.ts";
 import type { EventLog } from "./event-log/event-log.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { EmailPublisher, MailFate, PublishOutcome } from "./publisher.ts";
+import { answerMsMax } from "./publisher.ts";
 import type { PublishedEvent } from "./publisher-metrics.ts";
 import { traceHeaders } from "./record-trace.ts";
 
@@ -24,8 +25,6 @@ export interface EventPublisherDeps {
 }
 
 const publishDeadlineMs = 2000;
-/** Within this a caller has an answer, whatever is away. */
-const answerMsMax = 11_000;
 const retryAfterSeconds = 10;
 
 /**
@@ -58,13 +57,16 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     return this.#breaker.state.kind === "open" ? this.#breaker.state.reason : undefined;
   }
 
-  async publish(event: EmailEvent): Promise<PublishOutcome> {
+  async publish(
+    event: EmailEvent,
+    { answerBy }: { readonly answerBy?: number } = {},
+  ): Promise<PublishOutcome> {
     const { clock, direct } = this.#deps;
-    const askedAt = clock.now();
-    if (await this.#publishToLog(event)) return { kind: "queued" };
-    const leftMs = askedAt + answerMsMax - clock.now();
+    const endsAt = answerBy ?? clock.now() + answerMsMax;
+    if (await this.#publishToLog(event, endsAt - clock.now())) return { kind: "queued" };
+    const leftMs = endsAt - clock.now();
     const startedAt = performance.now();
-    const delivered = await direct.deliver(event, leftMs);
+    const delivered = leftMs > 0 && (await direct.deliver(event, leftMs));
     this.#tell("direct", delivered, startedAt);
     if (delivered) return { kind: "delivered" };
     return { kind: "unavailable", retryAfterSeconds };
@@ -87,9 +89,12 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     await this.#deps.direct.drain();
   }
 
-  async #publishToLog(event: EmailEvent): Promise<boolean> {
+  async #publishToLog(event: EmailEvent, withinMs: number): Promise<boolean> {
     const { eventLog, topic, log } = this.#deps;
-    if (eventLog === undefined || this.#breaker.state.kind === "open") return false;
+    const deadlineMs = Math.min(publishDeadlineMs, withinMs);
+    if (eventLog === undefined || this.#breaker.state.kind === "open" || deadlineMs <= 0) {
+      return false;
+    }
     const record = {
       key: eventKey(event),
       value: encodeEmailEvent(event),
@@ -97,7 +102,7 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     };
     const startedAt = performance.now();
     try {
-      await eventLog.publish(topic, [record], { deadlineMs: publishDeadlineMs });
+      await eventLog.publish(topic, [record], { deadlineMs });
       this.#tell("log", true, startedAt);
       log.info(lineOf(event), "Email event published");
       return true;

@@ -83,8 +83,8 @@ export class Holds {
     this.serverDown({ kind: "server_down", cause: "system", host, reason });
   }
 
-  accepted(): void {
-    this.#streak.end();
+  accepted(recipient: string): void {
+    this.#streak.accept(recipient);
   }
 
   /** True: bury no poison, somebody has to look. */

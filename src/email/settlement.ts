@@ -12,7 +12,7 @@ import type {
 } from "./ledger/delivery-ledger.ts";
 import type { ServerDown } from "./mailer/mailer.ts";
 import type { DeadLetterCause, DeadLetterClass, DeliveryOutcome } from "./outcome.ts";
-import { decideRetry } from "./retry.ts";
+import { decideRetry, retryUntil } from "./retry.ts";
 
 /**
  * What may follow a send that was not accepted: each step writes what is now known to the ledger
@@ -25,9 +25,10 @@ export interface SettlementDeps {
   readonly log: Log;
   readonly random: () => number;
   readonly settings: {
-    readonly leaseMs: number;
     /** 0: a server that is down spends the message's tries, as the guide's service did. */
     readonly outageHoldMs: number;
+    /** How long a mail that is deferred is tried, from `heldSince` on. */
+    readonly retryForMs: number;
   };
 }
 
@@ -36,7 +37,7 @@ export interface SentMail {
   readonly claim: Claim;
   /** Tries spent before this one. */
   readonly attempts: number;
-  /** Since when an outage may hold it, Unix ms. */
+  /** From when on an outage may pause it and deferrals are retried, Unix ms. */
   readonly heldSince: number;
 }
 
@@ -48,9 +49,15 @@ export interface Deferral {
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
   readonly givenUpAs: "retries_exhausted" | "smtp_unavailable";
+  /** Until when it is tried, Unix ms; EMAIL_RETRY_FOR decides when left out. */
+  readonly untilMs?: number;
 }
 
-/** Spends a try; the claim stays ours while this lane waits. */
+/**
+ * Spends a try and leaves the mail until the next one. The lease ends exactly then, so the ledger
+ * knows when that is: whoever has the record by then (this lane, or a worker that was started
+ * meanwhile) goes on with the schedule, and nobody before.
+ */
 export async function defer(
   deps: SettlementDeps,
   sent: SentMail,
@@ -60,13 +67,14 @@ export async function defer(
   const { reason, retryAfterMs, why, givenUpAs } = deferral;
   const attempts = sent.attempts + 1;
   const now = deps.clock.now();
-  const decision = decideRetry({ event, attempts, retryAfterMs, now, random: deps.random() });
+  const untilMs = deferral.untilMs ?? retryUntil(event, sent.heldSince, deps.settings.retryForMs);
+  const decision = decideRetry({ attempts, untilMs, retryAfterMs, now, random: deps.random() });
   if (decision.kind === "give_up") {
     return giveUp(deps, sent, { kind: "rejected", class: givenUpAs, reason });
   }
   const { waitMs } = decision;
-  const leaseMs = waitMs + deps.settings.leaseMs;
-  const outcome = await deps.record(claim, { kind: "deferred", spent: true, leaseMs, reason });
+  const change = { kind: "deferred", spent: true, leaseMs: waitMs, reason } as const;
+  const outcome = await deps.record(claim, change);
   if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
   deps.log.warn({ ...lineOf(event), attempts, waitMs, reason }, "Email deferred, will try again");
   return { kind: "retry", waitMs, why, reason };
@@ -82,8 +90,13 @@ export async function holdForServer(
   const { reason } = down;
   const { outageHoldMs } = deps.settings;
   if (outageHoldMs === 0) {
-    const givenUpAs = "smtp_unavailable";
-    return defer(deps, sent, { why: "deferred", reason, retryAfterMs: undefined, givenUpAs });
+    return defer(deps, sent, {
+      why: "deferred",
+      reason,
+      retryAfterMs: undefined,
+      givenUpAs: "smtp_unavailable",
+      untilMs: guideUntil(event),
+    });
   }
   const holdEndsAt = heldSince + outageHoldMs;
   if (deps.clock.now() >= holdEndsAt) {
@@ -94,6 +107,11 @@ export async function holdForServer(
   if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
   const untilMs = Math.min(event.expiresAt ?? Number.POSITIVE_INFINITY, holdEndsAt);
   return { kind: "server_down", down, untilMs };
+}
+
+/** EMAIL_OUTAGE_HOLD=0, as the guide's service: three retries, and a code as long as it lives. */
+function guideUntil({ eventType, expiresAt }: EmailEvent): number {
+  return eventType === "verification_code" ? (expiresAt ?? 0) : 0;
 }
 
 /** How soon an optional mail asks again for its recipient's wishes. */
@@ -113,7 +131,8 @@ export async function holdForPreferences(
   const why = "preferences_away";
   const givenUpAs = "retries_exhausted";
   if (outageHoldMs === 0) {
-    return defer(deps, sent, { why, reason, retryAfterMs: undefined, givenUpAs });
+    const untilMs = guideUntil(sent.event);
+    return defer(deps, sent, { why, reason, retryAfterMs: undefined, givenUpAs, untilMs });
   }
   if (deps.clock.now() >= heldSince + outageHoldMs) {
     return giveUp(deps, sent, { kind: "rejected", class: givenUpAs, reason });

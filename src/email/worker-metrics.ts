@@ -91,6 +91,13 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   );
   metrics.gauge(
     {
+      name: "instant_email_deferred",
+      help: "Records that wait for their next try, and those behind them in their lanes.",
+    },
+    (set) => set(worker()?.subscription?.stats.deferred ?? 0),
+  );
+  metrics.gauge(
+    {
       name: "instant_email_server_down",
       help: "1 while the SMTP server is down, by what is wrong with it.",
       labels: ["cause"],

@@ -11,6 +11,7 @@ const variables = {
   instant: "TEST_INSTANT", // the built program's path
   kcat: "TEST_KCAT", // "/usr/bin/kcat"
   postfix: "TEST_POSTFIX", // "/usr/sbin/postconf", beside Postfix's other programs
+  spamassassin: "TEST_SPAMASSASSIN", // "/usr/bin/spamassassin"
   promtool: "TEST_PROMTOOL", // "/usr/bin/promtool"
   prometheus: "TEST_PROMETHEUS", // "/usr/bin/prometheus"
   compose: "TEST_COMPOSE", // "/usr/bin/docker-compose"

@@ -1,3 +1,5 @@
+import type { Defer } from "../../core/flow/record-flow-options.ts";
+
 /**
  * The event log: an ordered, partitioned, durable log with consumer groups, as Kafka has it.
  *
@@ -99,10 +101,18 @@ export interface SubscribeOptions {
    * `reason` of one that aborted; any other rejection is a programmer error and fails the
    * subscription.
    */
-  readonly handle: (record: LogRecord, signal: AbortSignal, draining: AbortSignal) => Promise<void>;
-  /** Most records received and not finished, for the whole subscription (default 1,000). */
+  readonly handle: (
+    record: LogRecord,
+    signal: AbortSignal,
+    draining: AbortSignal,
+    defer: Defer,
+  ) => Promise<void>;
+  /**
+   * Most records received, not finished and not deferred (see `Defer`, which has bounds of its own),
+   * for the whole subscription (default 1,000).
+   */
   readonly unfinishedMax?: number;
-  /** Most offsets between the low mark and the newest record, per partition (default 50,000). */
+  /** Most offsets between the low mark and the newest record, per partition (default 1,000,000). */
   readonly offsetsBeyondLowMarkMax?: number;
 }
 
@@ -124,6 +134,8 @@ export interface Subscription {
 export interface SubscriptionStats {
   readonly inFlight: number;
   readonly unfinished: number;
+  /** Of the unfinished ones: they only wait for their time, or behind one that does. */
+  readonly deferred: number;
   readonly paused: boolean;
   /** Partitions this member owns now. */
   readonly partitions: readonly number[];

@@ -68,9 +68,9 @@ export class KafkaSubscription implements Subscription {
   }
 
   get stats(): SubscriptionStats {
-    const { inFlight, unfinished, paused, partitions } = this.#flow;
+    const { inFlight, unfinished, deferred, paused, partitions } = this.#flow;
     const { trouble } = this.#consumer;
-    return { inFlight, unfinished, paused, partitions, trouble };
+    return { inFlight, unfinished, deferred, paused, partitions, trouble };
   }
 
   pause(): void {
