@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/core/clock.ts";
+import { Metrics } from "../../src/core/metrics.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
+import { createWorkerMetrics } from "../../src/email/worker-metrics.ts";
 import type { DeliveryRig } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 import { findEngine } from "../support/engines.ts";
@@ -49,6 +52,14 @@ describe.skipIf(kafka === undefined || redis === undefined)("A domain that defer
     }
     expect(latencies.toSorted((a, b) => a - b)[10]).toBeLessThan(1_000);
     expect(worker.reasonsHeld).toEqual([]);
+    const metrics = new Metrics();
+    const lag = () => rig.eventLog.lag(rig.eventsTopic, rig.group);
+    createWorkerMetrics({ metrics, clock: systemClock, worker: () => worker, lag });
+    const shown = await metrics.render();
+    const records = [...shown.matchAll(/^instant_email_lag_records\S* (\d+)$/gm)];
+    expect(records).toHaveLength(3);
+    // Of 3,000 that are not committed some try again just now; the others are nobody's delay.
+    for (const [, count] of records) expect(Number(count)).toBeLessThan(500);
     expect(await rig.letters()).toEqual([]);
   }, 120_000);
 

@@ -95,6 +95,14 @@ export class Lanes<T> {
     for (const lane of this.#lanes.values()) if (lane.running !== undefined) yield lane.running;
   }
 
+  /** What runs or waits, lane by lane. */
+  *items(): Iterable<{ readonly item: T; readonly deferred: boolean }> {
+    for (const { running, waiting, deferred } of this.#lanes.values()) {
+      if (running !== undefined) yield { item: running, deferred };
+      for (const item of waiting) yield { item, deferred };
+    }
+  }
+
   #countDeferred(items: readonly T[], sign: 1 | -1): void {
     this.#deferred += sign * items.length;
     for (const item of items) this.#deferredBytes += sign * this.#bytesOf(item);

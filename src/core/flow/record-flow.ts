@@ -92,6 +92,20 @@ export class RecordFlow<R extends FlowRecord> {
     return this.#lanes.deferred.items;
   }
 
+  /**
+   * The unfinished records of a partition that are not deferred. Undefined where the flow cannot
+   * say what is still to be done: it is not assigned, or not fetched to its end.
+   */
+  atWork(partition: number): readonly R[] | undefined {
+    if (!this.isFetchable(partition)) return undefined;
+    const assigned = this.#assignment.find(partition);
+    const records: R[] = [];
+    for (const { item, deferred } of this.#lanes.items()) {
+      if (!deferred && item.assigned === assigned) records.push(item.record);
+    }
+    return records;
+  }
+
   get paused(): boolean {
     return this.#paused;
   }

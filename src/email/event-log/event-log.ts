@@ -125,6 +125,11 @@ export interface Subscription {
   pause(): void;
   resume(): void;
   readonly stats: SubscriptionStats;
+  /**
+   * The unfinished records of a partition of ours that are not deferred; undefined while it is not
+   * ours, or is not read to its end.
+   */
+  atWork(partition: number): readonly LogRecord[] | undefined;
   /** Never resolves; rejects when the subscription cannot go on (a crash, an offset out of range). */
   readonly failed: Promise<never>;
   /** Waits for handlers up to `drainMs`, then aborts their signal; commits; leaves. Idempotent. */

@@ -73,6 +73,10 @@ export class KafkaSubscription implements Subscription {
     return { inFlight, unfinished, deferred, paused, partitions, trouble };
   }
 
+  atWork(partition: number): readonly LogRecord[] | undefined {
+    return this.#flow.atWork(partition);
+  }
+
   pause(): void {
     this.#flow.pause();
   }
