@@ -72,6 +72,8 @@ export async function prepareEngines(
     work.push(attempt("postfix", "TEST_POSTFIX", () => needPostfix(say)));
     const findPooler = () => needProgram("pgbouncer", { debian: "pgbouncer", say });
     work.push(attempt("pgbouncer", "TEST_PGBOUNCER", findPooler));
+    const findFilter = () => needProgram("spamassassin", { debian: "spamassassin", say });
+    work.push(attempt("spamassassin", "TEST_SPAMASSASSIN", findFilter));
   }
   if (needs.has("chromium"))
     work.push(attempt("chromium", "TEST_CHROMIUM", () => needBrowser(say)));

@@ -1,6 +1,8 @@
+import type { Clock } from "../core/clock.ts";
 import { formatGoDuration } from "../core/go-duration.ts";
 import type { EmailEvent } from "../email/event.ts";
 import type { EmailPublisher } from "../email/publisher.ts";
+import { answerMsMax } from "../email/publisher.ts";
 import type { AuthKeys } from "./auth-keys.ts";
 import type { CodeScope } from "./codes/code.ts";
 import { deriveCode, deriveVerifier } from "./codes/code.ts";
@@ -17,6 +19,7 @@ export interface RequestCodeDeps {
   readonly limitPolicy: LimitPolicy;
   readonly publisher: EmailPublisher;
   readonly keys: AuthKeys;
+  readonly clock: Clock;
 }
 
 export interface RequestedCode extends CodeScope {
@@ -42,7 +45,8 @@ export async function requestCode(
   deps: RequestCodeDeps,
   { client, email, purpose, locale }: RequestedCode,
 ): Promise<RequestCodeOutcome> {
-  const { limits, codes } = deps;
+  const { limits, codes, clock } = deps;
+  const endsAt = clock.now() + answerMsMax;
   const scope = { email, purpose };
   const use = { use: crypto.randomUUID(), budgets: codeBudgets(deps.limitPolicy, client) };
   const taken = await limits.take(use);
@@ -55,12 +59,25 @@ export async function requestCode(
   }
   if (issued.kind === "spent") return { kind: "spent", spent: spentCodes(issued, codes.policy) };
   const { messageId } = issued.code;
-  const published = await deps.publisher.publish(createEvent(deps.keys, scope, issued.code));
+  const event = createEvent(deps.keys, scope, issued.code);
+  const published = await deps.publisher.publish(event, { answerBy: endsAt - giveBackMs });
   if (published.kind === "queued" || published.kind === "delivered") {
     return { kind: "sent", messageId };
   }
-  await Promise.all([codes.refund({ ...scope, messageId }), limits.giveBack(use)]);
+  const givenBack = Promise.all([codes.refund({ ...scope, messageId }), limits.giveBack(use)]);
+  await within(clock, endsAt - clock.now(), givenBack);
   return published;
+}
+
+/** Of the time for the answer: what giving back may take before it goes on behind the answer. */
+const giveBackMs = 500;
+
+async function within(clock: Clock, durationMs: number, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController();
+  work.catch(() => {}); // once the answer is out, nobody can be told
+  const ended = work.finally(() => done.abort());
+  ended.catch(() => {});
+  await Promise.race([ended, clock.sleep(Math.max(0, durationMs), done.signal)]);
 }
 
 function spentCodes(

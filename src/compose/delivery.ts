@@ -10,6 +10,7 @@ import type { Pipeline } from "../email/pipeline.ts";
 import { createPipeline } from "../email/pipeline.ts";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
 import { RecipientGate } from "../email/recipient-gate.ts";
+import { feedbackSenderOf } from "../email/submission.ts";
 import { createSuppressRefused } from "../email/suppressions/suppress-refused.ts";
 import type { Engines } from "./engines.ts";
 import { mailTemplatesOf } from "./mail-templates.ts";
@@ -71,10 +72,12 @@ export async function composeDelivery(
     }),
     recentMails: await engines.recentMails(),
     render: mailTemplatesOf(engines).render,
+    feedbackSender: feedbackSenderOf(config.app.name),
     record: (claim, change) => held.record(claim, change),
     settings: {
       leaseMs: config.email.leaseMs,
       outageHoldMs: config.email.outageHoldMs,
+      retryForMs: config.email.retryForMs,
       digestSecret: emailSecret(config),
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },

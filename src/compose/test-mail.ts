@@ -9,7 +9,7 @@ import type { EmailEvent } from "../email/event.ts";
 import type { SendOutcome } from "../email/mailer/mailer.ts";
 import { openSmtpMailer } from "../email/mailer/smtp.ts";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
-import { composeMessage } from "../email/submission.ts";
+import { composeMessage, feedbackSenderOf } from "../email/submission.ts";
 import type { Config } from "./config.ts";
 import { composeMailTemplates } from "./mail-templates.ts";
 import { emailSecret } from "./secrets.ts";
@@ -40,7 +40,15 @@ export async function sendTestMail(
     publicOrigin: () => publicOrigin,
   });
   const { render } = composeMailTemplates(config);
-  const message = composeMessage({ clock: systemClock, unsubscribeLink, render }, event);
+  const message = composeMessage(
+    {
+      clock: systemClock,
+      unsubscribeLink,
+      render,
+      feedbackSender: feedbackSenderOf(config.app.name),
+    },
+    event,
+  );
   await using mailer = openSmtpMailer({ ...server, connections: 1, onTalk });
   return await mailer.send(message, { beforeContentEnds: async () => true });
 }

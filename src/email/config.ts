@@ -54,6 +54,13 @@ export const emailFields = {
     fallback: "20h",
     doc: "How long a mail waits, from its timestamp, for an SMTP server that is down. 0: it is given up after its three retries.",
   }),
+  retryForMs: durationField({
+    name: "EMAIL_RETRY_FOR",
+    minMs: 0,
+    maxMs: 22 * hourMs,
+    fallback: "4h",
+    doc: "How long a mail that the server defers (4xx, greylisting) is tried, from its timestamp or its replay, and never beyond its expiry. There are at least three retries: after 1, 2 and 4 s. Then: after 8, 16 … s, up to 5 min.",
+  }),
   leaseMs: durationField({
     name: "EMAIL_LEASE",
     minMs: 1000,

@@ -18,8 +18,7 @@ export interface DirectDeps {
   readonly log: Log;
 }
 
-/** How long a caller waits at most. */
-const deadlineMsMax = 10_000;
+const withinMsDefault = 10_000;
 const pollMs = 200;
 const retryAfterLossMs = 1000;
 
@@ -38,14 +37,14 @@ export class DirectDelivery {
     this.#deps = deps;
   }
 
-  async deliver(event: EmailEvent, withinMs = deadlineMsMax): Promise<boolean> {
+  async deliver(event: EmailEvent, withinMs = withinMsDefault): Promise<boolean> {
     const { clock } = this.#deps;
     const deadline = new AbortController();
     const done = new AbortController();
     const running = this.#run(event, deadline.signal).finally(() => done.abort());
     this.#running.add(running);
     running.finally(() => this.#running.delete(running)).catch(() => {});
-    await clock.sleep(Math.min(withinMs, deadlineMsMax), done.signal);
+    await clock.sleep(withinMs, done.signal);
     if (done.signal.aborted) return running;
     deadline.abort(new Error("the direct delivery took too long"));
     running.catch(() => {});

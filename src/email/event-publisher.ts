@@ -11,6 +11,7 @@ import type { EventLog } from "./event-log/event-log.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import type { Mailer } from "./mailer/mailer.ts";
 import type { EmailPublisher, MailFate, PublishOutcome } from "./publisher.ts";
+import { answerMsMax } from "./publisher.ts";
 import type { PublishedEvent } from "./publisher-metrics.ts";
 import { traceHeaders } from "./record-trace.ts";
 
@@ -30,8 +31,6 @@ export interface EventPublisherDeps {
 }
 
 const publishDeadlineMs = 2000;
-/** Within this a caller has an answer, whatever is away. */
-const answerMsMax = 11_000;
 const retryAfterSeconds = 10;
 
 /**
@@ -64,14 +63,17 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     return this.#breaker.state.kind === "open" ? this.#breaker.state.reason : undefined;
   }
 
-  async publish(event: EmailEvent): Promise<PublishOutcome> {
+  async publish(
+    event: EmailEvent,
+    { answerBy }: { readonly answerBy?: number } = {},
+  ): Promise<PublishOutcome> {
     const { clock, direct } = this.#deps;
     if (this.#isUnsupported(event)) return { kind: "unsupported_address" };
-    const askedAt = clock.now();
-    if (await this.#publishToLog(event)) return { kind: "queued" };
-    const leftMs = askedAt + answerMsMax - clock.now();
+    const endsAt = answerBy ?? clock.now() + answerMsMax;
+    if (await this.#publishToLog(event, endsAt - clock.now())) return { kind: "queued" };
+    const leftMs = endsAt - clock.now();
     const startedAt = performance.now();
-    const delivered = await direct.deliver(event, leftMs);
+    const delivered = leftMs > 0 && (await direct.deliver(event, leftMs));
     this.#tell("direct", delivered, startedAt);
     if (delivered) return { kind: "delivered" };
     // The first such mail is how the direct path learns what its server offers.
@@ -100,9 +102,12 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     return this.#deps.mailer?.offersUtf8 === false && !isAscii(recipient);
   }
 
-  async #publishToLog(event: EmailEvent): Promise<boolean> {
+  async #publishToLog(event: EmailEvent, withinMs: number): Promise<boolean> {
     const { eventLog, topic, log } = this.#deps;
-    if (eventLog === undefined || this.#breaker.state.kind === "open") return false;
+    const deadlineMs = Math.min(publishDeadlineMs, withinMs);
+    if (eventLog === undefined || this.#breaker.state.kind === "open" || deadlineMs <= 0) {
+      return false;
+    }
     const record = {
       key: eventKey(event),
       value: encodeEmailEvent(event),
@@ -110,7 +115,7 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     };
     const startedAt = performance.now();
     try {
-      await eventLog.publish(topic, [record], { deadlineMs: publishDeadlineMs });
+      await eventLog.publish(topic, [record], { deadlineMs });
       this.#tell("log", true, startedAt);
       log.info(lineOf(event), "Email event published");
       return true;

@@ -12,8 +12,8 @@ export type DeliveryOutcome =
   | { readonly kind: "expired" }
   | { readonly kind: "suppressed"; readonly reason: string }
   | { readonly kind: "buried_before" }
-  /** Another owner works on it: look again after `waitMs`. */
-  | { readonly kind: "held"; readonly waitMs: number }
+  /** Another owner works on it: look again after `waitMs`; `deferred`: its next try is then. */
+  | { readonly kind: "held"; readonly waitMs: number; readonly deferred?: boolean }
   /** Not now: run again after `waitMs`, in this lane. */
   | {
       readonly kind: "retry";

@@ -97,7 +97,7 @@ async function afterClaim(
     case "claimed":
       return deliverClaimed(deps, delivery, claimed);
     case "held":
-      return { kind: "held", waitMs: claimed.waitMs };
+      return { kind: "held", waitMs: claimed.waitMs, deferred: claimed.deferred };
     case "accepted":
       deps.log.warn(line, "Duplicate email event detected, skipping");
       return { kind: "duplicate" };

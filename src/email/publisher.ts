@@ -5,12 +5,17 @@ export interface EmailPublisher {
   /**
    * Resolves when somebody holds the mail: `queued`, the event log acknowledged it; `delivered`,
    * the SMTP server took it (the direct path); `unavailable`, nobody does and the caller may ask
-   * again with the same event; or `unsupported_address`, the SMTP server is known not to take it. Within 13 s; never throws for an engine that is away.
+   * again with the same event; or `unsupported_address`, the SMTP server is known not to take it.
+   * By `answerBy` (Unix ms; 12 s from now when left out); never throws for an engine that is
+   * unavailable.
    */
-  publish(event: EmailEvent): Promise<PublishOutcome>;
+  publish(event: EmailEvent, options?: { readonly answerBy?: number }): Promise<PublishOutcome>;
   /** What became of an earlier mail, as far as the ledger knows. `unknown` when it cannot say. */
   fate(messageId: string): Promise<MailFate>;
 }
+
+/** From its start, a request that asks for a mail is answered within this, whatever is away. */
+export const answerMsMax = 12_000;
 
 export type PublishOutcome =
   | { readonly kind: "queued" }

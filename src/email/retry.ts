@@ -1,14 +1,14 @@
-import type { EmailEvent } from "./event.ts";
-
 /**
- * When a deferred mail is tried again. Three more tries after 1, 2 and 4 s (± 20 %), so given up
- * after about 7 s; a code keeps trying after 8, 16, 32, 60, 60 … s until it expires (greylisting
- * asks for minutes). A delay that the server asked for is honoured up to 60 s.
+ * When a deferred mail is tried again: after 1, 2, 4, 8 … s (± 20 %), growing to 5 min, as mail
+ * servers do for each other, until `untilMs`; then it is given up. A first try late in its time (a
+ * backlog, an outage) still has three more, after 1, 2 and 4 s. With the default of 4 h that is
+ * about 55 tries. A delay that the server asked for is honoured up to 60 s.
  */
 export interface RetryInput {
-  readonly event: EmailEvent;
-  /** Tries spent, this one included; at least 1. */
+  /** Tries made, this one included; at least 1. */
   readonly attempts: number;
+  /** Unix ms; see `retryUntil`. */
+  readonly untilMs: number;
   readonly retryAfterMs: number | undefined;
   readonly now: number;
   /** 0 ≤ random < 1. */
@@ -20,16 +20,27 @@ export type RetryDecision =
   | { readonly kind: "give_up" };
 
 const firstDelayMs = 1000;
-const delayMsMax = 60_000;
+const delayMsMax = 300_000;
+const requestedDelayMsMax = 60_000;
 export const extraTries = 3;
 const jitter = 0.2;
 
 export function decideRetry(input: RetryInput): RetryDecision {
-  const { event, attempts, now } = input;
+  const { attempts, untilMs, now } = input;
   const growing = Math.min(firstDelayMs * 2 ** (attempts - 1), delayMsMax);
-  const asked = Math.min(input.retryAfterMs ?? 0, delayMsMax);
-  const waitMs = Math.round(Math.max(growing * (1 - jitter + 2 * jitter * input.random), asked));
+  const requested = Math.min(input.retryAfterMs ?? 0, requestedDelayMsMax);
+  const spread = growing * (1 - jitter + 2 * jitter * input.random);
+  const waitMs = Math.round(Math.max(spread, requested));
   if (attempts <= extraTries) return { kind: "retry", waitMs };
-  const diesAt = event.eventType === "verification_code" ? event.expiresAt : undefined;
-  return diesAt !== undefined && now < diesAt ? { kind: "retry", waitMs } : { kind: "give_up" };
+  if (now >= untilMs) return { kind: "give_up" };
+  return { kind: "retry", waitMs: Math.min(waitMs, untilMs - now) }; // the last try is at its end
+}
+
+/** Until when a mail that is deferred is tried: for `retryForMs`, and not beyond its expiry. */
+export function retryUntil(
+  event: { readonly expiresAt: number | undefined },
+  since: number,
+  retryForMs: number,
+): number {
+  return Math.min(since + retryForMs, event.expiresAt ?? Number.POSITIVE_INFINITY);
 }

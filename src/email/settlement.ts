@@ -14,7 +14,7 @@ import type { RefusedMail, ServerDown } from "./mailer/mailer.ts";
 import type { RefusalVerdict } from "./mailer/server-streak.ts";
 import { quietMs } from "./mailer/server-streak.ts";
 import type { DeadLetterCause, DeadLetterClass, DeliveryOutcome } from "./outcome.ts";
-import { decideRetry } from "./retry.ts";
+import { decideRetry, retryUntil } from "./retry.ts";
 
 /**
  * What may follow a send that was not accepted: each step writes what is now known to the ledger
@@ -27,9 +27,10 @@ export interface SettlementDeps {
   readonly log: Log;
   readonly random: () => number;
   readonly settings: {
-    readonly leaseMs: number;
     /** 0: a server that is down spends the message's tries, as the guide's service did. */
     readonly outageHoldMs: number;
+    /** How long a mail that is deferred is tried, from `heldSince` on. */
+    readonly retryForMs: number;
   };
 }
 
@@ -38,7 +39,7 @@ export interface SentMail {
   readonly claim: Claim;
   /** Tries spent before this one. */
   readonly attempts: number;
-  /** Since when an outage may hold it, Unix ms. */
+  /** From when on an outage may pause it and deferrals are retried, Unix ms. */
   readonly heldSince: number;
 }
 
@@ -50,9 +51,15 @@ export interface Deferral {
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
   readonly givenUpAs: "retries_exhausted" | "smtp_unavailable";
+  /** Until when it is tried, Unix ms; EMAIL_RETRY_FOR decides when left out. */
+  readonly untilMs?: number;
 }
 
-/** Spends a try; the claim stays ours while this lane waits. */
+/**
+ * Spends a try and leaves the mail until the next one. The lease ends exactly then, so the ledger
+ * knows when that is: whoever has the record by then (this lane, or a worker that was started
+ * meanwhile) goes on with the schedule, and nobody before.
+ */
 export async function defer(
   deps: SettlementDeps,
   sent: SentMail,
@@ -62,13 +69,14 @@ export async function defer(
   const { reason, retryAfterMs, why, givenUpAs } = deferral;
   const attempts = sent.attempts + 1;
   const now = deps.clock.now();
-  const decision = decideRetry({ event, attempts, retryAfterMs, now, random: deps.random() });
+  const untilMs = deferral.untilMs ?? retryUntil(event, sent.heldSince, deps.settings.retryForMs);
+  const decision = decideRetry({ attempts, untilMs, retryAfterMs, now, random: deps.random() });
   if (decision.kind === "give_up") {
     return giveUp(deps, sent, { kind: "rejected", class: givenUpAs, reason });
   }
   const { waitMs } = decision;
-  const leaseMs = waitMs + deps.settings.leaseMs;
-  const outcome = await deps.record(claim, { kind: "deferred", spent: true, leaseMs, reason });
+  const change = { kind: "deferred", spent: true, leaseMs: waitMs, reason } as const;
+  const outcome = await deps.record(claim, change);
   if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
   deps.log.warn({ ...lineOf(event), attempts, waitMs, reason }, "Email deferred, will try again");
   return { kind: "retry", waitMs, why, reason };
@@ -88,8 +96,13 @@ export async function holdForServer(
   const { outageHoldMs } = deps.settings;
   const moves = down.another === true;
   if (outageHoldMs === 0 && !moves) {
-    const givenUpAs = "smtp_unavailable";
-    return defer(deps, sent, { why: "deferred", reason, retryAfterMs: undefined, givenUpAs });
+    return defer(deps, sent, {
+      why: "deferred",
+      reason,
+      retryAfterMs: undefined,
+      givenUpAs: "smtp_unavailable",
+      untilMs: guideUntil(event),
+    });
   }
   const holdEndsAt = heldSince + outageHoldMs;
   if (deps.clock.now() >= holdEndsAt && !moves) {
@@ -110,8 +123,8 @@ export async function holdRefusal(
   verdict: Promise<RefusalVerdict>,
 ): Promise<DeliveryOutcome> {
   const reason = `${refusal.stage} refused, to be confirmed: ${refusal.reply}`;
-  const leaseMs = quietMs + deps.settings.leaseMs;
-  const outcome = await deps.record(claim, { kind: "deferred", spent: false, leaseMs, reason });
+  const change = { kind: "deferred", spent: false, leaseMs: quietMs, reason } as const;
+  const outcome = await deps.record(claim, change);
   if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
   return { kind: "unconfirmed", refusal, verdict };
 }
@@ -135,11 +148,15 @@ export async function waitForRate(
   }
   const asked = Math.min(throttled.retryAfterMs ?? 0, throttledWaitMsMax);
   const waitMs = Math.round(Math.max(throttledWaitMs * (0.5 + deps.random()), asked));
-  const leaseMs = waitMs + deps.settings.leaseMs;
-  const change = { kind: "deferred", spent: false, leaseMs, reason } as const;
+  const change = { kind: "deferred", spent: false, leaseMs: waitMs, reason } as const;
   const outcome = await deps.record(sent.claim, change);
   if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
   return { kind: "retry", waitMs, why: "throttled", reason };
+}
+
+/** EMAIL_OUTAGE_HOLD=0, as the guide's service: three retries, and a code as long as it lives. */
+function guideUntil({ eventType, expiresAt }: EmailEvent): number {
+  return eventType === "verification_code" ? (expiresAt ?? 0) : 0;
 }
 
 /** How soon an optional mail asks again for its recipient's wishes. */
@@ -159,7 +176,8 @@ export async function holdForPreferences(
   const why = "preferences_away";
   const givenUpAs = "retries_exhausted";
   if (outageHoldMs === 0) {
-    return defer(deps, sent, { why, reason, retryAfterMs: undefined, givenUpAs });
+    const untilMs = guideUntil(sent.event);
+    return defer(deps, sent, { why, reason, retryAfterMs: undefined, givenUpAs, untilMs });
   }
   if (deps.clock.now() >= heldSince + outageHoldMs) {
     return giveUp(deps, sent, { kind: "rejected", class: givenUpAs, reason });

@@ -96,6 +96,13 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   );
   metrics.gauge(
     {
+      name: "instant_email_deferred",
+      help: "Records that wait for their next try, and those behind them in their lanes.",
+    },
+    (set) => set(worker()?.subscription?.stats.deferred ?? 0),
+  );
+  metrics.gauge(
+    {
       name: "instant_email_server_down",
       help: "1 while this SMTP server is down, by what is wrong with it.",
       labels: ["cause", "server"],
@@ -133,11 +140,27 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   );
 }
 
-/** Asked once for all gauges; a log that is away leaves them out. */
-function addLag({ metrics, lag }: WorkerMetricsDeps): void {
+/**
+ * Asked once for both gauges; a log that is away leaves them out. A deferred mail holds back the
+ * commit for hours and is nobody's delay: where this process has deferred ones, a partition of its
+ * own lags by what is at work. Other processes know only what is committed, so the least of the
+ * processes' values is the true one.
+ */
+function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
+  const findLagHere = async () => {
+    const subscription = worker()?.subscription;
+    const lags = await findLag(lag);
+    if (subscription === undefined || subscription.stats.deferred === 0) return lags;
+    return lags.map((each) => {
+      const atWork = subscription.atWork(each.partition);
+      if (atWork === undefined) return each;
+      const oldest = Math.min(...atWork.map(({ timestamp }) => timestamp), clock.now());
+      return { ...each, records: atWork.length, seconds: (clock.now() - oldest) / 1000 };
+    });
+  };
   let asking: Promise<readonly PartitionLag[]> | undefined;
   const ask = () => {
-    asking ??= findLag(lag).finally(() => {
+    asking ??= findLagHere().finally(() => {
       asking = undefined;
     });
     return asking;
@@ -145,7 +168,7 @@ function addLag({ metrics, lag }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_lag_records",
-      help: "Records that the group has not finished, by partition.",
+      help: "Records that the group has neither finished nor deferred, by partition.",
       labels: ["partition"],
     },
     async (set) => {
@@ -155,7 +178,7 @@ function addLag({ metrics, lag }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_lag_seconds",
-      help: "Age of the oldest record that the group has not finished, by partition.",
+      help: "Age of the oldest record that the group has neither finished nor deferred, by partition.",
       labels: ["partition"],
     },
     async (set) => {

@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { unreachable } from "../core/errors.ts";
+import type { Defer } from "../core/flow/record-flow-options.ts";
 import { Semaphore } from "../core/flow/semaphore.ts";
 import type { Log } from "../core/log.ts";
 import type { Service } from "../core/service.ts";
@@ -39,6 +40,13 @@ export interface WorkerDeps extends BuryDeps {
   readonly onFailed: (error: unknown) => void;
   /** `event`: what was delivered; undefined when the record holds none. */
   readonly onOutcome?: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
+}
+
+/** As the subscription hands a record over. */
+interface Handling {
+  readonly signal: AbortSignal;
+  readonly draining: AbortSignal;
+  readonly defer: Defer;
 }
 
 const heldPollMsMax = 2000;
@@ -123,8 +131,10 @@ export class EmailWorker implements Service {
     const subscription = await eventLog.subscribe({
       topic: settings.eventsTopic,
       group: settings.group,
-      handle: (record, signal, draining) =>
-        runInTrace(readRecordTrace(record.headers), () => this.#handle(record, signal, draining)),
+      handle: (record, signal, draining, defer) =>
+        runInTrace(readRecordTrace(record.headers), () =>
+          this.#handle(record, { signal, draining, defer }),
+        ),
     });
     subscription.failed.catch(onFailed);
     this.#subscription = subscription;
@@ -137,7 +147,7 @@ export class EmailWorker implements Service {
   }
 
   /** Between two tries a record may be left: the next owner of its partition goes on with it. */
-  async #handle(record: LogRecord, signal: AbortSignal, draining: AbortSignal): Promise<void> {
+  async #handle(record: LogRecord, { signal, draining, defer }: Handling): Promise<void> {
     const run = createRun(record);
     for (;;) {
       await this.#pauses.untilLedgerBack(draining);
@@ -152,8 +162,12 @@ export class EmailWorker implements Service {
         await this.#bury(record, outcome.letter, signal, draining);
         return;
       }
-      await this.#wait(outcome, run, draining);
-      if (draining.aborted) await releaseClaim(this.#deps.ledger, run.claim, "worker stopped");
+      const wait = () => this.#wait(outcome, run, draining);
+      await (isScheduled(outcome) ? defer(wait) : wait());
+      // A retry has its time in the ledger: let go, all of them would be tried at the next start.
+      if (draining.aborted && outcome.kind !== "retry") {
+        await releaseClaim(this.#deps.ledger, run.claim, "worker stopped");
+      }
       draining.throwIfAborted();
     }
   }
@@ -173,7 +187,10 @@ export class EmailWorker implements Service {
     const { clock } = this.#deps;
     switch (outcome.kind) {
       case "held":
-        return clock.sleep(Math.min(outcome.waitMs, heldPollMsMax), draining);
+        return clock.sleep(
+          outcome.deferred === true ? outcome.waitMs : Math.min(outcome.waitMs, heldPollMsMax),
+          draining,
+        );
       case "retry":
         return clock.sleep(outcome.waitMs, draining);
       case "server_down":
@@ -195,6 +212,11 @@ export class EmailWorker implements Service {
     if (this.#pauses.pausesConsumption) this.#subscription?.pause();
     else this.#subscription?.resume();
   }
+}
+
+/** Nothing but time is waited for: it keeps no place of those that are at work. */
+function isScheduled(outcome: WaitingOutcome): boolean {
+  return outcome.kind === "retry" || (outcome.kind === "held" && outcome.deferred === true);
 }
 
 /** Never resolves; rejects with the reason of the abort. */

@@ -89,7 +89,10 @@ function messageOf(type: (typeof eventTypes)[number], locale: string, to = "ana@
   const unsubscribeLink = () => (isOptionalType(type) ? unsubscribeUrl : undefined);
   const options = { appName: "Bücher 📚", fallbackLocale: "en", codeInSubject: false };
   const render = createMailRenderer(options);
-  return composeMessage({ clock: systemClock, unsubscribeLink, render }, decoded.event);
+  return composeMessage(
+    { clock: systemClock, unsubscribeLink, render, feedbackSender: "acme-mails" },
+    decoded.event,
+  );
 }
 
 const words = (text: string | undefined) => text?.replace(/\s+/g, " ").trim();

@@ -47,6 +47,22 @@ export function claimRules(openStore: OpenLedgerStore, features: LedgerFeatures)
       expect(waitMs).toBeLessThanOrEqual(longMs);
     });
 
+    test("a deferred mail is nobody's until its next try, and says so; then the first has it", async () => {
+      await using store = await openStore();
+      const [ledger, other] = [await store.open(), await store.open()];
+      const { request, claim } = mail(store, features);
+      await ledger.claim(request("a", { leaseMs: longMs }));
+      expect(await other.claim(request("b"))).toMatchObject({ kind: "held", deferred: false });
+      const deferral = { kind: "deferred", spent: true, leaseMs, reason: "451" } as const;
+      await ledger.advance(claim("a"), deferral);
+      const outcome = await other.claim(request("b"));
+      expect(outcome).toMatchObject({ kind: "held", state: "claimed", deferred: true });
+      expect(outcome.kind === "held" ? outcome.waitMs : 0).toBeWithin(0, leaseMs + 1);
+      await store.pass(leaseMs + 1);
+      expect(await other.claim(request("b"))).toEqual({ ...fresh, fence: 2, attempts: 1 });
+      expect(await ledger.claim(request("a"))).toMatchObject({ kind: "held", deferred: false });
+    });
+
     test("after the lease another owner claims with the next fence", async () => {
       await using store = await openStore();
       const [ledger, other] = [await store.open(), await store.open()];

@@ -34,6 +34,7 @@ export function testEventLogOutages(harness: EventLogHarness): void {
     expect(reader.subscription.stats).toEqual({
       inFlight: 0,
       unfinished: 0,
+      deferred: 0,
       paused: false,
       partitions: [],
       trouble: expect.any(String),

@@ -114,4 +114,30 @@ describe.skipIf(!complete)("Kafka stopped", () => {
     expect(await auth.request(email)).toMatchObject({ status: 200 });
     expect(mailsTo(rig, email)).toBe(1);
   }, 120_000);
+
+  test("frozen while SMTP hangs: 503 within 12 s each time, whatever has the time, and later it works", async () => {
+    await using kafka = await openOwnKafka();
+    await using redis = await openOwnRedis(); // budgets of its own
+    await using rig = await openServiceRig({ program, kafka: kafka.brokers, redis: redis.url });
+    const auth = await openAuth(rig);
+    kafka.freeze();
+    rig.sink.misbehave({ at: "mail", does: { kind: "hang" } });
+    const email = `ana-${crypto.randomUUID()}@example.com`;
+    const others = ["bo@example.com", "cy@example.com"];
+    const answers = await Promise.all([email, ...others].map((each) => auth.request(each)));
+    answers.push(await auth.request(email)); // the same event again, and straight to SMTP
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ status: 503, body: { code: "mail_unavailable" } });
+      expect(Number(answer.retryAfter)).toBeGreaterThan(0);
+      expect(answer.elapsedMs).toBeLessThan(12_000);
+    }
+    rig.sink.setBehaviour([]);
+    rig.sink.dropConnections();
+    for (let count = 0; count < 5; count += 1) {
+      // the hour's budget of five is whole, or the repeats of one code
+      expect(await auth.request(email)).toMatchObject({ status: 200 });
+    }
+    expect(mailsTo(rig, email)).toBe(1);
+    kafka.thaw();
+  }, 120_000);
 });

@@ -23,7 +23,8 @@ export function recipientsSuite(engines: DeliveryRigOptions): void {
       await rig.untilDrained();
       const linesOf = (id: string) => {
         const { data = "" } = rig.sink.accepted.find(({ messageId }) => messageId === id) ?? {};
-        return data.split("\r\n").filter((line) => line.startsWith("List-Unsubscribe"));
+        const unfolded = data.replace(/\r\n(?=[ \t])/g, "");
+        return unfolded.split("\r\n").filter((line) => line.startsWith("List-Unsubscribe"));
       };
       expect(linesOf(welcome.messageId)).toEqual([
         expect.stringMatching(

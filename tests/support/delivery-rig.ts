@@ -43,6 +43,7 @@ export interface DeliveryRigOptions {
   /** Default: as `replyTimeoutMs`. */
   readonly finalReplyTimeoutMs?: number;
   readonly outageHoldMs?: number;
+  readonly retryForMs?: number;
   /** Called with the kind of outcome that ended a record. */
   readonly onEnd?: (kind: DeliveryOutcome["kind"]) => void;
   readonly onOutcome?: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
@@ -236,9 +237,11 @@ function openPipeline(
       codeInSubject: false,
     }),
     record: (claim, change) => held.record(claim, change),
+    feedbackSender: "acme-mails",
     settings: {
       leaseMs: options.leaseMs ?? 2000,
       outageHoldMs: options.outageHoldMs ?? 3_600_000,
+      retryForMs: options.retryForMs ?? 3_600_000,
       digestSecret: "test secret",
       resendAmbiguous: new Set(options.resendAmbiguous ?? (["verification_code"] as const)),
     },

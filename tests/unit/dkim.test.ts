@@ -85,6 +85,26 @@ describe("A signed message", () => {
     });
   }
 
+  test("passes with every field folded, and has itself no line over 78 characters", async () => {
+    const headers = {
+      ...unsubscribe,
+      "Auto-Submitted": "auto-generated",
+      "Feedback-ID": "verification_code:required:instant:acme-mails",
+    };
+    const messageId = `<${"m".repeat(128)}@example.com>`;
+    const from = { address: "noreply@example.com", name: "One Name of Many Words ".repeat(4) };
+    const signed = await sign({ headers, messageId, from });
+    expect(await verifyDkim(signed)).toMatchObject([{ result: "pass" }]);
+    expect((await verifyDkim(signed))[0]?.fields).toContain("feedback-id");
+    const own = signed.toString("latin1").split(/\r\n(?![ \t])/)[0] ?? "";
+    expect(own).toStartWith("DKIM-Signature:");
+    for (const line of own.split("\r\n")) expect(line.length).toBeLessThanOrEqual(78);
+    const { domain } = testDkim;
+    const far = { ...testDkim, domain: `${"d".repeat(60)}.${"e".repeat(60)}.${domain}` };
+    const other = (await signDkim(composeMime(message), far)).toString("latin1");
+    expect(other.split("\r\n\r\n")[0]).not.toMatch(/[^\r\n]{200}/);
+  });
+
   test("has the message unchanged behind the signature, and no line over 998 bytes", async () => {
     const composed = composeMime(message);
     const signed = await signDkim(composed, testDkim);

@@ -158,12 +158,12 @@ test("a drain waits, then aborts; what was left by the abort stays uncommitted",
   const clock = new FakeClock();
   const gate = openGate();
   const flow = openFlow(
-    (item, signal, draining) =>
+    (item, signal, draining, defer) =>
       item.offset === 2
         ? new Promise((_, reject) => {
             signal.addEventListener("abort", () => reject(signal.reason));
           })
-        : gate.handle(item, signal, draining),
+        : gate.handle(item, signal, draining, defer),
     { clock },
   );
   for (let offset = 0; offset < 3; offset += 1) flow.offer(record(offset));
@@ -224,4 +224,45 @@ test("a record is refused while those in flight hold too many bytes", async () =
   expect(flow.offer(large(2))).toBe(true);
   expect(started).toEqual([0, 1, 2]);
   flow.revoke([0]);
+});
+
+test("records that only wait keep no place of others, and have a bound of their own", async () => {
+  const { handle, started } = openGate();
+  const waiting = Promise.withResolvers<void>();
+  const flow = openFlow(
+    (item, signal, draining, defer) =>
+      String(item.key).startsWith("slow")
+        ? defer(() => waiting.promise)
+        : handle(item, signal, draining, defer),
+    { unfinishedMax: 4, deferredMax: 30, deferredBytesMax: 1_000 },
+  );
+  for (let offset = 0; offset < 20; offset += 1) {
+    expect(flow.offer(record(offset, `slow${offset % 10}`))).toBe(true); // two in each lane
+    await turn();
+  }
+  expect([flow.unfinished, flow.deferred]).toEqual([20, 20]);
+  expect(flow.offer(record(20, "quick"))).toBe(true);
+  expect(started).toEqual([20]);
+  const large = { ...record(21, "slow-large"), value: new Uint8Array(1_000) };
+  expect(flow.offer(large)).toBe(true);
+  await turn();
+  expect(flow.offer(record(22, "quick"))).toBe(false); // the bytes
+  flow.revoke([0]);
+  expect(flow.deferred).toBe(11); // what waited behind was dropped
+  waiting.resolve();
+  await turn();
+  expect(flow.deferred).toBe(0);
+});
+
+test("one that waits for hours holds back the commit, not those after it", async () => {
+  const flow = openFlow(({ offset }, _signal, _draining, defer) =>
+    offset === 0 ? defer(() => new Promise(() => {})) : Promise.resolve(),
+  );
+  for (let offset = 0; offset < 100_000; offset += 1) {
+    expect(flow.offer(record(offset))).toBe(true);
+    if (offset % 500 === 0) await turn();
+  }
+  await turn();
+  expect(flow.uncommitted()).toEqual([]);
+  expect(flow.unfinished).toBe(1);
 });

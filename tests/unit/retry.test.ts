@@ -1,58 +1,54 @@
 import { describe, expect, test } from "bun:test";
-import type { EmailEvent } from "../../src/email/event.ts";
-import { decideRetry } from "../../src/email/retry.ts";
+import { decideRetry, retryUntil } from "../../src/email/retry.ts";
 
-const now = Date.UTC(2026, 0, 1);
-const fields = { messageId: "m", timestamp: now, recipient: "a@b.co" };
-const code: EmailEvent = {
-  ...fields,
-  eventType: "verification_code",
-  data: { code: "123456", expires_in: "10m" },
-  expiresAt: now + 600_000,
-};
-const welcome: EmailEvent = {
-  ...fields,
-  eventType: "welcome",
-  data: { username: "ana" },
-  expiresAt: undefined,
-};
+const start = Date.UTC(2026, 0, 1);
+const hourMs = 3_600_000;
 
-function waits(event: EmailEvent, tries: number, random = 0.5) {
-  return Array.from({ length: tries }, (_, index) => {
-    const attempts = index + 1;
-    const decision = decideRetry({ event, attempts, retryAfterMs: undefined, now, random });
-    return decision.kind === "retry" ? decision.waitMs : "give up";
-  });
+/** The waits between tries until it is given up, with a clock that moves by them. */
+function schedule({ untilMs = start + 4 * hourMs, random = 0.5, from = start } = {}) {
+  const waits: number[] = [];
+  for (let now = from, attempts = 1; ; attempts += 1) {
+    const decision = decideRetry({ attempts, untilMs, retryAfterMs: undefined, now, random });
+    if (decision.kind === "give_up") return { waits, endedAt: now };
+    waits.push(decision.waitMs);
+    now += decision.waitMs;
+  }
 }
 
 describe("a deferred mail", () => {
-  test("is tried again after 1, 2 and 4 s, then given up", () => {
-    expect(waits(welcome, 4)).toEqual([1000, 2000, 4000, "give up"]);
+  test("is tried after 1, 2, 4 … s up to 5 min, for 4 h, and a last time at their end", () => {
+    const { waits, endedAt } = schedule();
+    expect(waits.slice(0, 11).map((ms) => ms / 1000)).toEqual([
+      1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300,
+    ]);
+    expect(endedAt).toBe(start + 4 * hourMs);
+    expect(waits.length).toBeWithin(50, 65);
   });
 
   test("waits up to 20 % more or less", () => {
-    expect(waits(welcome, 3, 0)).toEqual([800, 1600, 3200]);
-    expect(waits(welcome, 3, 1)).toEqual([1200, 2400, 4800]);
+    expect(schedule({ random: 0 }).waits.slice(0, 3)).toEqual([800, 1600, 3200]);
+    expect(schedule({ random: 1 }).waits.slice(0, 3)).toEqual([1200, 2400, 4800]);
   });
 
-  test("with a living code is tried on, at most a minute apart", () => {
-    expect(waits(code, 8)).toEqual([1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+  test("has three retries when its time was over before the first try", () => {
+    expect(schedule({ from: start + 20 * hourMs }).waits).toEqual([1000, 2000, 4000]);
+    expect(schedule({ untilMs: start }).waits).toEqual([1000, 2000, 4000]);
   });
 
-  test("with a dead code is given up after the three tries", () => {
-    const input = { event: code, attempts: 4, retryAfterMs: undefined, random: 0.5 };
-    expect(decideRetry({ ...input, now: now + 600_000 })).toEqual({ kind: "give_up" });
+  test("is tried until it expires, or for the time that it has, whichever is first", () => {
+    const code = { expiresAt: start + 600_000 };
+    expect(retryUntil(code, start, 4 * hourMs)).toBe(start + 600_000);
+    expect(retryUntil(code, start, 60_000)).toBe(start + 60_000);
+    expect(retryUntil({ expiresAt: undefined }, start, 4 * hourMs)).toBe(start + 4 * hourMs);
+    expect(schedule({ untilMs: start + 600_000 }).endedAt).toBe(start + 600_000);
   });
 
   test("honours the delay that the server asked for, up to 60 s", () => {
-    const input = { event: welcome, attempts: 1, now, random: 0.5 };
-    expect(decideRetry({ ...input, retryAfterMs: 30_000 })).toEqual({
-      kind: "retry",
-      waitMs: 30_000,
-    });
-    expect(decideRetry({ ...input, retryAfterMs: 300_000 })).toEqual({
-      kind: "retry",
-      waitMs: 60_000,
-    });
+    const input = { untilMs: start + hourMs, now: start, random: 0.5 };
+    const waitOf = (attempts: number, retryAfterMs: number) =>
+      decideRetry({ ...input, attempts, retryAfterMs });
+    expect(waitOf(1, 30_000)).toEqual({ kind: "retry", waitMs: 30_000 });
+    expect(waitOf(1, 300_000)).toEqual({ kind: "retry", waitMs: 60_000 });
+    expect(waitOf(9, 30_000)).toEqual({ kind: "retry", waitMs: 256_000 });
   });
 });

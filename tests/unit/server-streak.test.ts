@@ -34,11 +34,11 @@ describe("a server's streak", () => {
     const early = streak.begin();
     const { settled } = follow(streak, ["a@x", "b@x", "c@x"]);
     const late = streak.begin();
-    streak.accepted(early);
+    streak.accepted(early, "e@x");
     await clock.advance(0);
     expect(settled).toEqual([]);
     expect(follow(streak, ["d@x"]).trips).toEqual([false]); // the count began anew
-    streak.accepted(late);
+    streak.accepted(late, "f@x");
     await clock.advance(0);
     expect(settled).toEqual(["a@x refused", "b@x refused", "c@x refused"]);
   });
@@ -58,10 +58,22 @@ describe("a server's streak", () => {
   test("of ten deferrals of at least two recipients is its fault", () => {
     const { streak } = openStreak();
     for (let n = 0; n < 20; n += 1) expect(streak.deferred("a@x")).toBe(false);
-    expect(streak.deferred("b@x")).toBe(true);
+    expect(streak.deferred("b@y")).toBe(true);
     for (let n = 0; n < 9; n += 1) expect(streak.deferred(`${n}@x`)).toBe(false);
-    streak.accepted(streak.begin());
+    streak.accepted(streak.begin(), "z@x");
     expect(streak.deferred("c@x")).toBe(false);
+  });
+
+  test("of deferrals at one domain speaks for the server once, and not while it takes others", () => {
+    const { streak } = openStreak();
+    const tenAt = (domain: string) =>
+      Array.from({ length: 10 }, (_, n) => streak.deferred(`${n}@${domain}`)).at(-1);
+    expect(tenAt("x")).toBe(true); // nothing was accepted yet: it may be the server
+    expect(tenAt("x")).toBe(false); // it was probed well since, so it is the domain
+    streak.accepted(streak.begin(), "a@y");
+    expect([tenAt("x"), tenAt("z")]).toEqual([false, false]);
+    streak.accepted(streak.begin(), "a@x");
+    expect(tenAt("x")).toBe(true);
   });
 
   test("settles every refusal once, whatever comes in whatever order", async () => {
@@ -75,7 +87,7 @@ describe("a server's streak", () => {
       for (let step = 0; step < 60; step += 1) {
         const dice = random();
         if (dice < 0.3) begun.push(streak.begin());
-        else if (dice < 0.45) streak.accepted(begun.shift() ?? streak.begin());
+        else if (dice < 0.45) streak.accepted(begun.shift() ?? streak.begin(), "z@x");
         else if (dice < 0.5) await clock.advance(random() * 2 * quietMs);
         else {
           const verdict = streak.refused(`${Math.floor(random() * 9)}@x`);

@@ -123,7 +123,16 @@ describe("The SMTP settings", () => {
   });
 
   test("refuse an idempotency header that is a field of the mail, or none", () => {
-    for (const name of ["Subject", "message-ID", "List-Unsubscribe", "X Y", "X:", "Content-Type"]) {
+    for (const name of [
+      "Subject",
+      "message-ID",
+      "List-Unsubscribe",
+      "X Y",
+      "X:",
+      "Content-Type",
+      "feedback-id",
+      "X-Auto-Response-Suppress",
+    ]) {
       const parse = () => resolve({ ...needed, SMTP_IDEMPOTENCY_HEADER: name });
       expect(parse).toThrow("SMTP_IDEMPOTENCY_HEADER must be the name of a header field");
     }

@@ -69,6 +69,44 @@ describe("A composed message", () => {
   });
 });
 
+describe("The header", () => {
+  const long = "A name of many words, which are all that it takes to fill more than one line of it";
+  const headOf = (over: Partial<MimeMessage>) => compose(over).split("\r\n\r\n")[0] ?? "";
+  const longest = (head: string) => Math.max(...head.split("\r\n").map((line) => line.length));
+
+  test("has lines of at most 78 characters, whatever it says, and reads as it was meant", () => {
+    const samples: Partial<MimeMessage>[] = [
+      { subject: `${long} ${long}` },
+      { subject: "x".repeat(3_000) },
+      { subject: `a   b${" ".repeat(90)}${long}` },
+      { subject: "Код 123456 подтверждения ".repeat(9).trim() },
+      { subject: "not =?UTF-8?Q?encoded?= at all" },
+      { from: { address: "noreply@example.com", name: long } },
+      { from: { address: "noreply@example.com", name: "y".repeat(100) } },
+      { from: { address: "noreply@example.com", name: `"${long}" \\ Söhne` } },
+      { headers: { "X-Words": `${long} ${long}` } },
+    ];
+    for (const sample of samples) {
+      const head = headOf(sample);
+      expect(longest(head)).toBeLessThanOrEqual(78);
+      expect(head).not.toMatch(/\r\n[ \t]*(?:\r\n|$)/); // RFC 5322, 3.2.2: no line of white space
+      const { headers } = readMail(`${head}\r\n\r\n`);
+      if (sample.subject !== undefined) expect(headers.get("subject")).toBe(sample.subject);
+      const words = sample.headers?.["X-Words"];
+      if (words !== undefined) expect(headers.get("x-words")).toBe(words);
+    }
+  });
+
+  test("puts what cannot be folded on a line of its own, whole", () => {
+    const url = `<https://example.com/unsubscribe/${"t".repeat(400)}>`;
+    const messageId = `<${"m".repeat(128)}@${"d".repeat(60)}.example.com>`;
+    const head = headOf({ messageId, headers: { "List-Unsubscribe": url } });
+    expect(head).toContain(`List-Unsubscribe:\r\n ${url}\r\n`);
+    expect(head).toContain(`Message-ID:\r\n ${messageId}\r\n`);
+    expect(longest(head)).toBeLessThan(998);
+  });
+});
+
 describe("The Message-ID", () => {
   test("is the message_id at the sender's domain", () => {
     expect(messageIdHeader("0190c1a2-7d43", "noreply@mail.example.com")).toBe(

@@ -1,18 +1,19 @@
-/** One received record in its partition's window. */
+/** One received record in its partition's window, while it is unfinished. */
 export interface Mark {
   readonly offset: number;
-  finished: boolean;
+  previous: Mark | undefined;
   next: Mark | undefined;
 }
 
 /**
- * The records of one assigned partition between the low mark and the newest one received.
+ * The unfinished records of one assigned partition.
  *
  * The low mark is the offset that may be committed: the oldest unfinished record, or, when all are
  * finished, the position: the offset up to which everything was read. That is at least the one after
  * the newest record, and further where nothing that follows is a record for us (the markers of
  * transactions, aborted records, what compaction removed). Offsets may have gaps. Records are
- * received in ascending order; they finish in any order.
+ * received in ascending order; they finish in any order, and a finished one costs no memory, however
+ * far it is ahead of one that waits for hours.
  */
 export class LowMark {
   #oldest: Mark | undefined;
@@ -36,7 +37,7 @@ export class LowMark {
   }
 
   receive(offset: number): Mark {
-    const mark: Mark = { offset, finished: false, next: undefined };
+    const mark: Mark = { offset, previous: this.#newest, next: undefined };
     if (this.#newest === undefined) this.#oldest = mark;
     else this.#newest.next = mark;
     this.#newest = mark;
@@ -50,13 +51,11 @@ export class LowMark {
   }
 
   /** Returns whether the low mark moved. */
-  finish(mark: Mark): boolean {
-    mark.finished = true;
-    if (mark !== this.#oldest) return false;
-    let oldest: Mark | undefined = mark;
-    while (oldest?.finished) oldest = oldest.next;
-    this.#oldest = oldest;
-    if (oldest === undefined) this.#newest = undefined;
-    return true;
+  finish({ previous, next }: Mark): boolean {
+    if (previous === undefined) this.#oldest = next;
+    else previous.next = next;
+    if (next === undefined) this.#newest = previous;
+    else next.previous = previous;
+    return previous === undefined;
   }
 }

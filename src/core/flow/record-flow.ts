@@ -5,11 +5,14 @@ import type { Lane } from "./lanes.ts";
 import { Lanes, laneKey } from "./lanes.ts";
 import type { Mark } from "./low-mark.ts";
 import { Orphans } from "./orphans.ts";
-import type { FlowRecord, RecordFlowOptions } from "./record-flow-options.ts";
+import type { Defer, FlowRecord, RecordFlowOptions } from "./record-flow-options.ts";
 
 export const unfinishedMaxDefault = 1_000;
 const unfinishedBytesMaxDefault = 64 * 1024 * 1024;
-export const offsetsBeyondLowMarkMaxDefault = 50_000;
+export const deferredMaxDefault = 20_000;
+export const deferredBytesMaxDefault = 64 * 1024 * 1024;
+/** 4 h, the longest that a mail is deferred, at 70 records a second in one partition. */
+export const offsetsBeyondLowMarkMaxDefault = 1_000_000;
 /** How long aborted handlers may take to end before `drain` goes on without them. */
 const abortGraceMs = 5_000;
 
@@ -32,8 +35,10 @@ interface Run<R> {
  * runs goes on and may still be committed.
  *
  * Bounds: `unfinishedMax` records that wait or run (1,000), or `unfinishedBytesMax` bytes of them
- * (64 MiB), whatever happened to their partition;
- * `offsetsBeyondLowMarkMax` offsets between a partition's low mark and its newest record (50,000).
+ * (64 MiB), whatever happened to their partition; those of deferred lanes apart from them,
+ * `deferredMax` (20,000) and `deferredBytesMax` (64 MiB); `offsetsBeyondLowMarkMax` offsets between a
+ * partition's low mark and its newest record (1,000,000, which is what a restart reads again at
+ * most; a finished one costs no memory).
  * A record over a bound is refused; `onRoom` follows when half of the bound is free again.
  *
  * How an adapter uses it: `assign`, fetch from the committed offset (`begin` where that is known),
@@ -47,6 +52,8 @@ export class RecordFlow<R extends FlowRecord> {
   readonly #unfinishedMax: number;
   readonly #bytesMax: number;
   readonly #offsetsBeyondMax: number;
+  readonly #deferredMax: number;
+  readonly #deferredBytesMax: number;
   readonly #lanes: Lanes<Run<R>>;
   readonly #assignment = new Assignment();
   readonly #refused = new Set<Assigned>();
@@ -65,7 +72,12 @@ export class RecordFlow<R extends FlowRecord> {
     this.#unfinishedMax = options.unfinishedMax ?? unfinishedMaxDefault;
     this.#bytesMax = options.unfinishedBytesMax ?? unfinishedBytesMaxDefault;
     this.#offsetsBeyondMax = options.offsetsBeyondLowMarkMax ?? offsetsBeyondLowMarkMaxDefault;
-    this.#lanes = new Lanes((run, lane) => this.#start(run, lane));
+    this.#deferredMax = options.deferredMax ?? deferredMaxDefault;
+    this.#deferredBytesMax = options.deferredBytesMax ?? deferredBytesMaxDefault;
+    this.#lanes = new Lanes(
+      (run, lane) => this.#start(run, lane),
+      ({ record }) => bytesOf(record),
+    );
     this.#failure.promise.catch(() => {}); // a failure that nobody listens to is not unhandled
   }
 
@@ -80,6 +92,25 @@ export class RecordFlow<R extends FlowRecord> {
 
   get unfinished(): number {
     return this.#lanes.running + this.#lanes.waiting;
+  }
+
+  /** Of the unfinished ones: those that only wait for a time to come, and those behind them. */
+  get deferred(): number {
+    return this.#lanes.deferred.items;
+  }
+
+  /**
+   * The unfinished records of a partition that are not deferred. Undefined where the flow cannot
+   * say what is still to be done: it is not assigned, or not fetched to its end.
+   */
+  atWork(partition: number): readonly R[] | undefined {
+    if (!this.isFetchable(partition)) return undefined;
+    const assigned = this.#assignment.find(partition);
+    const records: R[] = [];
+    for (const { item, deferred } of this.#lanes.items()) {
+      if (!deferred && item.assigned === assigned) records.push(item.record);
+    }
+    return records;
   }
 
   get paused(): boolean {
@@ -149,8 +180,7 @@ export class RecordFlow<R extends FlowRecord> {
     if (lowMark.has(offset)) return true;
     if (lowMark.distance(offset) >= this.#offsetsBeyondMax) return this.#refuse(assigned, offset);
     if (!this.#orphans.isEmpty && this.#rejoin(assigned, offset)) return true;
-    const isFull = this.unfinished >= this.#unfinishedMax || this.#bytes >= this.#bytesMax;
-    if (isFull) return this.#refuse(assigned, offset);
+    if (this.#isOver(1)) return this.#refuse(assigned, offset);
     this.#bytes += bytesOf(record);
     assigned.committed ??= offset;
     this.#lanes.push(laneKey(record.key), { record, assigned, mark: lowMark.receive(offset) });
@@ -201,7 +231,16 @@ export class RecordFlow<R extends FlowRecord> {
   #start(run: Run<R>, lane: Lane<Run<R>>): void {
     const { signal } = this.#abort;
     const draining = this.#draining.signal;
-    Promise.try(this.#options.handle, run.record, signal, draining).then(
+    const defer: Defer = async (wait) => {
+      this.#lanes.setDeferred(lane, true);
+      this.#makeRoom();
+      try {
+        await wait();
+      } finally {
+        this.#lanes.setDeferred(lane, false);
+      }
+    };
+    Promise.try(this.#options.handle, run.record, signal, draining, defer).then(
       () => this.#finish(run, lane),
       (error) => {
         const left = [signal, draining].some((each) => each.aborted && error === each.reason);
@@ -248,14 +287,26 @@ export class RecordFlow<R extends FlowRecord> {
   /** Half of a bound must be free, so that fetching does not stop and go with each record. */
   #makeRoom(): void {
     for (const assigned of this.#refused) {
-      if (this.#ended || this.unfinished > this.#unfinishedMax / 2) return;
-      if (this.#bytes > this.#bytesMax / 2) return;
+      if (this.#ended || this.#isOver(0.5)) return;
       const { lowMark, refused, partition } = assigned;
       if (refused !== undefined && lowMark.distance(refused) > this.#offsetsBeyondMax / 2) continue;
       this.#refused.delete(assigned);
       assigned.refused = undefined;
       this.#options.onRoom(partition);
     }
+  }
+
+  /** Whether `share` of a bound of the process is reached; a half is not yet over at the half. */
+  #isOver(share: 0.5 | 1): boolean {
+    const { items, bytes } = this.#lanes.deferred;
+    const least = share === 1 ? 0 : 1;
+    const isReached = (value: number, max: number) => value >= max * share + least;
+    return (
+      isReached(this.unfinished - items, this.#unfinishedMax) ||
+      isReached(this.#bytes - bytes, this.#bytesMax) ||
+      isReached(items, this.#deferredMax) ||
+      isReached(bytes, this.#deferredBytesMax)
+    );
   }
 
   #end(): void {

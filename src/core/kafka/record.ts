@@ -53,13 +53,18 @@ export function decodeRecord(
     topic,
     partition,
     offset: Number(message.offset),
-    key: message.key,
-    value: message.value,
-    headers: (message.headerList ?? noHeaders).map(({ key, value }) => [key, value] as const),
+    key: ownBytes(message.key),
+    value: ownBytes(message.value),
+    headers: (message.headerList ?? noHeaders).map(({ key, value }) => [key, ownBytes(value)]),
     timestamp: Number(message.timestamp),
     timestampType: message.batchContext?.timestampType === 1 ? "LogAppendTime" : "CreateTime",
     ...(message.unread === undefined ? {} : { unread: message.unread }),
   };
+}
+
+/** A view would keep the whole fetched batch in memory for as long as one record of it waits. */
+function ownBytes(bytes: Buffer | null): Uint8Array | null {
+  return bytes === null ? null : new Uint8Array(bytes);
 }
 
 const noHeaders: HeaderList = [];

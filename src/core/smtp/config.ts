@@ -19,7 +19,7 @@ import { readServerUrls } from "./server-urls.ts";
 
 /** A field that means nothing to mail programs. */
 const ownHeaderName =
-  /^(?!(?:from|to|cc|bcc|sender|reply-to|subject|date|message-id|mime-version|return-path|received|auto-submitted|dkim-signature|(?:content|list|resent)-.*)$)[a-z][a-z0-9-]{0,75}$/i;
+  /^(?!(?:from|to|cc|bcc|sender|reply-to|subject|date|message-id|mime-version|return-path|received|auto-submitted|x-auto-response-suppress|feedback-id|dkim-signature|(?:content|list|resent)-.*)$)[a-z][a-z0-9-]{0,75}$/i;
 
 /** The settings of the SMTP server; needed where `EMAIL_MODE=smtp`. */
 export const smtpFields = {

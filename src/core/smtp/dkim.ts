@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { sign as signBytes } from "node:crypto";
 import RelaxedBody from "nodemailer/lib/dkim/relaxed-body";
 import sign from "nodemailer/lib/dkim/sign";
-import { foldLines } from "nodemailer/lib/mime-funcs";
+import { foldPieces } from "./fold.ts";
 
 /** Who vouches for the mails: the public half of `key` stands in DNS at selector._domainkey.domain. */
 export interface DkimOptions {
@@ -17,8 +17,7 @@ export interface DkimOptions {
  * (RFC 8058, 4). Fields for the provider alone, which it takes out, must not be among them.
  */
 const signedFields =
-  "From:To:Subject:Date:Message-ID:MIME-Version:Content-Type:List-Unsubscribe:List-Unsubscribe-Post:Auto-Submitted";
-const lineCharsMax = 76;
+  "From:To:Subject:Date:Message-ID:MIME-Version:Content-Type:List-Unsubscribe:List-Unsubscribe-Post:Auto-Submitted:Feedback-ID";
 
 /**
  * The message with a DKIM-Signature (RFC 6376, rsa-sha256, relaxed/relaxed) before its first field.
@@ -45,9 +44,14 @@ export async function signDkim(content: Buffer, options: DkimOptions): Promise<B
     "q=dns/txt",
     `s=${options.selector}`,
     `bh=${bodyHash(content.subarray(headEnd + 4))}`,
-    `h=${signed.fieldNames}`,
   ];
-  const field = `${foldLines(`DKIM-Signature: ${tags.join("; ")}`, lineCharsMax)};\r\n b=`;
+  // Beside the tags, white space may stand around the colons of h= (RFC 6376, 3.5).
+  const names = `h=${signed.fieldNames};`.split(/(?<=:)/);
+  const pieces = [
+    ...tags.map((tag) => ` ${tag};`),
+    ...names.map((name, at) => (at ? name : ` ${name}`)),
+  ];
+  const field = `${foldPieces("DKIM-Signature:", pieces)}\r\n b=`;
   const own = sign.relaxedHeaders([{ key: "dkim-signature", line: field }], "dkim-signature");
   const signature = await rsaSha256(signed.headers + own.headers.trimEnd(), options.key);
   const folded = signature.replace(/.{72}(?=.)/g, "$&\r\n ");

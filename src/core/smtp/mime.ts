@@ -1,5 +1,6 @@
-import { encodeWords, foldLines } from "nodemailer/lib/mime-funcs";
+import { encodeWord } from "nodemailer/lib/mime-funcs";
 import { encode, wrap } from "nodemailer/lib/qp";
+import { foldField, lineBytesMax } from "./fold.ts";
 
 export interface MimeMessage {
   readonly from: { readonly address: string; readonly name: string | undefined };
@@ -10,13 +11,12 @@ export interface MimeMessage {
   readonly date: Date;
   readonly text: string;
   readonly html: string;
-  /** Further header fields; they stand as they are, ASCII and not folded. */
+  /** Further header fields, ASCII; they stand as they are, folded where they have white space. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const lineCharsMax = 76;
-/** RFC 5322, 2.1.1, without the CRLF. */
-const rawLineCharsMax = 998;
+/** RFC 2045, 6.7. */
+const encodedCharsMax = 76;
 
 /**
  * The message in the form of RFC 5322: text and HTML as alternatives, in UTF-8, 7bit where that is
@@ -28,10 +28,10 @@ export function composeMime(message: MimeMessage): Buffer {
   const boundary = `=_${crypto.randomUUID()}`; // "=_" cannot come up in quoted-printable
   const lines = [
     ...Object.entries(message.headers).map(([name, value]) => rawField(name, value)),
-    foldLines(`From: ${mailbox(message.from)}`, lineCharsMax),
-    `To: ${oneLine(message.to)}`,
-    foldLines(`Subject: ${words(message.subject)}`, lineCharsMax),
-    `Message-ID: ${oneLine(message.messageId)}`,
+    foldField("From", mailbox(message.from)),
+    foldField("To", oneLine(message.to)),
+    foldField("Subject", unstructured(message.subject)),
+    foldField("Message-ID", oneLine(message.messageId)),
     `Date: ${message.date.toUTCString().replace("GMT", "+0000")}`,
     "MIME-Version: 1.0",
     `Content-Type: multipart/alternative;\r\n boundary="${boundary}"`,
@@ -52,7 +52,7 @@ function part(type: string, content: string): string {
   const head = `Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding:`;
   return plain
     ? `${head} 7bit\r\n\r\n${body}\r\n`
-    : `${head} quoted-printable\r\n\r\n${wrap(encode(body), lineCharsMax)}\r\n`;
+    : `${head} quoted-printable\r\n\r\n${wrap(encode(body), encodedCharsMax)}\r\n`;
 }
 
 /** A text without CR, as ours are, needs no regular expression. */
@@ -64,23 +64,32 @@ function withCrlf(text: string): string {
 function hasLongLine(body: string): boolean {
   let start = 0;
   for (let end = body.indexOf("\r\n"); end >= 0; end = body.indexOf("\r\n", start)) {
-    if (end - start > rawLineCharsMax) return true;
+    if (end - start > lineBytesMax) return true;
     start = end + 2;
   }
-  return body.length - start > rawLineCharsMax;
+  return body.length - start > lineBytesMax;
 }
 
 function mailbox({ address, name }: MimeMessage["from"]): string {
   if (name === undefined || name === "") return oneLine(address);
   const text = oneLine(name);
-  const ascii = /^[\x20-\x7e]*$/.test(text);
-  const phrase = ascii ? `"${text.replace(/["\\]/g, "\\$&")}"` : encodeWords(text, "Q", 52, true);
+  const phrase = needsEncoding(text) ? encoded(text) : `"${text.replace(/["\\]/g, "\\$&")}"`;
   return `${phrase} <${oneLine(address)}>`;
 }
 
-/** Encoded words (RFC 2047) where the text is not plain ASCII. */
-function words(text: string): string {
-  return encodeWords(oneLine(text), "Q", 52, true);
+function unstructured(text: string): string {
+  const line = oneLine(text).trim();
+  return needsEncoding(line) ? encoded(line) : line;
+}
+
+/** Also a text that could not be folded, or that would be read as an encoded word. */
+function needsEncoding(text: string): boolean {
+  return !/^[\x20-\x7e]*$/.test(text) || /[^ ]{60}| {60}/.test(text) || text.includes("=?");
+}
+
+/** Encoded words (RFC 2047), each short enough for a line. */
+function encoded(text: string): string {
+  return encodeWord(text, "Q", 52);
 }
 
 /** Nothing of a value may start a header line of its own. */
@@ -89,8 +98,11 @@ function oneLine(text: string): string {
 }
 
 function rawField(name: string, value: string): string {
-  if (!/^[\w-]{1,76}$/.test(name) || !/^[\t\x20-\x7e]{1,900}$/.test(value)) {
+  if (
+    !/^[\w-]{1,76}$/.test(name) ||
+    !/^[\x21-\x7e](?:[\t\x20-\x7e]{0,898}[\x21-\x7e])?$/.test(value)
+  ) {
     throw new Error(`not a header field: ${name}`);
   }
-  return `${name}: ${value}`;
+  return foldField(name, value);
 }

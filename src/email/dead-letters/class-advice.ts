@@ -16,7 +16,7 @@ export const classAdvice: Readonly<Record<DeadLetterClass, string>> = {
   rejected:
     "The SMTP server refused the recipient or the mail for good. Ask why it did before putting it back.",
   retries_exhausted:
-    "The SMTP server, or the store of preferences, put it off too often. Put it back when that is mended.",
+    "The SMTP server, or the store of preferences, put it off for as long as EMAIL_RETRY_FOR lets it be tried. Put it back when that is mended.",
   smtp_unavailable: "The SMTP server was away for too long. Put it back when the server is well.",
   ambiguous:
     "The connection broke before the server's answer: it may have been sent. Look for its message_id in the SMTP server's log, and put it back only if it is not there.",

@@ -1,3 +1,4 @@
+import type { Defer } from "../../core/flow/record-flow-options.ts";
 import type { UnreadPart } from "../../core/kafka/record.ts";
 
 /**
@@ -107,10 +108,18 @@ export interface SubscribeOptions {
    * `reason` of one that aborted; any other rejection is a programmer error and fails the
    * subscription.
    */
-  readonly handle: (record: LogRecord, signal: AbortSignal, draining: AbortSignal) => Promise<void>;
-  /** Most records received and not finished, for the whole subscription (default 1,000). */
+  readonly handle: (
+    record: LogRecord,
+    signal: AbortSignal,
+    draining: AbortSignal,
+    defer: Defer,
+  ) => Promise<void>;
+  /**
+   * Most records received, not finished and not deferred (see `Defer`, which has bounds of its own),
+   * for the whole subscription (default 1,000).
+   */
   readonly unfinishedMax?: number;
-  /** Most offsets between the low mark and the newest record, per partition (default 50,000). */
+  /** Most offsets between the low mark and the newest record, per partition (default 1,000,000). */
   readonly offsetsBeyondLowMarkMax?: number;
 }
 
@@ -123,6 +132,11 @@ export interface Subscription {
   pause(): void;
   resume(): void;
   readonly stats: SubscriptionStats;
+  /**
+   * The unfinished records of a partition of ours that are not deferred; undefined while it is not
+   * ours, or is not read to its end.
+   */
+  atWork(partition: number): readonly LogRecord[] | undefined;
   /** Never resolves; rejects when the subscription cannot go on (a crash, an offset out of range). */
   readonly failed: Promise<never>;
   /** Waits for handlers up to `drainMs`, then aborts their signal; commits; leaves. Idempotent. */
@@ -132,6 +146,8 @@ export interface Subscription {
 export interface SubscriptionStats {
   readonly inFlight: number;
   readonly unfinished: number;
+  /** Of the unfinished ones: they only wait for their time, or behind one that does. */
+  readonly deferred: number;
   readonly paused: boolean;
   /** Partitions this member owns now. */
   readonly partitions: readonly number[];

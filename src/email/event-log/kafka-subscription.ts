@@ -72,9 +72,13 @@ export class KafkaSubscription implements Subscription {
   }
 
   get stats(): SubscriptionStats {
-    const { inFlight, unfinished, paused, partitions } = this.#flow;
+    const { inFlight, unfinished, deferred, paused, partitions } = this.#flow;
     const { trouble } = this.#consumer;
-    return { inFlight, unfinished, paused, partitions, trouble };
+    return { inFlight, unfinished, deferred, paused, partitions, trouble };
+  }
+
+  atWork(partition: number): readonly LogRecord[] | undefined {
+    return this.#flow.atWork(partition);
   }
 
   pause(): void {

@@ -67,9 +67,13 @@ export class SqliteSubscription implements Subscription {
   }
 
   get stats(): SubscriptionStats {
-    const { inFlight, unfinished, paused, partitions } = this.#flow;
+    const { inFlight, unfinished, deferred, paused, partitions } = this.#flow;
     const trouble = this.#topic === undefined ? "The topic does not exist yet" : undefined;
-    return { inFlight, unfinished, paused, partitions, trouble };
+    return { inFlight, unfinished, deferred, paused, partitions, trouble };
+  }
+
+  atWork(partition: number): readonly LogRecord[] | undefined {
+    return this.#flow.atWork(partition);
   }
 
   pause(): void {

@@ -165,7 +165,8 @@ function held(
   state: "claimed" | "submitting",
   now: number,
 ): Decision<ClaimOutcome> {
-  return answer({ kind: "held", state, waitMs: record.leaseUntil - now });
+  const waitMs = record.leaseUntil - now;
+  return answer({ kind: "held", state, waitMs, deferred: record.waiting });
 }
 
 function ambiguousOutcome(record: StoredRecord): ClaimOutcome {

@@ -82,8 +82,16 @@ export type ClaimOutcome =
       readonly replays: number;
       readonly resubmission: boolean;
     }
-  /** Another owner's, for `waitMs` more. */
-  | { readonly kind: "held"; readonly state: "claimed" | "submitting"; readonly waitMs: number }
+  /**
+   * Another owner's, for `waitMs` more. `deferred`: nobody works on it; its next try is then, and
+   * the first to ask by that time has it.
+   */
+  | {
+      readonly kind: "held";
+      readonly state: "claimed" | "submitting";
+      readonly waitMs: number;
+      readonly deferred: boolean;
+    }
   | { readonly kind: "accepted"; readonly sentAt: number }
   | {
       readonly kind: "rejected";
@@ -131,7 +139,7 @@ export type LedgerChange =
   /**
    * claimed or submitting → claimed, after a try that certainly sent nothing. `spent`: the try
    * counts, once: a second deferral before the owner's next claim is the first one repeated.
-   * `leaseMs` covers the wait before the next try; 0 lets anyone claim at once.
+   * `leaseMs` is the wait before the next try, also for other owners; 0 lets anyone claim at once.
    */
   | {
       readonly kind: "deferred";

@@ -126,7 +126,7 @@ export class MailServer {
       case "accepted":
         this.#lossesInRow = 0;
         if (domainOf(recipient) === this.#denyingDomain) this.#denyingDomain = undefined;
-        this.#streak.accepted(begunAt);
+        this.#streak.accepted(begunAt, recipient);
         if (this.#breaker.state.kind === "closed") this.#suspect = false;
         return outcome;
       case "deferred":

@@ -42,7 +42,7 @@ export interface MailMessage {
   readonly subject: string;
   readonly text: string;
   readonly html: string;
-  /** Extra header fields, set raw (not folded). */
+  /** Extra header fields, ASCII. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

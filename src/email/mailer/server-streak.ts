@@ -35,7 +35,9 @@ interface WaitingRefusal {
  *   mails where they come further apart than that, and none where they come faster;
  * - ten deferrals of at least two recipients, or refusals of `refusalsMax` different ones: the
  *   server is at fault. All that wait hear `server_at_fault`, were not tried, and the next answer
- *   begins a new streak.
+ *   begins a new streak. Deferrals at one domain may be that domain's, which greylists or is down,
+ *   while others get their mails: one domain makes such a streak once, and none at all after a mail
+ *   to another domain was the last one accepted; a mail that it accepts sets that back.
  *
  * At most one entry per mail in flight; the caller bounds those.
  */
@@ -45,6 +47,9 @@ export class ServerStreak {
   readonly #refused = new Run();
   readonly #waiting = new Set<WaitingRefusal>();
   #domains = new Set<string>();
+  /** The one domain of a streak of deferrals, and whose mail was accepted last. */
+  #blamedDomain: string | undefined;
+  #acceptedDomain: string | undefined;
   #sequence = 0;
   #timer: AbortController | undefined;
 
@@ -58,7 +63,9 @@ export class ServerStreak {
     return this.#sequence;
   }
 
-  accepted(begunAt: number): void {
+  accepted(begunAt: number, recipient: string): void {
+    this.#acceptedDomain = domainOf(recipient);
+    if (this.#acceptedDomain === this.#blamedDomain) this.#blamedDomain = undefined;
     this.#endCount();
     for (const refusal of this.#waiting) {
       if (refusal.at < begunAt) this.#settle(refusal, "refused");
@@ -70,8 +77,12 @@ export class ServerStreak {
     this.#deferred.note(recipient);
     const { count, recipients } = this.#deferred;
     if (count < deferralsMax || recipients.size < 2) return false;
-    this.serverAtFault();
-    return true;
+    const domains = new Set([...recipients].map(domainOf));
+    const isServer = domains.size > 1 || this.#maySpeakForServer(domainOf(recipient));
+    if (domains.size === 1) this.#blamedDomain = domainOf(recipient);
+    if (isServer) this.serverAtFault();
+    else this.#deferred.end();
+    return isServer;
   }
 
   /**
@@ -103,6 +114,11 @@ export class ServerStreak {
     this.#endCount();
     this.#domains = domains;
     for (const refusal of this.#waiting) this.#settle(refusal, "server_at_fault");
+  }
+
+  #maySpeakForServer(domain: string): boolean {
+    if (domain === this.#blamedDomain) return false;
+    return this.#acceptedDomain === undefined || this.#acceptedDomain === domain;
   }
 
   #endCount(): void {

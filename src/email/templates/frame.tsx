@@ -46,7 +46,7 @@ export function Frame(props: FrameProps) {
       <body class="page" style="margin:0;padding:0;background:#f4f5f7">
         <div
           aria-hidden="true"
-          style="display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px;color:#f4f5f7"
+          style="display:none;max-height:0;max-width:0;overflow:hidden;mso-hide:all"
         >
           {preheader}
           {blank}
