@@ -156,12 +156,13 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     const busPort = await choosePort(0);
     const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)];
     await using own = await openOwnRedis({ args });
+    const cluster = async (...words: string[]) =>
+      await Bun.$`redis-cli -p ${own.port} CLUSTER ${words}`.text();
+    await cluster("ADDSLOTSRANGE", "0", "16383");
+    await eventually("it takes commands", async () =>
+      (await cluster("INFO")).includes("cluster_state:ok"),
+    );
     await using redis = await openRedisAt(own.url);
-    await redis.run((client) => client.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383"));
-    await eventually("it takes commands", async () => {
-      const info = await redis.run((client) => client.call("CLUSTER", "INFO"));
-      return String(info).includes("cluster_state:ok");
-    });
     const ledger = openRedisDeliveryLedger({ redis });
     for (const turn of ["a", "b"]) {
       const ids = [1, 2, 3].map((id) => `${turn}-${id}`);

@@ -82,8 +82,9 @@ export function serverDown(
   fault?: SetupFault,
 ): SmtpServerDown {
   const server = `${options.host}:${options.port}`;
-  const reason = sentences[cause](server, detail.slice(0, detailCharsMax), options, fault);
-  return { kind: "server_down", cause, host: options.host, reason };
+  const shown = detail.slice(0, detailCharsMax);
+  const reason = sentences[cause](server, shown, options, fault);
+  return { kind: "server_down", cause, host: options.host, detail: shown, reason };
 }
 
 /** "no reply within 30s" */
