@@ -26,8 +26,9 @@ export async function runSuite(
 ): Promise<Outcome> {
   const startedAt = Date.now();
   const mark = `${suite.name}-${process.pid}`;
-  const limit = `--timeout=${testMsMax}`;
-  const child = spawn(process.execPath, ["--no-env-file", "test", limit, `./${suite.folder}`], {
+  const beside = suite.processes === undefined ? [] : [`--parallel=${suite.processes}`];
+  const flags = ["--no-env-file", "test", `--timeout=${testMsMax}`, ...beside];
+  const child = spawn(process.execPath, [...flags, `./${suite.folder}`], {
     cwd: options.repository,
     env: { ...process.env, ...options.environment, [markName]: mark },
     // A group of its own, so that all of it can be ended, and a Ctrl-C reaches us alone.
