@@ -93,7 +93,7 @@ const rows: Readonly<Record<string, Row>> = {
   },
   "a recipient it does not relay to": {
     misbehaves: ["rcpt", say("554 5.7.1 <ana@example.org>: Relay access denied")],
-    says: "does not send to other domains for us",
+    says: "does not relay for us",
   },
   "a recipient it takes later": {
     misbehaves: ["rcpt", say("450 4.2.0 Greylisted, try again in 60 seconds")],
