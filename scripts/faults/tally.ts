@@ -117,10 +117,27 @@ export async function findAmbiguous(
 ): Promise<ReadonlySet<string>> {
   const records = await Promise.all(events.map(({ messageId }) => ledger.find(messageId)));
   const ambiguous = records.filter((record) => {
-    const lost = record?.history.filter(({ state }) => state === "ambiguous") ?? [];
-    return lost.length >= times;
+    const lost = record?.history.filter(
+      ({ state, note }) => state === "ambiguous" && note?.startsWith("buried ") !== true,
+    );
+    return (lost?.length ?? 0) >= times;
   });
   return new Set(ambiguous.map((record) => record?.messageId ?? ""));
+}
+
+/** Mails of a dead owner that nobody took over within `withinMs`, by what the ledger remembers. */
+export async function findTakenLate(
+  { ledger }: ServiceRig,
+  messageIds: ReadonlySet<string>,
+  { since, withinMs }: { readonly since: number; readonly withinMs: number },
+): Promise<string[]> {
+  const records = await Promise.all([...messageIds].map((id) => ledger.find(id)));
+  return records.flatMap((record) => {
+    const next = record?.history.find(({ at }) => at > since);
+    const waitedMs = (next?.at ?? Number.POSITIVE_INFINITY) - since;
+    const late = `${record?.messageId}: taken over after ${waitedMs} ms, not within ${withinMs}`;
+    return waitedMs > withinMs ? [late] : [];
+  });
 }
 
 /** Of a server that was at fault the mails know nothing: no try is spent, none is given up. */

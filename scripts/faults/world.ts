@@ -40,11 +40,13 @@ export interface FaultRow extends ServiceRig {
 }
 
 /** How many rows run beside each other where each mostly waits; two cores are enough for them. */
-export const rowsBeside = 2;
+export const rowsBeside = 3;
 
+/** Of a claim; of one whose final answer is awaited three times as long. */
+export const leaseMs = 2000;
 /** Short, so that what follows a kill does not take long: leases and sessions of 2 s. */
 const quick = {
-  EMAIL_LEASE: "2s",
+  EMAIL_LEASE: `${leaseMs}ms`,
   SMTP_REPLY_TIMEOUT: "2s",
   KAFKA_SESSION_TIMEOUT: "2s",
   EMAIL_REFUSAL_GUARD: "0", // a row may refuse all of its few mails
