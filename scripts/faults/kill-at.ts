@@ -6,10 +6,16 @@ import type { Moment } from "./moment.ts";
 import { setMoment } from "./moment.ts";
 import type { Phase } from "./phases.ts";
 import type { Tally } from "./tally.ts";
-import { addTallies, countMails, findInWindow } from "./tally.ts";
+import { addTallies, countMails, findInWindow, findTakenLate } from "./tally.ts";
 import type { FaultRow, FaultWorld } from "./world.ts";
+import { leaseMs } from "./world.ts";
 
 export const mailsPerRound = 6;
+/**
+ * A mail whose answer its owner awaited is the next one's after that lease, however long the answer
+ * may take; and some time to start and to join a group whose dead member's session (2 s) must end.
+ */
+const takenOverWithinMs = 3 * leaseMs + 4000;
 
 /** Kills serve-email `kills` times at one moment of its work, starts it again each time, and counts. */
 export async function killAt(world: FaultWorld, phase: Phase, kills: number): Promise<Tally> {
@@ -21,22 +27,26 @@ export async function killAt(world: FaultWorld, phase: Phase, kills: number): Pr
 
 async function killOnce(row: FaultRow, phase: Phase): Promise<Tally> {
   const moment = setMoment(row, phase);
-  const worker = row.startWorker();
+  const start = () => row.startWorker(phase.guarded ? { EMAIL_REFUSAL_GUARD: "10" } : {});
+  const worker = start();
   const [events, others] = phase.joined
     ? await publishAmidJoin(row, moment, worker)
     : [await publishUntil(row, moment), []];
   const windows = [await kill(row, worker, { moment, events })];
+  const killedAt = Date.now();
   if (phase.again) {
     const second = setMoment(row, phase);
-    const next = row.startWorker();
+    const next = start();
     await second.reached(events.length / 2);
     windows.push(await kill(row, next, { moment: second, events }));
   }
-  const last = row.startWorker();
+  const last = start();
   await row.untilDrained();
   const tally = await countMails(row, events, { ...phase, windows });
+  const takeover = { since: killedAt, withinMs: takenOverWithinMs };
+  const late = await findTakenLate(row, windows[0] ?? new Set(), takeover);
   await Promise.all([...others, last].map((each) => each.stop()));
-  return tally;
+  return { ...tally, breaches: [...tally.breaches, ...late] };
 }
 
 /** The mails that were in the window. */

@@ -43,7 +43,10 @@ function isWorkers(row: FaultRow, api: KafkaApi): HoldRule<KafkaRequest>["fits"]
     request.api === api && request.names(name) && (api !== "joinGroup" || request.isMember);
 }
 
-/** A session that hangs does so for ever; it ends with its client. */
+/**
+ * A session that hangs does so for ever, and its client waits as long as it may for the final answer:
+ * to go on is to lose the connection.
+ */
 function setAtSink({ sink }: FaultRow, rule: SinkRule, usual: readonly SinkRule[]): Moment {
   const enough = sink.reachedTotal[rule.at];
   sink.misbehave(rule);
@@ -58,7 +61,10 @@ function setAtSink({ sink }: FaultRow, rule: SinkRule, usual: readonly SinkRule[
     },
     over,
     drop: over,
-    release: over,
+    release: () => {
+      over();
+      sink.dropConnections();
+    },
   };
 }
 

@@ -3,11 +3,12 @@ import { openRedisPair } from "../../tests/support/redis-pair.ts";
 import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
 import { Load } from "./load.ts";
 import { rotateReplicas } from "./replicas.ts";
-import { denyEverybody, failAtEachPhase, shutDownSmtp, tearSmtp } from "./smtp-outage.ts";
+import { denyEverybody, failAtEachPhase, shutDownSmtp, tearSmtp, throttle } from "./smtp-outage.ts";
 import type { OutageScale, Played, Stage } from "./stage.ts";
 import { progress } from "./stage.ts";
 import type { Row } from "./table.ts";
-import { countMails, findInWindow } from "./tally.ts";
+import { countMails, findAmbiguous, findInWindow, findSpent } from "./tally.ts";
+import { retainTransactions } from "./transactions.ts";
 import type { FaultRow, FaultWorld } from "./world.ts";
 
 /** Servers and processes that go away under a load of mails, and come back. */
@@ -16,8 +17,10 @@ export interface Outage {
   readonly play: (stage: Stage) => Promise<Played>;
   /** Its worker may send by a second server (`row.secondSink`) too. */
   readonly twoServers?: boolean;
-  /** None of its mails may become a dead letter. */
+  /** None of its mails may become a dead letter, or spend an attempt. */
   readonly serverAtFault?: boolean;
+  /** It takes away what other rows use too. */
+  readonly alone?: boolean;
   /** A Redis of the row's own, behind an address that moves. */
   readonly failsOver?: boolean;
 }
@@ -28,10 +31,11 @@ const unhurried: SinkRule = { at: "dot", does: { kind: "delay", ms: 30 } };
 const frozenMs = 9000;
 
 export const outages: readonly Outage[] = [
-  { name: "Kafka stopped and started", play: stopKafka },
-  { name: "Redis stopped and started", play: stopRedis },
-  { name: "Redis frozen past the lease", play: freezeRedis },
-  { name: "Redis fails over to its replica", play: failOverRedis, failsOver: true },
+  { name: "Kafka stopped and started", play: stopKafka, alone: true },
+  { name: "Redis stopped and started", play: stopRedis, alone: true },
+  { name: "Redis frozen past the lease", play: freezeRedis, alone: true },
+  { name: "Redis fails over to its replica, and back", play: failOverRedis, failsOver: true },
+  { name: "mails in transactions, and retention", play: retainTransactions },
   { name: "SMTP server shut down and started", play: shutDownSmtp },
   { name: "SMTP server gone at once, and back", play: tearSmtp },
   {
@@ -39,6 +43,7 @@ export const outages: readonly Outage[] = [
     play: denyEverybody,
     serverAtFault: true,
   },
+  { name: "SMTP server that throttles", play: throttle, serverAtFault: true },
   {
     name: "two SMTP servers, the first failing at each phase",
     play: failAtEachPhase,
@@ -52,11 +57,14 @@ export const outages: readonly Outage[] = [
 /** Plays one outage under load and counts what became of every mail. */
 export async function runOutage(
   world: FaultWorld,
-  { name, play, twoServers = false, failsOver = false }: Outage,
+  { name, play, twoServers = false, failsOver = false, serverAtFault = false }: Outage,
   scale: OutageScale,
 ): Promise<Row> {
   await using pair = failsOver ? await openRedisPair() : undefined;
-  await using row = await world.openRow(pair);
+  await using row = await world.openRow({
+    redis: pair,
+    ...(twoServers ? { sink: { auth: login } } : {}),
+  });
   row.sink.setBehaviour([unhurried]);
   row.secondSink.setBehaviour([unhurried]);
   const worker = row.startWorker({
@@ -67,23 +75,26 @@ export async function runOutage(
   try {
     await eventually("mails flow", () => row.sink.acceptedTotal > scale.perSecond, 60_000);
     await row.sink.reaches("dot");
-    const { inWindow, note } = await play({ world, row, load, worker, scale, pair });
+    const played = await play({ world, row, load, worker, scale, pair });
     if (!load.stopped) await progress(row);
     await load.stop();
     await row.untilDrained(120_000);
-    return {
-      name,
-      note,
-      tally: await countMails(row, load.events, { windows: inWindow ? [inWindow] : [] }),
-    };
+    const events = [...load.events, ...(played.events ?? [])];
+    const tally = await countMails(row, events, { windows: played.windows ?? [] });
+    const breaches = [...tally.breaches, ...(played.breaches ?? [])];
+    if (serverAtFault) breaches.push(...(await findSpent(row, events)));
+    return { name, note: played.note, tally: { ...tally, breaches } };
   } finally {
     await load.stop();
   }
 }
 
+const login = { user: "instant", password: "secret" };
+
 function twoServersOf({ sink, secondSink }: FaultRow): Record<string, string> {
-  const urls = [sink, secondSink].map(({ port }) => `smtp://127.0.0.1:${port}?tls=none`);
-  return { SMTP_HOST: "", SMTP_URLS: urls.join() };
+  const first = `smtp://${login.user}:${login.password}@127.0.0.1:${sink.port}?tls=none`;
+  const second = `smtp://127.0.0.1:${secondSink.port}?tls=none`;
+  return { SMTP_HOST: "", SMTP_URLS: `${first},${second}` };
 }
 
 async function stopKafka({ world, scale }: Stage): Promise<Played> {
@@ -104,8 +115,12 @@ async function stopRedis({ world, scale }: Stage): Promise<Played> {
  * The old connections stay at the demoted one. FAILOVER holds writes back until the replica has them
  * all, so the promise is exact: a master that dies loses what it had not sent on.
  */
-async function failOverRedis({ pair }: Stage): Promise<Played> {
-  await pair?.failOver();
+async function failOverRedis({ row, pair, scale }: Stage): Promise<Played> {
+  for (let time = 0; time < 2; time += 1) {
+    await pair?.failOver();
+    await progress(row);
+    await Bun.sleep(scale.awayMs);
+  }
   return { note: "planned, with FAILOVER: the replica has every write before the switch" };
 }
 
@@ -124,7 +139,12 @@ async function answerSlowly({ row, load, scale }: Stage): Promise<Played> {
   await Bun.sleep(scale.slowDotMs * 1.5);
   await load.stop();
   row.sink.setBehaviour([unhurried]); // those that are delayed still are; the backlog need not wait
-  return { note: `answers after ${scale.slowDotMs / 1000} s` };
+  await row.untilDrained(120_000);
+  const ambiguous = await findAmbiguous(row, load.events);
+  return {
+    breaches: [...ambiguous].map((messageId) => `${messageId}: taken over from a living owner`),
+    note: `answers after ${scale.slowDotMs / 1000} s`,
+  };
 }
 
 async function freezeWorker({ row, load, worker }: Stage): Promise<Played> {
@@ -135,5 +155,5 @@ async function freezeWorker({ row, load, worker }: Stage): Promise<Played> {
   const inWindow = await findInWindow(row, [...load.events]);
   await Bun.sleep(frozenMs);
   process.kill(worker.pid, "SIGCONT");
-  return { inWindow };
+  return { windows: [inWindow] };
 }

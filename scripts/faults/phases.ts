@@ -14,6 +14,8 @@ export interface Phase {
     | { readonly at: "sink"; readonly rule: SinkRule };
   /** The mails are refused, so that they are buried. */
   readonly refused?: boolean;
+  /** The worker believes no refusal at once: each waits for what the server says next. */
+  readonly guarded?: boolean;
   /** Nobody has written the final dot yet: the server cannot have taken the mail. */
   readonly beforeDot?: boolean;
   /** Whoever takes over is killed there too. */
@@ -40,6 +42,11 @@ export const phases: readonly Phase[] = [
   { name: "after record", trigger: redis("reply", "accepted") },
   { name: "before commit", trigger: kafka("request", "offsetCommit") },
   { name: "after commit", trigger: kafka("reply", "offsetCommit") },
+  {
+    name: "refused, waiting for what confirms it",
+    trigger: redis("reply", "claimed", "refused, to be confirmed"),
+    ...{ refused: true, guarded: true },
+  },
   { name: "during bury, before", trigger: kafka("request", "produce"), refused: true },
   { name: "during bury, after", trigger: kafka("reply", "produce"), refused: true },
   { name: "during a rebalance", trigger: kafka("request", "joinGroup"), joined: true },
@@ -51,17 +58,22 @@ export function findPhase(name: string): Phase {
   return found;
 }
 
-/** The writes of this state, and of no other, to the ledger. */
-function redis(at: "request" | "reply", state: "claimed" | "submitting" | "accepted") {
+/** The writes of this state, and of no other, to the ledger; with `note`, of those that say so. */
+function redis(
+  at: "request" | "reply",
+  state: "claimed" | "submitting" | "accepted",
+  note?: string,
+) {
   const begin = `{"state":"${state}"`;
+  // A claim is new, else it is a renewal.
+  const isMeant = (write: { readonly condition: string; readonly text: string }) =>
+    note === undefined
+      ? state !== "claimed" || write.condition === "absent"
+      : write.text.includes(note);
   const fits = (command: RedisCommand): boolean => {
     const writes = ledgerWrites(command);
     return (
-      writes.length > 0 &&
-      writes.every(
-        ({ condition, text }) =>
-          text.startsWith(begin) && (state !== "claimed" || condition === "absent"), // else a renewal
-      )
+      writes.length > 0 && writes.every((write) => write.text.startsWith(begin) && isMeant(write))
     );
   };
   return { at: "redis", rule: { at, fits } } as const;

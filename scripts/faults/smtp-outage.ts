@@ -1,6 +1,8 @@
 import { eventually } from "../../tests/support/eventually.ts";
+import { findSubmitting } from "../../tests/support/service-rig.ts";
 import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
 import type { Played, Stage } from "./stage.ts";
+import { progress } from "./stage.ts";
 import { findAmbiguous } from "./tally.ts";
 
 /** After the first probe that succeeds, the backlog of an outage is gone within this. */
@@ -14,11 +16,15 @@ const shuttingDown: readonly SinkRule[] = (["connect", "mail"] as const).map((at
 
 /** The server finishes what it has, then nobody listens. */
 export async function shutDownSmtp(stage: Stage): Promise<Played> {
-  const { sink } = stage.row;
+  const { row, load } = stage;
+  const { sink } = row;
   sink.setBehaviour(shuttingDown);
   await untilPaused(stage);
-  // Those at the dot when the shutdown began still get their answer.
-  await eventually("it finished", () => sink.reachedTotal.dot === sink.acceptedTotal);
+  // A message that was begun before is taken, and its answer is read, before the connections end.
+  await eventually("it finished", () => sink.reachedTotal.rcpt === sink.acceptedTotal);
+  await eventually("the answers are read", async () => {
+    return (await findSubmitting(row.ledger, load.events)).size === 0;
+  });
   await sink.refuse();
   return { note: await comeBack(stage) };
 }
@@ -33,35 +39,119 @@ export async function denyEverybody(stage: Stage): Promise<Played> {
   return { note: await comeBack(stage, 0) };
 }
 
-/** Where a server certainly did not take the mail, whatever then happens to the connection. */
-const phases: readonly (readonly [SinkRule["at"], SinkRule["does"]])[] = [
-  ["connect", { kind: "drop" }],
-  ["connect", { kind: "reply", text: "554 5.3.2 no service", close: true }],
-  ["ehlo", { kind: "reply", text: "421 4.3.2 shutting down", close: true }],
-  ["mail", { kind: "drop" }],
-  ["rcpt", { kind: "drop" }],
-  ["rcpt", { kind: "reply", text: "554 5.7.1 relay access denied" }],
-  ["data", { kind: "drop" }],
-  ["dot", { kind: "reply", text: "421 4.3.2 shutting down", close: true }],
-  ["dot", { kind: "reply", text: "451 4.3.0 cannot write" }],
+/** How the first of two servers fails, in the order of a session. */
+interface FailingPhase {
+  readonly name: string;
+  /** Unset: nobody listens. */
+  readonly rule?: SinkRule;
+  /** Connections that are in use don't come there: they are cut, whatever they are at. */
+  readonly opening?: boolean;
+  /** What was written may have been taken; such a mail moves to no other server. */
+  readonly ambiguous?: boolean;
+}
+
+const drop = { kind: "drop" } as const;
+const closing = (text: string) => ({ kind: "reply", text, close: true }) as const;
+const fewLost = 6;
+export const failingPhases: readonly FailingPhase[] = [
+  { name: "connect", opening: true },
+  { name: "greeting lost", rule: { at: "connect", does: drop }, opening: true },
+  {
+    name: "greeting",
+    rule: { at: "connect", does: closing("554 5.3.2 no service") },
+    opening: true,
+  },
+  { name: "EHLO", rule: { at: "ehlo", does: closing("421 4.3.2 shutting down") }, opening: true },
+  {
+    name: "AUTH",
+    rule: { at: "auth", does: { kind: "reply", text: "454 4.7.0 cannot check" } },
+    opening: true,
+  },
+  { name: "MAIL", rule: { at: "mail", does: drop } },
+  { name: "RCPT lost", rule: { at: "rcpt", does: drop } },
+  {
+    name: "RCPT",
+    rule: { at: "rcpt", does: { kind: "reply", text: "554 5.7.1 relay access denied" } },
+  },
+  { name: "DATA", rule: { at: "data", does: drop } },
+  { name: "content", rule: { at: "content", does: drop, times: fewLost }, ambiguous: true },
+  { name: "dot, closing", rule: { at: "dot", does: closing("421 4.3.2 shutting down") } },
+  { name: "dot", rule: { at: "dot", does: { kind: "reply", text: "451 4.3.0 cannot write" } } },
+  {
+    name: "after the dot",
+    rule: { at: "dot", does: { ...drop, count: true }, times: fewLost },
+    ambiguous: true,
+  },
 ];
 const phaseMs = 700;
 
-/** The second one takes the mails meanwhile; the first has them again when it is well. */
-export async function failAtEachPhase({ row, load, scale }: Stage): Promise<Played> {
-  const played = phases.filter((_, index) => scale.everyPhase || index % 3 === 2);
-  for (const [at, does] of played) {
-    row.sink.setBehaviour([{ at, does }]);
-    if (at === "connect" || at === "ehlo") row.sink.dropConnections(); // those in use don't come there
-    const before = row.secondSink.acceptedTotal;
-    await eventually(`the second takes them at ${at}`, () => row.secondSink.acceptedTotal > before);
-    await Bun.sleep(phaseMs);
-    row.sink.setBehaviour([]);
-    const first = row.sink.acceptedTotal;
-    await eventually("the first is used again", () => row.sink.acceptedTotal > first, 15_000);
+/**
+ * The second one takes the mails meanwhile; the first has them again when it is well. Only where an
+ * answer was lost, or a connection was cut, may a mail be ambiguous.
+ */
+export async function failAtEachPhase(stage: Stage): Promise<Played> {
+  const { row, load, scale } = stage;
+  const breaches: string[] = [];
+  const played = failingPhases.filter((_, index) => scale.everyPhase || index % 4 === 0);
+  for (const phase of played) {
+    const before = await findAmbiguous(row, load.events);
+    await failAt(stage, phase);
+    const after = await findAmbiguous(row, load.events);
+    const mayBeMore = phase.opening === true || phase.ambiguous === true;
+    if (after.size > before.size && !mayBeMore) breaches.push(`ambiguous at ${phase.name}`);
   }
-  const inWindow = await findAmbiguous(row, load.events);
-  return { inWindow, note: `${row.secondSink.acceptedTotal} mails by the second` };
+  await load.stop();
+  await row.untilDrained();
+  const windows = [
+    await findAmbiguous(row, load.events),
+    await findAmbiguous(row, load.events, 2), // sent again, and that answer was lost as well
+  ];
+  const note = `${played.map(({ name }) => name).join(", ")}; ${row.secondSink.acceptedTotal} mails by the second`;
+  return { windows, breaches, note };
+}
+
+async function failAt({ row }: Stage, { name, rule, opening, ambiguous }: FailingPhase) {
+  const { sink, secondSink } = row;
+  const bySecond = secondSink.acceptedTotal;
+  const reached = rule === undefined ? 0 : sink.reachedTotal[rule.at];
+  if (rule === undefined) await sink.refuse();
+  else sink.setBehaviour([rule]);
+  if (opening) sink.dropConnections();
+  if (ambiguous && rule !== undefined) {
+    await eventually("answers are lost", () => sink.reachedTotal[rule.at] >= reached + fewLost);
+  } else {
+    await eventually(`the second takes them: ${name}`, () => secondSink.acceptedTotal > bySecond);
+  }
+  await Bun.sleep(phaseMs);
+  sink.setBehaviour([]);
+  await sink.listen();
+  await progress(row); // the first has them again
+}
+
+/**
+ * More mails come than it takes: it refuses what is beyond its rate, each with the reply that says
+ * so, and takes the rest at its own pace.
+ */
+export async function throttle({ row, load, worker, scale }: Stage): Promise<Played> {
+  const { sink } = row;
+  const does = { kind: "reply", text: "454 Throttling failure: Maximum sending rate exceeded." };
+  sink.setBehaviour([
+    { at: "dot", does: { ...does, kind: "reply" }, perSecondMax: scale.perSecondTaken },
+  ]);
+  const [accepted, reached] = [sink.acceptedTotal, sink.reachedTotal.dot];
+  const startedAt = performance.now();
+  await Bun.sleep(scale.awayMs);
+  await load.stop();
+  await row.untilDrained(120_000);
+  const taken = sink.acceptedTotal - accepted;
+  const refused = sink.reachedTotal.dot - reached - taken;
+  const perSecond = taken / ((performance.now() - startedAt) / 1000);
+  if (refused === 0) throw new Error("nothing was too fast");
+  const paused = worker.findLogs("Delivery paused").length;
+  return {
+    breaches: paused === 0 ? [] : ["delivery paused, though the server takes mails"],
+    note: `${perSecond.toFixed(0)} of ${scale.perSecondTaken} a second, ${refused} told to come later`,
+  };
 }
 
 /** The server dies: what was past its dot is in nobody's hands. */
@@ -70,7 +160,7 @@ export async function tearSmtp(stage: Stage): Promise<Played> {
   await row.sink.refuse();
   await untilPaused(stage);
   const note = await comeBack(stage);
-  return { note, inWindow: await findAmbiguous(row, load.events) };
+  return { note, windows: [await findAmbiguous(row, load.events)] };
 }
 
 async function untilPaused({ worker }: Stage): Promise<void> {

@@ -1,3 +1,4 @@
+import type { EmailEvent } from "../../src/email/event.ts";
 import { eventually } from "../../tests/support/eventually.ts";
 import type { InstantProcess } from "../../tests/support/instant-process.ts";
 import type { RedisPair } from "../../tests/support/redis-pair.ts";
@@ -9,8 +10,10 @@ export interface OutageScale {
   /** How long Kafka or Redis is away. */
   readonly awayMs: number;
   readonly smtpAwayMs: number;
-  /** Of the phases where one of two SMTP servers fails, each, or every third. */
+  /** Of the phases where one of two SMTP servers fails, each, or every fourth. */
   readonly everyPhase: boolean;
+  /** Mails a second that a server takes which throttles. */
+  readonly perSecondTaken: number;
   /** How long the SMTP server takes to answer the final dot where it is slow. */
   readonly slowDotMs: number;
   /** How many times a replica joins and one leaves, and how far apart. */
@@ -23,6 +26,7 @@ export const quickScale: OutageScale = {
   awayMs: 3000,
   smtpAwayMs: 8000,
   everyPhase: false,
+  perSecondTaken: 30,
   slowDotMs: 9000,
   rotations: 3,
   rotationMs: 3000,
@@ -32,6 +36,7 @@ export const longScale: OutageScale = {
   awayMs: 10_000,
   smtpAwayMs: 60_000,
   everyPhase: true,
+  perSecondTaken: 50,
   slowDotMs: 45_000,
   rotations: 12,
   rotationMs: 10_000,
@@ -48,8 +53,12 @@ export interface Stage {
 }
 
 export interface Played {
-  /** Mails whose answer was awaited when the outage came; unset: no mail has an excuse. */
-  readonly inWindow?: ReadonlySet<string>;
+  /** For each time it came, the mails whose answer was awaited then; unset: no mail has an excuse. */
+  readonly windows?: readonly ReadonlySet<string>[];
+  /** Mails besides those of the load. */
+  readonly events?: readonly EmailEvent[];
+  /** What it found of the promise broken itself. */
+  readonly breaches?: readonly string[];
   /** What was measured besides, for the table. */
   readonly note?: string;
 }

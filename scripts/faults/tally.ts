@@ -109,17 +109,48 @@ export async function findInWindow(
   return findSubmitting(ledger, events);
 }
 
-/** Mails whose answer was lost, by what the ledger remembers. */
+/** Mails whose answer was lost, `times` times at least, by what the ledger remembers. */
 export async function findAmbiguous(
   { ledger }: ServiceRig,
   events: readonly EmailEvent[],
-): Promise<Set<string>> {
-  const ids = new Set<string>();
-  for (const { messageId } of events) {
-    const record = await ledger.find(messageId);
-    if (record?.history.some(({ state }) => state === "ambiguous")) ids.add(messageId);
-  }
-  return ids;
+  times = 1,
+): Promise<ReadonlySet<string>> {
+  const records = await Promise.all(events.map(({ messageId }) => ledger.find(messageId)));
+  const ambiguous = records.filter((record) => {
+    const lost = record?.history.filter(
+      ({ state, note }) => state === "ambiguous" && note?.startsWith("buried ") !== true,
+    );
+    return (lost?.length ?? 0) >= times;
+  });
+  return new Set(ambiguous.map((record) => record?.messageId ?? ""));
+}
+
+/** Mails of a dead owner that nobody took over within `withinMs`, by what the ledger remembers. */
+export async function findTakenLate(
+  { ledger }: ServiceRig,
+  messageIds: ReadonlySet<string>,
+  { since, withinMs }: { readonly since: number; readonly withinMs: number },
+): Promise<string[]> {
+  const records = await Promise.all([...messageIds].map((id) => ledger.find(id)));
+  return records.flatMap((record) => {
+    const next = record?.history.find(({ at }) => at > since);
+    const waitedMs = (next?.at ?? Number.POSITIVE_INFINITY) - since;
+    const late = `${record?.messageId}: taken over after ${waitedMs} ms, not within ${withinMs}`;
+    return waitedMs > withinMs ? [late] : [];
+  });
+}
+
+/** Of a server that was at fault the mails know nothing: no try is spent, none is given up. */
+export async function findSpent(
+  { ledger }: ServiceRig,
+  events: readonly EmailEvent[],
+): Promise<string[]> {
+  const records = await Promise.all(events.map(({ messageId }) => ledger.find(messageId)));
+  return records.flatMap((record) => {
+    const { messageId, attempts, state } = record ?? { messageId: "?", attempts: 0, state: "none" };
+    const isUntouched = attempts === 0 && state === "accepted";
+    return isUntouched ? [] : [`${messageId}: ${attempts} attempts spent, and ${state}`];
+  });
 }
 
 /** By message_id; a letter that was written twice counts once. */

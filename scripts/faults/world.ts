@@ -3,7 +3,7 @@ import { openOwnKafka } from "../../tests/support/own-kafka.ts";
 import { openOwnRedis } from "../../tests/support/own-redis.ts";
 import type { ServiceRig } from "../../tests/support/service-rig.ts";
 import { openServiceRig } from "../../tests/support/service-rig.ts";
-import type { SmtpSink } from "../../tests/support/smtp-sink/smtp-sink.ts";
+import type { SmtpSink, SmtpSinkOptions } from "../../tests/support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../../tests/support/smtp-sink/smtp-sink.ts";
 import { choosePort } from "../engines/ports.ts";
 import { HoldProxy } from "./hold-proxy.ts";
@@ -20,11 +20,14 @@ export type OwnRedis = Awaited<ReturnType<typeof openOwnRedis>>;
 export interface FaultWorld extends AsyncDisposable {
   readonly kafka: OwnKafka;
   readonly redis: OwnRedis;
-  /**
-   * Topics, group and sink of one row; rows may run beside each other. `redis`: another than the
-   * world's, for a row that changes it for good.
-   */
-  openRow(redis?: RedisAddress): Promise<FaultRow>;
+  /** Topics, group and sinks of one row; rows may run beside each other. */
+  openRow(options?: RowOptions): Promise<FaultRow>;
+}
+
+export interface RowOptions {
+  /** Another than the world's, for a row that changes it for good. */
+  readonly redis?: RedisAddress | undefined;
+  readonly sink?: SmtpSinkOptions;
 }
 
 /** Its workers reach both servers through the proxies; the one before Kafka is shared by all rows. */
@@ -37,11 +40,13 @@ export interface FaultRow extends ServiceRig {
 }
 
 /** How many rows run beside each other where each mostly waits; two cores are enough for them. */
-export const rowsBeside = 2;
+export const rowsBeside = 3;
 
+/** Of a claim; of one whose final answer is awaited three times as long. */
+export const leaseMs = 2000;
 /** Short, so that what follows a kill does not take long: leases and sessions of 2 s. */
 const quick = {
-  EMAIL_LEASE: "2s",
+  EMAIL_LEASE: `${leaseMs}ms`,
   SMTP_REPLY_TIMEOUT: "2s",
   KAFKA_SESSION_TIMEOUT: "2s",
   EMAIL_REFUSAL_GUARD: "0", // a row may refuse all of its few mails
@@ -50,14 +55,10 @@ const quick = {
 export async function openFaultWorld(program: string): Promise<FaultWorld> {
   const stack = new AsyncDisposableStack();
   const advertised = await choosePort(0);
-  const inner = await choosePort(0);
   const kafka = stack.use(
     await openOwnKafka({
-      properties: {
-        // Clients are sent to the proxy; the broker itself listens elsewhere.
-        "advertised.listeners": `CLIENT://127.0.0.1:${advertised},INNER://127.0.0.1:${inner}`,
-        "group.min.session.timeout.ms": "1000",
-      },
+      advertisedPort: advertised,
+      properties: { "group.min.session.timeout.ms": "1000" },
     }),
   );
   const [host = "", port = ""] = kafka.brokers.split(":");
@@ -71,15 +72,18 @@ export async function openFaultWorld(program: string): Promise<FaultWorld> {
   const redis = stack.use(await openOwnRedis());
   return {
     ...{ kafka, redis },
-    openRow: (other = redis) => openRow(program, { kafkaProxy, redis: other }),
+    openRow: (options = {}) =>
+      openRow(program, { kafkaProxy, redis: options.redis ?? redis, sink: options.sink }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 
-async function openRow(
-  program: string,
-  { kafkaProxy, redis }: Pick<FaultRow, "kafkaProxy"> & { readonly redis: RedisAddress },
-): Promise<FaultRow> {
+interface Servers extends Pick<FaultRow, "kafkaProxy"> {
+  readonly redis: RedisAddress;
+  readonly sink: SmtpSinkOptions | undefined;
+}
+
+async function openRow(program: string, { kafkaProxy, redis, sink }: Servers): Promise<FaultRow> {
   const stack = new AsyncDisposableStack();
   const redisProxy = stack.use(await HoldProxy.open({ target: redis, openWire: createRedisWire }));
   const rig = stack.use(
@@ -87,6 +91,7 @@ async function openRow(
       program,
       kafka: `127.0.0.1:${kafkaProxy.port}`,
       redis: redis.url,
+      sink,
       environment: { ...quick, REDIS_URL: `redis://127.0.0.1:${redisProxy.port}/0` },
     }),
   );

@@ -27,6 +27,8 @@ export interface OwnKafka extends AsyncDisposable {
 export interface OwnKafkaOptions {
   /** How clients connect, "PLAINTEXT" unless said otherwise. */
   readonly protocol?: "PLAINTEXT" | "SASL_SSL";
+  /** Where clients are sent, when that is not the broker's own port: to a proxy before it. */
+  readonly advertisedPort?: number;
   /** Further lines of server.properties, for example of the protocol. */
   readonly properties?: Readonly<Record<string, string>>;
   /** Further arguments of the storage format, for example users. */
@@ -104,20 +106,21 @@ export async function openOwnKafka(options: OwnKafkaOptions = {}): Promise<OwnKa
 function properties(
   directory: string,
   [port, innerPort, controllerPort]: readonly [number, number, number],
-  { protocol = "PLAINTEXT", properties: more = {} }: OwnKafkaOptions,
+  { protocol = "PLAINTEXT", advertisedPort = port, properties: more = {} }: OwnKafkaOptions,
 ): string {
   const lines = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
     listeners: `CLIENT://127.0.0.1:${port},INNER://127.0.0.1:${innerPort},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `CLIENT://127.0.0.1:${port},INNER://127.0.0.1:${innerPort}`,
+    "advertised.listeners": `CLIENT://127.0.0.1:${advertisedPort},INNER://127.0.0.1:${innerPort}`,
     "listener.security.protocol.map": `CLIENT:${protocol},INNER:PLAINTEXT,CONTROLLER:PLAINTEXT`,
     "inter.broker.listener.name": "INNER",
     "controller.listener.names": "CONTROLLER",
     "log.dirs": join(directory, "data"),
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "1",
+    "transaction.state.log.num.partitions": "1",
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",

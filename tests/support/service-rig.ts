@@ -11,7 +11,7 @@ import { topicSpecs } from "../../src/email/topics.ts";
 import { eventually } from "./eventually.ts";
 import { InstantProcess } from "./instant-process.ts";
 import { openRedisAt } from "./own-redis.ts";
-import type { SmtpSink } from "./smtp-sink/smtp-sink.ts";
+import type { SmtpSink, SmtpSinkOptions } from "./smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "./smtp-sink/smtp-sink.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
@@ -19,6 +19,7 @@ export interface ServiceRigOptions {
   readonly program: string;
   readonly kafka: string;
   readonly redis: string;
+  readonly sink?: SmtpSinkOptions | undefined;
   /** For every process of the rig. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -41,7 +42,7 @@ export interface ServiceRig extends AsyncDisposable {
 export async function openServiceRig(options: ServiceRigOptions): Promise<ServiceRig> {
   const stack = new AsyncDisposableStack();
   const { path: directory } = stack.use(temporaryDirectory());
-  const sink = stack.use(await openSmtpSink());
+  const sink = stack.use(await openSmtpSink(options.sink));
   const { kafka, redis, program } = options;
   const connection = { brokers: kafka.split(","), ssl: false, caFile: undefined, sasl: undefined };
   const eventLog = stack.use(await openKafkaEventLog({ connection, log: silentLog }));
