@@ -1,9 +1,10 @@
 import { withDeadline } from "../core/deadline.ts";
-import { isInstantError } from "../core/errors.ts";
+import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { HttpAppOptions } from "../core/http/app.ts";
 import { createHttpApp } from "../core/http/app.ts";
 import type { HttpContext } from "../core/http/environment.ts";
 import { renderMetrics } from "../core/http/metrics-route.ts";
+import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { DeliveryLedger } from "./ledger/delivery-ledger.ts";
 import { ledgerTtlMs } from "./ledger/delivery-ledger.ts";
@@ -25,7 +26,7 @@ const countDeadlineMs = 2000;
  * answers) and `/readyz` (mails flow, else 503 with the reasons). Each answers within 2 s.
  */
 export function createOpsApp(deps: OpsDeps) {
-  const app = createHttpApp(deps);
+  const app = createHttpApp({ ...deps, showsRefusal: true });
   app.get("/health", async (context) => health(context, deps));
   app.get("/stats", async (context) => {
     const records = await withDeadline("counting records", countDeadlineMs, deps.ledger.count());
@@ -44,8 +45,8 @@ export function createOpsApp(deps: OpsDeps) {
 }
 
 /** `idempotency_records` is null, and the status 503, when the ledger does not answer. */
-async function health(context: HttpContext, { ledger, now }: OpsDeps): Promise<Response> {
-  const records = await countOrUndefined(ledger);
+async function health(context: HttpContext, { ledger, log, now }: OpsDeps): Promise<Response> {
+  const records = await countOrUndefined(ledger, log);
   const answers = records !== undefined;
   return context.json(
     {
@@ -59,12 +60,13 @@ async function health(context: HttpContext, { ledger, now }: OpsDeps): Promise<R
   );
 }
 
-async function countOrUndefined(ledger: DeliveryLedger): Promise<number | undefined> {
+async function countOrUndefined(ledger: DeliveryLedger, log: Log): Promise<number | undefined> {
   if (ledger.connection === "disconnected") return undefined;
   try {
     return await withDeadline("counting records", countDeadlineMs, ledger.count());
   } catch (error) {
     if (!isInstantError(error)) throw error;
+    log.warn({ store: "ledger", error: errorMessage(error) }, "Store does not answer");
     return undefined;
   }
 }

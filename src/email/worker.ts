@@ -86,7 +86,8 @@ export class EmailWorker implements Service {
   get reasonsHeld(): readonly string[] {
     const { reasons } = this.#pauses;
     const { connection, refusal } = this.#deps.ledger;
-    const isIdle = reasons.length === 0 && connection === "disconnected";
+    const isAway = connection === "disconnected" || refusal !== undefined;
+    const isIdle = reasons.length === 0 && isAway;
     const idle = isIdle ? [refusal === undefined ? redisUnavailable : `Redis: ${refusal}`] : [];
     const { trouble } = this.#subscription?.stats ?? {};
     return [...reasons, ...idle, this.#unwritten.reason, trouble].filter(

@@ -20,46 +20,73 @@ const isUnavailable = (error: unknown) => isInstantError(error, coreErrors.postg
 describe.skipIf(url === "")("Postgres", () => {
   test("migrations run once and in order, however many processes start together", async () => {
     await using database = await openTestPostgres(url);
-    const steps = ["CREATE TABLE t (n int); INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"];
+    const steps = [
+      'CREATE TABLE :"schema".t (n int); INSERT INTO :"schema".t VALUES (1)',
+      'INSERT INTO :"schema".t VALUES (2)',
+    ];
     await Promise.all(Array.from({ length: 6 }, () => database.migrate("room", steps)));
-    const rows = await database.query((sql) => sql`SELECT n FROM t ORDER BY n`);
+    const rows = await database.query((sql, schema) => sql`SELECT n FROM ${schema}.t ORDER BY n`);
     expect(rows.map((row) => row["n"])).toEqual([1, 2]);
   });
 
   test("a failing step leaves nothing behind and names the reason", async () => {
     await using database = await openTestPostgres(url);
-    const error = await failure(database.migrate("room", ["CREATE TABLE t (n int)", "NONSENSE"]));
+    const error = await failure(
+      database.migrate("room", ['CREATE TABLE :"schema".t (n int)', "NONSENSE"]),
+    );
     expect(isInstantError(error, coreErrors.postgresFailed)).toBe(true);
     expect(String(error)).toContain("NONSENSE");
-    const rows = await database.query((sql) => sql`SELECT to_regclass('t') AS found`);
-    expect(rows[0]?.["found"]).toBeNull();
+    const rows = await database.query(
+      (sql) => sql`SELECT 1 FROM pg_tables WHERE schemaname = ${database.schema}
+        AND tablename = 't'`,
+    );
+    expect(rows).toHaveLength(0);
   });
 
   test("tables of a newer program are refused", async () => {
     await using database = await openTestPostgres(url);
-    await database.migrate("room", ["CREATE TABLE t (n int)", "CREATE TABLE u (n int)"]);
-    const error = await failure(database.migrate("room", ["CREATE TABLE t (n int)"]));
+    await database.migrate("room", [
+      'CREATE TABLE :"schema".t (n int)',
+      'CREATE TABLE :"schema".u (n int)',
+    ]);
+    const error = await failure(database.migrate("room", ['CREATE TABLE :"schema".t (n int)']));
     expect(String(error)).toContain("written by a newer instant");
   });
 
   test("a transaction is all or nothing", async () => {
     await using database = await openTestPostgres(url);
-    await database.migrate("room", ["CREATE TABLE t (n int)"]);
+    await database.migrate("room", ['CREATE TABLE :"schema".t (n int)']);
     await failure(
-      database.transaction(async (sql) => {
-        await sql`INSERT INTO t VALUES (1)`;
+      database.transaction(async (sql, schema) => {
+        await sql`INSERT INTO ${schema}.t VALUES (1)`;
         throw new Error("changed my mind");
       }),
     );
-    expect(await database.query((sql) => sql`SELECT n FROM t`)).toHaveLength(0);
+    expect(await database.query((sql, schema) => sql`SELECT n FROM ${schema}.t`)).toHaveLength(0);
   });
 
   test("a unique violation is told with its constraint", async () => {
     await using database = await openTestPostgres(url);
-    await database.migrate("room", ["CREATE TABLE t (n int CONSTRAINT only_one UNIQUE)"]);
-    await database.query((sql) => sql`INSERT INTO t VALUES (1)`);
-    const error = await failure(database.query((sql) => sql`INSERT INTO t VALUES (1)`));
+    await database.migrate("room", ['CREATE TABLE :"schema".t (n int CONSTRAINT only_one UNIQUE)']);
+    await database.query((sql, schema) => sql`INSERT INTO ${schema}.t VALUES (1)`);
+    const error = await failure(
+      database.query((sql, schema) => sql`INSERT INTO ${schema}.t VALUES (1)`),
+    );
     expect(uniqueViolation(error)).toBe("only_one");
+  });
+
+  test("a table that gets a column meanwhile fails no call that was prepared before", async () => {
+    await using database = await openTestPostgres(url);
+    await database.migrate("room", ['CREATE TABLE :"schema".t (n int)']);
+    const all = () =>
+      Array.from({ length: 30 }, (_, n) =>
+        database.query((sql, schema) => sql`SELECT t.*, ${n}::int AS asked FROM ${schema}.t`),
+      );
+    await database.query((sql, schema) => sql`INSERT INTO ${schema}.t VALUES (1)`);
+    await Promise.all(all());
+    await database.query((sql, schema) => sql`ALTER TABLE ${schema}.t ADD COLUMN m int`);
+    const rows = (await Promise.all(all())).map(([row]) => row);
+    expect(rows).toEqual(rows.map((_, asked) => ({ n: 1, m: null, asked })));
   });
 
   test("a statement that takes too long is ended by the server within 2 s", async () => {

@@ -67,12 +67,41 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
   test("finds a role that may make no tables, and its mend mends it", async () => {
     await using database = await openTestPostgres(url);
     await using role = await openRole(database);
-    await database.query((sql) => sql`DROP TABLE instant_schema_versions`);
+    await database.query((sql, schema) => sql`DROP TABLE ${schema}.instant_schema_versions`);
     await role.grant(`USAGE ON SCHEMA ${database.schema}`);
     const { mend = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
     expect(mend).toContain(`GRANT CREATE ON SCHEMA ${database.schema}`);
     await role.follow(mend);
     expect(troubles(await role.look(database.schema))).toEqual([]);
+  });
+
+  test("finds a role that may not use the schema, and its mend mends it", async () => {
+    await using database = await openTestPostgres(url);
+    await using role = await openRole(database);
+    await database.query((sql, schema) => sql`DROP TABLE ${schema}.instant_schema_versions`);
+    const { text, mend = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
+    expect(text).toContain("may not use");
+    await role.follow(mend);
+    expect(troubles(await role.look(database.schema))).toEqual([]);
+  });
+
+  test("warns that the login is not bound to the TLS connection, where the URL asks for it", async () => {
+    await using database = await openTestPostgres(url);
+    const look = (query: string) => {
+      const asking = changed((other) => {
+        other.search = query;
+      });
+      const options = { url: asking, schema: database.schema };
+      return diagnosed((diagnosis) => diagnosePostgres(options, schemaRooms, diagnosis));
+    };
+    const found = await look("?channel_binding=require");
+    expect(troubles(found)).toEqual(["postgres.channel_binding"]);
+    expect(findTrouble(found, "postgres.channel_binding")).toMatchObject({
+      level: "warning",
+      text: expect.stringContaining("channel_binding=require"),
+      mend: expect.stringContaining("sslmode=verify-full"),
+    });
+    expect(troubles(await look("?channel_binding=prefer"))).toEqual([]);
   });
 
   test("finds tables of another role, and its mend mends it", async () => {

@@ -98,7 +98,10 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
   test("finds nobody, a database that is not there, and one that is frozen, in time", async () => {
     await using redis = await openOwnRedis();
     const missing = await examineWith({ REDIS_URL: `${redis.url.slice(0, -1)}99` });
-    expect(findTrouble(missing.findings, "redis.reachable").text).toContain("no database");
+    expect(findTrouble(missing.findings, "redis.reachable")).toMatchObject({
+      text: expect.stringContaining("no database 99, only 0 to 15"),
+      mend: "Set a number from 0 to 15 in REDIS_DB, or at the end of REDIS_URL",
+    });
     redis.freeze();
     const startedAt = performance.now();
     const frozen = await examineWith({ REDIS_URL: redis.url });

@@ -19,6 +19,9 @@ export interface RedisPair extends AsyncDisposable {
    * places. So nothing that was answered is lost; a master that dies loses what it had not sent on.
    */
   failOver(): Promise<void>;
+  /** The same, but the address stays at the one that was demoted, until `moveAddress`. */
+  demote(): Promise<void>;
+  moveAddress(): Promise<void>;
 }
 
 export async function openRedisPair(): Promise<RedisPair> {
@@ -32,23 +35,31 @@ export async function openRedisPair(): Promise<RedisPair> {
   const isLinked = async () =>
     (await redisCli(replica, "INFO", "replication")).includes("master_link_status:up");
   await eventually("the replica follows", isLinked);
+  const demote = async () => {
+    const to = [replica.host, String(replica.port)];
+    await eventually("the master takes its replica for online", async () =>
+      (await redisCli(master, "FAILOVER", "TO", ...to)).startsWith("OK"),
+    );
+    await eventually("it was demoted", async () =>
+      (await redisCli(master, "ROLE")).startsWith("slave"),
+    );
+    [master, replica] = [replica, master];
+  };
+  const moveAddress = async () => {
+    proxy.moveTo(`${master.host}:${master.port}`);
+    await eventually("the demoted one follows", isLinked);
+  };
   return {
     url: `redis://127.0.0.1:${proxy.port}/0`,
     host: "127.0.0.1",
     port: proxy.port,
     ask: (role, ...command) => redisCli(role === "master" ? master : replica, ...command),
     failOver: async () => {
-      const to = [replica.host, String(replica.port)];
-      await eventually("the master takes its replica for online", async () =>
-        (await redisCli(master, "FAILOVER", "TO", ...to)).startsWith("OK"),
-      );
-      await eventually("it was demoted", async () =>
-        (await redisCli(master, "ROLE")).startsWith("slave"),
-      );
-      [master, replica] = [replica, master];
-      proxy.moveTo(`${master.host}:${master.port}`);
-      await eventually("the demoted one follows", isLinked);
+      await demote();
+      await moveAddress();
     },
+    demote,
+    moveAddress,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -10,17 +10,23 @@ export interface ScriptedRedis extends AsyncDisposable {
   readonly commands: readonly string[];
   /** The reply as it stands on the wire, without its end: "-LOADING …", ":1", "+OK". */
   answer(reply: (command: string) => string): void;
+  /** What SELECT is answered with; "+OK" until then. An empty reply is none. */
+  select(reply: () => string): void;
+  /** Ends all connections. */
+  cut(): void;
 }
 
 /** A server that loads, or is a replica, answers these all the same. */
 const handshake: Readonly<Record<string, string>> = {
   HELLO: "-NOPROTO unsupported protocol version",
   CLIENT: "+OK",
-  SELECT: "+OK",
 };
 
 export function openScriptedRedis(reply: (command: string) => string): ScriptedRedis {
-  let [answer, connections] = [reply, 0];
+  let [answer, select, connections] = [reply, () => "+OK", 0];
+  const sockets = new Set<Socket<{ buffered: string }>>();
+  const replyTo = (command: string) =>
+    command === "SELECT" ? select() : (handshake[command] ?? answer(command));
   const commands: string[] = [];
   const listener = Bun.listen<{ buffered: string }>({
     hostname: "127.0.0.1",
@@ -28,13 +34,16 @@ export function openScriptedRedis(reply: (command: string) => string): ScriptedR
     socket: {
       open: (socket) => {
         connections += 1;
+        sockets.add(socket);
         socket.data = { buffered: "" };
       },
+      close: (socket) => void sockets.delete(socket),
       data: (socket, bytes) => {
         socket.data.buffered += bytes.toString();
         for (const command of takeCommands(socket)) {
           commands.push(command);
-          socket.write(`${handshake[command] ?? answer(command)}\r\n`);
+          const said = replyTo(command);
+          if (said !== "") socket.write(`${said}\r\n`);
         }
       },
     },
@@ -48,6 +57,12 @@ export function openScriptedRedis(reply: (command: string) => string): ScriptedR
     commands,
     answer: (next) => {
       answer = next;
+    },
+    select: (next) => {
+      select = next;
+    },
+    cut: () => {
+      for (const socket of sockets) socket.terminate();
     },
     [Symbol.asyncDispose]: async () => listener.stop(true),
   };

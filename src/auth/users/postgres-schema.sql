@@ -1,4 +1,4 @@
-CREATE TABLE auth_users (
+CREATE TABLE :"schema".auth_users (
   id uuid PRIMARY KEY,
   email text NOT NULL CONSTRAINT auth_users_email UNIQUE,
   username text,

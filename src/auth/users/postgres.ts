@@ -4,7 +4,7 @@ import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import { uniqueViolation } from "../../core/postgres/errors.ts";
 import type { SchemaRoom } from "../../core/postgres/migrate.ts";
 import { migrateLater } from "../../core/postgres/migrate-later.ts";
-import type { Sql } from "../../core/postgres/pool.ts";
+import type { SchemaName, Sql } from "../../core/postgres/pool.ts";
 import { GatheredLookups } from "./gathered-lookups.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
@@ -42,8 +42,8 @@ export async function openPostgresUserStore(
     const now = new Date(clock.now());
     const usernameKey = username === undefined ? null : usernameKeyOf(username);
     const rows = await query(
-      (sql) => sql<(UserRow & { created: boolean })[]>`
-        INSERT INTO auth_users (id, email, username, username_key, created_at, last_sign_in_at)
+      (sql, schema) => sql<(UserRow & { created: boolean })[]>`
+        INSERT INTO ${schema}.auth_users (id, email, username, username_key, created_at, last_sign_in_at)
         VALUES (${crypto.randomUUID()}, ${email}, ${username ?? null}, ${usernameKey}, ${now}, ${now})
         ON CONFLICT (email) DO UPDATE SET
           last_sign_in_at = greatest(auth_users.last_sign_in_at, excluded.last_sign_in_at),
@@ -56,15 +56,15 @@ export async function openPostgresUserStore(
     return { user: userOf(row), created: row.created };
   }
 
-  const findOne = async (statement: (sql: Sql) => Promise<UserRow[]>) =>
+  const findOne = async (statement: (sql: Sql, schema: SchemaName) => Promise<UserRow[]>) =>
     firstUser(await query(statement));
 
   // Each request with a session looks a user up: a hundred at once are one statement.
   const byId = new GatheredLookups(async (ids) => {
     const list = ids.join(",");
     const rows = await query(
-      (sql) => sql<UserRow[]>`
-        SELECT * FROM auth_users WHERE id = ANY (string_to_array(${list}, ',')::uuid[])`,
+      (sql, schema) => sql<UserRow[]>`
+        SELECT * FROM ${schema}.auth_users WHERE id = ANY (string_to_array(${list}, ',')::uuid[])`,
     );
     return new Map(rows.map((row) => [row.id, userOf(row)]));
   });
@@ -73,11 +73,13 @@ export async function openPostgresUserStore(
     embedded: false,
     findById: async (id) => (idShape.test(id) ? byId.find(id) : undefined),
     findByEmail: (email) =>
-      findOne((sql) => sql<UserRow[]>`SELECT * FROM auth_users WHERE email = ${email}`),
+      findOne(
+        (sql, schema) => sql<UserRow[]>`SELECT * FROM ${schema}.auth_users WHERE email = ${email}`,
+      ),
     findByUsername: (username) =>
       findOne(
-        (sql) => sql<UserRow[]>`
-          SELECT * FROM auth_users WHERE username_key = ${usernameKeyOf(username)}`,
+        (sql, schema) => sql<UserRow[]>`
+          SELECT * FROM ${schema}.auth_users WHERE username_key = ${usernameKeyOf(username)}`,
       ),
     signIn: async (request) => {
       try {
@@ -97,7 +99,7 @@ function createChanges(query: Query): Pick<UserStore, "setUsername" | "setEmail"
   async function change(
     constraint: string,
     id: string,
-    statement: (sql: Sql) => Promise<UserRow[]>,
+    statement: (sql: Sql, schema: SchemaName) => Promise<UserRow[]>,
   ): Promise<ChangeOutcome> {
     if (!idShape.test(id)) return { kind: "gone" };
     try {
@@ -114,21 +116,21 @@ function createChanges(query: Query): Pick<UserStore, "setUsername" | "setEmail"
       change(
         "auth_users_username",
         id,
-        (sql) => sql<UserRow[]>`
-          UPDATE auth_users SET username = ${username}, username_key = ${usernameKeyOf(username)}
+        (sql, schema) => sql<UserRow[]>`
+          UPDATE ${schema}.auth_users SET username = ${username}, username_key = ${usernameKeyOf(username)}
           WHERE id = ${id} RETURNING *`,
       ),
     setEmail: ({ id, email }) =>
       change(
         "auth_users_email",
         id,
-        (sql) => sql<UserRow[]>`
-          UPDATE auth_users SET email = ${email} WHERE id = ${id} RETURNING *`,
+        (sql, schema) => sql<UserRow[]>`
+          UPDATE ${schema}.auth_users SET email = ${email} WHERE id = ${id} RETURNING *`,
       ),
     delete: async (id) => {
       if (!idShape.test(id)) return false;
       const deleted = await query(
-        (sql) => sql`DELETE FROM auth_users WHERE id = ${id} RETURNING id`,
+        (sql, schema) => sql`DELETE FROM ${schema}.auth_users WHERE id = ${id} RETURNING id`,
       );
       return deleted.length > 0;
     },

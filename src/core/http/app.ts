@@ -23,6 +23,8 @@ export interface HttpAppOptions {
   readonly trustedProxies?: readonly IpNetwork[];
   /** Hears of each request that was answered. */
   readonly onRequest?: (request: AnsweredRequest) => void;
+  /** Operators alone are served: a problem says what an engine said why it refuses. */
+  readonly showsRefusal?: boolean;
   /** How a browser is shown a problem; as JSON, like everybody else, when left out. */
   readonly drawProblem?: DrawProblem;
 }
@@ -34,7 +36,7 @@ export interface HttpAppOptions {
  * sets itself stays, so a page may bring its own Content-Security-Policy.
  */
 export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
-  const { log, trustedProxies = [], drawProblem } = options;
+  const { log, trustedProxies = [], drawProblem, showsRefusal = false } = options;
   const app = new Hono<HttpEnvironment>({ getPath: pathOf });
   app.use(requestId({ limitLength: 64 }));
   app.use(requestTrace());
@@ -73,7 +75,7 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   );
   app.use(bodyLimit());
   app.notFound((context) => problemResponse(context, httpErrors.notFound));
-  app.onError((error, context) => respondToError(error, context, log));
+  app.onError((error, context) => respondToError(error, context, log, { showsRefusal }));
   return app;
 }
 

@@ -14,8 +14,14 @@ const retryAfterSecondsDefault = 5;
  * its detail, from 500 on with the row's meaning alone, because the detail may hold addresses and
  * paths of ours. A retryable 503 carries `Retry-After` (`details.retryAfterSeconds`, else 5 s).
  * Anything else is a fault of ours: 500 without a word about it, and an error line in the log.
+ * `showsRefusal`: an operator is told as well what an engine itself said (`details.refusal`).
  */
-export function respondToError(error: Error, context: HttpContext, log: Log): Response {
+export function respondToError(
+  error: Error,
+  context: HttpContext,
+  log: Log,
+  { showsRefusal = false }: { readonly showsRefusal?: boolean } = {},
+): Response {
   const known = classifyError(error);
   const requestId = context.get("requestId");
   if (known === undefined) {
@@ -30,8 +36,11 @@ export function respondToError(error: Error, context: HttpContext, log: Log): Re
     });
   }
   log.warn({ requestId, code: row.code, error: errorMessage(error) }, "Request was not served");
-  const asked = details["retryAfterSeconds"];
-  return problemResponse(context, row, { retryAfterSeconds: retryAfterSecondsOf(row, asked) });
+  const refusal = details["refusal"];
+  const detail =
+    showsRefusal && typeof refusal === "string" ? `${row.meaning}: ${refusal}` : undefined;
+  const retryAfterSeconds = retryAfterSecondsOf(row, details["retryAfterSeconds"]);
+  return problemResponse(context, row, { detail, retryAfterSeconds });
 }
 
 function classifyError(error: Error): InstantError | undefined {

@@ -2,14 +2,16 @@ import { withDeadline } from "../deadline.ts";
 import { coreErrors } from "../error-codes.ts";
 import { InstantError, isInstantError } from "../errors.ts";
 import { classifyPostgresError, isStandby } from "./errors.ts";
+import type { SchemaRoom } from "./migrate.ts";
 import { migrateRoom } from "./migrate.ts";
-import type { PostgresOptions, SettingScope, Sql, SqlTransaction } from "./pool.ts";
+import type { PostgresOptions, SchemaName, Session, Sql, SqlTransaction } from "./pool.ts";
 import {
   addressOf,
   connect,
-  findSettingScope,
-  isLostPreparedStatement,
+  findSession,
+  findStalePrepared,
   runInTransaction,
+  schemaFragment,
 } from "./pool.ts";
 
 /**
@@ -23,12 +25,13 @@ import {
 export interface PostgresDatabase extends AsyncDisposable {
   /** For people: "localhost:5432/instant". */
   readonly address: string;
-  query<T>(statement: (sql: Sql) => Promise<T>): Promise<T>;
+  /** Tables are named with their schema: `${schema}.auth_users`. */
+  query<T>(statement: (sql: Sql, schema: SchemaName) => Promise<T>): Promise<T>;
   /** All of `work` or nothing of it. A connection that stays idle inside is ended by the server. */
-  transaction<T>(work: (sql: SqlTransaction) => Promise<T>): Promise<T>;
+  transaction<T>(work: (sql: SqlTransaction, schema: SchemaName) => Promise<T>): Promise<T>;
   /**
-   * Brings the tables of one room to the last of `steps`, each run once and in order, under a lock
-   * of the whole schema, so that processes may start together. May take a minute, not 2 s.
+   * Brings the tables of one room to the last of `steps` (see `SchemaRoom`), each run once and in
+   * order, under a lock, so that processes may start together. May take a minute, not 2 s.
    */
   migrate(room: string, steps: readonly string[]): Promise<void>;
   ping(options: { readonly deadlineMs: number }): Promise<void>;
@@ -43,11 +46,12 @@ export function openPostgres(options: PostgresOptions): PostgresDatabase {
     address: addressOf(options),
     query: (statement) => calls.run(statement, deadlineMs),
     transaction: (work) =>
-      calls.run(async (sql) => {
-        if (!("begin" in sql)) return work(sql); // it is in one
-        return (await sql.begin(work)) as Awaited<ReturnType<typeof work>>;
+      calls.run(async (sql, schema) => {
+        if (!("begin" in sql)) return work(sql, schema); // it is in one
+        const begun = sql.begin((transaction) => work(transaction, schema));
+        return (await begun) as Awaited<ReturnType<typeof work>>;
       }, deadlineMs),
-    migrate: (room, steps) => migrateRoom(options, room, steps),
+    migrate: (room, steps) => calls.migrate({ room, steps }),
     ping: async (ping) => {
       await calls.run((sql) => sql`SELECT 1`, ping.deadlineMs);
     },
@@ -62,8 +66,10 @@ export function openPostgres(options: PostgresOptions): PostgresDatabase {
  * once, because its connections may lead nowhere, and so does one that met a standby; the next call
  * gets a new one. Closed: calls throw `postgres_unavailable`.
  *
- * The first call asks where settings hold (see `SettingScope`); a prepared statement that got lost
- * shows a pooler that answered this as a server would, and the call is made once more.
+ * The first call asks what holds for all (see `Session`). A prepared statement that got lost shows a
+ * pooler that answered this as a server would: the call is made once more, unprepared from then on.
+ * One whose table was changed is made once more as well, on new connections. (postgres.js itself
+ * repeats neither: see patches/.)
  */
 class Calls {
   readonly #options: PostgresOptions;
@@ -71,7 +77,7 @@ class Calls {
   readonly #statementTimeoutMs: number;
   readonly #endings = new Set<Promise<void>>();
   #pool: Sql | undefined;
-  #scope: Promise<SettingScope> | undefined;
+  #session: Promise<Session> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: PostgresOptions, deadlineMs: number) {
@@ -80,7 +86,10 @@ class Calls {
     this.#statementTimeoutMs = deadlineMs * 0.75;
   }
 
-  async run<T>(work: (sql: Sql) => Promise<T>, callDeadlineMs: number): Promise<T> {
+  async run<T>(
+    work: (sql: Sql, schema: SchemaName) => Promise<T>,
+    callDeadlineMs: number,
+  ): Promise<T> {
     const address = addressOf(this.#options);
     if (this.#closing !== undefined) {
       throw new InstantError(coreErrors.postgresUnavailable, { detail: `${address}: closed` });
@@ -94,9 +103,13 @@ class Calls {
       return withDeadline("statement", endsAt - performance.now(), attempted);
     };
     try {
-      return await attempt().catch((error: unknown) => {
-        if (!isLostPreparedStatement(error)) throw error;
-        this.#scope = Promise.resolve("transaction");
+      return await attempt().catch(async (error: unknown) => {
+        const stale = findStalePrepared(error);
+        if (stale === undefined) throw error;
+        if (stale === "lost") {
+          const { schema } = await this.#findSession();
+          this.#session = Promise.resolve({ scope: "transaction", schema });
+        }
         this.#discard(used);
         return attempt();
       });
@@ -104,8 +117,17 @@ class Calls {
       const isLate = isInstantError(error, coreErrors.deadlineExceeded);
       if (isLate || isStandby(error)) this.#discard(used);
       if (!isLate) throw classifyPostgresError(error, this.#options);
-      const detail = `${address}: nothing within ${callDeadlineMs} ms`;
-      throw new InstantError(coreErrors.postgresUnavailable, { detail, cause: error });
+      throw this.#lateError(error, callDeadlineMs);
+    }
+  }
+
+  async migrate(room: SchemaRoom): Promise<void> {
+    try {
+      const { schema } = await withDeadline("migrating", this.#deadlineMs, this.#findSession());
+      await migrateRoom(this.#options, this.#needed(schema), room);
+    } catch (error) {
+      if (isInstantError(error, coreErrors.deadlineExceeded)) throw this.#lateError(error);
+      throw classifyPostgresError(error, this.#options);
     }
   }
 
@@ -117,26 +139,41 @@ class Calls {
     return this.#closing;
   }
 
-  async #attempt<T>(work: (sql: Sql) => Promise<T>, onPool: (pool: Sql) => void): Promise<T> {
-    const [options, statementTimeoutMs] = [this.#options, this.#statementTimeoutMs];
-    this.#scope ??= this.#findScope();
-    const scope = await this.#scope;
-    this.#pool ??= connect(options, { statementTimeoutMs, scope });
+  async #attempt<T>(
+    work: (sql: Sql, schema: SchemaName) => Promise<T>,
+    onPool: (pool: Sql) => void,
+  ): Promise<T> {
+    const statementTimeoutMs = this.#statementTimeoutMs;
+    const session = await this.#findSession();
+    this.#pool ??= connect(this.#options, { statementTimeoutMs, scope: session.scope });
     const pool = this.#pool;
     onPool(pool);
-    if (scope === "connection") return work(pool);
-    return runInTransaction(pool, options, statementTimeoutMs, (sql) =>
-      work(sql as unknown as Sql),
-    );
+    const schema = schemaFragment(pool, this.#needed(session.schema));
+    if (session.scope === "connection") return work(pool, schema);
+    return runInTransaction(pool, statementTimeoutMs, (sql) => work(sql as unknown as Sql, schema));
   }
 
-  /** Asked once; again when nobody answered. */
-  #findScope(): Promise<SettingScope> {
-    const finding = findSettingScope(this.#options, this.#statementTimeoutMs);
-    finding.catch(() => {
-      if (this.#scope === finding) this.#scope = undefined;
-    });
+  /** Asked once; again when nobody answered, or there was no schema. */
+  #findSession(): Promise<Session> {
+    if (this.#session !== undefined) return this.#session;
+    const finding = findSession(this.#options, this.#statementTimeoutMs);
+    this.#session = finding;
+    const forget = () => {
+      if (this.#session === finding) this.#session = undefined;
+    };
+    finding.then(({ schema }) => schema ?? forget(), forget);
     return finding;
+  }
+
+  #lateError(cause: unknown, deadlineMs = this.#deadlineMs): InstantError {
+    const detail = `${addressOf(this.#options)}: nothing within ${deadlineMs} ms`;
+    return new InstantError(coreErrors.postgresUnavailable, { detail, cause });
+  }
+
+  #needed(schema: string | undefined): string {
+    if (schema !== undefined) return schema;
+    const detail = `${addressOf(this.#options)}: the role's search_path leads to no schema: set DB_SCHEMA`;
+    throw new InstantError(coreErrors.postgresFailed, { detail });
   }
 
   #discard(used: Sql | undefined): void {

@@ -2,8 +2,8 @@ import { withDeadline } from "../deadline.ts";
 import type { Diagnosis } from "../diagnosis.ts";
 import { describePostgresFailure } from "./connect-failure.ts";
 import type { SchemaRoom } from "./migrate.ts";
-import type { PostgresOptions, SqlTransaction } from "./pool.ts";
-import { connect, findSettingScope, runInTransaction } from "./pool.ts";
+import type { PostgresOptions, Session, SqlTransaction } from "./pool.ts";
+import { connect, findSession, runInTransaction, wantsChannelBinding } from "./pool.ts";
 import { diagnoseSchema } from "./schema-state.ts";
 
 const deadlineMs = 5000;
@@ -25,8 +25,11 @@ export async function diagnosePostgres(
     connectionsMax: 1,
   });
   try {
-    const asked = runInTransaction(sql, options, deadlineMs, (transaction) =>
-      look(transaction, { options, rooms }, diagnosis),
+    // The session first: a pooler may have no second connection while the transaction has one.
+    const asked = findSession(options, deadlineMs).then((session) =>
+      runInTransaction(sql, deadlineMs, (transaction) =>
+        look(transaction, { options, rooms, session }, diagnosis),
+      ),
     );
     await withDeadline("Postgres", deadlineMs, asked);
   } catch (error) {
@@ -49,7 +52,11 @@ interface ServerRow {
 
 async function look(
   sql: SqlTransaction,
-  wanted: { readonly options: PostgresOptions; readonly rooms: readonly SchemaRoom[] },
+  wanted: {
+    readonly options: PostgresOptions;
+    readonly rooms: readonly SchemaRoom[];
+    readonly session: Session;
+  },
   diagnosis: Diagnosis,
 ): Promise<void> {
   await sql`SELECT 1`; // connects and logs in, so that the next one's time is the server's
@@ -58,7 +65,7 @@ async function look(
     SELECT current_setting('server_version') AS version,
       current_setting('server_version_num')::integer / 10000 AS version_number,
       pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only,
-      (SELECT count(*)::integer FROM pg_stat_activity) AS connections,
+      (SELECT count(*)::integer FROM pg_catalog.pg_stat_activity) AS connections,
       current_setting('max_connections')::integer AS connections_max`;
   const server = rows[0];
   if (server === undefined) return;
@@ -69,7 +76,7 @@ async function look(
     const text = `PostgreSQL ${version} gets no more mends from its makers`;
     diagnosis.warn("postgres.version", text, `Upgrade it to ${versionMin} or later`);
   }
-  const scope = await findSettingScope(wanted.options, deadlineMs);
+  const { scope, schema } = wanted.session;
   if (scope === "connection") diagnoseConnections(server, diagnosis);
   else {
     const text =
@@ -80,7 +87,18 @@ async function look(
     const mend = "Point DATABASE_URL or DB_HOST to the primary";
     diagnosis.fault("postgres.role", "It is read-only: a standby, or set so", mend);
   }
-  await diagnoseSchema(sql, wanted, diagnosis);
+  diagnoseChannelBinding(wanted.options, diagnosis);
+  await diagnoseSchema(sql, { rooms: wanted.rooms, schema }, diagnosis);
+}
+
+/** The setting is taken, since providers write it into every URL, and not kept: say so. */
+function diagnoseChannelBinding(options: PostgresOptions, diagnosis: Diagnosis): void {
+  if (!wantsChannelBinding(options)) return;
+  diagnosis.warn(
+    "postgres.channel_binding",
+    "DATABASE_URL has channel_binding=require, and the login is not bound to the TLS connection: this program cannot do that",
+    "Set sslmode=verify-full in DATABASE_URL, so that the certificate says who answers, and leave channel_binding=require out",
+  );
 }
 
 function diagnoseConnections(

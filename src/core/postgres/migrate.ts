@@ -3,9 +3,12 @@ import { coreErrors } from "../error-codes.ts";
 import { InstantError } from "../errors.ts";
 import { classifyPostgresError } from "./errors.ts";
 import type { PostgresOptions, SqlTransaction } from "./pool.ts";
-import { connect, runInTransaction, schemaOf } from "./pool.ts";
+import { connect, quoteIdentifier, runInTransaction, schemaFragment, schemaOf } from "./pool.ts";
 
-/** The tables of one room: `steps` bring them from nothing to what this program knows. */
+/**
+ * The tables of one room: `steps` bring them from nothing to what this program knows. Each table in
+ * them stands as `:"schema".auth_users`, which psql reads as well (`psql -v schema=instant`).
+ */
 export interface SchemaRoom {
   readonly room: string;
   readonly steps: readonly string[];
@@ -23,15 +26,17 @@ const lockNumber = 7_136_082_415;
  */
 export async function migrateRoom(
   options: PostgresOptions,
-  room: string,
-  steps: readonly string[],
+  schema: string,
+  { room, steps }: SchemaRoom,
 ): Promise<void> {
   const statementTimeoutMs = migrationDeadlineMs;
   const sql = connect(options, { statementTimeoutMs, scope: "transaction", connectionsMax: 1 });
   try {
-    const work = runInTransaction(sql, options, statementTimeoutMs, (transaction) =>
-      migrate(transaction, { options, room, steps }),
-    );
+    const work = runInTransaction(sql, statementTimeoutMs, async (transaction) => {
+      await transaction`SELECT pg_advisory_xact_lock(${lockNumber}::bigint)`;
+      if (schemaOf(options) !== undefined) await createSchema(transaction, schema);
+      await migrate(transaction, schema, { room, steps });
+    });
     await withDeadline(`migrating ${room}`, migrationDeadlineMs, work);
   } catch (error) {
     throw classifyPostgresError(error, options);
@@ -42,28 +47,31 @@ export async function migrateRoom(
 
 async function migrate(
   sql: SqlTransaction,
-  { options, room, steps }: { options: PostgresOptions; room: string; steps: readonly string[] },
+  schemaName: string,
+  { room, steps }: SchemaRoom,
 ): Promise<void> {
-  await sql`SELECT pg_advisory_xact_lock(${lockNumber}::bigint)`;
-  const schema = schemaOf(options);
-  if (schema !== undefined) await createSchema(sql, schema);
-  await sql`CREATE TABLE IF NOT EXISTS instant_schema_versions (room text PRIMARY KEY, version integer NOT NULL)`;
+  const schema = schemaFragment(sql, schemaName);
+  await sql`
+    CREATE TABLE IF NOT EXISTS ${schema}.instant_schema_versions (
+      room text PRIMARY KEY, version integer NOT NULL)`;
   const rows = await sql<{ version: number }[]>`
-    SELECT version FROM instant_schema_versions WHERE room = ${room}`;
+    SELECT version FROM ${schema}.instant_schema_versions WHERE room = ${room}`;
   const version = rows[0]?.version ?? 0;
   if (version > steps.length) {
     throw new InstantError(coreErrors.postgresFailed, {
       detail: `${room} is at schema ${version}, written by a newer instant (this one knows ${steps.length})`,
     });
   }
-  for (const step of steps.slice(version)) await sql.unsafe(step);
+  for (const step of steps.slice(version)) {
+    await sql.unsafe(step.replaceAll(':"schema"', () => quoteIdentifier(schemaName)));
+  }
   await sql`
-    INSERT INTO instant_schema_versions (room, version) VALUES (${room}, ${steps.length})
+    INSERT INTO ${schema}.instant_schema_versions (room, version) VALUES (${room}, ${steps.length})
     ON CONFLICT (room) DO UPDATE SET version = excluded.version`;
 }
 
 /** Looks first: CREATE SCHEMA IF NOT EXISTS needs the right to create even when there is one. */
 async function createSchema(sql: SqlTransaction, schema: string): Promise<void> {
-  const rows = await sql`SELECT 1 FROM pg_namespace WHERE nspname = ${schema}`;
-  if (rows.length === 0) await sql`CREATE SCHEMA ${sql(schema)}`;
+  const rows = await sql`SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = ${schema}`;
+  if (rows.length === 0) await sql`CREATE SCHEMA ${schemaFragment(sql, schema)}`;
 }

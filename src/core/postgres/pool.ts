@@ -12,7 +12,7 @@ export type PostgresOptions = (
       readonly password: string | undefined;
     }
 ) & {
-  /** Lower-case letters, digits, underscores. Undefined: the URL's, or the role's search path. */
+  /** Undefined: the URL's, or else the first of the role's own search path. */
   readonly schema: string | undefined;
   /** How long a call may take as the caller sees it; 2 s when left out. */
   readonly deadlineMs?: number;
@@ -20,6 +20,8 @@ export type PostgresOptions = (
 
 export type Sql = postgres.Sql;
 export type SqlTransaction = postgres.TransactionSql;
+/** See `schemaFragment`. */
+export type SchemaName = postgres.Fragment;
 
 const connectTimeoutSecondsMax = 1.5; // below the callers' 2 s, so that they hear the real reason
 const reconnectDelaySecondsMax = 1;
@@ -34,6 +36,16 @@ const idleInTransactionMs = 10_000;
  */
 export type SettingScope = "connection" | "transaction";
 
+/**
+ * What holds for every call. Statements name the schema of their tables, so that no search path
+ * matters: a pooler may drop ours, or hand over a connection with that of another client.
+ */
+export interface Session {
+  readonly scope: SettingScope;
+  /** Undefined: the settings name none, and the role's search path leads to none. */
+  readonly schema: string | undefined;
+}
+
 export interface PoolLimits {
   readonly statementTimeoutMs: number;
   readonly scope: SettingScope;
@@ -44,7 +56,6 @@ export interface PoolLimits {
 /** A pool of postgres.js whose waits all have an end; connects when it is first used. */
 export function connect(options: PostgresOptions, limits: PoolLimits): Sql {
   const place = placeOf(options);
-  const schema = schemaOf(options);
   const timeoutSeconds = place.connectTimeoutSeconds ?? connectTimeoutSecondsMax;
   return postgres({
     ...addressAsLists(place),
@@ -64,16 +75,15 @@ export function connect(options: PostgresOptions, limits: PoolLimits): Sql {
     connection: {
       application_name: place.applicationName ?? "instant",
       ...(place.startupOptions === undefined ? {} : { options: place.startupOptions }),
-      ...(limits.scope === "connection" ? settings(schema, limits.statementTimeoutMs) : {}),
+      ...(limits.scope === "connection" ? settings(limits.statementTimeoutMs) : {}),
     },
   });
 }
 
-function settings(schema: string | undefined, statementTimeoutMs: number) {
+function settings(statementTimeoutMs: number) {
   return {
     statement_timeout: Math.round(statementTimeoutMs),
     idle_in_transaction_session_timeout: idleInTransactionMs,
-    ...(schema === undefined ? {} : { search_path: schema }),
   };
 }
 
@@ -85,11 +95,10 @@ function addressAsLists({ host, port }: Pick<PostgresUrl, "host" | "port">) {
 /** All of `work` in one transaction, under the settings of the scope `transaction`. */
 export async function runInTransaction<T>(
   sql: Sql,
-  options: PostgresOptions,
   statementTimeoutMs: number,
   work: (sql: SqlTransaction) => Promise<T>,
 ): Promise<T> {
-  const wanted = Object.entries(settings(schemaOf(options), statementTimeoutMs));
+  const wanted = Object.entries(settings(statementTimeoutMs));
   const text = wanted.map(([name, value]) => `SET LOCAL ${name} = '${value}'`).join("; ");
   return (await sql.begin(async (transaction) => {
     // Not awaited: it goes out with the first statement, which fails when this does.
@@ -99,27 +108,57 @@ export async function runInTransaction<T>(
   })) as T;
 }
 
-/** Where the startup message's settings hold: looked at once, on a connection of its own. */
-export async function findSettingScope(
+/** Looked at once, on a connection of its own. */
+export async function findSession(
   options: PostgresOptions,
   statementTimeoutMs: number,
-): Promise<SettingScope> {
-  if (placeOf(options).pooled) return "transaction";
-  const sql = connect(options, { statementTimeoutMs, scope: "connection", connectionsMax: 1 });
+): Promise<Session> {
+  const schema = schemaOf(options);
+  const inTransaction = () =>
+    schema === undefined
+      ? look(options, statementTimeoutMs, "transaction")
+      : { scope: "transaction" as const, schema };
+  if (placeOf(options).pooled) return inTransaction();
   try {
-    const [found] = await sql<{ path: string; timeout: string }[]>`
-      SELECT current_setting('search_path') AS path,
-        (SELECT setting FROM pg_settings WHERE name = 'statement_timeout') AS timeout`.simple();
-    const schema = schemaOf(options);
-    const isSet = found?.timeout === String(Math.round(statementTimeoutMs));
-    const isPath = schema === undefined || found?.path === schema;
-    return isSet && isPath ? "connection" : "transaction";
+    return await look(options, statementTimeoutMs, "connection");
   } catch (error) {
-    if (isRefusedParameter(error)) return "transaction";
+    if (isRefusedParameter(error)) return inTransaction();
     throw error;
+  }
+}
+
+/** DEFAULT is the role's own path, whatever another client of the same pooler has set. */
+async function look(
+  options: PostgresOptions,
+  statementTimeoutMs: number,
+  scope: SettingScope,
+): Promise<Session> {
+  const sql = connect(options, { statementTimeoutMs, scope, connectionsMax: 1 });
+  try {
+    const [, [found]] = (await sql
+      .unsafe(
+        `SET LOCAL search_path TO DEFAULT;
+        SELECT current_schema() AS schema,
+          (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'statement_timeout') AS timeout`,
+      )
+      .simple()) as unknown as [unknown, { schema: string | null; timeout: string }[]];
+    const isSet = found?.timeout === String(Math.round(statementTimeoutMs));
+    return {
+      scope: isSet ? scope : "transaction",
+      schema: schemaOf(options) ?? found?.schema ?? undefined,
+    };
   } finally {
     void sql.end({ timeout: 1 }).catch(() => {}); // nobody waits for it
   }
+}
+
+/** A schema as it stands in a statement, before the dot: `${schema}.auth_users`. */
+export function schemaFragment(sql: Pick<Sql, "unsafe">, schema: string): SchemaName {
+  return sql.unsafe(quoteIdentifier(schema)); // sql(schema) would take a dot in it for two names
+}
+
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }
 
 /** pgbouncer: "unsupported startup parameter: statement_timeout". */
@@ -127,17 +166,25 @@ function isRefusedParameter(error: unknown): boolean {
   return error instanceof postgres.PostgresError && /startup parameter/i.test(error.message);
 }
 
-/** The connection behind a pooler is another one by now: the statement did not run. */
-export function isLostPreparedStatement(error: unknown): boolean {
-  return (
-    error instanceof postgres.PostgresError &&
-    (error.code === "26000" || error.code === "42P05" || /prepared statement/.test(error.message))
-  );
+/**
+ * The statement did not run as it was prepared. `lost`: the connection behind a pooler is another one
+ * by now. `changed`: what its table looks like, as when a newer release added a column.
+ */
+export function findStalePrepared(error: unknown): "lost" | "changed" | undefined {
+  if (!(error instanceof postgres.PostgresError)) return undefined;
+  const { code, message } = error;
+  if (code === "26000" || code === "42P05" || /prepared statement/.test(message)) return "lost";
+  return /cached plan must not change/.test(message) ? "changed" : undefined;
 }
 
-/** The schema that the tables are in; undefined: the first of the role's search path. */
+/** The schema that the settings name; undefined: the role's own, see `findSession`. */
 export function schemaOf(options: PostgresOptions): string | undefined {
   return options.schema ?? placeOf(options).schema;
+}
+
+/** Its URL asks for what this program cannot do. */
+export function wantsChannelBinding(options: PostgresOptions): boolean {
+  return placeOf(options).wantsChannelBinding ?? false;
 }
 
 /** Without role and password, for logs and errors. */

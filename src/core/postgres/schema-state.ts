@@ -1,11 +1,14 @@
 import type { Diagnosis } from "../diagnosis.ts";
 import type { SchemaRoom } from "./migrate.ts";
-import type { PostgresOptions, SqlTransaction } from "./pool.ts";
-import { schemaOf } from "./pool.ts";
+import type { SqlTransaction } from "./pool.ts";
+import { schemaFragment } from "./pool.ts";
 
+/** What is there of the schema that is wanted; null where nothing is. */
 interface Place {
-  /** The schema that new tables come into; null when there is none yet. */
   readonly schema: string | null;
+  /** As a command takes it. */
+  readonly quoted: string | null;
+  readonly may_use: boolean | null;
   readonly may_create_tables: boolean | null;
   readonly may_create_schemas: boolean;
   readonly versions_table: boolean;
@@ -13,20 +16,31 @@ interface Place {
   readonly owner: string | null;
 }
 
+interface Wanted {
+  readonly rooms: readonly SchemaRoom[];
+  /** See `Session`. */
+  readonly schema: string | undefined;
+}
+
 /** Whether each room's tables are those this program knows, or can be made when it starts. */
 export async function diagnoseSchema(
   sql: SqlTransaction,
-  wanted: { readonly options: PostgresOptions; readonly rooms: readonly SchemaRoom[] },
+  wanted: Wanted,
   diagnosis: Diagnosis,
 ): Promise<void> {
   const places = await sql<Place[]>`
-    SELECT current_schema() AS schema,
-      has_schema_privilege(current_schema(), 'CREATE') AS may_create_tables,
+    SELECT found.nspname AS schema,
+      quote_ident(wanted.name) AS quoted,
+      has_schema_privilege(found.oid, 'USAGE') AS may_use,
+      has_schema_privilege(found.oid, 'CREATE') AS may_create_tables,
       has_database_privilege(current_database(), 'CREATE') AS may_create_schemas,
-      versions IS NOT NULL AS versions_table,
-      has_table_privilege(versions, 'SELECT') AS may_read_versions,
-      (SELECT relowner::regrole::text FROM pg_class WHERE oid = versions) AS owner
-    FROM to_regclass('instant_schema_versions') AS versions`;
+      versions.oid IS NOT NULL AS versions_table,
+      has_table_privilege(versions.oid, 'SELECT') AS may_read_versions,
+      versions.relowner::regrole::text AS owner
+    FROM (SELECT ${wanted.schema ?? null}::text AS name) AS wanted
+    LEFT JOIN pg_catalog.pg_namespace AS found ON found.nspname = wanted.name
+    LEFT JOIN pg_catalog.pg_class AS versions
+      ON versions.relnamespace = found.oid AND versions.relname = 'instant_schema_versions'`;
   const place = places[0];
   if (place === undefined) return;
   if (place.may_read_versions === false) {
@@ -35,9 +49,15 @@ export async function diagnoseSchema(
     diagnosis.fault("postgres.schema", text, mend);
     return;
   }
+  if (place.may_use === false) {
+    const mend = `As the schema's owner: GRANT USAGE, CREATE ON SCHEMA ${place.quoted} TO <this role>`;
+    diagnosis.fault("postgres.schema", `This role may not use the schema ${place.schema}`, mend);
+    return;
+  }
   const versions = place.versions_table
     ? await sql<{ room: string; version: number }[]>`
-        SELECT room, version FROM instant_schema_versions`
+        SELECT room, version
+        FROM ${schemaFragment(sql, place.schema ?? "")}.instant_schema_versions`
     : [];
   const versionOf = new Map(versions.map(({ room, version }) => [room, version]));
   const behind: string[] = [];
@@ -55,27 +75,30 @@ export async function diagnoseSchema(
     diagnosis.ok("postgres.schema", "Its tables are up to date");
     return;
   }
-  diagnoseMissing(place, wanted.options, behind, diagnosis);
+  diagnoseMissing(place, wanted, behind, diagnosis);
 }
 
 function diagnoseMissing(
   place: Place,
-  options: PostgresOptions,
+  { schema }: Wanted,
   behind: readonly string[],
   diagnosis: Diagnosis,
 ): void {
   const names = behind.join(", ");
-  if (place.schema === null && schemaOf(options) !== undefined && place.may_create_schemas) {
-    diagnosis.ok("postgres.schema", `The first start makes the schema ${schemaOf(options)}`);
+  const toBeMade = `Tables of ${names} are to be made`;
+  if (schema === undefined) {
+    const mend = "Set DB_SCHEMA, or the search_path of this role (ALTER ROLE … SET search_path)";
+    const text = `${toBeMade}, and the search_path of this role leads to no schema`;
+    diagnosis.fault("postgres.schema", text, mend);
+  } else if (place.schema === null && place.may_create_schemas) {
+    diagnosis.ok("postgres.schema", `The first start makes the schema ${schema}`);
   } else if (place.may_create_tables === true) {
     diagnosis.ok("postgres.schema", `The next start makes or upgrades the tables of ${names}`);
   } else {
-    const schema = place.schema ?? schemaOf(options) ?? "public";
     const mend =
       place.schema === null
-        ? `As the database's owner: CREATE SCHEMA ${schema} AUTHORIZATION <this role>`
-        : `As the schema's owner: GRANT CREATE ON SCHEMA ${schema} TO <this role>`;
-    const text = `Tables of ${names} are to be made, and this role may not make any`;
-    diagnosis.fault("postgres.schema", text, mend);
+        ? `As the database's owner: CREATE SCHEMA ${place.quoted} AUTHORIZATION <this role>`
+        : `As the schema's owner: GRANT CREATE ON SCHEMA ${place.quoted} TO <this role>`;
+    diagnosis.fault("postgres.schema", `${toBeMade}, and this role may not make any`, mend);
   }
 }

@@ -1,13 +1,18 @@
 import type { Redis } from "ioredis";
 import type { Log } from "../log.ts";
 import type { RedisConnection } from "./config.ts";
-import { connectFailureLine } from "./connect-failure.ts";
+import { connectFailureLine, isMissingDatabase } from "./connect-failure.ts";
 import type { Refusal } from "./refusal.ts";
-import { findRefusal } from "./refusal.ts";
+import { findRefusal, isReply, replyWords } from "./refusal.ts";
+import { findDatabaseCount } from "./server-options.ts";
 
 const reconnectDelayMsMin = 50;
 const reconnectDelayMsMax = 1000;
 const checkEveryMs = 250;
+/** A service that nobody uses hears of a fail-over as well. */
+const recheckEveryMs = 2000;
+const sameReplyEveryMs = 60_000;
+const repliesMax = 20;
 
 /** Never holds anything. */
 const probeKey = "instant:write-probe";
@@ -27,19 +32,15 @@ export async function probeWrites(redis: Pick<Redis, "setrange">): Promise<void>
   }
 }
 
-/** The server said it, not the network or this client. */
-function isReply(error: unknown): boolean {
-  return error instanceof Error && error.name === "ReplyError";
-}
-
 /**
  * Whether Redis can be used now, and why not.
  *
  * Disconnected: ioredis connects again, for ever, by `reconnectDelayMs`. Checking: connected, and a
  * write that changes nothing is on its way. From there: usable; or the server is not the one that
  * takes writes (see `Refusal`), and the connection is closed to look its name up and connect anew; or
- * it needs time, and is asked again every 250 ms. Usable: until the connection breaks, or any call
- * meets such a refusal.
+ * it needs time, and is asked again every 250 ms. Usable: until the connection breaks, or any call,
+ * or the same write every 2 s, meets such a refusal. A connection whose login was refused, or that
+ * has no such database, is never used: ioredis would go on with database 0.
  */
 export class Availability {
   readonly #redis: Redis;
@@ -49,7 +50,12 @@ export class Availability {
   #usable = false;
   #trouble: string | undefined;
   #refusal: string | undefined;
+  #unwritable: string | undefined;
+  #databases: number | undefined;
+  #stopped = false;
   #told: string | undefined;
+  /** When each was logged last. */
+  readonly #replies = new Map<string, number>();
   /** In a row, by servers that took the connection: a replica is not asked 20 times a second. */
   #refusals = 0;
   /** Grows with each connection and each check, so that late answers of an old one are dropped. */
@@ -71,7 +77,8 @@ export class Availability {
     this.#connection = options.connection;
     this.#log = options.log;
     redis.on("error", (error: unknown) => {
-      this.#away(connectFailureLine(error, options.connection), isReply(error));
+      if (isReply(error)) void this.#loginRefused(error);
+      else this.#away(connectFailureLine(error, options.connection));
     });
     redis.on("ready", () => void this.#check());
     redis.on("close", () => this.#closed());
@@ -89,9 +96,9 @@ export class Availability {
     return this.usable ? undefined : this.#trouble;
   }
 
-  /** The same, where it is what the server itself says. */
+  /** The same, where it is what the server itself says; while it is usable, why it takes no writes. */
   get refusal(): string | undefined {
-    return this.usable ? undefined : this.#refusal;
+    return this.usable ? this.#unwritable : this.#refusal;
   }
 
   /** 50, 100, 200 … up to 1000 ms, and up to 100 ms of jitter. */
@@ -104,10 +111,14 @@ export class Availability {
     return delayMs + Math.floor(Math.random() * 100);
   }
 
-  /** What a call failed of; a refusal may end this connection. */
+  /**
+   * What a call failed of; a refusal may end this connection. What else the server says is logged
+   * here, once a minute, since some callers can do without what they asked for and say nothing.
+   */
   note(error: unknown): Refusal | undefined {
     const refusal = findRefusal(error);
     if (refusal !== undefined && this.usable) this.#refused(refusal);
+    if (refusal === undefined && isReply(error)) this.#logReply(replyWords(error));
     return refusal;
   }
 
@@ -131,37 +142,64 @@ export class Availability {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#closed();
   }
 
   async #check(): Promise<void> {
     this.#epoch += 1;
     const epoch = this.#epoch;
+    let refusal: Refusal | undefined;
     try {
       await probeWrites(this.#redis);
-      if (epoch === this.#epoch) this.#back();
     } catch (error) {
-      if (epoch !== this.#epoch) return;
-      const refusal = findRefusal(error);
-      if (refusal === undefined) return; // the connection broke, or is about to: it says so itself
-      if (refusal.kind === "unwritable" || refusal.kind === "again") this.#back();
-      else this.#refused(refusal);
+      refusal = findRefusal(error);
+      // The connection broke, or is about to, and says so itself.
+      if (refusal === undefined && epoch === this.#epoch) this.#checkIn(recheckEveryMs);
+      if (refusal === undefined) return;
     }
+    if (epoch !== this.#epoch) return;
+    if (refusal?.kind === "elsewhere" || refusal?.kind === "wait") this.#refused(refusal);
+    else this.#back(refusal?.kind === "unwritable" ? refusal.reply : undefined);
+  }
+
+  #checkIn(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#check(), ms);
   }
 
   #refused(refusal: Refusal): void {
     const { kind, reply } = refusal;
+    if (kind === "unwritable") this.#writesRefused(reply);
     if (kind !== "elsewhere" && kind !== "wait") return;
     this.#usable = false;
     this.#away(connectFailureLine(reply, this.#connection), true);
     if (kind === "elsewhere") {
       this.#refusals += 1;
-      this.#redis.disconnect(true);
-      this.#redis.stream.destroy(); // it may have answered and then become silent
+      this.#reconnect();
     } else {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => void this.#check(), checkEveryMs);
+      this.#checkIn(checkEveryMs);
     }
+  }
+
+  /** ioredis does not end the connection when it is the database that is refused. */
+  async #loginRefused(error: unknown): Promise<void> {
+    this.#usable = false;
+    this.#reconnect();
+    const connection = this.#connection;
+    // Asked for once: until then nothing is logged.
+    if (isMissingDatabase(error)) {
+      this.#trouble ??= connectFailureLine(error, connection);
+      this.#databases ??= await findDatabaseCount(connection);
+    }
+    if (!this.usable && !this.#stopped) {
+      this.#away(connectFailureLine(error, connection, this.#databases), true);
+    }
+  }
+
+  #reconnect(): void {
+    this.#redis.disconnect(true);
+    this.#redis.stream.destroy(); // it may have answered and then become silent
   }
 
   #closed(): void {
@@ -181,7 +219,31 @@ export class Availability {
     }
   }
 
-  #back(): void {
+  /** One line when it begins; nothing has to be connected anew for it. */
+  #writesRefused(reply: string): void {
+    const reason = connectFailureLine(reply, this.#connection);
+    if (this.#unwritable === undefined) {
+      this.#log.warn({ redis: this.#address, reason }, "Redis takes no writes");
+    }
+    this.#unwritable = reason;
+  }
+
+  #logReply(reply: string): void {
+    const now = performance.now();
+    if (now - (this.#replies.get(reply) ?? -sameReplyEveryMs) < sameReplyEveryMs) return;
+    if (this.#replies.size >= repliesMax) this.#replies.clear();
+    this.#replies.set(reply, now);
+    this.#log.warn({ redis: this.#address, reply }, "Redis refused a call");
+  }
+
+  /** `unwritable`: it answers, and this is why it takes no writes. */
+  #back(unwritable: string | undefined): void {
+    this.#checkIn(recheckEveryMs);
+    if (unwritable !== undefined) this.#writesRefused(unwritable);
+    else if (this.#unwritable !== undefined) {
+      this.#unwritable = undefined;
+      this.#log.info({ redis: this.#address }, "Redis takes writes again");
+    }
     this.#usable = true;
     this.#refusals = 0;
     this.#trouble = undefined;

@@ -5,6 +5,7 @@ import { Availability, probeWrites } from "./availability.ts";
 import { CallCount } from "./call-count.ts";
 import type { RedisConnection } from "./config.ts";
 import { classifyRedisError } from "./errors.ts";
+import { findRefusal } from "./refusal.ts";
 import type { RedisScript, ScriptArguments } from "./script.ts";
 import { ScriptRunner } from "./script.ts";
 import { serverOptions } from "./server-options.ts";
@@ -85,17 +86,19 @@ function createClient(redis: Redis, address: string, availability: Availability)
   const calls = new CallCount();
   const scripts = new ScriptRunner(redis);
   let closing: Promise<void> | undefined;
-  const run = async <T>(command: (redis: Redis) => Promise<T>): Promise<T> => {
+  const count = async <T>(call: () => Promise<T>): Promise<T> => {
     if (closing !== undefined) throw classifyRedisError("Connection is closed", address);
     calls.begin();
     try {
-      return await repeatRefused(() => command(redis), availability);
+      return await call();
     } catch (error) {
       throw classifyRedisError(error, address, availability);
     } finally {
       calls.end();
     }
   };
+  const run = <T>(command: (redis: Redis) => Promise<T>): Promise<T> =>
+    count(() => repeatRefused(() => command(redis), availability));
   const close = async () => {
     await calls.none();
     try {
@@ -122,7 +125,7 @@ function createClient(redis: Redis, address: string, availability: Availability)
         await withDeadline(
           "asking Redis",
           deadlineMs,
-          run((connected) => probeWrites(connected)),
+          count(() => attempt(() => probeWrites(redis), availability)),
         );
       } catch (error) {
         throw classifyRedisError(error, address);
@@ -139,15 +142,19 @@ function createClient(redis: Redis, address: string, availability: Availability)
 
 /** A call that wrote nothing is made once more when the right server answers in time. */
 async function repeatRefused<T>(call: () => Promise<T>, availability: Availability): Promise<T> {
-  if (!availability.usable) throw new Error("not connected");
   try {
-    return await call();
+    return await attempt(call, availability);
   } catch (error) {
-    const refusal = availability.note(error);
+    const refusal = findRefusal(error);
     if (refusal === undefined || refusal.kind === "unwritable") throw error;
     if (refusal.kind === "again") await Bun.sleep(againAfterMs);
     if (!(await availability.untilUsable(redisCommandTimeoutMs))) throw error;
   }
+  return attempt(call, availability);
+}
+
+async function attempt<T>(call: () => Promise<T>, availability: Availability): Promise<T> {
+  if (!availability.usable) throw new Error("not connected");
   try {
     return await call();
   } catch (error) {

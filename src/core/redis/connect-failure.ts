@@ -1,6 +1,7 @@
 import { errorMessage } from "../errors.ts";
 import { failureLine } from "../failure-line.ts";
 import type { RedisConnection } from "./config.ts";
+import { replyWords } from "./refusal.ts";
 
 export interface ConnectFailure {
   readonly text: string;
@@ -26,6 +27,8 @@ const refusals: readonly (readonly [RegExp, string, string])[] = [
   ],
 ];
 
+const databasePattern = /DB index|SELECT is not allowed/;
+
 /** Redis' and the socket's own words, in the order they are looked for. */
 const failures: readonly (readonly [RegExp, string, string])[] = [
   [
@@ -40,9 +43,9 @@ const failures: readonly (readonly [RegExp, string, string])[] = [
   ],
   [/NOPERM/, "This user may not do that ({reason})", "Give it the right by ACL SETUSER"],
   [
-    /DB index|SELECT is not allowed/,
-    "It has no database of that number",
-    "Take 0: in REDIS_DB, or at the end of REDIS_URL",
+    databasePattern,
+    "It has no database {db}{bound} ({reason})",
+    "Set a number{range} in REDIS_DB, or at the end of REDIS_URL",
   ],
   [
     /ECONNREFUSED/,
@@ -66,14 +69,23 @@ const failures: readonly (readonly [RegExp, string, string])[] = [
     "Check the port in REDIS_URL or REDIS_ADDR",
   ],
   ...refusals,
+  [/^ERR\b/, "It refuses the login ({reason})", "Check REDIS_URL or REDIS_ADDR"],
 ];
 
-/** What is wrong and the mend, for a failure of ioredis or its message. */
+export function isMissingDatabase(error: unknown): boolean {
+  return databasePattern.test(errorMessage(error));
+}
+
+/**
+ * What is wrong and the mend, for a failure of ioredis or its message. `databases`: how many the
+ * server has, where that is known.
+ */
 export function describeConnectFailure(
   error: unknown,
   connection: RedisConnection,
+  databases?: number,
 ): ConnectFailure {
-  const reason = errorMessage(error);
+  const reason = replyWords(error);
   const [, text, mend] = failures.find(([pattern]) => pattern.test(reason)) ?? [
     undefined,
     `No answer from {address} ({reason})`,
@@ -81,14 +93,26 @@ export function describeConnectFailure(
       ? "Check REDIS_URL or REDIS_ADDR and the firewall; without TLS it begins with redis://"
       : "Check REDIS_URL or REDIS_ADDR and the firewall; with TLS it begins with rediss://",
   ];
-  const { host, port } = connection;
-  const words: Readonly<Record<string, string>> = { address: `${host}:${port}`, host, reason };
+  const { host, port, db } = connection;
+  const last = databases === undefined ? undefined : databases - 1;
+  const words: Readonly<Record<string, string>> = {
+    address: `${host}:${port}`,
+    host,
+    reason,
+    db: String(db),
+    bound: last === undefined ? "" : `, only 0 to ${last}`,
+    range: last === undefined ? " that it has, such as 0," : ` from 0 to ${last}`,
+  };
   const fill = (sentence: string) =>
     sentence.replace(/\{(\w+)\}/g, (_, name: string) => words[name] ?? "");
   return { text: fill(text), mend: fill(mend) };
 }
 
 /** The same in one line, as "nothing listens on localhost:6379: start Redis there, or …". */
-export function connectFailureLine(error: unknown, connection: RedisConnection): string {
-  return failureLine(describeConnectFailure(error, connection));
+export function connectFailureLine(
+  error: unknown,
+  connection: RedisConnection,
+  databases?: number,
+): string {
+  return failureLine(describeConnectFailure(error, connection, databases));
 }

@@ -7,11 +7,11 @@ import { coreErrors } from "../error-codes.ts";
 import { errorMessage, isInstantError } from "../errors.ts";
 import { probeWrites } from "./availability.ts";
 import type { RedisConnection } from "./config.ts";
-import { describeConnectFailure } from "./connect-failure.ts";
+import { describeConnectFailure, isMissingDatabase } from "./connect-failure.ts";
 import type { Refusal } from "./refusal.ts";
 import { findRefusal } from "./refusal.ts";
 import { diagnoseInfo, parseInfo } from "./server-info.ts";
-import { serverOptions } from "./server-options.ts";
+import { findDatabaseCount, serverOptions } from "./server-options.ts";
 
 const connectTimeoutMs = 3000;
 const answerDeadlineMs = 4000;
@@ -89,7 +89,8 @@ async function connect(
   }
   const [refused] = errors; // a database that is not there closes nothing
   if (refused === undefined) return true;
-  const { text, mend } = describeConnectFailure(refused, connection);
+  const databases = isMissingDatabase(refused) ? await findDatabaseCount(connection) : undefined;
+  const { text, mend } = describeConnectFailure(refused, connection, databases);
   diagnosis.fault("redis.reachable", text, mend);
   return false;
 }

@@ -1,6 +1,6 @@
 import { coreErrors } from "../error-codes.ts";
-import { errorMessage, InstantError, isInstantError } from "../errors.ts";
-import { findRefusal } from "./refusal.ts";
+import { InstantError, isInstantError } from "../errors.ts";
+import { findRefusal, isReply, replyWords } from "./refusal.ts";
 
 /**
  * What a failure of ioredis means, in words. The error itself is not kept as the cause: it carries
@@ -19,10 +19,10 @@ export function classifyRedisError(
   if (isInstantError(error, coreErrors.redisUnavailable) || error instanceof TypeError)
     return error;
   const reply = findRefusal(error)?.reply;
-  const words = reply ?? errorMessage(error);
+  const words = reply ?? replyWords(error);
   const known = reasons.find(([part]) => words.includes(part))?.[1] ?? words;
   const isCut = known === notConnected;
-  const said = reply ?? (isCut ? refusal : undefined);
+  const said = isCut ? refusal : (reply ?? (isReply(error) ? words : undefined));
   return new InstantError(coreErrors.redisUnavailable, {
     detail: `${address}: ${isCut ? (trouble ?? known) : known}`,
     ...(said === undefined ? {} : { details: { refusal: said } }),

@@ -1,6 +1,7 @@
 import { isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RedisClient } from "./client.ts";
+import { parseInfo } from "./server-info.ts";
 
 /**
  * Warns when this Redis may throw keys away under memory pressure, which whoever keeps promises in
@@ -8,8 +9,8 @@ import type { RedisClient } from "./client.ts";
  */
 export async function warnOfEviction(redis: RedisClient, log: Log): Promise<void> {
   try {
-    const reply = await redis.run((client) => client.config("GET", "maxmemory-policy"));
-    const policy = (reply as readonly string[])[1];
+    const info = parseInfo(await redis.run((client) => client.info("memory")));
+    const policy = info.get("maxmemory_policy");
     if (policy === undefined || policy === "noeviction") return;
     const mend = "set maxmemory-policy noeviction";
     log.warn({ redis: redis.address, policy, mend }, "Redis may forget what was sent");

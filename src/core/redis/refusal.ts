@@ -43,7 +43,7 @@ const replyCharsMax = 200;
 
 /** Undefined for any other failure. */
 export function findRefusal(error: unknown): Refusal | undefined {
-  const message = errorMessage(error);
+  const message = replyWords(error);
   const found = codePattern.exec(message);
   const [whole = "", code = ""] = found ?? [];
   const kind = kinds[code];
@@ -51,6 +51,18 @@ export function findRefusal(error: unknown): Refusal | undefined {
   const isScriptFailure = /^(?:ERR|@?user_script)/.test(message);
   if (found.index > 0 && !isScriptFailure) return undefined;
   const from = found.index + whole.length - code.length;
-  const reply = message.slice(from).replace(scriptPlace, "").slice(0, replyCharsMax);
-  return { kind, reply };
+  return { kind, reply: message.slice(from) };
+}
+
+/** The server said it, not the network or this client. */
+export function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError";
+}
+
+/** What it said, without the arguments that a server quotes back: they may be a password or a code. */
+export function replyWords(error: unknown): string {
+  return errorMessage(error)
+    .replace(scriptPlace, "")
+    .replace(/,? with args beginning with.*$/s, "")
+    .slice(0, replyCharsMax);
 }

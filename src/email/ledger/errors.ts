@@ -9,6 +9,7 @@ export async function asLedgerError<T>(work: () => Promise<T>): Promise<T> {
     if (!isInstantError(error) || error.row === ledgerErrors.ledgerUnavailable) throw error;
     throw new InstantError(ledgerErrors.ledgerUnavailable, {
       detail: errorMessage(error),
+      details: error.details,
       cause: error,
     });
   }

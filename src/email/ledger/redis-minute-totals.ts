@@ -31,7 +31,7 @@ export class RedisMinuteTotals {
     this.#timer ??= setTimeout(() => void this.flush(), gatherMs);
   }
 
-  /** Never rejects for a Redis that is away. */
+  /** Never rejects for what Redis says or does; its client logs that. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -1,4 +1,4 @@
-CREATE TABLE email_declined (
+CREATE TABLE :"schema".email_declined (
   recipient_key text NOT NULL,
   event_type text NOT NULL,
   declined_at timestamptz NOT NULL,

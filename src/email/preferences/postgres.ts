@@ -25,8 +25,8 @@ export async function openPostgresPreferenceStore(
       await migrated();
       const list = keys.join(","); // one parameter, so that any number of keys is the same statement
       const rows = await database.query(
-        (sql) => sql<DeclinedRow[]>`
-          SELECT recipient_key, event_type FROM email_declined
+        (sql, schema) => sql<DeclinedRow[]>`
+          SELECT recipient_key, event_type FROM ${schema}.email_declined
           WHERE recipient_key = ANY(string_to_array(${list}, ','))`,
       );
       return groupDeclined(rows);
@@ -35,12 +35,12 @@ export async function openPostgresPreferenceStore(
       await migrated();
       const { declined, accepted } = sortWishes(wishes);
       const now = new Date(clock.now());
-      await database.transaction(async (sql) => {
+      await database.transaction(async (sql, schema) => {
         await sql`
-          DELETE FROM email_declined
+          DELETE FROM ${schema}.email_declined
           WHERE recipient_key = ${key} AND event_type = ANY(string_to_array(${accepted.join(",")}, ','))`;
         await sql`
-          INSERT INTO email_declined (recipient_key, event_type, declined_at)
+          INSERT INTO ${schema}.email_declined (recipient_key, event_type, declined_at)
           SELECT ${key}, event_type, ${now}
           FROM unnest(string_to_array(${declined.join(",")}, ',')) AS event_type
           ON CONFLICT DO NOTHING`;
@@ -48,7 +48,9 @@ export async function openPostgresPreferenceStore(
     },
     forget: async (key) => {
       await migrated();
-      await database.query((sql) => sql`DELETE FROM email_declined WHERE recipient_key = ${key}`);
+      await database.query(
+        (sql, schema) => sql`DELETE FROM ${schema}.email_declined WHERE recipient_key = ${key}`,
+      );
     },
   };
 }

@@ -2,7 +2,7 @@ import { isInstantError } from "../../core/errors.ts";
 
 const underWayMax = 1000;
 
-/** Writes that nobody waits for: at most 1,000 at a time, and those that fail are lost. */
+/** Writes that nobody waits for: at most 1,000 at a time; those that fail are lost, and the engine's client logs why. */
 export class NotesUnderWay {
   readonly #notes = new Set<Promise<unknown>>();
 

@@ -1,4 +1,4 @@
-CREATE TABLE email_suppressions (
+CREATE TABLE :"schema".email_suppressions (
   recipient_key text PRIMARY KEY,
   address text,
   reason text NOT NULL,
@@ -6,5 +6,5 @@ CREATE TABLE email_suppressions (
   created_at timestamptz NOT NULL,
   expires_at timestamptz
 );
-CREATE INDEX email_suppressions_created_at ON email_suppressions (created_at);
-CREATE INDEX email_suppressions_expires_at ON email_suppressions (expires_at);
+CREATE INDEX email_suppressions_created_at ON :"schema".email_suppressions (created_at);
+CREATE INDEX email_suppressions_expires_at ON :"schema".email_suppressions (expires_at);

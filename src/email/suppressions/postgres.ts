@@ -3,7 +3,7 @@ import { systemClock } from "../../core/clock.ts";
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import type { SchemaRoom } from "../../core/postgres/migrate.ts";
 import { migrateLater } from "../../core/postgres/migrate-later.ts";
-import type { Sql } from "../../core/postgres/pool.ts";
+import type { SchemaName, Sql } from "../../core/postgres/pool.ts";
 import { latestEntries } from "./latest-entries.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { Suppression, SuppressionReason, SuppressionStore } from "./suppression-store.ts";
@@ -17,6 +17,13 @@ interface SuppressionRow {
   readonly expires_at: Date | null;
 }
 
+interface At {
+  readonly schema: SchemaName;
+  readonly now: Date;
+}
+
+type Statement<T> = (sql: Sql, at: At) => Promise<T>;
+
 export const suppressionsRoom: SchemaRoom = { room: "email-suppressions", steps: [schemaText] };
 
 /**
@@ -28,58 +35,58 @@ export async function openPostgresSuppressionStore(
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<SuppressionStore> {
   const migrated = await migrateLater(database, suppressionsRoom.room, suppressionsRoom.steps);
-  const query = async <T>(statement: (sql: Sql, now: Date) => Promise<T>): Promise<T> => {
+  const query = async <T>(statement: Statement<T>): Promise<T> => {
     await migrated();
-    return database.query((sql) => statement(sql, new Date(clock.now())));
+    return database.query((sql, schema) => statement(sql, { schema, now: new Date(clock.now()) }));
   };
-  const select = async (statement: (sql: Sql, now: Date) => Promise<SuppressionRow[]>) =>
+  const select = async (statement: Statement<SuppressionRow[]>) =>
     (await query(statement)).map(entryOf);
   return {
     find: async (keys) => {
       const list = keys.join(","); // one parameter, so that any number of keys is the same statement
       const found = await select(
-        (sql, now) => sql<SuppressionRow[]>`
-          SELECT * FROM email_suppressions
+        (sql, { schema, now }) => sql<SuppressionRow[]>`
+          SELECT * FROM ${schema}.email_suppressions
           WHERE recipient_key = ANY(string_to_array(${list}, ','))
             AND (expires_at IS NULL OR expires_at > ${now})`,
       );
       return new Map(found.map((entry) => [entry.key, entry]));
     },
-    add: (entries) => query((sql, now) => add(sql, entries, now)),
+    add: (entries) => query((sql, at) => add(sql, entries, at)),
     remove: async (key) => {
       const removed = await query(
-        (sql, now) => sql<{ living: boolean }[]>`
-          DELETE FROM email_suppressions WHERE recipient_key = ${key}
+        (sql, { schema, now }) => sql<{ living: boolean }[]>`
+          DELETE FROM ${schema}.email_suppressions WHERE recipient_key = ${key}
           RETURNING (expires_at IS NULL OR expires_at > ${now}) AS living`,
       );
       return removed[0]?.living ?? false;
     },
     forgetAddress: async (key) => {
       await query(
-        (sql) => sql`
-          UPDATE email_suppressions SET address = NULL, note = NULL WHERE recipient_key = ${key}`,
+        (sql, { schema }) => sql`
+          UPDATE ${schema}.email_suppressions SET address = NULL, note = NULL WHERE recipient_key = ${key}`,
       );
     },
     newest: ({ limit, reason = null }) =>
       select(
-        (sql, now) => sql<SuppressionRow[]>`
-          SELECT * FROM email_suppressions
+        (sql, { schema, now }) => sql<SuppressionRow[]>`
+          SELECT * FROM ${schema}.email_suppressions
           WHERE (expires_at IS NULL OR expires_at > ${now})
             AND (${reason}::text IS NULL OR reason = ${reason})
           ORDER BY created_at DESC, recipient_key LIMIT ${limit}`,
       ),
     page: ({ after, limit }) =>
       select(
-        (sql, now) => sql<SuppressionRow[]>`
-          SELECT * FROM email_suppressions
+        (sql, { schema, now }) => sql<SuppressionRow[]>`
+          SELECT * FROM ${schema}.email_suppressions
           WHERE recipient_key > ${after} AND (expires_at IS NULL OR expires_at > ${now})
           ORDER BY recipient_key LIMIT ${limit}`,
       ),
     count: async (reason) => {
       const wanted = reason ?? null;
       const rows = await query(
-        (sql, now) => sql<{ count: number }[]>`
-          SELECT count(*)::int AS count FROM email_suppressions
+        (sql, { schema, now }) => sql<{ count: number }[]>`
+          SELECT count(*)::int AS count FROM ${schema}.email_suppressions
           WHERE (expires_at IS NULL OR expires_at > ${now})
             AND (${wanted}::text IS NULL OR reason = ${wanted})`,
       );
@@ -88,15 +95,19 @@ export async function openPostgresSuppressionStore(
   };
 }
 
-async function add(sql: Sql, entries: readonly Suppression[], now: Date): Promise<number> {
-  await sql`DELETE FROM email_suppressions WHERE expires_at <= ${now}`;
+async function add(
+  sql: Sql,
+  entries: readonly Suppression[],
+  { schema, now }: At,
+): Promise<number> {
+  await sql`DELETE FROM ${schema}.email_suppressions WHERE expires_at <= ${now}`;
   const rows = latestEntries(entries, now.getTime()).map((entry) => ({
     ...entry,
     createdAt: new Date(entry.createdAt).toISOString(),
     expiresAt: entry.expiresAt === undefined ? null : new Date(entry.expiresAt).toISOString(),
   }));
   const written = await sql`
-    INSERT INTO email_suppressions AS kept
+    INSERT INTO ${schema}.email_suppressions AS kept
       (recipient_key, address, reason, note, created_at, expires_at)
     SELECT key, address, reason, note, "createdAt", "expiresAt"
     FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) AS entry
