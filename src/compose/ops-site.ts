@@ -6,7 +6,7 @@ import type { Service } from "../core/service.ts";
 import { addInboxRoutes } from "../email/inbox-routes.ts";
 import { senderDefault } from "../email/mailer/inbox-mailer.ts";
 import { operatorsOnly } from "../email/ops/access.ts";
-import { LagWatch } from "../email/ops/lag-watch.ts";
+import type { LagWatch } from "../email/ops/lag-watch.ts";
 import { LiveFeed } from "../email/ops/live-feed.ts";
 import { LoginTries } from "../email/ops/login-tries.ts";
 import type { OutcomeHistory } from "../email/ops/outcome-history.ts";
@@ -36,6 +36,7 @@ export interface OpsSiteParts {
   readonly log: Log;
   readonly worker: EmailWorker;
   readonly history: OutcomeHistory;
+  readonly lag: LagWatch;
   /** For the example on the empty inbox. */
   readonly authUrl: string;
 }
@@ -44,7 +45,7 @@ export interface OpsSiteParts {
 export async function addOpsSite(
   app: Hono<HttpEnvironment>,
   engines: Engines,
-  { log, worker, history, authUrl }: OpsSiteParts,
+  { log, worker, history, lag, authUrl }: OpsSiteParts,
 ): Promise<readonly Service[]> {
   const { config } = engines;
   const { topics, ops } = config;
@@ -53,7 +54,6 @@ export async function addOpsSite(
   const clock = systemClock;
   const replays = { eventLog, ledger, clock, deadLetterTopic, eventsTopic: topics.events };
   const replay = new ReplayJob(replays, log);
-  const lag = new LagWatch({ eventLog, topic: topics.events, group: topics.group, clock });
   const snapshot = () => takeSnapshot({ worker, history, lag, replay });
   const feed = new LiveFeed({
     render: async () => renderSections(await snapshot()),

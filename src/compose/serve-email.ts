@@ -6,6 +6,7 @@ import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Running } from "../core/run-until-signal.ts";
 import { createMailerMetrics } from "../email/mailer/mailer-metrics.ts";
+import { describeOpenTransactions, LagWatch } from "../email/ops/lag-watch.ts";
 import { OutcomeHistory } from "../email/ops/outcome-history.ts";
 import { opsProblemPage } from "../email/ops/pages/problem-page.tsx";
 import { createOpsApp } from "../email/ops-routes.ts";
@@ -48,13 +49,20 @@ export async function startServeEmail(
     await engines.mailers(),
   ];
   const reasonsHeld = () => worker.reasonsHeld;
-  const notices = () => worker.serversDown.map(({ down }) => down.reason);
+  const lag = new LagWatch({
+    ...{ eventLog, topic: topics.events, group: topics.group },
+    clock: systemClock,
+  });
+  const notices = () => [
+    ...worker.serversDown.map(({ down }) => down.reason),
+    ...describeOpenTransactions(lag.known()),
+  ];
   const site = opsSiteOf(engines.config);
   const app = createOpsApp({
     ...{ log, ledger, reasonsHeld, notices, now: systemClock.now, metrics, onRequest },
     drawProblem: (problem, { req }) => opsProblemPage(site, problem, req),
   });
-  const live = await addOpsSite(app, engines, { log, worker, history, authUrl });
+  const live = await addOpsSite(app, engines, { log, worker, history, lag, authUrl });
   const server = openHttpServer({
     name: "operations pages",
     fetch: app.fetch,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { emailAddressBound, parseMailbox } from "../core/email-address.ts";
 import { parseGoDuration } from "../core/go-duration.ts";
 import { fieldErrors } from "../core/http/field-errors.ts";
-import { line, parseTimestamp, time } from "./mails/data-fields.ts";
+import { isUnsetTime, line, parseTimestamp, time } from "./mails/data-fields.ts";
 import type { DataOf, EventType } from "./mails/mail-types.ts";
 import { isEventType, mailTypes } from "./mails/mail-types.ts";
 
@@ -67,20 +67,19 @@ export type DecodedEvent =
 export function decodeEmailEvent(value: Uint8Array | null): DecodedEvent {
   if (value === null) return poison("malformed", "the record has no value");
   if (value.byteLength > eventBytesMax) {
-    return poison("malformed", `the record is larger than ${eventBytesMax} bytes`);
+    return poison("malformed", `the record is larger than ${eventBytesMax / 1024} KiB`);
   }
   const parsed = parseJson(value);
   if (parsed.kind === "not_json") return poison("malformed", parsed.reason);
-  const json = withoutNulls(parsed.json);
+  const json = withoutUnset(parsed.json, envelopeSchema);
   const envelope = envelopeSchema.safeParse(json, { reportInput: true });
   if (!envelope.success) return poison("malformed", firstIssue(envelope.error), idOf(json));
   const wire = envelope.data;
   if (!isEventType(wire.event_type)) {
     return poison("unknown_type", `no such event_type: ${wire.event_type}`, wire.message_id);
   }
-  const data = mailTypes[wire.event_type].data.safeParse(withoutNulls(wire.data), {
-    reportInput: true,
-  });
+  const schema = mailTypes[wire.event_type].data;
+  const data = schema.safeParse(withoutUnset(wire.data, schema), { reportInput: true });
   if (!data.success) {
     return poison("invalid_data", `data.${firstIssue(data.error)}`, wire.message_id);
   }
@@ -157,11 +156,20 @@ function notJson(text: string): string {
   return "the value is not JSON in UTF-8";
 }
 
-/** Serialisers write null for what is not there (Jackson does), so that is what it means here. */
-function withoutNulls(json: unknown): unknown {
+/**
+ * Serialisers write null for what is not there (Jackson does), so that is what it means here. For an
+ * optional field so do the empty text and the year 1, which are Go's (and .NET's) unset ones: no
+ * optional field has a meaning for them, and none is worth a mail.
+ */
+function withoutUnset(json: unknown, { shape }: z.ZodObject): unknown {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
+  const isAbsent = ([name, value]: readonly [string, unknown]) =>
+    value === null ||
+    ((value === "" || isUnsetTime(value)) &&
+      Object.hasOwn(shape, name) &&
+      shape[name] instanceof z.ZodOptional);
   const entries = Object.entries(json);
-  const present = entries.filter(([, value]) => value !== null);
+  const present = entries.filter((entry) => !isAbsent(entry));
   return present.length === entries.length ? json : Object.fromEntries(present);
 }
 

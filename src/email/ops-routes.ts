@@ -13,7 +13,7 @@ export interface OpsDeps extends HttpAppOptions {
   readonly ledger: DeliveryLedger;
   /** Why no mail starts now; empty when mails flow. */
   readonly reasonsHeld: () => readonly string[];
-  /** What does not stop mails, but wants somebody: an SMTP server that another one stands in for. */
+  /** What stops no mails here, but needs attention: a server that another stands in for, a transaction left open. */
   readonly notices?: () => readonly string[];
   readonly now: () => number;
   readonly metrics: Metrics;

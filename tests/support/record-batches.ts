@@ -23,6 +23,8 @@ export interface HandBatch {
   readonly codec: CodecName;
   readonly baseOffset?: number;
   readonly records: readonly HandRecord[];
+  /** Instead of the codec's usual frame. */
+  readonly recompress?: (plain: Buffer) => Buffer;
   /** Changes the compressed bytes, under a checksum that fits. */
   readonly tamper?: (compressed: Buffer) => Buffer;
   readonly crc?: number;
@@ -34,7 +36,7 @@ export interface HandBatch {
 export function encodeBatch(batch: HandBatch): Buffer {
   const { codec, baseOffset = 0, records, tamper = (bytes) => bytes, count } = batch;
   const plain = Buffer.concat(records.map((record, index) => encodeHandRecord(record, index)));
-  const body = tamper(compress[codec](plain));
+  const body = tamper((batch.recompress ?? compress[codec])(plain));
   const checked = Buffer.alloc(40);
   checked.writeInt16BE(codecNumbers[codec], 0);
   checked.writeInt32BE(records.length - 1, 2);

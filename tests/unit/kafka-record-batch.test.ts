@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
+import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import type { KafkaMessage } from "kafkajs";
 import { CompressionCodecs } from "kafkajs";
 import { registerBatchReader } from "../../src/core/kafka/record-batch.ts";
@@ -171,6 +172,77 @@ test("one answer holds little more than the bound, however many bombs it has", a
   };
   const messages = await read(...Array.from({ length: 20 }, (_, offset) => bomb(offset)));
   expect(messages.map(({ offset }) => offset)).toEqual(["0", "1"]);
+});
+
+test("one answer holds little more than four times the bound, however many partitions have bombs", async () => {
+  const Decoder = inside("./src/protocol/decoder.js");
+  const decodeMessages = inside("./src/protocol/requests/fetch/v4/decodeMessages.js");
+  const batch = encodeBatch({ codec: "lz4", records: [{ value: Buffer.alloc(1.5 * mebibyte) }] });
+  const size = Buffer.alloc(4);
+  size.writeInt32BE(batch.length);
+  const decoder = new Decoder(
+    Buffer.concat(Array.from({ length: 20 }, () => [size, batch]).flat()),
+  );
+  const counts: number[] = [];
+  for (let partition = 0; partition < 20; partition += 1) {
+    const messages = await decodeMessages(decoder);
+    counts.push(messages.length);
+    // What was left has no offset behind it: the next fetch begins where this one did.
+    expect(messages.nextOffset === undefined).toBe(messages.length === 0);
+  }
+  expect(counts).toEqual([...Array(6).fill(1), ...Array(14).fill(0)]);
+});
+
+test.each(codecs)(
+  "a record of %s exactly at the bound is whole, one byte more is not",
+  async (codec) => {
+    const bare = Buffer.alloc(bytesMax);
+    const overhead = encodeBatch({ codec: "none", records: [{ value: bare }] }).length - 61 - 4;
+    const value = Buffer.alloc(2 * bytesMax - overhead); // 4: the length before the record
+    expect(textsOf(await read({ codec, records: [{ value }] }))[0]).toHaveLength(value.length);
+    const longer = Buffer.alloc(value.length + 1);
+    expect(textsOf(await read({ codec, records: [{ value: longer }, small("next")] }))[0]).toBe(
+      "record",
+    );
+  },
+);
+
+test("frames as other compressors write them are read, or are one unread record", async () => {
+  const records = [small("a"), small("b")];
+  const skippable = Buffer.from("502a4d1803000000616263", "hex");
+  const halves = (compressHalf: (bytes: Buffer) => Buffer, between = Buffer.alloc(0)) => {
+    return (plain: Buffer) => {
+      const middle = plain.length >> 1;
+      const [one, two] = [plain.subarray(0, middle), plain.subarray(middle)];
+      return Buffer.concat([compressHalf(one), between, compressHalf(two)]);
+    };
+  };
+  const texts = async (codec: HandBatch["codec"], recompress: (plain: Buffer) => Buffer) => {
+    return textsOf(await read({ codec, records, recompress }));
+  };
+  expect(await texts("gzip", halves(gzipSync))).toEqual(["a", "b"]);
+  expect(await texts("zstd", halves(zstdCompressSync))).toEqual(["a", "b"]);
+  expect(await texts("zstd", halves(zstdCompressSync, skippable))).toEqual(["a", "b"]);
+  const hasChecksum = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
+  expect(await texts("zstd", (plain) => zstdCompressSync(plain, hasChecksum))).toEqual(["a", "b"]);
+  const legacy = Buffer.from("02214c18", "hex");
+  const lz4Blocks = (plain: Buffer) => compress.lz4(plain).subarray(7);
+  expect(await texts("lz4", (plain) => Buffer.concat([legacy, lz4Blocks(plain)]))).toEqual([
+    "batch",
+  ]);
+  const withSize = (plain: Buffer) => {
+    const contentSize = Buffer.alloc(8);
+    contentSize.writeBigUInt64LE(BigInt(plain.length));
+    // version 1, independent blocks, checksum of each block, content size; blocks of 64 KiB
+    const head = Buffer.concat([Buffer.from("04224d187840", "hex"), contentSize, Buffer.alloc(1)]);
+    const blocks = lz4Blocks(plain);
+    return Buffer.concat([head, blocks.subarray(0, -4), Buffer.alloc(4), Buffer.alloc(4)]);
+  };
+  expect(await texts("lz4", withSize)).toEqual(["a", "b"]);
+  const needsDictionary = Buffer.from("28b52ffd21070109000061", "hex");
+  expect(await texts("zstd", () => needsDictionary)).toEqual(["batch"]);
+  const hugeWindow = Buffer.from("28b52ffd00a8010000", "hex");
+  expect(await texts("zstd", () => hugeWindow)).toEqual(["batch"]);
 });
 
 // gzip and zstd: tests/flows/process-unread-records.test.ts

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { createRequire } from "node:module";
+import { eventually } from "../support/eventually.ts";
 
 /**
  * patches/kafkajs@2.2.4.patch, piece by piece: an install that does not apply it, or a newer
@@ -100,6 +101,37 @@ test("a connection that ends before it is made rejects", async () => {
   const connecting = connection.connect();
   socket.emit("end");
   await expect(connecting).rejects.toThrow("closed");
+});
+
+test("an answer that no broker writes ends its connection, and the next one begins anew", async () => {
+  const Connection = inside("./src/network/connection.js");
+  const sockets: Bun.Socket<undefined>[] = [];
+  using server = Bun.listen({
+    ...{ hostname: "127.0.0.1", port: 0 },
+    socket: { open: (socket) => void sockets.push(socket), data: () => {} },
+  });
+  const log = { debug: () => {}, error: () => {} };
+  const options = { host: "127.0.0.1", port: server.port, connectionTimeout: 5_000 };
+  const socketFactory = inside("./src/network/socketFactory.js")();
+  const connection = new Connection({
+    ...options,
+    ...{ socketFactory, logger: { namespace: () => log }, emitter: undefined },
+  });
+  const lost: Promise<unknown> = (async () => {
+    await connection.connect();
+    const { promise, reject } = Promise.withResolvers<unknown>();
+    connection.requestQueue.inflight.set(1, { rejected: reject, requestTimeout: 60_000 });
+    await eventually("the server has it", () => sockets.length === 1);
+    sockets[0]?.write(new Uint8Array([0, 0, 0, 1, 0])); // no room for the number of its request
+    return await promise;
+  })();
+  await expect(lost).rejects.toThrow("Connection error");
+  expect(connection.isConnected()).toBe(false);
+  connection.chunks = [Buffer.from("left over")];
+  connection.bytesBuffered = 9;
+  await connection.connect();
+  expect(connection.bytesBuffered).toBe(0);
+  await connection.disconnect();
 });
 
 test("headers are encoded and decoded as a list, with nulls, repeats and names of digits", () => {

@@ -37,6 +37,19 @@ test.each([
   expect(said).toContain(words);
 });
 
+test("what a transaction keeps from being read is not called well", () => {
+  const stateAfter = (seconds: number) => {
+    const openTransaction = { offset: 7, records: 2, seconds };
+    return wordsOf("state", {
+      lag: { partitions: [{ ...partition, openTransaction }], problem: undefined },
+    });
+  };
+  expect(stateAfter(59)).toContain("Mails flow");
+  expect(stateAfter(150)).toMatch(
+    /transaction has been open for 2 min at offset 7 of partition 0: up to 2 events/,
+  );
+});
+
 test("a pause says why, and where to go from there", () => {
   const said = wordsOf("state", { reasons: ["Redis is not connected"] });
   expect(said).toMatch(/Delivery is paused .*Redis is not connected .*instant doctor/);

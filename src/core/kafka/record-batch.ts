@@ -28,6 +28,8 @@ export const batchBytesMaxDefault = 16 * 1024 * 1024;
 /** As much of a value as is kept when the whole cannot be. */
 export const unreadValueBytesMax = 64 * 1024;
 
+/** An answer has a batch or more of each partition: of so many full ones together it is read. */
+const answerBatchesMax = 4;
 const recordCostMin = 256;
 const unreadCost = 128 * 1024;
 const keyBytesMax = 16 * 1024;
@@ -41,6 +43,7 @@ type ReadBatch = Awaited<ReturnType<NonNullable<typeof RecordBatch.readBatch>>>;
 export function registerBatchReader({ bytesMax }: BatchReaderOptions): void {
   RecordBatch.readBatch = (batch) => readRecordBatch(batch, { bytesMax });
   RecordBatch.bytesMax = bytesMax;
+  RecordBatch.answerBytesMax = answerBatchesMax * bytesMax;
   for (const id of [1, 2, 3, 4] as const) {
     CompressionCodecs[id] = () => createMessageSetCodec(id, bytesMax);
   }

@@ -62,9 +62,16 @@ export function decodeRecord(
   };
 }
 
-/** A view would keep the whole fetched batch in memory for as long as one record of it waits. */
+/**
+ * A view would keep the whole fetched batch in memory for as long as one record of it waits; where
+ * the record is most of that, a copy would cost as much again.
+ */
 function ownBytes(bytes: Buffer | null): Uint8Array | null {
-  return bytes === null ? null : new Uint8Array(bytes);
+  if (bytes === null) return null;
+  const { buffer, byteOffset, byteLength } = bytes;
+  return byteLength * 2 > buffer.byteLength
+    ? new Uint8Array(buffer, byteOffset, byteLength)
+    : new Uint8Array(bytes);
 }
 
 const noHeaders: HeaderList = [];

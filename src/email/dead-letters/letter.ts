@@ -34,7 +34,7 @@ export interface LetterFacts {
   readonly originalTopic: string | undefined;
   readonly originalPartition: number | undefined;
   readonly originalOffset: number | undefined;
-  /** Its value is all that the record had. */
+  /** Its value is all that the record had, and all of it was read. */
   readonly isWhole: boolean;
 }
 
@@ -131,7 +131,10 @@ export function readLetterFacts(letter: LogRecord): LetterFacts {
     originalTopic: words("kafka_dlt-original-topic"),
     originalPartition: readInteger(headers.get("kafka_dlt-original-partition")),
     originalOffset: readInteger(headers.get("kafka_dlt-original-offset")),
-    isWhole: !headers.has("x-instant-value-sha256") && !headers.has("x-instant-batch-sha256"),
+    isWhole:
+      letter.unread === undefined &&
+      !headers.has("x-instant-value-sha256") &&
+      !headers.has("x-instant-batch-sha256"),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import { Semaphore } from "../../core/flow/semaphore.ts";
 import type { KafkaClient } from "../../core/kafka/client.ts";
 import { RangeReader } from "../../core/kafka/range-reader.ts";
 import type { KafkaPartitionOffsets, TopicAdmin } from "../../core/kafka/topic-admin.ts";
@@ -9,6 +10,9 @@ interface LagSources {
   readonly client: KafkaClient;
   readonly clock: Clock;
 }
+
+/** A fetch of a MiB may hold two batches that decompress to 16 MiB. */
+const partitionsAtOnce = 4;
 
 /** Aborted records may fill a log; after 16 MiB without a record what follows is taken for some. */
 const fetchesMax = 16;
@@ -28,10 +32,11 @@ export async function readKafkaLag(
   const committed = await admin.committed(topic, group);
   // Also a partition that is read to its end is fetched from: only a fetch tells of a transaction.
   await using reader = await RangeReader.open(client, topic);
+  const turns = new Semaphore(partitionsAtOnce);
   return await Promise.all(
     offsets.map((each) => {
       const from = committed.get(each.partition) ?? each.earliest;
-      return readLag({ reader, clock, topic }, { ...each, from });
+      return turns.use(() => readLag({ reader, clock, topic }, { ...each, from }));
     }),
   );
 }

@@ -19,9 +19,13 @@ export interface KafkaSubscriptionOptions extends SubscribeOptions {
   readonly timings: GroupTimings;
 }
 
+/** Nothing is fetched while the backlogs hold more: a batch decompresses to 16 MiB, and each partition has one. */
+const backlogBytesMax = 64 * 1024 * 1024;
+
 /** A batch of one partition, from the first record the flow has not taken. */
 interface Backlog {
   readonly records: readonly LogRecord[];
+  readonly bytes: number;
   index: number;
   /** The group's place once all of them are finished. */
   readonly position: number;
@@ -31,13 +35,14 @@ interface Backlog {
  * A subscription: the group's records into the flow, the flow's low marks into the group.
  *
  * Running, paused, failed and stopped as the port says. While the flow refuses a partition, the rest
- * of its last batch (≤ 512 KiB, or one record) waits here and the partition is not fetched.
+ * of its last batch (512 KiB as it is stored) waits here and the partition is not fetched.
  */
 export class KafkaSubscription implements Subscription {
   readonly #flow: RecordFlow<LogRecord>;
   readonly #consumer: GroupConsumer;
   readonly #committer: OffsetCommitter;
   readonly #backlogs = new Map<number, Backlog>();
+  #backlogBytes = 0;
   #stopping: Promise<void> | undefined;
 
   constructor(options: KafkaSubscriptionOptions) {
@@ -52,7 +57,12 @@ export class KafkaSubscription implements Subscription {
       onRebalancing: () => void this.#committer.commitNow(),
       onBatch: ({ partition, from, records, next }) => {
         this.#flow.begin(partition, from);
-        this.#backlogs.set(partition, { records, index: 0, position: next });
+        this.#keepBacklog(partition, {
+          records,
+          bytes: bytesOf(records),
+          index: 0,
+          position: next,
+        });
         this.#offerBacklog(partition);
       },
     });
@@ -98,6 +108,7 @@ export class KafkaSubscription implements Subscription {
     const drained = this.#flow.drain(drainMs);
     this.#backlogs.clear();
     for (const partition of this.#flow.partitions) this.#consumer.setFetching(partition, false);
+    this.#backlogBytes = 0;
     await drained; // meanwhile the member heartbeats and stays in the group
     await this.#committer.close();
     await this.#consumer.stop();
@@ -105,6 +116,7 @@ export class KafkaSubscription implements Subscription {
 
   #assign(partitions: readonly number[]): void {
     this.#backlogs.clear();
+    this.#backlogBytes = 0;
     this.#flow.revoke(this.#flow.partitions);
     this.#flow.assign(partitions);
     for (const partition of partitions) this.#updateFetching(partition);
@@ -122,11 +134,37 @@ export class KafkaSubscription implements Subscription {
       const record = records[backlog.index];
       if (record !== undefined && !this.#flow.offer(record)) return;
     }
-    this.#backlogs.delete(partition);
+    this.#dropBacklog(partition, backlog);
     this.#flow.advance(partition, position);
   }
 
-  #updateFetching(partition: number): void {
-    this.#consumer.setFetching(partition, this.#flow.isFetchable(partition));
+  #keepBacklog(partition: number, backlog: Backlog): void {
+    this.#backlogs.set(partition, backlog);
+    this.#countBacklog(backlog.bytes);
   }
+
+  #dropBacklog(partition: number, backlog: Backlog): void {
+    this.#backlogs.delete(partition);
+    this.#countBacklog(-backlog.bytes);
+  }
+
+  /** Over the bound, or under it again, all partitions are concerned. */
+  #countBacklog(bytes: number): void {
+    const wasFull = this.#isFull;
+    this.#backlogBytes += bytes;
+    if (this.#isFull !== wasFull)
+      for (const each of this.#flow.partitions) this.#updateFetching(each);
+  }
+
+  get #isFull(): boolean {
+    return this.#backlogBytes >= backlogBytesMax;
+  }
+
+  #updateFetching(partition: number): void {
+    this.#consumer.setFetching(partition, !this.#isFull && this.#flow.isFetchable(partition));
+  }
+}
+
+function bytesOf(records: readonly LogRecord[]): number {
+  return records.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0);
 }

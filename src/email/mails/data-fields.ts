@@ -92,6 +92,11 @@ export function parseTimestamp(given: string): number | undefined {
   return second < 60 || startsMonth(timestamp) ? timestamp : undefined;
 }
 
+/** The time that Go's and .NET's types have until one is set. */
+export function isUnsetTime(given: unknown): boolean {
+  return typeof given === "string" && /^0001-01-01T00:00:00(?:\.0+)?(?:Z|\+00:00)?$/.test(given);
+}
+
 /** Within the first second of a month in UTC, which is what a leap second amounts to. */
 function startsMonth(timestamp: number): boolean {
   return /-01T00:00:00\.\d+Z$/.test(new Date(timestamp).toISOString());

@@ -24,6 +24,9 @@ export interface LagWatchOptions {
 const askEveryMs = 2000;
 const deadlineMs = 2000;
 
+/** Kafka ends a transaction whose producer is gone after a minute, unless that asked for more. */
+const openTransactionSecondsMax = 60;
+
 /** Asks the event log for lag and owners, at most every 2 s and only when somebody wants to know. */
 export class LagWatch {
   readonly #options: LagWatchOptions;
@@ -37,6 +40,13 @@ export class LagWatch {
 
   /** As it was 2 s ago at most, or as it was before when it takes longer to tell. */
   async state(): Promise<LagState> {
+    const known = this.known();
+    if (known.partitions.length === 0) await this.#asking;
+    return this.#known;
+  }
+
+  /** As it was when it was last asked, at once; it is asked anew meanwhile. */
+  known(): LagState {
     const now = this.#options.clock.now();
     if (this.#asking === undefined && now - this.#askedAt >= askEveryMs) {
       this.#askedAt = now;
@@ -44,7 +54,6 @@ export class LagWatch {
         this.#asking = undefined;
       });
     }
-    if (this.#known.partitions.length === 0) await this.#asking;
     return this.#known;
   }
 
@@ -61,4 +70,18 @@ export class LagWatch {
       this.#known = { ...this.#known, problem: errorMessage(error) };
     }
   }
+}
+
+/** Of each transaction that has been open for over a minute: what cannot be read because of it. */
+export function describeOpenTransactions({ partitions }: LagState): readonly string[] {
+  return partitions.flatMap(({ partition, openTransaction }) => {
+    if (openTransaction === undefined) return [];
+    const { offset, records, seconds } = openTransaction;
+    if (seconds <= openTransactionSecondsMax) return [];
+    const minutes = `${Math.floor(seconds / 60)} min`;
+    const events = `${records} ${records === 1 ? "event" : "events"}`;
+    return [
+      `Kafka: a producer's transaction has been open for ${minutes} at offset ${offset} of partition ${partition}: up to ${events} behind it cannot be read yet. instant doctor names the command that ends it`,
+    ];
+  });
 }

@@ -1,3 +1,4 @@
+import { describeOpenTransactions } from "../lag-watch.ts";
 import type { OpsSnapshot } from "../snapshot.ts";
 import { durationWords } from "./duration.ts";
 
@@ -6,7 +7,7 @@ const lateSeconds = 60;
 
 /** The first thing to read: whether mails flow; else why not, and where to go from there. */
 export function State({ reasons, lag }: Pick<OpsSnapshot, "reasons" | "lag">) {
-  const late = lateWords(lag);
+  const late = [...lateWords(lag), ...describeOpenTransactions(lag)];
   if (reasons.length > 0) {
     return (
       <div class="state state-bad">
