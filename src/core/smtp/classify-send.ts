@@ -34,7 +34,6 @@ export function classifySendFailure(
   const stage = at === "content" ? "content" : "recipient";
   const answer = { host, code, enhancedCode, reply: text } as const;
   const retryAfterMs = code < 500 ? findRetryAfterMs(failure.response ?? "") : undefined;
-  const refusal = { kind: "refused", ...answer, stage } as const;
   switch (verdict) {
     case "rate":
       return { kind: "throttled", ...answer, retryAfterMs };
@@ -44,11 +43,11 @@ export function classifySendFailure(
     case "no_such_recipient":
     case "recipient":
     case "message":
-      return code < 500 ? { kind: "deferred", ...answer, stage, retryAfterMs } : refusal;
-    default: {
-      const down = serverDown(verdict, options, text);
-      return code < 500 || at === "sender" ? down : { ...down, refusal };
-    }
+      return code < 500
+        ? { kind: "deferred", ...answer, stage, retryAfterMs }
+        : { kind: "refused", ...answer, stage };
+    default:
+      return serverDown(verdict, options, text);
   }
 }
 

@@ -6,7 +6,8 @@ export type SmtpOutcome =
       readonly reply: string;
       readonly queueId: string | undefined;
     }
-  | SmtpRefused
+  /** 5xx to RCPT, DATA or the content. */
+  | (SmtpAnswer & { readonly kind: "refused"; readonly stage: "recipient" | "content" })
   /** 4xx to RCPT, DATA or the content. */
   | (SmtpAnswer & {
       readonly kind: "deferred";
@@ -23,12 +24,6 @@ export type SmtpOutcome =
   /** We gave up before the content ended. */
   | { readonly kind: "withheld" };
 
-/** 5xx to RCPT, DATA or the content. */
-export interface SmtpRefused extends SmtpAnswer {
-  readonly kind: "refused";
-  readonly stage: "recipient" | "content";
-}
-
 /** The server, not the message: nothing was accepted. */
 export interface SmtpServerDown {
   readonly kind: "server_down";
@@ -38,11 +33,6 @@ export interface SmtpServerDown {
   readonly detail: string;
   /** For a person: what failed, and the usual fix. */
   readonly reason: string;
-  /**
-   * A 5xx to RCPT, DATA or the content whose words blame the server or the account: what it is if
-   * the server takes other mails all the same.
-   */
-  readonly refusal?: SmtpRefused;
 }
 
 export type SmtpServerDownCause =

@@ -4,7 +4,6 @@ import type {
   Mailer,
   MailMessage,
   ProbeOutcome,
-  RefusedMail,
   SendOptions,
   SendOutcome,
   ServerDown,
@@ -21,10 +20,7 @@ export interface MailServerDeps {
   /** It went down for `reason`, or is back (undefined). */
   readonly onChange: (server: MailServer, reason: string | undefined) => void;
   /** Lets one of the waiting mails go; false when none waits. */
-  readonly offerTrial: (refused: {
-    readonly domains: ReadonlySet<string>;
-    readonly recipient: string | undefined;
-  }) => boolean;
+  readonly offerTrial: (refusedDomains: ReadonlySet<string>) => boolean;
 }
 
 /** RFC 6531: says what the server lacks for this one address, and nothing of its other mails. */
@@ -45,12 +41,10 @@ interface Trial {
  *
  * Well: it is sent mails. Down: it could not be reached, closed on us, or deferred everybody; probes
  * (which send nothing) ask after 1, 2, 4, 5, 5 … s, and the first that succeeds makes it well.
- * Suspect: it refused everybody (`ServerStreak`), or refused a mail with words that blame the
- * account or the server, and is down too; but a probe can't tell: after each one that succeeds a
- * single waiting mail is sent as a trial, one of another domain than refused us first, then one to
- * another recipient. Accepted: well; and where only one domain had refused us, that domain, or where
- * the mail went to it, the recipient refused last is believed from then on. Anything else: down
- * again, the mail was not tried. When no mail wants to be the trial, the server is given out to all
+ * Suspect: it refused everybody (`ServerStreak`) and is down too, but a probe can't tell: after each
+ * one that succeeds a single waiting mail is sent as a trial, one of another domain than refused us
+ * first. Accepted: well; and where only one domain had refused us, and the mail went to another,
+ * that domain is believed from then on. Anything else: down again, the mail was not tried. When no mail wants to be the trial, the server is given out to all
  * again, and the first refusal makes it down.
  */
 export class MailServer {
@@ -63,9 +57,6 @@ export class MailServer {
   #lossesInRow = 0;
   /** Refused us while the server took a mail to another domain: its refusals are its own. */
   #denyingDomain: string | undefined;
-  /** The last recipient that was refused, and one that is believed to be the only one. */
-  #refusedRecipient: string | undefined;
-  #denyingRecipient: string | undefined;
   #trial: Trial | undefined;
 
   constructor(mailer: Mailer, deps: MailServerDeps) {
@@ -96,7 +87,7 @@ export class MailServer {
 
   /** Down, because recipients of a single domain were refused. */
   get mayBeOneDomain(): boolean {
-    return this.#suspect && this.down !== undefined && this.#streak.refusedDomains.size === 1;
+    return this.down?.cause === "refusing" && this.#streak.refusedDomains.size === 1;
   }
 
   async send(message: MailMessage, options: SendOptions): Promise<SendOutcome> {
@@ -109,8 +100,6 @@ export class MailServer {
       if (outcome.kind === "accepted" && trial !== undefined) {
         const isOther = mayBeOneDomain && refusedDomain !== domainOf(message.to);
         this.#denyingDomain = isOther ? refusedDomain : undefined;
-        const wasRefused = this.#refusedRecipient !== message.to && !isOther && mayBeOneDomain;
-        this.#denyingRecipient = wasRefused ? this.#refusedRecipient : undefined;
         trial.ended.resolve(undefined);
       }
       return outcome;
@@ -137,7 +126,6 @@ export class MailServer {
       case "accepted":
         this.#lossesInRow = 0;
         if (domainOf(recipient) === this.#denyingDomain) this.#denyingDomain = undefined;
-        if (recipient === this.#denyingRecipient) this.#denyingRecipient = undefined;
         this.#streak.accepted(begunAt, recipient);
         if (this.#breaker.state.kind === "closed") this.#suspect = false;
         return outcome;
@@ -150,9 +138,6 @@ export class MailServer {
       case "lost":
         return this.#deps.alone ? outcome : this.#lost(outcome);
       case "server_down":
-        if (outcome.refusal !== undefined && this.#deps.refusalsMax > 0) {
-          return this.#denied(recipient, outcome, outcome.refusal);
-        }
         if (this.#deps.pauses) this.#trip(outcome);
         else this.#deferred(recipient);
         return outcome;
@@ -180,9 +165,9 @@ export class MailServer {
   }
 
   #refused(recipient: string, outcome: Extract<SendOutcome, { kind: "refused" }>): SendOutcome {
-    if (this.#isBelieved(recipient)) return outcome;
-    this.#refusedRecipient = recipient;
-    const confirmation = this.#streak.refused(recipient, this.#isKnown);
+    const isKnown = this.#suspect || this.down !== undefined;
+    if (!isKnown && domainOf(recipient) === this.#denyingDomain) return outcome;
+    const confirmation = this.#streak.refused(recipient, isKnown);
     if (confirmation !== undefined) return { ...outcome, confirmation };
     const down = this.#fault(
       "refusing",
@@ -191,26 +176,6 @@ export class MailServer {
     this.#suspect = true;
     this.#trip(down);
     return down;
-  }
-
-  /** The words blame the server; where it takes other mails, they are about this one. */
-  #denied(recipient: string, down: ServerDown, refusal: RefusedMail): SendOutcome {
-    if (this.#isBelieved(recipient)) return refusal;
-    this.#refusedRecipient = recipient;
-    void this.#streak.refused(recipient, true); // at fault: nothing waits for a verdict
-    this.#suspect = true;
-    this.#trip(down);
-    return down;
-  }
-
-  get #isKnown(): boolean {
-    return this.#suspect || this.down !== undefined;
-  }
-
-  #isBelieved(recipient: string): boolean {
-    const isDenying =
-      recipient === this.#denyingRecipient || domainOf(recipient) === this.#denyingDomain;
-    return isDenying && !this.#isKnown;
   }
 
   #fault(cause: ServerDown["cause"], fault: string): ServerDown {
@@ -242,10 +207,7 @@ export class MailServer {
     const trial: Trial = { ended, taken, isTaken: false };
     this.#trial = trial;
     try {
-      const isWanted = offerTrial({
-        domains: this.#streak.refusedDomains,
-        recipient: this.#refusedRecipient,
-      });
+      const isWanted = offerTrial(this.#streak.refusedDomains);
       await Promise.race([trial.taken.promise, clock.sleep(trialOfferMs, signal)]);
       if (!trial.isTaken) return isWanted ? this.#down?.reason : undefined;
       const reason = await trial.ended.promise;

@@ -24,7 +24,7 @@ export interface MailServersOptions {
 }
 
 interface Waiter {
-  readonly recipient: string;
+  readonly domain: string;
   readonly wake: () => void;
 }
 
@@ -63,7 +63,7 @@ export class MailServers implements Mailer {
       alone,
       pauses: pauses || !alone,
       onChange: (server, reason) => this.#changed(server, reason),
-      offerTrial: (refused) => this.#offerTrial(refused),
+      offerTrial: (refusedDomains) => this.#offerTrial(refusedDomains),
     };
     this.#servers = mailers.map((mailer) => new MailServer(mailer, deps));
     this.#log = log;
@@ -132,7 +132,7 @@ export class MailServers implements Mailer {
     if (this.down === undefined || this.#stopped) return;
     const { clock } = this.#options;
     const woken = Promise.withResolvers<void>();
-    const waiter = { recipient: options.recipient, wake: woken.resolve };
+    const waiter = { domain: domainOf(options.recipient), wake: woken.resolve };
     const done = new AbortController();
     const waitMs = Math.min(Math.max(options.untilMs - clock.now(), 0), waitMsMax);
     this.#waiters.add(waiter);
@@ -158,13 +158,10 @@ export class MailServers implements Mailer {
     return this.close();
   }
 
-  /** One whose domain did not refuse us tells most, then another recipient; the longest waiting. */
-  #offerTrial(refused: Parameters<MailServerDeps["offerTrial"]>[0]): boolean {
+  /** One whose domain did not refuse us tells most; then the one that waits longest. */
+  #offerTrial(refusedDomains: ReadonlySet<string>): boolean {
     const waiters = [...this.#waiters];
-    const chosen =
-      waiters.find(({ recipient }) => !refused.domains.has(domainOf(recipient))) ??
-      waiters.find(({ recipient }) => recipient !== refused.recipient) ??
-      waiters[0];
+    const chosen = waiters.find(({ domain }) => !refusedDomains.has(domain)) ?? waiters[0];
     chosen?.wake();
     return chosen !== undefined;
   }

@@ -96,11 +96,6 @@ export interface ServerDown {
   readonly host: string;
   /** A clear sentence for the log and `/readyz`: what failed and the usual mend. */
   readonly reason: string;
-  /**
-   * Set where a 5xx about this mail has words that blame the server or the account: what it is where
-   * the server takes other mails all the same (see `MailServer`).
-   */
-  readonly refusal?: RefusedMail;
   /** Another server is well, and may be sent the mail at once. */
   readonly another?: boolean;
 }
