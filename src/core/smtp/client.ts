@@ -108,7 +108,7 @@ function mayRepeat({ outcome, begun }: SentMessage, kept: boolean): boolean {
     case "lost":
       return kept && !begun;
     case "server_down":
-      return kept || isAboutSession(outcome.detail);
+      return kept || isAboutSession(outcome.reason);
     case "deferred":
     case "throttled":
       return (kept && !begun) || isAboutSession(outcome.reply);

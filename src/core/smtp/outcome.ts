@@ -29,9 +29,7 @@ export interface SmtpServerDown {
   readonly kind: "server_down";
   readonly cause: SmtpServerDownCause;
   readonly host: string;
-  /** What the server or the system said: a reply's text, or the words of an error. */
-  readonly detail: string;
-  /** For a person: what failed, and the usual fix. */
+  /** For a person: what failed, and the usual mend. */
   readonly reason: string;
 }
 

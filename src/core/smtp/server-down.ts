@@ -82,9 +82,8 @@ export function serverDown(
   fault?: SetupFault,
 ): SmtpServerDown {
   const server = `${options.host}:${options.port}`;
-  const shown = detail.slice(0, detailCharsMax);
-  const reason = sentences[cause](server, shown, options, fault);
-  return { kind: "server_down", cause, host: options.host, detail: shown, reason };
+  const reason = sentences[cause](server, detail.slice(0, detailCharsMax), options, fault);
+  return { kind: "server_down", cause, host: options.host, reason };
 }
 
 /** "no reply within 30s" */
