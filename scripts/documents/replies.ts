@@ -1,5 +1,6 @@
+import { furtherSources } from "../../src/core/smtp/reply-sources.ts";
 import type { ReplyVerdict } from "../../src/core/smtp/reply-table.ts";
-import { furtherSources, replyRows } from "../../src/core/smtp/reply-table.ts";
+import { replyRows } from "../../src/core/smtp/reply-table.ts";
 
 const titles: Readonly<Record<ReplyVerdict, string>> = {
   no_such_recipient: "no such recipient",
@@ -9,6 +10,7 @@ const titles: Readonly<Record<ReplyVerdict, string>> = {
   rate: "rate",
   later: "a later attempt",
   login: "login",
+  tls: "TLS",
   mail_from: "sender",
   quota: "quota of the account",
   account: "account",

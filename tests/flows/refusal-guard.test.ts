@@ -3,13 +3,13 @@ import { openDeliveryRig } from "../support/delivery-rig.ts";
 import { codeEvent, welcomeEvent } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
 
-const denied = { kind: "reply", text: "554 5.7.1 Relay access denied" } as const;
+const denied = { kind: "reply", text: "554 5.7.1 denied" } as const;
 
 describe("a server that refuses everybody", () => {
   test.concurrent.each([
     ["rcpt", "554 5.7.1 denied", (n: number) => `p${n}@example.com`],
     ["rcpt", "550 5.1.1 user unknown", (n: number) => `p${n}@d${n}.example.com`],
-    ["dot", "554 5.2.252 SendAsDenied", (n: number) => `p${n}@example.com`],
+    ["dot", "554 5.7.1 denied", (n: number) => `p${n}@example.com`],
   ] as const)(
     "at %s with %s pauses delivery and buries nobody; then all are sent once",
     async (at, text, recipientOf) => {
@@ -83,5 +83,75 @@ describe("a server that refuses everybody", () => {
     expect([...(rig.sinks[1]?.countByMessageId().values() ?? [])]).toEqual(events.map(() => 1));
     expect(await rig.letters()).toEqual([]);
     expect(worker.reasonsHeld).toEqual([]);
+  });
+});
+
+describe("a reply that blames the account", () => {
+  test.concurrent.each([
+    ["rcpt", "554 5.7.1 <a@b.example>: Relay access denied", "does not relay for us"],
+    ["rcpt", "535 5.7.8 bad login", "SMTP_USER and SMTP_PASSWORD"],
+    ["data", "530 5.7.0 Authentication required", "SMTP_USER and SMTP_PASSWORD"],
+    ["dot", "554 5.2.252 SendAsDenied", "SMTP_FROM"],
+    ["dot", "550 5.4.5 Daily user sending limit exceeded", "quota"],
+  ] as const)(
+    "to everybody, at %s, %s pauses delivery and spends nothing",
+    async (at, text, why) => {
+      await using rig = await openDeliveryRig({ refusalsMax: 10 });
+      const worker = await rig.startWorker();
+      rig.sink.misbehave({ at, does: { kind: "reply", text } });
+      const events = Array.from({ length: 30 }, (_, n) =>
+        codeEvent({ recipient: `p${n}@d${n % 7}.example.com` }),
+      );
+      for (const event of events) await rig.publish(event);
+      await eventually("delivery pauses", () => worker.reasonsHeld[0]?.includes(why));
+      const before = rig.sink.reachedTotal[at];
+      await eventually("it is tried again", () => rig.sink.reachedTotal[at] > before, 8000);
+      rig.sink.setBehaviour([]);
+      await rig.untilDrained(20_000);
+      expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
+      expect(await rig.letters()).toEqual([]);
+      for (const { messageId } of events) {
+        expect(await rig.ledger.find(messageId)).toMatchObject({ state: "accepted", attempts: 0 });
+      }
+    },
+  );
+
+  test.concurrent("to one recipient only, while others are accepted, is about that one", async () => {
+    await using rig = await openDeliveryRig({ refusalsMax: 10 });
+    const worker = await rig.startWorker();
+    const text = "554 5.7.1 <a@b.example>: Relay access denied";
+    rig.sink.misbehave({ at: "rcpt", does: { kind: "reply", text }, recipient: "^bad" });
+    await rig.publish(welcomeEvent({ recipient: "bad@other.example.com" }));
+    let published = 0;
+    await eventually(
+      "the bad one is believed",
+      async () => {
+        if (rig.sink.acceptedTotal === published) {
+          published += 1;
+          await rig.publish(welcomeEvent({ recipient: `good${published}@example.com` }));
+        }
+        return (await rig.letters()).length > 0;
+      },
+      25_000,
+    );
+    expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
+    await rig.untilDrained(8000);
+    expect(rig.sink.acceptedTotal).toBe(published);
+    expect([...(await rig.suppressions.find(["bad@other.example.com"]))]).toEqual([]);
+    await eventually("delivery goes on", () => worker.reasonsHeld.length === 0);
+  });
+
+  test.concurrent("to one domain stops no mail to another", async () => {
+    await using rig = await openDeliveryRig({ refusalsMax: 10 });
+    const worker = await rig.startWorker();
+    const text = "550 relay not permitted";
+    rig.sink.misbehave({ at: "rcpt", does: { kind: "reply", text }, recipient: "@dead" });
+    for (let n = 0; n < 8; n += 1) {
+      await rig.publish(codeEvent({ recipient: `p${n}@dead.example.com` }));
+    }
+    await eventually("delivery pauses", () => worker.reasonsHeld.length > 0);
+    await rig.publish(codeEvent({ recipient: "ana@alive.example.com" }));
+    await eventually("the other domain's mail is sent", () => rig.sink.acceptedTotal === 1, 10_000);
+    expect(await rig.letters()).toEqual([]);
   });
 });

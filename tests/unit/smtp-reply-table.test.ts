@@ -43,10 +43,33 @@ describe("Only who surely does not exist is suppressed", () => {
     "550-5.7.1 no\r\n550 5.1.1 User unknown": "recipient",
     "550 5.1.1 <user-unknown@b.example> 5.7.1 refused": "recipient",
     "550 5.4.1 Recipient address rejected: Access denied": "recipient",
+    "550 5.7.504 [a@b.example]: Recipient address rejected: Access denied": "recipient",
+    "550 5.1.1 User unknown (LDAP lookup error)": "recipient",
+    "550 Recipient unknown: backend timeout": "recipient",
+    "550 5.1.1 user not found: the directory is unavailable": "recipient",
+    "550 mailbox disabled, please wait for its activation": "recipient",
+    "550 user account suspended temporarily": "recipient",
+    "550 account closed": "recipient",
+    "550 This account has been disabled": "recipient",
+    "550 Sending account disabled": "account",
+    "550 recipient address removed from allowed list": "recipient",
+    "550 5.1.1 User unknown or not permitted to receive external mail": "recipient",
+    "550 5.1.1 <a@b.example>: Recipient address rejected: undeliverable address: mail for b.example loops back to myself":
+      "recipient",
+    "550 Unrouteable address": "recipient",
+    "550 retry timeout exceeded": "recipient",
+    "550 5.1.2 <a@b.example>: Recipient address rejected: Domain not found": "recipient",
   };
   for (const [raw, verdict] of Object.entries(others)) {
     test(`"${raw}" is ${verdict}`, () => expect(verdictOf(raw)).toBe(verdict));
   }
+});
+
+test("A policy about the content is no login, whatever its enhanced code", () => {
+  expect(verdictOf("554 5.7.9 Message not accepted for policy reasons.", "content")).toBe(
+    "message",
+  );
+  expect(verdictOf("550 5.7.133 authentication required", "content")).toBe("recipient");
 });
 
 test("At MAIL FROM a 4xx is never about SMTP_FROM, unless it says so", () => {

@@ -37,6 +37,14 @@ describe("SMTP_URLS", () => {
     ]);
   });
 
+  test("may name a host in another script, or in capitals", () => {
+    const { servers } = resolve({
+      ...sender,
+      SMTP_URLS: "smtp://bücher.example, SMTP://One.Example",
+    });
+    expect(servers?.map(({ host }) => host)).toEqual(["xn--bcher-kva.example", "one.example"]);
+  });
+
   test("may stand in a file, one server a line", () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "urls");
@@ -61,6 +69,11 @@ describe("SMTP_URLS", () => {
     ["smtps://u:hidden@one.example?tls=none", "smtps:// is tls=implicit"],
     ["smtp://u@one.example", "SMTP_PASSWORD must be set"],
     ["smtp://u:hidden@one.example, smtp://u:hidden@one.example", "twice"],
+    ["smtp://u:hidden@One.example, smtp://u:hidden@one.example:587", "twice"],
+    ["smtp://u:hidden@one.example?rate=1&rate=2", "parameter twice"],
+    ["smtp://u:12?hidden@one.example", "%3F"],
+    ["smtp://u:12?hid=den@one.example", "%3F"],
+    ["smtp://u:hidden@one.example:0", "port from 1 to 65535"],
     [Array.from({ length: 11 }, (_, n) => `smtp://h${n}.example`).join(), "must be 1 to 10 URLs"],
   ])("%s is refused, and nothing secret is repeated", (SMTP_URLS, says) => {
     const { servers, problems } = resolve({ ...sender, SMTP_URLS });

@@ -24,16 +24,23 @@ export function classifySendFailure(
   const { code, enhancedCode, text } = reply;
   const { host } = options;
   // Postfix puts its restrictions of EHLO off until RCPT (smtpd_delay_reject), and says so.
-  if (/\bhelo command rejected\b/i.test(text)) {
+  if (/\bhelo command rejected\b|\b(?:invalid|bad) (?:helo|ehlo)\b/i.test(text)) {
     return serverDown("greeting", options, text, "ehlo");
   }
-  // 503 while the content is not over says that the session is out of step, nothing of the message.
-  if (code < 400 || (code === 503 && phase !== "ended")) return withoutAnswer(phase, options, text);
+  if (code < 400) return withoutAnswer(phase, options, text);
   const at = stageOf(failure);
   const verdict = classifyReply(reply, at);
+  // 503 while the content is not over says that the session is out of step, nothing of the message.
+  if (code === 503 && phase !== "ended" && verdict !== "login") {
+    return withoutAnswer(phase, options, text);
+  }
   const stage = at === "content" ? "content" : "recipient";
   const answer = { host, code, enhancedCode, reply: text } as const;
   const retryAfterMs = code < 500 ? findRetryAfterMs(failure.response ?? "") : undefined;
+  const aboutMail = () =>
+    code < 500
+      ? ({ kind: "deferred", ...answer, stage, retryAfterMs } as const)
+      : ({ kind: "refused", ...answer, stage } as const);
   switch (verdict) {
     case "rate":
       return { kind: "throttled", ...answer, retryAfterMs };
@@ -43,11 +50,15 @@ export function classifySendFailure(
     case "no_such_recipient":
     case "recipient":
     case "message":
-      return code < 500
-        ? { kind: "deferred", ...answer, stage, retryAfterMs }
-        : { kind: "refused", ...answer, stage };
-    default:
+      return aboutMail();
+    case "quota":
+    case "closing":
+    case "system":
       return serverDown(verdict, options, text);
+    default: {
+      const down = serverDown(verdict, options, text);
+      return at === "sender" ? down : { ...down, answer: aboutMail() };
+    }
   }
 }
 

@@ -41,7 +41,9 @@ function faultOfReply(reply: SmtpReply, { command }: SmtpFailure): SetupFault | 
 
 function causeOfReply(reply: SmtpReply, failure: SmtpFailure): SmtpServerDownCause {
   // A login that is refused for how many or how often we connect is not a wrong password.
-  if (classifyReply({ ...reply, enhancedCode: undefined }, "sender") === "rate") return "closing";
+  const said = classifyReply({ ...reply, enhancedCode: undefined }, "sender");
+  if (said === "rate") return "closing";
+  if (said === "tls") return "tls";
   const shared = serverCauseOf(reply);
   if (shared !== undefined) return shared;
   if (failure.command.startsWith("AUTH")) return "login";

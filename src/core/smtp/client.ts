@@ -6,7 +6,6 @@ import type { SmtpOutcome, SmtpProbeOutcome } from "./outcome.ts";
 import { ConnectionPool } from "./pool.ts";
 import { SendRate } from "./send-rate.ts";
 import { serverDown } from "./server-down.ts";
-import { isAboutSession } from "./spent-session.ts";
 import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
 
 const idleMsMax = 20_000; // shorter than servers and firewalls keep silent connections
@@ -103,15 +102,15 @@ async function signed(message: SmtpMessage, { dkim }: SmtpOptions): Promise<Smtp
  * dead, or turned us away (the fresh one tells whether that is meant for everybody); or a temporary
  * reply was about the session. Each is a definite end: nothing was accepted.
  */
-function mayRepeat({ outcome, begun }: SentMessage, kept: boolean): boolean {
+function mayRepeat({ outcome, begun, sessionSpent = false }: SentMessage, kept: boolean): boolean {
   switch (outcome.kind) {
     case "lost":
       return kept && !begun;
     case "server_down":
-      return kept || isAboutSession(outcome.reason);
+      return kept || sessionSpent;
     case "deferred":
     case "throttled":
-      return (kept && !begun) || isAboutSession(outcome.reply);
+      return (kept && !begun) || sessionSpent;
     default:
       return false;
   }

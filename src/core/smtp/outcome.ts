@@ -6,14 +6,8 @@ export type SmtpOutcome =
       readonly reply: string;
       readonly queueId: string | undefined;
     }
-  /** 5xx to RCPT, DATA or the content. */
-  | (SmtpAnswer & { readonly kind: "refused"; readonly stage: "recipient" | "content" })
-  /** 4xx to RCPT, DATA or the content. */
-  | (SmtpAnswer & {
-      readonly kind: "deferred";
-      readonly stage: "recipient" | "content";
-      readonly retryAfterMs: number | undefined;
-    })
+  | SmtpRefusal
+  | SmtpDeferral
   /** We are too fast: nothing was accepted, and nothing is wrong with the message. */
   | (SmtpAnswer & { readonly kind: "throttled"; readonly retryAfterMs: number | undefined })
   | SmtpServerDown
@@ -24,6 +18,19 @@ export type SmtpOutcome =
   /** We gave up before the content ended. */
   | { readonly kind: "withheld" };
 
+/** 5xx to RCPT, DATA or the content. */
+export type SmtpRefusal = SmtpAnswer & {
+  readonly kind: "refused";
+  readonly stage: "recipient" | "content";
+};
+
+/** 4xx to RCPT, DATA or the content. */
+export type SmtpDeferral = SmtpAnswer & {
+  readonly kind: "deferred";
+  readonly stage: "recipient" | "content";
+  readonly retryAfterMs: number | undefined;
+};
+
 /** The server, not the message: nothing was accepted. */
 export interface SmtpServerDown {
   readonly kind: "server_down";
@@ -31,6 +38,8 @@ export interface SmtpServerDown {
   readonly host: string;
   /** For a person: what failed, and the usual mend. */
   readonly reason: string;
+  /** What it answered to one mail, if that mail turns out to be the only one that gets it. */
+  readonly answer?: SmtpRefusal | SmtpDeferral;
 }
 
 export type SmtpServerDownCause =

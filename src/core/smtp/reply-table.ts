@@ -1,4 +1,19 @@
 import type { SmtpServerDownCause } from "./outcome.ts";
+import type { ReplySource } from "./reply-sources.ts";
+import {
+  exchange,
+  exim,
+  google,
+  mailgun,
+  postfix,
+  postmark,
+  rfc,
+  sendgrid,
+  sesErrors,
+  sesQuota,
+  submission,
+  yahoo,
+} from "./reply-sources.ts";
 
 /**
  * Whose fault a refusal is. `no_such_recipient`: it does not exist or is disabled for good, the only
@@ -17,7 +32,7 @@ export type ReplyVerdict =
   | ServerFault;
 type ServerFault = Extract<
   SmtpServerDownCause,
-  "login" | "mail_from" | "quota" | "account" | "relay" | "blocked" | "system" | "closing"
+  "login" | "tls" | "mail_from" | "quota" | "account" | "relay" | "blocked" | "system" | "closing"
 >;
 
 /** What a reply answers. */
@@ -36,56 +51,6 @@ export interface ReplyRow {
   readonly source: ReplySource;
 }
 
-type ReplySource = readonly [name: string, url: string];
-
-const google: ReplySource = ["Gmail errors", "https://support.google.com/a/answer/3726730"];
-const googleRelay: ReplySource = [
-  "Google Workspace relay",
-  "https://support.google.com/a/answer/6140680",
-];
-const exchange: ReplySource = [
-  "Exchange Online reports",
-  "https://learn.microsoft.com/en-us/exchange/troubleshoot/email-delivery/ndr/non-delivery-reports-in-exchange-online",
-];
-const submission: ReplySource = [
-  "Microsoft 365 submission",
-  "https://learn.microsoft.com/en-us/exchange/troubleshoot/send-emails/smtp-submission-improvements",
-];
-const sesQuota: ReplySource = [
-  "SES quotas",
-  "https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html",
-];
-const sesErrors: ReplySource = [
-  "SES errors",
-  "https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html",
-];
-const sendgrid: ReplySource = [
-  "SendGrid errors",
-  "https://sendgrid.com/docs/for-developers/sending-email/smtp-errors-and-troubleshooting/",
-];
-const mailgun: ReplySource = [
-  "Mailgun disabled domains",
-  "https://help.mailgun.com/hc/en-us/articles/202051664-My-domain-has-been-disabled-Now-what",
-];
-const postmark: ReplySource = [
-  "Postmark error codes",
-  "https://postmarkapp.com/developer/api/overview",
-];
-const mailtrap: ReplySource = [
-  "Mailtrap limits",
-  "https://help.mailtrap.io/article/100-sending-limits",
-];
-const yahoo: ReplySource = ["Yahoo errors", "https://senders.yahooinc.com/smtp-error-codes/"];
-const postfix: ReplySource = ["Postfix postconf(5)", "https://www.postfix.org/postconf.5.html"];
-const exim: ReplySource = [
-  "Exim default configuration",
-  "https://www.exim.org/exim-html-current/doc/html/spec_html/ch-the_default_configuration_file.html",
-];
-const rfc = (number: number, section: string): ReplySource => [
-  `RFC ${number}, ${section}`,
-  `https://www.rfc-editor.org/rfc/rfc${number}`,
-];
-
 /**
  * Read from the top, the first row that fits decides. So: words that turn a code's usual meaning
  * around, then codes that mean one thing, then words of known relays, then what a code alone says.
@@ -99,6 +64,48 @@ export const replyRows: readonly ReplyRow[] = [
     stage: "content",
     examples: ["554 5.7.1 Message contains a URL listed on a blocklist"],
     source: rfc(3463, "3.8"),
+  },
+  {
+    verdict: "quota",
+    enhanced: /^5\.(?:4\.5|1\.90|7\.(?:705|23[2-6]))$/,
+    examples: [
+      "550 5.4.5 no",
+      "554 5.1.90 Message can't be sent: over the limit of recipients",
+      "550 5.7.233 The tenant exceeded its daily limit of mails to external recipients",
+    ],
+    source: exchange,
+  },
+  {
+    verdict: "recipient",
+    enhanced: /^5\.7\.(?:12|124|129|13[0-6]|50[457]|513)$/,
+    examples: [
+      "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required",
+      "550 5.7.505 Access denied, banned recipient",
+      "550 5.7.513 Client host [192.0.2.1] blocked by the recipient's domain using its block list",
+    ],
+    source: exchange,
+  },
+  {
+    verdict: "recipient",
+    words:
+      /\bresolver\.rst\.(?:auth|sendernotauth|notauth|restricted)|\bmarked as inactive\b|\bsuppression list\b|\b(?:recipient|address)\b.{0,40}\bsuppressed\b|(?<!\bip )\baddress(?:es)? (?:is |are |was )?blacklisted\b|\bpreviously bounced\b/i,
+    examples: [
+      "550 5.7.1 406 You tried to send to a recipient that has been marked as inactive",
+      "550 Not delivering to previously bounced address",
+      "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required",
+      "554 Message rejected: Address blacklisted.",
+    ],
+    source: postmark,
+  },
+  {
+    verdict: "tls",
+    words:
+      /\bstarttls\b.{0,40}\b(?:first|required|needed)|\bmust (?:first )?(?:issue|use) (?:a )?starttls/i,
+    examples: [
+      "530 5.7.0 Must issue a STARTTLS command first",
+      "451 5.7.3 STARTTLS is required to send mail",
+    ],
+    source: rfc(3207, "4"),
   },
   {
     verdict: "account",
@@ -122,7 +129,7 @@ export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "recipient_later",
     words:
-      /\b(?:mailbox|inbox|mail box)(?: for \S*| of \S*| has| is| size| limit| storage| quota|'s)*\W{0,4}(?:full|over|exceed)|\b(?:account|user|recipient)(?: that you tried to reach)?(?: is| has|'s)? (?:over|exceeded) (?:its |their |the |his )?(?:storage |disk |mailbox |mail )?quota|out of (?:storage|disk) space|exceeded (?:its |the )?storage alloc|\b(?:storage|disk|mailbox) quota\b|\bquota\b.{0,40}\b(?:mailbox|recipient|inbox)|\bover ?quota\b/i,
+      /\b(?:mailbox|inbox|mail box)(?: for \S*| of \S*| has| is| size| limit| storage| quota|'s)*\W{0,4}(?:full|over|exceed)|\b(?:account|user|recipient)(?: that you tried to reach)?(?: is| has|'s)? (?:over|exceeded) (?:its |their |the |his )?(?:storage |disk |mailbox |mail )?quota|out of (?:storage|disk) space|exceeded (?:its |the )?storage alloc|\b(?:storage|disk|mailbox|user) quota\b|\bquota\b.{0,40}\b(?:mailbox|recipient|inbox)|\bover ?quota\b/i,
     examples: [
       "552 5.2.2 The email account that you tried to reach is over quota",
       "452 4.2.2 Mailbox full",
@@ -133,8 +140,11 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "recipient_later",
-    enhanced: /^[45]\.2\.2$/,
-    examples: ["552 5.2.2 Postfach voll"],
+    enhanced: /^[45]\.2\.(?:2|12[12])$/,
+    examples: [
+      "552 5.2.2 Postfach voll",
+      "550 5.2.122 The recipient has exceeded their limit of messages they can receive per hour",
+    ],
     source: rfc(3463, "3.3"),
   },
   {
@@ -148,27 +158,25 @@ export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "quota",
     words:
-      /\b(?:daily|hourly|monthly|weekly|24[- ]?hours?)\b.{0,60}\b(?:quota|limit|allowance)|\b(?:sending|message|relay|submission|email|outbound|account|your) (?:quota|allowance)\b|\bquota exceeded\b|\bexceeded (?:your|the|its) (?:\w+ ){0,3}(?:quota|allowance)|\b(?:maximum|insufficient|not enough|no) (?:email )?credits\b|\bcredits? (?:limit )?exceeded|submissionquotaexceeded|\bout of credits?\b/i,
+      /\b(?:daily|hourly|monthly|weekly|24[- ]?hours?)\b.{0,60}\b(?:quota|limit|allowance)|\b(?:sending|message|relay|submission|email|outbound|account|your) (?:quota|allowance)\b|\bquota exceeded\b|\bexceeded (?:your|the|its) (?:\w+ ){0,3}(?:quota|allowance)|\b(?:maximum|insufficient|not enough|no) (?:email )?credits\b|\bcredits? (?:limit )?exceeded|submissionquotaexceeded|\bout of credits?\b|\bmessaging limits?\b|\bexceed(?:ed|s)? (?:the |your |its )?(?:sending limit|hourly|daily|monthly)|\bmax(?:imum)? (?:emails|messages|defers and failures) per (?:hour|day)\b|\b(?:email|plan) limit (?:is |was |has been )?reached\b|\binsufficient (?:balance|funds)\b/i,
     examples: [
       "550 5.4.5 Daily user sending limit exceeded",
       "550-5.7.1 Daily SMTP relay limit exceeded for customer",
       "454 Throttling failure: Daily message quota exceeded",
       "451 Authentication failed: Maximum credits exceeded",
       "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException",
+      "451 You've exceeded your messaging limits",
+      "550-Domain example.com has exceeded the max emails per hour (30/30 (100%)) allowed.\r\n550 Message discarded.",
+      "550 5.7.0 The email limit is reached. Please upgrade your plan",
+      "420 4.5.0 Exceed Sending limit (daily)",
     ],
     source: google,
-  },
-  {
-    verdict: "quota",
-    enhanced: /^(?:5\.4\.5|5\.1\.90|5\.7\.705)$/,
-    examples: ["550 5.4.5 no", "554 5.1.90 Message can't be sent: over the limit of recipients"],
-    source: exchange,
   },
   {
     verdict: "rate",
     code: /^[45]/,
     words:
-      /\bthrottl|\b(?:sending|message|submission|send|mail|email|connection|request|peak smtp relay)[\w ]{0,20}\b(?:rate|limit)\b.{0,60}\b(?:exceed|reached|limit)|\brate[- ]?(?:limit|control)|\bunusual rate\b|\btoo (?:many|much|fast|quickly|frequent)\b.{0,40}\b(?:mails?|emails?|e-mails|messages?|connections?|connects|requests?|sent|per (?:second|minute))|\b(?:sending|submitting|connecting) too (?:fast|quickly)|\bslow(?:ing)? down\b|\bper (?:second|minute)\b|\bconcurrent connections?\b|\bsender thread limit|unexpected volume|deferred due to (?:user complaints|excessive)/i,
+      /\bthrottl|\b(?:sending|message|submission|send|mail|email|connection|request|peak smtp relay)[\w ]{0,20}\b(?:rate|limit)\b.{0,60}\b(?:exceed|reached|limit)|\brate[- ]?(?:limit|control|overlimit| overlimit)|\bunusual rate\b|\btoo (?:many|much|fast|quickly|frequent)\b.{0,40}\b(?:mails?|emails?|e-mails|messages?|connections?|connects|requests?|sent|per (?:second|minute))|\b(?:sending|submitting|connecting) too (?:fast|quickly)|\bslow(?:ing)? down\b|\bper (?:second|minute)\b|\bconcurrent connections?\b|\bsender thread limit|unexpected volume|deferred due to (?:user complaints|excessive)/i,
     examples: [
       "454 Throttling failure: Maximum sending rate exceeded.",
       "550 5.7.0 Requested action not taken: too many emails per second",
@@ -198,14 +206,14 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "login",
-    enhanced: /^[45]\.7\.(?:3|8|9|11|12|14|57|139)$/,
+    enhanced: /^[45]\.7\.(?:3|8|11|57|139)$/,
     examples: ["550 5.7.8 no", "454 4.7.8 no", "554 5.7.57 not authenticated to send"],
     source: rfc(4954, "6"),
   },
   {
     verdict: "login",
     words:
-      /\bauthentication (?:is )?(?:required|failed|needed|unsuccessful|credentials)|\b(?:must|please) (?:first )?(?:authenticate|log ?in)|\bnot authenticated\b|\binvalid (?:login|credentials)\b(?! for relay)|smtp auth(?:entication)? (?:is )?required|\bunauthenticated senders not allowed/i,
+      /\b(?:need )?authentication (?:is )?(?:first|required|failed|needed|unsuccessful|credentials)|\b(?:must|please) (?:first )?(?:authenticate|log ?in)|\bnot authenticated\b|\binvalid (?:login|credentials)\b(?! for relay)|smtp auth(?:entication)? (?:is )?required|\bunauthenticated senders not allowed/i,
     examples: [
       "550 Authentication required",
       "550 5.7.1 Please authenticate first",
@@ -216,7 +224,7 @@ export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "relay",
     words:
-      /\brelay(?:ing)?\b.{0,40}\b(?:denied|not (?:permitted|allowed)|prohibited|disabled|refused|forbidden)|\b(?:unable|not permitted|not allowed|refus\w+|cannot|can't|do(?:es)? not|won't|deny|denied)\b.{0,30}\brelay|\bnot (?:an )?open relay\b|\bunauthori[sz]ed relay|\brcpthosts\b|\bcredentials for relay\b/i,
+      /\brelay(?:ing)?\b.{0,40}\b(?:denied|not (?:permitted|allowed)|disallowed|prohibited|disabled|refused|forbidden)|\b(?:unable|not permitted|not allowed|refus\w+|cannot|can't|do(?:es)? not|won't|deny|denied)\b.{0,30}\brelay|\bnot (?:an )?open relay\b|\bunauthori[sz]ed relay|\brcpthosts\b|\bcredentials for relay\b/i,
     examples: [
       "554 5.7.1 <a@b.example>: Relay access denied",
       "454 4.7.1 <a@b.example>: Relay access denied",
@@ -224,6 +232,7 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.1 Unable to relay",
       "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
       "550-5.7.1 Invalid credentials for relay [192.0.2.1]",
+      "553 5.7.1 Relaying disallowed",
       "553 sorry, that domain isn't in my list of allowed rcpthosts",
     ],
     source: exim,
@@ -236,14 +245,14 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "account",
-    enhanced: /^5\.7\.(?:50[1-5]|7\d\d)$|^5\.2\.253$/,
+    enhanced: /^5\.7\.(?:13|50[1-3]|7\d\d)$|^5\.2\.253$/,
     examples: ["550 5.7.708 Access denied, traffic not accepted from this IP"],
     source: exchange,
   },
   {
     verdict: "account",
     words:
-      /\b(?:domain|account|user|server|sender|subdomain)s?\b.{0,80}\bnot (?:allowed|permitted|authori[sz]ed|approved|enabled|activated|verified) (?:to send|for sending|yet|for use)|\b(?:domain|your account|account)\b.{0,40}\b(?:not activated|pending approval|under review|pending review)|\bsandbox\b|\bauthori[sz]ed recipients\b|\byour (?:account|domain|server|subscription|tenant|trial)\b.{0,60}\b(?:suspended|disabled|blocked|terminated|deactivated|paused|locked|expired|inactive|restricted)|\b(?:sending|account) (?:has been |is |was )?(?:paused|suspended|terminated)|\bbad outbound sender\b|\b(?:organi[sz]ation|tenant)\b.{0,60}\b(?:blocked|exceeded|threshold)/i,
+      /\b(?:domain|account|user|server|sender|subdomain)s?\b.{0,80}\bnot (?:allowed|permitted|authori[sz]ed|approved|enabled|activated|verified) (?:to send|for sending|yet|for use)|\b(?:domain|your account|account)\b.{0,40}\b(?:not activated|pending approval|under review|pending review)|\bsandbox\b|\bauthori[sz]ed recipients\b|\byour (?:account|domain|server|subscription|tenant|trial)\b.{0,60}\b(?:suspended|disabled|blocked|terminated|deactivated|paused|locked|expired|inactive|restricted)|\bsending (?:has been |is |was )?(?:paused|suspended|terminated|denied)|\b(?:smtp|sending|sender|customer) account (?:(?:has been|is|was) )?(?:not yet activated|closed|disabled|paused|suspended|terminated)|\bdisabled from sending\b|\baccount may not send\b|\bbad outbound sender\b|\boutboundspamexception\b|\bunusual sending activity\b|\bactivate your (?:\w+ )?account\b|\bdemo domains?\b|\bonly send testing emails\b|\bunconfigured sending domain\b|\bconfiguration set\b|\bnot authorized to perform\b|\b(?:trial|subscription|plan)(?: period)?(?: has| is)? expired\b|\b(?:organi[sz]ation|tenant)\b.{0,60}\b(?:blocked|exceeded|threshold)/i,
     examples: [
       "550 5.7.1 Domain mg.example.com is not allowed to send: The domain is unverified",
       "421 Domain example.com is not allowed to send: not activated",
@@ -252,6 +261,14 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.1 Your account has been suspended",
       "550 5.1.8 Access denied, bad outbound sender",
       "554 412 Your account is pending approval",
+      "550 5.7.0 Mail Sending denied.",
+      "550 413 Your account may not send",
+      "420 Please activate your Mailgun account",
+      "502 5.7.0 Your SMTP account is not yet activated.",
+      "550 5.7.1 Demo domains can only be used to send emails to account owners",
+      "554 Access denied: User arn:aws:iam::1:user/x is not authorized to perform ses:SendRawEmail",
+      "554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException; WASCL UserAction verdict",
+      "550 5.7.1 Unconfigured Sending Domain <example.com>",
     ],
     source: mailgun,
   },
@@ -284,7 +301,7 @@ export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "mail_from",
     words:
-      /\bsender address rejected\b|\bsender (?:verify|verification) failed|\bsendas ?denied\b|\bsend (?:mail )?(?:as|on behalf of)\b|\b(?:email address|sender|from address|identit(?:y|ies)|sender signature|sender identity|domain)\b.{0,80}\bnot (?:been )?(?:verified|confirmed|owned|registered)|\bnot (?:match )?a verified sender|\b(?:not (?:authori[sz]ed|allowed|permitted)) to send (?:from|as|mail from)|\binvalid '?from'? address|\bfrom address\b.{0,60}\b(?:does not match|not allowed|invalid)|\bsender signature\b|\bsender (?:rejected|denied|not allowed|unknown)|\b(?:spf|dmarc|dkim)\b.{0,60}\b(?:fail|reject|check|unauthenticated|policy|not pass|did not pass)|\bunauthenticated (?:e?mail|sender)/i,
+      /\bsender address rejected\b|\bsender (?:verify|verification) (?:failed|callout)|\bcallback setup failed while verifying|\bnot one of your addresses\b|\bsending from (?:the )?domain\b.{0,80}\bnot allowed|\benvelope sender does not match|\bsender address (?:is )?not allowed|\bsendas ?denied\b|\bsend (?:mail )?(?:as|on behalf of)\b|\b(?:email address|sender|from address|identit(?:y|ies)|sender signature|sender identity|domain)\b.{0,80}\bnot (?:been )?(?:verified|confirmed|owned|registered)|\bnot (?:match )?a verified sender|\b(?:not (?:authori[sz]ed|allowed|permitted)) to send (?:from|as|mail from)|\binvalid '?from'? address|\bfrom address\b.{0,60}\b(?:does not match|not allowed|invalid)|\bsender signature\b|\bsender (?:rejected|denied|not allowed|unknown)|\b(?:spf|dmarc|dkim)\b.{0,60}\b(?:fail|reject|check|unauthenticated|policy|not pass|did not pass)|\bunauthenticated (?:e?mail|sender)/i,
     examples: [
       "553 5.7.1 <a@b.example>: Sender address rejected: not owned by user x",
       "554 Message rejected: Email address is not verified. The following identities failed the check in region EU-WEST-1: noreply@example.com",
@@ -292,24 +309,30 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.1 You are not authorized to send from that email address",
       "550-Verification failed for <x@b.example>\r\n550-No such user here\r\n550 Sender verify failed",
       "406 400 Sender signature not confirmed",
+      "550 5.7.0 From address is not one of your addresses",
+      "550 Could not complete sender verify callout",
+      "550 5.7.1 Sending from domain example.com is not allowed",
     ],
     source: sesErrors,
   },
   {
     verdict: "blocked",
     words:
-      /\bclient host\b.{0,60}\b(?:rejected|blocked)|\b(?:ip|host|server|network|address range|connection|client)\b.{0,80}\b(?:black|block|deny|reject)list|\b(?:blocked|listed|rejected|denied|refused)\b.{0,60}\b(?:spamhaus|spamcop|barracuda|sorbs|dnsbl|rbl|zen\.|bl\.|block ?list|black ?list)|\b(?:spamhaus|spamcop|dnsbl|rbl)\b|\b(?:sending|your|this) ip(?: address)?\b.{0,80}\b(?:blocked|banned|listed|reputation|denied|blacklisted|rejected)|\b(?:banned sending ip|poor reputation|low reputation)\b|\bconnections will not be accepted\b|\bhelo command rejected\b|\bptr record\b|\breverse dns\b/i,
+      /\bclient host\b.{0,60}\b(?:rejected|blocked)|\b(?:ip|host|server|network|address range|connection|client)\b.{0,80}\b(?:black|block|deny|reject)list|\b(?:blocked|listed|rejected|denied|refused)\b.{0,60}\b(?:spamhaus|spamcop|barracuda|sorbs|dnsbl|rbl|zen\.|bl\.|block ?list|black ?list)|\b(?:spamhaus|spamcop|dnsbl|rbl)\b|\b(?:sending|your|this) ip(?: address)?\b.{0,80}\b(?:blocked|banned|listed|reputation|denied|blacklisted|rejected)|\b(?:banned sending ip|poor reputation|low reputation)\b|\bconnections will not be accepted\b|\bwill be permanently deferred\b|\bnot authorized to send e?mail directly\b|\bunauthori[sz]ed ip\b|\bon our block ?list\b|\bip(?: address)?\W{0,3}[\da-f.:]{0,45}\W{0,3}(?:is |was |has been )?(?:blocked|banned|blacklisted)\b|\b(?:invalid|bad) (?:helo|ehlo)\b|\bhelo command rejected\b|\bptr record\b|\breverse dns\b/i,
     examples: [
       "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
       "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied",
       "553 5.7.1 [BL21] Connections will not be accepted from 192.0.2.1, because the ip is in Spamhaus's list",
       "550 5.7.1 Our system has detected that your IP address has a low reputation",
+      "421 4.7.1 [TS03] All messages from 192.0.2.1 will be permanently deferred; Retrying will NOT succeed",
+      "550-5.7.1 The IP you're using to send mail is not authorized to\r\n550 5.7.1 send email directly to our servers.",
+      "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Part of their network is on our block list (S3150).",
     ],
     source: postfix,
   },
   {
     verdict: "blocked",
-    enhanced: /^5\.7\.(?:25|511|6[0-4]\d)$/,
+    enhanced: /^5\.7\.(?:25|506|508|511|6[0-4]\d)$/,
     examples: ["550 5.7.606 Access denied, banned sending IP", "550 5.7.25 no PTR"],
     source: exchange,
   },
@@ -338,18 +361,32 @@ export const replyRows: readonly ReplyRow[] = [
     verdict: "no_such_recipient",
     code: /^5/,
     words:
-      /\b(?:user|mailbox|recipient|account|address|addressee)(?: address)?(?: is| was)? ?(?:unknown|not found|not known|invalid|no longer (?:exists|valid|available|in use|active))\b|\b(?:unknown|no such|nonexistent|non-existent|invalid) (?:local )?(?:user|mailbox|recipient|account|address|person|addressee)\b|\b(?:user|mailbox|recipient|account|address|email account that you tried to reach)\b.{0,60}\b(?:does not|doesn't|do not|did not|don't) exist\b|\brecipientnotfound\b|\bdoesn't have an? \S+ account\b|\bnull ?mx\b|\b(?:account|mailbox|user|recipient|address)\b.{0,60}\b(?:disabled|deactivated|discontinued|closed|terminated|deleted|removed)\b/i,
+      /\b(?:user|mailbox|recipient|address|addressee)(?: address)?(?: is| was)? ?(?:unknown|not found|not known|invalid|no longer (?:exists|valid|available|in use|active))\b|\b(?:unknown|no such|nonexistent|non-existent|invalid) (?:local )?(?:user|mailbox|recipient|address|person|addressee)\b|\b(?:user|mailbox|recipient|address|email account that you tried to reach)\b.{0,60}\b(?:does not|doesn't|do not|did not|don't) exist\b|\brecipientnotfound\b|\bdoesn't have an? \S+ account\b|\bnull ?mx\b|\b(?:mailbox|user|recipient|address)\b.{0,60}\b(?:disabled|deactivated|discontinued|closed|terminated|deleted|removed)\b/i,
     stage: "recipient",
     examples: [
       "550 <a@b.example>: Recipient address rejected: User unknown in local recipient table",
       "550 No such user here",
       "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
-      "550 5.2.1 The email account that you tried to reach is disabled",
       "554 delivery error: dd This user doesn't have a yahoo.example account",
+      "554 delivery error: dd Your message cannot be delivered. This mailbox is disabled (554.30).",
       "556 5.1.10 Recipient address has null MX",
       "550 MAILBOX DOES NOT EXIST",
     ],
     source: yahoo,
+  },
+  {
+    // Without a code of the recipient's, an account may as well be the one we send with.
+    verdict: "no_such_recipient",
+    code: /^5/,
+    enhanced: /^5\.(?:1\.\d+|2\.1)$/,
+    words:
+      /\baccount\b.{0,60}\b(?:unknown|not found|does not exist|doesn't exist|disabled|deactivated|discontinued|closed|terminated|deleted|removed)\b/i,
+    stage: "recipient",
+    examples: [
+      "550 5.2.1 The email account that you tried to reach is disabled",
+      "550 5.1.1 account closed",
+    ],
+    source: google,
   },
   {
     verdict: "message",
@@ -360,6 +397,3 @@ export const replyRows: readonly ReplyRow[] = [
     source: google,
   },
 ];
-
-/** Pages that have a list of replies and no row of their own above. */
-export const furtherSources: readonly ReplySource[] = [googleRelay, postmark, mailtrap];

@@ -64,7 +64,7 @@ const tlsMends: Readonly<Record<SmtpTlsMode, string>> = {
   starttls:
     "SMTP_TLS=implicit is for port 465; SMTP_TLS=none only for a server in a trusted network",
   implicit: "port 587 and 25 need SMTP_TLS=starttls",
-  none: "check SMTP_TLS",
+  none: "if it asks for STARTTLS, set SMTP_TLS=starttls",
 };
 
 function certificateMend(fault: SetupFault | undefined): string {

@@ -1,3 +1,4 @@
+import { domainToASCII } from "node:url";
 import type { ConfigField } from "../config/field.ts";
 import type { ConfigProblem } from "../config/parse.ts";
 
@@ -63,9 +64,20 @@ function readUrl(
     report("has a / or # where none belongs; in a user or password it is written %2F or %23");
     return undefined;
   }
+  const host = hostOf(url);
+  if (host === "" || url.port === "0") {
+    report(`must be a URL such as ${shape}, with a host name, and a port from 1 to 65535 if any`);
+    return undefined;
+  }
+  const names = [...parametersIn(url).keys()];
+  if (isPartOfPassword(url, names, parameters)) {
+    report("has a ? where none belongs; in a user or password it is written %3F");
+    return undefined;
+  }
+  if (new Set(names).size < names.length) report("has a parameter twice");
   const implicit = url.protocol === "smtps:";
   const settings: Record<string, unknown> = {
-    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    host,
     port: url.port === "" ? (implicit ? 465 : 587) : Number(url.port),
     user: decodePart(url.username, report),
     password: decodePart(url.password, report),
@@ -86,6 +98,19 @@ function readUrl(
     }
   }
   return settings;
+}
+
+/** In lower case and ASCII, so that the same server is seen to be the same; "": no name. */
+function hostOf({ hostname }: URL): string {
+  const address = /^\[(.*)\]$/.exec(hostname)?.[1];
+  if (address !== undefined) return address;
+  return URL.canParse(`http://${hostname}`) ? domainToASCII(decodeURIComponent(hostname)) : "";
+}
+
+/** `smtp://ana:12?34@host` reads as the host "ana", and the rest must not be repeated. */
+function isPartOfPassword(url: URL, names: readonly string[], parameters: Parameters): boolean {
+  const isUnknown = names.some((name) => !parameters.has(name));
+  return isUnknown && url.username === "" && /@|%40/.test(url.search);
 }
 
 /** A plus is a plus here (`from=a+b@…`), as in the rest of a URL. */

@@ -1,3 +1,5 @@
+import type { SmtpReply } from "./failure.ts";
+
 /**
  * Temporary replies about this session, not about the message: it carried as many as it may, or was
  * silent for too long. On a fresh connection the same message may well be taken. Sources:
@@ -14,9 +16,13 @@ const forms: readonly RegExp[] = [
   /\b(?:session|connection) (?:limit|has been idle|timed? ?out)\b/i,
 ];
 
-/** `text`: of a 4xx reply. */
-export function isAboutSession(text: string): boolean {
-  return forms.some((form) => form.test(text.slice(0, 2_000)));
+export function isAboutSession(reply: SmtpReply | undefined): boolean {
+  return (
+    reply !== undefined &&
+    reply.code >= 400 &&
+    reply.code < 500 &&
+    forms.some((form) => form.test(reply.text))
+  );
 }
 
 /** What a server announces for one session (RFC 9422); one recipient a mail is always allowed. */

@@ -3,13 +3,14 @@ import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SendPhase } from "./classify-send.ts";
 import { classifySendFailure, isTurnedAway, withoutAnswer } from "./classify-send.ts";
 import type { SmtpFailure } from "./failure.ts";
-import { readFailure } from "./failure.ts";
+import { readFailure, replyOf } from "./failure.ts";
 import { HeldContent } from "./held-content.ts";
 import type { SmtpOptions } from "./options.ts";
 import type { SmtpOutcome } from "./outcome.ts";
 import { findQueueId } from "./queue-id.ts";
 import { parseReply } from "./reply.ts";
 import { silenceFor } from "./server-down.ts";
+import { isAboutSession } from "./spent-session.ts";
 import { tellContent } from "./talk.ts";
 
 export interface SmtpMessage {
@@ -29,6 +30,8 @@ export interface SentMessage {
   readonly outcome: SmtpOutcome;
   /** False: the connection was dead, or the server turned us away with 4xx, before MAIL FROM was accepted. */
   readonly begun: boolean;
+  /** It ended with a temporary reply about the session, not about the message. */
+  readonly sessionSpent?: boolean;
 }
 
 /**
@@ -57,6 +60,7 @@ export class Transmission {
   #asking: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #begun = false;
+  #sessionSpent = false;
 
   constructor(
     connection: SMTPConnection,
@@ -90,7 +94,7 @@ export class Transmission {
   async finish(): Promise<SentMessage> {
     const outcome = await this.#settled.promise;
     await this.#asking;
-    return { outcome, begun: this.#begun };
+    return { outcome, begun: this.#begun, sessionSpent: this.#sessionSpent };
   }
 
   #enter(phase: SendPhase): void {
@@ -130,6 +134,7 @@ export class Transmission {
     if (this.#outcome !== undefined) return;
     const failure = readFailure(error);
     this.#begun ||= this.#hasNewReply && !isTurnedAway(failure);
+    this.#sessionSpent = isAboutSession(replyOf(failure));
     const outcome = classifySendFailure(failure, this.#phase, this.#options);
     if (!isOpenAfter(outcome, failure) || this.#phase === "content") this.#connection.close();
     this.#settle(outcome);

@@ -41,7 +41,7 @@ interface Trial {
  *
  * Well: it is sent mails. Down: it could not be reached, closed on us, or deferred everybody; probes
  * (which send nothing) ask after 1, 2, 4, 5, 5 … s, and the first that succeeds makes it well.
- * Suspect: it refused everybody (`ServerStreak`) and is down too, but a probe can't tell: after each
+ * Suspect: it refused everybody (`ServerStreak`), or blamed the account in its reply to one mail, and is down too, but a probe can't tell: after each
  * one that succeeds a single waiting mail is sent as a trial, one of another domain than refused us
  * first. Accepted: well; and where only one domain had refused us, and the mail went to another,
  * that domain is believed from then on. Anything else: down again, the mail was not tried. When no mail wants to be the trial, the server is given out to all
@@ -87,7 +87,9 @@ export class MailServer {
 
   /** Down, because recipients of a single domain were refused. */
   get mayBeOneDomain(): boolean {
-    return this.down?.cause === "refusing" && this.#streak.refusedDomains.size === 1;
+    const { down } = this;
+    const isSuspected = down?.cause === "refusing" || down?.answer !== undefined;
+    return isSuspected && this.#streak.refusedDomains.size === 1;
   }
 
   async send(message: MailMessage, options: SendOptions): Promise<SendOutcome> {
@@ -95,10 +97,11 @@ export class MailServer {
     const begunAt = this.#streak.begin();
     try {
       const { mayBeOneDomain } = this;
+      const wasRefusing = this.#down?.cause === "refusing";
       const [refusedDomain] = this.#streak.refusedDomains;
       const outcome = this.#judge(message.to, begunAt, await this.mailer.send(message, options));
       if (outcome.kind === "accepted" && trial !== undefined) {
-        const isOther = mayBeOneDomain && refusedDomain !== domainOf(message.to);
+        const isOther = wasRefusing && mayBeOneDomain && refusedDomain !== domainOf(message.to);
         this.#denyingDomain = isOther ? refusedDomain : undefined;
         trial.ended.resolve(undefined);
       }
@@ -138,8 +141,9 @@ export class MailServer {
       case "lost":
         return this.#deps.alone ? outcome : this.#lost(outcome);
       case "server_down":
-        if (this.#deps.pauses) this.#trip(outcome);
-        else this.#deferred(recipient);
+        if (!this.#deps.pauses) this.#deferred(recipient);
+        else if (outcome.answer === undefined) this.#trip(outcome);
+        else this.#blamed(recipient, outcome);
         return outcome;
       default:
         return outcome; // of the mail, or of this connection
@@ -176,6 +180,13 @@ export class MailServer {
     this.#suspect = true;
     this.#trip(down);
     return down;
+  }
+
+  /** A probe can't tell either whether it would say the same to the next mail: a trial does. */
+  #blamed(recipient: string, down: ServerDown): void {
+    this.#streak.blamed(recipient);
+    this.#suspect = true;
+    this.#trip(down);
   }
 
   #fault(cause: ServerDown["cause"], fault: string): ServerDown {

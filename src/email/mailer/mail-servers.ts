@@ -51,6 +51,7 @@ export class MailServers implements Mailer {
   readonly #log: Log;
   readonly #listeners: (() => void)[] = [];
   #stopped = false;
+  #acceptedTotal = 0;
 
   constructor(options: MailServersOptions) {
     const { mailers, clock, log, refusalsMax, pauses } = options;
@@ -112,9 +113,11 @@ export class MailServers implements Mailer {
       (options.evenIfDown ? first : undefined);
     if (server === undefined) return this.down ?? this.#gone();
     const outcome = await server.send(message, options);
+    if (outcome.kind === "accepted") this.#acceptedTotal += 1;
     if (outcome.kind !== "server_down") return outcome;
+    const acceptedTotal = this.#acceptedTotal;
     const another = this.#servers.some((candidate) => candidate !== server && candidate.isOpen);
-    return another ? { ...outcome, another } : outcome;
+    return { ...outcome, acceptedTotal, ...(another ? { another } : {}) };
   }
 
   /** Of the server that mails go to now. */

@@ -63,13 +63,7 @@ export type SendOutcome =
     }
   /** 5xx to RCPT or to the content: this message will never be taken. */
   | RefusedMail
-  /** 4xx to RCPT or to the content: this message, later. */
-  | (SmtpReply & {
-      readonly kind: "deferred";
-      readonly stage: "recipient" | "content";
-      /** A delay the server asked for, when its reply has one. */
-      readonly retryAfterMs: number | undefined;
-    })
+  | DeferredMail
   /** We are too fast: nothing was accepted, no try is the message's; the mailer has slowed down. */
   | (SmtpReply & { readonly kind: "throttled"; readonly retryAfterMs: number | undefined })
   | ServerDown
@@ -89,6 +83,14 @@ export interface RefusedMail extends SmtpReply {
   readonly confirmation?: Promise<RefusalVerdict>;
 }
 
+/** 4xx to RCPT or to the content: this message, later. */
+export interface DeferredMail extends SmtpReply {
+  readonly kind: "deferred";
+  readonly stage: "recipient" | "content";
+  /** A delay the server asked for, when its reply has one. */
+  readonly retryAfterMs: number | undefined;
+}
+
 /** The server, not the message: nothing was sent, the try is not the message's. */
 export interface ServerDown {
   readonly kind: "server_down";
@@ -98,6 +100,13 @@ export interface ServerDown {
   readonly reason: string;
   /** Another server is well, and may be sent the mail at once. */
   readonly another?: boolean;
+  /**
+   * What it answered to this mail, where that reply blames the account but came to one recipient or
+   * content: what to make of it when others are accepted all the time (`acceptedTotal`, of all
+   * servers so far).
+   */
+  readonly answer?: RefusedMail | DeferredMail;
+  readonly acceptedTotal?: number;
 }
 
 export type ServerDownCause =

@@ -103,6 +103,11 @@ export class ServerStreak {
     return promise;
   }
 
+  /** Its reply to this recipient's mail says that the server is at fault. */
+  blamed(recipient: string): void {
+    this.#domains.add(domainOf(recipient));
+  }
+
   /** The domains of the refusals that made the server be at fault; one may deny us by itself. */
   get refusedDomains(): ReadonlySet<string> {
     return this.#domains;
