@@ -23,8 +23,6 @@ export interface DeliveryRun {
   losses: number;
   /** Refusals that were not known to be the server's fault when they came. */
   refusals: number;
-  /** Replies to it that blame the account, each after another mail was accepted; see the pipeline. */
-  blamed: { readonly count: number; readonly acceptedTotal: number };
   /** The one that turned out to be the recipient's: the next run only has to settle it. */
   refusal: RefusedMail | undefined;
 }
@@ -42,7 +40,6 @@ export function createDeliveryRun(
     claim: undefined,
     losses: 0,
     refusals: 0,
-    blamed: { count: 0, acceptedTotal: 0 },
     refusal: undefined,
   };
 }

@@ -8,7 +8,7 @@ import { lineOf, placeOf } from "./event-line.ts";
 import type { ClaimOutcome } from "./ledger/delivery-ledger.ts";
 import { ledgerErrors } from "./ledger/error-codes.ts";
 import { isOptionalType } from "./mail-kind.ts";
-import type { SendOutcome, ServerDown } from "./mailer/mailer.ts";
+import type { SendOutcome } from "./mailer/mailer.ts";
 import type { DeliveryOutcome } from "./outcome.ts";
 import type { RecentMails } from "./recent-mails/recent-mails.ts";
 import type { GateAnswer, RecipientGate } from "./recipient-gate.ts";
@@ -173,25 +173,12 @@ async function deliverClaimed(
  */
 const refusalsMax = 3;
 
-/**
- * A reply that blames the account, but to this mail again and again while others were accepted
- * between: it is about this mail.
- */
-function believeAnswer(run: DeliveryRun, { answer, acceptedTotal = 0 }: ServerDown) {
-  if (answer === undefined) return undefined;
-  if (run.blamed.count === 0 || acceptedTotal > run.blamed.acceptedTotal) {
-    run.blamed = { count: run.blamed.count + 1, acceptedTotal };
-  }
-  return run.blamed.count < refusalsMax ? undefined : answer;
-}
-
 async function afterSend(
   deps: PipelineDeps,
-  delivery: Delivery,
+  { run, line, context }: Delivery,
   mail: SentMail,
   sent: SendOutcome,
 ): Promise<DeliveryOutcome> {
-  const { run, line, context } = delivery;
   const { claim, event } = mail;
   switch (sent.kind) {
     case "accepted": {
@@ -221,11 +208,8 @@ async function afterSend(
       });
     case "throttled":
       return waitForRate(deps, mail, sent);
-    case "server_down": {
-      const believed = believeAnswer(run, sent);
-      if (believed !== undefined) return afterSend(deps, delivery, mail, believed);
+    case "server_down":
       return holdForServer(deps, mail, sent);
-    }
     case "lost": {
       run.losses += 1;
       const probed = run.losses > 1 ? await deps.mailer.probe(context.signal) : undefined;

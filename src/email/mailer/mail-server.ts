@@ -1,9 +1,11 @@
 import type { Clock } from "../../core/clock.ts";
 import { Breaker } from "../../core/flow/breaker.ts";
 import type {
+  DeferredMail,
   Mailer,
   MailMessage,
   ProbeOutcome,
+  RefusedMail,
   SendOptions,
   SendOutcome,
   ServerDown,
@@ -20,7 +22,10 @@ export interface MailServerDeps {
   /** It went down for `reason`, or is back (undefined). */
   readonly onChange: (server: MailServer, reason: string | undefined) => void;
   /** Lets one of the waiting mails go; false when none waits. */
-  readonly offerTrial: (refusedDomains: ReadonlySet<string>) => boolean;
+  readonly offerTrial: (refused: {
+    readonly domains: ReadonlySet<string>;
+    readonly recipient: string | undefined;
+  }) => boolean;
 }
 
 /** RFC 6531: says what the server lacks for this one address, and nothing of its other mails. */
@@ -41,11 +46,13 @@ interface Trial {
  *
  * Well: it is sent mails. Down: it could not be reached, closed on us, or deferred everybody; probes
  * (which send nothing) ask after 1, 2, 4, 5, 5 … s, and the first that succeeds makes it well.
- * Suspect: it refused everybody (`ServerStreak`), or blamed the account in its reply to one mail, and is down too, but a probe can't tell: after each
- * one that succeeds a single waiting mail is sent as a trial, one of another domain than refused us
- * first. Accepted: well; and where only one domain had refused us, and the mail went to another,
- * that domain is believed from then on. Anything else: down again, the mail was not tried. When no mail wants to be the trial, the server is given out to all
- * again, and the first refusal makes it down.
+ * Suspect: it refused everybody (`ServerStreak`), or blamed the account in its reply to one mail,
+ * and is down too; but a probe can't tell: after each one that succeeds a single waiting mail is
+ * sent as a trial, one of another domain than refused us first, then one to another recipient.
+ * Accepted: well; and where only one domain had refused us, that domain, or where the mail went to
+ * it, the recipient refused last is believed from then on. Anything else: down again, the mail was
+ * not tried. When no mail wants to be the trial, the server is given out to all again, and the first
+ * refusal makes it down.
  */
 export class MailServer {
   readonly mailer: Mailer;
@@ -57,6 +64,9 @@ export class MailServer {
   #lossesInRow = 0;
   /** Refused us while the server took a mail to another domain: its refusals are its own. */
   #denyingDomain: string | undefined;
+  /** The last recipient that was refused, and one that is believed to be the only one. */
+  #refusedRecipient: string | undefined;
+  #denyingRecipient: string | undefined;
   #trial: Trial | undefined;
 
   constructor(mailer: Mailer, deps: MailServerDeps) {
@@ -97,12 +107,13 @@ export class MailServer {
     const begunAt = this.#streak.begin();
     try {
       const { mayBeOneDomain } = this;
-      const wasRefusing = this.#down?.cause === "refusing";
       const [refusedDomain] = this.#streak.refusedDomains;
       const outcome = this.#judge(message.to, begunAt, await this.mailer.send(message, options));
       if (outcome.kind === "accepted" && trial !== undefined) {
-        const isOther = wasRefusing && mayBeOneDomain && refusedDomain !== domainOf(message.to);
+        const isOther = mayBeOneDomain && refusedDomain !== domainOf(message.to);
         this.#denyingDomain = isOther ? refusedDomain : undefined;
+        const wasRefused = this.#refusedRecipient !== message.to && !isOther && mayBeOneDomain;
+        this.#denyingRecipient = wasRefused ? this.#refusedRecipient : undefined;
         trial.ended.resolve(undefined);
       }
       return outcome;
@@ -129,6 +140,7 @@ export class MailServer {
       case "accepted":
         this.#lossesInRow = 0;
         if (domainOf(recipient) === this.#denyingDomain) this.#denyingDomain = undefined;
+        if (recipient === this.#denyingRecipient) this.#denyingRecipient = undefined;
         this.#streak.accepted(begunAt, recipient);
         if (this.#breaker.state.kind === "closed") this.#suspect = false;
         return outcome;
@@ -143,7 +155,7 @@ export class MailServer {
       case "server_down":
         if (!this.#deps.pauses) this.#deferred(recipient);
         else if (outcome.answer === undefined) this.#trip(outcome);
-        else this.#blamed(recipient, outcome);
+        else return this.#blamed(recipient, outcome, outcome.answer);
         return outcome;
       default:
         return outcome; // of the mail, or of this connection
@@ -169,9 +181,9 @@ export class MailServer {
   }
 
   #refused(recipient: string, outcome: Extract<SendOutcome, { kind: "refused" }>): SendOutcome {
-    const isKnown = this.#suspect || this.down !== undefined;
-    if (!isKnown && domainOf(recipient) === this.#denyingDomain) return outcome;
-    const confirmation = this.#streak.refused(recipient, isKnown);
+    if (this.#isBelieved(recipient)) return outcome;
+    this.#refusedRecipient = recipient;
+    const confirmation = this.#streak.refused(recipient, this.#isKnown);
     if (confirmation !== undefined) return { ...outcome, confirmation };
     const down = this.#fault(
       "refusing",
@@ -183,10 +195,27 @@ export class MailServer {
   }
 
   /** A probe can't tell either whether it would say the same to the next mail: a trial does. */
-  #blamed(recipient: string, down: ServerDown): void {
+  #blamed(
+    recipient: string,
+    down: ServerDown,
+    answer: RefusedMail | DeferredMail,
+  ): ServerDown | RefusedMail | DeferredMail {
+    if (this.#isBelieved(recipient)) return answer;
+    this.#refusedRecipient = recipient;
     this.#streak.blamed(recipient);
     this.#suspect = true;
     this.#trip(down);
+    return down;
+  }
+
+  get #isKnown(): boolean {
+    return this.#suspect || this.down !== undefined;
+  }
+
+  #isBelieved(recipient: string): boolean {
+    const isDenying =
+      recipient === this.#denyingRecipient || domainOf(recipient) === this.#denyingDomain;
+    return isDenying && !this.#isKnown;
   }
 
   #fault(cause: ServerDown["cause"], fault: string): ServerDown {
@@ -218,7 +247,10 @@ export class MailServer {
     const trial: Trial = { ended, taken, isTaken: false };
     this.#trial = trial;
     try {
-      const isWanted = offerTrial(this.#streak.refusedDomains);
+      const isWanted = offerTrial({
+        domains: this.#streak.refusedDomains,
+        recipient: this.#refusedRecipient,
+      });
       await Promise.race([trial.taken.promise, clock.sleep(trialOfferMs, signal)]);
       if (!trial.isTaken) return isWanted ? this.#down?.reason : undefined;
       const reason = await trial.ended.promise;

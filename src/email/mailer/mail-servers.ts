@@ -24,7 +24,7 @@ export interface MailServersOptions {
 }
 
 interface Waiter {
-  readonly domain: string;
+  readonly recipient: string;
   readonly wake: () => void;
 }
 
@@ -51,7 +51,6 @@ export class MailServers implements Mailer {
   readonly #log: Log;
   readonly #listeners: (() => void)[] = [];
   #stopped = false;
-  #acceptedTotal = 0;
 
   constructor(options: MailServersOptions) {
     const { mailers, clock, log, refusalsMax, pauses } = options;
@@ -64,7 +63,7 @@ export class MailServers implements Mailer {
       alone,
       pauses: pauses || !alone,
       onChange: (server, reason) => this.#changed(server, reason),
-      offerTrial: (refusedDomains) => this.#offerTrial(refusedDomains),
+      offerTrial: (refused) => this.#offerTrial(refused),
     };
     this.#servers = mailers.map((mailer) => new MailServer(mailer, deps));
     this.#log = log;
@@ -113,11 +112,9 @@ export class MailServers implements Mailer {
       (options.evenIfDown ? first : undefined);
     if (server === undefined) return this.down ?? this.#gone();
     const outcome = await server.send(message, options);
-    if (outcome.kind === "accepted") this.#acceptedTotal += 1;
     if (outcome.kind !== "server_down") return outcome;
-    const acceptedTotal = this.#acceptedTotal;
     const another = this.#servers.some((candidate) => candidate !== server && candidate.isOpen);
-    return { ...outcome, acceptedTotal, ...(another ? { another } : {}) };
+    return another ? { ...outcome, another } : outcome;
   }
 
   /** Of the server that mails go to now. */
@@ -135,7 +132,7 @@ export class MailServers implements Mailer {
     if (this.down === undefined || this.#stopped) return;
     const { clock } = this.#options;
     const woken = Promise.withResolvers<void>();
-    const waiter = { domain: domainOf(options.recipient), wake: woken.resolve };
+    const waiter = { recipient: options.recipient, wake: woken.resolve };
     const done = new AbortController();
     const waitMs = Math.min(Math.max(options.untilMs - clock.now(), 0), waitMsMax);
     this.#waiters.add(waiter);
@@ -161,10 +158,13 @@ export class MailServers implements Mailer {
     return this.close();
   }
 
-  /** One whose domain did not refuse us tells most; then the one that waits longest. */
-  #offerTrial(refusedDomains: ReadonlySet<string>): boolean {
+  /** One whose domain did not refuse us tells most, then another recipient; the longest waiting. */
+  #offerTrial(refused: Parameters<MailServerDeps["offerTrial"]>[0]): boolean {
     const waiters = [...this.#waiters];
-    const chosen = waiters.find(({ domain }) => !refusedDomains.has(domain)) ?? waiters[0];
+    const chosen =
+      waiters.find(({ recipient }) => !refused.domains.has(domainOf(recipient))) ??
+      waiters.find(({ recipient }) => recipient !== refused.recipient) ??
+      waiters[0];
     chosen?.wake();
     return chosen !== undefined;
   }

@@ -102,11 +102,9 @@ export interface ServerDown {
   readonly another?: boolean;
   /**
    * What it answered to this mail, where that reply blames the account but came to one recipient or
-   * content: what to make of it when others are accepted all the time (`acceptedTotal`, of all
-   * servers so far).
+   * content: what the mail's outcome is where the server takes others all the same (`MailServer`).
    */
   readonly answer?: RefusedMail | DeferredMail;
-  readonly acceptedTotal?: number;
 }
 
 export type ServerDownCause =

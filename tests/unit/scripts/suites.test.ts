@@ -109,9 +109,9 @@ describe("the report", () => {
     expect(report).toMatch(/^check +9 +0 +0 +1\.\d \/ 60$/m);
   });
 
-  test("all budgets together are at most twenty minutes", () => {
+  test("all budgets together are at most twenty-five minutes", () => {
     const steps = Object.values(stepBudgetSeconds).reduce((sum, seconds) => sum + seconds, 0);
     const all = suites.reduce((sum, suite) => sum + suite.budgetSeconds, steps);
-    expect(all).toBeLessThanOrEqual(20 * 60);
+    expect(all).toBeLessThanOrEqual(25 * 60);
   });
 });
