@@ -156,12 +156,11 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     const busPort = await choosePort(0);
     const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)];
     await using own = await openOwnRedis({ args });
+    const cluster = (...command: readonly string[]) =>
+      Bun.spawnSync(["redis-cli", "-p", String(own.port), "CLUSTER", ...command]).stdout.toString();
+    cluster("ADDSLOTSRANGE", "0", "16383");
+    await eventually("it takes commands", () => cluster("INFO").includes("cluster_state:ok"));
     await using redis = await openRedisAt(own.url);
-    await redis.run((client) => client.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383"));
-    await eventually("it takes commands", async () => {
-      const info = await redis.run((client) => client.call("CLUSTER", "INFO"));
-      return String(info).includes("cluster_state:ok");
-    });
     const ledger = openRedisDeliveryLedger({ redis });
     for (const turn of ["a", "b"]) {
       const ids = [1, 2, 3].map((id) => `${turn}-${id}`);
