@@ -85,10 +85,7 @@ export class EmailWorker implements Service {
   /** Why no mail starts now; empty when mails flow. For `/readyz`. */
   get reasonsHeld(): readonly string[] {
     const { reasons } = this.#pauses;
-    const { connection, refusal } = this.#deps.ledger;
-    const isAway = connection === "disconnected" || refusal !== undefined;
-    const isIdle = reasons.length === 0 && isAway;
-    const idle = isIdle ? [refusal === undefined ? redisUnavailable : `Redis: ${refusal}`] : [];
+    const idle = reasons.length === 0 ? [this.#ledgerTrouble] : [];
     const { trouble } = this.#subscription?.stats ?? {};
     return [...reasons, ...idle, this.#unwritten.reason, trouble].filter(
       (reason) => reason !== undefined,
@@ -97,7 +94,19 @@ export class EmailWorker implements Service {
 
   /** By part: whether delivery waits for it. */
   get held(): Pauses["paused"] & Readonly<Record<"dead_letters", boolean>> {
-    return { ...this.#pauses.paused, dead_letters: this.#unwritten.reason !== undefined };
+    const { paused } = this.#pauses;
+    return {
+      ...paused,
+      ledger: paused.ledger || this.#ledgerTrouble !== undefined,
+      dead_letters: this.#unwritten.reason !== undefined,
+    };
+  }
+
+  /** What the ledger's engine is known to refuse, before any mail has met it. */
+  get #ledgerTrouble(): string | undefined {
+    const { connection, refusal } = this.#deps.ledger;
+    if (refusal !== undefined) return `Redis: ${refusal}`;
+    return connection === "disconnected" ? redisUnavailable : undefined;
   }
 
   /** Dead letters that the log has not acknowledged. */
