@@ -27,7 +27,9 @@ const mebibyte = 1024 * 1024;
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 function headersOf({ record }: Letter) {
-  return Object.fromEntries(record.headers.map(([name, value]) => [name, String(value)]));
+  return Object.fromEntries(
+    record.headers.map(([name, value]) => [name, Buffer.from(value ?? []).toString()]),
+  );
 }
 
 function isReplayed(letter: Letter): string {
