@@ -40,7 +40,7 @@ describe("a server that refuses everybody", () => {
     rig.sink.misbehave({ at: "rcpt", does: denied });
     const event = welcomeEvent();
     await rig.publish(event);
-    await rig.untilDrained(8000);
+    await rig.untilDrained(15_000);
     expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
   });
 

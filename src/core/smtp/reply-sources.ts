@@ -8,7 +8,7 @@ const googleRelay: ReplySource = [
 ];
 export const exchange: ReplySource = [
   "Exchange Online reports",
-  "https://learn.microsoft.com/en-us/exchange/troubleshoot/email-delivery/ndr/non-delivery-reports-in-exchange-online",
+  "https://learn.microsoft.com/en-us/troubleshoot/exchange/email-delivery/ndr/non-delivery-reports-in-exchange-online",
 ];
 export const submission: ReplySource = [
   "Microsoft 365 submission",
