@@ -1,7 +1,25 @@
 import { describe, expect, test } from "bun:test";
+import type { EmailEvent } from "../../src/email/event.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 import { codeEvent, welcomeEvent } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
+
+/** The server is tried again; once it is well, each mail is sent once and none was spent. */
+async function expectRecovery(
+  rig: Awaited<ReturnType<typeof openDeliveryRig>>,
+  at: "rcpt" | "data" | "dot",
+  events: readonly EmailEvent[],
+): Promise<void> {
+  const before = rig.sink.reachedTotal[at];
+  await eventually("a trial is made", () => rig.sink.reachedTotal[at] > before, 8000);
+  rig.sink.setBehaviour([]);
+  await rig.untilDrained(20_000);
+  expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
+  expect(await rig.letters()).toEqual([]);
+  for (const { messageId } of events) {
+    expect(await rig.ledger.find(messageId)).toMatchObject({ state: "accepted", attempts: 0 });
+  }
+}
 
 const denied = { kind: "reply", text: "554 5.7.1 denied" } as const;
 
@@ -22,15 +40,7 @@ describe("a server that refuses everybody", () => {
         worker.reasonsHeld[0]?.includes("refuses every mail"),
       );
       expect(worker.reasonsHeld[0]).toContain(text.slice(4));
-      const before = rig.sink.reachedTotal[at];
-      await eventually("a trial is made", () => rig.sink.reachedTotal[at] > before, 8000);
-      rig.sink.setBehaviour([]);
-      await rig.untilDrained(20_000);
-      expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
-      expect(await rig.letters()).toEqual([]);
-      for (const { messageId } of events) {
-        expect(await rig.ledger.find(messageId)).toMatchObject({ state: "accepted", attempts: 0 });
-      }
+      await expectRecovery(rig, at, events);
     },
   );
 
@@ -104,15 +114,7 @@ describe("a reply that blames the account", () => {
       );
       for (const event of events) await rig.publish(event);
       await eventually("delivery pauses", () => worker.reasonsHeld[0]?.includes(why));
-      const before = rig.sink.reachedTotal[at];
-      await eventually("it is tried again", () => rig.sink.reachedTotal[at] > before, 8000);
-      rig.sink.setBehaviour([]);
-      await rig.untilDrained(20_000);
-      expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
-      expect(await rig.letters()).toEqual([]);
-      for (const { messageId } of events) {
-        expect(await rig.ledger.find(messageId)).toMatchObject({ state: "accepted", attempts: 0 });
-      }
+      await expectRecovery(rig, at, events);
     },
   );
 
