@@ -22,7 +22,7 @@ export type RetryDecision =
 const firstDelayMs = 1000;
 const delayMsMax = 300_000;
 const requestedDelayMsMax = 60_000;
-export const extraTries = 3;
+const extraTries = 3;
 const jitter = 0.2;
 
 export function decideRetry(input: RetryInput): RetryDecision {

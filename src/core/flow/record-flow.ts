@@ -7,12 +7,12 @@ import type { Mark } from "./low-mark.ts";
 import { Orphans } from "./orphans.ts";
 import type { Defer, FlowRecord, RecordFlowOptions } from "./record-flow-options.ts";
 
-export const unfinishedMaxDefault = 1_000;
+const unfinishedMaxDefault = 1_000;
 const unfinishedBytesMaxDefault = 64 * 1024 * 1024;
-export const deferredMaxDefault = 20_000;
-export const deferredBytesMaxDefault = 64 * 1024 * 1024;
+const deferredMaxDefault = 20_000;
+const deferredBytesMaxDefault = 64 * 1024 * 1024;
 /** 4 h, the longest that a mail is deferred, at 70 records a second in one partition. */
-export const offsetsBeyondLowMarkMaxDefault = 1_000_000;
+const offsetsBeyondLowMarkMaxDefault = 1_000_000;
 /** How long aborted handlers may take to end before `drain` goes on without them. */
 const abortGraceMs = 5_000;
 

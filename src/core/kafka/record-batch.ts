@@ -26,7 +26,7 @@ export interface BatchReaderOptions {
 
 export const batchBytesMaxDefault = 16 * 1024 * 1024;
 /** As much of a value as is kept when the whole cannot be. */
-export const unreadValueBytesMax = 64 * 1024;
+const unreadValueBytesMax = 64 * 1024;
 
 /** An answer has a batch or more of each partition: of so many full ones together it is read. */
 const answerBatchesMax = 4;
@@ -49,7 +49,7 @@ export function registerBatchReader({ bytesMax }: BatchReaderOptions): void {
   }
 }
 
-export async function readRecordBatch(
+async function readRecordBatch(
   batch: StoredBatch,
   { bytesMax }: BatchReaderOptions,
 ): Promise<ReadBatch> {

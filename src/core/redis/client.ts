@@ -11,7 +11,7 @@ import { ScriptRunner } from "./script.ts";
 import { serverOptions } from "./server-options.ts";
 
 /** A command without an answer fails after this; a connection that is silent so long is dropped. */
-export const redisCommandTimeoutMs = 2000;
+const redisCommandTimeoutMs = 2000;
 /** A little earlier than the commands give up, so that those that wait behind them fail at once. */
 const silenceMsMax = redisCommandTimeoutMs - 100;
 const firstConnectWaitMs = 2000;

@@ -3,7 +3,7 @@ import { kafkaErrors } from "../../core/kafka/error-codes.ts";
 import type { TopicAdmin } from "../../core/kafka/topic-admin.ts";
 
 /** A group's offsets that are not on the log. */
-export interface OutOfRange {
+interface OutOfRange {
   /** Each partition in words: where the group is, and where the log begins or ends. */
   readonly places: readonly string[];
   /** Kafka's own command that lets the group go on with the oldest record that is left. */
