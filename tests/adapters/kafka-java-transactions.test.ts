@@ -10,15 +10,7 @@ import { eventually } from "../support/eventually.ts";
 import { JavaProducers } from "../support/java-producers.ts";
 import { kafkaConnectionTo, openKafkaLogAt } from "../support/kafka-logs.ts";
 import type { OwnKafka } from "../support/own-kafka.ts";
-import { hasOwnKafka, openOwnKafka } from "../support/own-kafka.ts";
-
-/** A broker that removes and compacts what it may within a second, not within minutes. */
-const eager = {
-  "log.initial.task.delay.ms": "100",
-  "log.retention.check.interval.ms": "200",
-  "log.cleaner.backoff.ms": "100",
-  "log.segment.delete.delay.ms": "0",
-};
+import { eagerCleaning, hasOwnKafka, openOwnKafka } from "../support/own-kafka.ts";
 
 const python = findEngine("python");
 const codecs = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
@@ -29,7 +21,7 @@ describe.skipIf(!hasOwnKafka())("topics that Kafka's Java client writes", () => 
   let log: EventLog;
   let java: JavaProducers;
   beforeAll(async () => {
-    kafka = stack.use(await openOwnKafka({ properties: eager }));
+    kafka = stack.use(await openOwnKafka({ properties: eagerCleaning }));
     log = stack.use(await openKafkaLogAt(kafka.brokers));
     java = stack.use(new JavaProducers(kafka.brokers));
   }, 60_000);

@@ -8,22 +8,14 @@ import { eventually } from "../support/eventually.ts";
 import { openKafkaLogAt, truncateKafkaTopic } from "../support/kafka-logs.ts";
 import { TransactionalProducer } from "../support/kafka-transactions.ts";
 import type { OwnKafka } from "../support/own-kafka.ts";
-import { hasOwnKafka, openOwnKafka } from "../support/own-kafka.ts";
-
-/** A broker that removes and compacts what it may within a second, not within minutes. */
-const eager = {
-  "log.initial.task.delay.ms": "100",
-  "log.retention.check.interval.ms": "200",
-  "log.cleaner.backoff.ms": "100",
-  "log.segment.delete.delay.ms": "0",
-};
+import { eagerCleaning, hasOwnKafka, openOwnKafka } from "../support/own-kafka.ts";
 
 describe.skipIf(!hasOwnKafka())("a topic that is written in transactions", () => {
   const stack = new AsyncDisposableStack();
   let kafka: OwnKafka;
   let log: EventLog;
   beforeAll(async () => {
-    kafka = stack.use(await openOwnKafka({ properties: eager }));
+    kafka = stack.use(await openOwnKafka({ properties: eagerCleaning }));
     log = stack.use(await openKafkaLogAt(kafka.brokers));
   }, 60_000);
   afterAll(() => stack.disposeAsync());

@@ -35,6 +35,14 @@ export interface OwnKafkaOptions {
   readonly formatArgs?: readonly string[];
 }
 
+/** For a broker that removes and compacts what it may within a second, not within minutes. */
+export const eagerCleaning = {
+  "log.initial.task.delay.ms": "100",
+  "log.retention.check.interval.ms": "200",
+  "log.cleaner.backoff.ms": "100",
+  "log.segment.delete.delay.ms": "0",
+};
+
 /**
  * Whether `openOwnKafka` can work: TEST_KAFKA_LIBS names the folder with the jars that
  * `scripts/servers` fetches, and there is Java. Says what is missing; throws when `CI=true`.
