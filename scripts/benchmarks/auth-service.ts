@@ -1,9 +1,9 @@
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
 import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
-import type { OwnRedis } from "../../tests/support/own-redis.ts";
-import { openRedisAt } from "../../tests/support/own-redis.ts";
-import { openTestPostgres } from "../../tests/support/postgres-schema.ts";
+import type { OwnRedis } from "../../support/own-redis.ts";
+import { openRedisAt } from "../../support/own-redis.ts";
+import { openTestPostgres } from "../../support/postgres-schema.ts";
 import type { Backlog } from "./backlog.ts";
 import { openBacklog } from "./backlog.ts";
 import { EmailService } from "./email-service.ts";

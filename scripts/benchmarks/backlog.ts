@@ -1,9 +1,8 @@
 import type { Message } from "kafkajs";
 import { Kafka, logLevel, Partitioners } from "kafkajs";
 import type { EmailEvent } from "../../src/email/event.ts";
-import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
-import { topicSpecs } from "../../src/email/topics.ts";
-import { openKafkaLogAt } from "../../tests/support/kafka-logs.ts";
+import { encodeEmailEvent, eventKey, topicSpecs } from "../../src/email/event.ts";
+import { openKafkaLogAt } from "../../support/kafka-logs.ts";
 import { makeLastingCode } from "../faults/mails.ts";
 
 const batchRecords = 5000;

@@ -1,4 +1,4 @@
-import { encodeDeadLetter } from "../../src/email/dead-letters/letter.ts";
+import { encodeDeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
 import type { LogRecord } from "../../src/email/event-log/event-log.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";

@@ -1,4 +1,4 @@
-import { eventually } from "../../tests/support/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { Measured } from "./alternate.ts";
 import type { EmailService } from "./email-service.ts";
 

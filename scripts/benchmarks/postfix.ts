@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { eventually } from "../../tests/support/eventually.ts";
-import { answersSmtp, freePort } from "../../tests/support/smtp-answers.ts";
-import { openSmtpSink } from "../../tests/support/smtp-sink/smtp-sink.ts";
-import { needProgram } from "../engines/packages.ts";
+import { needProgram } from "../../support/engines/packages.ts";
+import { eventually } from "../../support/eventually.ts";
+import { answersSmtp, freePort } from "../../support/smtp-answers.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import type { Measured } from "./alternate.ts";
 import { Child } from "./child.ts";
 import { smtpTo } from "./smtp-settings.ts";

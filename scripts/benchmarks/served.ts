@@ -1,5 +1,5 @@
-import { eventually } from "../../tests/support/eventually.ts";
-import { choosePort } from "../engines/ports.ts";
+import { choosePort } from "../../support/engines/server.ts";
+import { eventually } from "../../support/eventually.ts";
 import { Child } from "./child.ts";
 import type { Stage } from "./stage.ts";
 

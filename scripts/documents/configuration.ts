@@ -1,5 +1,5 @@
 import { configGroups } from "../../src/compose/config.ts";
-import type { ConfigField, ConfigGroup } from "../../src/core/config/field.ts";
+import type { ConfigField, ConfigGroup } from "../../src/core/config.ts";
 
 /** What is generated from the settings' own rows, so that it cannot say something else. */
 const titles: Readonly<Record<keyof typeof configGroups, string>> = {

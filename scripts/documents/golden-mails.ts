@@ -1,6 +1,6 @@
-import { previewable, renderSample } from "../../src/email/preview/preview-mail.ts";
 import { languageTags } from "../../src/email/templates/languages.ts";
-import { createMailRenderer } from "../../src/email/templates/mail-renderer.ts";
+import { createMailRenderer } from "../../src/email/templates/mail-renderer.tsx";
+import { previewable, renderSample } from "../../src/email/templates/preview.tsx";
 
 export const goldenDirectory = "tests/golden/mails";
 

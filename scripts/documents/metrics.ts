@@ -1,11 +1,10 @@
-import { createAuthMeasures } from "../../src/compose/auth-measures.ts";
-import { systemClock } from "../../src/core/clock.ts";
-import { createRequestMetrics } from "../../src/core/http/request-metrics.ts";
+import { createAuthMeasures } from "../../src/compose/serve-auth.ts";
+import { createRequestMetrics } from "../../src/core/http/metrics.ts";
 import type { MetricRow } from "../../src/core/metrics.ts";
-import { Metrics } from "../../src/core/metrics.ts";
-import { openProcessMetrics } from "../../src/core/process-metrics.ts";
-import { createMailerMetrics } from "../../src/email/mailer/mailer-metrics.ts";
-import { createWorkerMetrics } from "../../src/email/worker-metrics.ts";
+import { Metrics, openProcessMetrics } from "../../src/core/metrics.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { createWorkerMetrics } from "../../src/email/delivery/metrics.ts";
+import { createMailerMetrics } from "../../src/email/mailer/mail-servers.ts";
 
 /** What serve-auth has at /metrics: registered as when it runs, with nothing behind it. */
 export function listAuthMetrics(): readonly MetricRow[] {

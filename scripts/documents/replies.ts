@@ -1,6 +1,6 @@
-import { furtherSources } from "../../src/core/smtp/reply-sources.ts";
-import type { ReplyVerdict } from "../../src/core/smtp/reply-table.ts";
-import { replyRows } from "../../src/core/smtp/reply-table.ts";
+import { furtherSources } from "../../src/email/mailer/reply-sources.ts";
+import type { ReplyVerdict } from "../../src/email/mailer/reply-table.ts";
+import { replyRows } from "../../src/email/mailer/reply-table.ts";
 
 const titles: Readonly<Record<ReplyVerdict, string>> = {
   no_such_recipient: "no such recipient",

@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Semaphore } from "../../src/core/flow/semaphore.ts";
-import { needJava, needKafkaJars } from "../engines/kafka-jars.ts";
+import { Semaphore } from "../../src/email/event-log/flow/semaphore.ts";
+import { needJava, needKafkaJars } from "../../support/engines/kafka.ts";
 import { freezeAt, frozenPhases } from "./frozen-at.ts";
 import { killAt } from "./kill-at.ts";
 import { parseOptions } from "./options.ts";

@@ -1,5 +1,5 @@
-import { eventually } from "../../tests/support/eventually.ts";
-import type { InstantProcess } from "../../tests/support/instant-process.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { InstantProcess } from "../../support/instant-process.ts";
 import { publishUntil } from "./kill-at.ts";
 import { setMoment } from "./moment.ts";
 import type { Phase } from "./phases.ts";

@@ -1,4 +1,4 @@
-import { eventually } from "../../tests/support/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 
 export interface HoldRule<Request> {
   /**

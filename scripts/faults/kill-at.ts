@@ -1,6 +1,6 @@
 import type { EmailEvent } from "../../src/email/event.ts";
-import { eventually } from "../../tests/support/eventually.ts";
-import type { InstantProcess } from "../../tests/support/instant-process.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { InstantProcess } from "../../support/instant-process.ts";
 import { makeMails } from "./mails.ts";
 import type { Moment } from "./moment.ts";
 import { setMoment } from "./moment.ts";

@@ -1,5 +1,5 @@
 import type { EmailEvent } from "../../src/email/event.ts";
-import type { ServiceRig } from "../../tests/support/service-rig.ts";
+import type { ServiceRig } from "../../support/service-rig.ts";
 import { makeMails } from "./mails.ts";
 
 const everyMs = 50;

@@ -1,5 +1,5 @@
 import type { EmailEvent } from "../../src/email/event.ts";
-import { codeEvent, welcomeEvent } from "../../tests/support/events.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
 
 /** Half codes that live for an hour, half mails that never expire; each to somebody else. */
 export function makeMails(count: number): EmailEvent[] {

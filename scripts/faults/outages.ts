@@ -1,6 +1,6 @@
-import { eventually } from "../../tests/support/eventually.ts";
-import { openRedisPair } from "../../tests/support/redis-pair.ts";
-import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openRedisPair } from "../../support/redis-pair.ts";
+import type { SinkRule } from "../../support/smtp-sink/behaviour.ts";
 import { Load } from "./load.ts";
 import { rotateReplicas } from "./replicas.ts";
 import { denyEverybody, failAtEachPhase, shutDownSmtp, tearSmtp, throttle } from "./smtp-outage.ts";

@@ -1,4 +1,4 @@
-import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
+import type { SinkRule } from "../../support/smtp-sink/behaviour.ts";
 import type { HoldRule } from "./hold.ts";
 import type { KafkaApi } from "./kafka-wire.ts";
 import type { RedisCommand } from "./redis-wire.ts";

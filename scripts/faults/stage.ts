@@ -1,7 +1,7 @@
 import type { EmailEvent } from "../../src/email/event.ts";
-import { eventually } from "../../tests/support/eventually.ts";
-import type { InstantProcess } from "../../tests/support/instant-process.ts";
-import type { RedisPair } from "../../tests/support/redis-pair.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { InstantProcess } from "../../support/instant-process.ts";
+import type { RedisPair } from "../../support/redis-pair.ts";
 import type { Load } from "./load.ts";
 import type { FaultRow, FaultWorld } from "./world.ts";
 

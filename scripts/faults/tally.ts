@@ -1,10 +1,10 @@
-import type { Letter } from "../../src/email/dead-letters/selection.ts";
-import { readLetter } from "../../src/email/dead-letters/selection.ts";
+import type { Letter } from "../../src/email/dead-letters/replay-plan.ts";
+import { readLetter } from "../../src/email/dead-letters/replay-plan.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
-import type { ServiceRig } from "../../tests/support/service-rig.ts";
-import { findSubmitting } from "../../tests/support/service-rig.ts";
-import type { SmtpSink } from "../../tests/support/smtp-sink/smtp-sink.ts";
+import type { ServiceRig } from "../../support/service-rig.ts";
+import { findSubmitting } from "../../support/service-rig.ts";
+import type { SmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import type { MailFate } from "./verdict.ts";
 import { findBreach } from "./verdict.ts";
 

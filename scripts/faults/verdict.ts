@@ -1,5 +1,5 @@
+import type { DeadLetterClass } from "../../src/email/delivery/outcome.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
-import type { DeadLetterClass } from "../../src/email/outcome.ts";
 
 /** What is known of one mail when all is done. */
 export interface MailFate {

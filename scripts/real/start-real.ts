@@ -3,11 +3,9 @@
  * serve-email until Ctrl-C or SIGTERM. The servers stay up; scripts/servers down ends them.
  */
 import { join, resolve } from "node:path";
-import { withLock } from "../engines/lock.ts";
-import { choosePort } from "../engines/ports.ts";
-import { serverNames } from "../engines/server.ts";
-import { ServerRecords } from "../engines/state.ts";
-import { bringUp } from "../engines/up.ts";
+import { choosePort, serverNames } from "../../support/engines/server.ts";
+import { ServerRecords, withLock } from "../../support/engines/state.ts";
+import { bringUp } from "../../support/engines/up.ts";
 import { runTogether } from "./run-together.ts";
 
 const repository = resolve(import.meta.dir, "../..");

@@ -1,4 +1,4 @@
-import type { ServerRecords } from "../engines/state.ts";
+import type { ServerRecords } from "../../support/engines/state.ts";
 import { checkHouse } from "../house/house.ts";
 import { prepareEngines } from "./prepare.ts";
 import type { Need, Outcome } from "./suite.ts";

@@ -8,7 +8,7 @@ import { isFarWorse, readRecorded } from "../../scripts/benchmarks/committed.ts"
 import { summarize } from "../../scripts/benchmarks/result.ts";
 import { benchmarks } from "../../scripts/benchmarks/rows.ts";
 import { openStage } from "../../scripts/benchmarks/stage.ts";
-import { findEngine } from "../support/engines.ts";
+import { findEngine } from "../../support/engines.ts";
 
 const engines = ["kafka", "redis", "postgres", "postfix", "instant"] as const;
 const complete = engines.map(findEngine).every((engine) => engine !== undefined);

@@ -1,5 +1,5 @@
-import { openBrowser } from "../../../tests/support/browser.ts";
-import { findBrowser } from "../../engines/browser.ts";
+import { openBrowser } from "../../../support/browser.ts";
+import { findBrowser } from "../../../support/engines/packages.ts";
 import type { Measured } from "../alternate.ts";
 import { alternate } from "../alternate.ts";
 import { openBacklog } from "../backlog.ts";

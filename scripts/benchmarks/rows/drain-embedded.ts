@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { silentLog } from "../../../src/core/log.ts";
 import { openSqlite } from "../../../src/core/sqlite/database.ts";
-import { openSqliteEventLog } from "../../../src/email/event-log/sqlite.ts";
-import { topicSpecs } from "../../../src/email/topics.ts";
-import { publishAll } from "../../../tests/support/service-rig.ts";
+import { topicSpecs } from "../../../src/email/event.ts";
+import { openSqliteEventLog } from "../../../src/email/event-log/sqlite/sqlite.ts";
+import { publishAll } from "../../../support/service-rig.ts";
 import { makeMails } from "../../faults/mails.ts";
 import { alternate } from "../alternate.ts";
 import type { Benchmark } from "../benchmark.ts";

@@ -1,7 +1,7 @@
 import { encodeEmailEvent } from "../../../src/email/event.ts";
-import { codeEvent } from "../../../tests/support/events.ts";
-import { eventually } from "../../../tests/support/eventually.ts";
-import { openSmtpSink } from "../../../tests/support/smtp-sink/smtp-sink.ts";
+import { codeEvent } from "../../../support/events.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { openSmtpSink } from "../../../support/smtp-sink/smtp-sink.ts";
 import type { Measured } from "../alternate.ts";
 import { alternate } from "../alternate.ts";
 import { openAuthGround, startAuth, startEmail } from "../auth-service.ts";

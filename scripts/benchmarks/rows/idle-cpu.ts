@@ -1,4 +1,4 @@
-import { eventually } from "../../../tests/support/eventually.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { openAuthGround, startAuth, startEmail } from "../auth-service.ts";
 import type { Benchmark } from "../benchmark.ts";
 import type { EmailService } from "../email-service.ts";

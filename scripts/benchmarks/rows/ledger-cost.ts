@@ -1,6 +1,6 @@
 import type { RedisClient } from "../../../src/core/redis/client.ts";
-import { openRedisAt } from "../../../tests/support/own-redis.ts";
-import { openSmtpSink } from "../../../tests/support/smtp-sink/smtp-sink.ts";
+import { openRedisAt } from "../../../support/own-redis.ts";
+import { openSmtpSink } from "../../../support/smtp-sink/smtp-sink.ts";
 import { openBacklog } from "../backlog.ts";
 import type { Benchmark } from "../benchmark.ts";
 import { timeDrain, warmUpMails } from "../drain.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { openRedisDeliveryLedger } from "../../../src/email/ledger/redis.ts";
-import { openRedisAt } from "../../../tests/support/own-redis.ts";
+import { openRedisAt } from "../../../support/own-redis.ts";
 import type { Measured } from "../alternate.ts";
 import { alternate } from "../alternate.ts";
 import type { Backlog } from "../backlog.ts";

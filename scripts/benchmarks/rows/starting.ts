@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { choosePort } from "../../engines/ports.ts";
+import { choosePort } from "../../../support/engines/server.ts";
 import type { Measured } from "../alternate.ts";
 import { alternate } from "../alternate.ts";
 import type { AuthGround } from "../auth-service.ts";

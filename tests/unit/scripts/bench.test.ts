@@ -9,7 +9,7 @@ import { readCpuMicros, readResidentBytes } from "../../../scripts/benchmarks/pr
 import { sharesOf } from "../../../scripts/benchmarks/profile.ts";
 import { summarize } from "../../../scripts/benchmarks/result.ts";
 import { formatNumber, renderTable } from "../../../scripts/benchmarks/table.ts";
-import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const row: Benchmark = {
   name: "drain",
@@ -161,7 +161,7 @@ test("a profile's samples belong to their nearest caller with a home, and waits 
   const profile = {
     nodes: [
       { id: 1, callFrame: frame("(root)", ""), children: [2, 3] },
-      { id: 2, callFrame: frame("change", "/x/src/email/ledger/redis-records.ts"), children: [4] },
+      { id: 2, callFrame: frame("change", "/x/src/email/ledger/redis.ts"), children: [4] },
       { id: 3, callFrame: frame("a", "/x/node_modules/@scope/name/index.js"), children: [5] },
       { id: 4, callFrame: frame("stringify", "") },
       { id: 5, callFrame: frame("writeBuffered", "") },

@@ -8,7 +8,7 @@ import { renderMetricTables } from "../../../scripts/documents/metrics.ts";
 import { renderReplyTable } from "../../../scripts/documents/replies.ts";
 import { renderScaling } from "../../../scripts/scaling/page.ts";
 import { configGroups, loadConfig } from "../../../src/compose/config.ts";
-import type { ConfigField } from "../../../src/core/config/field.ts";
+import type { ConfigField } from "../../../src/core/config.ts";
 
 const fields: readonly ConfigField<unknown>[] = Object.values(configGroups).flatMap((group) =>
   Object.values(group),

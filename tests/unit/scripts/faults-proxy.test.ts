@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import net from "node:net";
 import { HoldProxy } from "../../../scripts/faults/hold-proxy.ts";
 import { createRedisWire } from "../../../scripts/faults/redis-wire.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually } from "../../../support/eventually.ts";
 
 /** A server that answers each command with its second word, and a client of it through a proxy. */
 async function openRig() {

@@ -5,7 +5,7 @@ import { renderTable } from "../../../scripts/faults/table.ts";
 import { tallyFates } from "../../../scripts/faults/tally.ts";
 import type { MailFate } from "../../../scripts/faults/verdict.ts";
 import { findBreach } from "../../../scripts/faults/verdict.ts";
-import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { codeEvent, welcomeEvent } from "../../../support/events.ts";
 
 const usual = {
   accepted: 1,
