@@ -124,7 +124,7 @@ export function warnOfMistyped(environment: Environment, log: Log): void {
   );
   const diagnosis = new Diagnosis();
   diagnoseNames(diagnosis, environment, known);
-  for (const { text, mend } of diagnosis.findings) log.warn({ mend }, text);
+  for (const { text, fix } of diagnosis.findings) log.warn({ mend: fix }, text);
 }
 
 interface TriedConfig {

@@ -33,11 +33,11 @@ describe.skipIf(program === undefined)("/metrics of running services", () => {
       expect.arrayContaining([
         'instant_http_requests_total{method="POST",route="/auth/request-code",status="200"} 2',
         'instant_http_request_duration_seconds_count{route="/auth/request-code"} 2',
-        'instant_auth_codes_asked_total{purpose="sign_in",outcome="issued"} 1',
-        'instant_auth_codes_asked_total{purpose="sign_in",outcome="repeated"} 1',
-        'instant_auth_codes_entered_total{purpose="sign_in",outcome="wrong"} 1',
-        'instant_auth_codes_entered_total{purpose="sign_in",outcome="verified"} 1',
-        "instant_email_log_away 0",
+        'instant_auth_codes_requested_total{purpose="sign_in",outcome="issued"} 1',
+        'instant_auth_codes_requested_total{purpose="sign_in",outcome="repeated"} 1',
+        'instant_auth_code_verifications_total{purpose="sign_in",outcome="wrong"} 1',
+        'instant_auth_code_verifications_total{purpose="sign_in",outcome="verified"} 1',
+        "instant_email_log_unavailable 0",
       ]),
     );
     const published = await linesOf(dev.authUrl);

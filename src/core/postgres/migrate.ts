@@ -8,8 +8,8 @@ import { connect, quoteIdentifier, runInTransaction, schemaFragment, schemaOf } 
  * The tables of one room: `steps` bring them from nothing to what this program knows. Each table in
  * them stands as `:"schema".auth_users`, which psql reads as well (`psql -v schema=instant`).
  */
-export interface SchemaRoom {
-  readonly room: string;
+export interface SchemaModule {
+  readonly module: string;
   readonly steps: readonly string[];
 }
 
@@ -23,10 +23,10 @@ const lockNumber = 7_136_082_415;
  * an advisory lock: of several processes that start together one works and the others find it
  * done. A failing step leaves nothing behind.
  */
-export async function migrateRoom(
+export async function migrateModule(
   options: PostgresOptions,
   schema: string,
-  { room, steps }: SchemaRoom,
+  { module, steps }: SchemaModule,
 ): Promise<void> {
   const statementTimeoutMs = migrationDeadlineMs;
   const sql = connect(options, { statementTimeoutMs, scope: "transaction", connectionsMax: 1 });
@@ -34,9 +34,9 @@ export async function migrateRoom(
     const work = runInTransaction(sql, statementTimeoutMs, async (transaction) => {
       await transaction`SELECT pg_advisory_xact_lock(${lockNumber}::bigint)`;
       if (schemaOf(options) !== undefined) await createSchema(transaction, schema);
-      await migrate(transaction, schema, { room, steps });
+      await migrate(transaction, schema, { module, steps });
     });
-    await withDeadline(`migrating ${room}`, migrationDeadlineMs, work);
+    await withDeadline(`migrating ${module}`, migrationDeadlineMs, work);
   } catch (error) {
     throw classifyPostgresError(error, options);
   } finally {
@@ -47,25 +47,25 @@ export async function migrateRoom(
 async function migrate(
   sql: SqlTransaction,
   schemaName: string,
-  { room, steps }: SchemaRoom,
+  { module, steps }: SchemaModule,
 ): Promise<void> {
   const schema = schemaFragment(sql, schemaName);
   await sql`
     CREATE TABLE IF NOT EXISTS ${schema}.instant_schema_versions (
       room text PRIMARY KEY, version integer NOT NULL)`;
   const rows = await sql<{ version: number }[]>`
-    SELECT version FROM ${schema}.instant_schema_versions WHERE room = ${room}`;
+    SELECT version FROM ${schema}.instant_schema_versions WHERE room = ${module}`;
   const version = rows[0]?.version ?? 0;
   if (version > steps.length) {
     throw new InstantError(coreErrors.postgresFailed, {
-      detail: `${room} is at schema ${version}, written by a newer instant (this one knows ${steps.length})`,
+      detail: `${module} is at schema ${version}, written by a newer instant (this one knows ${steps.length})`,
     });
   }
   for (const step of steps.slice(version)) {
     await sql.unsafe(step.replaceAll(':"schema"', () => quoteIdentifier(schemaName)));
   }
   await sql`
-    INSERT INTO ${schema}.instant_schema_versions (room, version) VALUES (${room}, ${steps.length})
+    INSERT INTO ${schema}.instant_schema_versions (room, version) VALUES (${module}, ${steps.length})
     ON CONFLICT (room) DO UPDATE SET version = excluded.version`;
 }
 

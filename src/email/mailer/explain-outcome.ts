@@ -10,7 +10,7 @@ export function explainOutcome(outcome: SendOutcome): string {
       return `${outcome.host} accepted the mail${id}: look for it in the inbox, and among the spam`;
     }
     case "refused":
-      return `${outcome.host} refused the ${outcome.stage} (${outcome.reply}): ${mendOf(outcome)}`;
+      return `${outcome.host} refused the ${outcome.stage} (${outcome.reply}): ${fixOf(outcome)}`;
     case "deferred":
       if (isMailboxBusy(outcome)) {
         return `${outcome.host} says that the recipient's mailbox takes nothing now (${outcome.reply}): a mail of serve-email would be tried again`;
@@ -32,7 +32,7 @@ export function explainOutcome(outcome: SendOutcome): string {
 }
 
 /** By what the table of replies makes of it; RFC 6531 for its own code. */
-function mendOf(refused: Extract<SendOutcome, { kind: "refused" }>): string {
+function fixOf(refused: Extract<SendOutcome, { kind: "refused" }>): string {
   const { enhancedCode = "", reply, stage } = refused;
   if (enhancedCode === "5.6.7") {
     return "take an address in ASCII, or a server that offers SMTPUTF8";

@@ -101,24 +101,24 @@ const goneCodes = /^5\.1\.(?:1|2|3|6|10)$|^5\.2\.1$|^5\.0\.0$/;
 
 /** Total: what a refusal (4xx or 5xx) is about. */
 export function classifyReply(reply: SmtpReply, stage: ReplyStage): ReplyVerdict {
-  const words = reply.text.replace(/\S*@\S*/g, " ").slice(0, 2_000);
+  const text = reply.text.replace(/\S*@\S*/g, " ").slice(0, 2_000);
   const { code, enhancedCode = "" } = reply;
   for (const row of replyRows) {
     if (row.stage !== undefined && row.stage !== stage) continue;
     if (row.code !== undefined && !row.code.test(String(code))) continue;
     if (row.enhanced !== undefined && !row.enhanced.test(enhancedCode)) continue;
-    if (row.words !== undefined && !row.words.test(words)) continue;
+    if (row.pattern !== undefined && !row.pattern.test(text)) continue;
     if (row.verdict !== "no_such_recipient") return row.verdict;
-    if (isSurelyGone(enhancedCode, words)) return row.verdict;
+    if (isSurelyGone(enhancedCode, text)) return row.verdict;
   }
   return defaultVerdict(reply, stage);
 }
 
 /** Codes and words must agree: one that contradicts leaves a living mailbox alone. */
-function isSurelyGone(enhancedCode: string, words: string): boolean {
-  const codes = words.match(/\b[245]\.\d{1,3}\.\d{1,3}\b(?!\.\d)/g) ?? [];
+function isSurelyGone(enhancedCode: string, text: string): boolean {
+  const codes = text.match(/\b[245]\.\d{1,3}\.\d{1,3}\b(?!\.\d)/g) ?? [];
   const agree = [enhancedCode, ...codes].every((code) => code === "" || goneCodes.test(code));
-  return agree && !living.test(words);
+  return agree && !living.test(text);
 }
 
 /**
@@ -156,9 +156,10 @@ export function findQueueId(reply: string): string | undefined {
 }
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
-const inWords =
+const delayPattern =
   /\b(?:again|retry|back)\b[^\d\n]{0,40}\b(?:in|after)\s+(\d{1,5})\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)?\b/i;
-const asClock = /\b(?:again|retry|back)\b[^\d\n]{0,40}\b(?:in|after)\s+(\d{1,2}):(\d\d):(\d\d)\b/i;
+const clockPattern =
+  /\b(?:again|retry|back)\b[^\d\n]{0,40}\b(?:in|after)\s+(\d{1,2}):(\d\d):(\d\d)\b/i;
 
 /**
  * The delay a server asks for in the words of a 4xx reply ("Greylisted, try again in 300 seconds",
@@ -166,14 +167,14 @@ const asClock = /\b(?:again|retry|back)\b[^\d\n]{0,40}\b(?:in|after)\s+(\d{1,2})
  */
 export function findRetryAfterMs(reply: string): number | undefined {
   const text = reply.slice(0, 2_000);
-  const clock = asClock.exec(text);
+  const clock = clockPattern.exec(text);
   if (clock !== null) {
     return (Number(clock[1]) * 3_600 + Number(clock[2]) * 60 + Number(clock[3])) * 1_000;
   }
-  const words = inWords.exec(text);
-  if (words === null) return undefined;
-  const unit = (words[2] ?? "s").slice(0, 1).toLowerCase();
-  return Number(words[1]) * (unitMs[unit] ?? 1_000);
+  const match = delayPattern.exec(text);
+  if (match === null) return undefined;
+  const unit = (match[2] ?? "s").slice(0, 1).toLowerCase();
+  return Number(match[1]) * (unitMs[unit] ?? 1_000);
 }
 
 /**

@@ -74,7 +74,7 @@ export class ServerStreak {
 
   /** True: the server is at fault. */
   deferred(recipient: string): boolean {
-    this.#deferred.note(recipient);
+    this.#deferred.observe(recipient);
     const { count, recipients } = this.#deferred;
     if (count < deferralsMax || recipients.size < 2) return false;
     const domains = new Set([...recipients].map(domainOf));
@@ -91,7 +91,7 @@ export class ServerStreak {
    */
   refused(recipient: string, atFault = false): Promise<RefusalVerdict> | undefined {
     const { refusalsMax } = this.#options;
-    this.#refused.note(recipient);
+    this.#refused.observe(recipient);
     this.#domains.add(domainOf(recipient));
     if (atFault || this.#refused.recipients.size >= refusalsMax) {
       this.serverAtFault();
@@ -153,7 +153,7 @@ class Run {
   count = 0;
   readonly recipients = new Set<string>();
 
-  note(recipient: string): void {
+  observe(recipient: string): void {
     this.count += 1;
     this.recipients.add(recipient);
   }

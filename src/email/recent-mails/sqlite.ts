@@ -4,7 +4,7 @@ import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
-import { NotesUnderWay, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
+import { BackgroundWrites, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
 
 interface SqliteRecentMailsOptions {
   readonly database: SqliteDatabase;
@@ -23,7 +23,7 @@ const schemaSteps = [
 ] as const;
 
 /** Each note drops up to this many that are older than a day, so they never pile up. */
-const droppedPerNote = 4;
+const droppedPerAdd = 4;
 
 /** In the ledger's file, and in one transaction with its claim when both wait at the same time. */
 export async function openSqliteRecentMails(
@@ -31,25 +31,25 @@ export async function openSqliteRecentMails(
 ): Promise<RecentMails> {
   const { database, secrets, clock = systemClock } = options;
   await asLedgerError(() => database.migrate("email_recent", schemaSteps));
-  const notes = new NotesUnderWay();
+  const writes = new BackgroundWrites();
   return {
-    note: (recipient, messageId) => {
+    add: (recipient, messageId) => {
       const [key = ""] = recentMailKeys(secrets, recipient);
-      notes.add(() => database.write((file) => writeNote(file, key, messageId, clock.now())));
+      writes.add(() => database.write((file) => writeEntry(file, key, messageId, clock.now())));
     },
     find: (recipient) =>
       asLedgerError(async () => {
         const keys = recentMailKeys(secrets, recipient);
         const found = keys.flatMap((key) =>
-          database.read((file) => readNotes(file, key, clock.now())),
+          database.read((file) => readEntries(file, key, clock.now())),
         );
         return [...new Set(found)].slice(0, recentMailsMax);
       }),
-    settled: () => notes.settled(),
+    settled: () => writes.settled(),
   };
 }
 
-function writeNote(file: Database, key: string, messageId: string, now: number): void {
+function writeEntry(file: Database, key: string, messageId: string, now: number): void {
   file
     .query(
       `INSERT INTO email_recent VALUES (?, ?, ?)
@@ -68,10 +68,10 @@ function writeNote(file: Database, key: string, messageId: string, now: number):
       `DELETE FROM email_recent WHERE (recipient, message_id) IN
        (SELECT recipient, message_id FROM email_recent WHERE noted_at <= ? LIMIT ?)`,
     )
-    .run(now - ledgerTtlMs, droppedPerNote);
+    .run(now - ledgerTtlMs, droppedPerAdd);
 }
 
-function readNotes(file: Database, key: string, now: number): string[] {
+function readEntries(file: Database, key: string, now: number): string[] {
   return file
     .query<{ message_id: string }, [string, number]>(
       `SELECT message_id FROM email_recent WHERE recipient = ? AND noted_at > ?

@@ -34,13 +34,13 @@ function mailSource(mail: InboxMail, sender: MailSender): { headers: string; all
 /** A code as our mails write it. */
 const codePattern = /(?<![\w-])\d{6}(?![\w-])/;
 
-interface KeptMailProps {
+interface InboxMailViewProps {
   readonly mail: InboxMail;
   readonly sender: MailSender;
 }
 
 /** One mail: its code to be copied, the HTML alone in its frame, text, headers and source. */
-function KeptMail({ mail, sender }: KeptMailProps) {
+function InboxMailView({ mail, sender }: InboxMailViewProps) {
   const { headers, all } = mailSource(mail, sender);
   const code = codePattern.exec(mail.text)?.[0];
   return (
@@ -50,10 +50,10 @@ function KeptMail({ mail, sender }: KeptMailProps) {
       </a>
       <h2>{mail.subject}</h2>
       <dl class="facts">
-        {factsOf(mail).map(([name, words]) => (
+        {factsOf(mail).map(([name, value]) => (
           <div>
             <dt>{name}</dt>
-            <dd>{words}</dd>
+            <dd>{value}</dd>
           </div>
         ))}
       </dl>
@@ -107,18 +107,18 @@ interface InboxPageOptions {
 /** What is looked at; nothing: the newest mails. */
 interface View {
   readonly openId?: number;
-  readonly words?: string;
+  readonly query?: string;
 }
 
 const listMax = 100;
 
 /** The page of the inbox: the newest mails or those that were searched for, and one of them. */
-function inboxPage(options: InboxPageOptions, { openId, words }: View = {}): Response {
+function inboxPage(options: InboxPageOptions, { openId, query }: View = {}): Response {
   const { inbox, authUrl, site, sender } = options;
-  const mails = words === undefined ? inbox.list(listMax) : inbox.search(words, listMax);
+  const mails = query === undefined ? inbox.list(listMax) : inbox.search(query, listMax);
   const count = inbox.count();
   const chosen = openId === undefined ? mails[0] : inbox.find(openId);
-  const newest = words === undefined ? { "data-newest": String(mails[0]?.id ?? 0) } : {};
+  const newest = query === undefined ? { "data-newest": String(mails[0]?.id ?? 0) } : {};
   return opsPage({
     site,
     title: count === 0 ? "Inbox" : `Inbox (${count})`,
@@ -133,11 +133,11 @@ function inboxPage(options: InboxPageOptions, { openId, words }: View = {}): Res
             Not for production: EMAIL_MODE is log, so mails are kept here, with their codes, and
             sent to nobody. The newest 1,000 are kept.
           </p>
-          <Tools count={count} words={words} />
+          <Tools count={count} words={query} />
         </header>
         <div class="panes">
           <section class="list card" id="mails" aria-label="Mails, newest first" {...newest}>
-            {mails.length === 0 && <p class="lead">{emptyWords(words)}</p>}
+            {mails.length === 0 && <p class="lead">{emptyText(query)}</p>}
             <List mails={mails} openId={chosen?.id} />
           </section>
           <section class="mail card" id="mail" aria-label="The open mail">
@@ -149,11 +149,17 @@ function inboxPage(options: InboxPageOptions, { openId, words }: View = {}): Res
   });
 }
 
-function emptyWords(words: string | undefined): string {
-  return words === undefined ? "No mail yet" : "No mail holds these words";
+function emptyText(query: string | undefined): string {
+  return query === undefined ? "No mail yet" : "No mail holds these words";
 }
 
-function Tools({ count, words }: { readonly count: number; readonly words: string | undefined }) {
+function Tools({
+  count,
+  words: query,
+}: {
+  readonly count: number;
+  readonly words: string | undefined;
+}) {
   return (
     <div class="tools">
       <form class="search" method="post" action="/inbox/search">
@@ -164,22 +170,22 @@ function Tools({ count, words }: { readonly count: number; readonly words: strin
             <input
               {...attributes}
               name="words"
-              value={words ?? ""}
+              value={query ?? ""}
               placeholder="Recipient, subject, text or message_id"
               autocomplete="off"
               maxlength={320}
             />
           )}
         />
-        <Button look="plain">Search</Button>
+        <Button variant="plain">Search</Button>
       </form>
-      {words !== undefined && <a href="/inbox">All mails</a>}
+      {query !== undefined && <a href="/inbox">All mails</a>}
       <div id="clear">
         {count > 0 && (
           <details class="clear">
             <summary>Clear …</summary>
             <form method="post" action="/inbox/clear">
-              <Button look="danger">{`Remove all ${count} mails`}</Button>
+              <Button variant="danger">{`Remove all ${count} mails`}</Button>
             </form>
           </details>
         )}
@@ -214,7 +220,7 @@ interface PaneProps {
 }
 
 function Pane({ mail, isKnown, count, authUrl, sender }: PaneProps) {
-  if (mail !== undefined) return <KeptMail mail={mail} sender={sender} />;
+  if (mail !== undefined) return <InboxMailView mail={mail} sender={sender} />;
   if (isKnown) {
     return (
       <p>
@@ -248,7 +254,7 @@ interface InboxRouteDeps extends InboxPageOptions {
   readonly feed: LiveFeed;
 }
 
-const wordsMax = 320;
+const queryCharsMax = 320;
 
 /** Adds the inbox of EMAIL_MODE=log to an app. What is searched for goes in a form, not in a URL. */
 export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxRouteDeps): void {
@@ -261,8 +267,8 @@ export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxRouteDe
   app.get("/inbox/search", (context) => context.redirect("/inbox", 303));
   app.post("/inbox/search", async (context) => {
     const typed = new URLSearchParams(await context.req.text()).get("words") ?? "";
-    const words = typed.trim().slice(0, wordsMax);
-    return words === "" ? context.redirect("/inbox", 303) : inboxPage(options, { words });
+    const query = typed.trim().slice(0, queryCharsMax);
+    return query === "" ? context.redirect("/inbox", 303) : inboxPage(options, { query });
   });
   app.post("/inbox/clear", async (context) => {
     await inbox.clear();

@@ -29,7 +29,7 @@ export interface Inbox {
   /** Newest first, at most `limit` (up to 1,000); with `before`, those with a smaller id. */
   list(limit: number, before?: number): readonly InboxMail[];
   /** The newest, at most `limit`, that hold `words` in recipient, subject, text or message_id. */
-  search(words: string, limit: number): readonly InboxMail[];
+  search(query: string, limit: number): readonly InboxMail[];
   find(id: number): InboxMail | undefined;
   count(): number;
   /** Resolves with the mail as it is kept; the oldest beyond 1,000 is gone then. */
@@ -116,7 +116,7 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
           .all(before, Math.min(limit, inboxMailsMax))
           .map(mailOf),
       ),
-    search: (words, limit) =>
+    search: (query, limit) =>
       database.read((file) =>
         file
           .query<Row, [string, number]>(
@@ -124,7 +124,7 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
              WHERE instr(lower(concat_ws(' ', recipient, subject, message_id, text)), lower(?)) > 0
              ORDER BY id DESC LIMIT ?`,
           )
-          .all(words, Math.min(limit, inboxMailsMax))
+          .all(query, Math.min(limit, inboxMailsMax))
           .map(mailOf),
       ),
     find: (id) => {

@@ -65,7 +65,7 @@ export function classifySendFailure(
  * first command. A fresh connection tells whether it is meant for everybody. Not when the words say
  * that we are too fast: asking again at once would make it worse.
  */
-export function isTurnedAway(failure: SmtpFailure): boolean {
+export function isConnectionRefused(failure: SmtpFailure): boolean {
   const reply = replyOf(failure);
   if (failure.command !== "MAIL FROM" || reply === undefined) return false;
   return (
@@ -130,9 +130,9 @@ function faultOfReply(reply: SmtpReply, { command }: SmtpFailure): SetupFault | 
 
 function causeOfReply(reply: SmtpReply, failure: SmtpFailure): SmtpServerDownCause {
   // A login that is refused for how many or how often we connect is not a wrong password.
-  const said = classifyReply({ ...reply, enhancedCode: undefined }, "sender");
-  if (said === "rate") return "closing";
-  if (said === "tls") return "tls";
+  const verdict = classifyReply({ ...reply, enhancedCode: undefined }, "sender");
+  if (verdict === "rate") return "closing";
+  if (verdict === "tls") return "tls";
   const shared = serverCauseOf(reply);
   if (shared !== undefined) return shared;
   if (failure.command.startsWith("AUTH")) return "login";

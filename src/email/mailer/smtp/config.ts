@@ -18,7 +18,7 @@ const tlsModes = ["starttls", "implicit", "none"] as const;
 export type SmtpTlsMode = (typeof tlsModes)[number];
 
 /** One line of an SMTP session as a person reads it: without control characters and secrets. */
-export interface SmtpTalkLine {
+export interface SmtpTranscriptLine {
   /** "note": about the connection itself, said by nobody. */
   readonly by: "client" | "server" | "note";
   readonly text: string;
@@ -48,7 +48,7 @@ export interface SmtpOptions {
   /** Set: every message is signed just before it is sent. */
   readonly dkim?: DkimOptions | undefined;
   /** Told each line of the sessions, secrets hidden: for a person who looks for a fault. */
-  readonly onTalk?: (line: SmtpTalkLine) => void;
+  readonly onTranscript?: (line: SmtpTranscriptLine) => void;
   /** Told when the server's certificate ends (Unix ms), by each connection with TLS. */
   readonly onCertificate?: (endsAt: number) => void;
   /** Told when sending slows down, and when it is at full speed again. */
@@ -242,9 +242,9 @@ export function resolveSmtpServers(
   const servers = readServerUrls(config.urls, smtpFields, problems).flatMap((settings, index) => {
     const own: ConfigProblem[] = [];
     const server = resolveSmtp({ ...config, ...settings }, own);
-    const where = `server ${index + 1} (${server?.host ?? String(settings["host"])})`;
+    const label = `server ${index + 1} (${server?.host ?? String(settings["host"])})`;
     for (const { name, problem } of own) {
-      problems.push({ name: "SMTP_URLS", problem: `${where}: ${name} ${problem}` });
+      problems.push({ name: "SMTP_URLS", problem: `${label}: ${name} ${problem}` });
     }
     return server === undefined ? [] : [server];
   });

@@ -11,7 +11,7 @@ import type { SmtpOptions } from "./config.ts";
 import type { SmtpOutcome, SmtpServerDown } from "./outcome.ts";
 import { silenceFor } from "./outcome.ts";
 import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
-import { createTalkLogger, Transmission, tellConnected } from "./transmission.ts";
+import { createTranscriptLogger, recordConnection, Transmission } from "./transmission.ts";
 
 /**
  * Connects to `host`, trying all of its addresses, within `timeoutMs` (the name's lookup included).
@@ -76,8 +76,8 @@ export async function openSession(
   }, setupMs);
   try {
     await Promise.race([welcome(connection), failed.promise]);
-    tellConnected(connection, options);
-    tellCertificate(connection, options);
+    recordConnection(connection, options);
+    reportCertificate(connection, options);
     await Promise.race([logIn(connection, options), failed.promise]);
     return connection;
   } catch (error) {
@@ -105,8 +105,8 @@ function createConnection(socket: net.Socket, options: SmtpOptions): SMTPConnect
     socketTimeout: options.replyTimeoutMs,
     socketCloseTimeout: 0, // close means now: what was not written must not be written later
     maxResponseSize: replyBytesMax,
-    logger: createTalkLogger(options) ?? false,
-    transactionLog: options.onTalk !== undefined,
+    logger: createTranscriptLogger(options) ?? false,
+    transactionLog: options.onTranscript !== undefined,
   });
 }
 
@@ -120,7 +120,7 @@ function welcome(connection: SMTPConnection): Promise<void> {
   });
 }
 
-function tellCertificate({ _socket: socket }: SMTPConnection, options: SmtpOptions): void {
+function reportCertificate({ _socket: socket }: SMTPConnection, options: SmtpOptions): void {
   const endsAt = socket instanceof TLSSocket ? readExpiry(socket) : undefined;
   if (endsAt !== undefined) options.onCertificate?.(endsAt);
 }
@@ -154,9 +154,9 @@ function offersUtf8(connection: SMTPConnection): boolean {
  */
 function refuseUtf8(host: string): SmtpOutcome {
   const [code, enhancedCode] = [553, "5.6.7"];
-  const words =
+  const text =
     "not sent: the server does not offer SMTPUTF8, which letters beyond ASCII before the @ need";
-  const reply = `${code} ${enhancedCode} ${words}`;
+  const reply = `${code} ${enhancedCode} ${text}`;
   return { kind: "refused", host, code, enhancedCode, reply, stage: "recipient" };
 }
 
@@ -209,7 +209,7 @@ export class SmtpConnection {
   }
 
   /** Whether it carried as many messages as one connection should, or may. */
-  get spent(): boolean {
+  get exhausted(): boolean {
     const own = this.#options.messagesPerConnectionMax || Number.POSITIVE_INFINITY;
     return this.#messages >= Math.min(own, this.#limits.mails);
   }

@@ -94,10 +94,10 @@ const sentences: Readonly<
     }`,
   tls: (server, detail, options, fault) =>
     fault === "no_starttls"
-      ? `${server} does not offer STARTTLS (${detail}): check SMTP_PORT; ${tlsMends.starttls}`
-      : `TLS with ${server} failed (${detail}): ${tlsMends[options.tls]}`,
+      ? `${server} does not offer STARTTLS (${detail}): check SMTP_PORT; ${tlsFixes.starttls}`
+      : `TLS with ${server} failed (${detail}): ${tlsFixes[options.tls]}`,
   certificate: (server, detail, _options, fault) =>
-    `The certificate of ${server} is not trusted (${detail}): ${certificateMend(fault)}`,
+    `The certificate of ${server} is not trusted (${detail}): ${certificateFix(fault)}`,
   login: (server, detail, options) =>
     options.user === undefined
       ? `${server} wants a login (${detail}): set SMTP_USER and SMTP_PASSWORD`
@@ -130,14 +130,14 @@ const sentences: Readonly<
     `${server} has a problem of its own (${detail}): ask its administrator if it lasts`,
 };
 
-const tlsMends: Readonly<Record<SmtpTlsMode, string>> = {
+const tlsFixes: Readonly<Record<SmtpTlsMode, string>> = {
   starttls:
     "SMTP_TLS=implicit is for port 465; SMTP_TLS=none only for a server in a trusted network",
   implicit: "port 587 and 25 need SMTP_TLS=starttls",
   none: "if it asks for STARTTLS, set SMTP_TLS=starttls",
 };
 
-function certificateMend(fault: SetupFault | undefined): string {
+function certificateFix(fault: SetupFault | undefined): string {
   if (fault === "expired") return "it has expired, and whoever runs the server must renew it";
   if (fault === "not_yet_valid") return "it is not valid yet; check this machine's clock";
   return fault === "other_name"

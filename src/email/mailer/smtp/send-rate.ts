@@ -102,7 +102,7 @@ export class SendRate {
   }
 
   /** Learns from an outcome; what is to be made of it. */
-  note(outcome: SmtpOutcome): SmtpOutcome {
+  observe(outcome: SmtpOutcome): SmtpOutcome {
     if (outcome.kind === "accepted") this.#accepted();
     if (outcome.kind !== "throttled") return outcome;
     this.#slowDown(outcome.reply);
@@ -135,7 +135,7 @@ export class SendRate {
     const current = this.#pace.perSecond ?? taken;
     const base = Math.min(current, Math.max(taken, current / 2));
     this.#pace.perSecond = Math.max(perSecondMin, base * decrease);
-    if (before === undefined) this.#tell({ kind: "slowed", reply });
+    if (before === undefined) this.#notify({ kind: "slowed", reply });
   }
 
   #freeWhenCalm(): void {
@@ -143,10 +143,10 @@ export class SendRate {
     if (this.#clock.now() - this.#slowed.throttledAt < calmMs) return;
     this.#slowed = undefined;
     this.#pace.perSecond = this.#perSecondMax;
-    this.#tell({ kind: "free" });
+    this.#notify({ kind: "free" });
   }
 
-  #tell(state: { readonly kind: "slowed"; readonly reply: string } | { readonly kind: "free" }) {
+  #notify(state: { readonly kind: "slowed"; readonly reply: string } | { readonly kind: "free" }) {
     const { host, onRateChange } = this.#options;
     const change: SmtpRateChange = { ...state, host, perSecond: this.#pace.perSecond };
     onRateChange?.(change);

@@ -48,7 +48,7 @@ export function openSmtpClient(options: SmtpOptions): SmtpClient {
         pool.giveBack(undefined);
         return { kind: "withheld" };
       }
-      return rate.note(await sendInSlot(pool, options, message, sendOptions));
+      return rate.observe(await sendInSlot(pool, options, message, sendOptions));
     },
     get perSecond() {
       return rate.perSecond;
@@ -79,16 +79,16 @@ async function sendInSlot(
     const message = await signed(unsigned, options);
     connection = pool.takeIdle(message.to);
     for (let isRepeat = false; ; isRepeat = true) {
-      const kept = connection !== undefined;
+      const reused = connection !== undefined;
       if (connection === undefined) {
-        await pool.makeRoom();
+        await pool.evictIdle();
         const opened = await SmtpConnection.open(options, sendOptions.signal);
         if (!(opened instanceof SmtpConnection)) return opened;
         connection = opened;
       }
       pool.carry(connection);
       const sent = await connection.send(message, sendOptions);
-      if (isRepeat || !mayRepeat(sent, kept)) return sent.outcome;
+      if (isRepeat || !mayRepeat(sent, reused)) return sent.outcome;
       await connection.quit(); // only then another one may open
       pool.drop(connection);
       connection = undefined;
@@ -108,15 +108,18 @@ async function signed(message: SmtpMessage, { dkim }: SmtpOptions): Promise<Smtp
  * dead, or turned us away (the fresh one tells whether that is meant for everybody); or a temporary
  * reply was about the session. Each is a definite end: nothing was accepted.
  */
-function mayRepeat({ outcome, begun, sessionSpent = false }: SentMessage, kept: boolean): boolean {
+function mayRepeat(
+  { outcome, begun, sessionExhausted = false }: SentMessage,
+  reused: boolean,
+): boolean {
   switch (outcome.kind) {
     case "lost":
-      return kept && !begun;
+      return reused && !begun;
     case "server_down":
-      return kept || sessionSpent;
+      return reused || sessionExhausted;
     case "deferred":
     case "throttled":
-      return (kept && !begun) || sessionSpent;
+      return (reused && !begun) || sessionExhausted;
     default:
       return false;
   }
@@ -127,7 +130,7 @@ async function probeInSlot(
   options: SmtpOptions,
   signal: AbortSignal | undefined,
 ): Promise<SmtpProbeOutcome | { readonly kind: "withheld" }> {
-  await pool.makeRoom();
+  await pool.evictIdle();
   const opened = await SmtpConnection.open(options, signal);
   const connection = opened instanceof SmtpConnection ? opened : undefined;
   pool.giveBack(connection);

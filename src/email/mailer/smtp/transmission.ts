@@ -4,7 +4,7 @@ import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SmtpFailure } from "../reply.ts";
 import { findQueueId, isAboutSession, parseReply, readFailure, replyOf } from "../reply.ts";
 import type { SendPhase } from "./classify.ts";
-import { classifySendFailure, isTurnedAway, withoutAnswer } from "./classify.ts";
+import { classifySendFailure, isConnectionRefused, withoutAnswer } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
 import type { SmtpOutcome } from "./outcome.ts";
 import { silenceFor } from "./outcome.ts";
@@ -18,37 +18,37 @@ import { silenceFor } from "./outcome.ts";
  * on their way. Handed over: the system took them all, `onHandedOver` was called. Ended: `letGo` was
  * called. Whoever closes the connection before has sent no dot.
  */
-class HeldContent {
+class ContentWriter {
   readonly #bytes: Buffer;
   readonly #socket: () => Socket | false | null;
-  readonly #onAsked: () => void;
-  readonly #onHandedOver: () => void;
+  readonly #onStarted: () => void;
+  readonly #onFlushed: () => void;
 
   /** `bytes`: lines ended by CRLF, the last one too, and no CR or LF elsewhere. */
   constructor(
     bytes: Buffer,
     hooks: {
       readonly socket: () => Socket | false | null;
-      readonly onAsked: () => void;
-      readonly onHandedOver: () => void;
+      readonly onStarted: () => void;
+      readonly onFlushed: () => void;
     },
   ) {
     this.#bytes = bytes;
     this.#socket = hooks.socket;
-    this.#onAsked = hooks.onAsked;
-    this.#onHandedOver = hooks.onHandedOver;
+    this.#onStarted = hooks.onStarted;
+    this.#onFlushed = hooks.onFlushed;
   }
 
   /** As of a stream, and all that nodemailer asks of one; it would write `stream` to the socket. */
   pipe(stream: Readable): void {
     stream.unpipe();
-    this.#onAsked();
+    this.#onStarted();
     this.#write(stuffed(this.#bytes), (error) => {
-      if (!error) this.#onHandedOver(); // else the connection says that it broke
+      if (!error) this.#onFlushed(); // else the connection says that it broke
     });
   }
 
-  letGo(): void {
+  end(): void {
     this.#write(finalDot);
   }
 
@@ -79,19 +79,20 @@ const hidden = "***";
  * What nodemailer logs of the talk, line by line, credentials hidden: what follows AUTH's mechanism,
  * each answer to a 334, and the password wherever it comes up. Undefined when nobody listens.
  */
-export function createTalkLogger(options: SmtpOptions) {
-  const { onTalk } = options;
-  if (onTalk === undefined) return undefined;
+export function createTranscriptLogger(options: SmtpOptions) {
+  const { onTranscript } = options;
+  if (onTranscript === undefined) return undefined;
   const secrets = secretForms(options);
   let credentialsNext = false;
   return {
     debug: ({ tnx }: { readonly tnx?: string }, text: string) => {
       if (tnx === "server") {
         credentialsNext = text.startsWith("334");
-        for (const line of text.split("\n")) onTalk({ by: "server", text: show(line, secrets) });
+        for (const line of text.split("\n"))
+          onTranscript({ by: "server", text: printable(line, secrets) });
       } else if (tnx === "client") {
         const command = credentialsNext ? hidden : text.replace(/^(AUTH \S+) .*/s, `$1 ${hidden}`);
-        onTalk({ by: "client", text: show(command, secrets) });
+        onTranscript({ by: "client", text: printable(command, secrets) });
         credentialsNext = false;
       }
     },
@@ -100,28 +101,28 @@ export function createTalkLogger(options: SmtpOptions) {
 }
 
 /** Says whom we are connected to, and what its certificate says, once the session is secure. */
-export function tellConnected(connection: SMTPConnection, options: SmtpOptions): void {
+export function recordConnection(connection: SMTPConnection, options: SmtpOptions): void {
   const socket = connection._socket;
-  if (options.onTalk === undefined || !socket) return;
+  if (options.onTranscript === undefined || !socket) return;
   if (!("getPeerCertificate" in socket && "getProtocol" in socket)) {
-    options.onTalk({ by: "note", text: "the connection is not encrypted" });
+    options.onTranscript({ by: "note", text: "the connection is not encrypted" });
     return;
   }
   const { getPeerCertificate, getProtocol } = socket as import("node:tls").TLSSocket;
   const { subject, issuer, valid_to: validTo } = getPeerCertificate.call(socket);
   const text = `${getProtocol.call(socket)}, certificate of ${subject?.CN} by ${issuer?.CN ?? issuer?.O}, valid until ${validTo}`;
-  options.onTalk({ by: "note", text: show(text, []) });
+  options.onTranscript({ by: "note", text: printable(text, []) });
 }
 
 /** Says what the message's header is; of its body only how long it is. */
-function tellContent(content: Buffer, { onTalk }: SmtpOptions): void {
-  if (onTalk === undefined) return;
+function recordContent(content: Buffer, { onTranscript }: SmtpOptions): void {
+  if (onTranscript === undefined) return;
   const headEnd = content.indexOf("\r\n\r\n");
   const head = content.subarray(0, headEnd).toString("utf8");
-  for (const line of head.split("\r\n")) onTalk({ by: "client", text: show(line, []) });
+  for (const line of head.split("\r\n")) onTranscript({ by: "client", text: printable(line, []) });
   const bytes = (content.length - headEnd - 4).toLocaleString("en");
-  onTalk({ by: "client", text: "" });
-  onTalk({ by: "note", text: `${bytes} bytes of text and HTML, not shown` });
+  onTranscript({ by: "client", text: "" });
+  onTranscript({ by: "note", text: `${bytes} bytes of text and HTML, not shown` });
 }
 
 function secretForms({ user = "", password }: SmtpOptions): readonly string[] {
@@ -131,7 +132,7 @@ function secretForms({ user = "", password }: SmtpOptions): readonly string[] {
 }
 
 /** A terminal obeys what it is shown, so nothing of the server's may be a control character. */
-function show(text: string, secrets: readonly string[]): string {
+function printable(text: string, secrets: readonly string[]): string {
   let shown = text;
   for (const secret of secrets) shown = shown.replaceAll(secret, hidden);
   return shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ").trimEnd();
@@ -157,7 +158,7 @@ export interface SentMessage {
   /** False: the connection was dead, or the server turned us away with 4xx, before MAIL FROM was accepted. */
   readonly begun: boolean;
   /** It ended with a temporary reply about the session, not about the message. */
-  readonly sessionSpent?: boolean;
+  readonly sessionExhausted?: boolean;
 }
 
 /**
@@ -178,15 +179,15 @@ export class Transmission {
   readonly #options: SmtpOptions;
   readonly #send: SmtpSendOptions;
   readonly #settled = Promise.withResolvers<SmtpOutcome>();
-  readonly #content: HeldContent;
+  readonly #content: ContentWriter;
   readonly #onEnd = () => queueMicrotask(() => this.#fail(new Error("the connection was closed")));
   readonly #onAbort = () => this.#withhold();
   #phase: SendPhase = "envelope";
   #outcome: SmtpOutcome | undefined;
-  #asking: Promise<void> | undefined;
+  #confirming: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #begun = false;
-  #sessionSpent = false;
+  #sessionExhausted = false;
 
   constructor(
     connection: SMTPConnection,
@@ -197,14 +198,14 @@ export class Transmission {
     this.#connection = connection;
     this.#options = options;
     this.#send = send;
-    this.#content = new HeldContent(message.content, {
+    this.#content = new ContentWriter(message.content, {
       socket: () => connection._socket,
-      onAsked: () => {
+      onStarted: () => {
         this.#enter("content");
-        tellContent(message.content, options);
+        recordContent(message.content, options);
       },
-      onHandedOver: () => {
-        this.#asking = this.#ask();
+      onFlushed: () => {
+        this.#confirming = this.#confirmEnd();
       },
     });
     connection.on("end", this.#onEnd);
@@ -219,8 +220,8 @@ export class Transmission {
 
   async finish(): Promise<SentMessage> {
     const outcome = await this.#settled.promise;
-    await this.#asking;
-    return { outcome, begun: this.#begun, sessionSpent: this.#sessionSpent };
+    await this.#confirming;
+    return { outcome, begun: this.#begun, sessionExhausted: this.#sessionExhausted };
   }
 
   #enter(phase: SendPhase): void {
@@ -228,7 +229,7 @@ export class Transmission {
     this.#armTimer();
   }
 
-  async #ask(): Promise<void> {
+  async #confirmEnd(): Promise<void> {
     let allowed = false;
     try {
       allowed = await this.#send.beforeContentEnds();
@@ -241,8 +242,8 @@ export class Transmission {
       return;
     }
     this.#enter("ended");
-    this.#options.onTalk?.({ by: "client", text: "." });
-    this.#content.letGo();
+    this.#options.onTranscript?.({ by: "client", text: "." });
+    this.#content.end();
   }
 
   #answer(response: string): void {
@@ -259,8 +260,8 @@ export class Transmission {
   #fail(error: unknown): void {
     if (this.#outcome !== undefined) return;
     const failure = readFailure(error);
-    this.#begun ||= this.#hasNewReply && !isTurnedAway(failure);
-    this.#sessionSpent = isAboutSession(replyOf(failure));
+    this.#begun ||= this.#hasNewReply && !isConnectionRefused(failure);
+    this.#sessionExhausted = isAboutSession(replyOf(failure));
     const outcome = classifySendFailure(failure, this.#phase, this.#options);
     if (!isOpenAfter(outcome, failure) || this.#phase === "content") this.#connection.close();
     this.#settle(outcome);
