@@ -180,7 +180,12 @@ async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
   print(total === 0 ? nothing : `Would put back ${total} (--dry-run)`);
   if (total === 0) placeFile.remove();
   const deadLetters = first.map(deadLetterJson);
-  report(flags, { dryRun: true, classes: histogramJson(histogram), total, letters: deadLetters });
+  report(flags, {
+    dry_run: true,
+    classes: histogramJson(histogram),
+    total,
+    dead_letters: deadLetters,
+  });
   return 0;
 }
 

@@ -70,7 +70,7 @@ async function sendBy(
       explanation,
       message_id: event.messageId,
       outcome,
-      talk: transcript,
+      transcript,
     };
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } else process.stdout.write(`\n${accepted ? "✓" : "✗"} ${explanation}\n`);

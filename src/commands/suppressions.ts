@@ -136,7 +136,7 @@ export function addSuppressions(
     const unchanged = new Set(entries.map(({ key }) => key)).size - added;
     const lines = [`${added} suppressed`];
     if (unchanged > 0) lines.push(`${unchanged} were suppressed for as long already`);
-    report(flags, { added, kept: unchanged }, lines);
+    report(flags, { added, unchanged }, lines);
   });
 }
 
@@ -199,7 +199,7 @@ export function importSuppressions(
     const unchanged = entries.length - added;
     const lines = [`${added} of ${entries.length} addresses suppressed`];
     if (unchanged > 0) lines.push(`${unchanged} had ended, or were suppressed for as long already`);
-    report(flags, { rows: entries.length, added, kept: unchanged }, lines);
+    report(flags, { rows: entries.length, added, unchanged }, lines);
   });
 }
 

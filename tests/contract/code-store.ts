@@ -4,7 +4,7 @@ import { codeIssue, codeTry } from "../support/code-requests.ts";
 import { testGuessing } from "./code-store-guessing.ts";
 import type { OpenCodeStore } from "./code-store-opening.ts";
 import { idOf, kindOf, openOn } from "./code-store-opening.ts";
-import { testCodeTries } from "./code-store-tries.ts";
+import { testCodeTries } from "./code-store-attempts.ts";
 
 const minute = 60_000;
 

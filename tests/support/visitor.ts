@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import type { Browser, BrowserContext, ConsoleMessage, Page, Request } from "playwright-core";
-import { openBrowserSlot } from "./browser-seats.ts";
+import { openBrowserSlot } from "./browser-slots.ts";
 import { findFaults } from "./page-faults.ts";
 
 export interface VisitOptions {

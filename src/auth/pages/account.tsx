@@ -148,7 +148,7 @@ function Section({ id, messages: { title, lead }, children }: SectionProps) {
 
 function SignOut({ email }: { readonly email: string }) {
   return (
-    <div class="who">
+    <div class="identity">
       <span class="address">{email}</span>
       <form method="post" action="/sign-out">
         <Button variant="plain">{messages.account.signOut}</Button>

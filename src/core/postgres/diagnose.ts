@@ -64,8 +64,8 @@ async function diagnoseSchema(
   }
   const versions = place.versions_table
     ? await sql<{ module: string; version: number }[]>`
-        SELECT room, version
-        FROM ${schemaFragment(sql, place.schema ?? "")}.instant_schema_versions`
+        SELECT coalesce(to_jsonb(v) ->> 'module', to_jsonb(v) ->> 'room') AS module, version
+        FROM ${schemaFragment(sql, place.schema ?? "")}.instant_schema_versions v`
     : [];
   const versionOf = new Map(versions.map(({ module, version }) => [module, version]));
   const behind: string[] = [];

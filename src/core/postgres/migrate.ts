@@ -52,9 +52,10 @@ async function migrate(
   const schema = schemaFragment(sql, schemaName);
   await sql`
     CREATE TABLE IF NOT EXISTS ${schema}.instant_schema_versions (
-      room text PRIMARY KEY, version integer NOT NULL)`;
+      module text PRIMARY KEY, version integer NOT NULL)`;
+  await renameRoomColumn(sql, schemaName);
   const rows = await sql<{ version: number }[]>`
-    SELECT version FROM ${schema}.instant_schema_versions WHERE room = ${module}`;
+    SELECT version FROM ${schema}.instant_schema_versions WHERE module = ${module}`;
   const version = rows[0]?.version ?? 0;
   if (version > steps.length) {
     throw new InstantError(coreErrors.postgresFailed, {
@@ -65,8 +66,20 @@ async function migrate(
     await sql.unsafe(step.replaceAll(':"schema"', () => quoteIdentifier(schemaName)));
   }
   await sql`
-    INSERT INTO ${schema}.instant_schema_versions (room, version) VALUES (${module}, ${steps.length})
-    ON CONFLICT (room) DO UPDATE SET version = excluded.version`;
+    INSERT INTO ${schema}.instant_schema_versions (module, version) VALUES (${module}, ${steps.length})
+    ON CONFLICT (module) DO UPDATE SET version = excluded.version`;
+}
+
+/** Release 0.1 called the column "room". */
+async function renameRoomColumn(sql: SqlTransaction, schema: string): Promise<void> {
+  const rows = await sql`
+    SELECT 1 FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ${schema} AND c.relname = 'instant_schema_versions' AND a.attname = 'room'`;
+  if (rows.length === 0) return;
+  await sql`
+    ALTER TABLE ${schemaFragment(sql, schema)}.instant_schema_versions RENAME COLUMN room TO module`;
 }
 
 /** Looks first: CREATE SCHEMA IF NOT EXISTS needs the right to create even when there is one. */

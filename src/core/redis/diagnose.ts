@@ -244,7 +244,7 @@ export async function warnOfEviction(redis: RedisClient, log: Log): Promise<void
     const policy = info.get("maxmemory_policy");
     if (policy === undefined || policy === "noeviction") return;
     const fix = "set maxmemory-policy noeviction";
-    log.warn({ redis: redis.address, policy, mend: fix }, "Redis may forget what was sent");
+    log.warn({ redis: redis.address, policy, fix }, "Redis may forget what was sent");
   } catch (error) {
     if (!isInstantError(error)) throw error;
   }

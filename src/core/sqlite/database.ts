@@ -260,10 +260,15 @@ async function openFile(path: string, synchronous: "FULL" | "NORMAL"): Promise<D
 
 function migrateModule(database: Database, module: string, steps: readonly string[]): void {
   database.run(
-    "CREATE TABLE IF NOT EXISTS schema_versions (room TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS schema_versions (module TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
   );
+  const columns = database.query<{ name: string }, []>("PRAGMA table_info(schema_versions)").all();
+  // Release 0.1 called the column "room".
+  if (columns.some(({ name }) => name === "room")) {
+    database.run("ALTER TABLE schema_versions RENAME COLUMN room TO module");
+  }
   const row = database
-    .query<{ version: number }, [string]>("SELECT version FROM schema_versions WHERE room = ?")
+    .query<{ version: number }, [string]>("SELECT version FROM schema_versions WHERE module = ?")
     .get(module);
   const version = row?.version ?? 0;
   if (version > steps.length) {
@@ -273,7 +278,7 @@ function migrateModule(database: Database, module: string, steps: readonly strin
   }
   for (const step of steps.slice(version)) database.run(step);
   database.run(
-    "INSERT INTO schema_versions VALUES (?, ?) ON CONFLICT (room) DO UPDATE SET version = excluded.version",
+    "INSERT INTO schema_versions VALUES (?, ?) ON CONFLICT (module) DO UPDATE SET version = excluded.version",
     [module, steps.length],
   );
 }

@@ -9,7 +9,7 @@ export function histogramLines(histogram: Histogram): readonly string[] {
       const reasons = [...skipped].map(([reason, count]) => `${count} ${reason}`).join(", ");
       return [name, String(deadLetters), String(replay), reasons] as const;
     });
-  const table = [["class", "letters", "to replay", "skipped"] as const, ...rows];
+  const table = [["class", "dead letters", "to replay", "skipped"] as const, ...rows];
   const width = (column: number) => Math.max(...table.map((row) => (row[column] ?? "").length));
   const [first, second, third] = [width(0), width(1), width(2)];
   return table.map(([name, deadLetters, replay, skipped]) =>
@@ -21,14 +21,14 @@ export function histogramLines(histogram: Histogram): readonly string[] {
 export function deadLetterLines(deadLetters: readonly DeadLetter[]): readonly string[] {
   return deadLetters.map((deadLetter) => {
     const { partition, offset, className, messageId, recipient, reason } =
-      deadLetterJson(deadLetter);
+      deadLetterSummary(deadLetter);
     const mail = [messageId, recipient].filter((part) => part !== undefined).join(" to ");
     return `  ${partition}/${offset}  ${className}  ${mail === "" ? "" : `${mail}  `}${reason}`;
   });
 }
 
-/** The same for `--json`; the recipient is masked. */
-export function deadLetterJson({ record, facts, messageId, recipient }: DeadLetter) {
+/** What is shown of a dead letter; the recipient is masked. */
+export function deadLetterSummary({ record, facts, messageId, recipient }: DeadLetter) {
   return {
     partition: record.partition,
     offset: record.offset,
@@ -39,11 +39,17 @@ export function deadLetterJson({ record, facts, messageId, recipient }: DeadLett
   };
 }
 
+/** The same for `--json`. */
+export function deadLetterJson(deadLetter: DeadLetter) {
+  const { className, messageId, ...summary } = deadLetterSummary(deadLetter);
+  return { ...summary, class: className, message_id: messageId };
+}
+
 /** The histogram for `--json`. */
 export function histogramJson(histogram: Histogram): object {
   const rows = [...histogram].map(([name, { deadLetters, replay, skipped }]) => [
     name,
-    { letters: deadLetters, replay, skipped: Object.fromEntries(skipped) },
+    { dead_letters: deadLetters, replay, skipped: Object.fromEntries(skipped) },
   ]);
   return Object.fromEntries(rows);
 }

@@ -120,7 +120,7 @@ export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string 
     (record.waiting ? `,"waiting":true` : "") +
     `,"digest":${quote(record.digest)},"event_type":${quote(record.eventType)}` +
     `,"recipient":${quote(record.recipient)}` +
-    (requestedAt === undefined ? "" : `,"asked_at":"${rfc3339(requestedAt)}"`) +
+    (requestedAt === undefined ? "" : `,"requested_at":"${rfc3339(requestedAt)}"`) +
     (origin === undefined ? "" : `,"origin":${encodeOrigin(origin)}`) +
     (record.sentAt === undefined ? "" : `,"sent_at":"${writeTime(record.sentAt)}"`) +
     (record.late ? `,"late":true` : "") +
@@ -130,7 +130,7 @@ export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string 
     (buried === undefined
       ? ""
       : `,"buried":{"partition":${buried.partition},"offset":${buried.offset}}`) +
-    (record.traceId === undefined ? "" : `,"trace":${quote(record.traceId)}`) +
+    (record.traceId === undefined ? "" : `,"trace_id":${quote(record.traceId)}`) +
     `,"history":[${record.history.map((entry) => encodeEntry(entry, writeTime)).join(",")}]}`
   );
 }
@@ -153,7 +153,7 @@ export function decodeRecord(messageId: string, text: string): StoredRecord {
   if (!parsed.success) return unreadable(messageId);
   const wire = parsed.data;
   const { lease_until: leaseUntil, event_type: eventType, sent_at: sentAt, ...further } = wire;
-  const { requested_at: requestedAt, smtp, ...same } = further;
+  const { requested_at: requestedAt, trace_id: traceId, smtp, ...same } = further;
   return {
     ...same,
     messageId,
@@ -163,7 +163,7 @@ export function decodeRecord(messageId: string, text: string): StoredRecord {
     origin: wire.origin,
     sentAt,
     class: wire.class,
-    traceId: wire.traceId,
+    traceId,
     reason: wire.reason,
     buried: wire.buried,
     smtp: smtp && { host: smtp.host, reply: smtp.reply, queueId: smtp.queue_id },
@@ -214,7 +214,7 @@ const recordSchema = z.object({
   sent_at: time.optional(),
   late: z.boolean().default(false),
   class: z.string().optional(),
-  traceId: z.string().optional(),
+  trace_id: z.string().optional(),
   reason: z.string().optional(),
   smtp: z
     .object({ host: z.string(), reply: z.string(), queue_id: z.string().optional() })

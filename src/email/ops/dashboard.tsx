@@ -249,7 +249,7 @@ function Lag({ lag, mine }: OpsSnapshot) {
               <th scope="row">{partition}</th>
               <td>{records}</td>
               <td>{records === 0 ? "–" : formatDuration(seconds * 1000)}</td>
-              <td class="words">
+              <td class="text">
                 {owner ?? <span class={records === 0 ? "" : "badge badge-bad"}>nobody</span>}{" "}
                 {mine.includes(partition) && <span class="badge">this process</span>}
               </td>
@@ -274,7 +274,7 @@ function Failures({ failures }: OpsSnapshot) {
             {recipient !== undefined && <span>{recipient}</span>}
             {times > 1 && <span>{times} times in a row</span>}
           </p>
-          <p class="said">{reason}</p>
+          <p class="reason">{reason}</p>
         </li>
       ))}
     </ol>

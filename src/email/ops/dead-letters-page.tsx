@@ -2,7 +2,7 @@ import { Button } from "../../core/html/controls.tsx";
 import { maskEmail } from "../../core/log.ts";
 import { adviceOf } from "../dead-letters/dead-letter.ts";
 import type { DeadLetter } from "../dead-letters/replay-plan.ts";
-import { deadLetterJson } from "../dead-letters/replay-report.ts";
+import { deadLetterSummary } from "../dead-letters/replay-report.ts";
 import { boundedNote, boundedText } from "../ledger/record.ts";
 import { deadLettersSearchedMax } from "../timeline/timeline.ts";
 import type { OpsSite } from "./ops-page.tsx";
@@ -142,7 +142,8 @@ function Classes({ classes, total, shown }: ClassesProps) {
 }
 
 function Row({ letter: deadLetter }: { readonly letter: DeadLetter }) {
-  const { partition, offset, className, messageId, recipient, reason } = deadLetterJson(deadLetter);
+  const { partition, offset, className, messageId, recipient, reason } =
+    deadLetterSummary(deadLetter);
   return (
     <li>
       <p class="mail-line">
@@ -151,7 +152,7 @@ function Row({ letter: deadLetter }: { readonly letter: DeadLetter }) {
         <a href={`/dead-letters/at/${partition}/${offset}`}>{messageId ?? "no message_id"}</a>
         {recipient !== undefined && <span>{recipient}</span>}
       </p>
-      <p class="said">{boundedText(reason)}</p>
+      <p class="reason">{boundedText(reason)}</p>
     </li>
   );
 }
@@ -196,7 +197,7 @@ function ReplayForm({ shown }: { readonly shown: string }) {
 /** One letter: what it says of itself, and the event with all that is secret masked. */
 export function deadLetterPage(site: OpsSite, deadLetter: DeadLetter): Response {
   const { record, facts, messageId } = deadLetter;
-  const { className, recipient, reason } = deadLetterJson(deadLetter);
+  const { className, recipient, reason } = deadLetterSummary(deadLetter);
   const origin = [facts.originalTopic, facts.originalPartition, facts.originalOffset];
   const rows: [string, string | undefined][] = [
     ["Class", className],

@@ -2,7 +2,7 @@ import { raw } from "hono/html";
 import { unreachable } from "../../core/errors.ts";
 import { Button, ButtonLink } from "../../core/html/controls.tsx";
 import type { ReplayPlan } from "../dead-letters/replay.ts";
-import { deadLetterJson, replayTotal } from "../dead-letters/replay-report.ts";
+import { deadLetterSummary, replayTotal } from "../dead-letters/replay-report.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsPage } from "./ops-page.tsx";
 import type { ReplayState } from "./replay-job.ts";
@@ -72,7 +72,8 @@ function First({ plan, total }: { readonly plan: ReplayPlan; readonly total: num
       </h2>
       <ol class="mails">
         {plan.first.map((deadLetter) => {
-          const { partition, offset, className, messageId, recipient } = deadLetterJson(deadLetter);
+          const { partition, offset, className, messageId, recipient } =
+            deadLetterSummary(deadLetter);
           return (
             <li>
               <p class="mail-line">

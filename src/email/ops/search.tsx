@@ -40,14 +40,14 @@ function searchPage({ site, query = "", error, found }: SearchPageOptions): Resp
         <h1 class="page-title">Search</h1>
         <form class="card stack" method="post" action="/search">
           <Field
-            id="sought"
+            id="query"
             label="Recipient's address or message_id"
             hint="A recipient's newest 50 mails of the last 24 h are found, and dead letters."
             error={error}
             input={(attributes) => (
               <input
                 {...attributes}
-                name="sought"
+                name="query"
                 value={query}
                 autocomplete="off"
                 autocapitalize="none"
@@ -176,12 +176,12 @@ function Steps({ mail: { record } }: { readonly mail: MailTimeline }) {
               <Time at={at} exact />
               <strong>{state}</strong>
               {stateMeaning(state)}
-              <span class="whose">
+              <span class="owner">
                 fence {fence}
                 {owner === undefined ? "" : `, owner ${owner}`}
               </span>
             </p>
-            {note !== undefined && <p class="said">{note}</p>}
+            {note !== undefined && <p class="reason">{note}</p>}
           </li>
         ))}
       </ol>
@@ -198,7 +198,7 @@ export function addSearchRoutes(
   app.get("/search", () => searchPage({ site }));
   app.post("/search", async (context) => {
     const form = new URLSearchParams(await context.req.text());
-    const query = (form.get("sought") ?? "").trim();
+    const query = (form.get("query") ?? "").trim();
     if (isMessageId(query)) return context.redirect(`/mails/${query}`, 303);
     const recipient = parseEmailAddress(query);
     if (recipient === undefined) {

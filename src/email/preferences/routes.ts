@@ -144,7 +144,10 @@ async function change(
     ? Object.fromEntries(declined.map((one) => [one, false]))
     : Object.fromEntries(optionalTypes.map((one) => [one, form.get(one) === "yes"]));
   await preferences.change(key, changes);
-  log.info({ requestId: context.get("requestId"), wishes: changes }, "E-mail preferences changed");
+  log.info(
+    { requestId: context.get("requestId"), preferences: changes },
+    "E-mail preferences changed",
+  );
   const done = isOneClick ? "unsubscribed" : "saved";
   return preferencesPage({
     appName,

@@ -3,7 +3,7 @@ import { redisScript } from "../../core/redis/script.ts";
 import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
 import { BackgroundWrites, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
-import noteText from "./redis-note.lua" with { type: "text" };
+import noteText from "./redis-add.lua" with { type: "text" };
 
 interface RedisRecentMailsOptions {
   readonly redis: RedisClient;

@@ -20,6 +20,9 @@ const schemaSteps = [
     PRIMARY KEY (recipient, message_id)
   ) STRICT, WITHOUT ROWID`,
   "CREATE INDEX email_recent_noted_at ON email_recent (noted_at)",
+  `ALTER TABLE email_recent RENAME COLUMN noted_at TO added_at;
+   DROP INDEX email_recent_noted_at;
+   CREATE INDEX email_recent_added_at ON email_recent (added_at)`,
 ] as const;
 
 /** Each note drops up to this many that are older than a day, so they never pile up. */
@@ -53,20 +56,20 @@ function writeEntry(file: Database, key: string, messageId: string, now: number)
   file
     .query(
       `INSERT INTO email_recent VALUES (?, ?, ?)
-       ON CONFLICT (recipient, message_id) DO UPDATE SET noted_at = excluded.noted_at`,
+       ON CONFLICT (recipient, message_id) DO UPDATE SET added_at = excluded.added_at`,
     )
     .run(key, messageId, now);
   file
     .query(
       `DELETE FROM email_recent WHERE recipient = ?1 AND message_id IN
        (SELECT message_id FROM email_recent WHERE recipient = ?1
-        ORDER BY noted_at DESC, message_id LIMIT -1 OFFSET ?2)`,
+        ORDER BY added_at DESC, message_id LIMIT -1 OFFSET ?2)`,
     )
     .run(key, recentMailsMax);
   file
     .query(
       `DELETE FROM email_recent WHERE (recipient, message_id) IN
-       (SELECT recipient, message_id FROM email_recent WHERE noted_at <= ? LIMIT ?)`,
+       (SELECT recipient, message_id FROM email_recent WHERE added_at <= ? LIMIT ?)`,
     )
     .run(now - ledgerTtlMs, droppedPerAdd);
 }
@@ -74,8 +77,8 @@ function writeEntry(file: Database, key: string, messageId: string, now: number)
 function readEntries(file: Database, key: string, now: number): string[] {
   return file
     .query<{ message_id: string }, [string, number]>(
-      `SELECT message_id FROM email_recent WHERE recipient = ? AND noted_at > ?
-       ORDER BY noted_at DESC, message_id`,
+      `SELECT message_id FROM email_recent WHERE recipient = ? AND added_at > ?
+       ORDER BY added_at DESC, message_id`,
     )
     .all(key, now - ledgerTtlMs)
     .map((row) => row.message_id);

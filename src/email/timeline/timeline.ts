@@ -3,7 +3,7 @@ import { isInstantError } from "../../core/errors.ts";
 import { withDeadline } from "../../core/time.ts";
 import { findDeadLetterAt, findDeadLetters } from "../dead-letters/find-dead-letters.ts";
 import type { DeadLetter } from "../dead-letters/replay-plan.ts";
-import { deadLetterJson } from "../dead-letters/replay-report.ts";
+import { deadLetterSummary } from "../dead-letters/replay-report.ts";
 import type { EventLog } from "../event-log/event-log.ts";
 import type { DeliveryLedger, LedgerRecord, LedgerState } from "../ledger/delivery-ledger.ts";
 import { boundedText } from "../ledger/record.ts";
@@ -172,7 +172,7 @@ export function timelineJson(timeline: MailTimeline): object {
     message_id: messageId,
     state: record?.state ?? "dead_letter",
     event_type: record?.eventType,
-    recipient: record?.recipient ?? (deadLetter && deadLetterJson(deadLetter).recipient),
+    recipient: record?.recipient ?? (deadLetter && deadLetterSummary(deadLetter).recipient),
     requested_at: isoOf(record?.requestedAt),
     event: record?.origin,
     fence: record?.fence,
@@ -226,7 +226,7 @@ export function timelineLines(timeline: MailTimeline): readonly string[] {
     "",
     ...(record === undefined ? [] : stepsOf(record)).map((step) => `  ${stepLine(step)}`),
     ...(record === undefined || record.history.length === 0 ? [] : [""]),
-    ...factLines(timeline).map(([name, value]) => `  ${name.padEnd(12)}${value}`),
+    ...factLines(timeline).map(([name, value]) => `  ${name.padEnd(15)}${value}`),
   ];
 }
 
@@ -242,13 +242,13 @@ export function factLines({
   deadLetterProblem,
 }: MailTimeline): [string, string][] {
   const facts: [string, string | undefined][] = [
-    ["Asked", isoOf(record?.requestedAt)],
+    ["Requested", isoOf(record?.requestedAt)],
     ["Event", record?.origin && positionText(record.origin)],
     ["Accepted", isoOf(record?.sentAt)],
-    ["Took", durationText(record)],
-    ["Tries", record && String(attemptsOf(record))],
+    ["Delivery time", durationText(record)],
+    ["Attempts", record && String(attemptsOf(record))],
     ["Replays", record && record.replays > 0 ? String(record.replays) : undefined],
-    ["Sent again", record && record.resubmissions > 0 ? String(record.resubmissions) : undefined],
+    ["Resent", record && record.resubmissions > 0 ? String(record.resubmissions) : undefined],
     ["SMTP", record?.smtp?.host],
     ["Queue id", record?.smtp?.queueId],
     ["Reply", record?.smtp?.reply],
@@ -291,7 +291,7 @@ function positionText(place: { topic?: string; partition: number; offset: number
 
 function durationText(record: LedgerRecord | undefined): string | undefined {
   if (record?.requestedAt === undefined || record.sentAt === undefined) return undefined;
-  return `${((record.sentAt - record.requestedAt) / 1000).toFixed(3)} s from asked to accepted`;
+  return `${((record.sentAt - record.requestedAt) / 1000).toFixed(3)} s from request to acceptance`;
 }
 
 function isoOf(at: number | undefined): string | undefined {

@@ -164,12 +164,12 @@ function Tools({
     <div class="tools">
       <form class="search" method="post" action="/inbox/search">
         <Field
-          id="words"
+          id="query"
           label="Search"
           input={(attributes) => (
             <input
               {...attributes}
-              name="words"
+              name="query"
               value={query ?? ""}
               placeholder="Recipient, subject, text or message_id"
               autocomplete="off"
@@ -266,7 +266,7 @@ export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxRouteDe
   });
   app.get("/inbox/search", (context) => context.redirect("/inbox", 303));
   app.post("/inbox/search", async (context) => {
-    const typed = new URLSearchParams(await context.req.text()).get("words") ?? "";
+    const typed = new URLSearchParams(await context.req.text()).get("query") ?? "";
     const query = typed.trim().slice(0, queryCharsMax);
     return query === "" ? context.redirect("/inbox", 303) : inboxPage(options, { query });
   });

@@ -1,6 +1,6 @@
 import { describe } from "bun:test";
 import { findEngine } from "../../support/engines.ts";
-import { timelineSuite } from "./trace-suite.ts";
+import { timelineSuite } from "./timeline-suite.ts";
 
 const kafka = findEngine("kafka");
 const redis = findEngine("redis");

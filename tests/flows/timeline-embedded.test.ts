@@ -1,5 +1,5 @@
 import { describe } from "bun:test";
-import { timelineSuite } from "./trace-suite.ts";
+import { timelineSuite } from "./timeline-suite.ts";
 
 describe("trace on the embedded engines", () => {
   timelineSuite({});
