@@ -14,7 +14,7 @@ async function needPostfixProgram(program: string, { print }: Stage): Promise<st
   const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin`;
   return (
     Bun.which(program, { PATH }) ??
-    (await needProgram(program, { debian: "postfix", print: print }))
+    (await needProgram(program, { debian: "postfix", print }))
   );
 }
 

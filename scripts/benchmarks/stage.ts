@@ -45,12 +45,12 @@ export function openStage(print: (line: string) => void): Stage {
     database: async () =>
       env["TEST_DATABASE_URL"] ?? (await find("postgres"))["DATABASE_URL"] ?? "",
     openRedis: async () => {
-      await needProgram("redis-server", { debian: "redis-server", print: print });
+      await needProgram("redis-server", { debian: "redis-server", print });
       const args = ["--appendonly", "yes", "--maxmemory-policy", "noeviction"];
       return openOwnRedis({ persistent: false, args });
     },
     makeDirectory: () => stack.use(temporaryDirectory()).path,
-    print: print,
+    print,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

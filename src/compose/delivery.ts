@@ -82,7 +82,7 @@ export async function composeDelivery(
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
   });
-  return { mailer, pipeline, pendingOutcomes: pendingOutcomes };
+  return { mailer, pipeline, pendingOutcomes };
 }
 
 /** Each composition's own: what they send by is measured apart. */

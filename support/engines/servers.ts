@@ -36,7 +36,7 @@ const ok =
 process.exit(ok ? 0 : 1);
 
 async function up(wanted: readonly ServerName[]): Promise<boolean> {
-  const options = { repository, records, environment: process.env, print: print };
+  const options = { repository, records, environment: process.env, print };
   const results = await Promise.allSettled(wanted.map((name) => bringUp(name, options)));
   for (const [index, result] of results.entries()) {
     if (result.status === "fulfilled") printVariables(result.value);

@@ -56,8 +56,8 @@ export function createPublisherMetrics(
 ): (published: PublishedEvent) => void {
   const durations = metrics.histogram({
     name: "instant_email_publish_duration_seconds",
-    help: "Until an event was acknowledged by the event log (log) or its mail by the SMTP server (direct); taken=false: it was not.",
-    labels: ["way", "taken"],
+    help: "Until an event was acknowledged by the event log (log) or its mail by the SMTP server (direct); accepted=false: it was not.",
+    labels: ["path", "accepted"],
     buckets,
   });
   metrics.gauge(
@@ -68,7 +68,7 @@ export function createPublisherMetrics(
     (set) => set(isLogUnavailable() ? 1 : 0),
   );
   return ({ path, accepted, seconds }) =>
-    durations.observe(seconds, { way: path, taken: String(accepted) });
+    durations.observe(seconds, { path, accepted: String(accepted) });
 }
 
 interface EventPublisherDeps {
