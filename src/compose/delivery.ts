@@ -32,7 +32,7 @@ interface Delivery {
 export async function composeDelivery(
   engines: Engines,
   log: Log,
-  publicOrigin = () => resolveHttp(engines.config.http).publicOrigin,
+  publicOrigin = configuredOrigin(engines),
   measure: (mailer: Mailer) => Mailer = (mailer) => mailer,
 ): Promise<Delivery> {
   const { config } = engines;
@@ -83,6 +83,11 @@ export async function composeDelivery(
     },
   });
   return { mailer, pipeline, pendingOutcomes };
+}
+
+function configuredOrigin({ config }: Engines): () => string | undefined {
+  const { publicOrigin } = resolveHttp(config.http);
+  return () => publicOrigin;
 }
 
 /** Each composition's own: what they send by is measured apart. */
