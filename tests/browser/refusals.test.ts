@@ -4,10 +4,10 @@ import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
-import type { StoreState } from "../support/unavailable-store.ts";
-import { unavailableStore } from "../support/unavailable-store.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld } from "../support/sign-in-world.ts";
+import type { StoreState } from "../support/unavailable-store.ts";
+import { unavailableStore } from "../support/unavailable-store.ts";
 import type { Visitor } from "../support/visitor.ts";
 import { visit } from "../support/visitor.ts";
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { CodeStore, IssueOutcome } from "../../src/auth/codes/code-store.ts";
 import { codeIssue, codeTry } from "../support/code-requests.ts";
+import { testCodeTries } from "./code-store-attempts.ts";
 import { testGuessing } from "./code-store-guessing.ts";
 import type { OpenCodeStore } from "./code-store-opening.ts";
 import { idOf, kindOf, openOn } from "./code-store-opening.ts";
-import { testCodeTries } from "./code-store-attempts.ts";
 
 const minute = 60_000;
 

@@ -41,8 +41,8 @@ describe.skipIf(program === undefined)("/metrics of running services", () => {
       ]),
     );
     const published = await linesOf(dev.authUrl);
-    const taken = /^instant_email_publish_duration_seconds_count\{.*way="log".*\} \d+$/;
-    expect(published.filter((line) => taken.test(line))).toHaveLength(1);
+    const viaLog = /^instant_email_publish_duration_seconds_count\{.*path="log".*\} \d+$/;
+    expect(published.filter((line) => viaLog.test(line))).toHaveLength(1);
     await eventually("the mail is counted", async () => {
       const lines = await linesOf(dev.emailUrl);
       return lines.some((line) =>
