@@ -1,7 +1,7 @@
 import { configGroups } from "../../src/compose/config.ts";
 import type { ConfigField, ConfigGroup } from "../../src/core/config/field.ts";
 
-/** What is generated from the settings' own rows, so that it cannot say something else. */
+/** Documents generated from the settings' own rows, so that they cannot disagree with them. */
 const titles: Readonly<Record<keyof typeof configGroups, string>> = {
   app: "Program",
   auth: "Sign-in (serve-auth)",
