@@ -5,48 +5,48 @@ import type { Played, Stage } from "./stage.ts";
 import { progress } from "./stage.ts";
 import { findAmbiguous } from "./tally.ts";
 
-/** After the first probe that succeeds, the backlog of an outage is gone within this. */
+/** The backlog of an outage is drained within this, from the first successful probe on. */
 const drainedWithinMs = 10_000;
 
-/** RFC 5321, 3.8: a server that closes says 421, to new connections and to the next command. */
+/** RFC 5321, 3.8: a server that shuts down answers 421 to new connections and the next command. */
 const shuttingDown: readonly SinkRule[] = (["connect", "mail"] as const).map((at) => ({
   at,
   does: { kind: "reply", text: "421 4.3.2 shutting down", close: true },
 }));
 
-/** The server finishes what it has, then nobody listens. */
+/** The server finishes the messages it has begun, then stops listening. */
 export async function shutDownSmtp(stage: Stage): Promise<Played> {
   const { row, load } = stage;
   const { sink } = row;
   sink.setBehaviour(shuttingDown);
   await untilPaused(stage);
-  // A message that was begun before is taken, and its answer is read, before the connections end.
+  // A message begun before is accepted, and its reply read, before the connections end.
   await eventually("it finished", () => sink.reachedTotal.rcpt === sink.acceptedTotal);
-  await eventually("the answers are read", async () => {
+  await eventually("the replies are read", async () => {
     return (await findSubmitting(row.ledger, load.events)).size === 0;
   });
   await sink.refuse();
-  return { note: await comeBack(stage) };
+  return { note: await recover(stage) };
 }
 
-/** Its account is locked, say: nothing is wrong with any recipient. */
+/** As with a locked account: nothing is wrong with any recipient. */
 export async function denyEverybody(stage: Stage): Promise<Played> {
   const { sink } = stage.row;
   const does = { kind: "reply", text: "554 5.7.1 relay access denied" } as const;
   sink.setBehaviour([{ at: "rcpt", does }]);
   await untilPaused(stage);
-  await Bun.sleep(2000); // a trial or two
-  return { note: await comeBack(stage, 0) };
+  await Bun.sleep(2000); // a probe or two
+  return { note: await recover(stage, 0) };
 }
 
 /** How the first of two servers fails, in the order of a session. */
 interface FailingPhase {
   readonly name: string;
-  /** Unset: nobody listens. */
+  /** Unset: it does not listen. */
   readonly rule?: SinkRule;
-  /** Connections that are in use don't come there: they are cut, whatever they are at. */
+  /** Connections in use are past that phase: they are cut, wherever they are. */
   readonly opening?: boolean;
-  /** What was written may have been taken; such a mail moves to no other server. */
+  /** What was written may have been accepted; such a mail moves to no other server. */
   readonly ambiguous?: boolean;
 }
 
@@ -86,8 +86,8 @@ export const failingPhases: readonly FailingPhase[] = [
 const phaseMs = 700;
 
 /**
- * The second one takes the mails meanwhile; the first has them again when it is well. Only where an
- * answer was lost, or a connection was cut, may a mail be ambiguous.
+ * The second one gets the mails meanwhile, the first again once it works. Only where a reply
+ * was lost, or a connection was cut, may a mail be ambiguous.
  */
 export async function failAtEachPhase(stage: Stage): Promise<Played> {
   const { row, load, scale } = stage;
@@ -104,7 +104,7 @@ export async function failAtEachPhase(stage: Stage): Promise<Played> {
   await row.untilDrained();
   const windows = [
     await findAmbiguous(row, load.events),
-    await findAmbiguous(row, load.events, 2), // sent again, and that answer was lost as well
+    await findAmbiguous(row, load.events, 2), // sent again, and that reply was lost too
   ];
   const note = `${played.map(({ name }) => name).join(", ")}; ${row.secondSink.acceptedTotal} mails by the second`;
   return { windows, breaches, note };
@@ -118,48 +118,48 @@ async function failAt({ row }: Stage, { name, rule, opening, ambiguous }: Failin
   else sink.setBehaviour([rule]);
   if (opening) sink.dropConnections();
   if (ambiguous && rule !== undefined) {
-    await eventually("answers are lost", () => sink.reachedTotal[rule.at] >= reached + fewLost);
+    await eventually("replies are lost", () => sink.reachedTotal[rule.at] >= reached + fewLost);
   } else {
-    await eventually(`the second takes them: ${name}`, () => secondSink.acceptedTotal > bySecond);
+    await eventually(`the second gets them: ${name}`, () => secondSink.acceptedTotal > bySecond);
   }
   await Bun.sleep(phaseMs);
   sink.setBehaviour([]);
   await sink.listen();
-  await progress(row); // the first has them again
+  await progress(row); // the first gets them again
 }
 
 /**
- * More mails come than it takes: it refuses what is beyond its rate, each with the reply that says
- * so, and takes the rest at its own pace.
+ * More mails come than it accepts: it refuses what is beyond its rate with the reply that says so,
+ * and accepts the rest at its own pace.
  */
 export async function throttle({ row, load, worker, scale }: Stage): Promise<Played> {
   const { sink } = row;
   const does = { kind: "reply", text: "454 Throttling failure: Maximum sending rate exceeded." };
   sink.setBehaviour([
-    { at: "dot", does: { ...does, kind: "reply" }, perSecondMax: scale.perSecondTaken },
+    { at: "dot", does: { ...does, kind: "reply" }, perSecondMax: scale.perSecondAccepted },
   ]);
-  const [accepted, reached] = [sink.acceptedTotal, sink.reachedTotal.dot];
+  const [acceptedBefore, reachedBefore] = [sink.acceptedTotal, sink.reachedTotal.dot];
   const startedAt = performance.now();
-  await Bun.sleep(scale.awayMs);
+  await Bun.sleep(scale.downMs);
   await load.stop();
   await row.untilDrained(120_000);
-  const taken = sink.acceptedTotal - accepted;
-  const refused = sink.reachedTotal.dot - reached - taken;
-  const perSecond = taken / ((performance.now() - startedAt) / 1000);
-  if (refused === 0) throw new Error("nothing was too fast");
+  const accepted = sink.acceptedTotal - acceptedBefore;
+  const refused = sink.reachedTotal.dot - reachedBefore - accepted;
+  const perSecond = accepted / ((performance.now() - startedAt) / 1000);
+  if (refused === 0) throw new Error("nothing was throttled");
   const paused = worker.findLogs("Delivery paused").length;
   return {
-    breaches: paused === 0 ? [] : ["delivery paused, though the server takes mails"],
-    note: `${perSecond.toFixed(0)} of ${scale.perSecondTaken} a second, ${refused} told to come later`,
+    breaches: paused === 0 ? [] : ["delivery paused, though the server accepts mails"],
+    note: `${perSecond.toFixed(0)} of ${scale.perSecondAccepted} a second, ${refused} deferred`,
   };
 }
 
-/** The server dies: what was past its dot is in nobody's hands. */
+/** The server dies: of what was past its dot, nobody knows whether it was accepted. */
 export async function tearSmtp(stage: Stage): Promise<Played> {
   const { row, load } = stage;
   await row.sink.refuse();
   await untilPaused(stage);
-  const note = await comeBack(stage);
+  const note = await recover(stage);
   return { note, windows: [await findAmbiguous(row, load.events)] };
 }
 
@@ -167,12 +167,12 @@ async function untilPaused({ worker }: Stage): Promise<void> {
   await eventually("delivery is paused", () => worker.findLogs("Delivery paused").length > 0);
 }
 
-async function comeBack(
+async function recover(
   { row, worker, load, scale }: Stage,
-  awayMs = scale.smtpAwayMs,
+  downMs = scale.smtpDownMs,
 ): Promise<string> {
   const { sink } = row;
-  await Bun.sleep(awayMs);
+  await Bun.sleep(downMs);
   await load.stop();
   const before = sink.acceptedTotal;
   const waiting = load.events.length - before;
@@ -183,7 +183,7 @@ async function comeBack(
   const resumedAt = Date.now();
   const isNearlySent = () => sink.acceptedTotal > before + 0.9 * waiting;
   await eventually("most waiting mails are sent", isNearlySent, drainedWithinMs);
-  await row.untilDrained(drainedWithinMs); // asking Kafka costs: only now
+  await row.untilDrained(drainedWithinMs); // querying Kafka is expensive: only now
   const seconds = (Date.now() - resumedAt) / 1000;
   if (seconds * 1000 > drainedWithinMs) throw new Error(`${waiting} mails took ${seconds} s`);
   return `${waiting} waiting mails sent within ${seconds.toFixed(1)} s`;
