@@ -2,18 +2,20 @@
  * The command behind `scripts/start --real`: servers up, topics created, then serve-auth and
  * serve-email until Ctrl-C or SIGTERM. The servers stay up; scripts/servers down ends them.
  */
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { join, resolve } from "node:path";
 import { withLock } from "../engines/lock.ts";
 import { choosePort } from "../engines/ports.ts";
 import { serverNames } from "../engines/server.ts";
 import { ServerRecords } from "../engines/state.ts";
 import { bringUp } from "../engines/up.ts";
-import { runTogether } from "./run-together.ts";
 
+const readyWithinMs = 30_000;
 const repository = resolve(import.meta.dir, "../..");
 const instant = join(repository, "instant");
 const parameters = process.argv.slice(2);
-const say = (line: string) => console.error(line);
+const print = (line: string) => console.error(line);
 
 const addresses = await bringUpAll();
 const ports = {
@@ -37,33 +39,120 @@ const sink = addresses["SMTP_SINK_URL"];
 const code = await runTogether({
   directory: repository,
   environment,
-  parts: ["serve-email", "serve-auth"].map((command) => ({
+  services: ["serve-email", "serve-auth"].map((command) => ({
     name: command,
     command: [instant, command, ...parameters],
     readyUrl: `${command === "serve-auth" ? authUrl : emailUrl}/health`,
   })),
   onReady: () => {
-    say("");
-    say(`Sign-in API  ${authUrl}`);
-    say(`E-mail       ${emailUrl}/health`);
-    if (sink !== undefined) say(`Sent mails   ${sink}/messages`);
-    say("Ctrl-C ends both; the servers stay up until scripts/servers down.");
-    say("");
+    print("");
+    print(`Sign-in API  ${authUrl}`);
+    print(`E-mail       ${emailUrl}/health`);
+    if (sink !== undefined) print(`Sent mails   ${sink}/messages`);
+    print("Ctrl-C ends both; the servers stay up until scripts/servers down.");
+    print("");
   },
 });
 process.exit(code);
 
 async function bringUpAll(): Promise<Record<string, string>> {
   const records = new ServerRecords(join(repository, ".cache", "servers"));
-  const options = { repository, records, environment: process.env, say };
+  const options = { repository, records, environment: process.env, say: print };
   const results = await withLock(join(records.directory, "lock"), () =>
     Promise.allSettled(serverNames.map((name) => bringUp(name, options))),
   );
   const found: Record<string, string> = {};
   for (const [index, result] of results.entries()) {
     if (result.status === "fulfilled") Object.assign(found, result.value.variables);
-    else say(`${serverNames[index]}: ${(result.reason as Error).message}`);
+    else print(`${serverNames[index]}: ${(result.reason as Error).message}`);
   }
   if (results.some((result) => result.status === "rejected")) process.exit(1);
   return found;
+}
+
+interface Service {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Answers 200 once the process is ready. */
+  readonly readyUrl: string;
+}
+
+interface RunOptions {
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly services: readonly Service[];
+  readonly onReady: () => void;
+}
+
+/**
+ * Runs processes that live and end together: one that exits takes the others with it, SIGINT and
+ * SIGTERM end all. Each has a process group of its own, so Ctrl-C on a terminal reaches it only as
+ * the SIGTERM from here, which lets it drain; a second one ends it at once. Resolves with the exit
+ * code: 0 when all of them exited with 0.
+ */
+async function runTogether(options: RunOptions): Promise<number> {
+  const children = options.services.map(({ command: [program = "", ...parameters] }) =>
+    spawn(program, parameters, {
+      cwd: options.directory,
+      env: options.environment,
+      detached: true,
+      stdio: ["ignore", "inherit", "inherit"],
+    }),
+  );
+  let isEnding = false;
+  const endAll = () => {
+    isEnding = true;
+    for (const child of children) child.kill("SIGTERM");
+  };
+  process.on("SIGINT", endAll);
+  process.on("SIGTERM", endAll);
+  const ended = children.map((child, index) =>
+    waitForEnd(child, options.services[index]?.name ?? ""),
+  );
+  const ready = waitUntilReady(options.services, () => isEnding);
+  void Promise.race(ended).then(() => isEnding || endAll());
+  void ready.then((all) => {
+    if (all) options.onReady();
+    else if (!isEnding) {
+      console.error(`not ready within ${readyWithinMs / 1000} s; ending`);
+      endAll();
+    }
+  });
+  const codes = await Promise.all(ended);
+  return codes.every((code) => code === 0) ? 0 : 1;
+}
+
+function waitForEnd(child: ChildProcess, name: string): Promise<number> {
+  return new Promise((resolve) => {
+    child.once("error", (error) => {
+      console.error(`${name} could not be started: ${error.message}`);
+      resolve(1);
+    });
+    child.once("exit", (code, signal) => {
+      if (code !== 0) console.error(`${name} ended with ${signal ?? `exit code ${code}`}`);
+      resolve(code ?? 1);
+    });
+  });
+}
+
+async function waitUntilReady(
+  services: readonly Service[],
+  isStopped: () => boolean,
+): Promise<boolean> {
+  const endsAt = Date.now() + readyWithinMs;
+  for (const { readyUrl } of services) {
+    while (!(await answersOk(readyUrl))) {
+      if (isStopped() || Date.now() > endsAt) return false;
+      await Bun.sleep(100);
+    }
+  }
+  return !isStopped();
+}
+
+async function answersOk(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(2_000) })).ok;
+  } catch {
+    return false;
+  }
 }
