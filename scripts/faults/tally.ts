@@ -80,21 +80,15 @@ export function tallyResults(results: readonly MailResult[]): Omit<Tally, "breac
 }
 
 export function addTallies(tallies: readonly Tally[]): Tally {
-  const sum = (pick: (tally: Tally) => number) =>
-    tallies.reduce((total, tally) => total + pick(tally), 0);
+  const sum = { mails: 0, inWindow: 0, lost: 0, once: 0, twice: 0 };
   const deadLetters: Record<string, number> = {};
-  for (const [name, count] of tallies.flatMap((tally) => Object.entries(tally.deadLetters))) {
-    deadLetters[name] = (deadLetters[name] ?? 0) + count;
+  for (const tally of tallies) {
+    for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += tally[name];
+    for (const [name, count] of Object.entries(tally.deadLetters)) {
+      deadLetters[name] = (deadLetters[name] ?? 0) + count;
+    }
   }
-  return {
-    mails: sum(({ mails }) => mails),
-    inWindow: sum(({ inWindow }) => inWindow),
-    lost: sum(({ lost }) => lost),
-    once: sum(({ once }) => once),
-    twice: sum(({ twice }) => twice),
-    deadLetters,
-    breaches: tallies.flatMap(({ breaches }) => breaches),
-  };
+  return { ...sum, deadLetters, breaches: tallies.flatMap(({ breaches }) => breaches) };
 }
 
 /** For what a stopped process had still written to its sockets to arrive. */

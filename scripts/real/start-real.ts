@@ -5,6 +5,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { join, resolve } from "node:path";
+import { eventually } from "../../tests/support/eventually.ts";
 import { withLock } from "../engines/lock.ts";
 import { choosePort } from "../engines/ports.ts";
 import { serverNames } from "../engines/server.ts";
@@ -35,25 +36,11 @@ if (!topics.success) process.exit(topics.exitCode);
 
 const authUrl = `http://localhost:${ports.AUTH_SERVICE_PORT}`;
 const emailUrl = `http://localhost:${ports.EMAIL_SERVICE_PORT}`;
-const sink = addresses["SMTP_SINK_URL"];
-const code = await runTogether({
-  directory: repository,
-  environment,
-  services: ["serve-email", "serve-auth"].map((command) => ({
-    name: command,
-    command: [instant, command, ...parameters],
-    readyUrl: `${command === "serve-auth" ? authUrl : emailUrl}/health`,
-  })),
-  onReady: () => {
-    print("");
-    print(`Sign-in API  ${authUrl}`);
-    print(`E-mail       ${emailUrl}/health`);
-    if (sink !== undefined) print(`Sent mails   ${sink}/messages`);
-    print("Ctrl-C ends both; the servers stay up until scripts/servers down.");
-    print("");
-  },
-});
-process.exit(code);
+const services = [
+  { name: "serve-email", readyUrl: `${emailUrl}/health` },
+  { name: "serve-auth", readyUrl: `${authUrl}/health` },
+] as const;
+process.exit(await runServices());
 
 async function bringUpAll(): Promise<Record<string, string>> {
   const records = new ServerRecords(join(repository, ".cache", "servers"));
@@ -70,31 +57,17 @@ async function bringUpAll(): Promise<Record<string, string>> {
   return found;
 }
 
-interface Service {
-  readonly name: string;
-  readonly command: readonly string[];
-  /** Answers 200 once the process is ready. */
-  readonly readyUrl: string;
-}
-
-interface RunOptions {
-  readonly directory: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly services: readonly Service[];
-  readonly onReady: () => void;
-}
-
 /**
- * Runs processes that live and end together: one that exits takes the others with it, SIGINT and
- * SIGTERM end all. Each has a process group of its own, so Ctrl-C on a terminal reaches it only as
- * the SIGTERM from here, which lets it drain; a second one ends it at once. Resolves with the exit
- * code: 0 when all of them exited with 0.
+ * The services live and end together: one that exits takes the other with it, SIGINT and SIGTERM end
+ * both. Each has a process group of its own, so Ctrl-C on a terminal reaches it only as the SIGTERM
+ * from here, which lets it drain; a second one ends it at once. Resolves with the exit code: 0 when
+ * both exited with 0.
  */
-async function runTogether(options: RunOptions): Promise<number> {
-  const children = options.services.map(({ command: [program = "", ...parameters] }) =>
-    spawn(program, parameters, {
-      cwd: options.directory,
-      env: options.environment,
+async function runServices(): Promise<number> {
+  const children = services.map(({ name }) =>
+    spawn(instant, [name, ...parameters], {
+      cwd: repository,
+      env: environment,
       detached: true,
       stdio: ["ignore", "inherit", "inherit"],
     }),
@@ -106,53 +79,46 @@ async function runTogether(options: RunOptions): Promise<number> {
   };
   process.on("SIGINT", endAll);
   process.on("SIGTERM", endAll);
-  const ended = children.map((child, index) =>
-    waitForEnd(child, options.services[index]?.name ?? ""),
-  );
-  const ready = waitUntilReady(options.services, () => isEnding);
+  const ended = children.map((child, index) => untilEnded(child, services[index]?.name ?? ""));
   void Promise.race(ended).then(() => isEnding || endAll());
-  void ready.then((all) => {
-    if (all) options.onReady();
-    else if (!isEnding) {
-      console.error(`not ready within ${readyWithinMs / 1000} s; ending`);
+  const ready = services.map(({ name, readyUrl }) =>
+    eventually(`${name} is ready`, async () => isEnding || isOk(readyUrl), readyWithinMs),
+  );
+  Promise.all(ready).then(
+    () => isEnding || printAddresses(),
+    (error: Error) => {
+      print(error.message);
       endAll();
-    }
-  });
+    },
+  );
   const codes = await Promise.all(ended);
   return codes.every((code) => code === 0) ? 0 : 1;
 }
 
-function waitForEnd(child: ChildProcess, name: string): Promise<number> {
+function untilEnded(child: ChildProcess, name: string): Promise<number> {
   return new Promise((resolve) => {
     child.once("error", (error) => {
-      console.error(`${name} could not be started: ${error.message}`);
+      print(`${name} could not be started: ${error.message}`);
       resolve(1);
     });
     child.once("exit", (code, signal) => {
-      if (code !== 0) console.error(`${name} ended with ${signal ?? `exit code ${code}`}`);
+      if (code !== 0) print(`${name} ended with ${signal ?? `exit code ${code}`}`);
       resolve(code ?? 1);
     });
   });
 }
 
-async function waitUntilReady(
-  services: readonly Service[],
-  isStopped: () => boolean,
-): Promise<boolean> {
-  const endsAt = Date.now() + readyWithinMs;
-  for (const { readyUrl } of services) {
-    while (!(await answersOk(readyUrl))) {
-      if (isStopped() || Date.now() > endsAt) return false;
-      await Bun.sleep(100);
-    }
-  }
-  return !isStopped();
+async function isOk(url: string): Promise<boolean> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+  return answer?.ok === true;
 }
 
-async function answersOk(url: string): Promise<boolean> {
-  try {
-    return (await fetch(url, { signal: AbortSignal.timeout(2_000) })).ok;
-  } catch {
-    return false;
-  }
+function printAddresses(): void {
+  const sink = addresses["SMTP_SINK_URL"];
+  print("");
+  print(`Sign-in API  ${authUrl}`);
+  print(`E-mail       ${emailUrl}/health`);
+  if (sink !== undefined) print(`Sent mails   ${sink}/messages`);
+  print("Ctrl-C ends both; the servers stay up until scripts/servers down.");
+  print("");
 }
