@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { addExamples } from "./commands/examples.ts";
-import { exitUsage } from "./commands/exit-codes.ts";
-import type { Environment } from "./core/config/parse.ts";
+import { exitUsage } from "./commands/run-command.ts";
+import type { Environment } from "./core/config.ts";
 
 /** argv → command. What a command needs is imported when it is the one that runs. */
 const program = new Command("instant")
@@ -18,7 +18,7 @@ const program = new Command("instant")
 async function run(command: (environment: Environment) => Promise<number>): Promise<void> {
   const { runCommand } = await import("./commands/run-command.ts");
   return runCommand(async () => {
-    const { loadEnvironment } = await import("./commands/environment.ts");
+    const { loadEnvironment } = await import("./commands/run-command.ts");
     return command(loadEnvironment(program.opts()["envFile"]));
   });
 }
@@ -142,7 +142,7 @@ suppressions
   .option("--json", "print the report as JSON")
   .action((file, options) =>
     run(async (environment) => {
-      const { importSuppressions } = await import("./commands/suppression-files.ts");
+      const { importSuppressions } = await import("./commands/suppressions.ts");
       return importSuppressions(environment, file, options);
     }),
   );
@@ -154,7 +154,7 @@ suppressions
   .option("--json", "print the report as JSON")
   .action((file, options) =>
     run(async (environment) => {
-      const { exportSuppressions } = await import("./commands/suppression-files.ts");
+      const { exportSuppressions } = await import("./commands/suppressions.ts");
       return exportSuppressions(environment, file, options);
     }),
   );

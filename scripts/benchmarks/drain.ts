@@ -1,11 +1,10 @@
 /** A backlog of mails on Kafka, serve-email, and how fast it drains that. */
 import { join } from "node:path";
 import { Kafka, logLevel, Partitioners } from "kafkajs";
-import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
-import { topicSpecs } from "../../src/email/topics.ts";
-import { lastingCodeEvent } from "../../tests/support/events.ts";
-import { eventually } from "../../tests/support/eventually.ts";
-import { openKafkaLogAt } from "../../tests/support/kafka-logs.ts";
+import { encodeEmailEvent, eventKey, topicSpecs } from "../../src/email/event.ts";
+import { lastingCodeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openKafkaLogAt } from "../../support/kafka-logs.ts";
 import type { Measured } from "./benchmark.ts";
 import type { Served } from "./processes.ts";
 import { readCpuMicros, readResidentBytes, serve } from "./processes.ts";

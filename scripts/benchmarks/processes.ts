@@ -1,8 +1,8 @@
 /** Processes that are measured, ours and the yardsticks, and what they use. Linux only. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { eventually } from "../../tests/support/eventually.ts";
-import { choosePort } from "../engines/ports.ts";
+import { choosePort } from "../../support/engines/server.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { Measured } from "./benchmark.ts";
 import type { Stage } from "./stage.ts";
 import type { Yardsticks } from "./yardsticks/measured.ts";

@@ -1,12 +1,11 @@
 import { join, resolve } from "node:path";
-import type { OwnRedis } from "../../tests/support/own-redis.ts";
-import { openOwnRedis } from "../../tests/support/own-redis.ts";
-import { temporaryDirectory } from "../../tests/support/temporary-directory.ts";
-import { withLock } from "../engines/lock.ts";
-import { needProgram } from "../engines/packages.ts";
-import type { ServerName } from "../engines/server.ts";
-import { ServerRecords } from "../engines/state.ts";
-import { bringUp } from "../engines/up.ts";
+import { needProgram } from "../../support/engines/packages.ts";
+import type { ServerName } from "../../support/engines/server.ts";
+import { ServerRecords, withLock } from "../../support/engines/state.ts";
+import { bringUp } from "../../support/engines/up.ts";
+import type { OwnRedis } from "../../support/own-redis.ts";
+import { openOwnRedis } from "../../support/own-redis.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** What a row is measured on. */
 export interface Stage extends AsyncDisposable {

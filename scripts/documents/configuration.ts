@@ -1,5 +1,5 @@
 import { configGroups } from "../../src/compose/config.ts";
-import type { ConfigField, ConfigGroup } from "../../src/core/config/field.ts";
+import type { ConfigField, ConfigGroup } from "../../src/core/config.ts";
 
 /** Documents generated from the settings' own rows, so that they cannot disagree with them. */
 const titles: Readonly<Record<keyof typeof configGroups, string>> = {

@@ -1,15 +1,14 @@
 /** The tables that are generated into hand-written pages. */
-import { createAuthMeasures } from "../../src/compose/auth-measures.ts";
-import { systemClock } from "../../src/core/clock.ts";
-import { createRequestMetrics } from "../../src/core/http/request-metrics.ts";
+import { createAuthMeasures } from "../../src/compose/serve-auth.ts";
+import { createRequestMetrics } from "../../src/core/http/metrics.ts";
 import type { MetricRow } from "../../src/core/metrics.ts";
-import { Metrics } from "../../src/core/metrics.ts";
-import { openProcessMetrics } from "../../src/core/process-metrics.ts";
-import { furtherSources } from "../../src/core/smtp/reply-sources.ts";
-import type { ReplyVerdict } from "../../src/core/smtp/reply-table.ts";
-import { replyRows } from "../../src/core/smtp/reply-table.ts";
-import { createMailerMetrics } from "../../src/email/mailer/mailer-metrics.ts";
-import { createWorkerMetrics } from "../../src/email/worker-metrics.ts";
+import { Metrics, openProcessMetrics } from "../../src/core/metrics.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { createWorkerMetrics } from "../../src/email/delivery/metrics.ts";
+import { createMailerMetrics } from "../../src/email/mailer/mail-servers.ts";
+import { furtherSources } from "../../src/email/mailer/reply-sources.ts";
+import type { ReplyVerdict } from "../../src/email/mailer/reply-table.ts";
+import { replyRows } from "../../src/email/mailer/reply-table.ts";
 
 /** The metrics of serve-auth: registered as when it runs, with nothing behind them. */
 export function listAuthMetrics(): readonly MetricRow[] {

@@ -5,9 +5,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Semaphore } from "../../src/core/flow/semaphore.ts";
+import { Semaphore } from "../../src/email/event-log/flow/semaphore.ts";
+import { needJava, needKafkaJars } from "../../support/engines/kafka.ts";
 import { replaceBetween } from "../documents/marked.ts";
-import { needJava, needKafkaJars } from "../engines/kafka-jars.ts";
 import { freezeAt, killAt } from "./kills.ts";
 import { frozenPhases, phases } from "./moments.ts";
 import { outages, runOutage } from "./outages.ts";

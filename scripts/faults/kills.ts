@@ -1,8 +1,8 @@
 /** Kills serve-email (SIGKILL), or freezes it (SIGSTOP), at one moment of its work. */
 import type { EmailEvent } from "../../src/email/event.ts";
-import { makeMails } from "../../tests/support/events.ts";
-import { eventually } from "../../tests/support/eventually.ts";
-import type { InstantProcess } from "../../tests/support/instant-process.ts";
+import { makeMails } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { InstantProcess } from "../../support/instant-process.ts";
 import type { Moment, Phase } from "./moments.ts";
 import { setMoment } from "./moments.ts";
 import type { Tally } from "./tally.ts";

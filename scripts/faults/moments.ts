@@ -1,5 +1,5 @@
 /** The moments of a mail where serve-email is killed or frozen, and how it is stopped there. */
-import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
+import type { SinkRule } from "../../support/smtp-sink/behaviour.ts";
 import type { HoldRule } from "./proxy.ts";
 import type { KafkaApi, KafkaRequest, RedisCommand } from "./wires.ts";
 import type { FaultRow } from "./world.ts";

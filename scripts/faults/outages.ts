@@ -1,7 +1,7 @@
 /** Servers and processes that go away under a load of mails, and come back. */
-import { eventually } from "../../tests/support/eventually.ts";
-import { openRedisPair } from "../../tests/support/redis-pair.ts";
-import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openRedisPair } from "../../support/redis-pair.ts";
+import type { SinkRule } from "../../support/smtp-sink/behaviour.ts";
 import {
   denyEverybody,
   failAtEachPhase,

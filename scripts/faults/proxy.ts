@@ -4,7 +4,7 @@
  * of its own: all steps before have certainly happened, and none after.
  */
 import net from "node:net";
-import { eventually } from "../../tests/support/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /**
  * How to find the messages in the streams of one connection. Replies come in the order of their

@@ -1,6 +1,6 @@
-import { eventually } from "../../tests/support/eventually.ts";
-import { findSubmitting } from "../../tests/support/service-rig.ts";
-import type { SinkRule } from "../../tests/support/smtp-sink/behaviour.ts";
+import { eventually } from "../../support/eventually.ts";
+import { findSubmitting } from "../../support/service-rig.ts";
+import type { SinkRule } from "../../support/smtp-sink/behaviour.ts";
 import type { Played, Stage } from "./stage.ts";
 import { progress } from "./stage.ts";
 import { findAmbiguous } from "./tally.ts";

@@ -1,10 +1,10 @@
 /** What every outage is played on: one worker runs, mails keep coming. */
 import type { EmailEvent } from "../../src/email/event.ts";
-import { makeMails } from "../../tests/support/events.ts";
-import { eventually } from "../../tests/support/eventually.ts";
-import type { InstantProcess } from "../../tests/support/instant-process.ts";
-import type { RedisPair } from "../../tests/support/redis-pair.ts";
-import type { ServiceRig } from "../../tests/support/service-rig.ts";
+import { makeMails } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { InstantProcess } from "../../support/instant-process.ts";
+import type { RedisPair } from "../../support/redis-pair.ts";
+import type { ServiceRig } from "../../support/service-rig.ts";
 import type { FaultRow, FaultWorld } from "./world.ts";
 
 export interface OutageScale {

@@ -1,12 +1,12 @@
 /** What became of each mail, whether that keeps the promise, and the table of it. */
-import type { Letter } from "../../src/email/dead-letters/selection.ts";
-import { readLetter } from "../../src/email/dead-letters/selection.ts";
+import type { Letter } from "../../src/email/dead-letters/replay-plan.ts";
+import { readLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import type { DeadLetterClass } from "../../src/email/delivery/outcome.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
-import type { DeadLetterClass } from "../../src/email/outcome.ts";
-import type { ServiceRig } from "../../tests/support/service-rig.ts";
-import { findSubmitting } from "../../tests/support/service-rig.ts";
-import type { SmtpSink } from "../../tests/support/smtp-sink/smtp-sink.ts";
+import type { ServiceRig } from "../../support/service-rig.ts";
+import { findSubmitting } from "../../support/service-rig.ts";
+import type { SmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 
 /** What became of the mails of a row. */
 export interface Tally {

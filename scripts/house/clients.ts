@@ -5,10 +5,10 @@ import { isTypeScript, isUnder } from "./rule.ts";
 
 /** Each package that talks to the outside, and the one folder or file that may import it. */
 const homes = {
-  kafkajs: "src/core/kafka/",
+  kafkajs: "src/email/event-log/kafka/",
   ioredis: "src/core/redis/",
   postgres: "src/core/postgres/",
-  nodemailer: "src/core/smtp/",
+  nodemailer: "src/email/mailer/smtp/",
   "bun:sqlite": "src/core/sqlite/",
   pino: "src/core/log.ts",
   commander: "src/main.ts",
@@ -43,6 +43,8 @@ function findHome(specifier: string): string | undefined {
 
 function isSqliteType(path: string, imported: Import): boolean {
   return (
-    imported.specifier === "bun:sqlite" && imported.typeOnly && /\/sqlite[^/]*\.ts$/.test(path)
+    imported.specifier === "bun:sqlite" &&
+    imported.typeOnly &&
+    /\/(sqlite|inbox)(\/|\.ts$)/.test(path)
   );
 }

@@ -6,7 +6,7 @@ import { isTypeScript, isUnder } from "./rule.ts";
 const stairs = [["main"], ["commands"], ["compose"], ["doctor", "auth", "email"], ["core"]];
 
 /** What auth may know of email: what an event is, and that somebody publishes it. */
-const shared = ["src/email/event.ts", "src/email/publisher.ts"];
+const shared = ["src/email/event.ts", "src/email/delivery/publisher.ts"];
 
 export const stairsRule: Rule = {
   name: "stairs",

@@ -5,12 +5,10 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { join, resolve } from "node:path";
-import { eventually } from "../../tests/support/eventually.ts";
-import { withLock } from "../engines/lock.ts";
-import { choosePort } from "../engines/ports.ts";
-import { serverNames } from "../engines/server.ts";
-import { ServerRecords } from "../engines/state.ts";
-import { bringUp } from "../engines/up.ts";
+import { choosePort, serverNames } from "../../support/engines/server.ts";
+import { ServerRecords, withLock } from "../../support/engines/state.ts";
+import { bringUp } from "../../support/engines/up.ts";
+import { eventually } from "../../support/eventually.ts";
 
 const readyWithinMs = 30_000;
 const repository = resolve(import.meta.dir, "../..");

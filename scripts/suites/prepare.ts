@@ -1,12 +1,14 @@
 import { join } from "node:path";
-import { findBrowser } from "../engines/browser.ts";
-import { endServer, wipeServer } from "../engines/down.ts";
-import { needJava, needKafkaJars } from "../engines/kafka-jars.ts";
-import { needProgram } from "../engines/packages.ts";
-import { needPostfix } from "../engines/postfix.ts";
-import { needGoModule, needPythonClients } from "../engines/producers.ts";
-import { ServerRecords } from "../engines/state.ts";
-import { bringUp } from "../engines/up.ts";
+import { needJava, needKafkaJars } from "../../support/engines/kafka.ts";
+import {
+  findBrowser,
+  needGoModule,
+  needPostfix,
+  needProgram,
+  needPythonClients,
+} from "../../support/engines/packages.ts";
+import { ServerRecords } from "../../support/engines/state.ts";
+import { bringUp, endServer, wipeServer } from "../../support/engines/up.ts";
 import type { Need } from "./suite.ts";
 
 /** Variables for the tests, and a line for each engine that is missing. */

@@ -1,7 +1,7 @@
 /** The command behind scripts/test: check, build, engines, suites; a table, and one last line. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { withLock } from "../engines/lock.ts";
+import { withLock } from "../../support/engines/state.ts";
 import { checkHouse } from "../house/house.ts";
 import { openTestServers, prepareEngines, removeTestServers } from "./prepare.ts";
 import { runSuite } from "./run-suite.ts";

@@ -1,25 +1,112 @@
 import type { Hono } from "hono";
-import { unreachable } from "../core/errors.ts";
+import { InstantError, unreachable } from "../core/errors.ts";
+import { readJson } from "../core/http/body.ts";
 import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
 import { problemResponse } from "../core/http/problem.ts";
-import { readJson } from "../core/http/read-json.ts";
 import type { Log } from "../core/log.ts";
+import type { Operation } from "../core/openapi/operation.ts";
 import { addOperation } from "../core/openapi/operation.ts";
-import { requestCodeBody, verifyCodeBody } from "./bodies.ts";
-import { requestCodeOperation, verifyCodeOperation } from "./code-operations.ts";
-import { requestedResponse, spentTriesResponse } from "./code-responses.ts";
+import type { CookieSettings } from "./current-session.ts";
+import { setSessionCookie } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
-import type { MailLocaleDeps } from "./mail-locale.ts";
-import { mailLocale } from "./mail-locale.ts";
-import type { RequestCodeDeps } from "./request-code.ts";
-import { requestCode } from "./request-code.ts";
-import type { CookieSettings } from "./session-credential.ts";
-import { setSessionCookie } from "./session-credential.ts";
-import { describeDevice } from "./sessions/device.ts";
-import { wrongCodeResponse } from "./spent-response.ts";
-import { userResponse } from "./users/user-response.ts";
+import type { SpentBudget } from "./rate-limited.ts";
+import { spentResponse, wrongCodeResponse } from "./rate-limited.ts";
+import type { MailLocaleDeps, RequestCodeDeps, RequestCodeOutcome } from "./request-code.ts";
+import { mailLocale, requestCode } from "./request-code.ts";
+import {
+  messageAnswer,
+  requestCodeBody,
+  signedInAnswer,
+  userResponse,
+  verifyCodeBody,
+} from "./schemas.ts";
+import { describeDevice } from "./sessions/session-store.ts";
 import type { VerifyCodeDeps } from "./verify-code.ts";
 import { verifyCode } from "./verify-code.ts";
+
+const group = "Sign-in";
+
+export const requestCodeOperation = {
+  id: "requestCode",
+  method: "post",
+  path: "/auth/request-code",
+  group,
+  summary: "Send a sign-in code to an address",
+  description:
+    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail. It is written in the language of Accept-Language, if there are words in it.",
+  access: "anyone",
+  body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
+  answer: { status: 200, description: "A mail is on its way.", schema: messageAnswer },
+  problems: [
+    authErrors.addressUnsupported,
+    authErrors.tooManyCodes,
+    authErrors.tooManyRequests,
+    authErrors.mailUnavailable,
+  ],
+} as const satisfies Operation;
+
+export const verifyCodeOperation = {
+  id: "verifyCode",
+  method: "post",
+  path: "/auth/verify-code",
+  group,
+  summary: "Sign in with the code",
+  description:
+    "The answer also sets the cookie session_id. The first sign-in of an address makes its user; a username that is taken leaves the code good. The wrong code that uses up the tries of an address locks it: the answer has scope and retryAfterSeconds, and until then every code, also the right one, is a 429.",
+  access: "anyone",
+  body: {
+    schema: verifyCodeBody,
+    required: true,
+    example: { email: "ana@example.com", code: "123456" },
+  },
+  answer: { status: 200, description: "Signed in.", schema: signedInAnswer },
+  problems: [
+    authErrors.codeInvalid,
+    authErrors.usernameTaken,
+    authErrors.tooManyTries,
+    authErrors.tooManyRequests,
+  ],
+} as const satisfies Operation;
+
+/** What every call that asks for a code answers, whatever the code is for. */
+export function requestedResponse(
+  context: HttpContext,
+  outcome: RequestCodeOutcome,
+  log: Log,
+): Response {
+  switch (outcome.kind) {
+    case "sent": {
+      const requestId = context.get("requestId");
+      log.info({ messageID: outcome.messageId, requestId }, "Verification code requested");
+      return context.json({ message: "verification code sent to your email" });
+    }
+    case "spent":
+      return spentResponse(context, rowOf(outcome.spent, authErrors.tooManyCodes), outcome.spent);
+    case "unavailable": {
+      const { retryAfterSeconds } = outcome;
+      throw new InstantError(authErrors.mailUnavailable, { details: { retryAfterSeconds } });
+    }
+    case "unsupported_address":
+      return problemResponse(context, authErrors.addressUnsupported, {
+        errors: [{ field: "email", message: "must have only ASCII characters before the @" }],
+      });
+    default:
+      return unreachable(outcome);
+  }
+}
+
+/** 429 to an entry of a code of which nothing was compared. */
+export function spentTriesResponse(context: HttpContext, spent: SpentBudget): Response {
+  return spentResponse(context, rowOf(spent, authErrors.tooManyTries), spent);
+}
+
+/** What one address spent has a row of its own; above it, somebody made too many requests. */
+function rowOf(
+  { scope }: SpentBudget,
+  ofAddress: typeof authErrors.tooManyCodes | typeof authErrors.tooManyTries,
+) {
+  return /-(?:per-client|in-all)$/.test(scope) ? authErrors.tooManyRequests : ofAddress;
+}
 
 export interface CodeRouteDeps
   extends RequestCodeDeps,

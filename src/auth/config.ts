@@ -1,4 +1,4 @@
-import type { ConfigValues } from "../core/config/field.ts";
+import type { ConfigProblem, ConfigValues } from "../core/config.ts";
 import {
   durationField,
   flagField,
@@ -6,10 +6,9 @@ import {
   portField,
   secretField,
   textField,
-} from "../core/config/field.ts";
-import type { ConfigProblem } from "../core/config/parse.ts";
+} from "../core/config.ts";
 import type { CodePolicy } from "./codes/code-policy.ts";
-import type { LimitPolicy } from "./limits/limit-policy.ts";
+import type { LimitPolicy } from "./limits/limits.ts";
 import type { SessionPolicy } from "./sessions/session-store.ts";
 
 const secondMs = 1000;

@@ -4,11 +4,49 @@ import type { HttpEnvironment } from "../core/http/environment.ts";
 import { createOpenApiDocument } from "../core/openapi/create-document.ts";
 import { docsPage } from "../core/openapi/docs-page.tsx";
 import type { Operation } from "../core/openapi/operation.ts";
+import { requestCodeOperation, verifyCodeOperation } from "./code-routes.ts";
+import { cookieName } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
-import { authOperations } from "./operations.ts";
-import { cookieName } from "./session-credential.ts";
+import { healthOperation, livenessOperation, readinessOperation } from "./health-routes.ts";
+import {
+  currentSessionOperation,
+  listSessionsOperation,
+  logoutOperation,
+  revokeOthersOperation,
+  revokeSessionOperation,
+} from "./session-routes.ts";
+import {
+  changeUserOperation,
+  deleteUserOperation,
+  getMeOperation,
+  getUserOperation,
+  requestDeletionOperation,
+  requestEmailOperation,
+  verifyEmailOperation,
+} from "./user-routes.ts";
 
-export interface DocsDeps {
+/** Every call of the sign-in API, in the order in which a person would meet them. */
+export const authOperations: readonly Operation[] = [
+  requestCodeOperation,
+  verifyCodeOperation,
+  currentSessionOperation,
+  listSessionsOperation,
+  revokeSessionOperation,
+  revokeOthersOperation,
+  logoutOperation,
+  getUserOperation,
+  getMeOperation,
+  changeUserOperation,
+  requestEmailOperation,
+  verifyEmailOperation,
+  requestDeletionOperation,
+  deleteUserOperation,
+  healthOperation,
+  livenessOperation,
+  readinessOperation,
+];
+
+interface DocsDeps {
   readonly appName: string;
   readonly publicOrigin: string | undefined;
   readonly furtherOperations: readonly Operation[];

@@ -1,17 +1,18 @@
-import type { Clock } from "../core/clock.ts";
-import { formatGoDuration } from "../core/go-duration.ts";
+import { accepts } from "hono/accepts";
+import type { HttpContext } from "../core/http/environment.ts";
+import type { Clock } from "../core/time.ts";
+import { formatGoDuration } from "../core/time.ts";
+import type { EmailPublisher } from "../email/delivery/publisher.ts";
+import { answerMsMax } from "../email/delivery/publisher.ts";
 import type { EmailEvent } from "../email/event.ts";
-import type { EmailPublisher } from "../email/publisher.ts";
-import { answerMsMax } from "../email/publisher.ts";
-import type { AuthKeys } from "./auth-keys.ts";
 import type { CodeScope } from "./codes/code.ts";
 import { deriveCode, deriveVerifier } from "./codes/code.ts";
 import type { CodePolicy } from "./codes/code-policy.ts";
 import type { CodeStore, IssuedCode, IssueOutcome } from "./codes/code-store.ts";
-import type { LimitPolicy } from "./limits/limit-policy.ts";
-import { codeBudgets } from "./limits/limit-policy.ts";
-import type { Limits } from "./limits/limits.ts";
-import type { SpentBudget } from "./spent-budget.ts";
+import type { AuthKeys } from "./keys.ts";
+import type { LimitPolicy, Limits } from "./limits/limits.ts";
+import { codeBudgets } from "./limits/limits.ts";
+import type { SpentBudget } from "./rate-limited.ts";
 
 export interface RequestCodeDeps {
   readonly codes: CodeStore;
@@ -22,7 +23,7 @@ export interface RequestCodeDeps {
   readonly clock: Clock;
 }
 
-export interface RequestedCode extends CodeScope {
+interface RequestedCode extends CodeScope {
   /** Who asks, as it is counted. */
   readonly client: string;
   /** The language of the mail; kept with the code, so that asking again changes nothing. */
@@ -142,4 +143,43 @@ function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailE
     data: { code: deriveCode(key.secret, scope, code.messageId), expires_in, purpose, locale },
     expiresAt: code.expiresAt,
   };
+}
+
+const tagCharsMax = 35;
+const tag = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/;
+
+/**
+ * The language of `Accept-Language` that is wanted most among those of `languages` (in lower case),
+ * as the client writes it: for "de, es-MX;q=0.8, en;q=0.5" and en, es it is "es-MX". A language is
+ * known by its tag or by any shorter form of it (RFC 4647, 3.4). Undefined when none fits.
+ */
+function preferredLanguage(context: HttpContext, languages: readonly string[]): string | undefined {
+  const found = accepts(context, {
+    header: "Accept-Language",
+    supports: [...languages],
+    default: "",
+    match: (wanted) => {
+      const ranked = wanted.filter(({ q }) => q > 0).toSorted((a, b) => b.q - a.q);
+      return ranked.find(({ type }) => isSpoken(type, languages))?.type ?? "";
+    },
+  });
+  return found === "" ? undefined : found;
+}
+
+function isSpoken(wanted: string, languages: readonly string[]): boolean {
+  if (wanted.length > tagCharsMax || !tag.test(wanted)) return false;
+  const parts = wanted.toLowerCase().split("-");
+  return parts.some((_part, dropped) => {
+    return languages.includes(parts.slice(0, parts.length - dropped).join("-"));
+  });
+}
+
+export interface MailLocaleDeps {
+  /** What mails can be written in: tags as in BCP 47, in lower case. */
+  readonly mailLanguages: readonly string[];
+}
+
+/** The language in which to write to who asks; undefined: EMAIL_LOCALE. */
+export function mailLocale(context: HttpContext, deps: MailLocaleDeps): string | undefined {
+  return preferredLanguage(context, deps.mailLanguages);
 }

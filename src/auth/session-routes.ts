@@ -1,25 +1,108 @@
 import type { Hono } from "hono";
+import { z } from "zod";
+import { readOptionalJson } from "../core/http/body.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
-import { problemResponse } from "../core/http/problem.ts";
-import { readOptionalJson } from "../core/http/read-json.ts";
+import { httpErrors, problemResponse } from "../core/http/problem.ts";
+import type { Operation } from "../core/openapi/operation.ts";
 import { addOperation } from "../core/openapi/operation.ts";
-import { logoutBody } from "./bodies.ts";
-import type { CurrentUserDeps } from "./current-session.ts";
-import { findSignedIn, getSignedIn } from "./current-session.ts";
+import type { CookieSettings, CurrentUserDeps } from "./current-session.ts";
+import { clearSessionCookie, findSignedIn, getSignedIn, sessionTokens } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
-import type { CookieSettings } from "./session-credential.ts";
-import { clearSessionCookie, sessionTokens } from "./session-credential.ts";
 import {
-  currentSessionOperation,
-  listSessionsOperation,
-  logoutOperation,
-  revokeOthersOperation,
-  revokeSessionOperation,
-} from "./session-operations.ts";
-import { currentSessionResponse, sessionResponse } from "./sessions/session-response.ts";
-import { userResponse } from "./users/user-response.ts";
+  currentSessionAnswer,
+  logoutBody,
+  revokedAnswer,
+  sessionsAnswer,
+  userResponse,
+} from "./schemas.ts";
+import type { Session, SessionPolicy } from "./sessions/session-store.ts";
+import { sessionEndsAt, sessionIdPattern } from "./sessions/session-store.ts";
 
-export type SessionRouteDeps = CurrentUserDeps & CookieSettings;
+const group = "Sessions";
+
+export const currentSessionOperation = {
+  id: "getCurrentSession",
+  method: "get",
+  path: "/auth/session",
+  group,
+  summary: "Who is signed in",
+  description: "How another service checks a session: it passes on the token it was given.",
+  access: "session",
+  answer: { status: 200, description: "The session is live.", schema: currentSessionAnswer },
+} as const satisfies Operation;
+
+export const listSessionsOperation = {
+  id: "listSessions",
+  method: "get",
+  path: "/auth/sessions",
+  group,
+  summary: "Where you are signed in",
+  access: "session",
+  answer: { status: 200, description: "All live sessions.", schema: sessionsAnswer },
+} as const satisfies Operation;
+
+export const revokeSessionOperation = {
+  id: "revokeSession",
+  method: "delete",
+  path: "/auth/sessions/{id}",
+  group,
+  summary: "End one session",
+  description: "At once, everywhere. It may be the current one.",
+  access: "session",
+  pathParameters: {
+    id: {
+      schema: z.string().regex(new RegExp(`^${sessionIdPattern}$`)),
+      pattern: sessionIdPattern, // "revoke-others" is no session
+      description: "The id from the list.",
+      example: "gXvV0sYQkLZ8w2nTfJm3Eg",
+    },
+  },
+  answer: { status: 204, description: "Ended." },
+  problems: [authErrors.sessionNotFound, httpErrors.notFound],
+} as const satisfies Operation;
+
+export const revokeOthersOperation = {
+  id: "revokeOtherSessions",
+  method: "post",
+  path: "/auth/sessions/revoke-others",
+  group,
+  summary: "End all other sessions",
+  access: "session",
+  answer: { status: 200, description: "Only the current one is left.", schema: revokedAnswer },
+} as const satisfies Operation;
+
+export const logoutOperation = {
+  id: "logout",
+  method: "post",
+  path: "/auth/logout",
+  group,
+  summary: "Sign out",
+  description:
+    "Ends the session of the request, or all of the user's. Without one it does nothing.",
+  access: "anyone",
+  body: { schema: logoutBody, required: false, example: { everywhere: true } },
+  answer: { status: 204, description: "Nobody is signed in any more." },
+} as const satisfies Operation;
+
+/** A session in the list of a user's, which `current` asked for. */
+function sessionResponse(session: Session, current: Session) {
+  return { ...shown(session), current: session.id === current.id };
+}
+
+/** The session of the request. */
+function currentSessionResponse(session: Session, policy: SessionPolicy) {
+  return { ...shown(session), expires_at: timeOf(sessionEndsAt(session, policy)) };
+}
+
+function shown({ id, device, createdAt, usedAt }: Session) {
+  return { id, device, created_at: timeOf(createdAt), last_used_at: timeOf(usedAt) };
+}
+
+function timeOf(at: number): string {
+  return new Date(at).toISOString();
+}
+
+type SessionRouteDeps = CurrentUserDeps & CookieSettings;
 
 /** `GET /auth/session`, what concerns `/auth/sessions`, and `POST /auth/logout`. */
 export function addSessionRoutes(app: Hono<HttpEnvironment>, deps: SessionRouteDeps): void {

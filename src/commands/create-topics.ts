@@ -1,11 +1,10 @@
 import { loadConfig } from "../compose/config.ts";
-import { withTools } from "../compose/tools.ts";
-import type { Environment } from "../core/config/parse.ts";
-import { coreErrors } from "../core/error-codes.ts";
-import { InstantError, isInstantError } from "../core/errors.ts";
-import { eventLogErrors } from "../email/event-log/error-codes.ts";
+import { withTools } from "../compose/engines.ts";
+import type { Environment } from "../core/config.ts";
+import { coreErrors, InstantError, isInstantError } from "../core/errors.ts";
+import { topicSpecs } from "../email/event.ts";
 import type { EventLog, TopicReport } from "../email/event-log/event-log.ts";
-import { topicSpecs } from "../email/topics.ts";
+import { eventLogErrors } from "../email/event-log/event-log.ts";
 
 const rule = "=".repeat(60);
 const connectDeadlineMs = 10_000;

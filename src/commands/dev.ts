@@ -1,14 +1,12 @@
 import { existsSync } from "node:fs";
-import { loadConfig } from "../compose/config.ts";
-import { embeddedOnly } from "../compose/embedded.ts";
-import { warnOfMistyped } from "../compose/mistyped.ts";
-import { openLog } from "../compose/open-log.ts";
-import { runService } from "../compose/run-service.ts";
+import { loadConfig, warnOfMistyped } from "../compose/config.ts";
+import { embeddedOnly } from "../compose/engines.ts";
+import { openLog, runService } from "../compose/run-service.ts";
 import { startServeAuth } from "../compose/serve-auth.ts";
 import { startServeEmail } from "../compose/serve-email.ts";
-import type { Environment } from "../core/config/parse.ts";
-import { resolveHttp } from "../core/http/config.ts";
-import { loadEnvironment } from "./environment.ts";
+import type { Environment } from "../core/config.ts";
+import { resolveHttp } from "../core/http/server.ts";
+import { loadEnvironment } from "./run-command.ts";
 
 /** Both services in this process, on files. Reads `.env` here when no `--env-file` was given. */
 export async function dev(given: Environment): Promise<number> {

@@ -1,17 +1,19 @@
 import type { Role } from "../compose/config.ts";
+import { exampleOf, knownVariables, secretTexts, tryConfig } from "../compose/config.ts";
 import { composeChecks } from "../compose/doctor.ts";
-import { exampleOf, knownVariables, secretTexts, tryConfig } from "../compose/try-config.ts";
-import type { ConfigProblem, Environment } from "../core/config/parse.ts";
+import type { ConfigProblem, Environment } from "../core/config.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
-import { coreErrors } from "../core/error-codes.ts";
-import { InstantError } from "../core/errors.ts";
-import { diagnoseNames } from "../doctor/mistyped.ts";
-import { redactSecrets } from "../doctor/redact.ts";
-import type { Report } from "../doctor/report.ts";
-import { countFindings, renderJson, renderReport } from "../doctor/report.ts";
-import type { Check } from "../doctor/run-checks.ts";
-import { runChecks } from "../doctor/run-checks.ts";
-import { exitUsage } from "./exit-codes.ts";
+import { coreErrors, InstantError } from "../core/errors.ts";
+import type { Check, Report } from "../doctor/report.ts";
+import {
+  countFindings,
+  redactSecrets,
+  renderJson,
+  renderReport,
+  runChecks,
+} from "../doctor/report.ts";
+import { diagnoseNames } from "../doctor/settings.ts";
+import { exitUsage } from "./run-command.ts";
 
 const services = ["serve-auth", "serve-email"] as const;
 const deadlineMs = 9_000;

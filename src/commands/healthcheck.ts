@@ -1,5 +1,5 @@
 import { loadConfig } from "../compose/config.ts";
-import type { Environment } from "../core/config/parse.ts";
+import type { Environment } from "../core/config.ts";
 
 const deadlineMs = 4000;
 

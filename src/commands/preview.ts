@@ -1,11 +1,41 @@
+import type { Config } from "../compose/config.ts";
 import { loadConfig } from "../compose/config.ts";
-import { openLog } from "../compose/open-log.ts";
-import { startPreview } from "../compose/preview.ts";
-import type { Environment } from "../core/config/parse.ts";
-import { coreErrors } from "../core/error-codes.ts";
-import { InstantError } from "../core/errors.ts";
-import type { Running } from "../core/run-until-signal.ts";
-import { runUntilSignal } from "../core/run-until-signal.ts";
+import { tryMailTemplates } from "../compose/mail-templates.ts";
+import { openLog } from "../compose/run-service.ts";
+import type { Environment } from "../core/config.ts";
+import { coreErrors, InstantError } from "../core/errors.ts";
+import { openHttpServer } from "../core/http/server.ts";
+import type { Log } from "../core/log.ts";
+import type { Running } from "../core/service.ts";
+import { runUntilSignal } from "../core/service.ts";
+import { systemClock } from "../core/time.ts";
+import { createPreviewApp } from "../email/templates/preview.tsx";
+
+/** Starts the pages of the preview; the address they are at. */
+export async function startPreview(
+  config: Config,
+  { group }: Running,
+  { log, port }: { readonly log: Log; readonly port: number },
+): Promise<string> {
+  const app = createPreviewApp({
+    log,
+    now: systemClock.now,
+    templates: () => {
+      const { templates, problems } = tryMailTemplates(config);
+      return { ...templates, problems };
+    },
+  });
+  const server = openHttpServer({
+    name: "preview",
+    fetch: app.fetch,
+    portVariable: "--port",
+    hostname: "127.0.0.1",
+    port,
+    log,
+  });
+  await group.start(server);
+  return server.url;
+}
 
 const portDefault = "8090";
 const stopDeadlineMs = 2000;

@@ -1,8 +1,13 @@
-import { coreErrors } from "../core/error-codes.ts";
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import type { Environment } from "../core/config.ts";
 import type { ErrorRow } from "../core/errors.ts";
-import { errorMessage, isInstantError } from "../core/errors.ts";
+import { coreErrors, errorMessage, InstantError, isInstantError } from "../core/errors.ts";
 import { createLog } from "../core/log.ts";
-import { exitFailure, exitUsage } from "./exit-codes.ts";
+
+/** 0 done, 1 operating failure, 2 usage or configuration. */
+export const exitFailure = 1;
+export const exitUsage = 2;
 
 const usageRows: readonly ErrorRow[] = [coreErrors.configInvalid, coreErrors.usageInvalid];
 /** How long what still holds the event loop may keep a finished process. */
@@ -36,4 +41,20 @@ function crash(error: unknown): void {
   const fields = { error: errorMessage(error), stack: error instanceof Error ? error.stack : "" };
   createLog({ service: "instant", level: "error" }).error(fields, "Crashed");
   process.exit(exitFailure);
+}
+
+/**
+ * The variables a command runs with: the process's own, and below them those of the file that
+ * `--env-file` names. No file is read unasked. Throws `config_invalid` when it cannot be read.
+ */
+export function loadEnvironment(envFile: string | undefined): Environment {
+  if (envFile === undefined) return process.env;
+  try {
+    return { ...parseEnv(readFileSync(envFile, "utf8")), ...process.env };
+  } catch (error) {
+    throw new InstantError(coreErrors.configInvalid, {
+      detail: `--env-file ${envFile} cannot be read`,
+      cause: error,
+    });
+  }
 }

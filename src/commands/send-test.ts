@@ -1,19 +1,15 @@
 import type { Config } from "../compose/config.ts";
 import { loadConfig } from "../compose/config.ts";
+import type { TestMailLine, TestServer } from "../compose/test-mail.ts";
 import { sendTestMail, testServers } from "../compose/test-mail.ts";
-import type { Environment } from "../core/config/parse.ts";
-import { coreErrors } from "../core/error-codes.ts";
-import { InstantError } from "../core/errors.ts";
+import type { Environment } from "../core/config.ts";
+import { coreErrors, InstantError } from "../core/errors.ts";
 import { randomToken } from "../core/secret.ts";
-import type { SmtpSubmission } from "../core/smtp/config.ts";
-import type { SmtpTalkLine } from "../core/smtp/options.ts";
 import type { EmailEvent } from "../email/event.ts";
 import { decodeEmailEvent } from "../email/event.ts";
 import { explainOutcome } from "../email/mailer/explain-outcome.ts";
 import { parseLocale } from "../email/mails/data-fields.ts";
-import { eventTypes } from "../email/mails/mail-types.ts";
-import { sampleData } from "../email/mails/sample-data.ts";
-import { sampleCode } from "../email/mails/verification-code.tsx";
+import { eventTypes, sampleCode, sampleData } from "../email/mails/mail-types.tsx";
 import { unsubscribePath } from "../email/preferences/unsubscribe-link.ts";
 
 export interface SendTestOptions {
@@ -56,11 +52,11 @@ export async function sendTest(
 
 async function sendBy(
   config: Config,
-  server: SmtpSubmission,
+  server: TestServer,
   options: SendTestOptions,
 ): Promise<boolean> {
   const event = parseEvent(options);
-  const talk: SmtpTalkLine[] = [];
+  const talk: TestMailLine[] = [];
   const outcome = await sendTestMail(config, server, event, ({ by, text }) => {
     const line = { by, text: withoutSecrets(text) };
     talk.push(line);

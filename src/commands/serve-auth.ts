@@ -1,8 +1,7 @@
-import { loadConfig } from "../compose/config.ts";
-import { warnOfMistyped } from "../compose/mistyped.ts";
+import { loadConfig, warnOfMistyped } from "../compose/config.ts";
 import { runService } from "../compose/run-service.ts";
 import { startServeAuth } from "../compose/serve-auth.ts";
-import type { Environment } from "../core/config/parse.ts";
+import type { Environment } from "../core/config.ts";
 
 export async function serveAuth(environment: Environment): Promise<number> {
   const config = loadConfig(environment, "serve-auth");

@@ -1,11 +1,86 @@
+import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { loadConfig } from "../compose/config.ts";
-import { openRecipientStores } from "../compose/recipient-stores.ts";
-import { withTools } from "../compose/tools.ts";
-import { systemClock } from "../core/clock.ts";
-import type { Environment } from "../core/config/parse.ts";
-import type { Suppression, SuppressionStore } from "../email/suppressions/suppression-store.ts";
-import type { SuppressionFlags } from "./suppression-flags.ts";
-import { parseRecipients, parseSuppressionFlags } from "./suppression-flags.ts";
+import { withTools } from "../compose/engines.ts";
+import { openRecipientStores } from "../compose/stores.ts";
+import type { ConfigProblem, Environment } from "../core/config.ts";
+import { throwProblems } from "../core/config.ts";
+import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
+import { coreErrors, errorMessage, InstantError } from "../core/errors.ts";
+import { parseGoDuration, systemClock } from "../core/time.ts";
+import { recipientKey, recipientKeyShape } from "../email/event.ts";
+import { parseSuppressionCsv, printSuppressionCsv } from "../email/suppressions/suppression-csv.ts";
+import type {
+  Suppression,
+  SuppressionReason,
+  SuppressionStore,
+} from "../email/suppressions/suppression-store.ts";
+import { entriesMax, suppressionReasons } from "../email/suppressions/suppression-store.ts";
+
+/** The flags as commander gives them. */
+export interface SuppressionFlags {
+  readonly reason?: string;
+  readonly for?: string;
+  readonly note?: string;
+  readonly limit?: string;
+  readonly address?: string;
+  readonly json?: boolean;
+}
+
+export interface ParsedSuppressionFlags {
+  readonly reason: SuppressionReason | undefined;
+  /** Undefined: no end. */
+  readonly durationMs: number | undefined;
+  readonly limit: number;
+}
+
+const limitDefault = 100;
+const limitMax = 10_000;
+
+/** Throws `usage_invalid` that names every flag that cannot be read, and its bound. */
+export function parseSuppressionFlags(flags: SuppressionFlags): ParsedSuppressionFlags {
+  const problems: ConfigProblem[] = [];
+  const reason = suppressionReasons.find((known) => known === flags.reason);
+  if (flags.reason !== undefined && reason === undefined) {
+    problems.push({ name: "--reason", problem: `must be one of ${suppressionReasons.join(", ")}` });
+  }
+  const durationMs = flags.for === undefined ? undefined : parseGoDuration(flags.for);
+  if (flags.for !== undefined && !durationMs) {
+    problems.push({ name: "--for", problem: "must be a duration such as 720h" });
+  }
+  const limit = flags.limit === undefined ? limitDefault : Number(flags.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) {
+    problems.push({ name: "--limit", problem: `must be a whole number from 1 to ${limitMax}` });
+  }
+  throwProblems(problems, coreErrors.usageInvalid);
+  return { reason, durationMs, limit };
+}
+
+export interface NamedRecipient {
+  readonly key: string;
+  /** Undefined when it was named by its key. */
+  readonly address: string | undefined;
+}
+
+/** Addresses, or keys as `list` shows them for addresses that were to be forgotten. */
+export function parseRecipients(texts: readonly string[]): NamedRecipient[] {
+  const problems: ConfigProblem[] = [];
+  if (texts.length > entriesMax) {
+    const problem = `are at most ${entriesMax} at once; use import for more`;
+    problems.push({ name: "addresses", problem });
+  }
+  const recipients = texts.flatMap((text): NamedRecipient[] => {
+    if (recipientKeyShape.test(text)) return [{ key: text, address: undefined }];
+    const address = parseEmailAddress(text);
+    if (address !== undefined) return [{ key: recipientKey(address), address }];
+    problems.push({
+      name: JSON.stringify(text.slice(0, 80)),
+      problem: `must be ${emailAddressBound}`,
+    });
+    return [];
+  });
+  throwProblems(problems, coreErrors.usageInvalid);
+  return recipients;
+}
 
 /** Gives `work` the suppressions of the configured engine. */
 export function withSuppressions(
@@ -100,4 +175,82 @@ function jsonOf({ address, key, reason, note, createdAt, expiresAt }: Suppressio
 
 function isoMinute(at: number): string {
   return `${new Date(at).toISOString().slice(0, 16)}Z`;
+}
+
+const fileBytesMax = 64 * 1024 * 1024;
+
+/** All of a CSV file, or, when one line of it cannot be read, nothing. `-` is standard input. */
+export function importSuppressions(
+  environment: Environment,
+  file: string,
+  flags: SuppressionFlags,
+) {
+  const parsed = parseSuppressionCsv(readText(file), systemClock.now());
+  if (parsed.kind === "refused") {
+    const lines = parsed.problems.map(({ line, problem }) => `\n  line ${line}: ${problem}`);
+    throw new InstantError(coreErrors.usageInvalid, { detail: lines.join("") });
+  }
+  const { entries } = parsed;
+  return withSuppressions(environment, async (store) => {
+    let added = 0;
+    for (let from = 0; from < entries.length; from += entriesMax) {
+      added += await store.add(entries.slice(from, from + entriesMax));
+    }
+    const kept = entries.length - added;
+    const lines = [`${added} of ${entries.length} addresses suppressed`];
+    if (kept > 0) lines.push(`${kept} had ended, or were suppressed for as long already`);
+    report(flags, { rows: entries.length, added, kept }, lines);
+  });
+}
+
+/** All living entries as CSV: into a file of mode 0600, or to standard output. */
+export function exportSuppressions(
+  environment: Environment,
+  file: string | undefined,
+  flags: SuppressionFlags,
+) {
+  return withSuppressions(environment, async (store) => {
+    const target = file === undefined ? process.stdout.fd : openTarget(file);
+    let written = 0;
+    try {
+      for (let after = ""; ; ) {
+        const page = await store.page({ after, limit: entriesMax });
+        writeAll(target, printSuppressionCsv(page, { withNames: after === "" }));
+        written += page.length;
+        if (page.length < entriesMax) break;
+        after = page.at(-1)?.key ?? "";
+      }
+    } finally {
+      if (file !== undefined) closeSync(target);
+    }
+    if (file !== undefined) report(flags, { written }, [`${written} addresses written to ${file}`]);
+  });
+}
+
+function readText(file: string): string {
+  const source = file === "-" ? process.stdin.fd : file;
+  try {
+    if (file !== "-" && statSync(file).size > fileBytesMax) throw new Error("it is too large");
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(source));
+  } catch (error) {
+    const detail = `${file} cannot be read as UTF-8 text of at most 64 MiB: ${errorMessage(error)}`;
+    throw new InstantError(coreErrors.usageInvalid, { detail, cause: error });
+  }
+}
+
+function openTarget(file: string): number {
+  try {
+    return openSync(file, "w", 0o600);
+  } catch (error) {
+    const detail = `${file} cannot be written: ${errorMessage(error)}`;
+    throw new InstantError(coreErrors.usageInvalid, { detail, cause: error });
+  }
+}
+
+/** A write may take a part of it. */
+function writeAll(target: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let written = 0; written < bytes.length; ) {
+    written += writeSync(target, bytes, written);
+  }
 }

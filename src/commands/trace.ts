@@ -1,24 +1,25 @@
 import { loadConfig } from "../compose/config.ts";
-import { withTools } from "../compose/tools.ts";
-import { systemClock } from "../core/clock.ts";
-import type { Environment } from "../core/config/parse.ts";
-import { throwProblems } from "../core/config/parse.ts";
+import { withTools } from "../compose/engines.ts";
+import type { Environment } from "../core/config.ts";
+import { throwProblems } from "../core/config.ts";
 import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
-import { coreErrors } from "../core/error-codes.ts";
-import { isInstantError } from "../core/errors.ts";
+import { coreErrors, isInstantError } from "../core/errors.ts";
+import { systemClock } from "../core/time.ts";
 import { isMessageId } from "../email/event.ts";
-import { eventLogErrors } from "../email/event-log/error-codes.ts";
-import { traceErrors } from "../email/trace/error-codes.ts";
-import type { MailTrace, TraceDeps } from "../email/trace/trace.ts";
-import { findMailsOf, findTrace, isSettled } from "../email/trace/trace.ts";
+import { eventLogErrors } from "../email/event-log/event-log.ts";
+import type { MailTrace, TraceDeps } from "../email/timeline/timeline.ts";
 import {
+  findMailsOf,
+  findTrace,
+  isSettled,
   stateWords,
   stepLine,
   stepsOf,
   summaryLine,
+  traceErrors,
   traceJson,
   traceLines,
-} from "../email/trace/trace-report.ts";
+} from "../email/timeline/timeline.ts";
 
 export interface TraceFlags {
   readonly follow?: boolean;

@@ -1,16 +1,64 @@
 import { authFields, checkAuth } from "../auth/config.ts";
-import type { ConfigProblem, Environment } from "../core/config/parse.ts";
-import { parseConfig } from "../core/config/parse.ts";
-import { checkHttp, httpFields } from "../core/http/config.ts";
-import { checkKafkaConfig, kafkaFields } from "../core/kafka/config.ts";
+import type { ConfigProblem, Environment } from "../core/config.ts";
+import { choiceField, flagField, parseConfig, textField } from "../core/config.ts";
+import { Diagnosis } from "../core/diagnosis.ts";
+import { coreErrors, isInstantError } from "../core/errors.ts";
+import { checkHttp, httpFields } from "../core/http/server.ts";
+import type { Log } from "../core/log.ts";
+import { logLevels } from "../core/log.ts";
 import { checkPostgres, postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
-import { resolveSmtpServers, smtpFields } from "../core/smtp/config.ts";
+import { diagnoseNames } from "../doctor/settings.ts";
 import { bounceFields, checkBounces } from "../email/bounces/config.ts";
 import { checkEmail, emailFields, topicFields } from "../email/config.ts";
-import { opsFields } from "../email/ops/config.ts";
-import { templateFields } from "../email/templates/config.ts";
-import { appFields } from "./app-fields.ts";
+import { checkKafkaConfig, kafkaFields } from "../email/event-log/kafka/config.ts";
+import { resolveSmtpServers, smtpFields } from "../email/mailer/smtp/config.ts";
+import { opsFields } from "../email/ops/access.ts";
+import { templateFields } from "../email/templates/overrides/overrides.ts";
+
+/** The settings that belong to no room: which program this is and which engines it runs on. */
+const appFields = {
+  environment: choiceField({
+    name: "APP_ENV",
+    choices: ["development", "test", "production"],
+    fallback: "development",
+    doc: "`production` refuses to start while an engine, a secret or EMAIL_MODE=smtp is missing.",
+  }),
+  name: textField({
+    name: "APP_NAME",
+    charsMax: 100,
+    fallback: "instant",
+    doc: "The name that mails and pages show.",
+  }),
+  dataDirectory: textField({
+    name: "DATA_DIR",
+    fallback: ".instant",
+    doc: "Directory of the embedded engines' files, of generated secrets and of unfinished replays. Created with mode 0700.",
+  }),
+  logLevel: choiceField({
+    name: "LOG_LEVEL",
+    choices: logLevels,
+    fallback: "info",
+    doc: "The least level that is logged.",
+  }),
+  logFormat: choiceField({
+    name: "LOG_FORMAT",
+    choices: ["auto", "json", "pretty"],
+    fallback: "auto",
+    doc: "`json` is for machines, `pretty` for a person. `auto`: pretty on a terminal and outside production, else json. NO_COLOR leaves out the colours.",
+  }),
+  enableKafka: flagField({
+    name: "ENABLE_KAFKA",
+    fallback: "true",
+    doc: "Whether serve-auth publishes to the event log. `false`: it delivers every mail itself, and serve-email may be stopped.",
+  }),
+  emailMode: choiceField({
+    name: "EMAIL_MODE",
+    choices: ["log", "smtp"],
+    fallback: "log",
+    doc: "`smtp` sends mails. `log` logs them and keeps the newest 1,000 in the inbox.",
+  }),
+} as const;
 
 /** Every setting there is: the rooms' rows, joined. The docs are generated from them, in this order. */
 export const configGroups = {
@@ -67,4 +115,80 @@ function checkProduction(values: Config, role: Role): ConfigProblem[] {
     problems.push({ name: "EMAIL_MODE", problem: "must be smtp because APP_ENV is production" });
   }
   return problems;
+}
+
+/** One warning for each variable that is set in vain and looks like one of ours: KAFKA_BROKER. */
+export function warnOfMistyped(environment: Environment, log: Log): void {
+  const known = Object.values(configGroups).flatMap((group) =>
+    Object.values(group).flatMap(({ name }) => [name, `${name}_FILE`]),
+  );
+  const diagnosis = new Diagnosis();
+  diagnoseNames(diagnosis, environment, known);
+  for (const { text, mend } of diagnosis.findings) log.warn({ mend }, text);
+}
+
+interface TriedConfig {
+  /** Undefined when it does not parse at all. */
+  readonly config: Config | undefined;
+  /** What keeps at least one of the services from starting. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** Reads the settings as each of the services would, and collects what they would complain about. */
+export function tryConfig(environment: Environment, roles: readonly Role[]): TriedConfig {
+  const { config, problems } = tryOnce(environment);
+  if (config === undefined) return { config, problems };
+  const named = new Map<string, ConfigProblem>();
+  for (const role of roles) {
+    for (const problem of tryOnce(environment, role).problems) named.set(problem.name, problem);
+  }
+  return { config, problems: [...named.values()] };
+}
+
+function tryOnce(environment: Environment, role?: Role): TriedConfig {
+  try {
+    return { config: loadConfig(environment, role), problems: [] };
+  } catch (error) {
+    if (!isInstantError(error, coreErrors.configInvalid)) throw error;
+    const problems = (error.details["problems"] ?? []) as readonly ConfigProblem[];
+    return { config: undefined, problems };
+  }
+}
+
+/** Every variable that means something; a secret also as the name of its file. */
+export function knownVariables(): readonly string[] {
+  return Object.values(configGroups)
+    .flatMap((group) => Object.values(group))
+    .flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name]));
+}
+
+/** How to set a variable that is missing. */
+export function exampleOf(name: string): string {
+  const fields = Object.values(configGroups).flatMap((group) => Object.values(group));
+  const field = fields.find((each) => each.name === name);
+  return field === undefined || field.example === "…"
+    ? `${name}="$(openssl rand -base64 32)"`
+    : `${name}=${field.example}`;
+}
+
+/** What must never be printed: the values of the secret settings, and the passwords in their URLs. */
+export function secretTexts(config: Config): readonly string[] {
+  const values: Readonly<Record<string, Readonly<Record<string, unknown>>>> = config;
+  return Object.entries(configGroups).flatMap(([groupName, group]) =>
+    Object.entries(group).flatMap(([key, { name, secret }]) => {
+      const value = values[groupName]?.[key];
+      if (!secret || typeof value !== "string") return [];
+      return name.endsWith("_URL") ? passwordForms(new URL(value).password) : [value];
+    }),
+  );
+}
+
+/** As it stands in the URL, and as it is sent. */
+function passwordForms(password: string): readonly string[] {
+  if (password === "") return [];
+  try {
+    return [password, decodeURIComponent(password)];
+  } catch {
+    return [password]; // a lone % stands for itself
+  }
 }

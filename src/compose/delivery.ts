@@ -1,23 +1,23 @@
-import { systemClock } from "../core/clock.ts";
-import { resolveHttp } from "../core/http/config.ts";
+import { resolveHttp } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
-import { HeldOutcomes } from "../email/ledger/held-outcomes.ts";
+import { systemClock } from "../core/time.ts";
+import type { Pipeline } from "../email/delivery/pipeline.ts";
+import { createPipeline } from "../email/delivery/pipeline.ts";
+import { RecipientGate } from "../email/delivery/recipient-gate.ts";
+import { feedbackSenderOf } from "../email/delivery/submission.ts";
+import { HeldOutcomes } from "../email/ledger/pending-outcomes.ts";
 import { MailServers } from "../email/mailer/mail-servers.ts";
 import type { Mailer } from "../email/mailer/mailer.ts";
-import type { EventType } from "../email/mails/mail-types.ts";
-import { eventTypes } from "../email/mails/mail-types.ts";
-import type { Pipeline } from "../email/pipeline.ts";
-import { createPipeline } from "../email/pipeline.ts";
+import type { EventType } from "../email/mails/mail-types.tsx";
+import { eventTypes } from "../email/mails/mail-types.tsx";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
-import { RecipientGate } from "../email/recipient-gate.ts";
-import { feedbackSenderOf } from "../email/submission.ts";
-import { createSuppressRefused } from "../email/suppressions/suppress-refused.ts";
+import { createSuppressRefused } from "../email/suppressions/suppression-store.ts";
 import type { Engines } from "./engines.ts";
 import { mailTemplatesOf } from "./mail-templates.ts";
-import { openRecipientStores } from "./recipient-stores.ts";
 import { emailSecret } from "./secrets.ts";
+import { openRecipientStores } from "./stores.ts";
 
-export interface Delivery {
+interface Delivery {
   /** What the pipeline sends by. */
   readonly mailer: MailServers;
   readonly pipeline: Pipeline;

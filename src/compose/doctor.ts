@@ -1,31 +1,34 @@
 import { join } from "node:path";
+import { usersRoom } from "../auth/users/postgres.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
-import { kafkaConnection } from "../core/kafka/config.ts";
 import { silentLog } from "../core/log.ts";
 import { resolvePostgres } from "../core/postgres/config.ts";
 import { diagnosePostgres } from "../core/postgres/diagnose.ts";
+import type { SchemaRoom } from "../core/postgres/migrate.ts";
 import type { PostgresOptions } from "../core/postgres/pool.ts";
 import { addressOf } from "../core/postgres/pool.ts";
 import type { RedisConnection } from "../core/redis/config.ts";
 import { resolveRedis } from "../core/redis/config.ts";
 import { diagnoseRedis } from "../core/redis/diagnose.ts";
-import type { SmtpSubmission } from "../core/smtp/config.ts";
-import { resolveSmtpServers } from "../core/smtp/config.ts";
-import { diagnoseSmtp } from "../core/smtp/diagnose.ts";
-import { diagnoseSqlite } from "../core/sqlite/diagnose.ts";
-import { diagnoseDataDirectory } from "../doctor/data-directory.ts";
-import type { Check } from "../doctor/run-checks.ts";
-import { diagnoseSecrets } from "../doctor/secret-strength.ts";
+import { diagnoseSqlite } from "../core/sqlite/database.ts";
+import { diagnoseDataDirectory, diagnoseServicePort } from "../doctor/machine.ts";
+import type { Check } from "../doctor/report.ts";
 import { diagnoseSenderDomain } from "../doctor/sender-domain.ts";
-import { diagnoseServicePort } from "../doctor/service-port.ts";
-import { diagnoseSetup } from "../doctor/setup.ts";
-import { eventBytesMax } from "../email/event.ts";
-import { diagnoseKafkaEventLog } from "../email/event-log/kafka-diagnose.ts";
-import { diagnoseTemplates } from "../email/templates/overrides/diagnose.ts";
-import { topicSpecs } from "../email/topics.ts";
+import { diagnoseSecrets, diagnoseSetup } from "../doctor/settings.ts";
+import { eventBytesMax, topicSpecs } from "../email/event.ts";
+import { kafkaConnection } from "../email/event-log/kafka/config.ts";
+import { diagnoseKafkaEventLog } from "../email/event-log/kafka/kafka-diagnose.ts";
+import type { SmtpSubmission } from "../email/mailer/smtp/config.ts";
+import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
+import { diagnoseSmtp } from "../email/mailer/smtp/diagnose.ts";
+import { preferencesRoom } from "../email/preferences/postgres.ts";
+import { suppressionsRoom } from "../email/suppressions/postgres.ts";
+import { diagnoseTemplates } from "../email/templates/overrides/load-overrides.ts";
 import type { Config, Role } from "./config.ts";
 import { tryMailTemplates } from "./mail-templates.ts";
-import { schemaRooms } from "./schema-rooms.ts";
+
+/** The rooms that have tables in Postgres. */
+export const schemaRooms: readonly SchemaRoom[] = [usersRoom, preferencesRoom, suppressionsRoom];
 
 /** Every check of what the services would run on, in the order in which a person reads them. */
 export function composeChecks(config: Config, roles: readonly Role[]): readonly Check[] {

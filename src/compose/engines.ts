@@ -1,29 +1,30 @@
 import { join } from "node:path";
-import { kafkaConnection } from "../core/kafka/config.ts";
+import type { Environment } from "../core/config.ts";
 import type { Log } from "../core/log.ts";
+import { createLog } from "../core/log.ts";
 import { resolvePostgres } from "../core/postgres/config.ts";
 import type { PostgresDatabase } from "../core/postgres/database.ts";
 import { openPostgres } from "../core/postgres/database.ts";
 import type { RedisClient } from "../core/redis/client.ts";
 import { openRedis } from "../core/redis/client.ts";
 import { resolveRedis } from "../core/redis/config.ts";
-import { warnOfEviction } from "../core/redis/eviction.ts";
-import type { ServiceGroup } from "../core/service.ts";
-import { resolveSmtpServers } from "../core/smtp/config.ts";
-import type { SmtpRateChange } from "../core/smtp/options.ts";
+import { warnOfEviction } from "../core/redis/diagnose.ts";
+import { ServiceGroup } from "../core/service.ts";
 import type { SqliteDatabase } from "../core/sqlite/database.ts";
 import { openSqlite } from "../core/sqlite/database.ts";
 import type { EventLog } from "../email/event-log/event-log.ts";
-import { openKafkaEventLog } from "../email/event-log/kafka.ts";
-import { openSqliteEventLog } from "../email/event-log/sqlite.ts";
+import { kafkaConnection } from "../email/event-log/kafka/config.ts";
+import { openKafkaEventLog } from "../email/event-log/kafka/kafka.ts";
+import { openSqliteEventLog } from "../email/event-log/sqlite/sqlite.ts";
 import type { DeliveryLedger } from "../email/ledger/delivery-ledger.ts";
 import { openRedisDeliveryLedger } from "../email/ledger/redis.ts";
 import { openSqliteDeliveryLedger } from "../email/ledger/sqlite.ts";
-import { openInbox } from "../email/mailer/inbox.ts";
-import { openInboxMailer } from "../email/mailer/inbox-mailer.ts";
-import type { Inbox } from "../email/mailer/kept-mails.ts";
+import type { Inbox } from "../email/mailer/inbox/inbox.ts";
+import { openInbox, openInboxMailer } from "../email/mailer/inbox/inbox.ts";
 import type { Mailer } from "../email/mailer/mailer.ts";
-import { openSmtpMailer } from "../email/mailer/smtp.ts";
+import type { SmtpRateChange } from "../email/mailer/smtp/config.ts";
+import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
+import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
 import type { RecentMails } from "../email/recent-mails/recent-mails.ts";
 import { openRedisRecentMails } from "../email/recent-mails/redis.ts";
 import { openSqliteRecentMails } from "../email/recent-mails/sqlite.ts";
@@ -31,7 +32,7 @@ import type { Config } from "./config.ts";
 import { emailSecret } from "./secrets.ts";
 
 /** The embedded engines' files in DATA_DIR; rooms that are used together share one. */
-export type EmbeddedFile = "events" | "state" | "users" | "inbox";
+type EmbeddedFile = "events" | "state" | "users" | "inbox";
 
 /**
  * Opens each engine when it is first asked for, once, on what its address says: the real one, or a
@@ -152,4 +153,52 @@ function logRateChange(log: Log, change: SmtpRateChange): void {
   const { host: smtpHost, perSecond } = change;
   if (change.kind === "free") log.info({ smtpHost, perSecond }, "Sending at full speed again");
   else log.warn({ smtpHost, perSecond, reply: change.reply }, "Sending slowed down");
+}
+
+/** Every variable that names an engine elsewhere, or a mode that needs one. */
+const engineVariables = [
+  "KAFKA_BROKERS",
+  "REDIS_URL",
+  "REDIS_ADDR",
+  "REDIS_PASSWORD",
+  "DATABASE_URL",
+  "DB_HOST",
+  "DB_PASSWORD",
+  "EMAIL_MODE",
+  "ENABLE_KAFKA",
+  "APP_ENV",
+];
+
+/** The environment for embedded engines alone, and which set variables that leaves out. */
+export function embeddedOnly(environment: Environment): {
+  readonly environment: Environment;
+  readonly ignored: readonly string[];
+} {
+  const names = engineVariables.flatMap((name) => [name, `${name}_FILE`]);
+  const ignored = names.filter((name) => environment[name]);
+  const kept = Object.entries(environment).filter(([name]) => !names.includes(name));
+  return { environment: Object.fromEntries(kept), ignored };
+}
+
+const stopDeadlineMs = 10_000;
+
+/**
+ * Gives a short command the engines it asks for and closes them at the end. Its log is quiet below
+ * warnings and goes to stderr, because stdout is the command's report.
+ */
+export async function withTools<T>(
+  config: Config,
+  work: (engines: Engines) => Promise<T>,
+): Promise<T> {
+  const log = createLog({
+    service: "instant",
+    level: config.app.logLevel === "debug" ? "debug" : "silent",
+    write: (line) => process.stderr.write(line),
+  });
+  const group = new ServiceGroup({ log, stopDeadlineMs });
+  try {
+    return await work(new Engines(config, log, group));
+  } finally {
+    await group.stop();
+  }
 }

@@ -1,15 +1,14 @@
-import type { ConfigProblem } from "../core/config/parse.ts";
-import { throwProblems } from "../core/config/parse.ts";
+import type { ConfigProblem } from "../core/config.ts";
+import { throwProblems } from "../core/config.ts";
 import { languageTags } from "../email/templates/languages.ts";
-import type { RenderMail } from "../email/templates/mail-renderer.ts";
-import { createMailRenderer } from "../email/templates/mail-renderer.ts";
+import type { RenderMail } from "../email/templates/mail-renderer.tsx";
+import { createMailRenderer } from "../email/templates/mail-renderer.tsx";
 import { loadOverrides } from "../email/templates/overrides/load-overrides.ts";
-import type { TemplateProblem } from "../email/templates/overrides/operator-text.ts";
-import type { Overrides } from "../email/templates/overrides/overrides.ts";
+import type { Overrides, TemplateProblem } from "../email/templates/overrides/overrides.ts";
 import type { Config } from "./config.ts";
 import type { Engines } from "./engines.ts";
 
-export interface MailTemplates {
+interface MailTemplates {
   readonly render: RenderMail;
   /** What mails can be written in: tags in lower case. */
   readonly languages: readonly string[];

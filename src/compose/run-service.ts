@@ -1,9 +1,26 @@
 import type { Log } from "../core/log.ts";
-import type { Running } from "../core/run-until-signal.ts";
-import { runUntilSignal } from "../core/run-until-signal.ts";
+import { createLog, formatLogLine } from "../core/log.ts";
+import { Metrics, openProcessMetrics } from "../core/metrics.ts";
+import type { Running } from "../core/service.ts";
+import { runUntilSignal } from "../core/service.ts";
 import type { Config } from "./config.ts";
 import { Engines } from "./engines.ts";
-import { openLog } from "./open-log.ts";
+
+/** The log of a running service on standard output: JSON, or lines for a person at a terminal. */
+export function openLog(service: string, { app }: Config): Log {
+  const { logFormat, logLevel: level, environment } = app;
+  const { stdout } = process;
+  const isForPerson = stdout.isTTY && environment !== "production";
+  if (logFormat === "json" || (logFormat === "auto" && !isForPerson)) {
+    return createLog({ service, level });
+  }
+  const colour = stdout.isTTY && !process.env["NO_COLOR"];
+  return createLog({
+    service,
+    level,
+    write: (line) => stdout.write(formatLogLine(line, { colour })),
+  });
+}
 
 /** What closing connections may take beyond the drain of what is in flight. */
 const closingMs = 10_000;
@@ -19,5 +36,16 @@ export function runService(
   return runUntilSignal((running) => start(new Engines(config, log, running.group), running, log), {
     log,
     stopDeadlineMs,
+  });
+}
+
+/** The registry of one service; it has what the process costs in it already. */
+export function openServiceMetrics(engines: Engines, service: "auth" | "email"): Promise<Metrics> {
+  return engines.once(`metrics of serve-${service}`, () => {
+    const metrics = new Metrics();
+    const observed = openProcessMetrics(metrics);
+    return Object.assign(metrics, {
+      [Symbol.asyncDispose]: async () => observed[Symbol.dispose](),
+    });
   });
 }

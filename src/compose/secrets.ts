@@ -1,7 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { coreErrors } from "../core/error-codes.ts";
-import { errorMessage, InstantError } from "../core/errors.ts";
+import { coreErrors, errorMessage, InstantError } from "../core/errors.ts";
 import { randomToken } from "../core/secret.ts";
 import type { Config } from "./config.ts";
 

@@ -1,38 +1,128 @@
-import { createAuthApp } from "../auth/app.ts";
-import { createAuthKeys } from "../auth/auth-keys.ts";
+import type { Hono } from "hono";
+import { createAuthApp, createStoreMetrics } from "../auth/app.ts";
 import { resolveLimitPolicy } from "../auth/config.ts";
-import { systemClock } from "../core/clock.ts";
-import { resolveHttp } from "../core/http/config.ts";
-import { addMetricsRoute } from "../core/http/metrics-route.ts";
-import { openHttpServer } from "../core/http/server.ts";
+import { getSignedIn } from "../auth/current-session.ts";
+import { createAuthKeys } from "../auth/keys.ts";
+import type { User } from "../auth/users/user-store.ts";
+import { errorMessage, isInstantError } from "../core/errors.ts";
+import type { HttpEnvironment } from "../core/http/environment.ts";
+import { addMetricsRoute, createRequestMetrics } from "../core/http/metrics.ts";
+import { openHttpServer, resolveHttp } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
-import type { Running } from "../core/run-until-signal.ts";
-import { DirectDelivery } from "../email/direct.ts";
-import { EventPublisher } from "../email/event-publisher.ts";
-import { topicSpecs } from "../email/topics.ts";
-import type { AuthMeasures } from "./auth-measures.ts";
-import { createAuthMeasures } from "./auth-measures.ts";
-import { openAuthStores } from "./auth-stores.ts";
+import type { Metrics } from "../core/metrics.ts";
+import type { Operation } from "../core/openapi/operation.ts";
+import type { Running } from "../core/service.ts";
+import { systemClock } from "../core/time.ts";
+import { addBounceRoutes, bounceOperations } from "../email/bounces/bounce-routes.ts";
+import { resolveBounces } from "../email/bounces/config.ts";
+import { DirectDelivery } from "../email/delivery/direct.ts";
+import { createPublisherMetrics, EventPublisher } from "../email/delivery/publisher.ts";
+import { recipientKey, topicSpecs } from "../email/event.ts";
+import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
+import { getPreferences } from "../email/preferences/preference-store.ts";
+import {
+  addPreferenceRoutes,
+  addUnsubscribeRoutes,
+  preferenceOperations,
+} from "../email/preferences/routes.ts";
+import { createPreferencesPath } from "../email/preferences/unsubscribe-link.ts";
+import type { Config } from "./config.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
 import { mailTemplatesOf } from "./mail-templates.ts";
-import {
-  addRecipientRoutes,
-  carryWishes,
-  forgetRecipient,
-  preferencesPathOf,
-  recipientOperations,
-} from "./recipient-routes.ts";
-import { openRecipientStores } from "./recipient-stores.ts";
-import { authSecrets } from "./secrets.ts";
-import { openServiceMetrics } from "./service-metrics.ts";
+import { openServiceMetrics } from "./run-service.ts";
+import { authSecrets, emailSecret } from "./secrets.ts";
+import type { AuthStores, RecipientStores } from "./stores.ts";
+import { openAuthStores, openRecipientStores } from "./stores.ts";
 
-export interface StartedAuthService {
+type AuthMeasures = ReturnType<typeof createAuthMeasures>;
+
+/** Everything that serve-auth tells Prometheus, beside what its process costs. */
+export function createAuthMeasures(metrics: Metrics, isLogAway: () => boolean) {
+  return {
+    onRequest: createRequestMetrics(metrics),
+    countStores: createStoreMetrics(metrics),
+    onPublished: createPublisherMetrics(metrics, isLogAway),
+    measureMailer: createMailerMetrics(metrics, systemClock),
+  };
+}
+
+interface RecipientRouteParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly authStores: AuthStores;
+  readonly recipients: RecipientStores;
+}
+
+/** What `addRecipientRoutes` adds to the described API. */
+function recipientOperations({ bounces }: Config): readonly Operation[] {
+  const reportable = resolveBounces(bounces) !== undefined;
+  return [...preferenceOperations, ...(reportable ? bounceOperations : [])];
+}
+
+/** What the e-mail rooms add to serve-auth, because that is where people come. */
+function addRecipientRoutes(app: Hono<HttpEnvironment>, parts: RecipientRouteParts): void {
+  const { config, log, authStores, recipients } = parts;
+  const { preferences, suppressions } = recipients;
+  addPreferenceRoutes(app, {
+    preferences,
+    currentUser: async (context) => (await getSignedIn(context, authStores)).user,
+  });
+  addUnsubscribeRoutes(app, {
+    preferences,
+    secrets: { current: emailSecret(config), previous: config.email.secretPrevious },
+    appName: config.app.name,
+    clock: systemClock,
+    log,
+  });
+  const reporters = resolveBounces(config.bounces);
+  if (reporters === undefined) return;
+  const { suppressionMs } = config.email;
+  addBounceRoutes(app, { suppressions, reporters, suppressionMs, clock: systemClock, log });
+}
+
+/** Where the account page sends somebody who wants to choose. */
+function preferencesPathOf(config: Config): (address: string) => string {
+  return createPreferencesPath({ secret: emailSecret(config), clock: systemClock });
+}
+
+/**
+ * What is forgotten with a user: the wishes, and the address where it was suppressed. It stays
+ * suppressed, because its server refuses mails whoever has an account here.
+ */
+export function forgetRecipient({ preferences, suppressions }: RecipientStores) {
+  return async ({ email }: User): Promise<void> => {
+    const key = recipientKey(email);
+    await preferences.forget(key);
+    await suppressions.forgetAddress(key);
+  };
+}
+
+/**
+ * What a person declined is declined at the new address too. The old one forgets it: it may be
+ * somebody else's one day. A store that is away loses the wishes, not the change.
+ */
+export function carryWishes({ preferences }: Pick<RecipientStores, "preferences">, log: Log) {
+  return async (change: { readonly from: string; readonly to: string }): Promise<void> => {
+    const [from, to] = [recipientKey(change.from), recipientKey(change.to)];
+    try {
+      const wishes = await getPreferences(preferences, from);
+      const declined = Object.entries(wishes).filter(([, wanted]) => !wanted);
+      await preferences.change(to, Object.fromEntries(declined));
+      await preferences.forget(from);
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      log.warn({ error: errorMessage(error) }, "E-mail preferences were not carried over");
+    }
+  };
+}
+
+interface StartedAuthService {
   readonly url: string;
 }
 
 /** What is known of each other by services that run in one process, once they listen. */
-export interface AuthNeighbours {
+interface AuthNeighbours {
   /** Where a developer reads the mails. */
   readonly inboxUrl?: () => string | undefined;
   /** Where links in mails lead; PUBLIC_URL's origin when left out. */

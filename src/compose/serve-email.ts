@@ -1,29 +1,101 @@
-import { systemClock } from "../core/clock.ts";
+import type { Hono } from "hono";
 import { errorMessage } from "../core/errors.ts";
-import { createRequestMetrics } from "../core/http/request-metrics.ts";
+import type { HttpEnvironment } from "../core/http/environment.ts";
+import { createRequestMetrics } from "../core/http/metrics.ts";
 import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
-import type { Running } from "../core/run-until-signal.ts";
-import { createMailerMetrics } from "../email/mailer/mailer-metrics.ts";
-import { describeOpenTransactions, LagWatch } from "../email/ops/lag-watch.ts";
+import type { Running, Service } from "../core/service.ts";
+import { systemClock } from "../core/time.ts";
+import { createWorkerMetrics } from "../email/delivery/metrics.ts";
+import { EmailWorker } from "../email/delivery/worker.ts";
+import { topicSpecs } from "../email/event.ts";
+import { senderDefault } from "../email/mailer/inbox/inbox.ts";
+import { addInboxRoutes } from "../email/mailer/inbox/inbox-page.tsx";
+import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
+import { LoginTries, operatorsOnly } from "../email/ops/access.ts";
+import { renderSections } from "../email/ops/dashboard.tsx";
+import {
+  describeOpenTransactions,
+  LagWatch,
+  LiveFeed,
+  takeSnapshot,
+} from "../email/ops/live-feed.ts";
+import type { OpsSite } from "../email/ops/ops-page.tsx";
+import { opsProblemPage } from "../email/ops/ops-page.tsx";
 import { OutcomeHistory } from "../email/ops/outcome-history.ts";
-import { opsProblemPage } from "../email/ops/pages/problem-page.tsx";
-import { createOpsApp } from "../email/ops-routes.ts";
-import { topicSpecs } from "../email/topics.ts";
-import { EmailWorker } from "../email/worker.ts";
-import { createWorkerMetrics } from "../email/worker-metrics.ts";
+import { ReplayJob } from "../email/ops/replay-job.ts";
+import { addSiteRoutes, createOpsApp } from "../email/ops/site-routes.ts";
+import type { Config } from "./config.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
-import { addOpsSite, opsSiteOf } from "./ops-site.ts";
-import { openServiceMetrics } from "./service-metrics.ts";
+import { openServiceMetrics } from "./run-service.ts";
 
-export interface StartedEmailService {
+function opsSiteOf({ app, ops }: Config): OpsSite {
+  return {
+    appName: app.name,
+    hasInbox: app.emailMode === "log",
+    hasLogin: ops.token !== undefined,
+  };
+}
+
+/** As often as the lag is asked: more of the same figures would cost a busy service, and show nothing. */
+const dashboardEveryMs = 2000;
+/** Somebody waits for a code. */
+const inboxEveryMs = 500;
+
+interface OpsSiteParts {
+  readonly log: Log;
+  readonly worker: EmailWorker;
+  readonly history: OutcomeHistory;
+  readonly lag: LagWatch;
+  /** For the example on the empty inbox. */
+  readonly authUrl: string;
+}
+
+/** Adds the pages for operators. Returns what must stop before the server does. */
+async function addOpsSite(
+  app: Hono<HttpEnvironment>,
+  engines: Engines,
+  { log, worker, history, lag, authUrl }: OpsSiteParts,
+): Promise<readonly Service[]> {
+  const { config } = engines;
+  const { topics, ops } = config;
+  const [eventLog, ledger] = [await engines.eventLog(), await engines.ledger()];
+  const deadLetterTopic = topics.deadLetters;
+  const clock = systemClock;
+  const replays = { eventLog, ledger, clock, deadLetterTopic, eventsTopic: topics.events };
+  const replay = new ReplayJob(replays, log);
+  const snapshot = () => takeSnapshot({ worker, history, lag, replay });
+  const feed = new LiveFeed({
+    render: async () => renderSections(await snapshot()),
+    everyMs: dashboardEveryMs,
+  });
+  const site = opsSiteOf(config);
+  const access = { token: ops.token, tries: new LoginTries(clock), clock };
+  addSiteRoutes(app, {
+    ...{ site, access, feed, snapshot, log, replays, replay, ledger, deadLetterTopic },
+    eventLog: async () => eventLog,
+    recentMails: await engines.recentMails(),
+  });
+  if (!site.hasInbox) return [replay, feed];
+  const inbox = await engines.inbox();
+  const inboxFeed = new LiveFeed({
+    render: async () => ({ newest: String(inbox.list(1)[0]?.id ?? 0) }),
+    everyMs: inboxEveryMs,
+  });
+  const guard = operatorsOnly(access);
+  const sender = { address: config.smtp.from ?? senderDefault, name: config.smtp.fromName };
+  addInboxRoutes(app, { inbox, authUrl, site, sender, guard, feed: inboxFeed });
+  return [replay, feed, inboxFeed];
+}
+
+interface StartedEmailService {
   readonly url: string;
 }
 
 /** What is known of serve-auth when it runs in the same process. */
-export interface EmailNeighbours {
+interface EmailNeighbours {
   /** For the example on the empty inbox. */
   readonly authUrl?: string;
   /** Where links in mails lead; PUBLIC_URL's origin when left out. */

@@ -1,21 +1,26 @@
-import { systemClock } from "../core/clock.ts";
-import type { ConfigProblem } from "../core/config/parse.ts";
-import { throwProblems } from "../core/config/parse.ts";
-import { resolveHttp } from "../core/http/config.ts";
-import type { SmtpSubmission } from "../core/smtp/config.ts";
-import { resolveSmtpServers } from "../core/smtp/config.ts";
-import type { SmtpTalkLine } from "../core/smtp/options.ts";
+import type { ConfigProblem } from "../core/config.ts";
+import { throwProblems } from "../core/config.ts";
+import { resolveHttp } from "../core/http/server.ts";
+import { systemClock } from "../core/time.ts";
+import { composeMessage, feedbackSenderOf } from "../email/delivery/submission.ts";
 import type { EmailEvent } from "../email/event.ts";
 import type { SendOutcome } from "../email/mailer/mailer.ts";
-import { openSmtpMailer } from "../email/mailer/smtp.ts";
+import type { SmtpSubmission, SmtpTalkLine } from "../email/mailer/smtp/config.ts";
+import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
+import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
-import { composeMessage, feedbackSenderOf } from "../email/submission.ts";
 import type { Config } from "./config.ts";
 import { composeMailTemplates } from "./mail-templates.ts";
 import { emailSecret } from "./secrets.ts";
 
 /** The servers of the SMTP settings, whatever EMAIL_MODE says. Throws `config_invalid`. */
-export function testServers(config: Config): readonly SmtpSubmission[] {
+/** A server of SMTP_URLS that a test mail can go to. */
+export type TestServer = SmtpSubmission;
+
+/** A line of the SMTP session, as it is printed. */
+export type TestMailLine = SmtpTalkLine;
+
+export function testServers(config: Config): readonly TestServer[] {
   const problems: ConfigProblem[] = [];
   const servers = resolveSmtpServers(config.smtp, problems);
   throwProblems(problems);
@@ -29,9 +34,9 @@ export function testServers(config: Config): readonly SmtpSubmission[] {
  */
 export async function sendTestMail(
   config: Config,
-  server: SmtpSubmission,
+  server: TestServer,
   event: EmailEvent,
-  onTalk: (line: SmtpTalkLine) => void,
+  onTalk: (line: TestMailLine) => void,
 ): Promise<SendOutcome> {
   const { publicOrigin } = resolveHttp(config.http);
   const unsubscribeLink = createUnsubscribeLink({

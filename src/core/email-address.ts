@@ -32,6 +32,14 @@ export function parseMailbox(text: string): string | undefined {
   return isDomain(domain) ? `${local}@${domain}` : undefined;
 }
 
+/**
+ * Addresses with letters beyond ASCII before the @ go only to servers that offer SMTPUTF8 (RFC 6531);
+ * there is no other way to write them. A domain is always in ASCII by now.
+ */
+export function isAscii(text: string): boolean {
+  return /^\p{ASCII}*$/u.test(text);
+}
+
 function isDomain(domain: string): boolean {
   if (domain === "localhost") return true;
   const labels = domain.split(".");

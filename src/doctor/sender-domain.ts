@@ -4,7 +4,7 @@ import type { Diagnosis } from "../core/diagnosis.ts";
 /** The TXT records of a name; empty when it has none. Rejects when no resolver answers. */
 export type LookUpTxt = (name: string) => Promise<readonly string[]>;
 
-export interface SenderDomain {
+interface SenderDomain {
   /** The domain of SMTP_FROM, in ASCII. */
   readonly domain: string;
   /** Where bounces go: the domain whose SPF record counts. */

@@ -1,4 +1,4 @@
-import type { ConfigValues } from "../core/config/field.ts";
+import type { ConfigProblem, ConfigValues } from "../core/config.ts";
 import {
   durationField,
   integerField,
@@ -7,9 +7,8 @@ import {
   portField,
   secretField,
   textField,
-} from "../core/config/field.ts";
-import type { ConfigProblem } from "../core/config/parse.ts";
-import { eventTypes } from "./mails/mail-types.ts";
+} from "../core/config.ts";
+import { eventTypes } from "./mails/mail-types.tsx";
 
 const hourMs = 3_600_000;
 

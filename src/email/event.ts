@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { emailAddressBound, parseMailbox } from "../core/email-address.ts";
-import { parseGoDuration } from "../core/go-duration.ts";
-import { fieldErrors } from "../core/http/field-errors.ts";
+import { fieldErrors } from "../core/http/problem.ts";
+import { sha256Hex } from "../core/secret.ts";
+import { parseGoDuration } from "../core/time.ts";
+import type { TopicSpec } from "./event-log/event-log.ts";
 import { isUnsetTime, line, parseTimestamp, time } from "./mails/data-fields.ts";
-import type { DataOf, EventType } from "./mails/mail-types.ts";
-import { isEventType, mailTypes } from "./mails/mail-types.ts";
+import type { DataOf, EventType } from "./mails/mail-types.tsx";
+import { eventTypes, isEventType, mailTypes } from "./mails/mail-types.tsx";
 
 /**
  * The event: what a service asks for when it wants a mail sent, as JSON on the log (the guide).
@@ -23,7 +25,7 @@ interface EventFields {
 }
 
 /** The type and the data its template needs. */
-export type EmailContent = {
+type EmailContent = {
   readonly [T in EventType]: { readonly eventType: T; readonly data: DataOf<T> };
 }[EventType];
 
@@ -52,8 +54,8 @@ export function isMessageId(text: string): boolean {
   return messageIdShape.test(text);
 }
 
-export type PoisonClass = "malformed" | "invalid_data" | "unknown_type";
-export type DecodedEvent =
+type PoisonClass = "malformed" | "invalid_data" | "unknown_type";
+type DecodedEvent =
   | { readonly kind: "event"; readonly event: EmailEvent }
   | {
       readonly kind: "poison";
@@ -189,4 +191,63 @@ function expiryOf(expiresAt: string | undefined, data: object, timestamp: number
   const text = "expires_in" in data ? data.expires_in : undefined;
   const durationMs = typeof text === "string" ? parseGoDuration(text) : undefined;
   return durationMs === undefined ? undefined : timestamp + durationMs;
+}
+
+/**
+ * The name under which preferences and suppressions are kept, and which stands in links: 32 hex
+ * digits that do not show the address. Not keyed with a secret, because a wish must outlive a change
+ * of EMAIL_SECRET; so whoever guesses an address can find out whether a key is its own.
+ */
+export function recipientKey(address: string): string {
+  return sha256Hex(`instant-recipient:${address.toLowerCase()}`).slice(0, 32);
+}
+
+export const recipientKeyShape = /^[0-9a-f]{32}$/;
+
+type Types = typeof mailTypes;
+
+/** Mails that their recipients may decline; they carry the way to do it. */
+export type OptionalType = {
+  readonly [T in keyof Types]: Types[T]["kind"] extends "optional" ? T : never;
+}[keyof Types];
+
+export const optionalTypes = eventTypes.filter(isOptionalType);
+
+export function isOptionalType(type: string): type is OptionalType {
+  return isEventType(type) && mailTypes[type].kind === "optional";
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** Kafka's own default; it leaves room for an event of 256 KiB and for micro-batches. */
+export const eventRecordBytesMax = 1_048_588;
+/** A dead letter is its record plus headers that say why. */
+const deadLetterRecordBytesMax = eventRecordBytesMax + 64 * 1024;
+
+interface TopicSettings {
+  readonly events: string;
+  readonly deadLetters: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+}
+
+/** The two topics: events for 7 days in several partitions, dead letters for 30 days in one. */
+export function topicSpecs(settings: TopicSettings): readonly [TopicSpec, TopicSpec] {
+  const { replicationFactor } = settings;
+  return [
+    {
+      topic: settings.events,
+      partitions: settings.partitions,
+      replicationFactor,
+      retentionMs: 7 * dayMs,
+      recordBytesMax: eventRecordBytesMax,
+    },
+    {
+      topic: settings.deadLetters,
+      partitions: 1,
+      replicationFactor,
+      retentionMs: 30 * dayMs,
+      recordBytesMax: deadLetterRecordBytesMax,
+    },
+  ];
 }

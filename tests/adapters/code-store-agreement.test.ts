@@ -5,12 +5,12 @@ import type { CodeStore } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { openSqliteCodeStore } from "../../src/auth/codes/sqlite.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
+import { findEngine } from "../../support/engines.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { codeIssue, codeTry } from "../support/code-requests.ts";
-import { findEngine } from "../support/engines.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { openTestRedis } from "../support/redis-prefix.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const url = findEngine("redis") ?? "";
 

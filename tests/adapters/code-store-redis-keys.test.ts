@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { codePolicyDefault } from "../../src/auth/codes/code-policy.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
+import { findEngine } from "../../support/engines.ts";
 import { codeIssue, codeTry } from "../support/code-requests.ts";
-import { findEngine } from "../support/engines.ts";
 import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis") ?? "";

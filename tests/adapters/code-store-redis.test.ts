@@ -1,6 +1,6 @@
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
+import { findEngine } from "../../support/engines.ts";
 import { testCodeStore } from "../contract/code-store.ts";
-import { findEngine } from "../support/engines.ts";
 import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis");

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { openSqliteCodeStore } from "../../src/auth/codes/sqlite.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testCodeStore } from "../contract/code-store.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 testCodeStore("SQLite", async (options) => {
   const directory = temporaryDirectory();

@@ -1,12 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { choosePort } from "../../scripts/engines/ports.ts";
 import type { RedisClient } from "../../src/core/redis/client.ts";
 import type { RedisScript } from "../../src/core/redis/script.ts";
-import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
-import { swapScript } from "../../src/email/ledger/redis-records.ts";
+import { openRedisDeliveryLedger, swapScript } from "../../src/email/ledger/redis.ts";
+import { choosePort } from "../../support/engines/server.ts";
+import { eventually } from "../../support/eventually.ts";
+import { hasRedisServer, openOwnRedis, openRedisAt } from "../../support/own-redis.ts";
 import { changes } from "../contract/delivery-ledger-store.ts";
-import { eventually } from "../support/eventually.ts";
-import { hasRedisServer, openOwnRedis, openRedisAt } from "../support/own-redis.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 const request = (messageId: string, owner = "a") => ({

@@ -1,5 +1,5 @@
+import { findEngine } from "../../support/engines.ts";
 import { deliveryLedgerContract } from "../contract/delivery-ledger.ts";
-import { findEngine } from "../support/engines.ts";
 import { openRedisLedgerStore } from "../support/ledger-stores.ts";
 
 const url = findEngine("redis");

@@ -1,6 +1,6 @@
+import { findEngine } from "../../support/engines.ts";
+import { nobodysBroker, openKafkaLogAt, truncateKafkaTopic } from "../../support/kafka-logs.ts";
 import { testEventLog } from "../contract/event-log.ts";
-import { findEngine } from "../support/engines.ts";
-import { nobodysBroker, openKafkaLogAt, truncateKafkaTopic } from "../support/kafka-logs.ts";
 
 const brokers = findEngine("kafka");
 

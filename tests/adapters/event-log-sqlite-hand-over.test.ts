@@ -1,15 +1,15 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { systemClock } from "../../src/core/clock.ts";
-import type { PartitionOffset } from "../../src/core/flow/assignment.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
-import { openSqliteEventLog } from "../../src/email/event-log/sqlite.ts";
-import { SqliteGroupMember } from "../../src/email/event-log/sqlite-group-member.ts";
+import { systemClock } from "../../src/core/time.ts";
+import type { PartitionOffset } from "../../src/email/event-log/flow/assignment.ts";
+import { SqliteGroupMember } from "../../src/email/event-log/sqlite/group-member.ts";
+import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
+import { eventually } from "../../support/eventually.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { topicSpec } from "../contract/event-log-harness.ts";
 import { numbered, publishTexts } from "../support/event-log-records.ts";
-import { eventually } from "../support/eventually.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const topic = "topic";
 const group = "group";

@@ -2,14 +2,14 @@ import { Database } from "bun:sqlite";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { createLog } from "../../src/core/log.ts";
+import { eventually } from "../../support/eventually.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
 import { openEmbeddedEventLog } from "../support/embedded-event-log.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { numbered, publishTexts } from "../support/event-log-records.ts";
-import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { spawnEventLogChild } from "../support/spawn-event-log-child.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 setDefaultTimeout(60_000);
 

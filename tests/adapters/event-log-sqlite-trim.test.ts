@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { eventually } from "../../support/eventually.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { topicSpec } from "../contract/event-log-harness.ts";
 import { openEmbeddedEventLog } from "../support/embedded-event-log.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { numbered, publishTexts } from "../support/event-log-records.ts";
-import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;

@@ -3,10 +3,9 @@ import { join } from "node:path";
 import { createLog } from "../../src/core/log.ts";
 import type { SqliteDatabase } from "../../src/core/sqlite/database.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
-import { openInbox } from "../../src/email/mailer/inbox.ts";
-import { openInboxMailer } from "../../src/email/mailer/inbox-mailer.ts";
+import { openInbox, openInboxMailer } from "../../src/email/mailer/inbox/inbox.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const mail = {
   messageId: "m1",

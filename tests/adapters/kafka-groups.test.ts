@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { createKafkaClient } from "../../src/core/kafka/client.ts";
 import { silentLog } from "../../src/core/log.ts";
+import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { kafkaConnectionTo, openKafkaLogAt, truncateKafkaTopic } from "../../support/kafka-logs.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { findEngine } from "../support/engines.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { numbered, publishTexts } from "../support/event-log-records.ts";
-import { eventually } from "../support/eventually.ts";
-import { kafkaConnectionTo, openKafkaLogAt, truncateKafkaTopic } from "../support/kafka-logs.ts";
 
 /** What the contract does not ask of every log: Kafka's groups, seen from Kafka. */
 const brokers = findEngine("kafka") ?? "";

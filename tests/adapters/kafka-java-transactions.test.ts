@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createKafkaClient } from "../../src/core/kafka/client.ts";
 import { silentLog } from "../../src/core/log.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { kafkaConnectionTo, openKafkaLogAt } from "../../support/kafka-logs.ts";
+import type { OwnKafka } from "../../support/own-kafka.ts";
+import { eagerCleaning, hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { findEngine } from "../support/engines.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { readAll, textOf } from "../support/event-log-records.ts";
-import { eventually } from "../support/eventually.ts";
 import { JavaProducers } from "../support/java-producers.ts";
-import { kafkaConnectionTo, openKafkaLogAt } from "../support/kafka-logs.ts";
-import type { OwnKafka } from "../support/own-kafka.ts";
-import { eagerCleaning, hasOwnKafka, openOwnKafka } from "../support/own-kafka.ts";
 
 const python = findEngine("python");
 const codecs = ["none", "gzip", "snappy", "lz4", "zstd"] as const;

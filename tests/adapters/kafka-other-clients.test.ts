@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { findEngine } from "../../support/engines.ts";
+import { openKafkaLogAt } from "../../support/kafka-logs.ts";
+import { hasOwnKafka } from "../../support/own-kafka.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { findEngine } from "../support/engines.ts";
 import { numbered, publishTexts, readAll, textOf } from "../support/event-log-records.ts";
-import { openKafkaLogAt } from "../support/kafka-logs.ts";
-import { hasOwnKafka } from "../support/own-kafka.ts";
 
 /** What other services write we read, and what we write they read: with librdkafka and with Java. */
 const brokers = findEngine("kafka") ?? "";

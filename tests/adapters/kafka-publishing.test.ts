@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { ConfigResourceTypes } from "kafkajs";
-import { createKafkaClient } from "../../src/core/kafka/client.ts";
 import { silentLog } from "../../src/core/log.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
+import { findEngine } from "../../support/engines.ts";
+import { kafkaConnectionTo, openKafkaLogAt } from "../../support/kafka-logs.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { findEngine } from "../support/engines.ts";
 import { numbered, publishTexts, readAll, textOf } from "../support/event-log-records.ts";
-import { kafkaConnectionTo, openKafkaLogAt } from "../support/kafka-logs.ts";
 
 /** What the contract does not ask of every log: batches, and the limits of a topic on them. */
 const brokers = findEngine("kafka") ?? "";

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { KafkaConnection } from "../../src/core/kafka/connection.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { openKafkaEventLog } from "../../src/email/event-log/kafka.ts";
+import type { KafkaConnection } from "../../src/email/event-log/kafka/client.ts";
+import { openKafkaEventLog } from "../../src/email/event-log/kafka/kafka.ts";
+import type { OwnKafka } from "../../support/own-kafka.ts";
+import { hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { publishTexts } from "../support/event-log-records.ts";
-import type { OwnKafka } from "../support/own-kafka.ts";
-import { hasOwnKafka, openOwnKafka } from "../support/own-kafka.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const user = "instant";
 const password = "a-password-for-this-test";

@@ -1,6 +1,6 @@
 import { openRedisLimits } from "../../src/auth/limits/redis.ts";
+import { findEngine } from "../../support/engines.ts";
 import { testLimits } from "../contract/limits.ts";
-import { findEngine } from "../support/engines.ts";
 import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis");

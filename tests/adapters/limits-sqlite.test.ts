@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { openSqliteLimits } from "../../src/auth/limits/sqlite.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testLimits } from "../contract/limits.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 testLimits("SQLite", async ({ clock }) => {
   const directory = temporaryDirectory();

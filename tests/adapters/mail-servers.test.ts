@@ -1,10 +1,10 @@
-import { systemClock } from "../../src/core/clock.ts";
 import { silentLog } from "../../src/core/log.ts";
+import { systemClock } from "../../src/core/time.ts";
 import { MailServers } from "../../src/email/mailer/mail-servers.ts";
-import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
+import { readMail } from "../../support/smtp-sink/accepted.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { testMailer } from "../contract/mailer.ts";
-import { readMail } from "../support/smtp-sink/read-mail.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
 
 testMailer("two SMTP servers", async () => {
   const sinks = [await openSmtpSink(), await openSmtpSink()];

@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
-import { openInbox } from "../../src/email/mailer/inbox.ts";
-import { openInboxMailer } from "../../src/email/mailer/inbox-mailer.ts";
+import { openInbox, openInboxMailer } from "../../src/email/mailer/inbox/inbox.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testMailer } from "../contract/mailer.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 testMailer("the inbox", async () => {
   const directory = temporaryDirectory();

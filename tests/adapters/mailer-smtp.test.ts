@@ -1,7 +1,7 @@
-import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
+import { readMail } from "../../support/smtp-sink/accepted.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { testMailer } from "../contract/mailer.ts";
-import { readMail } from "../support/smtp-sink/read-mail.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
 
 testMailer("SMTP", async () => {
   const sink = await openSmtpSink();

@@ -2,14 +2,14 @@
 import { describe, expect, test } from "bun:test";
 import { codePolicyDefault } from "../../src/auth/codes/code-policy.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
+import { subjectOf } from "../../src/auth/keys.ts";
 import type { Budget, Limits } from "../../src/auth/limits/limits.ts";
 import { openRedisLimits } from "../../src/auth/limits/redis.ts";
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
 import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
-import { subjectOf } from "../../src/auth/subject.ts";
 import type { RedisClient } from "../../src/core/redis/client.ts";
+import { findEngine } from "../../support/engines.ts";
 import { codeIssue } from "../support/code-requests.ts";
-import { findEngine } from "../support/engines.ts";
 import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis") ?? "";

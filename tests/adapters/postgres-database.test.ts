@@ -1,11 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { coreErrors } from "../../src/core/error-codes.ts";
-import { isInstantError } from "../../src/core/errors.ts";
+import { coreErrors, isInstantError } from "../../src/core/errors.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
 import { uniqueViolation } from "../../src/core/postgres/errors.ts";
-import { findEngine } from "../support/engines.ts";
-import { openTestPostgres } from "../support/postgres-schema.ts";
-import { StallableProxy } from "../support/stallable-proxy.ts";
+import { findEngine } from "../../support/engines.ts";
+import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { StallableProxy } from "../../support/stallable-proxy.ts";
 
 const url = findEngine("postgres") ?? "";
 const { host } = url === "" ? { host: "" } : new URL(url);

@@ -1,19 +1,19 @@
 /** Debian's pgbouncer with its defaults, which refuse startup parameters. */
 import { describe, expect, test } from "bun:test";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
-import { schemaRooms } from "../../src/compose/schema-rooms.ts";
+import { schemaRooms } from "../../src/compose/doctor.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
 import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openTestPostgres } from "../../support/postgres-schema.ts";
 import { testPreferenceStore } from "../contract/preference-store.ts";
 import { testSuppressionStore } from "../contract/suppression-store.ts";
 import { testUserStore } from "../contract/user-store.ts";
 import { diagnosed, troubles } from "../support/doctor.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
 import { openOwnDatabase } from "../support/own-database.ts";
 import type { OwnPgbouncer } from "../support/own-pgbouncer.ts";
 import { openOwnPgbouncer } from "../support/own-pgbouncer.ts";
-import { openTestPostgres } from "../support/postgres-schema.ts";
 import { openRecipientStores } from "../support/recipient-stores.ts";
 import { openServerWorld } from "../support/sign-in-world.ts";
 

@@ -1,14 +1,15 @@
 /** Whose search path a connection has decides nothing: statements name the schema of their tables. */
+
 import { describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
-import { schemaRooms } from "../../src/compose/schema-rooms.ts";
+import { schemaRooms } from "../../src/compose/doctor.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
 import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
 import { openPostgresPreferenceStore } from "../../src/email/preferences/postgres.ts";
 import { openPostgresSuppressionStore } from "../../src/email/suppressions/postgres.ts";
+import { findEngine } from "../../support/engines.ts";
 import { diagnosed, findTrouble, troubles } from "../support/doctor.ts";
-import { findEngine } from "../support/engines.ts";
 import type { OwnDatabase } from "../support/own-database.ts";
 import { openOwnDatabase } from "../support/own-database.ts";
 import { openOwnPgbouncer } from "../support/own-pgbouncer.ts";

@@ -1,5 +1,5 @@
+import { findEngine } from "../../support/engines.ts";
 import { testPreferenceStore } from "../contract/preference-store.ts";
-import { findEngine } from "../support/engines.ts";
 import { openRecipientStores } from "../support/recipient-stores.ts";
 
 const url = findEngine("postgres");

@@ -1,6 +1,6 @@
 import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
+import { findEngine } from "../../support/engines.ts";
 import { recentMailsContract } from "../contract/recent-mails.ts";
-import { findEngine } from "../support/engines.ts";
 import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis");

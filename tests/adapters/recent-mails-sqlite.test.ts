@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { openSqliteRecentMails } from "../../src/email/recent-mails/sqlite.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { recentMailsContract } from "../contract/recent-mails.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 recentMailsContract("RecentMails in SQLite", async () => {
   const stack = new AsyncDisposableStack();

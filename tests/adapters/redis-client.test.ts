@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { createLog } from "../../src/core/log.ts";
 import { openRedis } from "../../src/core/redis/client.ts";
 import { redisScript } from "../../src/core/redis/script.ts";
-import { eventually } from "../support/eventually.ts";
-import type { OwnRedis } from "../support/own-redis.ts";
-import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { OwnRedis } from "../../support/own-redis.ts";
+import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
 
 const increment = redisScript<number>('return redis.call("INCRBY", KEYS[1], ARGV[1])');
 const unavailable = { code: "redis_unavailable", retryable: true };

@@ -4,10 +4,10 @@ import { createLog } from "../../src/core/log.ts";
 import { openRedis } from "../../src/core/redis/client.ts";
 import { diagnoseRedis } from "../../src/core/redis/diagnose.ts";
 import { redisScript } from "../../src/core/redis/script.ts";
+import { eventually } from "../../support/eventually.ts";
+import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
+import { openRedisPair } from "../../support/redis-pair.ts";
 import { diagnosed, findTrouble } from "../support/doctor.ts";
-import { eventually } from "../support/eventually.ts";
-import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
-import { openRedisPair } from "../support/redis-pair.ts";
 import { openScriptedRedis } from "../support/scripted-redis.ts";
 
 const increment = redisScript<number>('return redis.call("INCR", KEYS[1])');

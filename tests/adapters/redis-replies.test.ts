@@ -2,12 +2,12 @@
 import { describe, expect, test } from "bun:test";
 import { createLog } from "../../src/core/log.ts";
 import { openRedis } from "../../src/core/redis/client.ts";
-import { warnOfEviction } from "../../src/core/redis/eviction.ts";
+import { warnOfEviction } from "../../src/core/redis/diagnose.ts";
 import { redisScript } from "../../src/core/redis/script.ts";
-import { RedisMinuteTotals } from "../../src/email/ledger/redis-minute-totals.ts";
+import { RedisMinuteTotals } from "../../src/email/ledger/redis.ts";
 import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
-import { eventually } from "../support/eventually.ts";
-import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
+import { eventually } from "../../support/eventually.ts";
+import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
 import { openScriptedRedis } from "../support/scripted-redis.ts";
 
 interface Place {

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { choosePort } from "../../scripts/engines/ports.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { openRedis } from "../../src/core/redis/client.ts";
-import type { OwnRedis } from "../support/own-redis.ts";
-import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
-import { testCertificates } from "../support/smtp-sink/certificates.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { choosePort } from "../../support/engines/server.ts";
+import type { OwnRedis } from "../../support/own-redis.ts";
+import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
+import { testCertificates } from "../../support/smtp-sink/listener.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 describe.skipIf(!hasRedisServer())("a Redis with a certificate of a private authority", () => {
   const { authority, good } = testCertificates();

@@ -1,6 +1,6 @@
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
+import { findEngine } from "../../support/engines.ts";
 import { testSessionStore } from "../contract/session-store.ts";
-import { findEngine } from "../support/engines.ts";
 import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis");

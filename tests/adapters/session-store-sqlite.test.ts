@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { openSqliteSessionStore } from "../../src/auth/sessions/sqlite.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testSessionStore } from "../contract/session-store.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 testSessionStore("SQLite", async (options) => {
   const directory = temporaryDirectory();

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { SinkAction, SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import type { SmtpRig } from "../support/smtp-rig.ts";
 import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
-import type { SinkAction, SinkStage } from "../support/smtp-sink/behaviour.ts";
 
 const drop: SinkAction = { kind: "drop" };
 const hang: SinkAction = { kind: "hang" };

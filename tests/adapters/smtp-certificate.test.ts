@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { systemClock } from "../../src/core/clock.ts";
 import { Metrics } from "../../src/core/metrics.ts";
-import { createMailerMetrics } from "../../src/email/mailer/mailer-metrics.ts";
-import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
-import { testCertificates } from "../support/smtp-sink/certificates.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { createMailerMetrics } from "../../src/email/mailer/mail-servers.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
+import { testCertificates } from "../../support/smtp-sink/listener.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 
 const certificates = testCertificates();
 const gauge = /^instant_email_smtp_certificate_seconds\{server="[^"]+"\} (\S+)$/m;

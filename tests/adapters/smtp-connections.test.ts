@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
 
 const accepted = { kind: "accepted" };

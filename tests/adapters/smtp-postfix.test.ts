@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
-import { answersSmtp, freePort } from "../support/smtp-answers.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { answersSmtp, freePort } from "../../support/smtp-answers.ts";
 
 const postconf = findEngine("postfix");
 const program = join(dirname(postconf ?? ""), "smtp-sink"); // a second opinion beside our own sink

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import type { SmtpMailerOptions } from "../../src/email/mailer/smtp.ts";
-import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
+import type { SmtpMailerOptions } from "../../src/email/mailer/smtp/smtp.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
+import { readMail } from "../../support/smtp-sink/accepted.ts";
+import type { SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { testDkim, verifyDkim } from "../support/dkim.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { readMail } from "../support/smtp-sink/read-mail.ts";
-import type { SmtpSinkOptions } from "../support/smtp-sink/smtp-sink.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
 
 async function openRig(options: Partial<SmtpMailerOptions> = {}, sinkOptions?: SmtpSinkOptions) {
   const sink = await openSmtpSink(sinkOptions);

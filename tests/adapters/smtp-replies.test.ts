@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import type { SmtpOutcome } from "../../src/core/smtp/outcome.ts";
-import { eventually } from "../support/eventually.ts";
+import type { SmtpOutcome } from "../../src/email/mailer/smtp/outcome.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import type { SmtpRig } from "../support/smtp-rig.ts";
 import { openSmtpRig } from "../support/smtp-rig.ts";
-import type { SinkStage } from "../support/smtp-sink/behaviour.ts";
 
 /** What the server answers, where, and what becomes of the message. */
 const rows: readonly (readonly [stage: SinkStage, reply: string, outcome: Partial<SmtpOutcome>])[] =

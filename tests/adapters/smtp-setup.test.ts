@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import type { SmtpOptions } from "../../src/core/smtp/options.ts";
-import type { SmtpServerDownCause } from "../../src/core/smtp/outcome.ts";
+import type { SmtpOptions } from "../../src/email/mailer/smtp/config.ts";
+import type { SmtpServerDownCause } from "../../src/email/mailer/smtp/outcome.ts";
+import type { SinkAction, SinkStage } from "../../support/smtp-sink/behaviour.ts";
+import { testCertificates } from "../../support/smtp-sink/listener.ts";
+import type { SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
 import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
-import type { SinkAction, SinkStage } from "../support/smtp-sink/behaviour.ts";
-import { testCertificates } from "../support/smtp-sink/certificates.ts";
-import type { SmtpSinkOptions } from "../support/smtp-sink/smtp-sink.ts";
 
 const certificates = testCertificates();
 const ca = certificates.authority;

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
 
 async function startSink() {
-  const words = ["tests/support/smtp-sink/main.ts", "--port", "0", "--http-port", "0"];
+  const words = ["support/smtp-sink/main.ts", "--port", "0", "--http-port", "0"];
   const child = Bun.spawn([process.execPath, ...words], { stdout: "pipe" });
   const { value } = await child.stdout.getReader().read();
   const ports = JSON.parse(new TextDecoder().decode(value)) as Record<string, number>;

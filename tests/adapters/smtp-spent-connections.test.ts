@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import type { SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import { openSmtpRig } from "../support/smtp-rig.ts";
-import type { SinkStage } from "../support/smtp-sink/behaviour.ts";
 
 const accepted = { kind: "accepted" };
 const limits = (line: string) => ({ extensions: ["PIPELINING", line] });

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import type { SmtpOutcome } from "../../src/core/smtp/outcome.ts";
-import { eventually } from "../support/eventually.ts";
+import type { SmtpOutcome } from "../../src/email/mailer/smtp/outcome.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { SinkAction, SinkRule, SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import type { SmtpRig } from "../support/smtp-rig.ts";
 import { openSmtpRig } from "../support/smtp-rig.ts";
-import type { SinkAction, SinkRule, SinkStage } from "../support/smtp-sink/behaviour.ts";
 
 const messages = 150;
 const connections = 6;

@@ -1,18 +1,16 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { systemClock } from "../../src/core/clock.ts";
-import { decodeEmailEvent } from "../../src/email/event.ts";
-import { isOptionalType } from "../../src/email/mail-kind.ts";
-import { openSmtpMailer } from "../../src/email/mailer/smtp.ts";
-import { eventTypes } from "../../src/email/mails/mail-types.ts";
-import { samplesOf } from "../../src/email/mails/sample-data.ts";
-import { composeMessage } from "../../src/email/submission.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { composeMessage } from "../../src/email/delivery/submission.ts";
+import { decodeEmailEvent, isOptionalType } from "../../src/email/event.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
+import { eventTypes, samplesOf } from "../../src/email/mails/mail-types.tsx";
 import { languageTags } from "../../src/email/templates/languages.ts";
-import { createMailRenderer } from "../../src/email/templates/mail-renderer.ts";
+import { createMailRenderer } from "../../src/email/templates/mail-renderer.tsx";
+import { findEngine } from "../../support/engines.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testDkim } from "../support/dkim.ts";
-import { findEngine } from "../support/engines.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const spamassassin = findEngine("spamassassin");
 const scoreMax = 0.1;

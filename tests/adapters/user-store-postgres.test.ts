@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
+import { findEngine } from "../../support/engines.ts";
+import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { StallableProxy } from "../../support/stallable-proxy.ts";
 import { testUserStore } from "../contract/user-store.ts";
-import { findEngine } from "../support/engines.ts";
-import { openTestPostgres } from "../support/postgres-schema.ts";
-import { StallableProxy } from "../support/stallable-proxy.ts";
 
 const url = findEngine("postgres");
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { openSqliteUserStore } from "../../src/auth/users/sqlite.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testUserStore } from "../contract/user-store.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 testUserStore("SQLite", async (options) => {
   const directory = temporaryDirectory();

@@ -11,8 +11,8 @@ import { readCpuMicros } from "../../scripts/benchmarks/processes.ts";
 import { readRecorded } from "../../scripts/benchmarks/report.ts";
 import { benchmarks } from "../../scripts/benchmarks/rows.ts";
 import { openStage } from "../../scripts/benchmarks/stage.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
 
 const engines = ["kafka", "redis", "postgres", "postfix", "instant"] as const;
 const complete = engines.map(findEngine).every((engine) => engine !== undefined);

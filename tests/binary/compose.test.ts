@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { choosePort } from "../../scripts/engines/ports.ts";
+import { choosePort } from "../../support/engines/server.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { InstantProcess } from "../../support/instant-process.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { composePath, readComposeService, replaceAll } from "../support/compose-file.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
-import { InstantProcess } from "../support/instant-process.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const compose = findEngine("compose");
 const program = findEngine("instant");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
+import { findEngine } from "../../support/engines.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { runInstant } from "../support/run-instant.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const kafka = findEngine("kafka");
 const rule = "=".repeat(60);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
-import { findEngine } from "../support/engines.ts";
+import { findEngine } from "../../support/engines.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { runInstant } from "../support/run-instant.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const ports = { AUTH_SERVICE_PORT: "0", EMAIL_SERVICE_PORT: "0" };
 

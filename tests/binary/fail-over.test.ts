@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
-import { codeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
+import { findEngine } from "../../support/engines.ts";
+import { codeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openServiceRig, urlOf } from "../../support/service-rig.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { runInstant } from "../support/run-instant.ts";
-import { openServiceRig, urlOf } from "../support/service-rig.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const [program, kafka, redis] = [findEngine("instant"), findEngine("kafka"), findEngine("redis")];
 const password = "hid/den@pass";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { examples } from "../../src/commands/examples.ts";
-import { findEngine } from "../support/engines.ts";
+import { findEngine } from "../../support/engines.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { runInstant } from "../support/run-instant.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /** Every command of main.ts, with its parents: "suppressions list". */
 const commands = [

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findEngine } from "../support/engines.ts";
-import { smtpEnvironment } from "../support/service-rig.ts";
-import type { SmtpSink } from "../support/smtp-sink/smtp-sink.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { findEngine } from "../../support/engines.ts";
+import { smtpEnvironment } from "../../support/service-rig.ts";
+import type { SmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const program = findEngine("instant");
 const pages = ["docs/operating.md", "docs/migrating.md", "docs/guide.md"];

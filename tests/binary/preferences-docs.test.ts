@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { findEngine } from "../../support/engines.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import { openDevProcess } from "../support/dev-process.ts";
-import { findEngine } from "../support/engines.ts";
 
 const program = findEngine("instant");
 const secret = "a secret for bounce reports, long enough";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { findEngine } from "../../support/engines.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import type { DevProcess } from "../support/dev-process.ts";
 import { openDevProcess } from "../support/dev-process.ts";
-import { findEngine } from "../support/engines.ts";
 
 const program = findEngine("instant");
 const blocks = readCodeBlocks("README.md", "bash");

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { findEngine } from "../../support/engines.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import { verifyDkim } from "../support/dkim.ts";
-import { findEngine } from "../support/engines.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const program = findEngine("instant");
 

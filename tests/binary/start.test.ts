@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { choosePort } from "../../scripts/engines/ports.ts";
+import { choosePort } from "../../support/engines/server.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { InstantProcess } from "../../support/instant-process.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { openCheckout, repository } from "../support/checkout.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
-import { InstantProcess } from "../support/instant-process.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const engines = {
   kafka: findEngine("kafka"),

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findEngine } from "../support/engines.ts";
-import { openTestPostgres } from "../support/postgres-schema.ts";
+import { findEngine } from "../../support/engines.ts";
+import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { runInstant } from "../support/run-instant.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const program = findEngine("instant");
 const postgres = findEngine("postgres");

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findEngine } from "../support/engines.ts";
+import { findEngine } from "../../support/engines.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { runInstant } from "../support/run-instant.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 describe.skipIf(findEngine("instant") === undefined)("the built program", () => {
   test.each(["serve-email", "serve-auth", "dev"])(

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
-import { InstantProcess } from "../support/instant-process.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { InstantProcess } from "../../support/instant-process.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const program = findEngine("instant") ?? "";
 const ports = { AUTH_SERVICE_PORT: "0", EMAIL_SERVICE_PORT: "0" };

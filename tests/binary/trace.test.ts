@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { InstantProcess } from "../../support/instant-process.ts";
 import type { DevProcess } from "../support/dev-process.ts";
 import { openDevProcess } from "../support/dev-process.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
-import { InstantProcess } from "../support/instant-process.ts";
 
 const program = findEngine("instant") ?? "";
 const page = readFileSync("docs/operating.md", "utf8");

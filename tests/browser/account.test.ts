@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
+import { findEngine } from "../../support/engines.ts";
 import type { SignInSite } from "../support/sign-in-site.ts";
 import {
   arriveSignedIn,

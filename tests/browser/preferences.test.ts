@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { openBrowser } from "../support/browser.ts";
-import { findEngine } from "../support/engines.ts";
+import { openBrowser } from "../../support/browser.ts";
+import { findEngine } from "../../support/engines.ts";
 import { findFaults } from "../support/page-faults.ts";
 import { recipientEngines } from "../support/recipient-world.ts";
 

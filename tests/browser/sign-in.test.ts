@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { findEngine } from "../../support/engines.ts";
 import type { DevProcess } from "../support/dev-process.ts";
-import { findEngine } from "../support/engines.ts";
 import type { SignInSite } from "../support/sign-in-site.ts";
 import {
   askForCode,

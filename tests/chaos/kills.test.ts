@@ -4,10 +4,10 @@ import { freezeAt, killAt, mailsPerRound } from "../../scripts/faults/kills.ts";
 import { frozenPhases, phases } from "../../scripts/faults/moments.ts";
 import type { FaultWorld } from "../../scripts/faults/world.ts";
 import { openFaultWorld, rowsBeside } from "../../scripts/faults/world.ts";
-import { Semaphore } from "../../src/core/flow/semaphore.ts";
-import { findEngine } from "../support/engines.ts";
-import { hasOwnKafka } from "../support/own-kafka.ts";
-import { hasRedisServer } from "../support/own-redis.ts";
+import { Semaphore } from "../../src/email/event-log/flow/semaphore.ts";
+import { findEngine } from "../../support/engines.ts";
+import { hasOwnKafka } from "../../support/own-kafka.ts";
+import { hasRedisServer } from "../../support/own-redis.ts";
 
 const program = findEngine("instant") ?? "";
 const lanes = new Semaphore(rowsBeside);

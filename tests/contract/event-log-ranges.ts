@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
+import { eventually } from "../../support/eventually.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { numbered, publishTexts, readAll, textOf } from "../support/event-log-records.ts";
-import { eventually } from "../support/eventually.ts";
 import type { EventLogHarness } from "./event-log-harness.ts";
 import { newName, useEventLog } from "./event-log-harness.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { recipientKey } from "../../src/email/event.ts";
 import type { PreferenceStore } from "../../src/email/preferences/preference-store.ts";
 import { getPreferences } from "../../src/email/preferences/preference-store.ts";
-import { recipientKey } from "../../src/email/recipient-key.ts";
 
 export type OpenPreferenceStore = () => Promise<
   AsyncDisposable & { readonly store: PreferenceStore }

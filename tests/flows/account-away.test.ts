@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { authOperations } from "../../src/auth/operations.ts";
+import { authOperations } from "../../src/auth/docs-routes.ts";
 import type { Operation } from "../../src/core/openapi/operation.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { StallableProxy } from "../../support/stallable-proxy.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openServerWorld } from "../support/sign-in-world.ts";
-import { StallableProxy } from "../support/stallable-proxy.ts";
 import { expectUnavailable, through } from "../support/unavailable.ts";
 
 const redisUrl = findEngine("redis") ?? "";

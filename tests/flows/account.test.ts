@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { User } from "../../src/auth/users/user-store.ts";
-import { coreErrors } from "../../src/core/error-codes.ts";
-import { InstantError } from "../../src/core/errors.ts";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { problemOf } from "../support/problem.ts";
 import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";

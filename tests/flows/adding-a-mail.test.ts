@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const page = "docs/adding-a-mail.md";
 
@@ -97,8 +97,8 @@ describe("docs/adding-a-mail.md", () => {
 /** Decodes the event of the page, and renders it in its language and in the others. */
 const program = `
 import { decodeEmailEvent } from "./src/email/event.ts";
-import { previewable } from "./src/email/preview/preview-mail.ts";
-import { createMailRenderer } from "./src/email/templates/mail-renderer.ts";
+import { previewable } from "./src/email/templates/preview.tsx";
+import { createMailRenderer } from "./src/email/templates/mail-renderer.tsx";
 
 const render = createMailRenderer({ appName: "Acme", fallbackLocale: "en", codeInSubject: false });
 const { event } = decodeEmailEvent(Buffer.from(process.argv[2]));

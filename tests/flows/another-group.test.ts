@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
+import { findEngine } from "../../support/engines.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { findEngine } from "../support/engines.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
 
 const kafka = findEngine("kafka");
 const redis = findEngine("redis");

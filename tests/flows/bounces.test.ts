@@ -1,12 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock } from "../../src/core/clock.ts";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import { silentLog } from "../../src/core/log.ts";
-import type { OpenApiDocument } from "../../src/core/openapi/document.ts";
-import { addBounceRoutes } from "../../src/email/bounces/bounce-routes.ts";
+import type { OpenApiDocument } from "../../src/core/openapi/operation.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { addBounceRoutes, signReport } from "../../src/email/bounces/bounce-routes.ts";
 import { resolveBounces } from "../../src/email/bounces/config.ts";
-import { signReport } from "../../src/email/bounces/signature.ts";
-import { recipientKey } from "../../src/email/recipient-key.ts";
+import { recipientKey } from "../../src/email/event.ts";
 import { openRecipientStores } from "../support/recipient-stores.ts";
 import type { RecipientWorld } from "../support/recipient-world.ts";
 import { bounceSecret, postmark, recipientEngines } from "../support/recipient-world.ts";

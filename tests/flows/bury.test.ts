@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
-import { systemClock } from "../../src/core/clock.ts";
 import { InstantError } from "../../src/core/errors.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { eventLogErrors } from "../../src/email/event-log/error-codes.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { EmailWorker } from "../../src/email/delivery/worker.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
-import { EmailWorker } from "../../src/email/worker.ts";
+import { eventLogErrors } from "../../src/email/event-log/event-log.ts";
+import { welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { DeliveryRig } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
 
 /** The rig's log, but the dead-letter topic acknowledges nothing while `refuses` says so. */
 function withDeafDeadLetters(rig: DeliveryRig, refuses: () => boolean): EventLog {

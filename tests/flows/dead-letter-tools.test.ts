@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { eventRecordBytesMax } from "../../src/email/event.ts";
 import type { LogRecord } from "../../src/email/event-log/event-log.ts";
-import { eventRecordBytesMax } from "../../src/email/topics.ts";
+import { findEngine } from "../../support/engines.ts";
 import type { DeliveryRig } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { findEngine } from "../support/engines.ts";
 
 const kafka = findEngine("kafka") ?? "";
 const kcat = findEngine("kcat") ?? "";

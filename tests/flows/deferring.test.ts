@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock } from "../../src/core/clock.ts";
 import { Metrics } from "../../src/core/metrics.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { createWorkerMetrics } from "../../src/email/delivery/metrics.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
-import { createWorkerMetrics } from "../../src/email/worker-metrics.ts";
+import { findEngine } from "../../support/engines.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { DeliveryRig } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { findEngine } from "../support/engines.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
 
 const kafka = findEngine("kafka");
 const redis = findEngine("redis");

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
 
 /** What one worker does with one mail, in good times and bad ones. */
 export function deliverySuite(engines: DeliveryRigOptions): void {

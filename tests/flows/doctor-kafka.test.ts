@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { createTopics } from "../../src/commands/create-topics.ts";
-import { AdminSession } from "../../src/core/kafka/admin-session.ts";
-import { createKafkaClient } from "../../src/core/kafka/client.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { openKafkaEventLog } from "../../src/email/event-log/kafka.ts";
+import { AdminSession } from "../../src/email/event-log/kafka/admin-session.ts";
+import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
+import { openKafkaEventLog } from "../../src/email/event-log/kafka/kafka.ts";
+import { findEngine } from "../../support/engines.ts";
 import { newName } from "../contract/event-log-harness.ts";
 import { examineWith, findTrouble, troubles } from "../support/doctor.ts";
-import { findEngine } from "../support/engines.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { publishTexts } from "../support/event-log-records.ts";
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { schemaRooms } from "../../src/compose/schema-rooms.ts";
+import { schemaRooms } from "../../src/compose/doctor.ts";
 import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
+import { findEngine } from "../../support/engines.ts";
+import { openTestPostgres } from "../../support/postgres-schema.ts";
 import { diagnosed, examineWith, findTrouble, troubles } from "../support/doctor.ts";
-import { findEngine } from "../support/engines.ts";
-import { openTestPostgres } from "../support/postgres-schema.ts";
 
 const url = findEngine("postgres") ?? "postgres://127.0.0.1/none";
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock } from "../../src/core/clock.ts";
 import { diagnoseRedis } from "../../src/core/redis/diagnose.ts";
+import { systemClock } from "../../src/core/time.ts";
+import type { OwnRedis } from "../../support/own-redis.ts";
+import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
 import { diagnosed, examineWith, findTrouble, troubles } from "../support/doctor.ts";
-import type { OwnRedis } from "../support/own-redis.ts";
-import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
 
 const password = "sesame-open-this-test";
 

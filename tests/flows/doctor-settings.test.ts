@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { diagnoseDataDirectory } from "../../src/doctor/data-directory.ts";
+import { diagnoseDataDirectory } from "../../src/doctor/machine.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { diagnosed, examineWith, findTrouble, troubles } from "../support/doctor.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const mebibyte = 1024 * 1024;
 

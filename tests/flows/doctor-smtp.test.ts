@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { testCertificates } from "../../support/smtp-sink/listener.ts";
+import type { SmtpSink, SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { examineWith, findTrouble, troubles } from "../support/doctor.ts";
-import { testCertificates } from "../support/smtp-sink/certificates.ts";
-import type { SmtpSink, SmtpSinkOptions } from "../support/smtp-sink/smtp-sink.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const { authority, good, expired, otherName } = testCertificates();
 const password = "the-password-of-this-test";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { examineWith, findTrouble, troubles } from "../support/doctor.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 describe("doctor at TEMPLATE_DIR", () => {
   test("tells which line of which file a service would refuse, until it is mended", async () => {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock } from "../../src/core/clock.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { DirectDelivery } from "../../src/email/direct.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { DirectDelivery } from "../../src/email/delivery/direct.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { SinkAction, SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import type { DeliveryRig } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import type { SinkAction, SinkStage } from "../support/smtp-sink/behaviour.ts";
 
 const drop: SinkAction = { kind: "drop" };
 const hang: SinkAction = { kind: "hang" };

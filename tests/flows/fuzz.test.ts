@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { eventRecordBytesMax } from "../../src/email/event.ts";
 import type { OutgoingRecord } from "../../src/email/event-log/event-log.ts";
-import { eventRecordBytesMax } from "../../src/email/topics.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 import { FuzzedRecords } from "../support/fuzzed-records.ts";
 import { SeededRandom } from "../support/seeded-random.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { resolve } from "node:path";
-import { findEngine } from "../support/engines.ts";
+import { findEngine } from "../../support/engines.ts";
 
 const kafka = findEngine("kafka");
 const script = resolve(import.meta.dir, "../../scripts/init-kafka-topics.sh");

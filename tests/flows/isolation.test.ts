@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
+import { findEngine } from "../../support/engines.ts";
+import { welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { findEngine } from "../support/engines.ts";
-import { welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
 
 const kafka = findEngine("kafka");
 const redis = findEngine("redis");

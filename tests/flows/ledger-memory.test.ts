@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { createLog } from "../../src/core/log.ts";
-import { warnOfEviction } from "../../src/core/redis/eviction.ts";
+import { warnOfEviction } from "../../src/core/redis/diagnose.ts";
+import { welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { hasRedisServer, openOwnRedis, openRedisAt } from "../../support/own-redis.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import { hasRedisServer, openOwnRedis, openRedisAt } from "../support/own-redis.ts";
 
 const complete = hasRedisServer();
 const mails = () => Array.from({ length: 40 }, () => welcomeEvent());

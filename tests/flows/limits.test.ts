@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { LimitPolicy } from "../../src/auth/limits/limit-policy.ts";
-import { limitPolicyDefault } from "../../src/auth/limits/limit-policy.ts";
-import { parseIpNetwork } from "../../src/core/http/ip-address.ts";
+import type { LimitPolicy } from "../../src/auth/limits/limits.ts";
+import { limitPolicyDefault } from "../../src/auth/limits/limits.ts";
+import { parseIpNetwork } from "../../src/core/http/client-address.ts";
 import { problemOf } from "../support/problem.ts";
 import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { authOperations } from "../../src/auth/operations.ts";
+import { authOperations } from "../../src/auth/docs-routes.ts";
 import { problemOf } from "../support/problem.ts";
 import { openEmbeddedWorld } from "../support/sign-in-world.ts";
 

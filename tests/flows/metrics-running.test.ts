@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { listAuthMetrics, listEmailMetrics } from "../../scripts/documents/tables.ts";
 import type { MetricRow } from "../../src/core/metrics.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { DevProcess } from "../support/dev-process.ts";
 import { openDevProcess } from "../support/dev-process.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
 
 const program = findEngine("instant");
 const token = "a-token-for-Prometheus-that-is-long-enough";

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { systemClock } from "../../src/core/clock.ts";
 import { Metrics } from "../../src/core/metrics.ts";
-import type { EmailWorker } from "../../src/email/worker.ts";
-import { createWorkerMetrics } from "../../src/email/worker-metrics.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { createWorkerMetrics } from "../../src/email/delivery/metrics.ts";
+import type { EmailWorker } from "../../src/email/delivery/worker.ts";
+import { welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
 
 test("the metrics count outcomes and dead letters, and show what delivery waits for and the lag", async () => {
   const metrics = new Metrics();

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { EmailEvent } from "../../src/email/event.ts";
 import { decodeEmailEvent } from "../../src/email/event.ts";
-import { findEngine } from "../support/engines.ts";
-import { welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import { openRedisAt } from "../support/own-redis.ts";
-import type { ServiceRig } from "../support/service-rig.ts";
-import { openServiceRig } from "../support/service-rig.ts";
+import { findEngine } from "../../support/engines.ts";
+import { welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openRedisAt } from "../../support/own-redis.ts";
+import type { ServiceRig } from "../../support/service-rig.ts";
+import { openServiceRig } from "../../support/service-rig.ts";
 
 const kafka = findEngine("kafka") ?? "";
 const redis = findEngine("redis") ?? "";

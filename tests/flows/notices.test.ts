@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { coreErrors } from "../../src/core/error-codes.ts";
-import { InstantError } from "../../src/core/errors.ts";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { decodeEmailEvent, encodeEmailEvent } from "../../src/email/event.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { authOperations } from "../../src/auth/operations.ts";
+import { authOperations } from "../../src/auth/docs-routes.ts";
 import { fuzzByDocument } from "../support/openapi-fuzzer/fuzz.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { signInEngines } from "../support/sign-in-engines.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { hasRedisServer, openOwnRedis, openRedisAt } from "../../support/own-redis.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import { hasRedisServer, openOwnRedis, openRedisAt } from "../support/own-redis.ts";
 
 const poison = { key: null, value: new TextEncoder().encode("{"), headers: [] };
 

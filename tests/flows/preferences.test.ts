@@ -1,10 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { cookieName } from "../../src/auth/session-credential.ts";
-import { coreErrors } from "../../src/core/error-codes.ts";
-import { InstantError } from "../../src/core/errors.ts";
+import { cookieName } from "../../src/auth/current-session.ts";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
+import { recipientKey } from "../../src/email/event.ts";
 import { getPreferences } from "../../src/email/preferences/preference-store.ts";
-import { tokenLifeMs } from "../../src/email/preferences/unsubscribe-token.ts";
-import { recipientKey } from "../../src/email/recipient-key.ts";
+import { tokenLifeMs } from "../../src/email/preferences/unsubscribe-link.ts";
 import type { RecipientWorld } from "../support/recipient-world.ts";
 import { recipientEngines } from "../support/recipient-world.ts";
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { startPreview } from "../../src/commands/preview.ts";
 import { loadConfig } from "../../src/compose/config.ts";
-import { startPreview } from "../../src/compose/preview.ts";
 import { createLog } from "../../src/core/log.ts";
 import { ServiceGroup } from "../../src/core/service.ts";
-import { previewable } from "../../src/email/preview/preview-mail.ts";
 import { languageTags } from "../../src/email/templates/languages.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { previewable } from "../../src/email/templates/preview.tsx";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** The preview on a free port, with the templates of a directory. */
 async function openPreview(templates?: string) {

@@ -2,16 +2,21 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { silentLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
-import { openSqliteEventLog } from "../../src/email/event-log/sqlite.ts";
+import { topicSpecs } from "../../src/email/event.ts";
+import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
 import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
-import { topicSpecs } from "../../src/email/topics.ts";
-import { findEngine } from "../support/engines.ts";
-import { codeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import { InstantProcess } from "../support/instant-process.ts";
-import { findSubmitting, publishAll, sentTwice, smtpEnvironment } from "../support/service-rig.ts";
-import { openSmtpSink } from "../support/smtp-sink/smtp-sink.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { findEngine } from "../../support/engines.ts";
+import { codeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { InstantProcess } from "../../support/instant-process.ts";
+import {
+  findSubmitting,
+  publishAll,
+  sentTwice,
+  smtpEnvironment,
+} from "../../support/service-rig.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const program = findEngine("instant") ?? "";
 const [topic, group] = ["email-events", "email-service-group"];

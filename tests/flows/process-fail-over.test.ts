@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
-import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
-import { openRedisPair } from "../support/redis-pair.ts";
-import { openServiceRig, sentTwice, urlOf } from "../support/service-rig.ts";
-import { readMail } from "../support/smtp-sink/read-mail.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
+import { openRedisPair } from "../../support/redis-pair.ts";
+import { openServiceRig, sentTwice, urlOf } from "../../support/service-rig.ts";
+import { readMail } from "../../support/smtp-sink/accepted.ts";
 
 const program = findEngine("instant") ?? "";
 const kafka = findEngine("kafka") ?? "";

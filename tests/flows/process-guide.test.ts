@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
-import { openRedisAt } from "../support/own-redis.ts";
-import { openServiceRig, urlOf } from "../support/service-rig.ts";
-import { readMail } from "../support/smtp-sink/read-mail.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openRedisAt } from "../../support/own-redis.ts";
+import { openServiceRig, urlOf } from "../../support/service-rig.ts";
+import { readMail } from "../../support/smtp-sink/accepted.ts";
 
 const kafka = findEngine("kafka") ?? "";
 const redis = findEngine("redis") ?? "";

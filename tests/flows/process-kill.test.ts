@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { EmailEvent } from "../../src/email/event.ts";
-import { findEngine } from "../support/engines.ts";
-import { codeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import { findSubmitting, openServiceRig, sentTwice } from "../support/service-rig.ts";
+import { findEngine } from "../../support/engines.ts";
+import { codeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { findSubmitting, openServiceRig, sentTwice } from "../../support/service-rig.ts";
 
 const kafka = findEngine("kafka") ?? "";
 const redis = findEngine("redis") ?? "";

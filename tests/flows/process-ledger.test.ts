@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
-import { welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import type { OwnRedis } from "../support/own-redis.ts";
-import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
-import { openServiceRig, urlOf } from "../support/service-rig.ts";
+import { findEngine } from "../../support/engines.ts";
+import { welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { OwnRedis } from "../../support/own-redis.ts";
+import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
+import { openServiceRig, urlOf } from "../../support/service-rig.ts";
 
 const kafka = findEngine("kafka") ?? "";
 const program = findEngine("instant") ?? "";

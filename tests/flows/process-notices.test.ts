@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { DevProcess } from "../support/dev-process.ts";
 import { openDevProcess } from "../support/dev-process.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
 
 const program = findEngine("instant") ?? "";
 const email = "ana@example.com";

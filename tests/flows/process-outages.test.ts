@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
-import type { InstantProcess } from "../support/instant-process.ts";
-import { hasOwnKafka, openOwnKafka } from "../support/own-kafka.ts";
-import { hasRedisServer, openOwnRedis } from "../support/own-redis.ts";
-import type { ServiceRig } from "../support/service-rig.ts";
-import { openServiceRig, urlOf } from "../support/service-rig.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { InstantProcess } from "../../support/instant-process.ts";
+import { hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
+import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
+import type { ServiceRig } from "../../support/service-rig.ts";
+import { openServiceRig, urlOf } from "../../support/service-rig.ts";
 
 const program = findEngine("instant") ?? "";
 const complete = program !== "" && hasOwnKafka() && hasRedisServer();

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import { openTestPostgres } from "../support/postgres-schema.ts";
-import { openServiceRig, urlOf } from "../support/service-rig.ts";
-import { readMail } from "../support/smtp-sink/read-mail.ts";
+import { findEngine } from "../../support/engines.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { openServiceRig, urlOf } from "../../support/service-rig.ts";
+import { readMail } from "../../support/smtp-sink/accepted.ts";
 
 const kafka = findEngine("kafka") ?? "";
 const redis = findEngine("redis") ?? "";

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { topicSpecs } from "../../src/email/topics.ts";
-import { findEngine } from "../support/engines.ts";
-import { welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import { openServiceRig, urlOf } from "../support/service-rig.ts";
+import { topicSpecs } from "../../src/email/event.ts";
+import { findEngine } from "../../support/engines.ts";
+import { welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openServiceRig, urlOf } from "../../support/service-rig.ts";
 
 const [program, kafka, redis, kcat] = ["instant", "kafka", "redis", "kcat"].map(
   (name) => findEngine(name as "instant") ?? "",

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { partitionOfKey } from "../../src/core/murmur2.ts";
 import { decodeEmailEvent } from "../../src/email/event.ts";
+import { partitionOfKey } from "../../src/email/event-log/murmur2.ts";
+import { findEngine } from "../../support/engines.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { findEngine } from "../support/engines.ts";
 import { readAll, textOf } from "../support/event-log-records.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const kafka = findEngine("kafka");
 const python = findEngine("python");

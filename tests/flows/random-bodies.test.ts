@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { authOperations } from "../../src/auth/operations.ts";
+import { authOperations } from "../../src/auth/docs-routes.ts";
 import { brokenJson, randomJson } from "../support/random-json.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { signInEngines } from "../support/sign-in-engines.ts";

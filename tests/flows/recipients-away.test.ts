@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { recipientKey } from "../../src/email/recipient-key.ts";
+import { recipientKey } from "../../src/email/event.ts";
+import { findEngine } from "../../support/engines.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { StallableProxy } from "../../support/stallable-proxy.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { findEngine } from "../support/engines.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
-import { StallableProxy } from "../support/stallable-proxy.ts";
 
 const kafka = findEngine("kafka");
 const redis = findEngine("redis");

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock } from "../../src/core/clock.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { DirectDelivery } from "../../src/email/direct.ts";
-import { recipientKey } from "../../src/email/recipient-key.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { DirectDelivery } from "../../src/email/delivery/direct.ts";
+import { recipientKey } from "../../src/email/event.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import type { DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig, rigOrigin } from "../support/delivery-rig.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
 
 const recipient = "ana@example.com";
 const key = recipientKey(recipient);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { EmailEvent } from "../../src/email/event.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
 
 /** The server is tried again; once it is well, each mail is sent once and none was spent. */
 async function expectRecovery(

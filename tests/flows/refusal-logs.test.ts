@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { limitPolicyDefault } from "../../src/auth/limits/limit-policy.ts";
+import { limitPolicyDefault } from "../../src/auth/limits/limits.ts";
 import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 

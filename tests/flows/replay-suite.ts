@@ -1,15 +1,17 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock } from "../../src/core/clock.ts";
-import type { Histogram } from "../../src/email/dead-letters/histogram.ts";
+import { systemClock } from "../../src/core/time.ts";
 import type { ReplayDeps } from "../../src/email/dead-letters/replay.ts";
 import { moveLetters, planReplay } from "../../src/email/dead-letters/replay.ts";
-import type { ReplayPlace } from "../../src/email/dead-letters/replay-place.ts";
-import type { ReplaySelection } from "../../src/email/dead-letters/selection.ts";
+import type {
+  Histogram,
+  ReplayPlace,
+  ReplaySelection,
+} from "../../src/email/dead-letters/replay-plan.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
 
 const everything: ReplaySelection = {
   classes: undefined,

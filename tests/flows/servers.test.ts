@@ -1,12 +1,10 @@
 import { expect, test } from "bun:test";
 import { resolve } from "node:path";
-import { parseUrlAddress } from "../../scripts/engines/answers.ts";
-import { endServer, isAlive, wipeServer } from "../../scripts/engines/down.ts";
-import { recipes } from "../../scripts/engines/recipes.ts";
-import { ServerRecords } from "../../scripts/engines/state.ts";
-import { bringUp } from "../../scripts/engines/up.ts";
-import { findEngine } from "../support/engines.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { parseUrlAddress } from "../../support/engines/server.ts";
+import { ServerRecords } from "../../support/engines/state.ts";
+import { bringUp, endServer, isAlive, recipes, wipeServer } from "../../support/engines/up.ts";
+import { findEngine } from "../../support/engines.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const redis = findEngine("redis");
 const repository = resolve(import.meta.dir, "../..");

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { StallableProxy } from "../../support/stallable-proxy.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld, openServerWorld } from "../support/sign-in-world.ts";
-import { StallableProxy } from "../support/stallable-proxy.ts";
 import { expectUnavailable, through, unavailableMsMax } from "../support/unavailable.ts";
 
 const redisUrl = findEngine("redis") ?? "";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createAuthKeys } from "../../src/auth/auth-keys.ts";
+import { createAuthKeys } from "../../src/auth/keys.ts";
 import { encodeEmailEvent } from "../../src/email/event.ts";
 import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";

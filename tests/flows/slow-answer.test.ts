@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
 
 /** As 15 s, and 45 s in submitting. */
 const lease = { leaseMs: 300, finalReplyTimeoutMs: 20_000 };

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import { codeEvent } from "../../support/events.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { codeEvent } from "../support/events.ts";
 
 const mails = 200;
 const perSecondMax = 14;

@@ -1,5 +1,5 @@
 import { describe } from "bun:test";
-import { findEngine } from "../support/engines.ts";
+import { findEngine } from "../../support/engines.ts";
 import { traceSuite } from "./trace-suite.ts";
 
 const kafka = findEngine("kafka");

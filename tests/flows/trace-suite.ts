@@ -1,12 +1,17 @@
 import { expect, test } from "bun:test";
 import { InstantError } from "../../src/core/errors.ts";
-import { eventLogErrors } from "../../src/email/event-log/error-codes.ts";
-import { findMailsOf, findTrace, isSettled } from "../../src/email/trace/trace.ts";
-import { traceJson, traceLines } from "../../src/email/trace/trace-report.ts";
+import { eventLogErrors } from "../../src/email/event-log/event-log.ts";
+import {
+  findMailsOf,
+  findTrace,
+  isSettled,
+  traceJson,
+  traceLines,
+} from "../../src/email/timeline/timeline.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
 
 /** The life of a mail, as an operator asks for it. */
 export function traceSuite(engines: DeliveryRigOptions): void {

@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
-import { findEngine } from "../support/engines.ts";
-import { eventually } from "../support/eventually.ts";
-import { InstantProcess } from "../support/instant-process.ts";
-import { urlOf } from "../support/service-rig.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { InstantProcess } from "../../support/instant-process.ts";
+import { urlOf } from "../../support/service-rig.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const program = findEngine("instant") ?? "";
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -1,5 +1,4 @@
-import { coreErrors } from "../../src/core/error-codes.ts";
-import { InstantError } from "../../src/core/errors.ts";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
 
 export type StoreFate = "here" | "away" | "faulty";
 

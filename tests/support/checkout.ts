@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, symlinkSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 export const repository = resolve(import.meta.dir, "../..");
 

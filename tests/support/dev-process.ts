@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
-import { openInbox } from "../../src/email/mailer/inbox.ts";
-import { eventually } from "./eventually.ts";
-import { InstantProcess } from "./instant-process.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { openInbox } from "../../src/email/mailer/inbox/inbox.ts";
+import { eventually } from "../../support/eventually.ts";
+import { InstantProcess } from "../../support/instant-process.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 export interface DevProcess extends AsyncDisposable {
   readonly directory: string;

@@ -3,7 +3,7 @@ import { examine } from "../../src/commands/doctor.ts";
 import type { Finding } from "../../src/core/diagnosis.ts";
 import { Diagnosis } from "../../src/core/diagnosis.ts";
 import { renderReport } from "../../src/doctor/report.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** Strong, and different from each other. */
 export const goodSecrets = {

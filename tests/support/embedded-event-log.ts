@@ -1,8 +1,8 @@
 import { silentLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
-import type { SqliteEventLogOptions } from "../../src/email/event-log/sqlite.ts";
-import { openSqliteEventLog } from "../../src/email/event-log/sqlite.ts";
+import type { SqliteEventLogOptions } from "../../src/email/event-log/sqlite/sqlite.ts";
+import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
 
 /** Short enough for tests, long enough for a machine with other work. */
 const quick = { heartbeatMs: 200, sessionMs: 2_000 };

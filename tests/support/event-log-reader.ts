@@ -4,8 +4,8 @@ import type {
   SubscribeOptions,
   Subscription,
 } from "../../src/email/event-log/event-log.ts";
+import { eventually } from "../../support/eventually.ts";
 import { textOf } from "./event-log-records.ts";
-import { eventually } from "./eventually.ts";
 
 export interface ReaderOptions extends Omit<SubscribeOptions, "handle"> {
   /** Records whose text it holds until `release`, or until the abort leaves them unfinished. */

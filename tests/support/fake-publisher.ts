@@ -1,5 +1,9 @@
+import type {
+  EmailPublisher,
+  MailFate,
+  PublishOutcome,
+} from "../../src/email/delivery/publisher.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
-import type { EmailPublisher, MailFate, PublishOutcome } from "../../src/email/publisher.ts";
 
 /** Keeps the events it is given, and is unavailable when told so. */
 export class FakePublisher implements EmailPublisher {

@@ -1,5 +1,5 @@
-import { RecordFlow } from "../../src/core/flow/record-flow.ts";
-import type { FlowRecord } from "../../src/core/flow/record-flow-options.ts";
+import type { FlowRecord } from "../../src/email/event-log/flow/record-flow.ts";
+import { RecordFlow } from "../../src/email/event-log/flow/record-flow.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 export interface FlowBounds {

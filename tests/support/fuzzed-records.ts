@@ -1,6 +1,6 @@
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
 import type { OutgoingRecord, RecordHeaders } from "../../src/email/event-log/event-log.ts";
-import { codeEvent, welcomeEvent } from "./events.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 const kept = 200;

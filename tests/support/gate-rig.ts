@@ -1,7 +1,6 @@
-import { coreErrors } from "../../src/core/error-codes.ts";
-import { InstantError } from "../../src/core/errors.ts";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { createLog } from "../../src/core/log.ts";
-import { RecipientGate } from "../../src/email/recipient-gate.ts";
+import { RecipientGate } from "../../src/email/delivery/recipient-gate.ts";
 import { FakeClock } from "./fake-clock.ts";
 import type { RecipientStores } from "./recipient-stores.ts";
 import { openRecipientStores } from "./recipient-stores.ts";

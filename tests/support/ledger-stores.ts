@@ -3,10 +3,10 @@ import type { SqliteDatabase } from "../../src/core/sqlite/database.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
 import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
+import { openRedisAt } from "../../support/own-redis.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import type { LedgerStore } from "../contract/delivery-ledger-store.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { openRedisAt } from "./own-redis.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
 
 /** A SQLite file of its own under a clock that only `pass` moves. */
 export async function openSqliteLedgerStore(): Promise<LedgerStore> {

@@ -1,10 +1,12 @@
 import type { EmailEvent } from "../../src/email/event.ts";
 import { decodeEmailEvent } from "../../src/email/event.ts";
-import type { EventType } from "../../src/email/mails/mail-types.ts";
-import { eventTypes } from "../../src/email/mails/mail-types.ts";
-import { samplesOf } from "../../src/email/mails/sample-data.ts";
-import type { MailRendererOptions, RenderedMail } from "../../src/email/templates/mail-renderer.ts";
-import { createMailRenderer } from "../../src/email/templates/mail-renderer.ts";
+import type { EventType } from "../../src/email/mails/mail-types.tsx";
+import { eventTypes, samplesOf } from "../../src/email/mails/mail-types.tsx";
+import type {
+  MailRendererOptions,
+  RenderedMail,
+} from "../../src/email/templates/mail-renderer.tsx";
+import { createMailRenderer } from "../../src/email/templates/mail-renderer.tsx";
 
 /** When the mails of tests are sent; their events are of the same moment. */
 export const sentAt = Date.UTC(2026, 0, 31, 12);

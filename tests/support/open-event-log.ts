@@ -1,6 +1,6 @@
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { openKafkaLogAt } from "../../support/kafka-logs.ts";
 import { openEmbeddedEventLog } from "./embedded-event-log.ts";
-import { openKafkaLogAt } from "./kafka-logs.ts";
 
 /**
  * Opens an event log by its address, `sqlite:<file>` or `kafka:<brokers>`, with timings that suit

@@ -1,9 +1,9 @@
 import { chmodSync, chownSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { choosePort } from "../../scripts/engines/ports.ts";
-import { findEngine } from "./engines.ts";
-import { eventually } from "./eventually.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { choosePort } from "../../support/engines/server.ts";
+import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 export interface OwnPgbouncer extends AsyncDisposable {
   /** The database behind it, through it. */

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { eventually } from "./eventually.ts";
-import { answersSmtp, freePort } from "./smtp-answers.ts";
-import type { TestCertificates } from "./smtp-sink/certificates.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { eventually } from "../../support/eventually.ts";
+import { answersSmtp, freePort } from "../../support/smtp-answers.ts";
+import type { TestCertificates } from "../../support/smtp-sink/listener.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 export interface PostfixOptions {
   /** `postconf`, beside Postfix's other programs. */

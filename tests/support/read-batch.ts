@@ -1,6 +1,9 @@
 import { createRequire } from "node:module";
 import type { KafkaMessage } from "kafkajs";
-import { batchBytesMaxDefault, registerBatchReader } from "../../src/core/kafka/record-batch.ts";
+import {
+  batchBytesMaxDefault,
+  registerBatchReader,
+} from "../../src/email/event-log/kafka/record-batch.ts";
 
 /**
  * Reads the record batch in the file of its argument as a fetch would, and prints what came of it:

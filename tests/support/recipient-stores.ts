@@ -1,14 +1,14 @@
 import { join } from "node:path";
-import type { Clock } from "../../src/core/clock.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
+import type { Clock } from "../../src/core/time.ts";
 import { openPostgresPreferenceStore } from "../../src/email/preferences/postgres.ts";
 import type { PreferenceStore } from "../../src/email/preferences/preference-store.ts";
 import { openSqlitePreferenceStore } from "../../src/email/preferences/sqlite.ts";
 import { openPostgresSuppressionStore } from "../../src/email/suppressions/postgres.ts";
 import { openSqliteSuppressionStore } from "../../src/email/suppressions/sqlite.ts";
 import type { SuppressionStore } from "../../src/email/suppressions/suppression-store.ts";
-import { openTestPostgres } from "./postgres-schema.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 export interface RecipientStores {
   readonly preferences: PreferenceStore;

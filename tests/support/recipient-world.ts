@@ -1,19 +1,22 @@
 import { expect } from "bun:test";
 import { getSignedIn } from "../../src/auth/current-session.ts";
-import { carryWishes, forgetRecipient } from "../../src/compose/recipient-routes.ts";
+import { carryWishes, forgetRecipient } from "../../src/compose/serve-auth.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
-import { addBounceRoutes } from "../../src/email/bounces/bounce-routes.ts";
+import { addBounceRoutes, bounceOperations } from "../../src/email/bounces/bounce-routes.ts";
 import type { BounceReporters } from "../../src/email/bounces/config.ts";
-import { bounceOperations } from "../../src/email/bounces/operations.ts";
-import { preferenceOperations } from "../../src/email/preferences/operations.ts";
-import { addPreferenceRoutes } from "../../src/email/preferences/preference-routes.ts";
-import { createPreferencesPath } from "../../src/email/preferences/unsubscribe-link.ts";
-import { addUnsubscribeRoutes } from "../../src/email/preferences/unsubscribe-routes.ts";
-import { createUnsubscribeToken } from "../../src/email/preferences/unsubscribe-token.ts";
-import { recipientKey } from "../../src/email/recipient-key.ts";
-import { findEngine } from "./engines.ts";
+import { recipientKey } from "../../src/email/event.ts";
+import {
+  addPreferenceRoutes,
+  addUnsubscribeRoutes,
+  preferenceOperations,
+} from "../../src/email/preferences/routes.ts";
+import {
+  createPreferencesPath,
+  createUnsubscribeToken,
+} from "../../src/email/preferences/unsubscribe-link.ts";
+import { findEngine } from "../../support/engines.ts";
+import { expectNoSecrets } from "../../support/log-secrets.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { expectNoSecrets } from "./log-secrets.ts";
 import type { RecipientStores } from "./recipient-stores.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
 import { signInEngines } from "./sign-in-engines.ts";

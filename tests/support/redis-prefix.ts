@@ -1,4 +1,4 @@
-import { parseConfig } from "../../src/core/config/parse.ts";
+import { parseConfig } from "../../src/core/config.ts";
 import { silentLog } from "../../src/core/log.ts";
 import type { RedisClient } from "../../src/core/redis/client.ts";
 import { openRedis } from "../../src/core/redis/client.ts";

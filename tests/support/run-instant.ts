@@ -1,4 +1,4 @@
-import { findEngine } from "./engines.ts";
+import { findEngine } from "../../support/engines.ts";
 
 export interface Finished {
   readonly exitCode: number;

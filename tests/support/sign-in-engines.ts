@@ -1,4 +1,4 @@
-import { findEngine } from "./engines.ts";
+import { findEngine } from "../../support/engines.ts";
 import type { OpenSignInWorld } from "./sign-in-world.ts";
 import { openEmbeddedWorld, openServerWorld } from "./sign-in-world.ts";
 

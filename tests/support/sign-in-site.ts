@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import type { Browser } from "playwright-core";
-import { openBrowser } from "./browser.ts";
+import { openBrowser } from "../../support/browser.ts";
 import type { DevProcess } from "./dev-process.ts";
 import { openDevProcess } from "./dev-process.ts";
 import type { Visitor } from "./visitor.ts";

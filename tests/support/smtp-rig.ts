@@ -1,10 +1,10 @@
-import type { SmtpClient } from "../../src/core/smtp/client.ts";
-import { openSmtpClient } from "../../src/core/smtp/client.ts";
-import type { SmtpOptions } from "../../src/core/smtp/options.ts";
-import type { SmtpOutcome } from "../../src/core/smtp/outcome.ts";
-import type { SmtpSendOptions } from "../../src/core/smtp/transmission.ts";
-import type { SmtpSink, SmtpSinkOptions } from "./smtp-sink/smtp-sink.ts";
-import { openSmtpSink } from "./smtp-sink/smtp-sink.ts";
+import type { SmtpOptions } from "../../src/email/mailer/smtp/config.ts";
+import type { SmtpOutcome } from "../../src/email/mailer/smtp/outcome.ts";
+import type { SmtpClient } from "../../src/email/mailer/smtp/smtp.ts";
+import { openSmtpClient } from "../../src/email/mailer/smtp/smtp.ts";
+import type { SmtpSendOptions } from "../../src/email/mailer/smtp/transmission.ts";
+import type { SmtpSink, SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
+import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 
 /** A client and the sink it talks to, over one connection unless told otherwise. */
 export interface SmtpRig extends AsyncDisposable {

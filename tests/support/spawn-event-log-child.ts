@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { eventually } from "../../support/eventually.ts";
 import type { EventLogChildTask } from "./event-log-child.ts";
-import { eventually } from "./eventually.ts";
 
 export interface EventLogChild extends AsyncDisposable {
   /** The lines it printed so far. */

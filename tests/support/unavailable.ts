@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
+import type { StallableProxy } from "../../support/stallable-proxy.ts";
 import { problemOf } from "./problem.ts";
-import type { StallableProxy } from "./stallable-proxy.ts";
 
 /** How long anything may take to say that an engine is away: 2 s, and some for a busy machine. */
 export const unavailableMsMax = 2_500;

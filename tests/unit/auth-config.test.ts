@@ -7,7 +7,7 @@ import {
   resolveSessionPolicy,
 } from "../../src/auth/config.ts";
 import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
-import { parseConfig } from "../../src/core/config/parse.ts";
+import { parseConfig } from "../../src/core/config.ts";
 
 const parse = (environment: Record<string, string>) =>
   parseConfig({ auth: authFields }, environment).auth;

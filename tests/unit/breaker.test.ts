@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { BreakerState } from "../../src/core/flow/breaker.ts";
-import { Breaker } from "../../src/core/flow/breaker.ts";
+import type { BreakerState } from "../../src/email/delivery/breaker.ts";
+import { Breaker } from "../../src/email/delivery/breaker.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 function openBreaker(answers: (string | undefined)[]) {

@@ -5,12 +5,12 @@ import {
   choiceField,
   durationField,
   integerField,
+  parseConfig,
   secretField,
   textField,
-} from "../../src/core/config/field.ts";
-import { parseConfig } from "../../src/core/config/parse.ts";
+} from "../../src/core/config.ts";
 import { isInstantError } from "../../src/core/errors.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const groups = {
   one: {

@@ -4,7 +4,7 @@ import {
   encodeReplay,
   readLetterFacts,
   replayCountOf,
-} from "../../src/email/dead-letters/letter.ts";
+} from "../../src/email/dead-letters/dead-letter.ts";
 import type { LogRecord } from "../../src/email/event-log/event-log.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);

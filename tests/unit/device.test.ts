@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { describeDevice } from "../../src/auth/sessions/device.ts";
+import { describeDevice } from "../../src/auth/sessions/session-store.ts";
 
 const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
 const windows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { signDkim } from "../../src/core/smtp/dkim.ts";
-import type { MimeMessage } from "../../src/core/smtp/mime.ts";
-import { composeMime } from "../../src/core/smtp/mime.ts";
+import { signDkim } from "../../src/email/mailer/smtp/dkim.ts";
+import type { MimeMessage } from "../../src/email/mailer/smtp/mime.ts";
+import { composeMime } from "../../src/email/mailer/smtp/mime.ts";
 import { testDkim, verifyDkim } from "../support/dkim.ts";
 
 const message: MimeMessage = {

@@ -1,10 +1,8 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { redactSecrets } from "../../src/doctor/redact.ts";
-import { renderJson, renderReport } from "../../src/doctor/report.ts";
-import type { Group } from "../../src/doctor/run-checks.ts";
-import { runChecks } from "../../src/doctor/run-checks.ts";
-import { describeWeakness } from "../../src/doctor/secret-strength.ts";
+import type { Group } from "../../src/doctor/report.ts";
+import { redactSecrets, renderJson, renderReport, runChecks } from "../../src/doctor/report.ts";
+import { describeWeakness } from "../../src/doctor/settings.ts";
 
 const groups: readonly Group[] = [
   {

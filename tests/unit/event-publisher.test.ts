@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { InstantError } from "../../src/core/errors.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { DirectDelivery } from "../../src/email/direct.ts";
-import { eventLogErrors } from "../../src/email/event-log/error-codes.ts";
+import { DirectDelivery } from "../../src/email/delivery/direct.ts";
+import type { DeliveryOutcome } from "../../src/email/delivery/outcome.ts";
+import { EventPublisher } from "../../src/email/delivery/publisher.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
-import { EventPublisher } from "../../src/email/event-publisher.ts";
+import { eventLogErrors } from "../../src/email/event-log/event-log.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
-import type { DeliveryOutcome } from "../../src/email/outcome.ts";
-import { codeEvent } from "../support/events.ts";
+import { codeEvent } from "../../support/events.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 test("a log that is silent and a mail server that hangs share one deadline of 12 s", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { GatheredLookups } from "../../src/auth/users/gathered-lookups.ts";
+import { GatheredLookups } from "../../src/auth/users/postgres.ts";
 
 function openLookups(keysMax?: number) {
   const questions: (readonly string[])[] = [];

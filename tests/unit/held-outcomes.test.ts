@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { InstantError } from "../../src/core/errors.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 import type { AdvanceOutcome, Claim } from "../../src/email/ledger/delivery-ledger.ts";
-import { ledgerErrors } from "../../src/email/ledger/error-codes.ts";
-import { HeldOutcomes } from "../../src/email/ledger/held-outcomes.ts";
+import { ledgerErrors } from "../../src/email/ledger/delivery-ledger.ts";
+import { HeldOutcomes } from "../../src/email/ledger/pending-outcomes.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const change = { kind: "ambiguous", reason: "lost" } as const;

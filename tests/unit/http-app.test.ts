@@ -1,14 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
 import { z } from "zod";
-import { coreErrors } from "../../src/core/error-codes.ts";
-import { InstantError } from "../../src/core/errors.ts";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { createHttpApp } from "../../src/core/http/app.ts";
-import { bodyLimit } from "../../src/core/http/body-limit.ts";
+import { bodyLimit, readJson } from "../../src/core/http/body.ts";
 import type { HttpEnvironment } from "../../src/core/http/environment.ts";
 import { clientAddress } from "../../src/core/http/environment.ts";
-import { respondToError } from "../../src/core/http/error-response.ts";
-import { readJson } from "../../src/core/http/read-json.ts";
+import { respondToError } from "../../src/core/http/problem.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 
 const bodySchema = z.object({ name: z.string().max(10), age: z.number().optional() });

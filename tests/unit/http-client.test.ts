@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { parseConfig } from "../../src/core/config/parse.ts";
+import { parseConfig } from "../../src/core/config.ts";
 import { createHttpApp } from "../../src/core/http/app.ts";
-import { checkHttp, httpFields, resolveHttp } from "../../src/core/http/config.ts";
+import { checkHttp, httpFields, resolveHttp } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 
 const parse = (environment: Record<string, string>) =>

@@ -4,7 +4,7 @@ import {
   isInNetwork,
   parseIpAddress,
   parseIpNetwork,
-} from "../../src/core/http/ip-address.ts";
+} from "../../src/core/http/client-address.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 const networkOf = (text: string) => {

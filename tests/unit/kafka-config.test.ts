@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
-import { parseConfig } from "../../src/core/config/parse.ts";
-import { checkKafkaConfig, kafkaConnection, kafkaFields } from "../../src/core/kafka/config.ts";
+import { parseConfig } from "../../src/core/config.ts";
+import {
+  checkKafkaConfig,
+  kafkaConnection,
+  kafkaFields,
+} from "../../src/email/event-log/kafka/config.ts";
 
 function parse(environment: Record<string, string>) {
   return parseConfig({ kafka: kafkaFields }, environment).kafka;

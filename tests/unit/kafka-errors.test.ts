@@ -5,9 +5,12 @@ import {
   KafkaJSNumberOfRetriesExceeded,
   KafkaJSProtocolError,
 } from "kafkajs";
-import { kafkaErrors } from "../../src/core/kafka/error-codes.ts";
-import { classifyKafkaError } from "../../src/core/kafka/errors.ts";
-import { toEventLogError, toPublishError } from "../../src/email/event-log/kafka-errors.ts";
+import {
+  classifyKafkaError,
+  kafkaErrors,
+  toEventLogError,
+  toPublishError,
+} from "../../src/email/event-log/kafka/errors.ts";
 
 function protocolError(type: string, retriable = false): Error {
   const error = new KafkaJSProtocolError(`Kafka says ${type}`);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { createKafkaLog } from "../../src/core/kafka/log-creator.ts";
 import { createLog } from "../../src/core/log.ts";
+import { createKafkaLog } from "../../src/email/event-log/kafka/client.ts";
 
 function openLog() {
   const lines: { level: string; reason: string }[] = [];

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { PartitionMetadata } from "kafkajs";
-import { StickyPartitions } from "../../src/core/kafka/partitioner.ts";
+import { StickyPartitions } from "../../src/email/event-log/kafka/producer.ts";
 
 const partitionMetadata: PartitionMetadata[] = [0, 1, 2].map((partitionId) => {
   return { partitionId, partitionErrorCode: 0, leader: 1, replicas: [1], isr: [1] };

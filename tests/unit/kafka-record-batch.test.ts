@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import type { KafkaMessage } from "kafkajs";
 import { CompressionCodecs } from "kafkajs";
-import { registerBatchReader } from "../../src/core/kafka/record-batch.ts";
+import { registerBatchReader } from "../../src/email/event-log/kafka/record-batch.ts";
 import type { HandBatch } from "../support/record-batches.ts";
 import { compress, compressXerial, encodeBatch } from "../support/record-batches.ts";
 

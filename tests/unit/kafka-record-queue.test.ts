@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
-import { coreErrors } from "../../src/core/error-codes.ts";
-import { InstantError } from "../../src/core/errors.ts";
-import type { QueuedRecord } from "../../src/core/kafka/publication.ts";
-import { Publication } from "../../src/core/kafka/publication.ts";
-import { RecordQueue } from "../../src/core/kafka/record-queue.ts";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
+import { RecordQueue } from "../../src/email/event-log/kafka/producer.ts";
+import type { QueuedRecord } from "../../src/email/event-log/kafka/record.ts";
+import { Publication } from "../../src/email/event-log/kafka/record.ts";
 
 const failure = new InstantError(coreErrors.kafkaUnavailable);
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createRequire } from "node:module";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /**
  * patches/kafkajs@2.2.4.patch, piece by piece: an install that does not apply it, or a newer

@@ -1,8 +1,12 @@
 import { expect, test } from "bun:test";
 import { ledgerStates } from "../../src/email/ledger/delivery-ledger.ts";
-import { decodeRecord, encodeHead, encodeRecord } from "../../src/email/ledger/record-codec.ts";
-import type { StoredRecord } from "../../src/email/ledger/stored-record.ts";
-import { blankRecord } from "../../src/email/ledger/stored-record.ts";
+import type { StoredRecord } from "../../src/email/ledger/record.ts";
+import {
+  blankRecord,
+  decodeRecord,
+  encodeHead,
+  encodeRecord,
+} from "../../src/email/ledger/record.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 const texts = [

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { encodeEmailEvent } from "../../src/email/event.ts";
-import { previewValue } from "../../src/email/ops/letter-preview.ts";
-import { codeEvent } from "../support/events.ts";
+import { previewValue } from "../../src/email/ops/dead-letters-page.tsx";
+import { codeEvent } from "../../support/events.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

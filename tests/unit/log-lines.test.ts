@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createLog } from "../../src/core/log.ts";
-import { formatLogLine } from "../../src/core/log-lines.ts";
+import { createLog, formatLogLine } from "../../src/core/log.ts";
 
 function linesOf(fields: object, colour = false): string {
   let written = "";

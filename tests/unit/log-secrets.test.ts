@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { expectNoSecretsIn } from "../support/log-secrets.ts";
+import { expectNoSecretsIn } from "../../support/log-secrets.ts";
 
 const line = (fields: object) => `${JSON.stringify({ level: "info", ...fields })}\n`;
 const token = "a".repeat(43);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { decodeEmailEvent } from "../../src/email/event.ts";
-import type { EventType } from "../../src/email/mails/mail-types.ts";
+import type { EventType } from "../../src/email/mails/mail-types.tsx";
 import { languageTags } from "../../src/email/templates/languages.ts";
 import { htmlLinks, htmlWords } from "../support/html-outline.ts";
 import { everySample, mailEvent, openRenderer, renderData, sentAt } from "../support/mails.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Partitioners } from "kafkajs";
-import { murmur2, partitionOfKey } from "../../src/core/murmur2.ts";
+import { murmur2, partitionOfKey } from "../../src/email/event-log/murmur2.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 test("hashes are those of Kafka's own tests", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { OffsetCommitter } from "../../src/core/kafka/offset-committer.ts";
-import { eventually } from "../support/eventually.ts";
+import { OffsetCommitter } from "../../src/email/event-log/kafka/subscription.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /** A group that may refuse commits, and a low mark that only a commit settles. */
 function openGroup() {

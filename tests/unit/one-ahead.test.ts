@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { oneAhead } from "../../src/core/flow/one-ahead.ts";
+import { oneAhead } from "../../src/email/dead-letters/replay.ts";
 
 describe("oneAhead", () => {
   /** Counts to `last`; `asked` is the newest number that was asked for. */

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import { createLog } from "../../src/core/log.ts";
-import { operatorsOnly } from "../../src/email/ops/access.ts";
-import { addSiteLogin } from "../../src/email/ops/login-routes.ts";
-import { LoginTries } from "../../src/email/ops/login-tries.ts";
+import { LoginTries, operatorsOnly } from "../../src/email/ops/access.ts";
+import { addSiteLogin } from "../../src/email/ops/login.tsx";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const token = "a token for the operators";

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { AcceptanceTimes } from "../../src/email/ops/acceptance-times.ts";
-import { OutcomeHistory } from "../../src/email/ops/outcome-history.ts";
-import type { DeliveryOutcome } from "../../src/email/outcome.ts";
-import { codeEvent } from "../support/events.ts";
+import type { DeliveryOutcome } from "../../src/email/delivery/outcome.ts";
+import { AcceptanceTimes, OutcomeHistory } from "../../src/email/ops/outcome-history.ts";
+import { codeEvent } from "../../support/events.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const refused: DeliveryOutcome = {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { LiveFeed, watchersMax } from "../../src/email/ops/live-feed.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 
 const decoder = new TextDecoder();
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { renderSections } from "../../src/email/ops/pages/dashboard.tsx";
-import type { OpsSnapshot } from "../../src/email/ops/snapshot.ts";
+import { renderSections } from "../../src/email/ops/dashboard.tsx";
+import type { OpsSnapshot } from "../../src/email/ops/live-feed.ts";
 
 const partition = { partition: 0, committed: 7, records: 0, seconds: 0, owner: "10.0.3.7" };
 const quiet: OpsSnapshot = {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Pace } from "../../src/core/flow/pace.ts";
+import { Pace } from "../../src/email/mailer/smtp/send-rate.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 /** When each of `count` callers that ask at once gets its turn, in ms. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseConfig } from "../../src/core/config/parse.ts";
+import { parseConfig } from "../../src/core/config.ts";
 import { checkPostgres, postgresFields, resolvePostgres } from "../../src/core/postgres/config.ts";
 
 function resolve(environment: Record<string, string>) {

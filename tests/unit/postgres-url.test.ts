@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseConfig } from "../../src/core/config/parse.ts";
+import { parseConfig } from "../../src/core/config.ts";
 import { checkPostgres, postgresFields } from "../../src/core/postgres/config.ts";
 import { addressOf } from "../../src/core/postgres/pool.ts";
 import { readPostgresUrl } from "../../src/core/postgres/url.ts";

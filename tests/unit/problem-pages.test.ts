@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { coreErrors } from "../../src/core/error-codes.ts";
-import { InstantError } from "../../src/core/errors.ts";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { createHttpApp } from "../../src/core/http/app.ts";
-import type { DrawProblem } from "../../src/core/http/problem-pages.ts";
+import type { DrawProblem } from "../../src/core/http/problem.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { problemOf } from "../support/problem.ts";
 

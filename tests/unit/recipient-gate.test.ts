@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import type { EmailEvent } from "../../src/email/event.ts";
-import { recipientKey } from "../../src/email/recipient-key.ts";
-import { codeEvent, welcomeEvent } from "../support/events.ts";
-import { eventually } from "../support/eventually.ts";
+import { recipientKey } from "../../src/email/event.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openGateRig } from "../support/gate-rig.ts";
 
 const recipient = "Ana@example.com";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { RecordFlow } from "../../src/core/flow/record-flow.ts";
-import type { FlowRecord, RecordFlowOptions } from "../../src/core/flow/record-flow-options.ts";
+import type { FlowRecord, RecordFlowOptions } from "../../src/email/event-log/flow/record-flow.ts";
+import { RecordFlow } from "../../src/email/event-log/flow/record-flow.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { FlowWorld } from "../support/flow-world.ts";
 import { SeededRandom } from "../support/seeded-random.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { ConfigProblem } from "../../src/core/config/parse.ts";
-import { parseConfig } from "../../src/core/config/parse.ts";
+import type { ConfigProblem } from "../../src/core/config.ts";
+import { parseConfig } from "../../src/core/config.ts";
 import { redisFields, resolveRedis } from "../../src/core/redis/config.ts";
 
 function resolve(environment: Record<string, string>) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { decideRetry, retryUntil } from "../../src/email/retry.ts";
+import { decideRetry, retryUntil } from "../../src/email/delivery/settlement.ts";
 
 const start = Date.UTC(2026, 0, 1);
 const hourMs = 3_600_000;

@@ -6,7 +6,7 @@ import {
   resolveSessionPolicy,
 } from "../../src/auth/config.ts";
 import { loadConfig } from "../../src/compose/config.ts";
-import { formatGoDuration } from "../../src/core/go-duration.ts";
+import { formatGoDuration } from "../../src/core/time.ts";
 import { guesserRows } from "../contract/code-store-guessing.ts";
 import { guessOdds } from "../support/guess-odds.ts";
 

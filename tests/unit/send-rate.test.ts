@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import type { SmtpOptions, SmtpRateChange } from "../../src/core/smtp/options.ts";
-import type { SmtpOutcome } from "../../src/core/smtp/outcome.ts";
-import { SendRate } from "../../src/core/smtp/send-rate.ts";
+import type { SmtpOptions, SmtpRateChange } from "../../src/email/mailer/smtp/config.ts";
+import type { SmtpOutcome } from "../../src/email/mailer/smtp/outcome.ts";
+import { SendRate } from "../../src/email/mailer/smtp/send-rate.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const accepted: SmtpOutcome = { kind: "accepted", host: "h", reply: "250 ok", queueId: undefined };

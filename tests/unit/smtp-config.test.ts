@@ -2,12 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ConfigProblem, Environment } from "../../src/core/config/parse.ts";
-import { parseConfig } from "../../src/core/config/parse.ts";
-import { resolveSmtp, smtpFields } from "../../src/core/smtp/config.ts";
-import { defaultEhloName } from "../../src/core/smtp/ehlo-name.ts";
+import type { ConfigProblem, Environment } from "../../src/core/config.ts";
+import { parseConfig } from "../../src/core/config.ts";
+import { resolveSmtp, smtpFields } from "../../src/email/mailer/smtp/config.ts";
+import { defaultEhloName } from "../../src/email/mailer/smtp/server-urls.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testDkimPem } from "../support/dkim.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 function resolve(environment: Environment) {
   const problems: ConfigProblem[] = [];

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { MimeMessage } from "../../src/core/smtp/mime.ts";
-import { composeMime } from "../../src/core/smtp/mime.ts";
-import { messageIdHeader } from "../../src/email/mailer/message-id.ts";
-import { readMail } from "../support/smtp-sink/read-mail.ts";
+import { messageIdHeader } from "../../src/email/mailer/mailer.ts";
+import type { MimeMessage } from "../../src/email/mailer/smtp/mime.ts";
+import { composeMime } from "../../src/email/mailer/smtp/mime.ts";
+import { readMail } from "../../support/smtp-sink/accepted.ts";
 
 const message: MimeMessage = {
   from: { address: "noreply@example.com", name: "Example" },

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { classifyReply } from "../../src/core/smtp/classify-reply.ts";
-import { parseReply } from "../../src/core/smtp/reply.ts";
-import type { ReplyStage, ReplyVerdict } from "../../src/core/smtp/reply-table.ts";
-import { replyRows } from "../../src/core/smtp/reply-table.ts";
+import { classifyReply, parseReply } from "../../src/email/mailer/reply.ts";
+import type { ReplyStage, ReplyVerdict } from "../../src/email/mailer/reply-table.ts";
+import { replyRows } from "../../src/email/mailer/reply-table.ts";
 
 function verdictOf(raw: string, stage: ReplyStage = "recipient"): ReplyVerdict {
   const { code = 550, ...reply } = parseReply(raw);

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { findQueueId } from "../../src/core/smtp/queue-id.ts";
-import { maskAddresses, parseReply } from "../../src/core/smtp/reply.ts";
-import { findRetryAfterMs } from "../../src/core/smtp/retry-after.ts";
+import {
+  findQueueId,
+  findRetryAfterMs,
+  maskAddresses,
+  parseReply,
+} from "../../src/email/mailer/reply.ts";
 
 describe("A reply", () => {
   test("gives its codes", () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ConfigProblem, Environment } from "../../src/core/config/parse.ts";
-import { parseConfig } from "../../src/core/config/parse.ts";
-import { resolveSmtpServers, smtpFields } from "../../src/core/smtp/config.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import type { ConfigProblem, Environment } from "../../src/core/config.ts";
+import { parseConfig } from "../../src/core/config.ts";
+import { resolveSmtpServers, smtpFields } from "../../src/email/mailer/smtp/config.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 function resolve(environment: Environment) {
   const problems: ConfigProblem[] = [];

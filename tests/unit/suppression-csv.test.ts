@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { recipientKey } from "../../src/email/recipient-key.ts";
+import { recipientKey } from "../../src/email/event.ts";
 import {
   parseSuppressionCsv,
   printSuppressionCsv,

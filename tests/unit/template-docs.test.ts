@@ -3,12 +3,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../../src/compose/config.ts";
 import { composeMailTemplates } from "../../src/compose/mail-templates.ts";
-import { eventTypes } from "../../src/email/mails/mail-types.ts";
-import { namesOf } from "../../src/email/templates/overrides/operator-mail.ts";
-import { createSpeech } from "../../src/email/templates/speech.ts";
+import { eventTypes } from "../../src/email/mails/mail-types.tsx";
+import { namesOf } from "../../src/email/templates/overrides/overrides.ts";
+import { createSpeech } from "../../src/email/templates/texts.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import { mailEvent, sentAt, unsubscribeUrl } from "../support/mails.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const page = "docs/templates.md";
 

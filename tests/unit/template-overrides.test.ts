@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { loadConfig } from "../../src/compose/config.ts";
 import { composeMailTemplates } from "../../src/compose/mail-templates.ts";
 import { isInstantError } from "../../src/core/errors.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { mailEvent, sentAt, unsubscribeUrl } from "../support/mails.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const welcome = {
   "welcome.subject.txt": "Hello from {{app_name}}\n",

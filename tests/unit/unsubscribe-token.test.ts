@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { hmac } from "../../src/core/secret.ts";
+import { recipientKey } from "../../src/email/event.ts";
 import {
   createUnsubscribeToken,
   readUnsubscribeToken,
   tokenLifeMs,
-} from "../../src/email/preferences/unsubscribe-token.ts";
-import { recipientKey } from "../../src/email/recipient-key.ts";
+} from "../../src/email/preferences/unsubscribe-link.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 const secret = "a secret for tokens, which is long enough";

@@ -1,5 +1,5 @@
-import { eventually } from "../../../tests/support/eventually.ts";
-import { openSmtpSink } from "../../../tests/support/smtp-sink/smtp-sink.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { openSmtpSink } from "../../../support/smtp-sink/smtp-sink.ts";
 import { openAuthGround, startAuth } from "../auth-service.ts";
 import type { Benchmark, Measured } from "../benchmark.ts";
 import { alternate } from "../benchmark.ts";

@@ -3,8 +3,8 @@
  * machine is, so one pair and few mails are enough.
  */
 import type { RedisClient } from "../../../src/core/redis/client.ts";
-import { openRedisAt } from "../../../tests/support/own-redis.ts";
-import { openSmtpSink } from "../../../tests/support/smtp-sink/smtp-sink.ts";
+import { openRedisAt } from "../../../support/own-redis.ts";
+import { openSmtpSink } from "../../../support/smtp-sink/smtp-sink.ts";
 import type { Benchmark } from "../benchmark.ts";
 import { EmailService, openBacklog, smtpTo, timeDrain, warmUpMails } from "../drain.ts";
 import type { Stage } from "../stage.ts";

@@ -1,6 +1,6 @@
 /** How long the program takes to start. */
 import { join } from "node:path";
-import { choosePort } from "../../engines/ports.ts";
+import { choosePort } from "../../../support/engines/server.ts";
 import { openAuthGround } from "../auth-service.ts";
 import type { Benchmark, Measured } from "../benchmark.ts";
 import { alternate, median } from "../benchmark.ts";

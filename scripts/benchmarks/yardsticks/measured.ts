@@ -5,7 +5,7 @@
 import { Database } from "bun:sqlite";
 import { Partitioners } from "kafkajs";
 import { encodeEmailEvent, eventKey } from "../../../src/email/event.ts";
-import { codeEvent, makeMails } from "../../../tests/support/events.ts";
+import { codeEvent, makeMails } from "../../../support/events.ts";
 import type { Measured } from "../benchmark.ts";
 import { connectKafka } from "../drain.ts";
 import { openLoop, percentile } from "../loads.ts";

@@ -1,9 +1,9 @@
-import type { Clock } from "../../core/clock.ts";
 import type { RedisClient } from "../../core/redis/client.ts";
 import type { RedisScript } from "../../core/redis/script.ts";
 import { redisScript } from "../../core/redis/script.ts";
+import type { Clock } from "../../core/time.ts";
+import { subjectOf } from "../keys.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
-import { subjectOf } from "../subject.ts";
 import type { CodePolicy } from "./code-policy.ts";
 import { liveCodesMax } from "./code-policy.ts";
 import type { CodeStore, IssueOutcome, VerifyOutcome } from "./code-store.ts";
@@ -21,7 +21,7 @@ const issueScript = createScript(issueText);
 const refundScript = createScript(refundText);
 const verifyScript = createScript(verifyText);
 
-export interface RedisCodeStoreOptions {
+interface RedisCodeStoreOptions {
   readonly policy: CodePolicy;
   /** Before each key: "" in production, something of its own in a test. */
   readonly keyPrefix?: string;

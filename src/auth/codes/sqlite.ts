@@ -1,8 +1,8 @@
 import type { Database } from "bun:sqlite";
-import type { Clock } from "../../core/clock.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
-import { subjectOf } from "../subject.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
+import { subjectOf } from "../keys.ts";
 import type { CodePolicy } from "./code-policy.ts";
 import type { CodeState } from "./code-state.ts";
 import {
@@ -28,7 +28,7 @@ const migrations = [
 /** Forgotten with each change: more than one, so that the file does not grow. */
 const sweptMax = 10;
 
-export interface SqliteCodeStoreOptions {
+interface SqliteCodeStoreOptions {
   readonly policy: CodePolicy;
   readonly clock?: Clock;
 }

@@ -1,3 +1,5 @@
+import { sha256Hex } from "../../core/secret.ts";
+
 /**
  * How often something may happen, counted over exactly the last `windowMs`, whoever counts.
  *
@@ -34,7 +36,7 @@ export interface Budget extends BudgetPolicy {
   readonly subject: string;
 }
 
-export interface BudgetPolicy {
+interface BudgetPolicy {
   readonly quota: number;
   readonly windowMs: number;
 }
@@ -43,3 +45,46 @@ export type TakeOutcome =
   | { readonly kind: "taken" }
   /** The spent budget that takes longest to have some again, and how long that is. */
   | { readonly kind: "spent"; readonly budget: Budget; readonly retryAfterMs: number };
+
+/** Under which the uses of a budget are kept: it does not show the subject. */
+export function limitName({ scope, subject }: Budget): string {
+  return `${scope}:${sha256Hex(`instant-limit:${subject}`)}`;
+}
+
+/**
+ * The budgets above those of one address. They count per client (an IPv4 address, the /64 of an IPv6
+ * one) and over all, because somebody who tries many addresses spends no single one's budget. With
+ * the defaults a client asks for at most 60 codes and enters at most 60 wrong ones in an hour, and
+ * all clients together 10,000 of each. A right code costs nothing.
+ */
+export interface LimitPolicy {
+  readonly codesPerClient: BudgetPolicy;
+  readonly codesInAll: BudgetPolicy;
+  readonly triesPerClient: BudgetPolicy;
+  readonly triesInAll: BudgetPolicy;
+}
+
+const hourMs = 3_600_000;
+
+export const limitPolicyDefault: LimitPolicy = {
+  codesPerClient: { quota: 60, windowMs: hourMs },
+  codesInAll: { quota: 10_000, windowMs: hourMs },
+  triesPerClient: { quota: 60, windowMs: hourMs },
+  triesInAll: { quota: 10_000, windowMs: hourMs },
+};
+
+/** What asking for a code costs. */
+export function codeBudgets(policy: LimitPolicy, client: string): readonly Budget[] {
+  return [
+    { scope: "codes-per-client", subject: client, ...policy.codesPerClient },
+    { scope: "codes-in-all", subject: "all", ...policy.codesInAll },
+  ];
+}
+
+/** What entering a code costs, until it is right. */
+export function tryBudgets(policy: LimitPolicy, client: string): readonly Budget[] {
+  return [
+    { scope: "tries-per-client", subject: client, ...policy.triesPerClient },
+    { scope: "tries-in-all", subject: "all", ...policy.triesInAll },
+  ];
+}

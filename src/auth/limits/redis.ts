@@ -1,9 +1,9 @@
-import type { Clock } from "../../core/clock.ts";
 import type { RedisClient } from "../../core/redis/client.ts";
 import { redisScript } from "../../core/redis/script.ts";
+import type { Clock } from "../../core/time.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
-import { limitName } from "./limit-name.ts";
 import type { Budget, Limits } from "./limits.ts";
+import { limitName } from "./limits.ts";
 import takeText from "./redis-take.lua" with { type: "text" };
 
 const takeScript = redisScript<readonly [index: number, retryAfterMs: number]>(
@@ -11,7 +11,7 @@ const takeScript = redisScript<readonly [index: number, retryAfterMs: number]>(
   { merges: true },
 );
 
-export interface RedisLimitsOptions {
+interface RedisLimitsOptions {
   /** Before each key: "" in production, something of its own in a test. */
   readonly keyPrefix?: string;
   /** The server's time when left out; given in tests, which move it. */

@@ -1,9 +1,9 @@
 import type { Database } from "bun:sqlite";
-import type { Clock } from "../../core/clock.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
-import { limitName } from "./limit-name.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
 import type { Budget, LimitedUse, Limits, TakeOutcome } from "./limits.ts";
+import { limitName } from "./limits.ts";
 
 const migrations = [
   `CREATE TABLE auth_limits (

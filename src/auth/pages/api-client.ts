@@ -3,7 +3,7 @@ import type { HttpContext } from "../../core/http/environment.ts";
 import type { Operation } from "../../core/openapi/operation.ts";
 
 /** The part of the app that answers requests. */
-export interface ApiApp {
+interface ApiApp {
   request(
     path: string,
     init: RequestInit,
@@ -23,7 +23,7 @@ export type ApiAnswer<T> =
   | { readonly kind: "ok"; readonly body: T }
   | { readonly kind: "problem"; readonly problem: ApiProblem };
 
-export interface ApiInput {
+interface ApiInput {
   readonly body?: object;
   readonly pathParameters?: Readonly<Record<string, string>>;
 }

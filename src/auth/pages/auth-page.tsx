@@ -1,19 +1,21 @@
 import type { Child } from "hono/jsx";
 import controlsStyles from "../../core/html/controls.css" with { type: "text" };
-import { Notice } from "../../core/html/controls.tsx";
+import { ButtonLink, Notice } from "../../core/html/controls.tsx";
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
-import { Frame } from "../../core/html/frame.tsx";
 import liveFormsScript from "../../core/html/live-forms.client.js" with { type: "text" };
-import { pageResponse } from "../../core/html/shell.tsx";
+import { Frame, pageResponse } from "../../core/html/shell.tsx";
 import textStyles from "../../core/html/text.css" with { type: "text" };
 import waitForScript from "../../core/html/wait-for.client.js" with { type: "text" };
+import type { ApiProblem } from "./api-client.ts";
 import codeFieldScript from "./code-field.client.js" with { type: "text" };
+import type { FailedName } from "./messages.ts";
+import { leftWords, words } from "./messages.ts";
+import type { Note, NotePlace } from "./page-context.ts";
 import styles from "./pages.css" with { type: "text" };
-import { words } from "./words.ts";
 
 export const iconPath = "/icon.svg";
 
-export interface AuthPageOptions {
+interface AuthPageOptions {
   readonly appName: string;
   readonly title: string;
   readonly width: "narrow" | "wide";
@@ -45,4 +47,100 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
       </>
     ),
   });
+}
+
+/** What a page shows of the last form: a notice above its place, or an error at its field. */
+export interface PlacedNote {
+  readonly done?: string;
+  readonly failed?: string;
+  readonly typed?: string;
+}
+
+export function noteAt(note: Note | undefined, place: NotePlace, now: number): PlacedNote {
+  if (note?.place !== place) return {};
+  return {
+    ...(note.done === undefined ? {} : { done: words.done[note.done] }),
+    ...(note.failed === undefined
+      ? {}
+      : { failed: words.failed[note.failed](leftWords((note.until ?? now) - now)) }),
+    ...(note.typed === undefined ? {} : { typed: note.typed }),
+  };
+}
+
+/** Both kinds, where there is no field that an error belongs to. */
+export function NoteView({ note }: { readonly note: PlacedNote }) {
+  const { done, failed } = note;
+  return (
+    <>
+      {done !== undefined && (
+        <Notice tone="done">
+          <p>{done}</p>
+        </Notice>
+      )}
+      {failed !== undefined && (
+        <Notice tone="failed">
+          <p>{failed}</p>
+        </Notice>
+      )}
+    </>
+  );
+}
+
+interface MessagePageOptions {
+  readonly appName: string;
+  readonly words: { readonly title: string; readonly text: string; readonly button: string };
+  /** What the text ends with, to be copied. */
+  readonly reference?: string | undefined;
+  /** Where the button leads. */
+  readonly href: string;
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A page that only says something, and where to go on. */
+export function messagePage({ words, reference, href, ...rest }: MessagePageOptions): Response {
+  return authPage({
+    ...rest,
+    title: words.title,
+    width: "narrow",
+    content: (
+      <div class="card stack">
+        <h1>{words.title}</h1>
+        <p class="lead">
+          {words.text}
+          {reference !== undefined && <code class="reference">{reference}</code>}
+        </p>
+        <ButtonLink href={href} look="main" wide>
+          {words.button}
+        </ButtonLink>
+      </div>
+    ),
+  });
+}
+
+interface Failure {
+  readonly place: NotePlace;
+  /** What is said of a field that does not fit. */
+  readonly invalid: FailedName;
+  readonly now: number;
+}
+
+/** A problem of the API as the note that tells a person of it. */
+export function failureNote(problem: ApiProblem, { place, invalid, now }: Failure): Note {
+  const { retryAfterSeconds } = problem;
+  return {
+    place,
+    failed: failedName(problem, invalid),
+    ...(retryAfterSeconds === undefined ? {} : { until: now + retryAfterSeconds * 1000 }),
+  };
+}
+
+function failedName({ code, status }: ApiProblem, invalid: FailedName): FailedName {
+  if (code === "validation_failed") return invalid;
+  if (isFailedName(code)) return code;
+  return status === 503 ? "unavailable" : "unexpected";
+}
+
+function isFailedName(code: string): code is FailedName {
+  return Object.hasOwn(words.failed, code);
 }

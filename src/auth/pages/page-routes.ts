@@ -1,15 +1,14 @@
 import type { Hono } from "hono";
-import { frameIcon } from "../../core/html/frame.tsx";
+import { frameIcon } from "../../core/html/shell.tsx";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import { requestOrigin } from "../../core/http/same-origin.ts";
-import { addAccountRoutes } from "./account-routes.ts";
-import { iconPath } from "./auth-page.tsx";
-import { addConfirmedRoutes } from "./confirmed-routes.ts";
-import { messagePage } from "./message-page.tsx";
-import { dropNote } from "./page-cookies.ts";
-import type { PageDeps } from "./page-deps.ts";
-import { addSignInRoutes } from "./sign-in-routes.ts";
-import { words } from "./words.ts";
+import { requestOrigin } from "../../core/http/origins.ts";
+import { addAccountRoutes } from "./account.tsx";
+import { iconPath, messagePage } from "./auth-page.tsx";
+import { addConfirmedRoutes } from "./confirmed.tsx";
+import { words } from "./messages.ts";
+import type { PageDeps } from "./page-context.ts";
+import { dropNote } from "./page-context.ts";
+import { addSignInRoutes } from "./sign-in.tsx";
 
 const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
 

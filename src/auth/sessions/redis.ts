@@ -1,7 +1,7 @@
-import type { Clock } from "../../core/clock.ts";
 import type { RedisClient } from "../../core/redis/client.ts";
 import type { RedisScript } from "../../core/redis/script.ts";
 import { redisScript } from "../../core/redis/script.ts";
+import type { Clock } from "../../core/time.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
 import createText from "./redis-create.lua" with { type: "text" };
 import findText from "./redis-find.lua" with { type: "text" };
@@ -10,8 +10,12 @@ import pointersText from "./redis-pointers.lua" with { type: "text" };
 import revokeText from "./redis-revoke.lua" with { type: "text" };
 import stateText from "./redis-state.lua" with { type: "text" };
 import type { Session, SessionPolicy, SessionStore } from "./session-store.ts";
-import { sessionsPerUserMax } from "./session-store.ts";
-import { createSessionId, createSessionToken, sessionKeyOf } from "./session-token.ts";
+import {
+  createSessionId,
+  createSessionToken,
+  sessionKeyOf,
+  sessionsPerUserMax,
+} from "./session-store.ts";
 
 const before = `${nowText}\n${stateText}`;
 const createScript = redisScript<string>(`${before}\n${createText}`);
@@ -20,7 +24,7 @@ const findScript = redisScript<string | null>(`${before}\n${findText}`, { merges
 const listScript = redisScript<readonly string[]>(`${before}\n${listText}`);
 const revokeScript = redisScript<number>(`${before}\n${revokeText}`);
 
-export interface RedisSessionStoreOptions {
+interface RedisSessionStoreOptions {
   readonly policy: SessionPolicy;
   /** Before each key: "" in production, something of its own in a test. */
   readonly keyPrefix?: string;

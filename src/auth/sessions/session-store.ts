@@ -1,3 +1,5 @@
+import { randomToken, sha256Hex } from "../../core/secret.ts";
+
 /**
  * Who is signed in, on which devices. A session is known by a random token of 256 bits that only its
  * holder has: the store keeps its SHA-256. For everybody else it has an `id` that opens nothing.
@@ -33,7 +35,7 @@ export interface SessionStore {
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 }
 
-export interface CreateSessionRequest {
+interface CreateSessionRequest {
   readonly userId: string;
   /** For people: "Firefox on Windows"; ≤ 60 characters. */
   readonly device: string;
@@ -48,7 +50,7 @@ export interface SessionPolicy {
   readonly touchEveryMs: number;
 }
 
-export interface CreatedSession {
+interface CreatedSession {
   /** 43 characters of base64url. Shown once, to the one who signed in. */
   readonly token: string;
   readonly session: Session;
@@ -79,4 +81,59 @@ export function sessionEndsAt(
   { idleMs, lifetimeMs }: SessionPolicy,
 ): number {
   return Math.min(usedAt + idleMs, createdAt + lifetimeMs);
+}
+
+const deviceCharsMax = 60;
+const userAgentCharsMax = 500;
+export const unknownDevice = "Unknown device";
+
+/** In this order, because most browsers also name those they descend from. */
+const browsers = [
+  [/\bEdg(?:e|A|iOS)?\//, "Edge"],
+  [/\b(?:OPR|Opera)\//, "Opera"],
+  [/\bSamsungBrowser\//, "Samsung Internet"],
+  [/\b(?:Firefox|FxiOS)\//, "Firefox"],
+  [/\b(?:Chrome|Chromium|CriOS)\//, "Chrome"],
+  [/\bVersion\/\S+ .*\bSafari\//, "Safari"],
+] as const;
+
+const systems = [
+  [/\biPhone\b/, "iPhone"],
+  [/\biPad\b/, "iPad"],
+  [/\bAndroid\b/, "Android"],
+  [/\bCrOS\b/, "ChromeOS"],
+  [/\bWindows\b/, "Windows"],
+  [/\bMac OS X\b|\bMacintosh\b/, "macOS"],
+  [/\bLinux\b/, "Linux"],
+] as const;
+
+/**
+ * What a person recognises a session by, from the User-Agent: "Firefox on Windows", or for a
+ * program its name: "curl". Only words of ours and plain program names come out, whatever goes in.
+ */
+export function describeDevice(userAgent: string | undefined): string {
+  const text = (userAgent ?? "").slice(0, userAgentCharsMax);
+  const browser = browsers.find(([pattern]) => pattern.test(text))?.[1];
+  const system = systems.find(([pattern]) => pattern.test(text))?.[1];
+  if (browser !== undefined) return system === undefined ? browser : `${browser} on ${system}`;
+  const program = /^([A-Za-z][A-Za-z0-9._-]*)(?:\/|\s|$)/.exec(text)?.[1];
+  if (program !== undefined && program !== "Mozilla") return program.slice(0, deviceCharsMax);
+  return system === undefined ? unknownDevice : `A browser on ${system}`;
+}
+
+const tokenShape = /^[A-Za-z0-9_-]{43}$/;
+/** Of a session's id: 16 bytes in base64url. */
+export const sessionIdPattern = "[A-Za-z0-9_-]{22}";
+
+export function createSessionToken(): string {
+  return randomToken(32);
+}
+
+export function createSessionId(): string {
+  return randomToken(16);
+}
+
+/** The name a token is kept under; undefined for what cannot be a token, and is not looked up. */
+export function sessionKeyOf(token: string): string | undefined {
+  return tokenShape.test(token) ? sha256Hex(token) : undefined;
 }

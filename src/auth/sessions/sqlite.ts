@@ -1,10 +1,15 @@
 import type { Database } from "bun:sqlite";
-import type { Clock } from "../../core/clock.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
 import type { Session, SessionPolicy, SessionStore } from "./session-store.ts";
-import { sessionEndsAt, sessionsPerUserMax } from "./session-store.ts";
-import { createSessionId, createSessionToken, sessionKeyOf } from "./session-token.ts";
+import {
+  createSessionId,
+  createSessionToken,
+  sessionEndsAt,
+  sessionKeyOf,
+  sessionsPerUserMax,
+} from "./session-store.ts";
 
 const migrations = [
   `CREATE TABLE auth_sessions (
@@ -34,7 +39,7 @@ const columns =
 /** Ended sessions dropped with each new one: more than one, so that the file does not grow. */
 const sweptMax = 10;
 
-export interface SqliteSessionStoreOptions {
+interface SqliteSessionStoreOptions {
   readonly policy: SessionPolicy;
   readonly clock?: Clock;
 }

@@ -1,10 +1,10 @@
 import type { Database } from "bun:sqlite";
-import type { Clock } from "../../core/clock.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
 import schemaText from "./sqlite-schema.sql" with { type: "text" };
 import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
-import { usernameKeyOf } from "./username.ts";
+import { usernameKeyOf } from "./user-store.ts";
 
 interface UserRow {
   readonly id: string;

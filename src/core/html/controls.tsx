@@ -2,7 +2,7 @@
 import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
 
-export type ButtonLook = "main" | "plain" | "danger" | "danger-plain" | "link";
+type ButtonLook = "main" | "plain" | "danger" | "danger-plain" | "link";
 
 interface ButtonProps {
   readonly look: ButtonLook;

@@ -1,21 +1,65 @@
+import type { MiddlewareHandler } from "hono";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
+import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 import { getPath } from "hono/utils/url";
 import type { Log } from "../log.ts";
-import type { AnsweredRequest } from "./access-log.ts";
-import { accessLog } from "./access-log.ts";
-import { bodyLimit } from "./body-limit.ts";
-import { clientNetwork } from "./client-network.ts";
+import { nextStep, parseTraceparent, runInTrace } from "../trace-context.ts";
+import { bodyLimit } from "./body.ts";
+import type { IpNetwork } from "./client-address.ts";
+import { clientNetwork } from "./client-address.ts";
 import type { HttpEnvironment } from "./environment.ts";
-import { httpErrors } from "./error-codes.ts";
-import { respondToError } from "./error-response.ts";
-import type { IpNetwork } from "./ip-address.ts";
-import { problemResponse } from "./problem.ts";
-import type { DrawProblem } from "./problem-pages.ts";
-import { problemPages } from "./problem-pages.ts";
-import { requestTrace } from "./request-trace.ts";
+import type { DrawProblem } from "./problem.ts";
+import { httpErrors, problemPages, problemResponse, respondToError } from "./problem.ts";
+
+/** A request as it is counted and logged. */
+export interface AnsweredRequest {
+  readonly method: string;
+  /** The pattern of its route; "/*": a path without one. */
+  readonly route: string;
+  readonly status: number;
+  readonly seconds: number;
+}
+
+/**
+ * One line per request, `HTTP request`, with the pattern of its route: the path and the query may
+ * hold a token or an address, so neither is logged ("/*" is a path without a route). A read that
+ * succeeded is logged at debug: machines ask every few seconds. `onRequest` hears of each.
+ */
+function accessLog(
+  log: Log,
+  onRequest: (request: AnsweredRequest) => void = () => {},
+): MiddlewareHandler<HttpEnvironment> {
+  return async function accessLog(context, next) {
+    const startedAt = performance.now();
+    await next();
+    const durationMs = performance.now() - startedAt;
+    const route = routePath(context, -1);
+    const method = context.req.method.slice(0, 16);
+    const { status } = context.res;
+    onRequest({ method, route, status, seconds: durationMs / 1000 });
+    const fields = {
+      requestId: context.get("requestId"),
+      method,
+      route,
+      status,
+      durationMs: Math.round(durationMs * 10) / 10,
+    };
+    const isRead = method === "GET" || method === "HEAD";
+    if (isRead && context.res.ok) log.debug(fields, "HTTP request");
+    else log.info(fields, "HTTP request");
+  };
+}
+
+/** Goes on with the trace of the request's `traceparent`, or begins one. */
+function requestTrace(): MiddlewareHandler<HttpEnvironment> {
+  return async function requestTrace(context, next) {
+    const given = parseTraceparent(context.req.header("traceparent"));
+    await runInTrace(nextStep(given), next);
+  };
+}
 
 export interface HttpAppOptions {
   readonly log: Log;

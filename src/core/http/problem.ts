@@ -1,6 +1,12 @@
+import type { MiddlewareHandler } from "hono";
+import { accepts } from "hono/accepts";
+import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { z } from "zod";
 import type { ErrorRow } from "../errors.ts";
-import type { HttpContext } from "./environment.ts";
+import { errorMessage, InstantError, isInstantError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { HttpContext, HttpEnvironment } from "./environment.ts";
 
 /** RFC 9457 with three members of ours: `code`, `requestId` and, for bad fields, `errors`. */
 export interface Problem {
@@ -14,14 +20,14 @@ export interface Problem {
   readonly errors?: readonly FieldError[];
 }
 
-export interface FieldError {
+interface FieldError {
   /** "email", "data.code"; "" for the body as a whole. */
   readonly field: string;
   /** What is allowed, with its bound; never the value. */
   readonly message: string;
 }
 
-export interface ProblemOptions {
+interface ProblemOptions {
   /** What happened to this request, for the person who sent it; the row's meaning otherwise. */
   readonly detail?: string | undefined;
   readonly errors?: readonly FieldError[] | undefined;
@@ -57,4 +63,197 @@ export function problemResponse(
     ...(retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) }),
     ...options.headers,
   });
+}
+
+/**
+ * What any HTTP request may meet, whatever the route. A body that is not JSON is 400, one of
+ * another content type 415, JSON whose fields do not fit 422 with an `errors` list.
+ */
+export const httpErrors = {
+  malformedRequest: {
+    code: "malformed_request",
+    meaning: "The request could not be read",
+    retryable: false,
+    status: 400,
+  },
+  malformedJson: {
+    code: "malformed_json",
+    meaning: "The body is not JSON in UTF-8",
+    retryable: false,
+    status: 400,
+  },
+  crossOrigin: {
+    code: "cross_origin",
+    meaning: "This request came from a page of another site",
+    retryable: false,
+    status: 403,
+  },
+  notFound: {
+    code: "not_found",
+    meaning: "There is nothing at this address",
+    retryable: false,
+    status: 404,
+  },
+  methodNotAllowed: {
+    code: "method_not_allowed",
+    meaning: "This address does not take this method",
+    retryable: false,
+    status: 405,
+  },
+  requestTimeout: {
+    code: "request_timeout",
+    meaning: "The body did not arrive in time",
+    retryable: true,
+    status: 408,
+  },
+  bodyTooLarge: {
+    code: "body_too_large",
+    meaning: "The body is too large",
+    retryable: false,
+    status: 413,
+  },
+  unsupportedMediaType: {
+    code: "unsupported_media_type",
+    meaning: "The body must be JSON",
+    retryable: false,
+    status: 415,
+  },
+  validationFailed: {
+    code: "validation_failed",
+    meaning: "A field of the body is not valid",
+    retryable: false,
+    status: 422,
+  },
+  internal: {
+    code: "internal_error",
+    meaning: "Something went wrong on our side",
+    retryable: false,
+    status: 500,
+  },
+  portInUse: {
+    code: "port_in_use",
+    meaning: "The port is taken by another program",
+    retryable: false,
+    status: 500,
+  },
+  listenFailed: {
+    code: "listen_failed",
+    meaning: "The address cannot be listened on",
+    retryable: false,
+    status: 500,
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+const fieldErrorsMax = 20;
+
+/** What does not fit, as sentences that follow the field's name: "email", "must be text". */
+export function fieldErrors(error: z.ZodError): FieldError[] {
+  return error.issues.slice(0, fieldErrorsMax).map((issue) => ({
+    field: issue.path.map(String).join(".").slice(0, 200),
+    message: describeIssue(issue),
+  }));
+}
+
+type Issue = z.ZodError["issues"][number];
+
+function describeIssue(issue: Issue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      if (issue.input === undefined) return "is required";
+      return isZods(issue.message) ? `must be ${nameOfType(issue.expected)}` : issue.message;
+    case "too_big":
+      return `must be at most ${issue.maximum}${unitOf(issue.origin)}`;
+    case "too_small":
+      return `must be at least ${issue.minimum}${unitOf(issue.origin)}`;
+    default:
+      return issue.message; // the schema's own words
+  }
+}
+
+/** A schema without a sentence of its own for another type. */
+function isZods(message: string): boolean {
+  return message.startsWith("Invalid input");
+}
+
+function nameOfType(type: string): string {
+  if (type === "string") return "text";
+  if (type === "object" || type === "record") return "a JSON object";
+  if (type === "boolean") return "true or false";
+  return `a ${type}`;
+}
+
+function unitOf(origin: string): string {
+  if (origin === "string") return " characters long";
+  return origin === "array" ? " items long" : "";
+}
+
+const retryAfterSecondsDefault = 5;
+
+/**
+ * Any thrown value → its problem. An `InstantError` answers with its row's status: below 500 with
+ * its detail, from 500 on with the row's meaning alone, because the detail may hold addresses and
+ * paths of ours. A retryable 503 carries `Retry-After` (`details.retryAfterSeconds`, else 5 s).
+ * Anything else is a fault of ours: 500 without a word about it, and an error line in the log.
+ * `showsRefusal`: an operator is told as well what an engine itself said (`details.refusal`).
+ */
+export function respondToError(
+  error: Error,
+  context: HttpContext,
+  log: Log,
+  { showsRefusal = false }: { readonly showsRefusal?: boolean } = {},
+): Response {
+  const known = classifyError(error);
+  const requestId = context.get("requestId");
+  if (known === undefined) {
+    log.error({ requestId, err: error }, "Request failed unexpectedly");
+    return problemResponse(context, httpErrors.internal);
+  }
+  const { row, details } = known;
+  if (row.status < 500) {
+    return problemResponse(context, row, {
+      detail: known.detail,
+      errors: details["errors"] as readonly FieldError[] | undefined,
+    });
+  }
+  log.warn({ requestId, code: row.code, error: errorMessage(error) }, "Request was not served");
+  const refusal = details["refusal"];
+  const detail =
+    showsRefusal && typeof refusal === "string" ? `${row.meaning}: ${refusal}` : undefined;
+  const retryAfterSeconds = retryAfterSecondsOf(row, details["retryAfterSeconds"]);
+  return problemResponse(context, row, { detail, retryAfterSeconds });
+}
+
+function classifyError(error: Error): InstantError | undefined {
+  if (isInstantError(error)) return error;
+  if (!(error instanceof HTTPException)) return undefined;
+  if (error.status === 413) return new InstantError(httpErrors.bodyTooLarge);
+  return error.status < 500 ? new InstantError(httpErrors.malformedRequest) : undefined;
+}
+
+function retryAfterSecondsOf(row: ErrorRow, asked: unknown): number | undefined {
+  if (row.status !== 503 || !row.retryable) return undefined;
+  return typeof asked === "number" ? asked : retryAfterSecondsDefault;
+}
+
+/** A problem as a page, for a person; undefined: it stays as it is. */
+export type DrawProblem = (problem: Problem, context: HttpContext) => Response | undefined;
+
+const problemType = "application/problem+json";
+
+/**
+ * Shows problems as pages to whoever asks for `text/html` by name: browsers that go somewhere or send
+ * a form, and no program. Status and headers are those of the problem.
+ */
+export function problemPages(draw: DrawProblem): MiddlewareHandler<HttpEnvironment> {
+  return async function problemPages(context, next) {
+    await next();
+    if (context.res.ok) return;
+    if (context.res.headers.get("Content-Type") !== problemType) return;
+    const supports = [problemType, "text/html"];
+    const wanted = accepts(context, { header: "Accept", supports, default: problemType });
+    if (wanted !== "text/html") return;
+    const problem = (await context.res.clone().json()) as Problem;
+    const page = draw(problem, context);
+    if (page !== undefined) context.res = page; // Hono keeps the headers that were there
+  };
 }

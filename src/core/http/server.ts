@@ -1,9 +1,13 @@
-import { withDeadline } from "../deadline.ts";
+import type { ConfigProblem, ConfigValues } from "../config.ts";
+import { listField, secretField, urlField } from "../config.ts";
 import { errorMessage, InstantError, isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Service } from "../service.ts";
+import { withDeadline } from "../time.ts";
+import type { IpNetwork } from "./client-address.ts";
+import { parseIpNetwork } from "./client-address.ts";
 import type { HttpEnvironment } from "./environment.ts";
-import { httpErrors } from "./error-codes.ts";
+import { httpErrors } from "./problem.ts";
 
 /** Longer than the slowest answer (a mail delivered in place takes up to 13 s). */
 const idleTimeoutSeconds = 30;
@@ -27,7 +31,7 @@ export interface HttpServerOptions {
   readonly name?: string;
 }
 
-export interface HttpServer extends Service, AsyncDisposable {
+interface HttpServer extends Service, AsyncDisposable {
   /** The port it listens on; the one asked for until it is started. */
   readonly port: number;
   readonly url: string;
@@ -117,4 +121,57 @@ function classifyListenError(error: unknown, options: HttpServerOptions): Instan
 function urlHost(hostname: string): string {
   if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
   return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+export const httpFields = {
+  publicUrl: urlField({
+    name: "PUBLIC_URL",
+    protocols: ["https:", "http:"],
+    example: "https://sign-in.example.com",
+    doc: "The address under which people reach serve-auth, when that is a proxy's. Its origin counts as our own.",
+  }),
+  trustedProxies: listField({
+    name: "TRUSTED_PROXIES",
+    itemPattern: /^[0-9A-Fa-f:.]+(?:\/\d{1,3})?$/,
+    item: "10.0.0.0/8",
+    doc: "Addresses and networks of the proxies before serve-auth. Only when a request comes from one of them is its X-Forwarded-For believed: the client is its rightmost hop that is not in this list. Unset: nobody is believed, the client is who connects.",
+  }),
+  corsOrigins: listField({
+    name: "CORS_ORIGINS",
+    itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$/,
+    item: "https://app.example.com",
+    doc: "Origins whose pages may use the sign-in API with the person's cookie. They are trusted like our own pages. Unset: none.",
+  }),
+  metricsToken: secretField({
+    name: "METRICS_TOKEN",
+    charsMin: 32,
+    doc: "What Prometheus brings as Bearer to read serve-auth's /metrics. Unset: it is read from the same machine alone, and by nobody in production.",
+  }),
+} as const;
+
+type HttpValues = ConfigValues<typeof httpFields>;
+
+export function checkHttp({ trustedProxies = [], publicUrl }: HttpValues): ConfigProblem[] {
+  const problems: ConfigProblem[] = trustedProxies
+    .filter((text) => parseIpNetwork(text) === undefined)
+    .map((text) => ({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is no IP network` }));
+  if (publicUrl !== undefined && new URL(publicUrl).pathname !== "/") {
+    problems.push({ name: "PUBLIC_URL", problem: "must have no path" });
+  }
+  return problems;
+}
+
+export interface HttpBoundary {
+  readonly trustedProxies: readonly IpNetwork[];
+  readonly corsOrigins: readonly string[];
+  /** "https://sign-in.example.com", without a final slash. */
+  readonly publicOrigin: string | undefined;
+}
+
+export function resolveHttp({ trustedProxies = [], corsOrigins = [], publicUrl }: HttpValues) {
+  return {
+    trustedProxies: trustedProxies.flatMap((text) => parseIpNetwork(text) ?? []),
+    corsOrigins,
+    publicOrigin: publicUrl === undefined ? undefined : new URL(publicUrl).origin,
+  } satisfies HttpBoundary;
 }

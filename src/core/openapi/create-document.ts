@@ -1,4 +1,7 @@
+import { z } from "zod";
 import type { ErrorRow } from "../errors.ts";
+import { coreErrors } from "../errors.ts";
+import { httpErrors } from "../http/problem.ts";
 import type {
   DocumentedContent,
   DocumentedHeader,
@@ -7,12 +10,91 @@ import type {
   DocumentedResponse,
   JsonSchema,
   OpenApiDocument,
-} from "./document.ts";
-import type { Operation } from "./operation.ts";
-import { problemSchema, problemsOf } from "./problems.ts";
-import { SchemaCollection } from "./schema-collection.ts";
+  Operation,
+} from "./operation.ts";
 
-export interface DocumentOptions {
+/** What an answer that is no success looks like; see `core/http/problem.ts`. */
+const problemSchema = z
+  .object({
+    type: z.string().meta({ format: "uri", examples: ["urn:instant:problem:validation_failed"] }),
+    title: z.string(),
+    status: z.int().min(400).max(599),
+    detail: z.string().meta({ description: "What happened to this request, for people." }),
+    code: z.string().meta({ description: "The kind, for programs." }),
+    requestId: z.string().meta({ description: "As in the header X-Request-Id." }),
+    errors: z
+      .array(
+        z.object({
+          field: z.string().meta({ description: 'As "email"; "" for the body as a whole.' }),
+          message: z.string().meta({ description: "What is allowed; never the value." }),
+        }),
+      )
+      .optional(),
+    scope: z.string().optional().meta({
+      description: "Which budget is used up: with 429, and with the wrong code that used it up.",
+    }),
+    retryAfterSeconds: z.int().min(0).optional(),
+  })
+  .meta({ id: "Problem", description: "RFC 9457." });
+
+const bodyErrors = [
+  httpErrors.malformedRequest,
+  httpErrors.malformedJson,
+  httpErrors.requestTimeout,
+  httpErrors.bodyTooLarge,
+  httpErrors.unsupportedMediaType,
+  httpErrors.validationFailed,
+] as const;
+
+/** What any call may meet: a store that is away, or too slow. */
+const engineErrors = [
+  coreErrors.redisUnavailable,
+  coreErrors.postgresUnavailable,
+  coreErrors.postgresFailed,
+  coreErrors.sqliteBusy,
+  coreErrors.sqliteFailed,
+  coreErrors.deadlineExceeded,
+] as const;
+
+/** Every problem that a call may answer, by its status; `unauthenticated` is the room's row. */
+function problemsOf(
+  operation: Operation,
+  unauthenticated: ErrorRow,
+): ReadonlyMap<number, readonly ErrorRow[]> {
+  const rows: readonly ErrorRow[] = [
+    ...(operation.access === "session" ? [unauthenticated] : []),
+    ...(operation.method === "get" ? [] : [httpErrors.crossOrigin]),
+    ...(operation.body === undefined ? [] : bodyErrors),
+    ...(operation.problems ?? []),
+    ...(operation.storeless ? [] : engineErrors),
+  ];
+  return Map.groupBy(new Set(rows), ({ status }) => status);
+}
+
+/**
+ * The JSON Schemas of zod schemas: a schema with an id (`.meta({ id })`) stands once, under
+ * `components`, and is referred to.
+ */
+class SchemaCollection {
+  readonly #named = new Map<string, JsonSchema>();
+
+  /** By their names. */
+  get named(): Readonly<Record<string, JsonSchema>> {
+    return Object.fromEntries([...this.#named].toSorted(([a], [b]) => a.localeCompare(b)));
+  }
+
+  /** `input`: what is taken, before defaults and transforms; `output`: what comes out. */
+  add(schema: z.ZodType, io: "input" | "output"): JsonSchema {
+    const text = JSON.stringify(z.toJSONSchema(schema, { io }));
+    const { $schema, $defs, ...rest } = JSON.parse(
+      text.replaceAll('"#/$defs/', '"#/components/schemas/'),
+    ) as JsonSchema & { $schema: string; $defs?: Record<string, JsonSchema> };
+    for (const [name, definition] of Object.entries($defs ?? {})) this.#named.set(name, definition);
+    return rest;
+  }
+}
+
+interface DocumentOptions {
   readonly title: string;
   readonly version: string;
   readonly description: string;

@@ -1,13 +1,103 @@
 import frameStyles from "../html/frame.css" with { type: "text" };
-import { Frame } from "../html/frame.tsx";
-import { pageResponse } from "../html/shell.tsx";
-import type { CurlCall } from "./curl-example.ts";
-import { curlExample } from "./curl-example.ts";
+import { Frame, pageResponse } from "../html/shell.tsx";
 import docsStyles from "./docs-page.css" with { type: "text" };
-import type { DocumentedOperation, JsonSchema, OpenApiDocument } from "./document.ts";
-import { listFields } from "./schema-fields.ts";
+import type { DocumentedOperation, JsonSchema, OpenApiDocument } from "./operation.ts";
 
-export interface DocsPageOptions {
+interface CurlCall {
+  readonly method: string;
+  readonly path: string;
+  readonly operation: DocumentedOperation;
+}
+
+/** The call as a line for a shell, with the operation's examples; the token is in `$TOKEN`. */
+function curlExample(baseUrl: string, { method, path, operation }: CurlCall): string {
+  const parameters = new Map(operation.parameters?.map(({ name, example }) => [name, example]));
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => parameters.get(name) ?? name);
+  const body = operation.requestBody?.content["application/json"]?.example;
+  const url = `${baseUrl}${filled}`;
+  const headers = operation.parameters?.filter((parameter) => parameter.in === "header") ?? [];
+  const parts = [
+    method === "get" ? `curl ${url}` : `curl -X ${method.toUpperCase()} ${url}`,
+    ...(operation.security.length === 0 ? [] : [`-H "Authorization: Bearer $TOKEN"`]),
+    ...headers.map(({ name, example }) => `-H "${name}: ${example}"`),
+    ...(body === undefined
+      ? []
+      : [`-H "Content-Type: application/json"`, `-d '${JSON.stringify(body)}'`]),
+  ];
+  return parts.join(" \\\n  ");
+}
+
+/** A field of a JSON body, for people. */
+interface SchemaField {
+  /** "user.email", "sessions[].id". */
+  readonly name: string;
+  /** "text (e-mail), at most 320 characters". */
+  readonly type: string;
+  readonly required: boolean;
+  readonly description: string;
+}
+
+const depthMax = 5;
+
+/** All fields of a schema, those of objects within it after them. */
+function listFields(schema: JsonSchema, document: OpenApiDocument): SchemaField[] {
+  return fieldsOf(schema, document, "", 0);
+}
+
+function fieldsOf(
+  given: JsonSchema,
+  document: OpenApiDocument,
+  prefix: string,
+  depth: number,
+): SchemaField[] {
+  const schema = resolve(given, document);
+  if (depth > depthMax) return [];
+  if (schema.items !== undefined) {
+    return fieldsOf(schema.items, document, prefix.replace(/\.$/, "[]."), depth + 1);
+  }
+  return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
+    const name = `${prefix}${key}`;
+    const resolved = resolve(property, document);
+    const field = {
+      name,
+      type: typeOf(resolved),
+      required: schema.required?.includes(key) ?? false,
+      description: property.description ?? resolved.description ?? "",
+    };
+    return [field, ...fieldsOf(resolved, document, `${name}.`, depth + 1)];
+  });
+}
+
+function resolve(schema: JsonSchema, document: OpenApiDocument): JsonSchema {
+  const name = schema.$ref?.split("/").at(-1);
+  return name === undefined ? schema : (document.components.schemas[name] ?? {});
+}
+
+const typeWords: Readonly<Record<string, string>> = {
+  string: "text",
+  integer: "whole number",
+  boolean: "true or false",
+  array: "list",
+  null: "null",
+};
+
+const formatWords: Readonly<Record<string, string>> = {
+  email: "e-mail address",
+  "date-time": "time",
+  uuid: "UUID",
+};
+
+function typeOf({ type, format, maxLength, default: fallback }: JsonSchema): string {
+  const types = [type ?? "any"].flat();
+  const words = types.map((each) => {
+    return (each === "string" && formatWords[format ?? ""]) || (typeWords[each] ?? each);
+  });
+  const bound = maxLength === undefined ? "" : `, at most ${maxLength} characters`;
+  const otherwise = fallback === undefined ? "" : `; ${JSON.stringify(fallback)} if left out`;
+  return `${words.join(" or ")}${bound}${otherwise}`;
+}
+
+interface DocsPageOptions {
   readonly document: OpenApiDocument;
   readonly appName: string;
   /** Before the path of each example. */

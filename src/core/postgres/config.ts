@@ -1,6 +1,5 @@
-import type { ConfigValues } from "../config/field.ts";
-import { patternField, portField, secretField, textField, urlField } from "../config/field.ts";
-import type { ConfigProblem } from "../config/parse.ts";
+import type { ConfigProblem, ConfigValues } from "../config.ts";
+import { patternField, portField, secretField, textField, urlField } from "../config.ts";
 import type { PostgresOptions } from "./pool.ts";
 import { readPostgresUrl } from "./url.ts";
 

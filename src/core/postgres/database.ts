@@ -1,6 +1,5 @@
-import { withDeadline } from "../deadline.ts";
-import { coreErrors } from "../error-codes.ts";
-import { InstantError, isInstantError } from "../errors.ts";
+import { coreErrors, InstantError, isInstantError } from "../errors.ts";
+import { withDeadline } from "../time.ts";
 import { classifyPostgresError, isStandby } from "./errors.ts";
 import type { SchemaRoom } from "./migrate.ts";
 import { migrateRoom } from "./migrate.ts";
@@ -190,4 +189,30 @@ async function endPool(sql: Sql, timeoutSeconds: number): Promise<void> {
   await withDeadline("closing", timeoutSeconds * 1000 + 1000, sql.end({ timeout: timeoutSeconds }))
     // A connection that does not even close is left to the operating system.
     .catch(() => {});
+}
+
+/**
+ * For a room whose callers can do without Postgres for a while: its tables are made now or, when
+ * Postgres is away now, before the first use after it came back. Resolves to what every use awaits
+ * first. Throws what trying again would not mend.
+ */
+export async function migrateLater(
+  database: PostgresDatabase,
+  room: string,
+  steps: readonly string[],
+): Promise<() => Promise<void>> {
+  let migrating: Promise<void> | undefined;
+  const migrated = () => {
+    migrating ??= database.migrate(room, steps).catch((error: unknown) => {
+      migrating = undefined;
+      throw error;
+    });
+    return migrating;
+  };
+  try {
+    await migrated();
+  } catch (error) {
+    if (!isInstantError(error) || !error.retryable) throw error;
+  }
+  return migrated;
 }

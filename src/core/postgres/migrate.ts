@@ -1,6 +1,5 @@
-import { withDeadline } from "../deadline.ts";
-import { coreErrors } from "../error-codes.ts";
-import { InstantError } from "../errors.ts";
+import { coreErrors, InstantError } from "../errors.ts";
+import { withDeadline } from "../time.ts";
 import { classifyPostgresError } from "./errors.ts";
 import type { PostgresOptions, SqlTransaction } from "./pool.ts";
 import { connect, quoteIdentifier, runInTransaction, schemaFragment, schemaOf } from "./pool.ts";

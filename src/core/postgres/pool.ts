@@ -34,7 +34,7 @@ const idleInTransactionMs = 10_000;
  * - `transaction`: in each transaction, which a pooler in between cannot mix up with another
  *   client's; nothing is prepared. For poolers, which refuse or ignore the startup message's.
  */
-export type SettingScope = "connection" | "transaction";
+type SettingScope = "connection" | "transaction";
 
 /**
  * What holds for every call. Statements name the schema of their tables, so that no search path
@@ -46,7 +46,7 @@ export interface Session {
   readonly schema: string | undefined;
 }
 
-export interface PoolLimits {
+interface PoolLimits {
   readonly statementTimeoutMs: number;
   readonly scope: SettingScope;
   /** 10, or what the URL says, when left out. */

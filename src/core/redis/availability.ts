@@ -1,10 +1,15 @@
 import type { Redis } from "ioredis";
 import type { Log } from "../log.ts";
 import type { RedisConnection } from "./config.ts";
-import { connectFailureLine, isMissingDatabase } from "./connect-failure.ts";
-import type { Refusal } from "./refusal.ts";
-import { findRefusal, isReply, replyWords } from "./refusal.ts";
-import { findDatabaseCount } from "./server-options.ts";
+import { findDatabaseCount } from "./config.ts";
+import type { Refusal } from "./errors.ts";
+import {
+  connectFailureLine,
+  findRefusal,
+  isMissingDatabase,
+  isReply,
+  replyWords,
+} from "./errors.ts";
 
 const reconnectDelayMsMin = 50;
 const reconnectDelayMsMax = 1000;

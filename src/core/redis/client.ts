@@ -1,14 +1,33 @@
 import { Redis } from "ioredis";
-import { withDeadline } from "../deadline.ts";
 import type { Log } from "../log.ts";
+import { withDeadline } from "../time.ts";
 import { Availability, probeWrites } from "./availability.ts";
-import { CallCount } from "./call-count.ts";
 import type { RedisConnection } from "./config.ts";
-import { classifyRedisError } from "./errors.ts";
-import { findRefusal } from "./refusal.ts";
+import { serverOptions } from "./config.ts";
+import { classifyRedisError, findRefusal } from "./errors.ts";
 import type { RedisScript, ScriptArguments } from "./script.ts";
 import { ScriptRunner } from "./script.ts";
-import { serverOptions } from "./server-options.ts";
+
+/** How many calls are in flight, for who waits until there is none. */
+class CallCount {
+  #inFlight = 0;
+  #none: PromiseWithResolvers<void> | undefined;
+
+  begin(): void {
+    this.#inFlight += 1;
+  }
+
+  end(): void {
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) this.#none?.resolve();
+  }
+
+  async none(): Promise<void> {
+    if (this.#inFlight === 0) return;
+    this.#none ??= Promise.withResolvers();
+    await this.#none.promise;
+  }
+}
 
 /** A command without an answer fails after this; a connection that is silent so long is dropped. */
 const redisCommandTimeoutMs = 2000;
@@ -47,7 +66,7 @@ export interface RedisClient extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface RedisClientOptions {
+interface RedisClientOptions {
   readonly connection: RedisConnection;
   readonly log: Log;
   /** Seen by `CLIENT LIST`. */

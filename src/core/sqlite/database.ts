@@ -1,11 +1,156 @@
-import { Database } from "bun:sqlite";
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { Database, SQLiteError } from "bun:sqlite";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { systemClock } from "../clock.ts";
-import { coreErrors } from "../error-codes.ts";
-import { errorMessage, InstantError } from "../errors.ts";
-import { classifySqliteError, isBusy } from "./errors.ts";
-import { WriteQueue } from "./write-queue.ts";
+import type { Diagnosis } from "../diagnosis.ts";
+import { coreErrors, errorMessage, InstantError } from "../errors.ts";
+import { systemClock } from "../time.ts";
+
+/** Whether another connection holds the lock (SQLITE_BUSY 5, SQLITE_LOCKED 6, and extended codes). */
+export function isBusy(error: unknown): boolean {
+  if (!(error instanceof SQLiteError)) return false;
+  const primary = error.errno & 0xff;
+  return primary === 5 || primary === 6;
+}
+
+/** Whether a unique or primary key was violated (SQLITE_CONSTRAINT_UNIQUE, _PRIMARYKEY). */
+function isUniqueViolation(error: unknown): boolean {
+  return error instanceof SQLiteError && (error.errno === 2067 || error.errno === 1555);
+}
+
+/**
+ * What the file did wrong, as ours: `sqlite_busy` or `sqlite_failed`. A violated key is an answer
+ * and stays as it is, like everything that is not SQLite's.
+ */
+function classifySqliteError(error: unknown): unknown {
+  if (!(error instanceof SQLiteError) || isUniqueViolation(error)) return error;
+  const row = isBusy(error) ? coreErrors.sqliteBusy : coreErrors.sqliteFailed;
+  return new InstantError(row, { detail: errorMessage(error), cause: error });
+}
+
+const jobsPerTransactionMax = 500;
+
+interface Job {
+  readonly run: (database: Database) => unknown;
+  readonly settle: (result: JobResult) => void;
+}
+
+type JobResult = { ok: true; value: unknown } | { ok: false; error: unknown };
+
+/**
+ * Group commit: jobs that wait together share one immediate transaction and one fsync.
+ *
+ * Idle: nothing waits. Scheduled: a job came; a flush runs in this turn of the event loop.
+ * Flushing: up to 500 jobs are in the transaction; later jobs wait for the next one. When one of
+ * them throws, all are undone and run again, each in a savepoint of its own. A locked file
+ * sends the whole group back to wait some milliseconds, up to the busy deadline, then all of its
+ * jobs reject with `sqlite_busy`. Closed: the queue is drained, pushes reject.
+ */
+class WriteQueue {
+  readonly #database: Database;
+  readonly #busyDeadlineMs: number;
+  #waiting: Job[] = [];
+  #flushing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(database: Database, options: { readonly busyDeadlineMs: number }) {
+    this.#database = database;
+    this.#busyDeadlineMs = options.busyDeadlineMs;
+  }
+
+  push<T>(run: (database: Database) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closed) {
+        reject(new InstantError(coreErrors.sqliteFailed, { detail: "the file was closed" }));
+        return;
+      }
+      this.#waiting.push({
+        run,
+        settle: (result) => {
+          if (result.ok) resolve(result.value as T);
+          else reject(result.error);
+        },
+      });
+      this.#flushing ??= this.#flush();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
+    await Promise.resolve(); // let the callers of this turn join
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, jobsPerTransactionMax);
+      const results = await this.#commitGroup(group);
+      group.forEach((job, index) => {
+        job.settle(results[index] ?? { ok: false, error: new Error("a write job has no result") });
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#flushing = undefined;
+  }
+
+  async #commitGroup(group: readonly Job[]): Promise<JobResult[]> {
+    const givenUpAt = Date.now() + this.#busyDeadlineMs;
+    for (;;) {
+      try {
+        return this.#runGroup(group);
+      } catch (error) {
+        const failure = classify(error, Date.now() > givenUpAt);
+        if (failure !== undefined) return group.map(() => ({ ok: false, error: failure }));
+        await systemClock.sleep(5 + Math.random() * 20);
+      }
+    }
+  }
+
+  /** Savepoints cost as much as a small job: only a group with a job that throws has them. */
+  #runGroup(group: readonly Job[]): JobResult[] {
+    try {
+      return this.#runTransaction(() =>
+        group.map((job) => ({ ok: true, value: job.run(this.#database) })),
+      );
+    } catch (error) {
+      if (isBusy(error)) throw error;
+      return this.#runTransaction(() => group.map((job) => this.#runAlone(job)));
+    }
+  }
+
+  #runTransaction(work: () => JobResult[]): JobResult[] {
+    this.#database.run("BEGIN IMMEDIATE");
+    try {
+      const results = work();
+      this.#database.run("COMMIT");
+      return results;
+    } catch (error) {
+      if (this.#database.inTransaction) this.#database.run("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #runAlone(job: Job): JobResult {
+    this.#database.run("SAVEPOINT job");
+    try {
+      const value = job.run(this.#database);
+      this.#database.run("RELEASE job");
+      return { ok: true, value };
+    } catch (error) {
+      if (isBusy(error)) throw error;
+      this.#database.run("ROLLBACK TO job");
+      this.#database.run("RELEASE job");
+      return { ok: false, error: classifySqliteError(error) };
+    }
+  }
+}
+
+/** Undefined: wait and run the group again. */
+function classify(error: unknown, late: boolean): InstantError | undefined {
+  if (isBusy(error)) {
+    return late ? new InstantError(coreErrors.sqliteBusy, { cause: error }) : undefined;
+  }
+  return new InstantError(coreErrors.sqliteFailed, { detail: errorMessage(error), cause: error });
+}
 
 const busyTimeoutMs = 250;
 const busyDeadlineMs = 10_000;
@@ -37,7 +182,7 @@ export interface SqliteDatabase extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface SqliteOptions {
+interface SqliteOptions {
   /**
    * What a committed job outlives: always the end of this process, and (the default) that of the
    * machine too. Without it the last jobs may be gone after a power loss; the file is whole.
@@ -131,4 +276,24 @@ function migrateRoom(database: Database, room: string, steps: readonly string[])
     "INSERT INTO schema_versions VALUES (?, ?) ON CONFLICT (room) DO UPDATE SET version = excluded.version",
     [room, steps.length],
   );
+}
+
+const readTimeoutMs = 500;
+
+/** Opens a file of ours for reading only and asks SQLite whether it is one. Creates nothing. */
+export function diagnoseSqlite(path: string, diagnosis: Diagnosis): void {
+  if (!existsSync(path)) return; // the first start makes it
+  try {
+    using database = new Database(path, { readonly: true });
+    database.run(`PRAGMA busy_timeout = ${readTimeoutMs}`);
+    database.query("SELECT count(*) FROM sqlite_schema").get();
+  } catch (error) {
+    if (isBusy(error)) {
+      const mend = "See who holds it: fuser or lsof on the file";
+      diagnosis.warn("sqlite.locked", `${path} is locked by another process`, mend);
+      return;
+    }
+    const mend = `Restore it from a backup, or move it away to begin anew: mv ${path} ${path}.broken`;
+    diagnosis.fault("sqlite.readable", `${path} cannot be read (${errorMessage(error)})`, mend);
+  }
 }

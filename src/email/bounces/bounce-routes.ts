@@ -1,22 +1,156 @@
 import type { Hono } from "hono";
-import type { Clock } from "../../core/clock.ts";
+import { z } from "zod";
+import { emailAddressBound, parseEmailAddress } from "../../core/email-address.ts";
 import { InstantError } from "../../core/errors.ts";
+import { readJson } from "../../core/http/body.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import { readJson } from "../../core/http/read-json.ts";
 import type { Log } from "../../core/log.ts";
+import type { Operation } from "../../core/openapi/operation.ts";
 import { addOperation } from "../../core/openapi/operation.ts";
-import { maskAddresses } from "../../core/smtp/reply.ts";
-import { recipientKey } from "../recipient-key.ts";
+import { equalConstantTime, equalSecret } from "../../core/secret.ts";
+import type { Clock } from "../../core/time.ts";
+import { recipientKey } from "../event.ts";
+import { maskAddresses } from "../mailer/reply.ts";
 import type { Suppression, SuppressionStore } from "../suppressions/suppression-store.ts";
-import type { BounceReport } from "./bounce-report.ts";
-import { reportsBody } from "./bounce-report.ts";
 import type { BounceReporters } from "./config.ts";
-import { bounceErrors } from "./error-codes.ts";
-import { reportBouncesOperation } from "./operations.ts";
-import { postmarkBody } from "./postmark.ts";
-import { isBasicLogin, isSignedNow, signatureHeader, timestampHeader } from "./signature.ts";
+import { bounceErrors } from "./config.ts";
 
-export interface BounceRouteDeps {
+/** What somebody who delivers mails for us found out about an address. */
+interface BounceReport {
+  readonly recipient: string;
+  /** `soft`: it may work another time. */
+  readonly kind: "hard" | "soft" | "complaint";
+  readonly detail?: string | null | undefined;
+}
+
+const recipientSchema = z
+  .string()
+  .max(320)
+  .transform((text, context) => {
+    const address = parseEmailAddress(text);
+    if (address !== undefined) return address;
+    context.addIssue(`must be ${emailAddressBound}`);
+    return z.NEVER;
+  });
+
+/** For whoever can send JSON and sign it. */
+const reportsBody = z.object({
+  bounces: z
+    .array(
+      z.object({
+        recipient: recipientSchema,
+        kind: z.enum(["hard", "soft", "complaint"], "must be hard, soft or complaint"),
+        detail: z.string().max(1_000).nullish(),
+      }),
+    )
+    .min(1)
+    .max(100),
+});
+
+const timestampHeader = "X-Bounce-Timestamp";
+const signatureHeader = "X-Bounce-Signature";
+
+/** How far the sender's clock may be from ours, and so how long a report can be sent again. */
+const toleranceSeconds = 300;
+
+interface SignedReport {
+  /** Unix seconds, as the header has it. */
+  readonly timestamp: string;
+  /** "v1=<hex>" of the HMAC-SHA-256 over `<timestamp>.<body>`. */
+  readonly signature: string;
+  readonly body: Uint8Array;
+}
+
+/** The body as it came over the wire is what is signed: parsed and printed again it may differ. */
+export function signReport(secret: string, timestamp: string, body: Uint8Array): string {
+  const hasher = new Bun.CryptoHasher("sha256", secret);
+  return `v1=${hasher.update(`${timestamp}.`).update(body).digest("hex")}`;
+}
+
+function isSignedNow(secret: string, report: SignedReport, now: number): boolean {
+  const { timestamp, signature, body } = report;
+  if (!/^\d{1,12}$/.test(timestamp)) return false;
+  const age = Math.abs(now / 1000 - Number(timestamp));
+  return (
+    equalConstantTime(signReport(secret, timestamp, body), signature) && age <= toleranceSeconds
+  );
+}
+
+/** `Authorization: Basic …` (RFC 7617) of this user, compared without telling how much fits. */
+function isBasicLogin(
+  header: string,
+  { user, password }: { readonly user: string; readonly password: string },
+): boolean {
+  const encoded = /^Basic +([A-Za-z0-9+/=]{1,8000})$/i.exec(header)?.[1] ?? "";
+  const given = Buffer.from(encoded, "base64").toString("utf8");
+  return equalSecret(given, `${user}:${password}`);
+}
+
+const reportBouncesOperation = {
+  id: "reportBounces",
+  method: "post",
+  path: "/bounces",
+  group: "Bounces",
+  summary: "Report addresses that take no mail",
+  description:
+    "For whoever delivers your mails. Signed with BOUNCE_SECRET as the headers say; or with HTTP Basic as BOUNCE_POSTMARK_USER, and then the body is that of Postmark's webhooks. No mail is sent to an address with a hard bounce or a complaint.",
+  access: "anyone",
+  headerParameters: {
+    [timestampHeader]: {
+      schema: z.string().regex(/^\d{1,12}$/),
+      description: "Now, in Unix seconds; at most five minutes off.",
+      example: "1769860800",
+    },
+    [signatureHeader]: {
+      schema: z.string(),
+      description: "v1= and the HMAC-SHA-256, in hex, of the timestamp, a dot and the body.",
+      example: "v1=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
+  },
+  body: {
+    schema: reportsBody,
+    required: true,
+    example: { bounces: [{ recipient: "ana@example.com", kind: "hard" }] },
+  },
+  answer: {
+    status: 200,
+    description: "Taken.",
+    schema: z
+      .object({ suppressed: z.int().min(0).meta({ description: "Addresses that get no mail." }) })
+      .meta({ id: "BouncesTaken" }),
+  },
+  problems: [bounceErrors.reporterUnknown],
+} as const satisfies Operation;
+
+/** Only where somebody may report. */
+export const bounceOperations: readonly Operation[] = [reportBouncesOperation];
+
+const kinds: Readonly<Record<string, BounceReport["kind"]>> = {
+  HardBounce: "hard",
+  BadEmailAddress: "hard",
+  SpamComplaint: "complaint",
+};
+
+/**
+ * Postmark's webhooks "Bounce" and "Spam complaint" as they send them: of their many fields, those
+ * that matter. Every other type of bounce (SoftBounce, Transient, Blocked, …), and every other
+ * webhook, may be a passing thing and is soft.
+ */
+const postmarkBody = z
+  .object({
+    Type: z.string().max(100).nullish(),
+    Email: recipientSchema,
+    Description: z.string().max(10_000).nullish(),
+  })
+  .transform(
+    ({ Type, Email, Description }): BounceReport => ({
+      recipient: Email,
+      kind: kinds[Type ?? ""] ?? "soft",
+      detail: Description,
+    }),
+  );
+
+interface BounceRouteDeps {
   readonly suppressions: Pick<SuppressionStore, "add">;
   readonly reporters: BounceReporters;
   readonly clock: Clock;

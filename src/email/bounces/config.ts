@@ -1,6 +1,6 @@
-import type { ConfigValues } from "../../core/config/field.ts";
-import { secretField, textField } from "../../core/config/field.ts";
-import type { ConfigProblem } from "../../core/config/parse.ts";
+import type { ConfigProblem, ConfigValues } from "../../core/config.ts";
+import { secretField, textField } from "../../core/config.ts";
+import type { ErrorRow } from "../../core/errors.ts";
 
 /** Who may report bounces to `POST /bounces` of serve-auth; nobody when none is set. */
 export const bounceFields = {
@@ -46,3 +46,12 @@ export function resolveBounces(values: BounceValues): BounceReporters | undefine
   const postmark = user === undefined || password === undefined ? undefined : { user, password };
   return secret === undefined && postmark === undefined ? undefined : { secret, postmark };
 }
+
+export const bounceErrors = {
+  reporterUnknown: {
+    code: "reporter_unknown",
+    meaning: "The report is not signed, or not by a secret that is known here",
+    retryable: false,
+    status: 401,
+  },
+} as const satisfies Record<string, ErrorRow>;

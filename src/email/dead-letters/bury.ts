@@ -1,11 +1,11 @@
-import type { Clock } from "../../core/clock.ts";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { eventLogErrors } from "../event-log/error-codes.ts";
+import type { Clock } from "../../core/time.ts";
+import type { DeadLetterCause, DeadLetterClass } from "../delivery/outcome.ts";
 import type { EventLog, LogRecord, RecordPosition } from "../event-log/event-log.ts";
+import { eventLogErrors } from "../event-log/event-log.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
-import type { DeadLetterCause, DeadLetterClass } from "../outcome.ts";
-import { encodeDeadLetter, shortenRecord } from "./letter.ts";
+import { encodeDeadLetter, shortenRecord } from "./dead-letter.ts";
 
 export interface BuryDeps {
   readonly eventLog: EventLog;

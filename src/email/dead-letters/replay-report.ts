@@ -1,6 +1,5 @@
 import { maskEmail } from "../../core/log.ts";
-import type { Histogram } from "./histogram.ts";
-import type { Letter } from "./selection.ts";
+import type { Histogram, Letter } from "./replay-plan.ts";
 
 /** The plan as lines of a table: class, letters, to replay, and why the others are skipped. */
 export function histogramLines(histogram: Histogram): readonly string[] {

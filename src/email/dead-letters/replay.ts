@@ -1,24 +1,37 @@
-import { oneAhead } from "../../core/flow/one-ahead.ts";
 import type { OutgoingRecord } from "../event-log/event-log.ts";
-import type { Histogram } from "./histogram.ts";
-import { takeLetters } from "./histogram.ts";
-import type { JudgeDeps, JudgeOptions } from "./judge-letters.ts";
-import { judgeLetters } from "./judge-letters.ts";
-import { encodeReplay } from "./letter.ts";
-import type { ReplayPlace } from "./replay-place.ts";
-import type { Letter } from "./selection.ts";
+import { encodeReplay } from "./dead-letter.ts";
+import type { Histogram, JudgeDeps, JudgeOptions, Letter, ReplayPlace } from "./replay-plan.ts";
+import { judgeLetters, takeLetters } from "./replay-plan.ts";
+
+/**
+ * The items of `source`, each asked for while the one before it is worked on: never more than one
+ * ahead. What is asked for too much, and its failure, is dropped when the reader ends early.
+ */
+export async function* oneAhead<T>(source: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+  try {
+    for (let asked = source.next(); ; ) {
+      const { done, value } = await asked;
+      if (done) return;
+      asked = source.next();
+      asked.catch(() => {}); // the next turn hears of it, if there is one
+      yield value;
+    }
+  } finally {
+    await source.return();
+  }
+}
 
 export interface ReplayDeps extends JudgeDeps {
   /** Where a letter goes that does not say where it came from. */
   readonly eventsTopic: string;
 }
 
-export interface ReplayOptions extends JudgeOptions {
+interface ReplayOptions extends JudgeOptions {
   /** Most letters to put back. */
   readonly limit: number;
 }
 
-export interface MoveOptions extends ReplayOptions {
+interface MoveOptions extends ReplayOptions {
   readonly perSecond: number;
   /** After each acknowledged batch. */
   readonly onProgress: (place: ReplayPlace) => void;
@@ -50,7 +63,7 @@ export async function planReplay(deps: ReplayDeps, options: ReplayOptions): Prom
   return { histogram, first };
 }
 
-export interface Move {
+interface Move {
   /** The last one that was reported; `next` = `to` everywhere when the replay is complete. */
   readonly place: ReplayPlace;
   /** What became of the letters that were looked at. */

@@ -1,5 +1,6 @@
-import type { Defer } from "../../core/flow/record-flow-options.ts";
-import type { UnreadPart } from "../../core/kafka/record.ts";
+import type { ErrorRow } from "../../core/errors.ts";
+import type { Defer } from "./flow/record-flow.ts";
+import type { UnreadPart } from "./kafka/record.ts";
 
 /**
  * The event log: an ordered, partitioned, durable log with consumer groups, as Kafka has it.
@@ -213,3 +214,30 @@ export interface OpenTransaction {
   /** For how long it is open: the age of its first record. */
   readonly seconds: number;
 }
+
+export const eventLogErrors = {
+  logUnavailable: {
+    code: "log_unavailable",
+    meaning: "The event log did not answer in time",
+    retryable: true,
+    status: 503,
+  },
+  topicMissing: {
+    code: "topic_missing",
+    meaning: "Topic does not exist (create it with: instant create-topics)",
+    retryable: true,
+    status: 503,
+  },
+  recordTooLarge: {
+    code: "record_too_large",
+    meaning: "The record is larger than the topic accepts",
+    retryable: false,
+    status: 413,
+  },
+  offsetOutOfRange: {
+    code: "offset_out_of_range",
+    meaning: "The group's offset is not on the log any more",
+    retryable: false,
+    status: 500,
+  },
+} as const satisfies Record<string, ErrorRow>;

@@ -1,10 +1,10 @@
 import { unreachable } from "../../core/errors.ts";
 import { maskEmail } from "../../core/log.ts";
+import { digestsConflict } from "../delivery/claim-request.ts";
 import type { ClaimOutcome, ClaimRequest } from "./delivery-ledger.ts";
 import { ledgerForgetsAfterMs } from "./delivery-ledger.ts";
-import { digestsConflict } from "./digest.ts";
-import type { Decision, StoredRecord } from "./stored-record.ts";
-import { amend, answer, blankRecord, rememberOwner, transition } from "./stored-record.ts";
+import type { Decision, StoredRecord } from "./record.ts";
+import { amend, answer, blankRecord, rememberOwner, transition } from "./record.ts";
 
 /**
  * Who may work on a mail: the rules of `claim`, the same for every store. `record` is what the

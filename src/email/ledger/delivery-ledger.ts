@@ -1,3 +1,6 @@
+import type { ErrorRow } from "../../core/errors.ts";
+import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts";
+
 /**
  * The delivery ledger: the memory of what happened to each mail for 24 h, and the lock that lets
  * one owner at a time work on it. Key `email:sent:<message_id>` (the guide).
@@ -219,7 +222,7 @@ export interface LedgerRecord {
   readonly trace: string | undefined;
 }
 
-export interface LedgerHistoryEntry {
+interface LedgerHistoryEntry {
   readonly at: number;
   readonly state: LedgerState;
   readonly fence: number;
@@ -231,3 +234,26 @@ export interface LedgerHistoryEntry {
 export const ledgerTtlMs = 24 * 60 * 60 * 1000;
 /** An event older than this, without a record, may have been sent before the ledger forgot it. */
 export const ledgerForgetsAfterMs = ledgerTtlMs - 60 * 60 * 1000;
+
+export const ledgerErrors = {
+  ledgerUnavailable: {
+    code: "ledger_unavailable",
+    meaning: "The delivery ledger did not answer",
+    retryable: true,
+    status: 503,
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+/** Whatever an engine says when it cannot be used is `ledger_unavailable`; a bug stays a bug. */
+export async function asLedgerError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isInstantError(error) || error.row === ledgerErrors.ledgerUnavailable) throw error;
+    throw new InstantError(ledgerErrors.ledgerUnavailable, {
+      detail: errorMessage(error),
+      details: error.details,
+      cause: error,
+    });
+  }
+}

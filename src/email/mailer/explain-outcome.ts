@@ -1,6 +1,6 @@
 import { unreachable } from "../../core/errors.ts";
-import { classifyReply } from "../../core/smtp/classify-reply.ts";
 import type { SendOutcome } from "./mailer.ts";
+import { classifyReply } from "./reply.ts";
 
 /** One sentence for a person who sent one mail by hand: what became of it, and the usual mend. */
 export function explainOutcome(outcome: SendOutcome): string {

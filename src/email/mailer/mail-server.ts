@@ -1,5 +1,5 @@
-import type { Clock } from "../../core/clock.ts";
-import { Breaker } from "../../core/flow/breaker.ts";
+import type { Clock } from "../../core/time.ts";
+import { Breaker } from "../delivery/breaker.ts";
 import type {
   DeferredMail,
   Mailer,

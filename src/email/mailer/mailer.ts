@@ -107,7 +107,7 @@ export interface ServerDown {
   readonly answer?: RefusedMail | DeferredMail;
 }
 
-export type ServerDownCause =
+type ServerDownCause =
   | "name_not_found"
   | "connect"
   | "timeout"
@@ -125,7 +125,7 @@ export type ServerDownCause =
   | "system" // 4.3.x, or it defers everybody
   | "refusing"; // it refuses everybody
 
-export interface SmtpReply {
+interface SmtpReply {
   readonly host: string;
   /** 250, 451, 550, … */
   readonly code: number;
@@ -136,3 +136,15 @@ export interface SmtpReply {
 }
 
 export type ProbeOutcome = { readonly kind: "up"; readonly host: string } | ServerDown;
+
+/**
+ * The Message-ID of a mail: `<message_id@domain of the sender>`, so that a second sending of one
+ * mail carries the same one and whoever sees both can tell. Dots where RFC 5322 (3.2.3) allows none
+ * are written as =2E; an id has no = of its own, so two ids never share a Message-ID.
+ */
+export function messageIdHeader(messageId: string, sender: string): string {
+  const domain = sender.slice(sender.lastIndexOf("@") + 1);
+  const dotAtom = !/^\.|\.\.|\.$/.test(messageId);
+  const left = dotAtom ? messageId : messageId.replaceAll(".", "=2E");
+  return `<${left}@${domain}>`;
+}

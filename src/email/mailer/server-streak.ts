@@ -1,9 +1,9 @@
-import type { Clock } from "../../core/clock.ts";
+import type { Clock } from "../../core/time.ts";
 
 /** What a refusal that waited turned out to be. */
 export type RefusalVerdict = "refused" | "server_at_fault";
 
-export interface ServerStreakOptions {
+interface ServerStreakOptions {
   readonly clock: Clock;
   /** So many different recipients refused in a row are the server's fault; 0: refusals are believed at once. */
   readonly refusalsMax: number;

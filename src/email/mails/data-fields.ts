@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseGoDuration } from "../../core/go-duration.ts";
+import { parseGoDuration } from "../../core/time.ts";
 
 /**
  * What the data of mails is made of. Nothing that passes has a control character, so that no value

@@ -27,10 +27,10 @@ export interface MailType<
   letter(parts: LetterParts<W>): Letter;
 }
 
-export type MailKind = "transactional" | "optional";
+type MailKind = "transactional" | "optional";
 
 /** What a mail is filled from. */
-export interface FilledEvent<D> {
+interface FilledEvent<D> {
   readonly data: D;
   readonly expiresAt: number | undefined;
   /** Unix ms of sending. */
@@ -65,7 +65,7 @@ export interface LetterParts<W, V = Texts, L = Texts, X = string> {
   readonly codeInSubject: boolean;
 }
 
-export interface Letter {
+interface Letter {
   readonly subject: string;
   /** The line that mail lists show behind the subject. */
   readonly preheader: string;

@@ -1,14 +1,78 @@
 import type { MiddlewareHandler } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
-import type { Clock } from "../../core/clock.ts";
+import { secretField } from "../../core/config.ts";
+import type { ErrorRow } from "../../core/errors.ts";
+import { loopbackOnly } from "../../core/http/client-address.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import { httpErrors } from "../../core/http/error-codes.ts";
-import { loopbackOnly } from "../../core/http/loopback-only.ts";
-import { problemResponse } from "../../core/http/problem.ts";
-import { requestOrigin } from "../../core/http/same-origin.ts";
+import { requestOrigin } from "../../core/http/origins.ts";
+import { httpErrors, problemResponse } from "../../core/http/problem.ts";
 import { equalConstantTime, equalSecret, hmacText } from "../../core/secret.ts";
-import { opsErrors } from "./error-codes.ts";
-import type { LoginTries } from "./login-tries.ts";
+import type { Clock } from "../../core/time.ts";
+
+const windowMs = 15 * 60_000;
+const triesPerClient = 10;
+const triesOfAll = 100;
+const clientsMax = 10_000;
+
+/**
+ * Counts wrong tokens in windows of 15 min, in memory: 10 for a client and 100 for all; then nobody
+ * (or that client) is listened to until the window ends. A process that starts anew counts anew: a
+ * token has at least 16 characters, so the limit only has to make guessing loud and slow.
+ */
+export class LoginTries {
+  readonly #clock: Pick<Clock, "now">;
+  #endsAt = 0;
+  #all = 0;
+  readonly #clients = new Map<string, number>();
+
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+  }
+
+  /** Seconds until this client is listened to again; undefined: it may try now. */
+  lockedSeconds(client: string): number | undefined {
+    this.#turn();
+    const spent = this.#all >= triesOfAll || (this.#clients.get(client) ?? 0) >= triesPerClient;
+    return spent ? Math.ceil((this.#endsAt - this.#clock.now()) / 1000) : undefined;
+  }
+
+  failed(client: string): void {
+    this.#turn();
+    this.#all += 1;
+    const known = this.#clients.get(client);
+    if (known === undefined && this.#clients.size >= clientsMax) return;
+    this.#clients.set(client, (known ?? 0) + 1);
+  }
+
+  #turn(): void {
+    const now = this.#clock.now();
+    if (now < this.#endsAt) return;
+    this.#endsAt = now + windowMs;
+    this.#all = 0;
+    this.#clients.clear();
+  }
+}
+
+export const opsErrors = {
+  unauthenticated: {
+    code: "ops_unauthenticated",
+    meaning: "This is for operators: sign in at /login, or send OPS_TOKEN as Authorization: Bearer",
+    retryable: false,
+    status: 401,
+  },
+  tooManyTries: {
+    code: "ops_too_many_tries",
+    meaning: "Too many wrong tokens",
+    retryable: true,
+    status: 429,
+  },
+  tooManyWatchers: {
+    code: "ops_too_many_watchers",
+    meaning: "Too many pages are watching this service at the same time",
+    retryable: true,
+    status: 503,
+  },
+} as const satisfies Record<string, ErrorRow>;
 
 export interface OpsAccess {
   /** Undefined: only this machine may look. */
@@ -92,3 +156,12 @@ function attributes(context: HttpContext) {
   const secure = context.req.header("X-Forwarded-Proto") === "https";
   return { path: "/", httpOnly: true, sameSite: "Strict", secure } as const;
 }
+
+/** Settings of serve-email's pages for operators. */
+export const opsFields = {
+  token: secretField({
+    name: "OPS_TOKEN",
+    charsMin: 16,
+    doc: "Opens serve-email's pages for operators: typed on their login page, or sent as Authorization: Bearer. Unset: they are shown to this machine alone, under a loopback name.",
+  }),
+} as const;

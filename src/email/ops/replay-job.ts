@@ -1,11 +1,10 @@
-import type { Clock } from "../../core/clock.ts";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Service } from "../../core/service.ts";
+import type { Clock } from "../../core/time.ts";
 import type { ReplayDeps } from "../dead-letters/replay.ts";
 import { moveLetters } from "../dead-letters/replay.ts";
-import type { ReplayPlace } from "../dead-letters/replay-place.ts";
-import type { ReplaySelection } from "../dead-letters/selection.ts";
+import type { ReplayPlace, ReplaySelection } from "../dead-letters/replay-plan.ts";
 
 export type ReplayState =
   | { readonly kind: "none" }
@@ -14,7 +13,7 @@ export type ReplayState =
   | { readonly kind: "ended"; readonly moved: number; readonly complete: boolean }
   | { readonly kind: "failed"; readonly moved: number; readonly reason: string };
 
-export interface ReplayOrder {
+interface ReplayOrder {
   readonly selection: ReplaySelection;
   readonly place: ReplayPlace;
   readonly total: number;

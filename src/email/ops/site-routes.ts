@@ -1,24 +1,29 @@
 import type { Hono } from "hono";
-import { frameIcon } from "../../core/html/frame.tsx";
-import type { HttpEnvironment } from "../../core/http/environment.ts";
+import { errorMessage, isInstantError } from "../../core/errors.ts";
+import { frameIcon } from "../../core/html/shell.tsx";
+import type { HttpAppOptions } from "../../core/http/app.ts";
+import { createHttpApp } from "../../core/http/app.ts";
+import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
+import { renderMetrics } from "../../core/http/metrics.ts";
 import { problemResponse } from "../../core/http/problem.ts";
 import type { Log } from "../../core/log.ts";
-import { addMessageRoutes } from "../trace/message-routes.ts";
-import type { TraceDeps } from "../trace/trace.ts";
+import type { Metrics } from "../../core/metrics.ts";
+import { withDeadline } from "../../core/time.ts";
+import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
+import { ledgerTtlMs } from "../ledger/delivery-ledger.ts";
+import type { TraceDeps } from "../timeline/timeline.ts";
 import type { OpsAccess } from "./access.ts";
-import { operatorsOnly } from "./access.ts";
-import { opsErrors } from "./error-codes.ts";
-import type { LetterRouteDeps } from "./letter-routes.ts";
-import { addLetterRoutes } from "./letter-routes.ts";
-import type { LiveFeed } from "./live-feed.ts";
-import { addSiteLogin } from "./login-routes.ts";
-import { dashboardPage } from "./pages/dashboard.tsx";
-import type { OpsSite } from "./pages/ops-page.tsx";
-import { opsIconPath } from "./pages/ops-page.tsx";
-import { addSearchRoutes } from "./search-routes.ts";
-import type { OpsSnapshot } from "./snapshot.ts";
+import { operatorsOnly, opsErrors } from "./access.ts";
+import { dashboardPage } from "./dashboard.tsx";
+import type { LetterRouteDeps } from "./dead-letter-routes.ts";
+import { addLetterRoutes } from "./dead-letter-routes.ts";
+import type { LiveFeed, OpsSnapshot } from "./live-feed.ts";
+import { addSiteLogin } from "./login.tsx";
+import type { OpsSite } from "./ops-page.tsx";
+import { opsIconPath } from "./ops-page.tsx";
+import { addMessageRoutes, addSearchRoutes } from "./search.tsx";
 
-export interface SiteDeps extends LetterRouteDeps, TraceDeps {
+interface SiteDeps extends LetterRouteDeps, TraceDeps {
   readonly site: OpsSite;
   readonly access: OpsAccess;
   readonly feed: LiveFeed;
@@ -58,4 +63,66 @@ export function addSiteRoutes(app: Hono<HttpEnvironment>, deps: SiteDeps): void 
   addSearchRoutes(app, deps);
   addLetterRoutes(app, deps);
   addMessageRoutes(app, deps);
+}
+
+interface OpsDeps extends HttpAppOptions {
+  readonly ledger: DeliveryLedger;
+  /** Why no mail starts now; empty when mails flow. */
+  readonly reasonsHeld: () => readonly string[];
+  /** What stops no mails here, but needs attention: a server that another stands in for, a transaction left open. */
+  readonly notices?: () => readonly string[];
+  readonly now: () => number;
+  readonly metrics: Metrics;
+}
+
+const countDeadlineMs = 2000;
+
+/**
+ * What a machine asks serve-email: `/health` and `/stats` as in the guide, `/livez` (the process
+ * answers) and `/readyz` (mails flow, else 503 with the reasons). Each answers within 2 s.
+ */
+export function createOpsApp(deps: OpsDeps) {
+  const app = createHttpApp({ ...deps, showsRefusal: true });
+  app.get("/health", async (context) => health(context, deps));
+  app.get("/stats", async (context) => {
+    const records = await withDeadline("counting records", countDeadlineMs, deps.ledger.count());
+    return context.json({ idempotency_records: records, ttl_hours: ledgerTtlMs / 3_600_000 });
+  });
+  app.get("/livez", (context) => context.json({ status: "alive" }));
+  app.get("/readyz", (context) => {
+    const reasons = deps.reasonsHeld();
+    const notices = deps.notices?.() ?? [];
+    return reasons.length === 0
+      ? context.json(notices.length === 0 ? { status: "ready" } : { status: "ready", notices })
+      : context.json({ status: "not_ready", reasons }, 503);
+  });
+  app.get("/metrics", async (context) => renderMetrics(context, deps.metrics));
+  return app;
+}
+
+/** `idempotency_records` is null, and the status 503, when the ledger does not answer. */
+async function health(context: HttpContext, { ledger, log, now }: OpsDeps): Promise<Response> {
+  const records = await countOrUndefined(ledger, log);
+  const answers = records !== undefined;
+  return context.json(
+    {
+      status: answers ? "healthy" : "unhealthy",
+      service: "email-service",
+      redis: answers ? ledger.connection : "disconnected",
+      idempotency_records: records ?? null,
+      timestamp: new Date(now()).toISOString(),
+    },
+    answers ? 200 : 503,
+  );
+}
+
+async function countOrUndefined(ledger: DeliveryLedger, log: Log): Promise<number | undefined> {
+  if (ledger.connection === "disconnected") return undefined;
+  try {
+    return await withDeadline("counting records", countDeadlineMs, ledger.count());
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+    log.warn({ store: "ledger", error: errorMessage(error) }, "Store does not answer");
+    return undefined;
+  }
 }

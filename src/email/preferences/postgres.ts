@@ -1,13 +1,11 @@
-import type { Clock } from "../../core/clock.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
+import { migrateLater } from "../../core/postgres/database.ts";
 import type { SchemaRoom } from "../../core/postgres/migrate.ts";
-import { migrateLater } from "../../core/postgres/migrate-later.ts";
-import type { DeclinedRow } from "./declined-row.ts";
-import { groupDeclined } from "./declined-row.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
-import type { PreferenceStore } from "./preference-store.ts";
-import { sortWishes } from "./preference-store.ts";
+import type { DeclinedRow, PreferenceStore } from "./preference-store.ts";
+import { groupDeclined, sortWishes } from "./preference-store.ts";
 
 export const preferencesRoom: SchemaRoom = { room: "email-preferences", steps: [schemaText] };
 

@@ -1,5 +1,5 @@
-import type { OptionalType } from "../mail-kind.ts";
-import { optionalTypes } from "../mail-kind.ts";
+import type { OptionalType } from "../event.ts";
+import { optionalTypes } from "../event.ts";
 
 /**
  * Which optional mails a recipient has declined. Who never said anything gets them all.
@@ -33,4 +33,18 @@ export async function getPreferences(store: PreferenceStore, key: string): Promi
 export function sortWishes(wishes: Wishes): { declined: string[]; accepted: string[] } {
   const of = (wanted: boolean) => optionalTypes.filter((type) => wishes[type] === wanted);
   return { declined: of(false), accepted: of(true) };
+}
+
+/** A row of both adapters' tables. */
+export interface DeclinedRow {
+  readonly recipient_key: string;
+  readonly event_type: string;
+}
+
+export function groupDeclined(rows: readonly DeclinedRow[]): ReadonlyMap<string, Set<string>> {
+  const declined = new Map<string, Set<string>>();
+  for (const { recipient_key: key, event_type: type } of rows) {
+    declined.set(key, (declined.get(key) ?? new Set()).add(type));
+  }
+  return declined;
 }

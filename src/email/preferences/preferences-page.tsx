@@ -2,22 +2,54 @@ import type { Child } from "hono/jsx";
 import controlsStyles from "../../core/html/controls.css" with { type: "text" };
 import { Button, Notice } from "../../core/html/controls.tsx";
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
-import { Frame } from "../../core/html/frame.tsx";
-import { pageResponse } from "../../core/html/shell.tsx";
+import { Frame, pageResponse } from "../../core/html/shell.tsx";
 import textStyles from "../../core/html/text.css" with { type: "text" };
-import type { OptionalType } from "../mail-kind.ts";
-import { optionalTypes } from "../mail-kind.ts";
+import type { OptionalType } from "../event.ts";
+import { optionalTypes } from "../event.ts";
 import type { Preferences } from "./preference-store.ts";
 import styles from "./preferences-page.css" with { type: "text" };
-import type { GrantedType } from "./unsubscribe-token.ts";
-import { words } from "./words.ts";
+import type { GrantedType } from "./unsubscribe-link.ts";
+
+/** Everything a person reads on the page of the preferences, in one place. */
+const words = {
+  title: "E-mails you get",
+  lead: (appName: string) =>
+    `Choose which mails ${appName} may send to the address that this link was sent to.`,
+  types: {
+    welcome: { title: "Welcome", text: "One mail when your account is made." },
+    sign_in_notice: { title: "Sign-ins", text: "A mail when somebody signs in to your account." },
+  } satisfies Record<OptionalType, { title: string; text: string }>,
+  all: "all of these mails",
+  stop: (title: string) => `Unsubscribe from “${title}”`,
+  choose: "Mails that you can decline",
+  save: "Save",
+  always: "Codes to sign in with, and mails that you ask for, are always sent.",
+  unsubscribed: (title: string) => `You are unsubscribed from “${title}”. It takes effect at once.`,
+  saved: "Saved. It takes effect at once.",
+  old: {
+    title: "This link is too old",
+    text: "Links in mails are good for a year. Use the link in a newer mail.",
+  },
+  forged: {
+    title: "This link is not complete",
+    text: "Nothing was changed. Open the link in the mail again; if you copied it, copy all of it.",
+  },
+  unclear: {
+    title: "Nothing was changed",
+    text: "What was sent is not what this page sends. Go back, and try it again.",
+  },
+  away: {
+    title: "Back in a moment",
+    text: "What you chose could not be saved or read right now, and nothing was changed. Try again in a few seconds.",
+  },
+} as const;
 
 /** The fields of the page's forms; the first is that of RFC 8058, which mail programs send. */
 export const oneClickField = "List-Unsubscribe";
 export const oneClickValue = "One-Click";
 export const chooseField = "choose";
 
-export interface PreferencesPageOptions {
+interface PreferencesPageOptions {
   readonly appName: string;
   readonly preferences: Preferences;
   /** The type of the mail that the link stood in. */

@@ -1,10 +1,8 @@
-import type { Clock } from "../../core/clock.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
-import type { DeclinedRow } from "./declined-row.ts";
-import { groupDeclined } from "./declined-row.ts";
-import type { PreferenceStore } from "./preference-store.ts";
-import { sortWishes } from "./preference-store.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
+import type { DeclinedRow, PreferenceStore } from "./preference-store.ts";
+import { groupDeclined, sortWishes } from "./preference-store.ts";
 import schemaText from "./sqlite-schema.sql" with { type: "text" };
 
 /** Preferences in the table `email_declined` of a SQLite file. Does not close what it is given. */

@@ -1,13 +1,11 @@
 import type { RedisClient } from "../../core/redis/client.ts";
 import { redisScript } from "../../core/redis/script.ts";
-import { ledgerTtlMs } from "../ledger/delivery-ledger.ts";
-import { asLedgerError } from "../ledger/errors.ts";
-import { NotesUnderWay } from "./notes-under-way.ts";
+import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
-import { recentMailKeys, recentMailsMax } from "./recent-mails.ts";
+import { NotesUnderWay, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
 import noteText from "./redis-note.lua" with { type: "text" };
 
-export interface RedisRecentMailsOptions {
+interface RedisRecentMailsOptions {
   readonly redis: RedisClient;
   readonly secrets: RecipientSecrets;
   readonly keyPrefix?: string;

@@ -1,14 +1,12 @@
 import type { Database } from "bun:sqlite";
-import type { Clock } from "../../core/clock.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
-import { ledgerTtlMs } from "../ledger/delivery-ledger.ts";
-import { asLedgerError } from "../ledger/errors.ts";
-import { NotesUnderWay } from "./notes-under-way.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
+import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
-import { recentMailKeys, recentMailsMax } from "./recent-mails.ts";
+import { NotesUnderWay, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
 
-export interface SqliteRecentMailsOptions {
+interface SqliteRecentMailsOptions {
   readonly database: SqliteDatabase;
   readonly secrets: RecipientSecrets;
   readonly clock?: Clock;

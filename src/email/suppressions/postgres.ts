@@ -1,12 +1,12 @@
-import type { Clock } from "../../core/clock.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
+import { migrateLater } from "../../core/postgres/database.ts";
 import type { SchemaRoom } from "../../core/postgres/migrate.ts";
-import { migrateLater } from "../../core/postgres/migrate-later.ts";
 import type { SchemaName, Sql } from "../../core/postgres/pool.ts";
-import { latestEntries } from "./latest-entries.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { Suppression, SuppressionReason, SuppressionStore } from "./suppression-store.ts";
+import { latestEntries } from "./suppression-store.ts";
 
 interface SuppressionRow {
   readonly recipient_key: string;

@@ -1,10 +1,10 @@
 import type { Database } from "bun:sqlite";
-import type { Clock } from "../../core/clock.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
-import { latestEntries } from "./latest-entries.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
 import schemaText from "./sqlite-schema.sql" with { type: "text" };
 import type { Suppression, SuppressionReason, SuppressionStore } from "./suppression-store.ts";
+import { latestEntries } from "./suppression-store.ts";
 
 interface SuppressionRow {
   readonly recipient_key: string;

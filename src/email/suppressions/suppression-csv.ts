@@ -2,7 +2,7 @@ import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { z } from "zod";
 import { emailAddressBound, parseEmailAddress } from "../../core/email-address.ts";
-import { recipientKey, recipientKeyShape } from "../recipient-key.ts";
+import { recipientKey, recipientKeyShape } from "../event.ts";
 import type { Suppression } from "./suppression-store.ts";
 import { suppressionReasons } from "./suppression-store.ts";
 
@@ -17,12 +17,12 @@ const columns = ["address", "reason", "note", "created_at", "expires_at", "key"]
 const lineCharsMax = 4_000;
 const problemsMax = 20;
 
-export interface CsvProblem {
+interface CsvProblem {
   readonly line: number;
   readonly problem: string;
 }
 
-export type ParsedCsv =
+type ParsedCsv =
   | { readonly kind: "entries"; readonly entries: readonly Suppression[] }
   /** The first 20. */
   | { readonly kind: "refused"; readonly problems: readonly CsvProblem[] };

@@ -1,3 +1,13 @@
+import { errorMessage, isInstantError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { Clock } from "../../core/time.ts";
+import { withDeadline } from "../../core/time.ts";
+import { lineOf } from "../delivery/outcome.ts";
+import type { EmailEvent } from "../event.ts";
+import { recipientKey } from "../event.ts";
+import type { SendOutcome } from "../mailer/mailer.ts";
+import { classifyReply } from "../mailer/reply.ts";
+
 /**
  * The addresses that get no mail at all, of whatever type: mail to them bounced, their owner
  * complained of it, or an operator said so. An entry may have an end; after it, it is as if it were
@@ -50,5 +60,74 @@ export interface Suppression {
   readonly expiresAt: number | undefined;
 }
 
-export const noteCharsMax = 500;
+const noteCharsMax = 500;
 export const entriesMax = 1_000;
+
+/**
+ * What of a list is worth writing: per address the entry that ends last, without those that have
+ * ended. So no statement meets one row twice. Notes come out bounded, without control characters.
+ */
+export function latestEntries(entries: readonly Suppression[], now: number): Suppression[] {
+  const latest = new Map<string, Suppression>();
+  for (const entry of entries) {
+    const known = latest.get(entry.key);
+    if (endOf(entry) <= now || (known !== undefined && endOf(known) >= endOf(entry))) continue;
+    latest.set(entry.key, { ...entry, note: printable(entry.note) });
+  }
+  return [...latest.values()];
+}
+
+/** Notes are shown on terminals. */
+function printable(note: string | undefined): string | undefined {
+  return note?.replace(/\p{Cc}+/gu, " ").slice(0, noteCharsMax);
+}
+
+function endOf({ expiresAt }: Suppression): number {
+  return expiresAt ?? Number.POSITIVE_INFINITY;
+}
+
+interface SuppressRefusedDeps {
+  readonly suppressions: Pick<SuppressionStore, "add">;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long; 0: refusals suppress nothing. */
+  readonly suppressionMs: number;
+}
+
+type Refusal = Extract<SendOutcome, { kind: "refused" }>;
+
+/** The server was asked to take it a moment ago; nobody waits long for a store that is away. */
+const addDeadlineMs = 1_000;
+
+/**
+ * Suppresses the recipient of a mail when the reply surely says that it does not exist, or is disabled
+ * for good (see the table of replies), so that the next mail to it is not
+ * even tried. Never throws for a store that is away: the next refusal will do it.
+ */
+export function createSuppressRefused(deps: SuppressRefusedDeps) {
+  const { suppressions, clock, log, suppressionMs } = deps;
+  return async function suppressRefused(event: EmailEvent, refusal: Refusal): Promise<void> {
+    const { stage, reply } = refusal;
+    if (suppressionMs === 0 || stage !== "recipient") return;
+    if (classifyReply({ ...refusal, text: reply }, stage) !== "no_such_recipient") return;
+    const address = event.recipient.toLowerCase();
+    const createdAt = clock.now();
+    const entry = {
+      key: recipientKey(address),
+      address,
+      reason: "bounced",
+      note: reply,
+      createdAt,
+      expiresAt: createdAt + suppressionMs,
+    } as const;
+    try {
+      await withDeadline("suppressing an address", addDeadlineMs, suppressions.add([entry]));
+      log.warn({ ...lineOf(event), reason: "bounced", reply }, "Address suppressed");
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      log.warn({ ...lineOf(event), error: errorMessage(error) }, "Address could not be suppressed");
+    }
+  };
+}
+
+export type SuppressRefused = ReturnType<typeof createSuppressRefused>;

@@ -1,6 +1,11 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
-import { firstLetter } from "./first-letter.ts";
+
+/** The first thing a reader sees as one sign, such as an emoji of several code points. */
+function firstLetter(name: string): string {
+  const [first] = new Intl.Segmenter("en").segment(name.trim());
+  return first?.segment ?? "";
+}
 
 const font = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif";
 
@@ -17,7 +22,7 @@ const darkMode = `:root{color-scheme:light dark;supported-color-schemes:light da
 /** Fills the rest of the line in mail lists, which would else show the mail's first words again. */
 const blank = raw(`\n${"&#847;&zwnj;&nbsp;".repeat(20)}`.repeat(2));
 
-export interface FrameProps {
+interface FrameProps {
   readonly appName: string;
   readonly language: string;
   readonly direction: "ltr" | "rtl";

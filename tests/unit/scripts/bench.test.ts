@@ -16,7 +16,7 @@ import {
   replaceMeasured,
 } from "../../../scripts/benchmarks/report.ts";
 import { benchmarks } from "../../../scripts/benchmarks/rows.ts";
-import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const row: Benchmark = {
   name: "drain",

@@ -5,7 +5,7 @@ import { renderConfiguration, renderEnvExample } from "../../../scripts/document
 import { replaceBetween, replaceMarked } from "../../../scripts/documents/marked.ts";
 import { renderMetricTables, renderReplyTable } from "../../../scripts/documents/tables.ts";
 import { configGroups, loadConfig } from "../../../src/compose/config.ts";
-import type { ConfigField } from "../../../src/core/config/field.ts";
+import type { ConfigField } from "../../../src/core/config.ts";
 
 const fields: readonly ConfigField<unknown>[] = Object.values(configGroups).flatMap((group) =>
   Object.values(group),

@@ -2,13 +2,19 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { answersRedis, parseAddress, parseUrlAddress } from "../../../scripts/engines/answers.ts";
-import { describeRun } from "../../../scripts/engines/docker.ts";
-import { withLock } from "../../../scripts/engines/lock.ts";
-import { choosePort } from "../../../scripts/engines/ports.ts";
-import { endProcess, isRunning, startDetached } from "../../../scripts/engines/processes.ts";
-import { eventually } from "../../support/eventually.ts";
-import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { describeRun } from "../../../support/engines/docker.ts";
+import {
+  answersRedis,
+  choosePort,
+  endProcess,
+  isRunning,
+  parseAddress,
+  parseUrlAddress,
+  startDetached,
+} from "../../../support/engines/server.ts";
+import { withLock } from "../../../support/engines/state.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 /** A server on a free port that answers every connection with `reply`; none: it stays silent. */
 async function listen(reply: string | undefined) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import net from "node:net";
 import { cut, HoldProxy } from "../../../scripts/faults/proxy.ts";
 import { createKafkaWire, createRedisWire } from "../../../scripts/faults/wires.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually } from "../../../support/eventually.ts";
 
 /** A server that answers each command with its second word, and a client of it through a proxy. */
 async function openRig() {

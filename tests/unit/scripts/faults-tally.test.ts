@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { parseOptions } from "../../../scripts/faults/chaos.ts";
 import type { MailResult } from "../../../scripts/faults/tally.ts";
 import { findBreach, renderTable, tallyResults } from "../../../scripts/faults/tally.ts";
-import { codeEvent, welcomeEvent } from "../../support/events.ts";
+import { codeEvent, welcomeEvent } from "../../../support/events.ts";
 
 const usual = {
   accepted: 1,

@@ -50,7 +50,7 @@ describe("stairs", () => {
     const files = {
       "src/main.ts": imports("./commands/dev.ts"),
       "src/compose/auth.ts": imports("../auth/routes.ts") + imports("../core/log.ts"),
-      "src/email/worker.ts": imports("./ledger/delivery-ledger.ts"),
+      "src/email/delivery/worker.ts": imports("./ledger/delivery-ledger.ts"),
     };
     expect(find(stairsRule, files)).toEqual([]);
   });
@@ -66,7 +66,9 @@ describe("stairs", () => {
       "src/auth/b.ts": imports("../email/publisher.ts"),
       "src/auth/c.ts": imports("../email/pipeline.ts"),
     };
-    expect(find(stairsRule, files)).toEqual(["src/auth/c.ts:1 imports src/email/pipeline.ts"]);
+    expect(find(stairsRule, files)).toEqual([
+      "src/auth/c.ts:1 imports src/email/delivery/pipeline.ts",
+    ]);
   });
 
   test("email never imports auth, not even its types", () => {
@@ -75,7 +77,7 @@ describe("stairs", () => {
   });
 
   test("src imports neither tests nor scripts", () => {
-    const files = { "src/core/a.ts": imports("../../tests/support/eventually.ts") };
+    const files = { "src/core/a.ts": imports("../../support/eventually.ts") };
     expect(find(stairsRule, files)).toHaveLength(1);
   });
 
@@ -87,13 +89,13 @@ describe("stairs", () => {
 describe("clients", () => {
   test("a client is imported in its home only, subpaths included", () => {
     const files = {
-      "src/core/kafka/client.ts": imports("kafkajs"),
-      "src/email/event-log/kafka.ts": imports("kafkajs"),
-      "src/email/mailer/smtp.ts": imports("nodemailer/lib/smtp-connection"),
+      "src/email/event-log/kafka/client.ts": imports("kafkajs"),
+      "src/email/event-log/kafka/kafka.ts": imports("kafkajs"),
+      "src/email/mailer/smtp/smtp.ts": imports("nodemailer/lib/smtp-connection"),
     };
     expect(find(clientsRule, files)).toEqual([
-      "src/email/event-log/kafka.ts:1 imports kafkajs, whose home is src/core/kafka/",
-      "src/email/mailer/smtp.ts:1 imports nodemailer/lib/smtp-connection, whose home is src/core/smtp/",
+      "src/email/event-log/kafka/kafka.ts:1 imports kafkajs, whose home is src/core/kafka/",
+      "src/email/mailer/smtp/smtp.ts:1 imports nodemailer/lib/smtp-connection, whose home is src/core/smtp/",
     ]);
   });
 
@@ -128,17 +130,17 @@ describe("adapters", () => {
 
   test("nobody else may", () => {
     const files = {
-      "src/email/worker.ts": imports("./ledger/redis.ts"),
+      "src/email/delivery/worker.ts": imports("./ledger/redis.ts"),
       "src/commands/trace.ts": imports("../email/ledger/sqlite-history.ts"),
     };
     expect(find(adaptersRule, files)).toEqual([
-      "src/email/worker.ts:1 imports the adapter src/email/ledger/redis.ts",
+      "src/email/delivery/worker.ts:1 imports the adapter src/email/ledger/redis.ts",
       "src/commands/trace.ts:1 imports the adapter src/email/ledger/sqlite-history.ts",
     ]);
   });
 
   test("a page about the inbox is no adapter", () => {
-    const files = { "src/email/inbox-routes.ts": imports("./pages/inbox.tsx") };
+    const files = { "src/email/mailer/inbox/inbox-page.tsx": imports("./pages/inbox.tsx") };
     expect(find(adaptersRule, files)).toEqual([]);
   });
 

@@ -42,7 +42,7 @@ describe("names", () => {
   });
 
   test("names with a kind before the ending are fine", () => {
-    const files = ["tests/unit/a-b.test.ts", "src/auth/pages/inbox.client.ts", "src/core/clock.ts"];
+    const files = ["tests/unit/a-b.test.ts", "src/auth/pages/inbox.client.ts", "src/core/time.ts"];
     expect(namesRule.find(files.map((path) => ({ path, text: "" })))).toEqual([]);
   });
 });

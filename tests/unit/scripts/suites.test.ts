@@ -9,7 +9,7 @@ import {
 } from "../../../scripts/suites/run-suite.ts";
 import type { Outcome } from "../../../scripts/suites/suite.ts";
 import { formatReport, stepBudgetSeconds, suites } from "../../../scripts/suites/suite.ts";
-import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 /** Runs a suite of one file in a folder of its own. */
 async function run(text: string, budgetSeconds = 20): Promise<Outcome> {

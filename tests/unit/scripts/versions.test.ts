@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
-import { kafka } from "../../../scripts/engines/kafka.ts";
-import { postgres } from "../../../scripts/engines/postgres.ts";
-import { redis } from "../../../scripts/engines/redis.ts";
-import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { kafka } from "../../../support/engines/kafka.ts";
+import { postgres } from "../../../support/engines/postgres.ts";
+import { redis } from "../../../support/engines/up.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 function read(path: string): string {
   return readFileSync(resolve(import.meta.dir, "../../..", path), "utf8");

@@ -1,4 +1,4 @@
-import type { LanguageWords } from "../language-words.ts";
+import type { LanguageWords } from "../texts.ts";
 
 const byMistake =
   "You didn't ask for this? Then somebody may have typed your address by mistake: you can ignore this mail. Never give the code to anyone.";

@@ -1,4 +1,4 @@
-import type { LanguageWords } from "../language-words.ts";
+import type { LanguageWords } from "../texts.ts";
 
 const byMistake =
   "¿No lo ha pedido usted? Puede que alguien haya escrito su dirección por error: no haga caso de este correo. No dé el código a nadie.";

@@ -1,4 +1,4 @@
-import type { LanguageWords } from "../language-words.ts";
+import type { LanguageWords } from "../texts.ts";
 
 const byMistake =
   "Вы этого не запрашивали? Возможно, кто-то по ошибке указал ваш адрес: просто не обращайте внимания на это письмо. Никому не сообщайте код.";

@@ -1,16 +1,153 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { Diagnosis } from "../../../core/diagnosis.ts";
 import { errorMessage } from "../../../core/errors.ts";
-import type { EventType } from "../../mails/mail-types.ts";
-import { eventTypes, isEventType } from "../../mails/mail-types.ts";
-import { createSpeech } from "../speech.ts";
-import { checkOperatorMail } from "./check-operator-mail.ts";
-import type { OperatorMail } from "./operator-mail.ts";
-import { namesOf } from "./operator-mail.ts";
-import type { OperatorText, TemplateProblem } from "./operator-text.ts";
-import { parseOperatorText } from "./operator-text.ts";
-import type { Overrides } from "./overrides.ts";
-import { createOverrides } from "./overrides.ts";
+import type { MailType } from "../../mails/mail-type.ts";
+import type { EventType } from "../../mails/mail-types.tsx";
+import { eventTypes, isEventType, mailTypes } from "../../mails/mail-types.tsx";
+import { createSpeech } from "../texts.ts";
+import type {
+  OperatorMail,
+  OperatorText,
+  OperatorView,
+  Overrides,
+  TemplateProblem,
+  ViewParts,
+} from "./overrides.ts";
+import {
+  createOverrides,
+  namesOf,
+  parseOperatorText,
+  renderOperatorMail,
+  viewOf,
+} from "./overrides.ts";
+
+/** Mail programs cut what is longer (Gmail from 102 KB). */
+const htmlBytesMax = 100_000;
+const subjectCharsMax = 200;
+const sampleNow = Date.UTC(2026, 0, 31, 12);
+
+/** Would show up as elements or attributes wherever a value can become markup. */
+const hostile = "x onload=y '\"><hr id=z>";
+
+interface CheckOptions {
+  readonly codeInSubject: boolean;
+}
+
+/**
+ * Renders a mail with all samples of its type and says what would be wrong with it when it is sent:
+ * something essential is missing, it is empty or too long, a value could become markup.
+ */
+function checkOperatorMail(
+  type: EventType,
+  mail: OperatorMail,
+  { codeInSubject }: CheckOptions,
+): TemplateProblem[] {
+  const mailType: MailType = mailTypes[type];
+  const problems = sampleViews(type, mail).flatMap((view) => {
+    const rendered = renderOperatorMail(mail, view);
+    const missing = (name: string) => {
+      const value = String(view[name]);
+      const parts = [
+        [mail.html.file, unescaped(rendered.html)],
+        [mail.text.file, rendered.text],
+      ] as const;
+      return parts
+        .filter(([, text]) => !text.includes(value))
+        .map(([file]) => ({
+          file,
+          problem: `does not show ${name}, without which it is of no use`,
+        }));
+    };
+    const essential = [
+      ...mailType.essential,
+      ...(view["unsubscribe_link"] ? ["unsubscribe_link"] : []),
+    ];
+    return [
+      ...essential.flatMap(missing),
+      ...checkSubject(mail, rendered.subject, codeInSubject ? undefined : view["code"]),
+      ...checkSizes(mail, rendered),
+      ...checkMarkup(mail, view),
+    ];
+  });
+  return [...new Map(problems.map((one) => [`${one.file} ${one.problem}`, one])).values()];
+}
+
+function sampleViews(type: EventType, { say }: OperatorMail): OperatorView[] {
+  const mailType: MailType = mailTypes[type];
+  return Object.values(mailType.samples(sampleNow)).map((data) => {
+    const expiresAt = "expires_in" in data ? sampleNow + 600_000 : undefined;
+    const parts: ViewParts = {
+      appName: "Acme",
+      recipient: "ana@example.com",
+      unsubscribeUrl: mailType.kind === "optional" ? "https://example.com/u/token" : undefined,
+      filling: mailType.fill({ data, expiresAt, now: sampleNow }, say),
+    };
+    return viewOf(parts);
+  });
+}
+
+function checkSubject(
+  { subject: { file } }: OperatorMail,
+  subject: string,
+  code: string | true | undefined,
+): TemplateProblem[] {
+  if (subject === "") return [{ file, problem: "is empty" }];
+  if (subject.length > subjectCharsMax) {
+    return [{ file, problem: `is longer than ${subjectCharsMax} characters` }];
+  }
+  if (typeof code !== "string" || !subject.includes(code)) return [];
+  return [{ file, problem: "shows the code; that needs EMAIL_CODE_IN_SUBJECT=true" }];
+}
+
+function checkSizes(
+  mail: OperatorMail,
+  rendered: { readonly html: string; readonly text: string },
+): TemplateProblem[] {
+  const problems: TemplateProblem[] = [];
+  const add = (file: string, problem: string) => problems.push({ file, problem });
+  if (rendered.html.trim() === "") add(mail.html.file, "is empty");
+  if (rendered.text.trim() === "") add(mail.text.file, "is empty");
+  if (Buffer.byteLength(rendered.html) > htmlBytesMax) {
+    add(mail.html.file, `is longer than ${htmlBytesMax} bytes; mail programs would cut it`);
+  }
+  return problems;
+}
+
+function checkMarkup({ html }: OperatorMail, view: OperatorView): TemplateProblem[] {
+  const outline = outlineOf(html.render(view));
+  return Object.entries(view)
+    .filter(([, value]) => typeof value === "string")
+    .filter(([name]) => outlineOf(html.render({ ...view, [name]: hostile })) !== outline)
+    .map(([name]) => ({
+      file: html.file,
+      problem: `lets ${name} become markup; put quotes around the attribute it stands in`,
+    }));
+}
+
+/** The elements with the names of their attributes. */
+function outlineOf(html: string): string {
+  const outline: string[] = [];
+  new HTMLRewriter()
+    .on("*", {
+      element: ({ tagName, attributes }) => {
+        outline.push(tagName, ...[...attributes].map(([name]) => name));
+      },
+    })
+    .transform(html);
+  return outline.join(" ");
+}
+
+/** Back from how Mustache escapes. */
+function unescaped(html: string): string {
+  return html
+    .replace(/&#x([0-9A-F]{2});/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+    .replaceAll("&#39;", "'")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&amp;", "&");
+}
 
 const fileBytesMax = 256 * 1024;
 const foldersMax = 100;
@@ -19,12 +156,12 @@ const fileName = /^(\w+)\.(subject\.txt|html|txt)$/;
 /** Of editors and people, not of mails. */
 const ignored = /^\.|~$|^README/;
 
-export interface LoadedOverrides {
+interface LoadedOverrides {
   readonly overrides: Overrides;
   readonly problems: readonly TemplateProblem[];
 }
 
-export interface LoadOptions {
+interface LoadOptions {
   /** EMAIL_LOCALE: the language of what stands beside the folders. */
   readonly fallbackLocale: string;
   readonly codeInSubject: boolean;
@@ -137,4 +274,19 @@ function listed(directory: string, folder: string, problems: TemplateProblem[]):
 
 function isLocale(folder: string): boolean {
   return tag.test(folder) && Intl.NumberFormat.supportedLocalesOf([folder]).length === 1;
+}
+
+/** TEMPLATE_DIR: whether a service would start with the templates that are there now. */
+export function diagnoseTemplates(
+  directory: string,
+  problems: readonly TemplateProblem[],
+  diagnosis: Diagnosis,
+): void {
+  for (const { file, line, problem } of problems) {
+    const place = line === undefined ? file : `${file}:${line}`;
+    const mend = `Mend ${place} in ${directory}; instant preview shows it at once`;
+    diagnosis.fault("templates.sound", `${place} ${problem}`, mend);
+  }
+  if (problems.length > 0) return;
+  diagnosis.ok("templates.sound", "All are well, rendered with sample data");
 }

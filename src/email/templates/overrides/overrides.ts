@@ -1,6 +1,169 @@
-import type { EventType } from "../../mails/mail-types.ts";
+import Mustache from "mustache";
+import { flagField, patternField, textField } from "../../../core/config.ts";
+import { lowerFirst } from "../../../core/errors.ts";
+import type { Filling, MailType, Say } from "../../mails/mail-type.ts";
+import type { EventType } from "../../mails/mail-types.tsx";
+import { mailTypes } from "../../mails/mail-types.tsx";
 import { isLanguage } from "../languages.ts";
-import type { OperatorMail } from "./operator-mail.ts";
+import { safeText } from "../texts.ts";
+
+/** One text of the operator's: a subject, an HTML or a text part, in Mustache. */
+export interface OperatorText {
+  /** Relative to TEMPLATE_DIR. */
+  readonly file: string;
+  render(view: OperatorView): string;
+}
+
+/** What its tags may name: a value that is absent counts as false in a section. */
+export type OperatorView = Readonly<Record<string, string | true | undefined>>;
+
+/** What is wrong, and in which line of which file. */
+export interface TemplateProblem {
+  readonly file: string;
+  readonly line?: number;
+  readonly problem: string;
+}
+
+interface ParsedText {
+  readonly text?: OperatorText;
+  readonly problems: readonly TemplateProblem[];
+}
+
+/** A tag or a text of a parsed template: kind, name, where it starts, where it ends, what it holds. */
+type Token = readonly [
+  kind: string,
+  name: string,
+  start: number,
+  end: number,
+  held?: Token[] | string,
+];
+
+const html = (value: string) => Mustache.escape(value);
+const plain = (value: string) => value;
+
+/**
+ * Reads a template: of Mustache it takes values `{{name}}`, sections `{{#name}}`, `{{^name}}` and
+ * comments. All that could fail while mails are sent is refused here: whatever names no value, and
+ * in HTML whatever is not escaped. Parsed once; rendering never throws.
+ */
+export function parseOperatorText(
+  file: string,
+  source: string,
+  names: readonly string[],
+): ParsedText {
+  const lineAt = (position: number) => source.slice(0, position).split("\n").length;
+  const isHtml = file.endsWith(".html");
+  const writer = new Mustache.Writer();
+  let tokens: Token[];
+  try {
+    tokens = writer.parse(source) as Token[];
+  } catch (error) {
+    return { problems: [parseProblem(file, error, lineAt)] };
+  }
+  const problems = tagsOf(tokens).flatMap(([kind, name, start]) => {
+    const problem = tagProblem(kind, name, names, isHtml);
+    return problem === undefined ? [] : [{ file, line: lineAt(start), problem }];
+  });
+  if (problems.length > 0) return { problems };
+  const config = { escape: isHtml ? html : plain };
+  const render = (view: OperatorView) => {
+    const context = new Mustache.Context(view);
+    return writer.renderTokens(tokens as never, context, undefined, source, config);
+  };
+  return { text: { file, render }, problems: [] };
+}
+
+function parseProblem(
+  file: string,
+  error: unknown,
+  lineAt: (position: number) => number,
+): TemplateProblem {
+  const message = error instanceof Error ? error.message : String(error);
+  const [, what = message, position] = /^(.*?)(?: at (\d+))?$/s.exec(message) ?? [];
+  const problem = `is not Mustache: ${lowerFirst(what)}`;
+  return position === undefined
+    ? { file, problem }
+    : { file, line: lineAt(Number(position)), problem };
+}
+
+function tagsOf(tokens: readonly Token[]): Token[] {
+  return tokens.flatMap((token) => {
+    const held = token[4]; // of a partial it is the white space before it
+    return [token, ...(Array.isArray(held) ? tagsOf(held) : [])];
+  });
+}
+
+function tagProblem(
+  kind: string,
+  name: string,
+  names: readonly string[],
+  isHtml: boolean,
+): string | undefined {
+  if (kind === "text" || kind === "!") return undefined;
+  if (kind === ">") return `has a partial, {{> ${name}}}; only values and sections are known`;
+  if (kind === "=") return "changes the delimiters; they are always {{ and }}";
+  if (kind === "&" && isHtml) return `does not escape ${name}; write {{${name}}}`;
+  if (names.includes(name)) return undefined;
+  return `has no value named ${name}; there are ${names.join(", ")}`;
+}
+
+/** A mail as the operator writes it, in one language. */
+export interface OperatorMail {
+  readonly subject: OperatorText;
+  readonly html: OperatorText;
+  readonly text: OperatorText;
+  /** How that language says durations and times. */
+  readonly say: Say;
+}
+
+export interface ViewParts {
+  readonly appName: string;
+  readonly recipient: string;
+  readonly unsubscribeUrl: string | undefined;
+  readonly filling: Filling;
+}
+
+/** What the tags of every mail may name, beside the values of its type. */
+const everywhere = ["app_name", "recipient"] as const;
+
+/** All that the templates of a type may name. */
+export function namesOf(type: EventType, say: Say): readonly string[] {
+  const mailType: MailType = mailTypes[type];
+  const [data = {}] = Object.values(mailType.samples(0));
+  const { values, links } = mailType.fill({ data, expiresAt: undefined, now: 0 }, say);
+  const variants = mailType.variants.length > 1 ? mailType.variants : [];
+  const unsubscribe = mailType.kind === "optional" ? ["unsubscribe_link"] : [];
+  return [
+    ...Object.keys(values),
+    ...Object.keys(links),
+    ...variants,
+    ...everywhere,
+    ...unsubscribe,
+  ];
+}
+
+export function viewOf({ appName, recipient, unsubscribeUrl, filling }: ViewParts): OperatorView {
+  const view: Record<string, string | true | undefined> = {
+    app_name: appName,
+    recipient: safeText(recipient),
+    unsubscribe_link: unsubscribeUrl,
+    [filling.variant]: true,
+    ...filling.links,
+  };
+  for (const [name, value] of Object.entries(filling.values)) {
+    view[name] = value === undefined ? undefined : safeText(value);
+  }
+  return view;
+}
+
+/** A subject is one line, whatever white space stands around it. */
+export function renderOperatorMail(mail: OperatorMail, view: OperatorView) {
+  return {
+    subject: mail.subject.render(view).replace(/\s+/g, " ").trim(),
+    html: mail.html.render(view),
+    text: mail.text.render(view),
+  };
+}
 
 /** The operator's templates: of some types, in some languages or for all. */
 export interface Overrides {
@@ -32,3 +195,23 @@ export function createOverrides(
     },
   };
 }
+
+/** The settings of how mails read. */
+export const templateFields = {
+  locale: patternField({
+    name: "EMAIL_LOCALE",
+    pattern: /^(?=.{2,35}$)[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/,
+    shape: "a language as in BCP 47, such as en or es-MX",
+    fallback: "en",
+    doc: "Language of a mail whose event names none, or one that there are no words for. There are words in en, es and ru, and in what TEMPLATE_DIR adds.",
+  }),
+  codeInSubject: flagField({
+    name: "EMAIL_CODE_IN_SUBJECT",
+    fallback: "false",
+    doc: "Whether the subject of a verification_code mail shows the code. Quick to read, also for whoever sees the locked screen of the phone.",
+  }),
+  directory: textField({
+    name: "TEMPLATE_DIR",
+    doc: "Directory of templates that replace the program's own, see docs/templates.md. Read once, at start; one that is broken is refused there.",
+  }),
+} as const;

@@ -1,0 +1,276 @@
+import type { Hono } from "hono";
+import type { Child } from "hono/jsx";
+import { Button, ButtonLink, Field } from "../../core/html/controls.tsx";
+import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
+import {
+  currentSessionOperation,
+  listSessionsOperation,
+  revokeOthersOperation,
+  revokeSessionOperation,
+} from "../session-routes.ts";
+import { changeUserOperation } from "../user-routes.ts";
+import type { ApiAnswer } from "./api-client.ts";
+import { askApi } from "./api-client.ts";
+import type { PlacedNote } from "./auth-page.tsx";
+import { authPage, failureNote, NoteView, noteAt } from "./auth-page.tsx";
+import { EmailInput } from "./email-input.tsx";
+import { agoWords, words } from "./messages.ts";
+import type { Note, NotePlace, PageDeps } from "./page-context.ts";
+import { formField, leaveNote, readNote, toSignIn } from "./page-context.ts";
+import { awayPage } from "./problem-page.tsx";
+
+/** A session as its owner sees it. Times in Unix ms. */
+interface ShownSession {
+  readonly id: string;
+  readonly device: string;
+  readonly createdAt: number;
+  readonly usedAt: number;
+  readonly current: boolean;
+}
+
+/** Every session with a way to end it; the one of this device is ended by signing out. */
+function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now: number }) {
+  const own = words.account.sessions;
+  return (
+    <>
+      <ul class="sessions">
+        {sessions.map((session) => (
+          <li>
+            <div>
+              <p class="device">
+                <strong>{session.device}</strong>
+                {session.current && <span class="badge">{own.current}</span>}
+              </p>
+              <p class="hint">
+                {own.times(agoWords(now - session.usedAt), agoWords(now - session.createdAt))}
+              </p>
+            </div>
+            {!session.current && <Revoke session={session} now={now} />}
+          </li>
+        ))}
+      </ul>
+      {sessions.some((session) => !session.current) && (
+        <form method="post" action="/account/sessions/revoke-others">
+          <Button look="plain">{own.others}</Button>
+        </form>
+      )}
+    </>
+  );
+}
+
+function Revoke({ session, now }: { readonly session: ShownSession; readonly now: number }) {
+  const { revoke, revokeSpoken } = words.account.sessions;
+  return (
+    <form method="post" action="/account/sessions/revoke">
+      <input type="hidden" name="id" value={session.id} />
+      <Button look="plain" spoken={revokeSpoken(session.device, agoWords(now - session.usedAt))}>
+        {revoke}
+      </Button>
+    </form>
+  );
+}
+
+interface AccountPageOptions {
+  readonly appName: string;
+  readonly email: string;
+  readonly username: string | undefined;
+  readonly preferencesPath: string | undefined;
+  readonly sessions: readonly ShownSession[];
+  readonly note: Note | undefined;
+  readonly now: number;
+}
+
+/** The account of who is signed in: each setting with its own form. */
+function accountPage(options: AccountPageOptions): Response {
+  const { appName, email, username, preferencesPath, sessions, note, now } = options;
+  const { account } = words;
+  const at = (place: NotePlace) => noteAt(note, place, now);
+  return authPage({
+    appName,
+    title: account.title,
+    width: "wide",
+    aside: <SignOut email={email} />,
+    content: (
+      <>
+        <h1 class="page-title">{account.title}</h1>
+        <Section id="username" words={account.username}>
+          <UsernameForm username={username} note={at("username")} />
+        </Section>
+        <Section id="email" words={account.email}>
+          <EmailForm email={email} note={at("email")} />
+        </Section>
+        {preferencesPath !== undefined && (
+          <Section id="mails" words={account.mails}>
+            <p>
+              <ButtonLink href={preferencesPath} look="plain">
+                {account.mails.button}
+              </ButtonLink>
+            </p>
+          </Section>
+        )}
+        <Section id="sessions" words={account.sessions}>
+          <NoteView note={at("sessions")} />
+          <SessionList sessions={sessions} now={now} />
+        </Section>
+        <Section id="deletion" words={account.deletion}>
+          <NoteView note={at("deletion")} />
+          <p>
+            <ButtonLink href="/account/delete" look="danger-plain">
+              {account.deletion.button}
+            </ButtonLink>
+          </p>
+        </Section>
+      </>
+    ),
+  });
+}
+
+interface SectionProps {
+  readonly id: NotePlace | "mails";
+  readonly words: { readonly title: string; readonly lead: string };
+  readonly children?: Child;
+}
+
+function Section({ id, words: { title, lead }, children }: SectionProps) {
+  return (
+    <section class="setting" id={id} aria-labelledby={`${id}-title`}>
+      <div>
+        <h2 id={`${id}-title`}>{title}</h2>
+        <p class="hint">{lead}</p>
+      </div>
+      <div class="card stack">{children}</div>
+    </section>
+  );
+}
+
+function SignOut({ email }: { readonly email: string }) {
+  return (
+    <div class="who">
+      <span class="address">{email}</span>
+      <form method="post" action="/sign-out">
+        <Button look="plain">{words.account.signOut}</Button>
+      </form>
+    </div>
+  );
+}
+
+function UsernameForm({ username, note }: { username: string | undefined; note: PlacedNote }) {
+  const { label, hint, button } = words.account.username;
+  const { done, failed, typed } = note;
+  return (
+    <form method="post" action="/account/username" class="stack" novalidate>
+      <NoteView note={done === undefined ? {} : { done }} />
+      <Field
+        id="username-field"
+        label={label}
+        hint={failed === undefined ? hint : undefined}
+        error={failed}
+        input={(attributes) => (
+          <input
+            {...attributes}
+            name="username"
+            type="text"
+            required
+            maxlength={32}
+            autocomplete="username"
+            autocapitalize="none"
+            spellcheck={false}
+            value={typed ?? username ?? ""}
+          />
+        )}
+      />
+      <p>
+        <Button look="main">{button}</Button>
+      </p>
+    </form>
+  );
+}
+
+function EmailForm({ email, note }: { readonly email: string; readonly note: PlacedNote }) {
+  const { current, label, button } = words.account.email;
+  const { done, failed, typed } = note;
+  return (
+    <form method="post" action="/account/email" class="stack" novalidate>
+      <NoteView note={done === undefined ? {} : { done }} />
+      <p>
+        {current} <strong class="address">{email}</strong>.
+      </p>
+      <Field
+        id="email-field"
+        label={label}
+        error={failed}
+        input={(attributes) => <EmailInput {...attributes} value={typed ?? ""} />}
+      />
+      <p>
+        <Button look="plain">{button}</Button>
+      </p>
+    </form>
+  );
+}
+
+/** `/account`, and the forms on it that need no code. */
+export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
+  app.get("/account", async (context) => {
+    const [current, listed] = await Promise.all([
+      askApi(app, context, currentSessionOperation),
+      askApi(app, context, listSessionsOperation),
+    ]);
+    if (current.kind === "problem") return awayPage(context, deps, current.problem);
+    if (listed.kind === "problem") return awayPage(context, deps, listed.problem);
+    const { email, username } = current.body.user;
+    return accountPage({
+      appName: deps.appName,
+      email,
+      username: username ?? undefined,
+      preferencesPath: deps.preferencesPath?.(email),
+      sessions: listed.body.sessions.map(shownSession),
+      note: readNote(context, deps),
+      now: deps.clock.now(),
+    });
+  });
+  app.post("/account/username", async (context) => {
+    const typed = await formField(context, "username");
+    const body = { username: typed.trim() };
+    const answer = await askApi(app, context, changeUserOperation, { body });
+    return finish(context, deps, answer, { place: "username", done: "username_saved", typed });
+  });
+  app.post("/account/sessions/revoke", async (context) => {
+    const pathParameters = { id: (await formField(context, "id")) || "-" };
+    const answer = await askApi(app, context, revokeSessionOperation, { pathParameters });
+    const gone = answer.kind === "problem" && answer.problem.status === 404;
+    const done = { place: "sessions", done: "session_revoked" } as const;
+    return finish(context, deps, gone ? { kind: "ok", body: undefined } : answer, done);
+  });
+  app.post("/account/sessions/revoke-others", async (context) => {
+    const answer = await askApi(app, context, revokeOthersOperation);
+    return finish(context, deps, answer, { place: "sessions", done: "others_revoked" });
+  });
+}
+
+/** Back to the form's section, with what became of it. */
+function finish(
+  context: HttpContext,
+  deps: PageDeps,
+  answer: ApiAnswer<unknown>,
+  { place, done, typed }: Pick<Note, "place" | "done" | "typed">,
+): Response {
+  if (answer.kind === "ok") leaveNote(context, deps, { place, done });
+  else {
+    const { problem } = answer;
+    if (problem.code === "unauthenticated") return toSignIn(context, deps);
+    const now = deps.clock.now();
+    const note = failureNote(problem, { place, invalid: "username_invalid", now });
+    leaveNote(context, deps, { ...note, typed });
+  }
+  return context.redirect(`/account#${place}`, 303);
+}
+
+interface ListedSession extends Pick<ShownSession, "id" | "device" | "current"> {
+  readonly created_at: string;
+  readonly last_used_at: string;
+}
+
+function shownSession({ id, device, current, ...times }: ListedSession): ShownSession {
+  const [createdAt, usedAt] = [Date.parse(times.created_at), Date.parse(times.last_used_at)];
+  return { id, device, current, createdAt, usedAt };
+}

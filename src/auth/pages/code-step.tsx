@@ -1,0 +1,282 @@
+import type { Hono } from "hono";
+import type { FieldAttributes } from "../../core/html/controls.tsx";
+import { Button, Field } from "../../core/html/controls.tsx";
+import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
+import type { CodePurpose } from "../codes/code.ts";
+import type { CodePolicy } from "../codes/code-policy.ts";
+import type { ApiAnswer, ApiProblem } from "./api-client.ts";
+import { authPage, failureNote, messagePage, NoteView, noteAt } from "./auth-page.tsx";
+import { leftWords, words } from "./messages.ts";
+import type { Note, PageDeps, PendingCode } from "./page-context.ts";
+import {
+  dropPending,
+  formField,
+  keepPending,
+  leaveNote,
+  readNote,
+  readPending,
+  toSignIn,
+} from "./page-context.ts";
+
+/**
+ * One input whose digits fall into six boxes drawn behind it: for a keyboard, a paste, a filled-in
+ * code and a screen reader it is one field, with or without the script that marks the next box.
+ * It takes more than six characters, so that a pasted "123 456" is not cut.
+ */
+function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
+  return (
+    <code-field data-hint={words.code.pasteHint}>
+      <span class="boxes" aria-hidden="true">
+        {Array.from({ length: 6 }, () => (
+          <span />
+        ))}
+      </span>
+      <input
+        {...attributes}
+        {...{ autofocus: true }}
+        name="code"
+        type="text"
+        inputmode="numeric"
+        autocomplete="one-time-code"
+        required
+        maxlength={32}
+        spellcheck={false}
+      />
+    </code-field>
+  );
+}
+
+interface CodePageOptions {
+  readonly appName: string;
+  readonly pending: PendingCode;
+  readonly note: Note | undefined;
+  readonly now: number;
+  readonly policy: CodePolicy;
+  /** Where the mail can be read, on a developer's machine. */
+  readonly inboxUrl: string | undefined;
+}
+
+/** Where each purpose's code is entered, asked for again, and given up. */
+const codePaths: Readonly<
+  Record<CodePurpose, { readonly enter: string; readonly again: string; readonly back: string }>
+> = {
+  sign_in: { enter: "/sign-in/code", again: "/sign-in/again", back: "/" },
+  change_email: {
+    enter: "/account/email/code",
+    again: "/account/email/again",
+    back: "/account",
+  },
+  delete_account: {
+    enter: "/account/delete/code",
+    again: "/account/delete/again",
+    back: "/account",
+  },
+};
+
+/** Where a code is entered; while its address is locked, how long that lasts and what to do. */
+function codePage(options: CodePageOptions): Response {
+  const { appName, pending, now } = options;
+  const { purpose, lockedUntil = 0 } = pending;
+  const { title, back } = words.purposes[purpose];
+  const locked = lockedUntil > now;
+  return authPage({
+    appName,
+    title: locked ? words.code.lockedTitle : title,
+    width: "narrow",
+    content: (
+      <div class="card stack">
+        {locked ? (
+          <Locked leftMs={lockedUntil - now} path={codePaths[purpose].enter} />
+        ) : (
+          <Entry {...options} />
+        )}
+        <p>
+          <a href={codePaths[purpose].back}>{back}</a>
+        </p>
+      </div>
+    ),
+  });
+}
+
+function Entry({ pending, note, now, policy, inboxUrl }: CodePageOptions) {
+  const { purpose, email, nextAt } = pending;
+  const { title, button } = words.purposes[purpose];
+  const { failed } = noteAt(note, "code", now);
+  return (
+    <>
+      <h1>{title}</h1>
+      <NoteView note={noteAt(note, "step", now)} />
+      <p class="lead">
+        {words.code.sent} <strong class="address">{email}</strong>.{" "}
+        {words.code.validity(leftWords(policy.lifetimeMs))}
+      </p>
+      <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
+        <Field
+          id="code"
+          label={words.code.label}
+          error={failed}
+          input={(attributes) => <CodeInput attributes={attributes} />}
+        />
+        <Button look={purpose === "delete_account" ? "danger" : "main"} wide>
+          {button}
+        </Button>
+      </form>
+      <Resend path={codePaths[purpose].again} waitMs={nextAt - now} />
+      {inboxUrl !== undefined && (
+        <p class="development">
+          {words.code.development}{" "}
+          <a href={inboxUrl} target="_blank" rel="noreferrer">
+            {words.code.inbox}
+          </a>
+        </p>
+      )}
+    </>
+  );
+}
+
+function Resend({ path, waitMs }: { readonly path: string; readonly waitMs: number }) {
+  const seconds = Math.max(0, Math.ceil(waitMs / 1000));
+  return (
+    <div class="resend">
+      <p class="hint">{words.code.noMail}</p>
+      <wait-for seconds={String(seconds)}>
+        <form method="post" action={path}>
+          <Button look="link">{words.code.again}</Button>
+        </form>
+        <p class="hint" data-words={words.code.wait}>
+          {seconds > 0 && words.code.wait.replace("{left}", leftWords(waitMs))}
+        </p>
+      </wait-for>
+    </div>
+  );
+}
+
+function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: string }) {
+  const { code } = words;
+  return (
+    <>
+      <h1>{code.lockedTitle}</h1>
+      <p class="lead">{code.locked(leftWords(leftMs))}</p>
+      <p class="hint">{code.lockedElse}</p>
+      <wait-for seconds={String(Math.ceil(leftMs / 1000))} then="reload">
+        <p class="clock" data-words={code.unlocks}>
+          <a href={path}>{code.look}</a>
+        </p>
+      </wait-for>
+    </>
+  );
+}
+
+/** What differs between the three things that a code confirms. */
+export interface CodeStep {
+  readonly purpose: CodePurpose;
+  request(context: HttpContext, email: string): Promise<ApiAnswer<unknown>>;
+  enter(context: HttpContext, email: string, code: string): Promise<ApiAnswer<unknown>>;
+  /** After the code was right. */
+  done(context: HttpContext): Response;
+  /** A problem that the page of the code cannot mend; undefined: it is of the code. */
+  refused?(context: HttpContext, problem: ApiProblem): Response | undefined;
+}
+
+/** The page where a code is entered, and its two forms: the code, and asking for another one. */
+export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: CodeStep): void {
+  const { purpose } = step;
+  const { enter, again, back } = codePaths[purpose];
+  const pendingOf = (context: HttpContext) => {
+    const pending = readPending(context, deps);
+    return pending?.purpose === purpose ? pending : undefined;
+  };
+  app.get(enter, (context) => {
+    const { appName, clock, codePolicy: policy, inboxUrl } = deps;
+    const pending = pendingOf(context);
+    if (pending === undefined) return messagePage({ appName, words: words.lost, href: back });
+    const note = readNote(context, deps);
+    return codePage({ appName, pending, note, now: clock.now(), policy, inboxUrl: inboxUrl() });
+  });
+  app.post(again, async (context) => {
+    const pending = pendingOf(context);
+    if (pending === undefined) return context.redirect(enter, 303);
+    const place = { failedAt: { place: "step", path: enter } } as const;
+    return startCodeStep(context, deps, step, { email: pending.email, ...place });
+  });
+  app.post(enter, async (context) => {
+    const pending = pendingOf(context);
+    if (pending === undefined) return context.redirect(enter, 303);
+    const answer = await step.enter(context, pending.email, await formField(context, "code"));
+    if (answer.kind === "problem") {
+      return refuse(context, deps, step, { pending, problem: answer.problem });
+    }
+    dropPending(context, deps);
+    return step.done(context);
+  });
+}
+
+interface Start {
+  readonly email: string;
+  /** Where it is told that no code can be had. */
+  readonly failedAt: { readonly place: Note["place"]; readonly path: string };
+  readonly typed?: string;
+}
+
+/**
+ * Asks for a code and goes where it is entered. There too when the address has had its codes: the
+ * earlier ones may be at hand, and still good.
+ */
+export async function startCodeStep(
+  context: HttpContext,
+  deps: PageDeps,
+  { purpose, request }: CodeStep,
+  { email, failedAt, typed }: Start,
+): Promise<Response> {
+  const now = deps.clock.now();
+  const { enter } = codePaths[purpose];
+  const answer = await request(context, email);
+  const before = readPending(context, deps);
+  const same = before?.purpose === purpose && before.email === email ? before : undefined;
+  const keep = (nextAt: number) => {
+    keepPending(context, deps, { ...same, purpose, email, nextAt });
+  };
+  if (answer.kind === "ok") {
+    const repeated = same !== undefined && same.nextAt > now;
+    keep(repeated ? same.nextAt : now + deps.codePolicy.repeatWindowMs);
+    if (same !== undefined) {
+      const done = repeated ? "code_sent_already" : "code_sent";
+      leaveNote(context, deps, { place: "step", done });
+    }
+    return context.redirect(enter, 303);
+  }
+  const { problem } = answer;
+  if (problem.code === "unauthenticated") return toSignIn(context, deps);
+  const spent = problem.code === "too_many_codes";
+  const { place, path } = spent ? ({ place: "step", path: enter } as const) : failedAt;
+  if (spent) keep(now + (problem.retryAfterSeconds ?? 0) * 1000);
+  const note = failureNote(problem, { place, invalid: "email_invalid", now });
+  leaveNote(context, deps, typed === undefined || spent ? note : { ...note, typed });
+  return context.redirect(path, 303);
+}
+
+interface Refusal {
+  readonly pending: PendingCode;
+  readonly problem: ApiProblem;
+}
+
+function refuse(
+  context: HttpContext,
+  deps: PageDeps,
+  step: CodeStep,
+  { pending, problem }: Refusal,
+): Response {
+  const elsewhere = step.refused?.(context, problem);
+  if (elsewhere !== undefined) return elsewhere;
+  if (problem.code === "unauthenticated") return toSignIn(context, deps);
+  const now = deps.clock.now();
+  // The wrong code that spends the last try says so: the address is locked from now on.
+  if (problem.code === "too_many_tries" || problem.scope === "tries-per-email") {
+    const lockedUntil = now + (problem.retryAfterSeconds ?? 0) * 1000;
+    keepPending(context, deps, { ...pending, lockedUntil });
+  } else {
+    const place = problem.status >= 429 ? "step" : "code";
+    leaveNote(context, deps, failureNote(problem, { place, invalid: "code_shape", now }));
+  }
+  return context.redirect(codePaths[step.purpose].enter, 303);
+}

@@ -1,0 +1,102 @@
+import type { Hono } from "hono";
+import { parseEmailAddress } from "../../core/email-address.ts";
+import { Button, Field } from "../../core/html/controls.tsx";
+import type { HttpEnvironment } from "../../core/http/environment.ts";
+import { requestCodeOperation, verifyCodeOperation } from "../code-routes.ts";
+import { sessionTokens } from "../current-session.ts";
+import { currentSessionOperation, logoutOperation } from "../session-routes.ts";
+import { askApi } from "./api-client.ts";
+import type { PlacedNote } from "./auth-page.tsx";
+import { authPage, NoteView, noteAt } from "./auth-page.tsx";
+import type { CodeStep } from "./code-step.tsx";
+import { addCodeStep, startCodeStep } from "./code-step.tsx";
+import { EmailInput } from "./email-input.tsx";
+import { words } from "./messages.ts";
+import type { PageDeps } from "./page-context.ts";
+import { dropPending, formField, leaveNote, readNote, readPending } from "./page-context.ts";
+import { awayPage } from "./problem-page.tsx";
+
+interface SignInPageOptions {
+  readonly appName: string;
+  readonly note: PlacedNote;
+  /** The address to begin with, when one is known. */
+  readonly email: string | undefined;
+}
+
+/** The first page: the address to which the code goes. */
+function signInPage({ appName, note, email }: SignInPageOptions): Response {
+  const { signIn } = words;
+  const { done, failed, typed } = note;
+  const atField = typed !== undefined && failed !== undefined;
+  return authPage({
+    appName,
+    title: signIn.title,
+    width: "narrow",
+    content: (
+      <div class="card stack">
+        <h1>{signIn.title}</h1>
+        <NoteView note={atField ? {} : note} />
+        <p class="lead">{signIn.lead}</p>
+        <form method="post" action="/sign-in" class="stack" novalidate>
+          <Field
+            id="email"
+            label={signIn.address}
+            error={atField ? failed : undefined}
+            input={(attributes) => (
+              <EmailInput
+                {...attributes}
+                {...(done === undefined ? { autofocus: true } : {})}
+                value={typed ?? email ?? ""}
+              />
+            )}
+          />
+          <Button look="main" wide>
+            {signIn.button}
+          </Button>
+        </form>
+        <p class="hint">{signIn.newHere}</p>
+      </div>
+    ),
+  });
+}
+
+/** `/`: the address, then the code; and signing out again. */
+export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
+  const step: CodeStep = {
+    purpose: "sign_in",
+    request: (context, email) => askApi(app, context, requestCodeOperation, { body: { email } }),
+    enter: (context, email, code) =>
+      askApi(app, context, verifyCodeOperation, { body: { email, code } }),
+    done: (context) => context.redirect("/account", 303),
+  };
+  app.get("/", async (context) => {
+    if (sessionTokens(context).length > 0) {
+      const answer = await askApi(app, context, currentSessionOperation);
+      if (answer.kind === "ok") return context.redirect("/account", 303);
+      const { problem } = answer;
+      if (problem.code !== "unauthenticated") return awayPage(context, deps, problem);
+    }
+    const note = noteAt(readNote(context, deps), "sign_in", deps.clock.now());
+    const pending = readPending(context, deps);
+    const email = pending?.purpose === "sign_in" ? pending.email : undefined;
+    return signInPage({ appName: deps.appName, note, email });
+  });
+  app.get("/sign-in", (context) => context.redirect("/", 303));
+  app.post("/sign-in", async (context) => {
+    const typed = await formField(context, "email");
+    const email = parseEmailAddress(typed) ?? typed;
+    const failedAt = { place: "sign_in", path: "/" } as const;
+    return startCodeStep(context, deps, step, { email, failedAt, typed });
+  });
+  addCodeStep(app, deps, step);
+  app.post("/sign-out", async (context) => {
+    const answer = await askApi(app, context, logoutOperation);
+    if (answer.kind === "ok") {
+      dropPending(context, deps);
+      leaveNote(context, deps, { place: "sign_in", done: "signed_out" });
+      return context.redirect("/", 303);
+    }
+    leaveNote(context, deps, { place: "sessions", failed: "unavailable" });
+    return context.redirect("/account", 303);
+  });
+}

@@ -1,0 +1,328 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { emailAddressBound, parseMailbox } from "./email-address.ts";
+import type { ErrorRow } from "./errors.ts";
+import { coreErrors, InstantError } from "./errors.ts";
+import { formatGoDuration, parseGoDuration } from "./time.ts";
+
+/**
+ * One setting: an environment variable, how its text becomes a value, and the words that explain
+ * it. Rooms export groups of fields; `parseConfig` reads them, the docs are generated from them.
+ */
+export interface ConfigField<T> {
+  readonly name: string;
+  /** The text of the variable → the value; fails with a sentence that states the bound. */
+  readonly schema: z.ZodType<T, string>;
+  /** Used as if it were the variable's text; none: the value is undefined when unset. */
+  readonly fallback: string | undefined;
+  /** What is allowed, in words: "1 to 65535". */
+  readonly bound: string;
+  readonly example: string;
+  /** What it is for, in one or two sentences. */
+  readonly doc: string;
+  /** Never printed; may also stand in the file that `NAME_FILE` names. */
+  readonly secret: boolean;
+}
+
+/** `T` includes undefined when the field has no fallback. */
+export type ConfigGroup = Readonly<Record<string, ConfigField<unknown>>>;
+export type ConfigValues<G extends ConfigGroup> = {
+  readonly [K in keyof G]: G[K] extends ConfigField<infer T> ? T : never;
+};
+
+interface Words {
+  readonly name: string;
+  readonly doc: string;
+  readonly example?: string;
+}
+
+type WithFallback = Words & { readonly fallback: string };
+
+function field<T>(
+  words: Words & { readonly fallback?: string; readonly secret?: boolean },
+  bound: string,
+  example: string,
+  schema: z.ZodType<T, string>,
+): ConfigField<T> {
+  return {
+    name: words.name,
+    schema,
+    fallback: words.fallback,
+    bound,
+    example: words.example ?? words.fallback ?? example,
+    doc: words.doc,
+    secret: words.secret ?? false,
+  };
+}
+
+/** The same field, undefined when the variable is unset or empty. */
+type Optional<T> = ConfigField<T | undefined>;
+
+export function textField(
+  words: Words & { fallback: string; charsMax?: number },
+): ConfigField<string>;
+export function textField(words: Words & { charsMax?: number }): Optional<string>;
+export function textField(
+  words: Words & { fallback?: string; charsMax?: number },
+): ConfigField<string> {
+  const charsMax = words.charsMax ?? 1000;
+  const bound = `1 to ${charsMax} characters, no control characters`;
+  const schema = z
+    .string()
+    .min(1)
+    .max(charsMax, `must be at most ${charsMax} characters`)
+    .refine((text) => !/\p{Cc}/u.test(text), "must have no control characters");
+  return field(words, bound, "text", schema);
+}
+
+/** Text of one shape; `shape` is the bound in words. */
+export function patternField(
+  words: WithFallback & { pattern: RegExp; shape: string },
+): ConfigField<string>;
+export function patternField(words: Words & { pattern: RegExp; shape: string }): Optional<string>;
+export function patternField(
+  words: Words & { fallback?: string; pattern: RegExp; shape: string },
+): ConfigField<string> {
+  const schema = z.string().regex(words.pattern, `must be ${words.shape}`);
+  return field(words, words.shape, "text", schema);
+}
+
+/** A secret of at least `charsMin` characters. */
+export function secretField(words: Words & { charsMin?: number }): Optional<string> {
+  const charsMin = words.charsMin ?? 1;
+  const bound = `${charsMin} to 4096 characters`;
+  const schema = z.string().min(charsMin, `must be at least ${charsMin} characters`).max(4096);
+  return field({ ...words, secret: true }, bound, "…", schema);
+}
+
+export function integerField(
+  words: WithFallback & { min: number; max: number },
+): ConfigField<number> {
+  const bound = `a whole number from ${words.min} to ${words.max}`;
+  const schema = z
+    .string()
+    .regex(/^-?\d{1,15}$/, `must be ${bound}`)
+    .transform(Number)
+    .refine((value) => value >= words.min && value <= words.max, `must be ${bound}`);
+  return field(words, bound, String(words.min), schema);
+}
+
+export function portField(words: WithFallback): ConfigField<number> {
+  return integerField({ ...words, min: 0, max: 65_535 });
+}
+
+interface NetworkAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `host:port`, with an IPv6 address in brackets; `portDefault` when the port is left out. */
+export function addressField(words: Words & { portDefault: number }): Optional<NetworkAddress> {
+  const bound = `host:port, such as localhost:${words.portDefault} or [::1]:${words.portDefault}`;
+  const schema = z.string().transform((text, context) => {
+    const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/@[\]]{1,255}))(?::(\d{1,5}))?$/.exec(text);
+    const port = Number(match?.[3] ?? words.portDefault);
+    if (match === null || port < 1 || port > 65_535) {
+      context.addIssue(`must be ${bound}`);
+      return z.NEVER;
+    }
+    return { host: match[1] ?? match[2] ?? "", port };
+  });
+  return field(words, bound, `localhost:${words.portDefault}`, schema);
+}
+
+/** Milliseconds from a duration in Go's notation. */
+export function durationField(
+  words: WithFallback & { minMs: number; maxMs: number },
+): ConfigField<number> {
+  const bound = `a duration from ${formatGoDuration(words.minMs)} to ${formatGoDuration(words.maxMs)}, such as 90s, 10m or 1h30m`;
+  const schema = z.string().transform((text, context) => {
+    const durationMs = parseGoDuration(text);
+    if (durationMs === undefined || durationMs < words.minMs || durationMs > words.maxMs) {
+      context.addIssue(`must be ${bound}`);
+      return z.NEVER;
+    }
+    return durationMs;
+  });
+  return field(words, bound, "10m", schema);
+}
+
+export function choiceField<const C extends readonly [string, ...string[]]>(
+  words: WithFallback & { choices: C },
+): ConfigField<C[number]> {
+  const bound = `one of ${words.choices.join(", ")}`;
+  const schema = z.string().refine((text): text is C[number] => words.choices.includes(text), {
+    error: `must be ${bound}`,
+  }) as z.ZodType<C[number], string>;
+  return field(words, bound, words.choices[0], schema);
+}
+
+export function flagField(words: WithFallback): ConfigField<boolean> {
+  const schema = z
+    .string()
+    .regex(/^(true|false|1|0)$/, "must be true or false")
+    .transform((text) => text === "true" || text === "1");
+  return field(words, "true or false", "true", schema);
+}
+
+/** An e-mail address; the domain becomes ASCII, the part before the @ stays as it is. */
+export function mailboxField(words: Words): Optional<string> {
+  const schema = z.string().transform((text, context) => {
+    const mailbox = parseMailbox(text);
+    if (mailbox === undefined) context.addIssue(`must be ${emailAddressBound}`);
+    return mailbox ?? z.NEVER;
+  });
+  return field(words, emailAddressBound, "ana@example.com", schema);
+}
+
+/** A comma-separated list; blanks around the items are dropped. */
+export function listField(
+  words: WithFallback & { itemPattern: RegExp; item: string },
+): ConfigField<string[]>;
+export function listField(words: Words & { itemPattern: RegExp; item: string }): Optional<string[]>;
+export function listField(
+  words: Words & { fallback?: string; itemPattern: RegExp; item: string },
+): ConfigField<string[]> {
+  const bound = `1 to 100 of ${words.item}, separated by commas`;
+  const schema = z
+    .string()
+    .transform((text) => text.split(",").map((item) => item.trim()))
+    .refine(
+      (items) => items.length <= 100 && items.every((item) => words.itemPattern.test(item)),
+      `must be ${bound}`,
+    );
+  return field(words, bound, words.item, schema);
+}
+
+/**
+ * A URL with one of `protocols` ("redis:"). May hold a password, so it counts as a secret. `explain`:
+ * what is wrong with a text of a known other form, in words of its own.
+ */
+export function urlField(
+  words: Words & {
+    protocols: readonly string[];
+    secret?: boolean;
+    explain?: (text: string) => string | undefined;
+  },
+): Optional<string> {
+  const bound = `a URL that starts with ${words.protocols.map((p) => `${p}//`).join(" or ")}`;
+  const schema = z
+    .string()
+    .max(2048)
+    .superRefine((text, context) => {
+      const problem = words.explain?.(text);
+      const isUrl = URL.canParse(text) && words.protocols.includes(new URL(text).protocol);
+      if (problem !== undefined) context.addIssue(problem);
+      else if (!isUrl) context.addIssue(`must be ${bound}`);
+    });
+  return field(words, bound, `${words.protocols[0]}//…`, schema);
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+export interface ConfigProblem {
+  readonly name: string;
+  /** What is wrong, what is allowed and an example; never a secret's value. */
+  readonly problem: string;
+}
+
+const secretFileBytesMax = 64 * 1024;
+
+type ConfigOf<Gs extends Readonly<Record<string, ConfigGroup>>> = {
+  readonly [K in keyof Gs]: ConfigValues<Gs[K]>;
+};
+
+/**
+ * Reads every group from the environment. An empty variable counts as unset (a copied
+ * `.env.example` has many). Throws `config_invalid` that lists every problem at once; `check` adds
+ * those of settings that do not fit together.
+ */
+export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup>>>(
+  groups: Gs,
+  environment: Environment,
+  check: (config: ConfigOf<Gs>) => readonly ConfigProblem[] = () => [],
+): ConfigOf<Gs> {
+  const problems: ConfigProblem[] = [];
+  const read: Record<string, Record<string, unknown>> = {};
+  for (const [groupName, group] of Object.entries(groups)) {
+    const values: Record<string, unknown> = {};
+    for (const [key, field] of Object.entries(group)) {
+      values[key] = parseField(field, environment, problems);
+    }
+    read[groupName] = values;
+  }
+  const config = read as ConfigOf<Gs>;
+  const named = new Set(problems.map(({ name }) => name)); // one that is wrong already says so
+  problems.push(...check(config).filter(({ name }) => !named.has(name)));
+  throwProblems(problems);
+  return config;
+}
+
+/** Throws `config_invalid` (or `row`) when there is any problem; its `details.problems` has them all. */
+export function throwProblems(
+  problems: readonly ConfigProblem[],
+  row: ErrorRow = coreErrors.configInvalid,
+): void {
+  if (problems.length === 0) return;
+  const lines = problems.map(({ name, problem }) => `\n  ${name} ${problem}`);
+  throw new InstantError(row, { detail: lines.join(""), details: { problems } });
+}
+
+function parseField(
+  field: ConfigField<unknown>,
+  environment: Environment,
+  problems: ConfigProblem[],
+): unknown {
+  const text = readText(field, environment, problems) || field.fallback;
+  if (text === undefined) return undefined;
+  const parsed = field.schema.safeParse(text);
+  if (parsed.success) return parsed.data;
+  const reason = parsed.error.issues[0]?.message ?? `must be ${field.bound}`;
+  const shown = field.secret ? "" : ` (it is ${JSON.stringify(text.slice(0, 80))})`;
+  problems.push({
+    name: field.name,
+    problem: `${reason}${shown}; for example ${field.name}=${field.example}`,
+  });
+  return undefined;
+}
+
+function readText(
+  field: ConfigField<unknown>,
+  environment: Environment,
+  problems: ConfigProblem[],
+): string | undefined {
+  const text = environment[field.name];
+  const fileName = `${field.name}_FILE`;
+  const path = field.secret ? environment[fileName] : undefined;
+  if (!path) return text;
+  if (text) {
+    problems.push({ name: fileName, problem: `and ${field.name} are both set; keep one of them` });
+    return undefined;
+  }
+  try {
+    const content = readFileSync(path, "utf8").slice(0, secretFileBytesMax).trimEnd();
+    if (content === "") problems.push({ name: fileName, problem: `names an empty file: ${path}` });
+    return content;
+  } catch {
+    problems.push({ name: fileName, problem: `names a file that cannot be read: ${path}` });
+    return undefined;
+  }
+}
+
+/**
+ * The PEM text of the file that the variable `name` names: the authorities to trust instead of the
+ * public ones. Undefined when it cannot be used; why is pushed to `problems`.
+ */
+export function readAuthorities(
+  name: string,
+  path: string,
+  problems: ConfigProblem[],
+): string | undefined {
+  try {
+    const pem = readFileSync(path, "utf8");
+    if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
+    problems.push({ name, problem: `names a file without a certificate: ${path}` });
+  } catch {
+    problems.push({ name, problem: `names a file that cannot be read: ${path}` });
+  }
+  return undefined;
+}

@@ -1,0 +1,134 @@
+import type { ReadableStreamDefaultReader } from "node:stream/web";
+import type { MiddlewareHandler } from "hono";
+import type { z } from "zod";
+import { InstantError, isInstantError } from "../errors.ts";
+import { withDeadline } from "../time.ts";
+import type { HttpContext, HttpEnvironment } from "./environment.ts";
+import { fieldErrors, httpErrors, problemResponse } from "./problem.ts";
+
+const bodyBytesMax = 64 * 1024;
+
+interface BodyLimitOptions {
+  /** How long the whole body may take to arrive; 10 s when left out. */
+  readonly deadlineMs?: number;
+}
+
+/**
+ * Takes the body in before a handler runs: at most 64 KiB (else 413, the rest unread), all of it
+ * in time (else 408), whatever the length it announces. Hono's own body limit has no deadline. A
+ * handler reads it with `context.req`, never with `context.req.raw`, whose body is gone.
+ */
+export function bodyLimit(options: BodyLimitOptions = {}): MiddlewareHandler<HttpEnvironment> {
+  const deadlineMs = options.deadlineMs ?? 10_000;
+  return async function bodyLimit(context, next) {
+    const request = context.req.raw;
+    if (request.method === "GET" || request.method === "HEAD") return next();
+    const announced = announcedLength(request.headers);
+    if (announced === undefined && request.body === null) return next();
+    const body = await takeIn(request, announced, deadlineMs);
+    if (body === "too_large") {
+      return problemResponse(context, httpErrors.bodyTooLarge, {
+        detail: `The body may have at most ${bodyBytesMax} bytes.`,
+        headers: { Connection: "close" }, // what was not read must not become the next request
+      });
+    }
+    // Hono keeps promises there, whatever its type says; each of its ways to read a body looks there.
+    context.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer;
+    return next();
+  };
+}
+
+/** Undefined: it comes in chunks, and nobody knows how many; or there is none. */
+function announcedLength(headers: Headers): number | undefined {
+  const length = headers.get("Content-Length") ?? "";
+  return /^\d{1,15}$/.test(length) && !headers.has("Transfer-Encoding")
+    ? Number(length)
+    : undefined;
+}
+
+async function takeIn(
+  request: Request,
+  announced: number | undefined,
+  deadlineMs: number,
+): Promise<ArrayBuffer | "too_large"> {
+  if (announced !== undefined) {
+    if (announced > bodyBytesMax) return "too_large";
+    // The server takes no more than was announced. A small body is here already, and needs no timer.
+    const whole = request.arrayBuffer();
+    if (Bun.peek.status(whole) === "fulfilled") return whole;
+    return inTime(whole, deadlineMs);
+  }
+  const reader = request.body?.getReader();
+  if (reader === undefined) return new ArrayBuffer();
+  return inTime(readAll(reader), deadlineMs, () => {
+    reader.cancel().catch(() => {}); // the connection is given up anyway
+  });
+}
+
+async function inTime<T>(
+  work: Promise<T>,
+  deadlineMs: number,
+  giveUp: () => void = () => {},
+): Promise<T> {
+  try {
+    return await withDeadline("reading the body", deadlineMs, work);
+  } catch (error) {
+    giveUp();
+    const row = isInstantError(error) ? httpErrors.requestTimeout : httpErrors.malformedRequest;
+    throw new InstantError(row, { cause: error });
+  }
+}
+
+async function readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<ArrayBuffer | "too_large"> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return new Uint8Array(Buffer.concat(chunks)).buffer;
+    size += value.byteLength;
+    if (size > bodyBytesMax) return "too_large";
+    chunks.push(value);
+  }
+}
+
+/**
+ * The body as `schema` has it. Throws, in this order: 415 without a JSON content type, 400 when it
+ * is not JSON in UTF-8, 422 with `errors` that name each bad field and its bound.
+ */
+export async function readJson<T>(context: HttpContext, schema: z.ZodType<T>): Promise<T> {
+  const contentType = context.req.header("Content-Type") ?? "";
+  if (!isJson(contentType)) {
+    throw new InstantError(httpErrors.unsupportedMediaType, {
+      detail: "send it with the header Content-Type: application/json",
+    });
+  }
+  const json = parseJson(await context.req.arrayBuffer());
+  const parsed = schema.safeParse(json, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  const errors = fieldErrors(parsed.error);
+  throw new InstantError(httpErrors.validationFailed, {
+    detail: `${errors[0]?.field || "the body"} ${errors[0]?.message ?? "is not valid"}`,
+    details: { errors },
+  });
+}
+
+/** As `readJson`, but no body at all is as good as `{}`. */
+export async function readOptionalJson<T>(context: HttpContext, schema: z.ZodType<T>): Promise<T> {
+  const body = await context.req.arrayBuffer();
+  return body.byteLength === 0 ? schema.parse({}) : readJson(context, schema);
+}
+
+function isJson(contentType: string): boolean {
+  return /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i.test(contentType.trim());
+}
+
+function parseJson(body: ArrayBuffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch {
+    const detail = body.byteLength === 0 ? "it is empty" : undefined;
+    throw new InstantError(httpErrors.malformedJson, detail === undefined ? {} : { detail });
+  }
+}

@@ -1,0 +1,67 @@
+import type { Hono } from "hono";
+import type { Metrics } from "../metrics.ts";
+import { equalSecret } from "../secret.ts";
+import type { AnsweredRequest } from "./app.ts";
+import { loopbackOnly } from "./client-address.ts";
+import type { HttpContext, HttpEnvironment } from "./environment.ts";
+
+const forwardingHeaders = ["Forwarded", "X-Forwarded-For", "Via"] as const;
+
+export interface MetricsReaders {
+  /** Who brings it as Bearer may read; at least 32 characters. */
+  readonly token: string | undefined;
+  /** Without a token: whether programs on this machine may, unless a proxy passed them on. */
+  readonly loopback: boolean;
+}
+
+/** `GET /metrics` of an app that the internet reaches: to everybody else there is no such page. */
+export function addMetricsRoute(
+  app: Hono<HttpEnvironment>,
+  metrics: Metrics,
+  { token, loopback }: MetricsReaders,
+): void {
+  const fromThisMachine = loopbackOnly();
+  app.get("/metrics", async (context, next) => {
+    if (token !== undefined) {
+      return bringsToken(context, token) ? next() : context.notFound();
+    }
+    const isForwarded = forwardingHeaders.some((name) => context.req.header(name) !== undefined);
+    return loopback && !isForwarded ? fromThisMachine(context, next) : context.notFound();
+  });
+  app.get("/metrics", (context) => renderMetrics(context, metrics));
+}
+
+export async function renderMetrics(context: HttpContext, metrics: Metrics): Promise<Response> {
+  return context.body(await metrics.render(), 200, { "Content-Type": metrics.contentType });
+}
+
+function bringsToken(context: HttpContext, token: string): boolean {
+  const given = /^Bearer ([!-~]{1,1000})$/.exec(context.req.header("Authorization") ?? "")?.[1];
+  return given !== undefined && equalSecret(given, token);
+}
+
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * Counts and times what an HTTP app answers. The route is its pattern, so there are as many as the
+ * program has; whatever else clients make up is "/*" and "other".
+ */
+export function createRequestMetrics(metrics: Metrics): (request: AnsweredRequest) => void {
+  const requests = metrics.counter({
+    name: "instant_http_requests_total",
+    help: "Answered HTTP requests.",
+    labels: ["method", "route", "status"],
+  });
+  const durations = metrics.histogram({
+    name: "instant_http_request_duration_seconds",
+    help: "From a request to its answer.",
+    labels: ["route"],
+    buckets,
+  });
+  return ({ method, route, status, seconds }) => {
+    const known = methods.has(method) ? method : "other";
+    requests.add({ method: known, route, status: String(status) });
+    durations.observe(seconds, { route });
+  };
+}

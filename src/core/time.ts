@@ -1,0 +1,92 @@
+import { coreErrors, InstantError } from "./errors.ts";
+
+/** Time as a dependency, so that tests can hold and move it. Unix milliseconds throughout. */
+export interface Clock {
+  now(): number;
+  /** Resolves after `durationMs`, or at once when `signal` is aborted; never rejects. */
+  sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (durationMs, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) {
+        resolve();
+        return;
+      }
+      const finish = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", finish);
+        resolve();
+      };
+      const timer = setTimeout(finish, durationMs);
+      signal?.addEventListener("abort", finish, { once: true });
+    }),
+};
+
+/**
+ * Settles as `work` does, or rejects with `deadline_exceeded` after `durationMs`. The work itself
+ * goes on: what it acquires must be released by whoever started it. `name` says what hung.
+ */
+export async function withDeadline<T>(
+  name: string,
+  durationMs: number,
+  work: Promise<T>,
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new InstantError(coreErrors.deadlineExceeded, { detail: `${name} after ${durationMs} ms` }),
+      );
+    }, durationMs);
+  });
+  work.catch(() => {}); // a late rejection was already answered by the deadline
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const unitMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
+
+/**
+ * Milliseconds of a duration in Go's notation ("300ms", "1.5h", "1h30m", "0"), the notation of the
+ * event's `expires_in` and of the settings. Undefined when it is not one, or is negative.
+ * Source: Go's `time.ParseDuration`.
+ */
+export function parseGoDuration(text: string): number | undefined {
+  if (/^[+-]?0$/.test(text)) return 0;
+  if (text.length > 64) return undefined;
+  const start = text.startsWith("+") ? 1 : 0;
+  part.lastIndex = start;
+  let total = 0;
+  let end = 0;
+  for (let match = part.exec(text); match !== null; match = part.exec(text)) {
+    total += Number(match[1]) * (unitMs[match[2] ?? ""] ?? Number.NaN);
+    end = part.lastIndex;
+  }
+  return end === text.length && end > start && Number.isFinite(total) ? total : undefined;
+}
+
+/** The shortest exact notation in whole hours, minutes, seconds or milliseconds. */
+export function formatGoDuration(durationMs: number): string {
+  for (const unit of ["h", "m", "s"] as const) {
+    const size = unitMs[unit] ?? 1;
+    if (durationMs >= size && durationMs % size === 0) return `${durationMs / size}${unit}`;
+  }
+  return durationMs === 0 ? "0" : `${Math.round(durationMs)}ms`;
+}

@@ -1,0 +1,165 @@
+import type { Diagnosis } from "../core/diagnosis.ts";
+
+/**
+ * Words of examples and of people in a hurry. Chance puts one of them into fewer than one random
+ * secret in a million; that is why a run is ten long: six alike are in one of 18,000 secrets of 64
+ * hex digits.
+ */
+const placeholder =
+  /change[-_ ]?(?:me|this)|secret|passwor[dt]|example|default|replace|qwerty|letmein|12345678|(.)\1{9}/i;
+const bitsMin = 100;
+const distinctMin = 10;
+const newSecret = "openssl rand -base64 32";
+
+/** Why a secret is guessable, in words that follow its name; undefined for one that is not. */
+export function describeWeakness(secret: string): string | undefined {
+  if (placeholder.test(secret)) return "looks like a placeholder, not like a random secret";
+  const distinct = new Set(secret).size;
+  if (distinct < distinctMin) return `has only ${distinct} different characters`;
+  const bits = Math.floor(estimateBits(secret));
+  return bits < bitsMin ? `has about ${bits} bits of chance, and needs ${bitsMin}` : undefined;
+}
+
+/** What the frequencies of its characters allow at most (Shannon). */
+function estimateBits(secret: string): number {
+  const counts = new Map<string, number>();
+  for (const char of secret) counts.set(char, (counts.get(char) ?? 0) + 1);
+  let bits = 0;
+  for (const count of counts.values()) bits -= count * Math.log2(count / secret.length);
+  return bits;
+}
+
+/** Secrets that were set, by the name of their variable: each strong, no two alike. */
+export function diagnoseSecrets(
+  diagnosis: Diagnosis,
+  secrets: Readonly<Record<string, string | undefined>>,
+): void {
+  const set = Object.entries(secrets).filter(([, secret]) => secret !== undefined);
+  const namesOf = new Map<string, string[]>();
+  const strong: string[] = [];
+  for (const [name, secret = ""] of set) {
+    namesOf.set(secret, [...(namesOf.get(secret) ?? []), name]);
+    const weakness = describeWeakness(secret);
+    if (weakness === undefined) strong.push(name);
+    else {
+      const mend = `Make a new one: ${newSecret}`;
+      diagnosis.fault("secrets.strength", `${name} ${weakness}`, mend);
+    }
+  }
+  for (const names of namesOf.values()) {
+    if (names.length < 2) continue;
+    const mend = `Who learns one has all: give each its own by ${newSecret}`;
+    diagnosis.fault("secrets.shared", `${names.join(" and ")} are the same`, mend);
+  }
+  if (strong.length > 0) diagnosis.ok("secrets.strength", `${strong.join(", ")}: long and random`);
+}
+
+/** What is chosen, as far as choices depend on each other. */
+interface Setup {
+  readonly production: boolean;
+  /** Which engines are real; the others are files of this machine. */
+  readonly kafka: boolean;
+  readonly redis: boolean;
+  readonly postgres: boolean;
+  /** EMAIL_MODE=smtp */
+  readonly sendsMails: boolean;
+  /** SMTP_HOST is set. */
+  readonly hasSmtpServer: boolean;
+  /** PUBLIC_URL is set. */
+  readonly hasPublicUrl: boolean;
+}
+
+/** Choices that are each allowed and do not go together. */
+export function diagnoseSetup(setup: Setup, diagnosis: Diagnosis): void {
+  const { kafka, redis, postgres, production } = setup;
+  if (kafka && !redis) {
+    const text = "Events are on Kafka, and what was sent is noted in a file of this machine only";
+    const mend = "Set REDIS_URL, or a second serve-email elsewhere sends the same mails again";
+    diagnosis.warn("setup.ledger", text, mend);
+  }
+  if ((kafka || redis) && !postgres) {
+    const text = "Users and preferences are in a file of this machine only";
+    diagnosis.warn("setup.users", text, "Set DATABASE_URL before a second machine serves people");
+  }
+  if (!setup.sendsMails && setup.hasSmtpServer) {
+    const text = "SMTP_HOST is set, and EMAIL_MODE=log sends no mail: it keeps them in the inbox";
+    diagnosis.warn("setup.mail_mode", text, "Set EMAIL_MODE=smtp to send");
+  }
+  if (production && !setup.hasPublicUrl) {
+    const text = "Mails have no link to unsubscribe, because PUBLIC_URL is not set";
+    const mend = "Set it to where people reach serve-auth, such as https://id.example.com";
+    diagnosis.warn("setup.public_url", text, mend);
+  }
+}
+
+/** What other programs call it. */
+const otherNames: Readonly<Record<string, string>> = {
+  DB_NAME: "DB_DATABASE",
+  EMAIL_FROM: "SMTP_FROM",
+  KAFKA_BOOTSTRAP_SERVERS: "KAFKA_BROKERS",
+  MAIL_FROM: "SMTP_FROM",
+  POSTGRES_URL: "DATABASE_URL",
+  REDIS_HOST: "REDIS_ADDR",
+  SMTP_SECURE: "SMTP_TLS",
+  SMTP_SERVER: "SMTP_HOST",
+};
+const editsMax = 2;
+
+/**
+ * Variables that are set, mean nothing to the program, and look like one that is not set. Others
+ * are left alone: an environment is full of other programs' variables.
+ */
+export function diagnoseNames(
+  diagnosis: Diagnosis,
+  environment: Readonly<Record<string, string | undefined>>,
+  known: readonly string[],
+): void {
+  const names = new Set(known);
+  const free = known.filter((name) => !environment[name]);
+  for (const [name, value] of Object.entries(environment)) {
+    if (!value || names.has(name)) continue;
+    const meant = suggest(name, free);
+    if (meant === undefined) continue;
+    const text = `${name} is set, but it is no variable of this program`;
+    diagnosis.warn("config.mistyped", text, `Did you mean ${meant}? Rename it, or remove it`);
+  }
+}
+
+/** The variable that was probably meant. */
+function suggest(name: string, known: readonly string[]): string | undefined {
+  const upper = name.toUpperCase();
+  const other = otherNames[upper];
+  if (other !== undefined && known.includes(other)) return other;
+  const scored = known
+    .map((candidate) => ({ candidate, edits: score(upper, candidate) }))
+    .filter(({ edits }) => edits <= editsMax)
+    .toSorted((a, b) => a.edits - b.edits);
+  return scored[0]?.candidate;
+}
+
+/** Edits between two names; one that begins with the other, as SMTP_PASS and SMTP_PASSWORD: 1. */
+function score(name: string, candidate: string): number {
+  const [short, long] = name.length < candidate.length ? [name, candidate] : [candidate, name];
+  const isBeginning = long.startsWith(short) && /^[A-Z]+$/.test(long.slice(short.length));
+  if (isBeginning && /^[A-Z]+_[A-Z]{3}/.test(short)) return 1;
+  if (long.length - short.length > editsMax || short.length < 6) return Number.POSITIVE_INFINITY;
+  return countEdits(name, candidate);
+}
+
+/** Letters put in, left out, changed or swapped with their neighbour (optimal string alignment). */
+function countEdits(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const changed = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const least = Math.min(changed, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+      const swaps = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      row.push(swaps ? Math.min(least, (beforeLast[j - 2] ?? 0) + 1) : least);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}

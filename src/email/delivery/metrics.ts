@@ -1,0 +1,223 @@
+import { isInstantError } from "../../core/errors.ts";
+import type { Metrics } from "../../core/metrics.ts";
+import type { Clock } from "../../core/time.ts";
+import { withDeadline } from "../../core/time.ts";
+import type { EmailEvent } from "../event.ts";
+import type { PartitionLag } from "../event-log/event-log.ts";
+import type { DeadLetterClass, DeliveryOutcome } from "./outcome.ts";
+import { deadLetterClasses } from "./outcome.ts";
+import type { EmailWorker } from "./worker.ts";
+
+interface WorkerMetricsDeps {
+  readonly metrics: Metrics;
+  readonly clock: Pick<Clock, "now">;
+  readonly worker: () => EmailWorker | undefined;
+  readonly lag: () => Promise<readonly PartitionLag[]>;
+}
+
+const lagDeadlineMs = 2000;
+/** A code is read within a minute or so, lives for 10 min; an outage is held for 20 h. */
+const ageBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3600, 72_000];
+
+interface WorkerMeasures {
+  readonly onOutcome: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
+  readonly onBuried: (deadLetterClass: DeadLetterClass) => void;
+}
+
+/**
+ * What the worker tells Prometheus. Returns what to call with each outcome, and with each dead
+ * letter that was acknowledged. `ambiguous` counts the mails whose answer was lost after the
+ * content: each is one to look at.
+ */
+export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
+  const { metrics, clock } = deps;
+  const outcomes = metrics.counter(
+    {
+      name: "instant_email_outcomes_total",
+      help: "Runs of the pipeline by what came of them.",
+      labels: ["outcome"],
+    },
+    [{ outcome: "accepted" }, { outcome: "dead_letter" }],
+  );
+  const letters = metrics.counter(
+    {
+      name: "instant_email_dead_letters_total",
+      help: "Records moved to the dead-letter topic, by class, once it acknowledged them.",
+      labels: ["class"],
+    },
+    deadLetterClasses.map((name) => ({ class: name })),
+  );
+  const suppressed = metrics.counter({
+    name: "instant_email_suppressed_total",
+    help: "Mails that were not sent because their recipient gets none, or none of their type.",
+    labels: ["reason"],
+  });
+  const ambiguous = metrics.counter({
+    name: "instant_email_ambiguous_total",
+    help: "Mails whose answer was lost after the content.",
+  });
+  const ages = metrics.histogram({
+    name: "instant_email_accepted_after_seconds",
+    help: "From the timestamp of an event to the SMTP server's answer that it took the mail.",
+    labels: ["event_type"],
+    buckets: ageBuckets,
+  });
+  addState(deps);
+  addLag(deps);
+  const onBuried = (name: DeadLetterClass) => letters.add({ class: name });
+  const onOutcome: WorkerMeasures["onOutcome"] = (outcome, event) => {
+    outcomes.add({ outcome: outcome.kind });
+    if (outcome.kind === "accepted" && event !== undefined) {
+      const seconds = Math.max(0, clock.now() - event.timestamp) / 1000;
+      ages.observe(seconds, { event_type: event.eventType });
+    }
+    if (outcome.kind === "suppressed") suppressed.add({ reason: outcome.reason });
+    if (outcome.kind === "retry" && outcome.why === "ambiguous") ambiguous.add();
+  };
+  return { onOutcome, onBuried };
+}
+
+/** What the worker is like now, all of it known without asking anybody. */
+function addState({ metrics, worker }: WorkerMetricsDeps): void {
+  metrics.gauge(
+    {
+      name: "instant_email_held",
+      help: "1 while delivery waits for this part.",
+      labels: ["part"],
+    },
+    (set) => {
+      for (const [part, isHeld] of Object.entries(worker()?.held ?? {}))
+        set(isHeld ? 1 : 0, { part });
+    },
+  );
+  metrics.gauge(
+    { name: "instant_email_in_flight", help: "Records that are being handled now." },
+    (set) => set(worker()?.subscription?.stats.inFlight ?? 0),
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_deferred",
+      help: "Records that wait for their next try, and those behind them in their lanes.",
+    },
+    (set) => set(worker()?.subscription?.stats.deferred ?? 0),
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_server_down",
+      help: "1 while this SMTP server is down, by what is wrong with it.",
+      labels: ["cause", "server"],
+    },
+    (set) => {
+      for (const { address, down } of worker()?.serversDown ?? []) {
+        set(1, { cause: down.cause, server: address });
+      }
+    },
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_held_outcomes",
+      help: "Known outcomes that wait to be written to the ledger.",
+    },
+    (set) => set(worker()?.heldOutcomes ?? 0),
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_unwritten_dead_letters",
+      help: "Dead letters that the log has not acknowledged: their partitions wait for them.",
+    },
+    (set) => set(worker()?.unwrittenDeadLetters ?? 0),
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_connected",
+      help: "1 while this engine answers, as far as the service knows.",
+      labels: ["engine"],
+    },
+    (set) => {
+      for (const [engine, isUp] of Object.entries(worker()?.connected ?? {}))
+        set(isUp ? 1 : 0, { engine });
+    },
+  );
+}
+
+/**
+ * Asked once for both gauges; a log that is away leaves them out. A deferred mail holds back the
+ * commit for hours and is nobody's delay: where this process has deferred ones, a partition of its
+ * own lags by what is at work. Other processes know only what is committed, so the least of the
+ * processes' values is the true one.
+ */
+function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
+  const findLagHere = async () => {
+    const subscription = worker()?.subscription;
+    const lags = await findLag(lag);
+    if (subscription === undefined || subscription.stats.deferred === 0) return lags;
+    return lags.map((each) => {
+      const atWork = subscription.atWork(each.partition);
+      if (atWork === undefined) return each;
+      const oldest = Math.min(...atWork.map(({ timestamp }) => timestamp), clock.now());
+      return { ...each, records: atWork.length, seconds: (clock.now() - oldest) / 1000 };
+    });
+  };
+  let asking: Promise<readonly PartitionLag[]> | undefined;
+  const ask = () => {
+    asking ??= findLagHere().finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  };
+  metrics.gauge(
+    {
+      name: "instant_email_lag_records",
+      help: "Records that the group has neither finished nor deferred, by partition.",
+      labels: ["partition"],
+    },
+    async (set) => {
+      for (const { partition, records } of await ask()) set(records, labelsOf(partition));
+    },
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_lag_seconds",
+      help: "Age of the oldest record that the group has neither finished nor deferred, by partition.",
+      labels: ["partition"],
+    },
+    async (set) => {
+      for (const { partition, seconds } of await ask()) set(seconds, labelsOf(partition));
+    },
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_unreadable_records",
+      help: "Records behind an open transaction of a producer, which nobody can read yet, by partition.",
+      labels: ["partition"],
+    },
+    async (set) => {
+      for (const { partition, openTransaction } of await ask())
+        set(openTransaction?.records ?? 0, labelsOf(partition));
+    },
+  );
+  metrics.gauge(
+    {
+      name: "instant_email_unreadable_seconds",
+      help: "For how long the transaction is open that keeps records from being read, by partition.",
+      labels: ["partition"],
+    },
+    async (set) => {
+      for (const { partition, openTransaction } of await ask())
+        set(openTransaction?.seconds ?? 0, labelsOf(partition));
+    },
+  );
+}
+
+async function findLag(lag: WorkerMetricsDeps["lag"]): Promise<readonly PartitionLag[]> {
+  try {
+    return await withDeadline("asking the lag", lagDeadlineMs, lag());
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+    return [];
+  }
+}
+
+function labelsOf(partition: number) {
+  return { partition: String(partition) };
+}

@@ -1,0 +1,155 @@
+import { errorMessage, isInstantError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { Clock } from "../../core/time.ts";
+import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
+import type { HeldOutcomes } from "../ledger/pending-outcomes.ts";
+import type { MailServers } from "../mailer/mail-servers.ts";
+import { Breaker } from "./breaker.ts";
+
+const windowRecords = 100;
+
+/**
+ * Watches for a bad deploy: a producer that writes what nobody can read would have its whole topic
+ * moved to the dead letters, record by record.
+ *
+ * Watching: of the newest 100 records at most `poisonMax` were poison. Tripped: more were; it stays
+ * so until the process starts again, since only a person can tell which side to mend.
+ */
+class PoisonGuard {
+  readonly #poisonMax: number;
+  readonly #window = new Uint8Array(windowRecords);
+  #next = 0;
+  #poison = 0;
+  #tripped = false;
+
+  /** `poisonMax` 0: off. */
+  constructor(poisonMax: number) {
+    this.#poisonMax = poisonMax;
+  }
+
+  /** Notes one more record; true when the guard has tripped, now or before. */
+  note(isPoison: boolean): boolean {
+    if (this.#poisonMax === 0 || this.#tripped) return this.#tripped;
+    const value = isPoison ? 1 : 0;
+    this.#poison += value - (this.#window[this.#next] ?? 0);
+    this.#window[this.#next] = value;
+    this.#next = (this.#next + 1) % windowRecords;
+    this.#tripped = this.#poison > this.#poisonMax;
+    return this.#tripped;
+  }
+
+  /** For the log and `/readyz`; undefined while watching. */
+  get reason(): string | undefined {
+    if (!this.#tripped) return undefined;
+    return `more than ${this.#poisonMax} of the last ${windowRecords} records cannot be read; mend who writes them, or set EMAIL_POISON_GUARD=0 to bury them, and start again`;
+  }
+}
+
+interface PausesDeps {
+  readonly ledger: DeliveryLedger;
+  /** Known outcomes that wait to be written to the ledger: they go first. */
+  readonly heldOutcomes: Pick<HeldOutcomes, "held" | "onHolding">;
+  readonly mailer: MailServers;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Most poison of the last 100 records; 0: no guard. */
+  readonly poisonMax: number;
+  /** A reason came or went. */
+  readonly onChange: () => void;
+}
+
+const ledgerPingDeadlineMs = 2000;
+
+/**
+ * Why delivery may have to pause as a whole: no SMTP server is well (`MailServers`), the ledger is
+ * unavailable, or most records are poison. The first two end by themselves, by probes; the third
+ * when a person has fixed it. What it means for a record is the worker's business.
+ */
+export class Pauses {
+  readonly #deps: PausesDeps;
+  readonly #ledger: Breaker;
+  readonly #guard: PoisonGuard;
+
+  constructor(deps: PausesDeps) {
+    this.#deps = deps;
+    this.#ledger = this.#openBreaker();
+    this.#guard = new PoisonGuard(deps.poisonMax);
+    // Mails may all be waiting for their outcome to be written; then none asks the ledger itself.
+    deps.mailer.onChange(deps.onChange);
+    deps.heldOutcomes.onHolding((reason) => this.ledgerAway(reason));
+  }
+
+  /** Empty when mails flow. */
+  get reasons(): readonly string[] {
+    const { state } = this.#ledger;
+    const ledger = state.kind === "open" ? state.reason : undefined;
+    return [this.#deps.mailer.down?.reason, ledger, this.#guard.reason].filter(
+      (reason) => reason !== undefined,
+    );
+  }
+
+  /** By part: whether delivery waits for it. */
+  get paused(): Readonly<Record<"smtp" | "ledger" | "poison", boolean>> {
+    return {
+      smtp: this.#deps.mailer.down !== undefined,
+      ledger: this.#ledger.state.kind === "open",
+      poison: this.#guard.reason !== undefined,
+    };
+  }
+
+  /** Whether no further record should be taken on. */
+  get pausesConsumption(): boolean {
+    const { ledger, poison } = this.paused;
+    return ledger || poison || this.#deps.mailer.pausesConsumption;
+  }
+
+  ledgerAway(reason: string): void {
+    this.#ledger.trip(reason);
+  }
+
+  /** True: bury no poison, somebody has to look. */
+  received(isPoison: boolean): boolean {
+    const before = this.#guard.reason;
+    const tripped = this.#guard.note(isPoison);
+    if (tripped && before === undefined) {
+      this.#deps.log.error({ part: "Poison guard", reason: this.#guard.reason }, "Delivery paused");
+      this.#deps.onChange();
+    }
+    return tripped;
+  }
+
+  untilLedgerBack(signal: AbortSignal): Promise<void> {
+    return this.#ledger.untilClosed({ signal });
+  }
+
+  stop(): void {
+    this.#ledger.stop();
+  }
+
+  #openBreaker(): Breaker {
+    const { clock, log, onChange } = this.#deps;
+    const part = "Delivery ledger";
+    return new Breaker({
+      clock,
+      probe: () => this.#probeLedger(),
+      probeDelayMsMin: 250,
+      probeDelayMsMax: 2000,
+      onChange: (state) => {
+        if (state.kind === "open") log.error({ part, reason: state.reason }, "Delivery paused");
+        else log.info({ part }, "Delivery resumed");
+        onChange();
+      },
+    });
+  }
+
+  async #probeLedger(): Promise<string | undefined> {
+    try {
+      await this.#deps.ledger.ping({ deadlineMs: ledgerPingDeadlineMs });
+      const held = this.#deps.heldOutcomes.held;
+      return held === 0 ? undefined : `${held} outcomes are being written to the ledger`;
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      return errorMessage(error);
+    }
+  }
+}

@@ -1,0 +1,209 @@
+import { isAscii } from "../../core/email-address.ts";
+import { errorMessage, isInstantError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { Metrics } from "../../core/metrics.ts";
+import type { Clock } from "../../core/time.ts";
+import type { EmailEvent } from "../event.ts";
+import { encodeEmailEvent, eventKey } from "../event.ts";
+import type { EventLog } from "../event-log/event-log.ts";
+import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
+import type { Mailer } from "../mailer/mailer.ts";
+import { Breaker } from "./breaker.ts";
+import type { DirectDelivery } from "./direct.ts";
+import { lineOf } from "./outcome.ts";
+import { traceHeaders } from "./worker.ts";
+
+/** How another room asks for a mail. */
+export interface EmailPublisher {
+  /**
+   * Resolves when somebody holds the mail: `queued`, the event log acknowledged it; `delivered`,
+   * the SMTP server took it (the direct path); `unavailable`, nobody does and the caller may ask
+   * again with the same event; or `unsupported_address`, the SMTP server is known not to take it.
+   * By `answerBy` (Unix ms; 12 s from now when left out); never throws for an engine that is
+   * unavailable.
+   */
+  publish(event: EmailEvent, options?: { readonly answerBy?: number }): Promise<PublishOutcome>;
+  /** What became of an earlier mail, as far as the ledger knows. `unknown` when it cannot say. */
+  fate(messageId: string): Promise<MailFate>;
+}
+
+/** From its start, a request that asks for a mail is answered within this, whatever is away. */
+export const answerMsMax = 12_000;
+
+export type PublishOutcome =
+  | { readonly kind: "queued" }
+  | { readonly kind: "delivered" }
+  | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
+  /** It has letters beyond ASCII before the @, for which the server would need SMTPUTF8. */
+  | { readonly kind: "unsupported_address" };
+
+/** `failed`: rejected, expired or ambiguous: the mail will not come, or nobody knows. */
+export type MailFate = "unknown" | "pending" | "accepted" | "failed";
+
+/** One way of a mail out of its publisher, taken or not. */
+interface PublishedEvent {
+  readonly way: "log" | "direct";
+  readonly taken: boolean;
+  readonly seconds: number;
+}
+
+const buckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** What a publisher tells Prometheus. `isLogAway`: whether events go the direct way now. */
+export function createPublisherMetrics(
+  metrics: Metrics,
+  isLogAway: () => boolean,
+): (published: PublishedEvent) => void {
+  const durations = metrics.histogram({
+    name: "instant_email_publish_duration_seconds",
+    help: "Until an event was acknowledged by the event log (log) or its mail by the SMTP server (direct); taken=false: it was not.",
+    labels: ["way", "taken"],
+    buckets,
+  });
+  metrics.gauge(
+    {
+      name: "instant_email_log_away",
+      help: "1 while the event log is away and mails are delivered directly.",
+    },
+    (set) => set(isLogAway() ? 1 : 0),
+  );
+  return ({ way, taken, seconds }) => durations.observe(seconds, { way, taken: String(taken) });
+}
+
+interface EventPublisherDeps {
+  /** Undefined: every mail is delivered directly (ENABLE_KAFKA=false). */
+  readonly eventLog: EventLog | undefined;
+  readonly topic: string;
+  readonly direct: DirectDelivery;
+  readonly ledger: DeliveryLedger;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long the direct path may finish what is on the wire when the process stops. */
+  readonly drainMs: number;
+  /** The mailer of the direct path, for what it knows of its server. */
+  readonly mailer?: Pick<Mailer, "offersUtf8">;
+  readonly onPublished?: (published: PublishedEvent) => void;
+}
+
+const publishDeadlineMs = 2000;
+const retryAfterSeconds = 10;
+
+/**
+ * Publishes to the event log, and delivers directly when the log did not acknowledge within 2 s.
+ *
+ * Closed: each event is published first. Open (the log failed once): events go the direct way at
+ * once, and the log is asked every 0.5 … 5 s; when it answers, the next event is published again.
+ */
+export class EventPublisher implements EmailPublisher, AsyncDisposable {
+  readonly #deps: EventPublisherDeps;
+  readonly #breaker: Breaker;
+
+  constructor(deps: EventPublisherDeps) {
+    const { clock, log } = deps;
+    this.#deps = deps;
+    this.#breaker = new Breaker({
+      clock,
+      probe: () => this.#probe(),
+      probeDelayMsMin: 500,
+      probeDelayMsMax: 5000,
+      onChange: (state) => {
+        if (state.kind === "closed") log.info({}, "Event log is back, publishing again");
+        else log.error({ reason: state.reason }, "Event log is away, delivering directly");
+      },
+    });
+  }
+
+  /** Whether events go the direct way now, and why. */
+  get reasonDirect(): string | undefined {
+    return this.#breaker.state.kind === "open" ? this.#breaker.state.reason : undefined;
+  }
+
+  async publish(
+    event: EmailEvent,
+    { answerBy }: { readonly answerBy?: number } = {},
+  ): Promise<PublishOutcome> {
+    const { clock, direct } = this.#deps;
+    if (this.#isUnsupported(event)) return { kind: "unsupported_address" };
+    const endsAt = answerBy ?? clock.now() + answerMsMax;
+    if (await this.#publishToLog(event, endsAt - clock.now())) return { kind: "queued" };
+    const leftMs = endsAt - clock.now();
+    const startedAt = performance.now();
+    const delivered = leftMs > 0 && (await direct.deliver(event, leftMs));
+    this.#tell("direct", delivered, startedAt);
+    if (delivered) return { kind: "delivered" };
+    // The first such mail is how the direct path learns what its server offers.
+    if (this.#isUnsupported(event)) return { kind: "unsupported_address" };
+    return { kind: "unavailable", retryAfterSeconds };
+  }
+
+  async fate(messageId: string): Promise<MailFate> {
+    try {
+      const record = await this.#deps.ledger.find(messageId);
+      if (record === undefined) return "unknown";
+      return fateOf[record.state];
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      return "unknown";
+    }
+  }
+
+  /** Waits for what the direct path has on the wire. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#breaker.stop();
+    await this.#deps.direct.drain(this.#deps.drainMs);
+  }
+
+  #isUnsupported({ recipient }: EmailEvent): boolean {
+    return this.#deps.mailer?.offersUtf8 === false && !isAscii(recipient);
+  }
+
+  async #publishToLog(event: EmailEvent, withinMs: number): Promise<boolean> {
+    const { eventLog, topic, log } = this.#deps;
+    const deadlineMs = Math.min(publishDeadlineMs, withinMs);
+    if (eventLog === undefined || this.#breaker.state.kind === "open" || deadlineMs <= 0) {
+      return false;
+    }
+    const record = {
+      key: eventKey(event),
+      value: encodeEmailEvent(event),
+      headers: traceHeaders(),
+    };
+    const startedAt = performance.now();
+    try {
+      await eventLog.publish(topic, [record], { deadlineMs });
+      this.#tell("log", true, startedAt);
+      log.info(lineOf(event), "Email event published");
+      return true;
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      this.#tell("log", false, startedAt);
+      this.#breaker.trip(errorMessage(error));
+      return false;
+    }
+  }
+
+  #tell(way: PublishedEvent["way"], taken: boolean, startedAt: number): void {
+    const seconds = (performance.now() - startedAt) / 1000;
+    this.#deps.onPublished?.({ way, taken, seconds });
+  }
+
+  async #probe(): Promise<string | undefined> {
+    try {
+      await this.#deps.eventLog?.ping({ deadlineMs: publishDeadlineMs });
+      return undefined;
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      return errorMessage(error);
+    }
+  }
+}
+
+const fateOf = {
+  claimed: "pending",
+  submitting: "pending",
+  accepted: "accepted",
+  suppressed: "accepted", // nothing more will come, and a new code would not either
+  rejected: "failed",
+  expired: "failed",
+  ambiguous: "failed",
+} as const satisfies Record<string, MailFate>;

@@ -1,0 +1,274 @@
+import { unreachable } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { Service } from "../../core/service.ts";
+import type { Clock } from "../../core/time.ts";
+import type { TraceContext } from "../../core/trace-context.ts";
+import {
+  currentTrace,
+  formatTraceparent,
+  nextStep,
+  parseTraceparent,
+  runInTrace,
+} from "../../core/trace-context.ts";
+import type { BuryDeps } from "../dead-letters/bury.ts";
+import { bury, UnwrittenDeadLetters } from "../dead-letters/bury.ts";
+import { replayCountOf } from "../dead-letters/dead-letter.ts";
+import type { EmailEvent } from "../event.ts";
+import type { EventLog, LogRecord, RecordHeaders, Subscription } from "../event-log/event-log.ts";
+import type { Defer } from "../event-log/flow/record-flow.ts";
+import { Semaphore } from "../event-log/flow/semaphore.ts";
+import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
+import type { HeldOutcomes } from "../ledger/pending-outcomes.ts";
+import type { MailServers } from "../mailer/mail-servers.ts";
+import type { DeadLetterCause, DeliveryOutcome, DeliveryRun, WaitingOutcome } from "./outcome.ts";
+import { createDeliveryRun, isFinished, isPoison, untilConfirmed } from "./outcome.ts";
+import { Pauses } from "./pauses.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { releaseClaim } from "./settlement.ts";
+
+/** The W3C header, as tracing libraries put it on Kafka records. */
+const headerName = "traceparent";
+const headerBytesMax = 512;
+const text = new TextDecoder();
+
+/** The headers that carry the trace of what runs now; none when there is none. */
+export function traceHeaders(): RecordHeaders {
+  const trace = currentTrace();
+  if (trace === undefined) return [];
+  return [[headerName, new TextEncoder().encode(formatTraceparent(trace))]];
+}
+
+/** The next step of the trace that a record came with; undefined when it came with none. */
+export function readRecordTrace(headers: RecordHeaders): TraceContext | undefined {
+  const bytes = headers.findLast(([name]) => name === headerName)?.[1];
+  if (!bytes || bytes.length > headerBytesMax) return undefined;
+  const given = parseTraceparent(text.decode(bytes));
+  return given === undefined ? undefined : nextStep(given);
+}
+
+interface WorkerDeps extends BuryDeps {
+  readonly eventLog: EventLog;
+  readonly ledger: DeliveryLedger;
+  readonly heldOutcomes: Pick<HeldOutcomes, "held" | "onHolding">;
+  readonly mailer: MailServers;
+  readonly pipeline: Pipeline;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: BuryDeps["settings"] & {
+    readonly eventsTopic: string;
+    readonly drainMs: number;
+    /** See `PoisonGuard`. */
+    readonly poisonMax: number;
+  };
+  /** Called when the subscription cannot go on: the process should end, with exit code 1. */
+  readonly onFailed: (error: unknown) => void;
+  /** `event`: what was delivered; undefined when the record holds none. */
+  readonly onOutcome?: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
+}
+
+/** As the subscription hands a record over. */
+interface Handling {
+  readonly signal: AbortSignal;
+  readonly draining: AbortSignal;
+  readonly defer: Defer;
+}
+
+const heldPollMsMax = 2000;
+const redisUnavailable = "Redis is not connected: start it, or check REDIS_URL or REDIS_ADDR";
+/** Two mails per connection: one on the wire, one at the ledger. */
+const runsPerConnection = 2;
+
+/**
+ * Consumes the events, runs the pipeline for each and does what its outcome says: commit (the
+ * record is finished), wait in the lane and run again, wait for an SMTP server or the ledger, or
+ * bury. It owns the waiting; it decides nothing about a mail.
+ *
+ * Running: records flow. Paused (see `Pauses`): no record starts; those in flight wait for what is
+ * away, for their expiry or for the end of their hold. Stopping: waits end, what is on the wire is
+ * finished, the rest stays uncommitted and comes again.
+ */
+export class EmailWorker implements Service {
+  readonly name = "email worker";
+  readonly #deps: WorkerDeps;
+  readonly #slots: Semaphore;
+  readonly #pauses: Pauses;
+  readonly #unwritten: UnwrittenDeadLetters;
+  #subscription: Subscription | undefined;
+
+  constructor(deps: WorkerDeps) {
+    this.#deps = deps;
+    this.#slots = new Semaphore(deps.mailer.concurrency * runsPerConnection);
+    this.#unwritten = new UnwrittenDeadLetters(deps.clock);
+    this.#pauses = new Pauses({
+      ...deps,
+      poisonMax: deps.settings.poisonMax,
+      onChange: () => this.#pauseOrResume(),
+    });
+  }
+
+  /** Why no mail starts now; empty when mails flow. For `/readyz`. */
+  get reasonsHeld(): readonly string[] {
+    const { reasons } = this.#pauses;
+    const idle = reasons.length === 0 ? [this.#ledgerTrouble] : [];
+    const { trouble } = this.#subscription?.stats ?? {};
+    return [...reasons, ...idle, this.#unwritten.reason, trouble].filter(
+      (reason) => reason !== undefined,
+    );
+  }
+
+  /** By part: whether delivery waits for it. */
+  get held(): Pauses["paused"] & Readonly<Record<"dead_letters", boolean>> {
+    const { paused } = this.#pauses;
+    return {
+      ...paused,
+      ledger: paused.ledger || this.#ledgerTrouble !== undefined,
+      dead_letters: this.#unwritten.reason !== undefined,
+    };
+  }
+
+  /** What the ledger's engine is known to refuse, before any mail has met it. */
+  get #ledgerTrouble(): string | undefined {
+    const { connection, refusal } = this.#deps.ledger;
+    if (refusal !== undefined) return `Redis: ${refusal}`;
+    return connection === "disconnected" ? redisUnavailable : undefined;
+  }
+
+  /** Dead letters that the log has not acknowledged. */
+  get unwrittenDeadLetters(): number {
+    return this.#unwritten.count;
+  }
+
+  /** The SMTP servers that are down, whether or not another one takes their mails. */
+  get serversDown(): MailServers["unwell"] {
+    return this.#deps.mailer.unwell;
+  }
+
+  /** Known outcomes that wait for the ledger. */
+  get heldOutcomes(): number {
+    return this.#deps.heldOutcomes.held;
+  }
+
+  /** Whether each engine answers, as far as is known without asking. */
+  get connected(): Readonly<Record<"event_log" | "ledger", boolean>> {
+    return {
+      event_log: this.#subscription !== undefined && this.#subscription.stats.trouble === undefined,
+      ledger: this.#deps.ledger.connection !== "disconnected",
+    };
+  }
+
+  get subscription(): Subscription | undefined {
+    return this.#subscription;
+  }
+
+  async start(): Promise<void> {
+    const { eventLog, settings, onFailed } = this.#deps;
+    const subscription = await eventLog.subscribe({
+      topic: settings.eventsTopic,
+      group: settings.group,
+      handle: (record, signal, draining, defer) =>
+        runInTrace(readRecordTrace(record.headers), () =>
+          this.#handle(record, { signal, draining, defer }),
+        ),
+    });
+    subscription.failed.catch(onFailed);
+    this.#subscription = subscription;
+    this.#pauseOrResume();
+  }
+
+  async stop(): Promise<void> {
+    this.#pauses.stop();
+    await this.#subscription?.stop({ drainMs: this.#deps.settings.drainMs });
+  }
+
+  /** Between two tries a record may be left: the next owner of its partition goes on with it. */
+  async #handle(record: LogRecord, { signal, draining, defer }: Handling): Promise<void> {
+    const run = createRun(record);
+    for (;;) {
+      await this.#pauses.untilLedgerBack(draining);
+      draining.throwIfAborted();
+      const outcome = await this.#slots.use(() => this.#deps.pipeline(run, { signal }));
+      this.#deps.onOutcome?.(outcome, run.event);
+      if (isFinished(outcome)) {
+        this.#pauses.received(false);
+        return;
+      }
+      if (outcome.kind === "dead_letter") {
+        await this.#bury(record, outcome.letter, signal, draining);
+        return;
+      }
+      const wait = () => this.#wait(outcome, run, draining);
+      await (isScheduled(outcome) ? defer(wait) : wait());
+      // A retry has its time in the ledger: let go, all of them would be tried at the next start.
+      if (draining.aborted && outcome.kind !== "retry") {
+        await releaseClaim(this.#deps.ledger, run.claim, "worker stopped");
+      }
+      draining.throwIfAborted();
+    }
+  }
+
+  async #bury(
+    record: LogRecord,
+    letter: DeadLetterCause,
+    signal: AbortSignal,
+    draining: AbortSignal,
+  ): Promise<void> {
+    const guarded = this.#pauses.received(isPoison(letter.class));
+    if (guarded && isPoison(letter.class)) await untilAborted(draining);
+    await bury({ ...this.#deps, unwritten: this.#unwritten }, record, letter, signal);
+  }
+
+  async #wait(outcome: WaitingOutcome, run: DeliveryRun, draining: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    switch (outcome.kind) {
+      case "held":
+        return clock.sleep(
+          outcome.deferred === true ? outcome.waitMs : Math.min(outcome.waitMs, heldPollMsMax),
+          draining,
+        );
+      case "retry":
+        return clock.sleep(outcome.waitMs, draining);
+      case "server_down":
+        return this.#deps.mailer.untilBack({
+          recipient: run.event?.recipient ?? "",
+          untilMs: outcome.untilMs,
+          signal: draining,
+        });
+      case "unconfirmed":
+        return untilConfirmed(outcome, run, draining);
+      case "ledger_away":
+        return this.#pauses.ledgerAway(outcome.reason);
+      default:
+        return unreachable(outcome);
+    }
+  }
+
+  #pauseOrResume(): void {
+    if (this.#pauses.pausesConsumption) this.#subscription?.pause();
+    else this.#subscription?.resume();
+  }
+}
+
+/** Nothing but time is waited for: it keeps no place of those that are at work. */
+function isScheduled(outcome: WaitingOutcome): boolean {
+  return outcome.kind === "retry" || (outcome.kind === "held" && outcome.deferred === true);
+}
+
+/** Never resolves; rejects with the reason of the abort. */
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+function createRun(record: LogRecord): DeliveryRun {
+  const { topic, partition, offset } = record;
+  const replayCount = replayCountOf(record.headers);
+  return createDeliveryRun({
+    value: record.value,
+    ...(record.unread === undefined ? {} : { unread: record.unread.reason }),
+    replayCount,
+    replayedAt: replayCount > 0 ? record.timestamp : undefined,
+    origin: { topic, partition, offset },
+  });
+}

@@ -1,0 +1,154 @@
+/** One received record in its partition's window, while it is unfinished. */
+export interface Mark {
+  readonly offset: number;
+  previous: Mark | undefined;
+  next: Mark | undefined;
+}
+
+/**
+ * The unfinished records of one assigned partition.
+ *
+ * The low mark is the offset that may be committed: the oldest unfinished record, or, when all are
+ * finished, the position: the offset up to which everything was read. That is at least the one after
+ * the newest record, and further where nothing that follows is a record for us (the markers of
+ * transactions, aborted records, what compaction removed). Offsets may have gaps. Records are
+ * received in ascending order; they finish in any order, and a finished one costs no memory, however
+ * far it is ahead of one that waits for hours.
+ */
+class LowMark {
+  #oldest: Mark | undefined;
+  #newest: Mark | undefined;
+  #position: number | undefined;
+
+  /** Undefined until something was read. */
+  get offset(): number | undefined {
+    if (this.#oldest !== undefined) return this.#oldest.offset;
+    return this.#position;
+  }
+
+  /** Whether `offset` was read before. */
+  has(offset: number): boolean {
+    return this.#position !== undefined && offset < this.#position;
+  }
+
+  /** How many offsets `offset` would be beyond the low mark; 0 when nothing is unfinished. */
+  distance(offset: number): number {
+    return this.#oldest === undefined ? 0 : offset - this.#oldest.offset;
+  }
+
+  receive(offset: number): Mark {
+    const mark: Mark = { offset, previous: this.#newest, next: undefined };
+    if (this.#newest === undefined) this.#oldest = mark;
+    else this.#newest.next = mark;
+    this.#newest = mark;
+    this.#position = offset + 1;
+    return mark;
+  }
+
+  /** All records before `position` were received; never goes back. */
+  advance(position: number): void {
+    if (!this.has(position)) this.#position = position;
+  }
+
+  /** Returns whether the low mark moved. */
+  finish({ previous, next }: Mark): boolean {
+    if (previous === undefined) this.#oldest = next;
+    else previous.next = next;
+    if (next === undefined) this.#newest = previous;
+    else next.previous = previous;
+    return previous === undefined;
+  }
+}
+
+export interface PartitionOffset {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** One assignment of a partition; a partition that comes back gets a new one. */
+export interface Assigned {
+  readonly partition: number;
+  readonly lowMark: LowMark;
+  /** The offset that was refused; undefined while the partition may be fetched. */
+  refused: number | undefined;
+  /** What need not be committed again; undefined until it is known. */
+  committed: number | undefined;
+}
+
+/** Whether its low mark is ahead of what was committed. */
+export function isAhead({ lowMark, committed }: Assigned): boolean {
+  return lowMark.offset !== undefined && committed !== undefined && lowMark.offset > committed;
+}
+
+/** The partitions that are held now, and how far each is committed. */
+export class Assignment {
+  readonly #assigned = new Map<number, Assigned>();
+
+  get partitions(): readonly number[] {
+    return [...this.#assigned.keys()].sort((a, b) => a - b);
+  }
+
+  find(partition: number): Assigned | undefined {
+    return this.#assigned.get(partition);
+  }
+
+  add(partition: number): void {
+    const lowMark = new LowMark();
+    this.#assigned.set(partition, { partition, lowMark, refused: undefined, committed: undefined });
+  }
+
+  /** Those of `partitions` that were held. */
+  remove(partitions: Iterable<number>): ReadonlySet<Assigned> {
+    const removed = new Set<Assigned>();
+    for (const partition of partitions) {
+      const assigned = this.#assigned.get(partition);
+      if (assigned === undefined) continue;
+      this.#assigned.delete(partition);
+      removed.add(assigned);
+    }
+    return removed;
+  }
+
+  uncommitted(): readonly PartitionOffset[] {
+    const offsets: PartitionOffset[] = [];
+    for (const assigned of this.#assigned.values()) {
+      const { partition, lowMark } = assigned;
+      if (lowMark.offset === undefined || !isAhead(assigned)) continue;
+      offsets.push({ partition, offset: lowMark.offset });
+    }
+    return offsets;
+  }
+
+  markCommitted(offsets: Iterable<PartitionOffset>): void {
+    for (const { partition, offset } of offsets) {
+      const assigned = this.#assigned.get(partition);
+      if (assigned?.committed === undefined) continue;
+      assigned.committed = Math.max(assigned.committed, offset);
+    }
+  }
+}
+
+/** Runs in flight whose partition was revoked, by partition and offset. */
+export class Orphans<T> {
+  readonly #partitions = new Map<number, Map<number, T>>();
+
+  /** Whether there is none: the usual case. */
+  get isEmpty(): boolean {
+    return this.#partitions.size === 0;
+  }
+
+  add(partition: number, offset: number, run: T): void {
+    const offsets = this.#partitions.get(partition);
+    if (offsets === undefined) this.#partitions.set(partition, new Map([[offset, run]]));
+    else offsets.set(offset, run);
+  }
+
+  /** Removes and returns the run of this record, if there is one. */
+  take(partition: number, offset: number): T | undefined {
+    const offsets = this.#partitions.get(partition);
+    const run = offsets?.get(offset);
+    offsets?.delete(offset);
+    if (offsets?.size === 0) this.#partitions.delete(partition);
+    return run;
+  }
+}

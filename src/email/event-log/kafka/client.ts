@@ -1,0 +1,117 @@
+import { readFileSync } from "node:fs";
+import type { KafkaConfig, LogEntry, logCreator, RetryOptions, SASLOptions } from "kafkajs";
+import { Kafka, logLevel } from "kafkajs";
+import { coreErrors, errorMessage, InstantError } from "../../../core/errors.ts";
+import type { Log } from "../../../core/log.ts";
+import { batchBytesMaxDefault, registerBatchReader } from "./record-batch.ts";
+
+/** The same sentence is not said again within this time. */
+const repeatAfterMs = 10_000;
+const sentencesMax = 100;
+
+/**
+ * Sends kafkajs' lines into our log. It reports as errors what belongs to every rebalance, restart
+ * and first join, and what it also throws; whoever called it decides what failed and says so. So
+ * only a connection that broke is a warning, at most once in 10 s per sentence (while a broker is
+ * away every connection complains at every try); the rest is for debugging.
+ */
+export function createKafkaLog(log: Log, now: () => number = Date.now): logCreator {
+  const saidAt = new Map<string, number>();
+  const isRepeated = (sentence: string) => {
+    const at = now();
+    if (at - (saidAt.get(sentence) ?? Number.NEGATIVE_INFINITY) < repeatAfterMs) return true;
+    if (saidAt.size >= sentencesMax) saidAt.clear();
+    saidAt.set(sentence, at);
+    return false;
+  };
+  return () => (entry: LogEntry) => {
+    const { message, error, broker } = entry.log;
+    const reason = typeof error === "string" ? `${message}: ${error}` : message;
+    const isAnswer = message.startsWith("Response ");
+    if (entry.namespace !== "Connection" || isAnswer) {
+      log.debug({ reason, broker, part: entry.namespace }, "Kafka client");
+    } else if (!isRepeated(`${broker} ${reason}`)) {
+      log.warn({ reason, broker }, "Kafka connection");
+    }
+  };
+}
+
+/** Where the brokers are and how to speak with them. */
+export interface KafkaConnection {
+  /** host:port */
+  readonly brokers: readonly string[];
+  readonly ssl: boolean;
+  /** A PEM file; undefined: the authorities of the system. */
+  readonly caFile: string | undefined;
+  readonly sasl: KafkaSasl | undefined;
+  /** Most bytes that are read of a batch, decompressed; left out: 16 MiB. One for the process. */
+  readonly batchBytesMax?: number;
+}
+
+interface KafkaSasl {
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  readonly username: string;
+  readonly password: string;
+}
+
+const connectTimeoutMs = 3_000;
+const loginTimeoutMs = 5_000;
+const requestTimeoutMs = 10_000;
+
+/**
+ * How long a client tries to reach a broker before the call fails. Quick: 3 tries within 0.2 s, for
+ * callers who wait and have another way. Patient: 9 tries within 5 s, for what runs in the
+ * background and would only try again.
+ */
+const patience = {
+  quick: { retries: 2, initialRetryTime: 50, maxRetryTime: 500 },
+  patient: { retries: 8, initialRetryTime: 100, maxRetryTime: 1_000 },
+} as const;
+
+/** For those who pass it on; its methods are for this folder. */
+export type KafkaClient = Kafka;
+
+interface KafkaClientOptions {
+  readonly connection: KafkaConnection;
+  readonly log: Log;
+  readonly patience: keyof typeof patience;
+}
+
+/** Connects nothing yet. Throws `config_invalid` when the CA file cannot be read. */
+export function createKafkaClient(options: KafkaClientOptions): KafkaClient {
+  const { connection, log } = options;
+  registerBatchReader({ bytesMax: connection.batchBytesMax ?? batchBytesMaxDefault });
+  const settings: KafkaConfig = {
+    clientId: "instant",
+    brokers: [...connection.brokers],
+    connectionTimeout: connectTimeoutMs,
+    authenticationTimeout: loginTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    retry: kafkaRetry(patience[options.patience]),
+    logLevel: logLevel.WARN,
+    logCreator: createKafkaLog(log),
+  };
+  if (connection.ssl) settings.ssl = readTls(connection.caFile);
+  // kafkajs' type is a union by mechanism; all of ours take the same two fields.
+  if (connection.sasl !== undefined) settings.sasl = connection.sasl as SASLOptions;
+  return new Kafka(settings);
+}
+
+/** Every field set, as kafkajs has other defaults while NODE_ENV is "test". */
+export function kafkaRetry(
+  times: Required<Pick<RetryOptions, "retries" | "initialRetryTime" | "maxRetryTime">>,
+): RetryOptions {
+  return { ...times, factor: 0.2, multiplier: 2 };
+}
+
+function readTls(caFile: string | undefined): { ca?: string } {
+  if (caFile === undefined) return {};
+  try {
+    return { ca: readFileSync(caFile, "utf8") };
+  } catch (error) {
+    throw new InstantError(coreErrors.configInvalid, {
+      detail: `KAFKA_CA_FILE names a file that cannot be read: ${errorMessage(error)}`,
+      cause: error,
+    });
+  }
+}

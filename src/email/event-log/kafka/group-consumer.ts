@@ -1,0 +1,361 @@
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
+import { PartitionAssigners } from "kafkajs";
+import type { InstantError } from "../../../core/errors.ts";
+import { coreErrors, errorMessage } from "../../../core/errors.ts";
+import type { Log } from "../../../core/log.ts";
+import { systemClock, withDeadline } from "../../../core/time.ts";
+import type { KafkaClient } from "./client.ts";
+import { kafkaRetry } from "./client.ts";
+import { classifyKafkaError, kafkaErrors } from "./errors.ts";
+import type { KafkaStoredRecord } from "./record.ts";
+import { decodeRecord } from "./record.ts";
+
+const metadataMaxAgeMs = 15_000;
+const partitionBytesMax = 512 * 1024;
+const leaveDeadlineMs = 10_000;
+
+export interface GroupTimings {
+  /** A member that is silent for so long is replaced. */
+  readonly sessionTimeoutMs: number;
+  /** How long a rebalance waits for the members to join again. */
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  /** How long a fetch waits for a record. */
+  readonly fetchWaitMs: number;
+}
+
+export const groupTimingsDefault: GroupTimings = {
+  sessionTimeoutMs: 10_000,
+  rebalanceTimeoutMs: 15_000,
+  heartbeatIntervalMs: 1_000,
+  fetchWaitMs: 300,
+};
+
+interface GroupMemberOptions {
+  /** Patient. */
+  readonly client: KafkaClient;
+  readonly topic: string;
+  readonly group: string;
+  readonly log: Log;
+  readonly timings: GroupTimings;
+  /** These partitions are held from now on, none else; all fetch from what was committed. */
+  readonly onAssigned: (partitions: readonly number[]) => void;
+  /** The group is about to rebalance: what is committed now still counts. */
+  readonly onRebalancing: () => void;
+  /** What the next fetch of a partition brought. Takes it all, at once; may stop the fetching. */
+  readonly onBatch: (batch: KafkaBatch) => void;
+}
+
+/** What one fetch brought of a partition. */
+interface KafkaBatch {
+  readonly partition: number;
+  /** Where the fetch began. */
+  readonly from: number;
+  /** In order. None, where all of it were markers of transactions or aborted records. */
+  readonly records: readonly KafkaStoredRecord[];
+  /**
+   * Where the next fetch begins: all before it was read. It is beyond the last record's offset + 1
+   * behind markers, aborted records and what compaction removed; those may be a batch's whole tail.
+   */
+  readonly next: number;
+}
+
+/**
+ * One life of a kafkajs consumer, from connecting to leaving the group or crashing.
+ *
+ * Starting: connects, looks for the topic, joins. Running: fetches and heartbeats; a broker that is
+ * away is tried again for ever, each second, so that a restart of Kafka costs no rebalance. Ended:
+ * `run` has resolved, with the error unless `stop` was called.
+ *
+ * kafkajs never restarts it by itself: after a crash it would go on as somebody else.
+ */
+class GroupSession {
+  readonly #options: GroupMemberOptions;
+  readonly #consumer: Consumer;
+  readonly #ended = Promise.withResolvers<InstantError | undefined>();
+  #joining: Promise<void> | undefined;
+  #commitOffsets: EachBatchPayload["commitOffsetsIfNecessary"] | undefined;
+  #isConsuming = false;
+  #isStopped = false;
+  #fetchedAt = Date.now();
+  #heardAt = Date.now();
+
+  constructor(options: GroupMemberOptions) {
+    this.#options = options;
+    const { timings } = options;
+    this.#consumer = options.client.consumer({
+      groupId: options.group,
+      sessionTimeout: timings.sessionTimeoutMs,
+      rebalanceTimeout: timings.rebalanceTimeoutMs,
+      heartbeatInterval: timings.heartbeatIntervalMs,
+      maxWaitTimeInMs: timings.fetchWaitMs,
+      maxBytesPerPartition: partitionBytesMax,
+      metadataMaxAge: metadataMaxAgeMs,
+      allowAutoTopicCreation: false,
+      partitionAssigners: [PartitionAssigners.roundRobin],
+      retry: {
+        ...kafkaRetry({ retries: 1_000_000_000, initialRetryTime: 100, maxRetryTime: 1_000 }),
+        restartOnFailure: async () => false,
+      },
+    });
+  }
+
+  /** When both a fetch and the group's coordinator last answered, in Unix ms. */
+  get aliveAt(): number {
+    return Math.min(this.#fetchedAt, this.#heardAt);
+  }
+
+  /** Resolves when it has ended: undefined after `stop`, else why. */
+  run(): Promise<InstantError | undefined> {
+    this.#listen();
+    void this.#start();
+    return this.#ended.promise;
+  }
+
+  /** Whether records of `partition` are asked for; a new assignment begins with yes. */
+  setFetching(partition: number, isFetching: boolean): void {
+    if (!this.#isConsuming) return;
+    const places = [{ topic: this.#options.topic, partitions: [partition] }];
+    if (isFetching) this.#consumer.resume(places);
+    else this.#consumer.pause(places);
+  }
+
+  /**
+   * Commits in the generation of the present assignment. Throws when the group has moved on, or
+   * nobody answers.
+   */
+  async commit(offsets: readonly { partition: number; offset: number }[]): Promise<void> {
+    const { topic } = this.#options;
+    if (this.#commitOffsets === undefined) throw new Error("nothing was received yet");
+    const partitions = offsets.map(({ partition, offset }) => {
+      return { partition, offset: String(offset) };
+    });
+    await this.#commitOffsets({ topics: [{ topic, partitions }] });
+  }
+
+  /** Leaves the group, within 20 s. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    // While a consumer joins for the first time, kafkajs' stop does nothing and the join goes on.
+    if (this.#joining !== undefined) await this.#inTime(this.#joining);
+    await this.#leave();
+    this.#ended.resolve(undefined);
+  }
+
+  /** May outlive `stop` by some seconds, when nobody answers. */
+  async #start(): Promise<void> {
+    const { topic } = this.#options;
+    try {
+      await this.#consumer.connect();
+      await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
+      if (this.#isStopped) return await this.#leave();
+      this.#joining = this.#join();
+      await this.#joining;
+    } catch (error) {
+      await this.#leave();
+      this.#ended.resolve(classifyKafkaError(error, { topic }));
+    }
+  }
+
+  async #join(): Promise<void> {
+    this.#isConsuming = true;
+    await this.#consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: async (payload) => this.#take(payload),
+    });
+    if (this.#isStopped) await this.#leave(); // when `stop` could not wait for so long
+  }
+
+  #listen(): void {
+    const { events } = this.#consumer;
+    this.#consumer.on(events.FETCH, () => {
+      this.#fetchedAt = Date.now();
+    });
+    this.#consumer.on(events.HEARTBEAT, () => {
+      this.#heardAt = Date.now();
+    });
+    this.#consumer.on(events.GROUP_JOIN, (event) => this.#assign(event));
+    this.#consumer.on(events.REBALANCING, () => this.#options.onRebalancing());
+    this.#consumer.on(events.CRASH, ({ payload }) => {
+      this.#isConsuming = false;
+      this.#ended.resolve(classifyKafkaError(payload.error, { topic: this.#options.topic }));
+    });
+  }
+
+  /** Runs before the first fetch of the new assignment: kafkajs emits and then goes on. */
+  #assign({ payload }: ConsumerGroupJoinEvent): void {
+    const { topic, group, log, onAssigned } = this.#options;
+    const partitions = payload.memberAssignment[topic] ?? [];
+    this.#heardAt = Date.now();
+    // kafkajs keeps a pause over a rebalance, also for a partition that went away and came back.
+    this.#consumer.resume([{ topic }]);
+    log.info({ topic, group, partitions }, "Joined the consumer group");
+    onAssigned([...partitions].sort((a, b) => a - b));
+  }
+
+  #take({ batch, resolveOffset, commitOffsetsIfNecessary }: EachBatchPayload): void {
+    const { topic, onBatch } = this.#options;
+    const { partition } = batch;
+    this.#commitOffsets = commitOffsetsIfNecessary;
+    onBatch({
+      partition,
+      from: Number(batch.fetchedOffset),
+      records: batch.messages.map((message) => decodeRecord(topic, partition, message)),
+      next: Number(batch.nextOffset),
+    });
+    resolveOffset(batch.lastOffset());
+  }
+
+  async #leave(): Promise<void> {
+    this.#isConsuming = false;
+    await this.#inTime(this.#consumer.disconnect());
+  }
+
+  async #inTime(leaving: Promise<void>): Promise<void> {
+    const { log, topic, group } = this.#options;
+    try {
+      await withDeadline("leaving the group", leaveDeadlineMs, leaving);
+    } catch (error) {
+      log.warn({ topic, group, reason: errorMessage(error) }, "Gave the consumer group up");
+    }
+  }
+}
+
+const waitMs = 1_000;
+const noticeEveryMs = 10_000;
+const crashesMax = 5;
+const crashesForgottenAfterMs = 5 * 60_000;
+
+/**
+ * A member of a consumer group that stays one.
+ *
+ * Waiting: the topic or a broker is not there; looks again every second, says so at once and then
+ * every 10 s, for ever. Running: a session has joined; when its brokers are silent for 10 s, that is
+ * said too. Crashed: something else went wrong; a new session after 1, 2, 4, 8, 16 s, and with the
+ * sixth crash within 5 minutes it has failed. Failed: `failed` has rejected; at once for an offset
+ * that is out of range and for a codec that is missing, which no new session would change.
+ * Stopped: the group was left.
+ */
+export class GroupConsumer {
+  readonly #options: GroupMemberOptions;
+  readonly #failure = Promise.withResolvers<never>();
+  readonly #stopped = new AbortController();
+  #session: GroupSession | undefined;
+  #life: Promise<void> | undefined;
+  #trouble: InstantError | undefined;
+  #isJoined = false;
+  #crashedAt: number[] = [];
+
+  constructor(options: GroupMemberOptions) {
+    this.#options = options;
+    this.#failure.promise.catch(() => {}); // a failure that nobody listens to is not unhandled
+  }
+
+  /** Never resolves. */
+  get failed(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  start(): void {
+    this.#life ??= this.#live();
+  }
+
+  /** Until the next assignment; ignored while there is no session. */
+  setFetching(partition: number, isFetching: boolean): void {
+    this.#session?.setFetching(partition, isFetching);
+  }
+
+  /** Whether Kafka took them. */
+  async commit(offsets: readonly { partition: number; offset: number }[]): Promise<boolean> {
+    const { topic, group, log } = this.#options;
+    try {
+      if (this.#session === undefined) return false;
+      await this.#session.commit(offsets);
+      return true;
+    } catch (error) {
+      log.debug({ topic, group, reason: errorMessage(error) }, "Commit failed");
+      return false;
+    }
+  }
+
+  /** Leaves the group; idempotent. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#session?.stop();
+    await this.#life;
+  }
+
+  async #live(): Promise<void> {
+    const notice = setInterval(() => this.#sayTrouble(), noticeEveryMs);
+    try {
+      while (!this.#stopped.signal.aborted) {
+        const error = await this.#runSession();
+        if (error === undefined || this.#stopped.signal.aborted) return;
+        const pauseMs = this.#pauseAfter(error);
+        if (pauseMs === undefined) return this.#failure.reject(error);
+        await systemClock.sleep(pauseMs, this.#stopped.signal);
+      }
+    } finally {
+      clearInterval(notice);
+    }
+  }
+
+  async #runSession(): Promise<InstantError | undefined> {
+    const session = new GroupSession({
+      ...this.#options,
+      onAssigned: (partitions) => {
+        this.#trouble = undefined;
+        this.#isJoined = true;
+        this.#options.onAssigned(partitions);
+      },
+    });
+    this.#session = session;
+    const error = await session.run();
+    this.#session = undefined;
+    this.#isJoined = false;
+    this.#options.onAssigned([]);
+    return error;
+  }
+
+  /** How long to wait for the next session; undefined: there is none. */
+  #pauseAfter(error: InstantError): number | undefined {
+    const { row } = error;
+    const { topic, group, log } = this.#options;
+    if (row === kafkaErrors.offsetOutOfRange || row === kafkaErrors.codecMissing) return undefined;
+    if (row === coreErrors.kafkaUnavailable || row === kafkaErrors.topicMissing) {
+      const isNews = this.#trouble?.row !== row;
+      this.#trouble = error;
+      if (isNews) this.#sayTrouble();
+      return waitMs;
+    }
+    const now = Date.now();
+    this.#crashedAt = this.#crashedAt.filter((at) => at > now - crashesForgottenAfterMs);
+    this.#crashedAt.push(now);
+    const crashes = this.#crashedAt.length;
+    if (crashes > crashesMax) return undefined;
+    log.error({ topic, group, crashes, reason: error.message }, "The consumer crashed");
+    return 1_000 * 2 ** (crashes - 1);
+  }
+
+  /** Why no record can come now, as far as it is known; undefined while all is well. */
+  get trouble(): string | undefined {
+    if (this.#trouble !== undefined) return this.#trouble.message;
+    if (!this.#isJoined) return "Kafka: the group was not joined yet";
+    const silentMs = Date.now() - (this.#session?.aliveAt ?? Date.now());
+    return silentMs > noticeEveryMs
+      ? `Kafka has not answered for ${Math.round(silentMs / 1_000)} s: see whether the brokers of KAFKA_BROKERS run`
+      : undefined;
+  }
+
+  #sayTrouble(): void {
+    const { topic, group, log } = this.#options;
+    const reason = this.trouble;
+    if (reason === undefined) return;
+    const isTopicMissing = this.#trouble?.row === kafkaErrors.topicMissing;
+    log.warn(
+      { topic, group, reason },
+      isTopicMissing ? "Waiting for the topic" : "Waiting for Kafka",
+    );
+  }
+}

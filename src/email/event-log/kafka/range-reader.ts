@@ -1,0 +1,167 @@
+import type { Cluster, FetchedPartition } from "kafkajs";
+import { Batch } from "kafkajs";
+import { coreErrors, InstantError } from "../../../core/errors.ts";
+import { systemClock } from "../../../core/time.ts";
+import type { KafkaClient } from "./client.ts";
+import { classifyKafkaError, kafkaErrors } from "./errors.ts";
+import type { KafkaStoredRecord } from "./record.ts";
+import { decodeRecord } from "./record.ts";
+
+const fetchBytesMax = 1024 * 1024;
+const isolation = { readUncommitted: 0, readCommitted: 1 } as const;
+const triesMax = 5;
+
+interface KafkaRange {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What one fetch brought, and where the partition's readable part ends. */
+interface KafkaFetch {
+  readonly records: readonly KafkaStoredRecord[];
+  /** Where to go on; the same offset again at the end. */
+  readonly next: number;
+  /** The first offset of a transaction that is open, or the end: nothing from here on is read. */
+  readonly stableEnd: number;
+  /** The offset that the next record gets (the high watermark). */
+  readonly end: number;
+}
+
+/**
+ * Reads ranges of one topic by fetching from its brokers. No consumer group: it would need a name
+ * nobody else has, the rights for it, a rebalance to begin, and deleting afterwards.
+ */
+export class RangeReader implements AsyncDisposable {
+  readonly #cluster: Cluster;
+
+  private constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  /** Throws `kafka_topic_missing`, `kafka_unavailable`. */
+  static async open(client: KafkaClient, topic: string): Promise<RangeReader> {
+    const reader = new RangeReader(client.cluster());
+    try {
+      await reader.#cluster.connect();
+      await reader.#cluster.addTargetTopic(topic);
+      return reader;
+    } catch (error) {
+      await reader[Symbol.asyncDispose]();
+      throw classifyKafkaError(error, { topic });
+    }
+  }
+
+  /**
+   * The records with `from` ≤ offset < `to`, in order, a batch at a time; from the oldest record
+   * when `from` is older; ends at the end of the log. Each fetch is tried 5 times within 3 s.
+   */
+  async *read(range: KafkaRange): AsyncGenerator<readonly KafkaStoredRecord[], void, undefined> {
+    for await (const { records } of this.fetches(range)) if (records.length > 0) yield records;
+  }
+
+  /** As `read`, fetch by fetch: also those that brought no record; the last may have brought none. */
+  async *fetches(range: KafkaRange): AsyncGenerator<KafkaFetch, void, undefined> {
+    const { topic, partition, to, signal } = range;
+    let from = range.from;
+    while (from < to) {
+      signal?.throwIfAborted();
+      const fetched = await this.#fetchPatiently(range, from, isolation.readCommitted);
+      if (fetched === "before_the_oldest") {
+        const oldest = await this.#oldest(topic, partition);
+        if (oldest <= from) return; // beyond the end
+        from = oldest;
+        continue;
+      }
+      const batch = new Batch(topic, String(from), fetched);
+      const records = batch.messages
+        .map((message) => decodeRecord(topic, partition, message))
+        .filter(({ offset }) => offset < to);
+      const next = Number(batch.nextOffset);
+      const end = Number(fetched.highWatermark);
+      yield { records, next, stableEnd: Number(fetched.lastStableOffset ?? end), end };
+      if (next <= from) return;
+      from = next;
+    }
+  }
+
+  /** When the record at `offset`, or the next one, was written: also of a transaction that is open. */
+  async timestampAt(topic: string, partition: number, offset: number): Promise<number | undefined> {
+    const fetched = await this.#fetchPatiently(
+      { topic, partition },
+      offset,
+      isolation.readUncommitted,
+    );
+    if (fetched === "before_the_oldest") return undefined;
+    const [first] = new Batch(topic, String(offset), fetched).messages;
+    return first === undefined ? undefined : Number(first.timestamp);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#cluster.disconnect().catch(() => {}); // what is left of it is closed by the broker
+  }
+
+  async #fetchPatiently(
+    range: Pick<KafkaRange, "topic" | "partition" | "signal">,
+    offset: number,
+    isolationLevel: number,
+  ): Promise<FetchedPartition | "before_the_oldest"> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#fetch(range, offset, isolationLevel);
+      } catch (error) {
+        const failure = classifyKafkaError(error, { topic: range.topic });
+        if (failure.row === kafkaErrors.offsetOutOfRange) return "before_the_oldest";
+        if (!failure.retryable || tries >= triesMax) throw failure;
+        await systemClock.sleep(100 * 2 ** tries, range.signal);
+        await this.#cluster.refreshMetadata().catch(() => {}); // the next fetch says what is wrong
+      }
+    }
+  }
+
+  async #fetch(
+    { topic, partition }: Pick<KafkaRange, "topic" | "partition">,
+    offset: number,
+    isolationLevel: number,
+  ): Promise<FetchedPartition> {
+    await this.#cluster.refreshMetadataIfNecessary();
+    const leaders = this.#cluster.findLeaderForPartitions(topic, [partition]);
+    const nodeId = Object.keys(leaders)[0];
+    if (nodeId === undefined) {
+      throw new InstantError(kafkaErrors.topicMissing, {
+        detail: `${topic} partition ${partition}`,
+      });
+    }
+    const broker = await this.#cluster.findBroker({ nodeId });
+    const { responses } = await broker.fetch({
+      isolationLevel,
+      maxWaitTime: 0,
+      minBytes: 0, // at the end of the log: an empty answer at once
+      maxBytes: fetchBytesMax,
+      topics: [
+        {
+          topic,
+          partitions: [{ partition, fetchOffset: String(offset), maxBytes: fetchBytesMax }],
+        },
+      ],
+    });
+    const fetched = responses[0]?.partitions[0];
+    if (fetched === undefined) {
+      throw new InstantError(coreErrors.kafkaUnavailable, { detail: "a fetch without an answer" });
+    }
+    return fetched;
+  }
+
+  async #oldest(topic: string, partition: number): Promise<number> {
+    try {
+      const offsets = await this.#cluster.fetchTopicsOffset([
+        { topic, partitions: [{ partition }], fromBeginning: true },
+      ]);
+      return Number(offsets[0]?.partitions[0]?.offset ?? 0);
+    } catch (error) {
+      throw classifyKafkaError(error, { topic });
+    }
+  }
+}

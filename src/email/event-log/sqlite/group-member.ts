@@ -1,0 +1,182 @@
+import type { Log } from "../../../core/log.ts";
+import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
+import type { Clock } from "../../../core/time.ts";
+import type { PartitionOffset } from "../flow/assignment.ts";
+import type { Commit, Holding, Member, Membership, Owner } from "./membership.ts";
+import {
+  commitOffsets,
+  readEpoch,
+  releasePartitions,
+  removeMember,
+  renewMembership,
+} from "./membership.ts";
+import type { StoredTopic } from "./topics.ts";
+import { findTopic, isLocked, toEventLogError } from "./topics.ts";
+
+const saysWaitingEveryMs = 10_000;
+
+export interface GroupTimings {
+  /** A member says that it lives. */
+  readonly heartbeatMs: number;
+  /** A member that was silent so long is replaced. */
+  readonly sessionMs: number;
+}
+
+export interface GroupMemberOptions {
+  readonly database: SqliteDatabase;
+  readonly member: Member;
+  readonly timings: GroupTimings;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onGained: (topic: StoredTopic, holdings: readonly Holding[]) => void;
+  readonly onLost: (partitions: readonly number[]) => void;
+  readonly uncommitted: () => readonly PartitionOffset[];
+  readonly markCommitted: (offsets: readonly PartitionOffset[]) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * A member of a group on the file.
+ *
+ * Outside: the topic is not there yet; said in the log every 10 s. Member: heartbeats, takes its
+ * share of the partitions, and releases what others wait for, with what it has finished of it
+ * committed in the same transaction. Replaced: it was silent too long; it learns that from its next
+ * heartbeat or commit, loses its partitions, and joins anew. Leaving: takes nothing more. Left: its
+ * partitions are free. A locked file is tried again with the next heartbeat.
+ */
+export class SqliteGroupMember {
+  readonly #options: GroupMemberOptions;
+  readonly #held = new Map<number, Holding>();
+  #owner: Owner | undefined;
+  #epoch = -1;
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  #saidWaitingAt: number | undefined;
+  #renewing: Promise<void> | undefined;
+  #phase: "staying" | "leaving" | "left" = "staying";
+
+  constructor(options: GroupMemberOptions) {
+    this.#options = options;
+  }
+
+  /** Heartbeats when it is time or the group changed; returns whether it does. */
+  onWakeup(mayHaveNews: boolean): boolean {
+    const { clock, timings } = this.#options;
+    if (this.#renewing !== undefined || this.#phase === "left") return false;
+    const isDue = Math.abs(clock.now() - this.#renewedAt) >= timings.heartbeatMs;
+    if (!isDue && !(mayHaveNews && this.#hasNews())) return false;
+    this.#renewing = this.#renew().finally(() => {
+      this.#renewing = undefined;
+    });
+    return true;
+  }
+
+  /** Commits what may be committed and is still held. */
+  async commit(): Promise<void> {
+    const owner = this.#owner;
+    const commits = this.#commits();
+    if (owner === undefined || commits.length === 0) return;
+    await this.#attempt(async () => {
+      const done = await this.#options.database.write((file) =>
+        commitOffsets(file, owner, commits),
+      );
+      const isHeld = ({ partition, generation }: Commit) =>
+        this.#held.get(partition)?.generation === generation;
+      this.#options.markCommitted(done.filter(isHeld));
+      if (done.length < commits.length) this.#epoch = -1; // replaced: look at the group again
+    });
+  }
+
+  /** Still heartbeats, so that nobody takes what is being drained. */
+  prepareLeave(): void {
+    if (this.#phase === "staying") this.#phase = "leaving";
+  }
+
+  async leave(): Promise<void> {
+    this.#phase = "left";
+    const { database, member } = this.#options;
+    await database.write((file) => removeMember(file, member.token));
+  }
+
+  async #renew(): Promise<void> {
+    const { database, member, timings, clock } = this.#options;
+    this.#renewedAt = clock.now();
+    await this.#attempt(async () => {
+      const membership = await database.write((file) => {
+        if (this.#phase === "left") return undefined;
+        const takes = this.#phase === "staying";
+        const { sessionMs } = timings;
+        return renewMembership(file, member, { now: clock.now(), sessionMs, takes });
+      });
+      if (membership === undefined) this.#sayWaiting();
+      else await this.#follow(membership);
+    });
+  }
+
+  async #follow({ topic, groupId, epoch, holdings, excess }: Membership): Promise<void> {
+    const { member, onGained } = this.#options;
+    const owner = { groupId, token: member.token };
+    this.#owner = owner;
+    this.#epoch = epoch;
+    const isHeld = ({ partition, generation }: Holding) =>
+      holdings.some((held) => held.partition === partition && held.generation === generation);
+    const lost = [...this.#held.values()].filter((held) => !isHeld(held));
+    this.#forget(lost.map(({ partition }) => partition));
+    const gained = holdings.filter(
+      ({ partition }) => !this.#held.has(partition) && !excess.includes(partition),
+    );
+    for (const holding of gained) this.#held.set(holding.partition, holding);
+    if (gained.length > 0) onGained(topic, gained);
+    if (excess.length === 0) return;
+    const commits = this.#commits().filter(({ partition }) => excess.includes(partition));
+    this.#forget(excess);
+    await this.#options.database.write((file) => {
+      commitOffsets(file, owner, commits);
+      releasePartitions(file, owner, excess);
+    });
+  }
+
+  #forget(partitions: readonly number[]): void {
+    if (partitions.length === 0) return;
+    for (const partition of partitions) this.#held.delete(partition);
+    this.#options.onLost(partitions);
+  }
+
+  #commits(): readonly Commit[] {
+    return this.#options.uncommitted().flatMap(({ partition, offset }) => {
+      const generation = this.#held.get(partition)?.generation;
+      return generation === undefined ? [] : [{ partition, generation, offset }];
+    });
+  }
+
+  #hasNews(): boolean {
+    const { database, member } = this.#options;
+    const owner = this.#owner;
+    return database.read((file) =>
+      owner === undefined
+        ? findTopic(file, member.topic) !== undefined
+        : readEpoch(file, owner.groupId) !== this.#epoch,
+    );
+  }
+
+  #sayWaiting(): void {
+    const { clock, log, member } = this.#options;
+    if (
+      this.#phase === "left" ||
+      clock.now() - (this.#saidWaitingAt ?? -Infinity) < saysWaitingEveryMs
+    )
+      return;
+    this.#saidWaitingAt = clock.now();
+    log.warn({ topic: member.topic }, "Topic does not exist yet, waiting for it");
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    const { log, member, onFailure } = this.#options;
+    try {
+      await work();
+    } catch (error) {
+      if (isLocked(error))
+        log.warn({ group: member.group }, "The event log is locked, trying again");
+      else if (this.#phase !== "left") onFailure(toEventLogError(error));
+    }
+  }
+}

@@ -1,0 +1,229 @@
+import type { Database } from "bun:sqlite";
+import { InstantError } from "../../../core/errors.ts";
+import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
+import type { Clock } from "../../../core/time.ts";
+import { withDeadline } from "../../../core/time.ts";
+import type {
+  LogRange,
+  LogRecord,
+  OutgoingRecord,
+  RecordHeaders,
+  RecordPosition,
+} from "../event-log.ts";
+import { eventLogErrors } from "../event-log.ts";
+import { partitionOfKey } from "../murmur2.ts";
+import type { StoredTopic } from "./topics.ts";
+import { getTopic, readLog, toEventLogError } from "./topics.ts";
+
+const pageBytesMax = 1024 * 1024;
+
+interface RecordRow {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: string | null;
+}
+
+/** Places records without a key: one partition after the other. */
+class RoundRobin {
+  #turn = 0;
+
+  next(partitions: number): number {
+    const partition = this.#turn % partitions;
+    this.#turn = partition + 1;
+    return partition;
+  }
+}
+
+/** Within a write transaction. Throws `topic_missing`, `record_too_large`. */
+function appendRecords(
+  database: Database,
+  topicName: string,
+  records: readonly OutgoingRecord[],
+  options: { readonly keyless: RoundRobin; readonly timestamp: number },
+): readonly RecordPosition[] {
+  const topic = getTopic(database, topicName);
+  for (const record of records) checkSize(topic, record);
+  const advance = database.query<{ offset: number }, [number, number]>(
+    `UPDATE log_partitions SET next = next + 1 WHERE topic_id = ? AND partition = ?
+     RETURNING next - 1 AS offset`,
+  );
+  const insert = database.query(
+    `INSERT INTO log_records (topic_id, partition, offset, timestamp, key, value, headers)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  return records.map(({ key, value, headers }) => {
+    const partition =
+      key === null ? options.keyless.next(topic.partitions) : partitionOfKey(key, topic.partitions);
+    const offset = advance.get(topic.id, partition)?.offset ?? 0;
+    const { timestamp } = options;
+    insert.run(topic.id, partition, offset, timestamp, key, value, encodeHeaders(headers));
+    return { topic: topicName, partition, offset };
+  });
+}
+
+interface PageRequest {
+  readonly partition: number;
+  /** `from` ≤ offset < `to`. */
+  readonly from: number;
+  readonly to: number;
+  readonly recordsMax: number;
+}
+
+/** The next records in order, at most 1 MiB of values or one record. */
+export function readPage(
+  database: Database,
+  topic: StoredTopic,
+  { partition, from, to, recordsMax }: PageRequest,
+): readonly LogRecord[] {
+  const rows = database
+    .query<RecordRow, [number, number, number, number, number]>(
+      `SELECT offset, timestamp, key, value, headers FROM log_records
+       WHERE topic_id = ? AND partition = ? AND offset >= ? AND offset < ?
+       ORDER BY offset LIMIT ?`,
+    )
+    .iterate(topic.id, partition, from, to, recordsMax);
+  const records: LogRecord[] = [];
+  let bytes = 0;
+  for (const { headers, ...row } of rows) {
+    records.push({
+      ...row,
+      topic: topic.topic,
+      partition,
+      timestampType: "LogAppendTime",
+      headers: decodeHeaders(headers),
+    });
+    bytes += row.value?.byteLength ?? 0;
+    if (bytes > pageBytesMax) break;
+  }
+  return records;
+}
+
+function checkSize({ topic, recordBytesMax }: StoredTopic, record: OutgoingRecord): void {
+  let bytes = (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0);
+  for (const [name, value] of record.headers) {
+    bytes += Buffer.byteLength(name) + (value?.byteLength ?? 0);
+  }
+  if (bytes <= recordBytesMax) return;
+  throw new InstantError(eventLogErrors.recordTooLarge, {
+    detail: `${bytes} bytes; ${topic} takes up to ${recordBytesMax}`,
+  });
+}
+
+/** `[["name", "bytes as latin1" | null], …]`; null for no headers. */
+function encodeHeaders(headers: RecordHeaders): string | null {
+  if (headers.length === 0) return null;
+  const texts = headers.map(([name, value]) => [
+    name,
+    value && Buffer.from(value).toString("latin1"),
+  ]);
+  return JSON.stringify(texts);
+}
+
+function decodeHeaders(text: string | null): RecordHeaders {
+  if (text === null) return [];
+  const headers = JSON.parse(text) as readonly (readonly [string, string | null])[];
+  return headers.map(([name, value]) => [
+    name,
+    value === null ? null : Buffer.from(value, "latin1"),
+  ]);
+}
+
+const recordsPerPage = 200;
+
+/** The records of a range, a page in each turn of the event loop. Throws `topic_missing`. */
+export async function* readRange(
+  database: SqliteDatabase,
+  { topic: topicName, partition, from, to, signal }: LogRange,
+): AsyncGenerator<LogRecord, void, undefined> {
+  let next = from;
+  while (next < to) {
+    const page = { partition, from: next, to, recordsMax: recordsPerPage };
+    const records = readLog(database, (file) => readPage(file, getTopic(file, topicName), page));
+    for (const record of records) {
+      signal?.throwIfAborted();
+      yield record;
+    }
+    const last = records.at(-1);
+    if (last === undefined) return;
+    next = last.offset + 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
+  }
+}
+
+const recordsPerJob = 100;
+
+interface SqlitePublisherOptions {
+  readonly database: SqliteDatabase;
+  readonly clock: Clock;
+  /** Something was written. */
+  readonly onWritten: () => void;
+}
+
+/**
+ * Appends records: in the order of the calls, on disk when it resolves. Calls that wait at the same
+ * time share a transaction. What is still queued at its deadline is not written any more.
+ */
+export class SqlitePublisher {
+  readonly #options: SqlitePublisherOptions;
+  readonly #keyless = new RoundRobin();
+  readonly #waiting = new Set<Promise<unknown>>();
+  #isClosed = false;
+
+  constructor(options: SqlitePublisherOptions) {
+    this.#options = options;
+  }
+
+  async publish(
+    topic: string,
+    records: readonly OutgoingRecord[],
+    deadlineMs: number,
+  ): Promise<readonly RecordPosition[]> {
+    if (this.#isClosed) throw unavailable("it was closed");
+    const call = { isLate: false };
+    const writing = Promise.all(this.#write(topic, records, call));
+    const publishing = withDeadline("a publish", deadlineMs, writing);
+    this.#waiting.add(publishing);
+    try {
+      return (await publishing).flat();
+    } catch (error) {
+      call.isLate = true;
+      throw toEventLogError(error);
+    } finally {
+      this.#waiting.delete(publishing);
+      this.#options.onWritten();
+    }
+  }
+
+  /** Waits for what was asked before. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.allSettled(this.#waiting);
+  }
+
+  /** All jobs are queued at once, so that no later call gets between them. */
+  #write(
+    topic: string,
+    records: readonly OutgoingRecord[],
+    call: { readonly isLate: boolean },
+  ): readonly Promise<readonly RecordPosition[]>[] {
+    const { database, clock } = this.#options;
+    const jobs: Promise<readonly RecordPosition[]>[] = [];
+    for (let from = 0; from < records.length; from += recordsPerJob) {
+      const part = records.slice(from, from + recordsPerJob);
+      const job = database.write((file) => {
+        if (call.isLate) throw unavailable("the deadline passed before it was written");
+        const timestamp = clock.now();
+        return appendRecords(file, topic, part, { keyless: this.#keyless, timestamp });
+      });
+      jobs.push(job);
+    }
+    return jobs;
+  }
+}
+
+function unavailable(detail: string): InstantError {
+  return new InstantError(eventLogErrors.logUnavailable, { detail });
+}

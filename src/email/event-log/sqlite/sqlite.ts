@@ -1,0 +1,106 @@
+import type { Log } from "../../../core/log.ts";
+import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
+import type { Clock } from "../../../core/time.ts";
+import { systemClock, withDeadline } from "../../../core/time.ts";
+import type { EventLog } from "../event-log.ts";
+import type { GroupTimings } from "./group-member.ts";
+import { readLag } from "./membership.ts";
+import { readRange, SqlitePublisher } from "./records.ts";
+import { SqliteSubscription, SqliteWakeups } from "./subscription.ts";
+import {
+  createTopic,
+  eventLogSchema,
+  readLog,
+  readOffsets,
+  readOwners,
+  toEventLogError,
+} from "./topics.ts";
+import { SqliteTrimmer } from "./trimmer.ts";
+
+const drainOnCloseMs = 5_000;
+
+export interface SqliteEventLogOptions {
+  readonly log: Log;
+  readonly timings?: Partial<SqliteTimings>;
+  readonly clock?: Clock;
+}
+
+interface SqliteTimings extends GroupTimings {
+  /** How long a record of another process may go unnoticed. */
+  readonly pollMs: number;
+  readonly trimEveryMs: number;
+}
+
+const timingsDefault: SqliteTimings = {
+  heartbeatMs: 1_000,
+  sessionMs: 6_000,
+  pollMs: 50,
+  trimEveryMs: 600_000,
+};
+
+/**
+ * The event log in a SQLite file that processes of one machine share. It uses the database it is
+ * given and leaves it open. Every acknowledged publish is on disk; publishes that wait together
+ * share one transaction.
+ */
+export async function openSqliteEventLog(
+  database: SqliteDatabase,
+  options: SqliteEventLogOptions,
+): Promise<EventLog> {
+  const { log, clock = systemClock } = options;
+  const timings = { ...timingsDefault, ...options.timings };
+  await writeLog(database.migrate("event_log", eventLogSchema));
+  const wakeups = new SqliteWakeups(database, timings);
+  const trimmer = new SqliteTrimmer({ database, clock, log, everyMs: timings.trimEveryMs });
+  const publisher = new SqlitePublisher({ database, clock, onWritten: () => wakeups.notify() });
+  const subscriptions = new Set<SqliteSubscription>();
+  let closing: Promise<void> | undefined;
+
+  const closeAll = async () => {
+    await Promise.all([...subscriptions].map((each) => each.stop({ drainMs: drainOnCloseMs })));
+    await publisher.close(); // after the handlers, which may publish
+    await trimmer.close();
+  };
+
+  const eventLog: EventLog = {
+    address: `embedded (${database.path})`,
+    publish: (topic, records, { deadlineMs }) => publisher.publish(topic, records, deadlineMs),
+    subscribe: async (wanted) => {
+      const shared = { database, timings, clock, log, wakeups };
+      const subscription = new SqliteSubscription({ ...wanted, ...shared });
+      subscriptions.add(subscription);
+      return subscription;
+    },
+    readRange: (range) => readRange(database, range),
+    offsets: async (topic) => readLog(database, (file) => readOffsets(file, topic)),
+    createTopics: async (topics, { grow }) => {
+      const creating = topics.map((spec) =>
+        database.write((file) => createTopic(file, spec, grow)),
+      );
+      const reports = await writeLog(Promise.all(creating));
+      wakeups.notify();
+      return reports;
+    },
+    lag: async (topic, group) =>
+      readLog(database, (file) => readLag(file, topic, group, clock.now())),
+    owners: async (topic, group) => readLog(database, (file) => readOwners(file, topic, group)),
+    ping: async ({ deadlineMs }) => {
+      const writing = database.write(() => {}); // needs the lock, and changes nothing
+      await writeLog(withDeadline("the event log's file", deadlineMs, writing));
+    },
+    close: () => {
+      closing ??= closeAll();
+      return closing;
+    },
+    [Symbol.asyncDispose]: () => eventLog.close(),
+  };
+  return eventLog;
+}
+
+async function writeLog<T>(writing: Promise<T>): Promise<T> {
+  try {
+    return await writing;
+  } catch (error) {
+    throw toEventLogError(error);
+  }
+}

@@ -1,0 +1,139 @@
+import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
+import type { AdvanceOutcome, Claim, DeliveryLedger, LedgerChange } from "./delivery-ledger.ts";
+import { ledgerErrors } from "./delivery-ledger.ts";
+
+const heldMax = 10_000;
+const retryDelayMsMin = 100;
+const retryDelayMsMax = 1000;
+const writtenAtOnce = 100;
+
+interface Held {
+  readonly claim: Claim;
+  readonly change: LedgerChange;
+  readonly settled: PromiseWithResolvers<AdvanceOutcome>;
+}
+
+interface HeldOutcomesOptions {
+  readonly ledger: Pick<DeliveryLedger, "advance">;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/**
+ * Writes what is known about a mail however long the ledger is away: it would be forgotten else,
+ * and asked about again.
+ *
+ * Empty: outcomes go straight to the ledger. Holding: one or more (10,000 at most) wait here, and
+ * whoever asked by `onHolding` is told, once; the oldest is tried after 100, 200, 400 … up to 1000 ms, for ever, and when it is written the others
+ * follow. Who claims should wait until nothing is held. Given up: `flush` did not get rid of them in
+ * time; their callers are told, the log names them.
+ */
+export class HeldOutcomes {
+  readonly #options: HeldOutcomesOptions;
+  readonly #clock: Clock;
+  readonly #listeners: ((reason: string) => void)[] = [];
+  #waiting: Held[] = [];
+  #writing: Promise<void> | undefined;
+  #givenUp = new AbortController();
+
+  constructor(options: HeldOutcomesOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  get held(): number {
+    return this.#waiting.length;
+  }
+
+  /** `listener` hears why, each time that holding begins. */
+  onHolding(listener: (reason: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Resolves once written. Throws `ledger_unavailable` when 10,000 are held, or given up. */
+  async record(claim: Claim, change: LedgerChange): Promise<AdvanceOutcome> {
+    try {
+      return await this.#options.ledger.advance(claim, change);
+    } catch (error) {
+      if (!isAway(error) || this.#waiting.length >= heldMax) throw error;
+      const held: Held = { claim, change, settled: Promise.withResolvers() };
+      this.#waiting.push(held);
+      this.#writing ??= this.#writeUntilEmpty(errorMessage(error));
+      return held.settled.promise;
+    }
+  }
+
+  /** For the end of the process. True: nothing is held. False: the rest was given up. */
+  async flush(options: { readonly deadlineMs: number }): Promise<boolean> {
+    const { deadlineMs } = options;
+    const inTime = new AbortController();
+    const late = this.#clock.sleep(deadlineMs, inTime.signal);
+    await Promise.race([this.#writing, late]);
+    inTime.abort();
+    if (this.#waiting.length === 0) return true;
+    this.#givenUp.abort();
+    await this.#writing;
+    return false;
+  }
+
+  async #writeUntilEmpty(reason: string): Promise<void> {
+    const { log } = this.#options;
+    const { signal } = this.#givenUp;
+    log.warn({ reason }, "Holding outcomes until the ledger is back");
+    for (const listener of this.#listeners) listener(reason);
+    let delayMs = retryDelayMsMin;
+    while (this.#waiting.length > 0) {
+      await this.#clock.sleep(delayMs, signal);
+      if (signal.aborted) {
+        this.#giveUp();
+        break;
+      }
+      const isBack = await this.#write(this.#waiting.slice(0, 1));
+      if (isBack) await this.#writeAll();
+      delayMs = isBack ? retryDelayMsMin : Math.min(delayMs * 2, retryDelayMsMax);
+    }
+    this.#writing = undefined;
+    if (!signal.aborted) log.info({}, "Held outcomes are written");
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      if (!(await this.#write(this.#waiting.slice(0, writtenAtOnce)))) return;
+    }
+  }
+
+  /** False when the ledger is (still) away; what was written waits no more. */
+  async #write(some: readonly Held[]): Promise<boolean> {
+    const written = await Promise.all(some.map((held) => this.#writeOne(held)));
+    this.#waiting = this.#waiting.filter((held) => !written.includes(held));
+    return written.every((held) => held !== undefined);
+  }
+
+  async #writeOne(held: Held): Promise<Held | undefined> {
+    try {
+      held.settled.resolve(await this.#options.ledger.advance(held.claim, held.change));
+    } catch (error) {
+      if (isAway(error)) return undefined;
+      held.settled.reject(error);
+    }
+    return held;
+  }
+
+  #giveUp(): void {
+    const error = new InstantError(ledgerErrors.ledgerUnavailable, {
+      detail: "until the process had to end",
+    });
+    for (const { claim, change, settled } of this.#waiting.splice(0)) {
+      const line = { messageID: claim.messageId, state: change.kind, fence: claim.fence };
+      this.#options.log.error(line, "Outcome could not be written to the ledger");
+      settled.reject(error);
+    }
+  }
+}
+
+function isAway(error: unknown): boolean {
+  return isInstantError(error, ledgerErrors.ledgerUnavailable);
+}

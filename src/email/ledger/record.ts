@@ -1,0 +1,322 @@
+import { z } from "zod";
+import { maskEmail } from "../../core/log.ts";
+import type { EventOrigin, LedgerRecord, LedgerState, SmtpEvidence } from "./delivery-ledger.ts";
+import { ledgerStates } from "./delivery-ledger.ts";
+
+/** A record with what only the rules need. */
+export interface StoredRecord extends LedgerRecord {
+  /** Grows with each write: what a writer compares, so that a late copy of a command does nothing. */
+  readonly revision: number;
+  /** Deferred, and not claimed since: the same deferral again is a repeat and counts once. */
+  readonly waiting: boolean;
+}
+
+/** What a call makes of a record: what to write, if anything, and what to answer. */
+export interface Decision<Outcome> {
+  readonly write: StoredRecord | undefined;
+  readonly outcome: Outcome;
+  /** The decision holds only while the store's time is not later than this; unset: always. */
+  readonly notAfter?: number;
+}
+
+const historyEntriesMax = 20;
+
+/** Nothing is known but the id. */
+export function blankRecord(messageId: string): Omit<StoredRecord, "state"> {
+  return {
+    messageId,
+    fence: 0,
+    owner: "",
+    revision: 0,
+    leaseUntil: 0,
+    attempts: 0,
+    replays: 0,
+    resubmissions: 0,
+    waiting: false,
+    digest: "",
+    eventType: "",
+    recipient: "",
+    askedAt: undefined,
+    origin: undefined,
+    sentAt: undefined,
+    late: false,
+    class: undefined,
+    reason: undefined,
+    smtp: undefined,
+    buried: undefined,
+    history: [],
+    trace: undefined,
+  };
+}
+
+export function answer<Outcome>(outcome: Outcome): Decision<Outcome> {
+  return { write: undefined, outcome };
+}
+
+type RecordPatch = Partial<Omit<StoredRecord, "messageId" | "state" | "revision">>;
+
+/** The same state with other fields; not in the history. */
+export function amend(record: StoredRecord, patch: RecordPatch): StoredRecord {
+  return { ...record, ...patch, revision: record.revision + 1 };
+}
+
+/** The one function that changes a state: it writes the history too. */
+export function transition(
+  record: StoredRecord,
+  state: LedgerState,
+  change: { readonly at: number; readonly note?: string | undefined; readonly patch?: RecordPatch },
+): StoredRecord {
+  const { at, note, patch } = change;
+  const revision = record.revision + 1;
+  const fence = patch?.fence ?? record.fence;
+  const history = withEntry(patch?.history ?? record.history, { at, state, fence, note });
+  return { ...record, ...patch, state, revision, history }; // one copy: it runs three times a mail
+}
+
+/** `fence` is whose doing it was; the record's own unless said. */
+export function withHistory(
+  record: StoredRecord,
+  entry: {
+    readonly at: number;
+    readonly note: string | undefined;
+    readonly fence?: number;
+    readonly state?: LedgerState;
+    readonly owner?: string;
+  },
+): StoredRecord {
+  const { at, note, owner, fence = record.fence, state = record.state } = entry;
+  return { ...record, history: withEntry(record.history, { at, state, fence, note, owner }) };
+}
+
+type History = StoredRecord["history"];
+
+function withEntry(
+  history: History,
+  entry: Omit<History[number], "owner"> & { readonly owner?: string | undefined },
+): History {
+  const kept = history.length < historyEntriesMax ? history : history.slice(1 - historyEntriesMax);
+  return [...kept, { ...entry, owner: entry.owner }];
+}
+
+/** Before another owner takes the record: its history goes on to say whose the past was. */
+export function rememberOwner(record: StoredRecord): StoredRecord {
+  const last = record.history.at(-1);
+  if (last === undefined || last.owner !== undefined || last.fence !== record.fence) return record;
+  return { ...record, history: [...record.history.slice(0, -1), { ...last, owner: record.owner }] };
+}
+
+/**
+ * The record as text: JSON in a fixed order of fields, so that a store can compare the head (state,
+ * fence, owner, revision) without decoding. Times are RFC 3339; `writeTime` lets a store put them
+ * in itself. Text fields hold raw no control character (JSON escapes them), a mark of `writeTime`
+ * may.
+ */
+export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string {
+  const { class: classOf, reason, smtp, buried, askedAt, origin } = record;
+  return (
+    `${encodeHead(record)}"lease_until":"${writeTime(record.leaseUntil)}"` +
+    `,"attempts":${record.attempts},"replays":${record.replays}` +
+    `,"resubmissions":${record.resubmissions}` +
+    (record.waiting ? `,"waiting":true` : "") +
+    `,"digest":${quote(record.digest)},"event_type":${quote(record.eventType)}` +
+    `,"recipient":${quote(record.recipient)}` +
+    (askedAt === undefined ? "" : `,"asked_at":"${rfc3339(askedAt)}"`) +
+    (origin === undefined ? "" : `,"origin":${encodeOrigin(origin)}`) +
+    (record.sentAt === undefined ? "" : `,"sent_at":"${writeTime(record.sentAt)}"`) +
+    (record.late ? `,"late":true` : "") +
+    (classOf === undefined ? "" : `,"class":${quote(classOf)}`) +
+    (reason === undefined ? "" : `,"reason":${quote(reason)}`) +
+    (smtp === undefined ? "" : `,"smtp":${encodeSmtp(smtp)}`) +
+    (buried === undefined
+      ? ""
+      : `,"buried":{"partition":${buried.partition},"offset":${buried.offset}}`) +
+    (record.trace === undefined ? "" : `,"trace":${quote(record.trace)}`) +
+    `,"history":[${record.history.map((entry) => encodeEntry(entry, writeTime)).join(",")}]}`
+  );
+}
+
+/** Whoever still finds this at the beginning knows that nobody wrote the record since. */
+export function encodeHead(record: StoredRecord): string {
+  const { state, fence, owner, revision } = record;
+  return `{"state":"${state}","fence":${fence},"owner":${quote(owner)},"revision":${revision},`;
+}
+
+/**
+ * Total: a JSON object without `state`, and a text that is no JSON, were written by the older
+ * service when it had sent the mail: accepted. A `state` or shape we do not know (a newer version)
+ * is ambiguous without resubmission: a person must look.
+ */
+export function decodeRecord(messageId: string, text: string): StoredRecord {
+  const json = parseObject(text);
+  if (json === undefined || !("state" in json)) return olderRecord(messageId, json);
+  const parsed = recordSchema.safeParse(json);
+  if (!parsed.success) return unreadable(messageId);
+  const wire = parsed.data;
+  const { lease_until: leaseUntil, event_type: eventType, sent_at: sentAt, ...further } = wire;
+  const { asked_at: askedAt, smtp, ...same } = further;
+  return {
+    ...same,
+    messageId,
+    leaseUntil,
+    eventType,
+    askedAt,
+    origin: wire.origin,
+    sentAt,
+    class: wire.class,
+    trace: wire.trace,
+    reason: wire.reason,
+    buried: wire.buried,
+    smtp: smtp && { host: smtp.host, reply: smtp.reply, queueId: smtp.queue_id },
+    history: wire.history
+      .slice(-historyEntriesMax)
+      .map((entry) => ({ ...entry, note: entry.note, owner: entry.owner })),
+  };
+}
+
+/** As `toISOString`, five times as fast for the times of one hour. */
+export function rfc3339(ms: number): string {
+  const second = Math.floor(ms / 1000);
+  let start = secondStarts.get(second);
+  if (start === undefined) {
+    if (secondStarts.size >= 3600) secondStarts.clear();
+    start = new Date(second * 1000).toISOString().slice(0, -4);
+    secondStarts.set(second, start);
+  }
+  return `${start}${String(ms - second * 1000).padStart(3, "0")}Z`;
+}
+
+/** Unix second → "2026-01-31T12:00:00." */
+const secondStarts = new Map<number, string>();
+
+const count = z.int().nonnegative();
+const time = z.string().transform((text, context) => {
+  const ms = Date.parse(text);
+  if (!Number.isNaN(ms)) return ms;
+  context.addIssue("must be a time");
+  return z.NEVER;
+});
+
+const recordSchema = z.object({
+  state: z.enum(ledgerStates),
+  fence: count,
+  owner: z.string(),
+  revision: count,
+  lease_until: time,
+  attempts: count,
+  replays: count,
+  resubmissions: count,
+  waiting: z.boolean().default(false),
+  digest: z.string(),
+  event_type: z.string(),
+  recipient: z.string(),
+  asked_at: time.optional(),
+  origin: z.object({ topic: z.string(), partition: count, offset: count }).optional(),
+  sent_at: time.optional(),
+  late: z.boolean().default(false),
+  class: z.string().optional(),
+  trace: z.string().optional(),
+  reason: z.string().optional(),
+  smtp: z
+    .object({ host: z.string(), reply: z.string(), queue_id: z.string().optional() })
+    .optional(),
+  buried: z.object({ partition: count, offset: count }).optional(),
+  history: z.array(
+    z.object({
+      at: time,
+      state: z.enum(ledgerStates),
+      fence: count,
+      note: z.string().optional(),
+      owner: z.string().optional(),
+    }),
+  ),
+});
+
+/** Most texts need no escape: looking for one is cheaper than asking JSON. */
+function quote(text: string): string {
+  return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them
+const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+function encodeOrigin({ topic, partition, offset }: EventOrigin): string {
+  return `{"topic":${quote(topic)},"partition":${partition},"offset":${offset}}`;
+}
+
+function encodeSmtp({ host, reply, queueId }: NonNullable<StoredRecord["smtp"]>): string {
+  const queue = queueId === undefined ? "" : `,"queue_id":${quote(queueId)}`;
+  return `{"host":${quote(host)},"reply":${quote(reply)}${queue}}`;
+}
+
+function encodeEntry(entry: StoredRecord["history"][number], writeTime: (ms: number) => string) {
+  const note = entry.note === undefined ? "" : `,"note":${quote(entry.note)}`;
+  const owner = entry.owner === undefined ? "" : `,"owner":${quote(entry.owner)}`;
+  const { state, fence } = entry;
+  return `{"at":"${writeTime(entry.at)}","state":"${state}","fence":${fence}${note}${owner}}`;
+}
+
+function parseObject(text: string): object | undefined {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === "object" && json !== null ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As lenient as can be: whatever the older service wrote, it wrote because it had sent the mail. */
+const olderSchema = z.object({
+  sent_at: z
+    .union([time, z.number().transform(unixMs)])
+    .optional()
+    .catch(undefined),
+  recipient: z.string().transform(maskEmail).catch(""),
+  event_type: z.string().catch(""),
+});
+
+function olderRecord(messageId: string, json: object | undefined): StoredRecord {
+  const { sent_at: sentAt, recipient, event_type: eventType } = olderSchema.parse({ ...json });
+  return { ...blankRecord(messageId), state: "accepted", sentAt, recipient, eventType };
+}
+
+/** A number in seconds or in milliseconds: seconds stay below this until the year 5138. */
+function unixMs(value: number): number {
+  return value < 100_000_000_000 ? value * 1000 : value;
+}
+
+function unreadable(messageId: string): StoredRecord {
+  const reason = "the record is not one that this version can read";
+  return { ...blankRecord(messageId), state: "ambiguous", resubmissions: 1, reason };
+}
+
+const replyCharsMax = 500;
+const noteCharsMax = 200;
+const address = /[^\s<>"'(),;:]+@[^\s<>"'(),;:]+/g;
+
+/** Text from elsewhere as the ledger keeps it: one line, no full address, at most 500 characters. */
+export function boundedText(text: string): string {
+  return clean(text, replyCharsMax);
+}
+
+/** As `boundedText`, for a history entry: at most 200 characters. */
+export function boundedNote(text: string): string {
+  return clean(text, noteCharsMax);
+}
+
+export function boundedEvidence(smtp: SmtpEvidence): SmtpEvidence {
+  const { host, reply, queueId } = smtp;
+  return {
+    host: boundedNote(host),
+    reply: boundedText(reply),
+    queueId: queueId === undefined ? undefined : boundedNote(queueId),
+  };
+}
+
+function clean(text: string, charsMax: number): string {
+  return text
+    .slice(0, 4 * charsMax)
+    .replace(/\p{Cc}+/gu, " ")
+    .replace(address, maskEmail)
+    .slice(0, charsMax)
+    .toWellFormed();
+}

@@ -1,0 +1,230 @@
+import type { Database } from "bun:sqlite";
+import { errorMessage } from "../../../core/errors.ts";
+import type { Log } from "../../../core/log.ts";
+import { maskEmail } from "../../../core/log.ts";
+import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
+import type { Clock } from "../../../core/time.ts";
+import { systemClock } from "../../../core/time.ts";
+import type { Mailer, MailMessage, SendOptions, SendOutcome } from "../mailer.ts";
+import { messageIdHeader } from "../mailer.ts";
+
+/** A mail that was kept instead of sent. */
+export interface InboxMail {
+  /** Grows with each mail; never used twice. */
+  readonly id: number;
+  /** The event's; two mails of one event are two rows. */
+  readonly messageId: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  /** Message-ID first, then the message's further fields. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Unix ms. */
+  readonly receivedAt: number;
+}
+
+/** The newest 1,000 mails of `EMAIL_MODE=log`, on a SQLite file that several processes may share. */
+export interface Inbox {
+  /** Newest first, at most `limit` (up to 1,000); with `before`, those with a smaller id. */
+  list(limit: number, before?: number): readonly InboxMail[];
+  /** The newest, at most `limit`, that hold `words` in recipient, subject, text or message_id. */
+  search(words: string, limit: number): readonly InboxMail[];
+  find(id: number): InboxMail | undefined;
+  count(): number;
+  /** Resolves with the mail as it is kept; the oldest beyond 1,000 is gone then. */
+  add(mail: Omit<InboxMail, "id">): Promise<InboxMail>;
+  clear(): Promise<void>;
+}
+
+const inboxMailsMax = 1_000;
+
+type NewMail = Omit<InboxMail, "id">;
+
+/** Adds what one turn of the event loop keeps as one job: the oldest are dropped once for all. */
+class InboxRows {
+  readonly #database: SqliteDatabase;
+  #mails: NewMail[] = [];
+  #added: Promise<number> | undefined;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  async add(mail: NewMail): Promise<InboxMail> {
+    const index = this.#mails.push(mail) - 1;
+    this.#added ??= this.#addSoon();
+    return { ...mail, id: (await this.#added) + index };
+  }
+
+  /** Resolves with the id of the first. */
+  async #addSoon(): Promise<number> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const mails = this.#mails;
+    this.#mails = [];
+    this.#added = undefined;
+    return this.#database.write((file) => insertMails(file, mails));
+  }
+}
+
+function insertMails(file: Database, mails: readonly NewMail[]): number {
+  const insert = file.query(
+    `INSERT INTO inbox (message_id, recipient, subject, text, html, headers, received_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  let last = 0;
+  for (const { messageId, to, subject, text, html, headers, receivedAt } of mails) {
+    const fields = JSON.stringify(headers);
+    const { lastInsertRowid } = insert.run(messageId, to, subject, text, html, fields, receivedAt);
+    last = Number(lastInsertRowid);
+  }
+  file.query("DELETE FROM inbox WHERE id <= ?").run(last - inboxMailsMax);
+  return last - mails.length + 1; // AUTOINCREMENT: one after the other within a transaction
+}
+
+const schema = `CREATE TABLE inbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  message_id TEXT NOT NULL,
+  recipient TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  text TEXT NOT NULL,
+  html TEXT NOT NULL,
+  headers TEXT NOT NULL,
+  received_at INTEGER NOT NULL
+) STRICT`;
+
+interface Row {
+  readonly id: number;
+  readonly message_id: string;
+  readonly recipient: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  readonly headers: string;
+  readonly received_at: number;
+}
+
+/** The file stays open when the inbox is not used any more: it is the caller's. */
+export async function openInbox({ database }: { database: SqliteDatabase }): Promise<Inbox> {
+  await database.migrate("inbox", [schema]);
+  const rows = new InboxRows(database);
+  return {
+    list: (limit, before = Number.MAX_SAFE_INTEGER) =>
+      database.read((file) =>
+        file
+          .query<Row, [number, number]>("SELECT * FROM inbox WHERE id < ? ORDER BY id DESC LIMIT ?")
+          .all(before, Math.min(limit, inboxMailsMax))
+          .map(mailOf),
+      ),
+    search: (words, limit) =>
+      database.read((file) =>
+        file
+          .query<Row, [string, number]>(
+            `SELECT * FROM inbox
+             WHERE instr(lower(concat_ws(' ', recipient, subject, message_id, text)), lower(?)) > 0
+             ORDER BY id DESC LIMIT ?`,
+          )
+          .all(words, Math.min(limit, inboxMailsMax))
+          .map(mailOf),
+      ),
+    find: (id) => {
+      const row = database.read((file) =>
+        file.query<Row, [number]>("SELECT * FROM inbox WHERE id = ?").get(id),
+      );
+      return row === null ? undefined : mailOf(row);
+    },
+    count: () =>
+      database.read((file) =>
+        file.query<{ mails: number }, []>("SELECT count(*) AS mails FROM inbox").get(),
+      )?.mails ?? 0,
+    add: (mail) => rows.add(mail),
+    clear: () =>
+      database.write((file) => {
+        file.query("DELETE FROM inbox").run();
+      }),
+  };
+}
+
+function mailOf(row: Row): InboxMail {
+  return {
+    id: row.id,
+    messageId: row.message_id,
+    to: row.recipient,
+    subject: row.subject,
+    text: row.text,
+    html: row.html,
+    headers: JSON.parse(row.headers) as Readonly<Record<string, string>>,
+    receivedAt: row.received_at,
+  };
+}
+
+interface InboxMailerOptions {
+  readonly database: SqliteDatabase;
+  readonly clock?: Clock;
+  /** The sender, for the Message-ID (default `senderDefault`). */
+  readonly from?: string | undefined;
+  /** Set: each mail's text is logged, codes included. Leave it out in production. */
+  readonly log?: Log | undefined;
+}
+
+/** Who mails are from where no SMTP_FROM says it. */
+export const senderDefault = "noreply@localhost";
+const host = "inbox";
+const concurrency = 100; // they share a transaction
+
+/**
+ * The mailer of `EMAIL_MODE=log`: nothing leaves the machine, each message becomes a row of the
+ * inbox. Two sends of one message are two rows, as they would be two mails.
+ */
+export async function openInboxMailer(options: InboxMailerOptions): Promise<Mailer> {
+  const inbox = await openInbox(options);
+  const inFlight = new Set<Promise<SendOutcome>>();
+  const close = async () => {
+    await Promise.allSettled(inFlight);
+  };
+  return {
+    address: `inbox (${options.database.path})`,
+    concurrency,
+    send: (message, sendOptions) => {
+      const sending = keep(inbox, options, message, sendOptions);
+      inFlight.add(sending);
+      return sending.finally(() => inFlight.delete(sending));
+    },
+    probe: async () => ({ kind: "up", host }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function keep(
+  inbox: Inbox,
+  { clock = systemClock, from = senderDefault, log }: InboxMailerOptions,
+  message: MailMessage,
+  { beforeContentEnds, signal }: SendOptions,
+): Promise<SendOutcome> {
+  const aborted = () => signal?.aborted === true;
+  if (aborted() || !(await isAllowed(beforeContentEnds)) || aborted()) return { kind: "withheld" };
+  const { messageId, to, subject, text, html } = message;
+  const headers = { "Message-ID": messageIdHeader(messageId, from), ...message.headers };
+  try {
+    const receivedAt = clock.now();
+    const { id } = await inbox.add({ messageId, to, subject, text, html, headers, receivedAt });
+    log?.info(
+      { messageID: messageId, to: maskEmail(to), subject, text },
+      "Email kept in the inbox",
+    );
+    return { kind: "accepted", host, reply: `250 2.0.0 kept as ${id}`, queueId: String(id) };
+  } catch (error) {
+    // The transaction was not committed, so the message was certainly not kept.
+    const reason = `The inbox could not be written: ${errorMessage(error)}`;
+    return { kind: "server_down", cause: "system", host, reason };
+  }
+}
+
+async function isAllowed(beforeContentEnds: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await beforeContentEnds();
+  } catch {
+    return false; // the port's rule; the caller has its own words for what went wrong
+  }
+}

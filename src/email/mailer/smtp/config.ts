@@ -1,0 +1,302 @@
+import type { ConfigProblem, ConfigValues } from "../../../core/config.ts";
+import {
+  choiceField,
+  durationField,
+  integerField,
+  mailboxField,
+  patternField,
+  portField,
+  readAuthorities,
+  secretField,
+  textField,
+} from "../../../core/config.ts";
+import type { DkimOptions } from "./dkim.ts";
+import { dkimFields, resolveDkim } from "./dkim.ts";
+import { defaultEhloName, ehloNamePattern, ehloNameShape, readServerUrls } from "./server-urls.ts";
+
+const tlsModes = ["starttls", "implicit", "none"] as const;
+export type SmtpTlsMode = (typeof tlsModes)[number];
+
+/** One line of an SMTP session as a person reads it: without control characters and secrets. */
+export interface SmtpTalkLine {
+  /** "note": about the connection itself, said by nobody. */
+  readonly by: "client" | "server" | "note";
+  readonly text: string;
+}
+
+/** A server said that we are too fast, or has not for a minute. `perSecond` undefined: no limit. */
+export type SmtpRateChange = {
+  readonly host: string;
+  readonly perSecond: number | undefined;
+} & ({ readonly kind: "slowed"; readonly reply: string } | { readonly kind: "free" });
+
+/** Where the server is and how to talk to it. */
+export interface SmtpOptions {
+  readonly host: string;
+  readonly port: number;
+  /** "starttls": required, never skipped; both kinds of TLS verify the certificate. */
+  readonly tls: SmtpTlsMode;
+  /** PEM of the authorities to trust instead of the usual ones. */
+  readonly ca?: string | undefined;
+  /** Both or none: without them no login. */
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  /** Most connections open at the same time. */
+  readonly connections: number;
+  /** Most mails a second; 0 or unset: no limit. */
+  readonly mailsPerSecondMax?: number;
+  /** Set: every message is signed just before it is sent. */
+  readonly dkim?: DkimOptions | undefined;
+  /** Told each line of the sessions, secrets hidden: for a person who looks for a fault. */
+  readonly onTalk?: (line: SmtpTalkLine) => void;
+  /** Told when the server's certificate ends (Unix ms), by each connection with TLS. */
+  readonly onCertificate?: (endsAt: number) => void;
+  /** Told when sending slows down, and when it is at full speed again. */
+  readonly onRateChange?: (change: SmtpRateChange) => void;
+  /** Told by each connection whether the server offers SMTPUTF8 (RFC 6531). */
+  readonly onUtf8?: (offered: boolean) => void;
+  /** From asking for the name to the TCP connection. */
+  readonly connectTimeoutMs: number;
+  /** From the TCP connection to the greeting; also for a TLS handshake. */
+  readonly greetingTimeoutMs: number;
+  /** For each reply to a command. */
+  readonly replyTimeoutMs: number;
+  /** For handing over the content up to the final dot (unset: as for a reply). */
+  readonly contentTimeoutMs?: number;
+  /** For the answer to the final dot (unset: as for a reply). */
+  readonly finalReplyTimeoutMs?: number;
+  /** How we introduce ourselves in EHLO (see `defaultEhloName`). */
+  readonly ehloName?: string;
+  /** A kept-open connection that was not used for so long is ended (default 20 s). */
+  readonly idleMsMax?: number;
+  /** A connection is ended after so many messages (default: no limit but the one it announces). */
+  readonly messagesPerConnectionMax?: number;
+}
+
+/** A field that means nothing to mail programs. */
+const ownHeaderName =
+  /^(?!(?:from|to|cc|bcc|sender|reply-to|subject|date|message-id|mime-version|return-path|received|auto-submitted|x-auto-response-suppress|feedback-id|dkim-signature|(?:content|list|resent)-.*)$)[a-z][a-z0-9-]{0,75}$/i;
+
+/** The settings of the SMTP server; needed where `EMAIL_MODE=smtp`. */
+export const smtpFields = {
+  urls: secretField({
+    name: "SMTP_URLS",
+    example:
+      "smtp://user:password@smtp.example.com:587?from=noreply@example.com,smtps://user:password@smtp.example.net:465?rate=14",
+    doc: "Several SMTP servers instead of SMTP_HOST, the preferred one first, separated by commas or line ends: smtp://user:password@host:port (smtps:// for implicit TLS), user and password percent-encoded. Each other SMTP_* setting may follow as a parameter of one server, in lower case without SMTP_: ?from=…&rate=…&connections=…; what is left out is as the setting says.",
+  }),
+  host: textField({
+    name: "SMTP_HOST",
+    example: "smtp.example.com",
+    charsMax: 255,
+    doc: "The SMTP server that takes the mails. Needed when EMAIL_MODE=smtp.",
+  }),
+  port: portField({
+    name: "SMTP_PORT",
+    fallback: "587",
+    doc: "Its port: 587 for submission with STARTTLS, 465 for implicit TLS, 25 for a relay.",
+  }),
+  user: textField({
+    name: "SMTP_USER",
+    example: "mailer@example.com",
+    doc: "The login at the server. Without it no login is made.",
+  }),
+  password: secretField({
+    name: "SMTP_PASSWORD",
+    doc: "The password of that login.",
+  }),
+  from: mailboxField({
+    name: "SMTP_FROM",
+    example: "noreply@example.com",
+    doc: "The sender of every mail; its domain also ends each Message-ID. Needed when EMAIL_MODE=smtp.",
+  }),
+  fromName: textField({
+    name: "SMTP_FROM_NAME",
+    example: "Example",
+    charsMax: 100,
+    doc: "The sender's name as mail programs show it.",
+  }),
+  envelopeFrom: mailboxField({
+    name: "SMTP_ENVELOPE_FROM",
+    example: "bounces@mail.example.com",
+    doc: "The sender in the envelope: where bounces go and whose domain SPF checks. Unset: SMTP_FROM.",
+  }),
+  tls: choiceField({
+    name: "SMTP_TLS",
+    choices: tlsModes,
+    fallback: "starttls",
+    doc: "How the connection is encrypted. starttls is required, not merely tried; the certificate must be valid for SMTP_HOST. none sends mails, and the login, in the clear.",
+  }),
+  caFile: textField({
+    name: "SMTP_CA_FILE",
+    example: "/etc/ssl/private-ca.pem",
+    doc: "A PEM file of the authorities that may have signed the server's certificate, instead of the public ones.",
+  }),
+  ehloName: patternField({
+    name: "SMTP_EHLO_NAME",
+    pattern: ehloNamePattern,
+    shape: ehloNameShape,
+    example: "mail.example.com",
+    doc: "How the service introduces itself to the server (EHLO). Unset: this machine's name when it has a dot, else the domain of SMTP_FROM.",
+  }),
+  connections: integerField({
+    name: "SMTP_CONNECTIONS",
+    fallback: "20",
+    min: 1,
+    max: 200,
+    doc: "Most connections to the server at the same time, per process.",
+  }),
+  messagesPerConnectionMax: integerField({
+    name: "SMTP_MAILS_PER_CONNECTION",
+    fallback: "0",
+    min: 0,
+    max: 1_000_000,
+    doc: "A connection is ended after so many mails. 0: no limit but the one that the server announces (LIMITS, RFC 9422).",
+  }),
+  mailsPerSecondMax: integerField({
+    name: "SMTP_RATE",
+    fallback: "0",
+    min: 0,
+    max: 10_000,
+    doc: "Most mails a second, per process, evenly spaced; providers limit it. 0: no limit.",
+  }),
+  idempotencyHeader: patternField({
+    name: "SMTP_IDEMPOTENCY_HEADER",
+    pattern: ownHeaderName,
+    shape:
+      "the name of a header field that is not the mail's own: letters, digits and dashes, at most 76",
+    example: "Resend-Idempotency-Key",
+    doc: "A header field that carries the message_id, for a provider that takes a mail with a known key only once. It is not signed: the provider takes it out.",
+  }),
+  connectTimeoutMs: durationField({
+    name: "SMTP_CONNECT_TIMEOUT",
+    fallback: "10s",
+    minMs: 100,
+    maxMs: 60_000,
+    doc: "How long resolving the name and connecting may take.",
+  }),
+  greetingTimeoutMs: durationField({
+    name: "SMTP_GREETING_TIMEOUT",
+    fallback: "10s",
+    minMs: 100,
+    maxMs: 300_000,
+    doc: "How long the server may take to greet, and a TLS handshake to finish.",
+  }),
+  replyTimeoutMs: durationField({
+    name: "SMTP_REPLY_TIMEOUT",
+    fallback: "30s",
+    minMs: 100,
+    maxMs: 600_000,
+    doc: "How long the server may take for the reply to each command (EHLO, AUTH, MAIL, RCPT, DATA).",
+  }),
+  contentTimeoutMs: durationField({
+    name: "SMTP_CONTENT_TIMEOUT",
+    fallback: "3m",
+    minMs: 100,
+    maxMs: 1_800_000,
+    doc: "How long handing over a mail's content may take, up to its final dot.",
+  }),
+  finalReplyTimeoutMs: durationField({
+    name: "SMTP_FINAL_REPLY_TIMEOUT",
+    fallback: "10m",
+    minMs: 100,
+    maxMs: 1_800_000,
+    doc: "How long the server may take to answer the final dot; the claim is renewed meanwhile. A mail whose answer does not come in time is ambiguous.",
+  }),
+  ...dkimFields,
+} as const;
+
+type SmtpConfig = ConfigValues<typeof smtpFields>;
+
+/** The server, and what is the same in every mail. */
+export interface SmtpSubmission extends SmtpOptions {
+  readonly from: string;
+  readonly fromName: string | undefined;
+  readonly envelopeFrom: string;
+  readonly idempotencyHeader: string | undefined;
+  /** Whose domain ends each Message-ID: the same whichever server takes the mail. */
+  readonly messageIdFrom?: string | undefined;
+}
+
+/**
+ * Every server that mails may go out by, the preferred one first: those of SMTP_URLS, or the one of
+ * SMTP_HOST. Undefined as for `resolveSmtp`, whose problems name the server.
+ */
+export function resolveSmtpServers(
+  config: SmtpConfig,
+  problems: ConfigProblem[],
+): readonly SmtpSubmission[] | undefined {
+  if (config.urls === undefined) {
+    const server = resolveSmtp(config, problems);
+    return server && [server];
+  }
+  const before = problems.length;
+  for (const [name, value] of Object.entries({
+    SMTP_HOST: config.host,
+    SMTP_USER: config.user,
+    SMTP_PASSWORD: config.password,
+  })) {
+    if (value !== undefined)
+      problems.push({ name, problem: "and SMTP_URLS are both set; keep one" });
+  }
+  const servers = readServerUrls(config.urls, smtpFields, problems).flatMap((settings, index) => {
+    const own: ConfigProblem[] = [];
+    const server = resolveSmtp({ ...config, ...settings }, own);
+    const where = `server ${index + 1} (${server?.host ?? String(settings["host"])})`;
+    for (const { name, problem } of own) {
+      problems.push({ name: "SMTP_URLS", problem: `${where}: ${name} ${problem}` });
+    }
+    return server === undefined ? [] : [server];
+  });
+  const messageIdFrom = servers[0]?.from;
+  if (problems.length > before) return undefined;
+  return servers.map((server) => ({ ...server, messageIdFrom }));
+}
+
+/**
+ * What the mailer is opened with, where mails are to be sent by SMTP. Undefined when something is
+ * missing or does not fit together; each such thing is pushed to `problems`.
+ */
+export function resolveSmtp(
+  config: SmtpConfig,
+  problems: ConfigProblem[],
+): SmtpSubmission | undefined {
+  const { host, port, tls, user, password, from, envelopeFrom } = config;
+  const before = problems.length;
+  const report = (name: string, problem: string) => problems.push({ name, problem });
+  if (host === undefined) report("SMTP_HOST", "must be set to send mails");
+  if (from === undefined) report("SMTP_FROM", "must be set to send mails");
+  for (const [name, sender] of Object.entries({
+    SMTP_FROM: from,
+    SMTP_ENVELOPE_FROM: envelopeFrom,
+  })) {
+    if (!/^\p{ASCII}*$/u.test(sender ?? "")) {
+      report(name, "must be ASCII before the @: many servers take no other sender");
+    }
+  }
+  if (user !== undefined && password === undefined) {
+    report("SMTP_PASSWORD", "must be set because SMTP_USER is");
+  }
+  if (user === undefined && password !== undefined) {
+    report("SMTP_USER", "must be set because SMTP_PASSWORD is");
+  }
+  if (config.caFile !== undefined && tls === "none") {
+    report("SMTP_CA_FILE", "is only used with TLS; unset it, or set SMTP_TLS=starttls or implicit");
+  }
+  const ca =
+    config.caFile === undefined
+      ? undefined
+      : readAuthorities("SMTP_CA_FILE", config.caFile, problems);
+  const dkim = resolveDkim(config, problems);
+  if (host === undefined || from === undefined || problems.length > before) return undefined;
+  const { connections, mailsPerSecondMax, fromName, idempotencyHeader } = config;
+  const { connectTimeoutMs, greetingTimeoutMs, replyTimeoutMs } = config;
+  const { contentTimeoutMs, finalReplyTimeoutMs, messagesPerConnectionMax } = config;
+  return {
+    ...{ host, port, tls, ca, user, password },
+    ...{ connections, mailsPerSecondMax, connectTimeoutMs, greetingTimeoutMs, replyTimeoutMs },
+    ...{ contentTimeoutMs, finalReplyTimeoutMs, messagesPerConnectionMax },
+    ehloName: config.ehloName ?? defaultEhloName(from),
+    ...{ from, fromName, envelopeFrom: envelopeFrom ?? from, idempotencyHeader, dkim },
+  };
+}

@@ -1,0 +1,140 @@
+import type { KeyObject } from "node:crypto";
+import { createPrivateKey, sign as signBytes } from "node:crypto";
+import RelaxedBody from "nodemailer/lib/dkim/relaxed-body";
+import sign from "nodemailer/lib/dkim/sign";
+import type { ConfigProblem, ConfigValues } from "../../../core/config.ts";
+import { patternField, secretField } from "../../../core/config.ts";
+import { foldPieces } from "./mime.ts";
+
+/** Who vouches for the mails: the public half of `key` stands in DNS at selector._domainkey.domain. */
+export interface DkimOptions {
+  readonly domain: string;
+  readonly selector: string;
+  /** RSA; of 2048 bits, one signature costs 0.6 ms of a core. */
+  readonly key: KeyObject;
+}
+
+/**
+ * What a mail program shows or acts on. List-Unsubscribe-Post counts only when it is signed
+ * (RFC 8058, 4). Fields for the provider alone, which it takes out, must not be among them.
+ */
+const signedFields =
+  "From:To:Subject:Date:Message-ID:MIME-Version:Content-Type:List-Unsubscribe:List-Unsubscribe-Post:Auto-Submitted:Feedback-ID";
+
+/**
+ * The message with a DKIM-Signature (RFC 6376, rsa-sha256, relaxed/relaxed) before its first field.
+ * The canonical forms are nodemailer's own, without its streams; its signer would make RSA block the
+ * event loop, here another thread computes it. Takes a whole message with CRLF at its end.
+ */
+export async function signDkim(content: Buffer, options: DkimOptions): Promise<Buffer> {
+  const headEnd = content.indexOf("\r\n\r\n");
+  // Latin-1, so that each byte stays itself: an address in the header may be UTF-8.
+  const lines = content
+    .subarray(0, headEnd)
+    .toString("latin1")
+    .split(/\r\n(?![ \t])/);
+  const fields = lines.map((line) => ({
+    key: line.slice(0, line.indexOf(":")).toLowerCase(),
+    line,
+  }));
+  const signed = sign.relaxedHeaders(fields, signedFields);
+  const tags = [
+    "v=1",
+    "a=rsa-sha256",
+    "c=relaxed/relaxed",
+    `d=${options.domain}`,
+    "q=dns/txt",
+    `s=${options.selector}`,
+    `bh=${bodyHash(content.subarray(headEnd + 4))}`,
+  ];
+  // Beside the tags, white space may stand around the colons of h= (RFC 6376, 3.5).
+  const names = `h=${signed.fieldNames};`.split(/(?<=:)/);
+  const pieces = [
+    ...tags.map((tag) => ` ${tag};`),
+    ...names.map((name, at) => (at ? name : ` ${name}`)),
+  ];
+  const field = `${foldPieces("DKIM-Signature:", pieces)}\r\n b=`;
+  const own = sign.relaxedHeaders([{ key: "dkim-signature", line: field }], "dkim-signature");
+  const signature = await rsaSha256(signed.headers + own.headers.trimEnd(), options.key);
+  const folded = signature.replace(/.{72}(?=.)/g, "$&\r\n ");
+  return Buffer.concat([Buffer.from(`${field}${folded}\r\n`), content]);
+}
+
+function bodyHash(body: Buffer): string {
+  const relaxed = new RelaxedBody({ hashAlgo: "sha256" });
+  relaxed.updateHash(body, true);
+  return relaxed.bodyHash.digest("base64");
+}
+
+function rsaSha256(latin1: string, key: KeyObject): Promise<string> {
+  return new Promise((resolve, reject) => {
+    signBytes("sha256", Buffer.from(latin1, "latin1"), key, (error, signature) => {
+      if (error) reject(error);
+      else resolve(signature.toString("base64"));
+    });
+  });
+}
+
+/** RFC 8301, 3.2: verifiers must not take less. */
+const keyBitsMin = 1024;
+
+const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+
+/** Signing by ourselves; all three or none. */
+export const dkimFields = {
+  dkimDomain: patternField({
+    name: "DKIM_DOMAIN",
+    pattern: new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})+$`),
+    shape: "a domain such as example.com, in ASCII",
+    example: "example.com",
+    doc: "The domain that signs every mail; of SMTP_FROM's organisation, or DMARC does not count it. Set the three DKIM_* where the server does not sign by itself.",
+  }),
+  dkimSelector: patternField({
+    name: "DKIM_SELECTOR",
+    pattern: new RegExp(`^(?=.{1,100}$)${label}(?:\\.${label})*$`),
+    shape: "1 to 100 letters, digits, dashes and dots",
+    example: "instant1",
+    doc: "Which key of that domain: the public key is the TXT record at <selector>._domainkey.<domain>.",
+  }),
+  dkimPrivateKey: secretField({
+    name: "DKIM_PRIVATE_KEY",
+    doc: "The RSA key that signs, as PEM; `\\n` stands for a line end. 2048 bits are usual.",
+  }),
+} as const;
+
+/** Undefined: mails are not signed here. What does not fit together is pushed to `problems`. */
+export function resolveDkim(
+  config: ConfigValues<typeof dkimFields>,
+  problems: ConfigProblem[],
+): DkimOptions | undefined {
+  const { dkimDomain, dkimSelector, dkimPrivateKey } = config;
+  const named = {
+    DKIM_DOMAIN: dkimDomain,
+    DKIM_SELECTOR: dkimSelector,
+    DKIM_PRIVATE_KEY: dkimPrivateKey,
+  };
+  const missing = Object.entries(named).filter(([, value]) => value === undefined);
+  if (missing.length === 3) return undefined;
+  for (const [name] of missing) {
+    problems.push({ name, problem: "must be set because another DKIM_* setting is" });
+  }
+  const key = dkimPrivateKey === undefined ? undefined : readKey(dkimPrivateKey, problems);
+  if (dkimDomain === undefined || dkimSelector === undefined || key === undefined) return undefined;
+  return { domain: dkimDomain.toLowerCase(), selector: dkimSelector, key };
+}
+
+function readKey(text: string, problems: ConfigProblem[]): KeyObject | undefined {
+  const report = (problem: string) => problems.push({ name: "DKIM_PRIVATE_KEY", problem });
+  try {
+    const key = createPrivateKey(text.replaceAll("\\n", "\n"));
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+    if (key.asymmetricKeyType !== "rsa") {
+      report(`must be an RSA key, which every receiver can check; it is ${key.asymmetricKeyType}`);
+    } else if (bits < keyBitsMin) {
+      report(`must have at least ${keyBitsMin} bits, and has ${bits}: receivers ignore such keys`);
+    } else return key;
+  } catch {
+    report("must be a private key in PEM form, without a passphrase (-----BEGIN PRIVATE KEY-----)");
+  }
+  return undefined;
+}

@@ -1,0 +1,140 @@
+import { encodeWord } from "nodemailer/lib/mime-funcs";
+import { encode, wrap } from "nodemailer/lib/qp";
+
+/** RFC 5322, 2.1.1, without the CRLF: what a line should keep to, and what it must. */
+const lineCharsMax = 78;
+const lineBytesMax = 998;
+
+/**
+ * A header field, folded before white space (RFC 5322, 2.2.3) so that its lines have at most 78
+ * characters where that is possible: what has no white space stays whole on a line of its own.
+ * Taking out the CRLFs gives the field as it was, so a signature over it in either form holds.
+ */
+function foldField(name: string, value: string): string {
+  return foldPieces(`${name}:`, ` ${value}`.match(/[ \t]+[^ \t]+/g) ?? []);
+}
+
+/**
+ * Puts pieces one after the other, and a CRLF between two where the line would grow too long. A
+ * piece that begins a line must begin with white space: a space is put there where it has none.
+ */
+export function foldPieces(start: string, pieces: Iterable<string>): string {
+  let field = start;
+  let lineChars = start.length;
+  for (const piece of pieces) {
+    if (lineChars + piece.length <= lineCharsMax) {
+      field += piece;
+      lineChars += piece.length;
+      continue;
+    }
+    const line = /^[ \t]/.test(piece) ? piece : ` ${piece}`;
+    field += `\r\n${line}`;
+    lineChars = line.length;
+  }
+  return field;
+}
+
+export interface MimeMessage {
+  readonly from: { readonly address: string; readonly name: string | undefined };
+  readonly to: string;
+  readonly subject: string;
+  /** With its angle brackets. */
+  readonly messageId: string;
+  readonly date: Date;
+  readonly text: string;
+  readonly html: string;
+  /** Further header fields, ASCII; they stand as they are, folded where they have white space. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** RFC 2045, 6.7. */
+const encodedCharsMax = 76;
+
+/**
+ * The message in the form of RFC 5322: text and HTML as alternatives, in UTF-8, 7bit where that is
+ * enough and quoted-printable elsewhere. nodemailer's own encoders, without the streams around them:
+ * its MailComposer needs 280 µs for a mail of 3 KB, this 20.
+ * Throws a plain Error for a header field that could not stand in a header.
+ */
+export function composeMime(message: MimeMessage): Buffer {
+  const boundary = `=_${crypto.randomUUID()}`; // "=_" cannot come up in quoted-printable
+  const lines = [
+    ...Object.entries(message.headers).map(([name, value]) => rawField(name, value)),
+    foldField("From", mailbox(message.from)),
+    foldField("To", oneLine(message.to)),
+    foldField("Subject", unstructured(message.subject)),
+    foldField("Message-ID", oneLine(message.messageId)),
+    `Date: ${message.date.toUTCString().replace("GMT", "+0000")}`,
+    "MIME-Version: 1.0",
+    `Content-Type: multipart/alternative;\r\n boundary="${boundary}"`,
+    "",
+    `--${boundary}`,
+    part("text/plain", message.text),
+    `--${boundary}`,
+    part("text/html", message.html),
+    `--${boundary}--`,
+    "",
+  ];
+  return Buffer.from(lines.join("\r\n"), "utf8");
+}
+
+function part(type: string, content: string): string {
+  const body = withCrlf(content);
+  const plain = /^[\t\r\n\x20-\x7e]*$/.test(body) && !hasLongLine(body);
+  const head = `Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding:`;
+  return plain
+    ? `${head} 7bit\r\n\r\n${body}\r\n`
+    : `${head} quoted-printable\r\n\r\n${wrap(encode(body), encodedCharsMax)}\r\n`;
+}
+
+/** A text without CR, as ours are, needs no regular expression. */
+function withCrlf(text: string): string {
+  return text.includes("\r") ? text.replace(/\r\n?|\n/g, "\r\n") : text.replaceAll("\n", "\r\n");
+}
+
+/** A loop: a regular expression that counts to 998 takes longer than all the rest. */
+function hasLongLine(body: string): boolean {
+  let start = 0;
+  for (let end = body.indexOf("\r\n"); end >= 0; end = body.indexOf("\r\n", start)) {
+    if (end - start > lineBytesMax) return true;
+    start = end + 2;
+  }
+  return body.length - start > lineBytesMax;
+}
+
+function mailbox({ address, name }: MimeMessage["from"]): string {
+  if (name === undefined || name === "") return oneLine(address);
+  const text = oneLine(name);
+  const phrase = needsEncoding(text) ? encoded(text) : `"${text.replace(/["\\]/g, "\\$&")}"`;
+  return `${phrase} <${oneLine(address)}>`;
+}
+
+function unstructured(text: string): string {
+  const line = oneLine(text).trim();
+  return needsEncoding(line) ? encoded(line) : line;
+}
+
+/** Also a text that could not be folded, or that would be read as an encoded word. */
+function needsEncoding(text: string): boolean {
+  return !/^[\x20-\x7e]*$/.test(text) || /[^ ]{60}| {60}/.test(text) || text.includes("=?");
+}
+
+/** Encoded words (RFC 2047), each short enough for a line. */
+function encoded(text: string): string {
+  return encodeWord(text, "Q", 52);
+}
+
+/** Nothing of a value may start a header line of its own. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, " ");
+}
+
+function rawField(name: string, value: string): string {
+  if (
+    !/^[\w-]{1,76}$/.test(name) ||
+    !/^[\x21-\x7e](?:[\t\x20-\x7e]{0,898}[\x21-\x7e])?$/.test(value)
+  ) {
+    throw new Error(`not a header field: ${name}`);
+  }
+  return foldField(name, value);
+}

@@ -1,0 +1,148 @@
+import { hostname } from "node:os";
+import { domainToASCII } from "node:url";
+import type { ConfigField, ConfigProblem } from "../../../core/config.ts";
+
+/** A server of SMTP_URLS: fields of `smtpFields` that its URL sets, by their key there. */
+type UrlSettings = Readonly<Record<string, unknown>>;
+
+const serversMax = 10;
+const shape = "smtp://user:password@smtp.example.com:587?from=noreply@example.com";
+/** What stands in the URL itself, or is a secret of all servers. */
+const notParameters: ReadonlySet<string> = new Set(["urls", "host", "port", "user", "password"]);
+
+/**
+ * Reads SMTP_URLS. Every parameter is one of `fields`, named as its variable without SMTP_ and in
+ * lower case, and bounded by it. Nothing of a URL but its host, its port and the names of its
+ * parameters is ever repeated in a problem: a password that is not percent-encoded may be anywhere
+ * else.
+ */
+export function readServerUrls(
+  text: string,
+  fields: Readonly<Record<string, ConfigField<unknown>>>,
+  problems: ConfigProblem[],
+): readonly UrlSettings[] {
+  const urls = text.split(/[\s,]+/).filter((url) => url !== "");
+  const report = (problem: string) => problems.push({ name: "SMTP_URLS", problem });
+  if (urls.length === 0 || urls.length > serversMax) {
+    report(`must be 1 to ${serversMax} URLs such as ${shape}, separated by commas`);
+    return [];
+  }
+  const parameters = parametersOf(fields);
+  const read = urls.map((url, index) => {
+    const nth = `server ${index + 1}`;
+    return readUrl(url, parameters, (problem, of = nth) => report(`${of}: ${problem}`));
+  });
+  const settings = read.filter((server) => server !== undefined);
+  const seen = settings.map(({ host, port, user }) => JSON.stringify([host, port, user]));
+  if (new Set(seen).size < seen.length) report("names the same server and login twice");
+  return settings;
+}
+
+type Parameters = ReadonlyMap<string, readonly [key: string, field: ConfigField<unknown>]>;
+
+function parametersOf(fields: Readonly<Record<string, ConfigField<unknown>>>): Parameters {
+  const usable = Object.entries(fields).filter(
+    ([key, { name, secret }]) => name.startsWith("SMTP_") && !secret && !notParameters.has(key),
+  );
+  return new Map(
+    usable.map(([key, field]) => [field.name.slice("SMTP_".length).toLowerCase(), [key, field]]),
+  );
+}
+
+function readUrl(
+  text: string,
+  parameters: Parameters,
+  report: (problem: string) => void,
+): UrlSettings | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isSmtp = url?.protocol === "smtp:" || url?.protocol === "smtps:";
+  if (url === undefined || !isSmtp || url.hostname === "") {
+    report(`must be a URL such as ${shape}, with % and the like in user and password encoded`);
+    return undefined;
+  }
+  if (url.hash !== "" || !/^\/?$/.test(url.pathname)) {
+    report("has a / or # where none belongs; in a user or password it is written %2F or %23");
+    return undefined;
+  }
+  const host = hostOf(url);
+  if (host === "" || url.port === "0") {
+    report(`must be a URL such as ${shape}, with a host name, and a port from 1 to 65535 if any`);
+    return undefined;
+  }
+  const names = [...parametersIn(url).keys()];
+  if (isPartOfPassword(url, names, parameters)) {
+    report("has a ? where none belongs; in a user or password it is written %3F");
+    return undefined;
+  }
+  if (new Set(names).size < names.length) report("has a parameter twice");
+  const implicit = url.protocol === "smtps:";
+  const settings: Record<string, unknown> = {
+    host,
+    port: url.port === "" ? (implicit ? 465 : 587) : Number(url.port),
+    user: decodePart(url.username, report),
+    password: decodePart(url.password, report),
+    ...(implicit ? { tls: "implicit" } : {}),
+  };
+  for (const [name, value] of parametersIn(url)) {
+    const [key, field] = parameters.get(name) ?? [];
+    if (key === undefined || field === undefined) {
+      report(
+        `has no parameter ${JSON.stringify(name.slice(0, 40))}; there are ${[...parameters.keys()].join(", ")}`,
+      );
+    } else if (implicit && key === "tls" && value !== "implicit") {
+      report("smtps:// is tls=implicit; write smtp:// for another one");
+    } else {
+      const parsed = field.schema.safeParse(value);
+      if (parsed.success) settings[key] = parsed.data;
+      else report(`${name} must be ${field.bound}`);
+    }
+  }
+  return settings;
+}
+
+/** In lower case and ASCII, so that the same server is seen to be the same; "": no name. */
+function hostOf({ hostname }: URL): string {
+  const address = /^\[(.*)\]$/.exec(hostname)?.[1];
+  if (address !== undefined) return address;
+  return URL.canParse(`http://${hostname}`) ? domainToASCII(decodeURIComponent(hostname)) : "";
+}
+
+/** `smtp://ana:12?34@host` reads as the host "ana", and the rest must not be repeated. */
+function isPartOfPassword(url: URL, names: readonly string[], parameters: Parameters): boolean {
+  const isUnknown = names.some((name) => !parameters.has(name));
+  return isUnknown && url.username === "" && /@|%40/.test(url.search);
+}
+
+/** A plus is a plus here (`from=a+b@…`), as in the rest of a URL. */
+function parametersIn(url: URL): URLSearchParams {
+  return new URLSearchParams(url.search.replaceAll("+", "%2B"));
+}
+
+/** Undefined where there is none. */
+function decodePart(part: string, report: (problem: string) => void): string | undefined {
+  if (part === "") return undefined;
+  try {
+    const decoded = decodeURIComponent(part);
+    if (/\p{Cc}/u.test(decoded)) report("user and password must have no control characters");
+    return decoded;
+  } catch {
+    report("user or password has a % that encodes nothing; a % itself is written %25");
+    return undefined;
+  }
+}
+
+/** RFC 5321, 4.1.1.1: a fully qualified domain name, or an address literal of 4.1.3. */
+const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+const octet = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
+const domain = `(?=.{1,255}$)(?:${label}\\.)+(?=[A-Za-z0-9-]*[A-Za-z])${label}`;
+const literal = `\\[(?:${octet}(?:\\.${octet}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\\]`;
+
+export const ehloNamePattern = new RegExp(`^(?:${domain}|${literal})$`);
+export const ehloNameShape =
+  "a full domain name such as mail.example.com, or an address as [192.0.2.1] or [IPv6:2001:db8::1]";
+
+/** This machine's name when it is a full one, else the sender's domain. */
+export function defaultEhloName(from: string, machine = hostname()): string {
+  const isFullName = !machine.startsWith("[") && ehloNamePattern.test(machine);
+  return isFullName ? machine : from.slice(from.lastIndexOf("@") + 1);
+}

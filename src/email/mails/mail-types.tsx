@@ -1,0 +1,275 @@
+import { z } from "zod";
+import { Button, Code, Fact, Facts, Heading, Note, Paragraph } from "../templates/blocks.tsx";
+import { expiresIn, httpLink, line, time } from "./data-fields.ts";
+import type { MailType } from "./mail-type.ts";
+import { defineMail, mailData } from "./mail-type.ts";
+
+/** The code of the samples: nobody signs in with it. */
+export const sampleCode = "246813";
+
+const sample = (purpose: Purpose) => ({ code: sampleCode, expires_in: "10m", purpose });
+
+const purposes = ["sign_in", "change_email", "delete_account"] as const;
+type Purpose = (typeof purposes)[number];
+
+interface VerificationCodeWords {
+  readonly headings: Readonly<Record<Purpose, string>>;
+  subject(heading: string, appName: string): string;
+  subjectWithCode(code: string, heading: string, appName: string): string;
+  readonly enter: string;
+  validity(remaining: string): string;
+  readonly unasked: Readonly<Record<Purpose, string>>;
+}
+
+/** The code that somebody asked for, with what it is for and how long it is good. */
+const verificationCode = defineMail<VerificationCodeWords>()({
+  kind: "transactional",
+  data: mailData({
+    code: z.string().regex(/^[A-Za-z0-9-]{4,12}$/, "must be 4 to 12 letters, digits or dashes"),
+    expires_in: expiresIn,
+    purpose: z.enum(purposes, { error: `must be one of ${purposes.join(", ")}` }).optional(),
+  }),
+  essential: ["code"],
+  variants: purposes,
+  samples: () => ({
+    sign_in: sample("sign_in"),
+    change_email: sample("change_email"),
+    delete_account: sample("delete_account"),
+  }),
+  variant: ({ purpose }) => purpose ?? "sign_in",
+  values: ({ data, expiresAt, now }, say) => ({
+    code: data.code,
+    remaining: expiresAt === undefined ? undefined : say.remaining(expiresAt, now),
+  }),
+  letter: ({ words, appName, values, variant, codeInSubject }) => {
+    const heading = words.headings[variant];
+    const validity = values.remaining === undefined ? "" : words.validity(values.remaining);
+    return {
+      subject: codeInSubject
+        ? words.subjectWithCode(values.code, heading, appName)
+        : words.subject(heading, appName),
+      preheader: `${words.enter} ${validity}`,
+      body: (
+        <>
+          <Heading>{heading}</Heading>
+          <Paragraph>{words.enter}</Paragraph>
+          <Code>{values.code}</Code>
+          {validity !== "" && <Paragraph>{validity}</Paragraph>}
+          <Note>{words.unasked[variant]}</Note>
+        </>
+      ),
+    };
+  },
+});
+
+interface WelcomeWords {
+  subject(appName: string): string;
+  heading(username: string): string;
+  ready(appName: string): string;
+  readonly noPassword: string;
+  readonly unasked: string;
+}
+
+/** To somebody who signed in for the first time. */
+const welcome = defineMail<WelcomeWords>()({
+  kind: "optional",
+  data: mailData({ username: line(100) }),
+  samples: () => ({ usual: { username: "ana" } }),
+  values: ({ data }) => ({ username: data.username }),
+  letter: ({ words, appName, values }) => ({
+    subject: words.subject(appName),
+    preheader: words.ready(appName),
+    body: (
+      <>
+        <Heading>{words.heading(values.username)}</Heading>
+        <Paragraph>{words.ready(appName)}</Paragraph>
+        <Paragraph>{words.noPassword}</Paragraph>
+        <Note>{words.unasked}</Note>
+      </>
+    ),
+  }),
+});
+
+interface SignInNoticeWords {
+  subject(appName: string): string;
+  readonly heading: string;
+  somebody(appName: string): string;
+  readonly time: string;
+  readonly device: string;
+  readonly button: string;
+  readonly unasked: string;
+}
+
+/** Tells somebody that the account was signed in to. */
+const signInNotice = defineMail<SignInNoticeWords>()({
+  kind: "optional",
+  data: mailData({
+    signed_in_at: time,
+    device: line(100).optional(),
+    account_link: httpLink.optional(),
+  }),
+  essential: ["signed_in_at"],
+  samples: (now) => {
+    const signed_in_at = new Date(now - 120_000).toISOString();
+    const account_link = "https://example.com/account";
+    return {
+      usual: { signed_in_at, device: "Firefox on Linux", account_link },
+      bare: { signed_in_at },
+    };
+  },
+  values: ({ data }, say) => ({
+    signed_in_at: say.time(data.signed_in_at),
+    device: data.device,
+  }),
+  links: ({ account_link }) => ({ account_link }),
+  letter: ({ words, appName, values, links }) => ({
+    subject: words.subject(appName),
+    preheader: words.somebody(appName),
+    body: (
+      <>
+        <Heading>{words.heading}</Heading>
+        <Paragraph>{words.somebody(appName)}</Paragraph>
+        <Facts>
+          <Fact label={words.time}>{values.signed_in_at}</Fact>
+          {values.device !== undefined && <Fact label={words.device}>{values.device}</Fact>}
+        </Facts>
+        {links.account_link !== undefined && (
+          <Button href={links.account_link} label={words.button} />
+        )}
+        <Note>{words.unasked}</Note>
+      </>
+    ),
+  }),
+});
+
+interface EmailChangeWords {
+  subject(appName: string): string;
+  readonly heading: string;
+  changed(appName: string): string;
+  readonly newAddress: string;
+  readonly time: string;
+  readonly button: string;
+  readonly unasked: string;
+}
+
+/** To the old address: the account has another one now. */
+const emailChange = defineMail<EmailChangeWords>()({
+  kind: "transactional",
+  data: mailData({
+    /** As its owner may be told of it: `b***@example.com`. */
+    new_email: line(320),
+    changed_at: time,
+    account_link: httpLink.optional(),
+  }),
+  essential: ["new_email"],
+  samples: (now) => {
+    const changed_at = new Date(now - 300_000).toISOString();
+    const new_email = "b***@example.com";
+    return {
+      usual: { new_email, changed_at },
+      linked: { new_email, changed_at, account_link: "https://example.com/account" },
+    };
+  },
+  values: ({ data }, say) => ({
+    new_email: data.new_email,
+    changed_at: say.time(data.changed_at),
+  }),
+  links: ({ account_link }) => ({ account_link }),
+  letter: ({ words, appName, values, links }) => ({
+    subject: words.subject(appName),
+    preheader: words.changed(appName),
+    body: (
+      <>
+        <Heading>{words.heading}</Heading>
+        <Paragraph>{words.changed(appName)}</Paragraph>
+        <Facts>
+          <Fact label={words.newAddress}>{values.new_email}</Fact>
+          <Fact label={words.time}>{values.changed_at}</Fact>
+        </Facts>
+        {links.account_link !== undefined && (
+          <Button href={links.account_link} label={words.button} />
+        )}
+        <Note>{words.unasked}</Note>
+      </>
+    ),
+  }),
+});
+
+interface PasswordResetWords {
+  subject(appName: string): string;
+  readonly heading: string;
+  choose(appName: string): string;
+  readonly button: string;
+  validity(remaining: string): string;
+  readonly unasked: string;
+}
+
+/** For services whose users have passwords: the link to choose a new one. */
+const passwordReset = defineMail<PasswordResetWords>()({
+  kind: "transactional",
+  data: mailData({ reset_link: httpLink, expires_in: expiresIn.optional() }),
+  essential: ["reset_link"],
+  samples: () => ({
+    usual: { reset_link: "https://example.com/reset/2f9c41d07be8", expires_in: "1h" },
+    endless: { reset_link: "https://example.com/reset/2f9c41d07be8" },
+  }),
+  values: ({ expiresAt, now }, say) => ({
+    remaining: expiresAt === undefined ? undefined : say.remaining(expiresAt, now),
+  }),
+  links: ({ reset_link }) => ({ reset_link }),
+  letter: ({ words, appName, values, links }) => ({
+    subject: words.subject(appName),
+    preheader: words.choose(appName),
+    body: (
+      <>
+        <Heading>{words.heading}</Heading>
+        <Paragraph>{words.choose(appName)}</Paragraph>
+        <Button href={links.reset_link} label={words.button} />
+        {values.remaining !== undefined && (
+          <Paragraph>{words.validity(values.remaining)}</Paragraph>
+        )}
+        <Note>{words.unasked}</Note>
+      </>
+    ),
+  }),
+});
+
+/**
+ * Every mail there is, one row each, under its name on the wire. All else follows from this table:
+ * what is decoded, the words each language must have, the preview, the golden files.
+ */
+export const mailTypes = {
+  verification_code: verificationCode,
+  welcome,
+  password_reset: passwordReset,
+  sign_in_notice: signInNotice,
+  email_change: emailChange,
+} as const satisfies Readonly<Record<string, MailType>>;
+
+type MailTypes = typeof mailTypes;
+export type EventType = keyof MailTypes;
+export type DataOf<T extends EventType> = z.infer<MailTypes[T]["data"]>;
+export type WordsOf<T extends EventType> =
+  MailTypes[T] extends MailType<z.ZodObject, infer W> ? W : never;
+
+export const eventTypes = Object.keys(mailTypes) as readonly EventType[];
+
+export function isEventType(text: string): text is EventType {
+  return Object.hasOwn(mailTypes, text);
+}
+
+interface NamedSample {
+  readonly name: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Data to look at a mail of this type with: the usual case first. */
+export function samplesOf(type: EventType, now: number): readonly NamedSample[] {
+  const mailType: MailType = mailTypes[type];
+  return Object.entries(mailType.samples(now)).map(([name, data]) => ({ name, data }));
+}
+
+/** The usual case. */
+export function sampleData(type: EventType, now: number): NamedSample["data"] {
+  return samplesOf(type, now)[0]?.data ?? {};
+}

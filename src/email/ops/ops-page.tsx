@@ -1,0 +1,156 @@
+import type { Child } from "hono/jsx";
+import controlsStyles from "../../core/html/controls.css" with { type: "text" };
+import { Button, ButtonLink } from "../../core/html/controls.tsx";
+import frameStyles from "../../core/html/frame.css" with { type: "text" };
+import { Frame, pageResponse } from "../../core/html/shell.tsx";
+import textStyles from "../../core/html/text.css" with { type: "text" };
+import type { Problem } from "../../core/http/problem.ts";
+import figureStyles from "./figures.css" with { type: "text" };
+import listStyles from "./lists.css" with { type: "text" };
+import liveScript from "./live.client.js" with { type: "text" };
+import opsStyles from "./ops.css" with { type: "text" };
+
+const styles = controlsStyles + frameStyles + textStyles + opsStyles + listStyles + figureStyles;
+
+/** What the bar of every page depends on. */
+export interface OpsSite {
+  readonly appName: string;
+  /** EMAIL_MODE=log: there is an inbox. */
+  readonly hasInbox: boolean;
+  /** There is a session to end. */
+  readonly hasLogin: boolean;
+}
+
+export const opsIconPath = "/icon.svg";
+
+const places = [
+  ["/", "Dashboard"],
+  ["/search", "Search"],
+  ["/dead-letters", "Dead letters"],
+  ["/inbox", "Inbox"],
+] as const;
+type Place = (typeof places)[number][0];
+
+interface OpsPageOptions {
+  readonly site: OpsSite;
+  readonly title: string;
+  /** Which of the places it belongs to; undefined: nobody is signed in. */
+  readonly place: Place | undefined;
+  readonly status?: number;
+  /** Parts of it change by themselves. */
+  readonly live?: boolean;
+  readonly scripts?: readonly string[];
+  readonly styles?: string;
+  readonly content: Child;
+}
+
+/** A page of the operations site. */
+export function opsPage(options: OpsPageOptions): Response {
+  const { site, title, place, status = 200, live = false, scripts = [], content } = options;
+  return pageResponse({
+    title: `${title} · ${site.appName} operations`,
+    status,
+    icon: opsIconPath,
+    styles: styles + (options.styles ?? ""),
+    scripts: live ? [liveScript, ...scripts] : scripts,
+    body: () => (
+      <Frame
+        appName={`${site.appName} operations`}
+        width={place === undefined ? "narrow" : "wide"}
+        aside={place === undefined ? undefined : <Bar site={site} place={place} />}
+      >
+        {content}
+        {place !== undefined && <p class="hint">Times are UTC.</p>}
+      </Frame>
+    ),
+  });
+}
+
+function Bar({ site, place }: { readonly site: OpsSite; readonly place: Place }) {
+  return (
+    <div class="places">
+      <nav aria-label="Pages">
+        {places
+          .filter(([path]) => path !== "/inbox" || site.hasInbox)
+          .map(([path, name]) => (
+            <a class="tab" href={path} {...(path === place ? { "aria-current": "page" } : {})}>
+              {name}
+            </a>
+          ))}
+      </nav>
+      {site.hasLogin && (
+        <form method="post" action="/logout">
+          <Button look="link">Sign out</Button>
+        </form>
+      )}
+    </div>
+  );
+}
+
+/** A time as in the logs: "2026-01-31 14:03:09", or `exact` to the millisecond; in UTC. */
+export function Time({ at, exact = false }: { readonly at: number; readonly exact?: boolean }) {
+  const iso = new Date(at).toISOString();
+  return <time datetime={iso}>{`${iso.slice(0, 10)} ${iso.slice(11, exact ? 23 : 19)}`}</time>;
+}
+
+interface OpsMessage {
+  readonly status: number;
+  readonly title: string;
+  readonly text: string;
+  readonly href: Place;
+  readonly button: string;
+}
+
+/** A page that says one thing and leads on. */
+export function opsMessagePage(site: OpsSite, message: OpsMessage): Response {
+  const { status, title, text, href, button } = message;
+  return opsPage({
+    site,
+    title,
+    place: href,
+    status,
+    content: (
+      <div class="card stack">
+        <h1>{title}</h1>
+        <p class="lead">{text}</p>
+        <div>
+          <ButtonLink look="plain" href={href}>
+            {button}
+          </ButtonLink>
+        </div>
+      </div>
+    ),
+  });
+}
+
+/** What an operator's browser is shown where a program would be told a problem. */
+export function opsProblemPage(
+  site: OpsSite,
+  { status, title, detail, requestId }: Problem,
+  { method, path }: { readonly method: string; readonly path: string },
+): Response {
+  const again = status >= 500 && method === "GET";
+  return opsPage({
+    site,
+    title,
+    place: undefined,
+    status,
+    content: (
+      <div class="card stack">
+        <h1>{status >= 500 ? "That did not work" : title}</h1>
+        {(status >= 500 || detail !== `${title}.`) && <p class="lead breaks">{detail}</p>}
+        {status >= 500 && (
+          <p class="hint breaks">
+            <code>instant doctor</code> asks every server and says the mend. In the log: requestId{" "}
+            {requestId}
+          </p>
+        )}
+        <div>
+          <ButtonLink look="plain" href={again ? path : "/"}>
+            {again ? "Try again" : "Dashboard"}
+          </ButtonLink>
+        </div>
+      </div>
+    ),
+  });
+}

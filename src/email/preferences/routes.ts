@@ -1,0 +1,164 @@
+import type { Hono } from "hono";
+import { z } from "zod";
+import { errorMessage, isInstantError } from "../../core/errors.ts";
+import { readJson } from "../../core/http/body.ts";
+import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
+import type { Log } from "../../core/log.ts";
+import type { Operation } from "../../core/openapi/operation.ts";
+import { addOperation } from "../../core/openapi/operation.ts";
+import type { Clock } from "../../core/time.ts";
+import type { OptionalType } from "../event.ts";
+import { optionalTypes, recipientKey } from "../event.ts";
+import type { PreferenceStore, Wishes } from "./preference-store.ts";
+import { getPreferences } from "./preference-store.ts";
+import {
+  chooseField,
+  oneClickField,
+  oneClickValue,
+  preferencesPage,
+  refusalPage,
+} from "./preferences-page.tsx";
+import type { TokenSecrets, UnsubscribeGrant } from "./unsubscribe-link.ts";
+import { readUnsubscribeToken, unsubscribePath } from "./unsubscribe-link.ts";
+
+const group = "E-mail preferences";
+
+const fields = Object.fromEntries(
+  optionalTypes.map((type) => [type, z.boolean().meta({ description: `Mails of type ${type}.` })]),
+) as Record<OptionalType, z.ZodBoolean>;
+
+const preferencesAnswer = z.object(fields).meta({
+  id: "Preferences",
+  description:
+    "By type, whether such mails are sent. Codes and mails that were asked for always are.",
+});
+
+/** Strict, so that nobody believes to have declined what cannot be declined. */
+const preferencesBody = z.strictObject(fields, {
+  error: ({ code }) =>
+    code === "unrecognized_keys" ? `may only have ${optionalTypes.join(", ")}` : undefined,
+});
+
+const changeBody = preferencesBody.partial();
+
+const getPreferencesOperation = {
+  id: "getPreferences",
+  method: "get",
+  path: "/users/me/preferences",
+  group,
+  summary: "Which optional mails you get",
+  access: "session",
+  answer: { status: 200, description: "Your preferences.", schema: preferencesAnswer },
+} as const satisfies Operation;
+
+const changePreferencesOperation = {
+  id: "changePreferences",
+  method: "patch",
+  path: "/users/me/preferences",
+  group,
+  summary: "Decline optional mails, or take them again",
+  description: "Types that are left out stay as they are. It holds for every mail from now on.",
+  access: "session",
+  body: { schema: changeBody, required: true, example: { welcome: false } },
+  answer: { status: 200, description: "Changed.", schema: preferencesAnswer },
+} as const satisfies Operation;
+
+export const preferenceOperations: readonly Operation[] = [
+  getPreferencesOperation,
+  changePreferencesOperation,
+];
+
+interface PreferenceRouteDeps {
+  readonly preferences: PreferenceStore;
+  /** Who is signed in; throws when it is nobody. The service that these routes are put into knows. */
+  readonly currentUser: (context: HttpContext) => Promise<{ readonly email: string }>;
+}
+
+/** `GET` and `PATCH /users/me/preferences`. The app refuses writes from other sites' pages. */
+export function addPreferenceRoutes(app: Hono<HttpEnvironment>, deps: PreferenceRouteDeps): void {
+  const { preferences, currentUser } = deps;
+  const keyOf = async (context: HttpContext) => recipientKey((await currentUser(context)).email);
+  addOperation(app, getPreferencesOperation, async (context) =>
+    context.json(await getPreferences(preferences, await keyOf(context))),
+  );
+  addOperation(app, changePreferencesOperation, async (context) => {
+    const key = await keyOf(context);
+    const wishes = await readJson(context, changePreferencesOperation.body.schema);
+    await preferences.change(key, wishes);
+    return context.json(await getPreferences(preferences, key));
+  });
+}
+
+interface UnsubscribeRouteDeps {
+  readonly preferences: PreferenceStore;
+  readonly secrets: TokenSecrets;
+  readonly appName: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * `/unsubscribe/<token>`, where the links in optional mails lead. GET shows the preferences and
+ * changes nothing, because scanners open links. POST with `List-Unsubscribe=One-Click` declines the
+ * type of the mail (RFC 8058: no cookie, no redirect, once or often); the page's own form sets all
+ * types. The token alone says whose preferences these are, so no other site can use them.
+ */
+export function addUnsubscribeRoutes(app: Hono<HttpEnvironment>, deps: UnsubscribeRouteDeps): void {
+  const path = `${unsubscribePath}/:token`;
+  app.get(path, (context) =>
+    withGrant(context, deps, async (grant) => {
+      const preferences = await getPreferences(deps.preferences, grant.key);
+      return preferencesPage({ appName: deps.appName, preferences, type: grant.type });
+    }),
+  );
+  app.post(path, (context) => withGrant(context, deps, (grant) => change(context, deps, grant)));
+}
+
+async function withGrant(
+  context: HttpContext,
+  { secrets, appName, clock, log }: UnsubscribeRouteDeps,
+  act: (grant: UnsubscribeGrant) => Promise<Response>,
+): Promise<Response> {
+  const outcome = readUnsubscribeToken(secrets, context.req.param("token") ?? "", clock.now());
+  if (outcome.kind !== "valid") return refusalPage(appName, outcome.kind);
+  try {
+    return await act(outcome.grant);
+  } catch (error) {
+    if (!isInstantError(error) || error.row.status !== 503) throw error;
+    const fields = { requestId: context.get("requestId"), error: errorMessage(error) };
+    log.warn(fields, "Preferences are away");
+    return refusalPage(appName, "away");
+  }
+}
+
+async function change(
+  context: HttpContext,
+  { preferences, appName, log }: UnsubscribeRouteDeps,
+  { key, type }: UnsubscribeGrant,
+): Promise<Response> {
+  const form = await readForm(context);
+  const isOneClick = form.get(oneClickField) === oneClickValue;
+  if (!isOneClick && form.get(chooseField) === null) return refusalPage(appName, "unclear");
+  const declined = type === "all" ? optionalTypes : [type];
+  const wishes: Wishes = isOneClick
+    ? Object.fromEntries(declined.map((one) => [one, false]))
+    : Object.fromEntries(optionalTypes.map((one) => [one, form.get(one) === "yes"]));
+  await preferences.change(key, wishes);
+  log.info({ requestId: context.get("requestId"), wishes }, "E-mail preferences changed");
+  const done = isOneClick ? "unsubscribed" : "saved";
+  return preferencesPage({
+    appName,
+    preferences: await getPreferences(preferences, key),
+    type,
+    done,
+  });
+}
+
+/** Either kind of form (RFC 8058, 3.1); an empty one when the body is none. */
+async function readForm(context: HttpContext): Promise<Pick<FormData, "get">> {
+  try {
+    return await context.req.formData();
+  } catch {
+    return new FormData();
+  }
+}

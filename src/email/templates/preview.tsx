@@ -1,0 +1,249 @@
+import { pageResponse } from "../../core/html/shell.tsx";
+import { createHttpApp } from "../../core/http/app.ts";
+import { loopbackOnly } from "../../core/http/client-address.ts";
+import type { HttpContext } from "../../core/http/environment.ts";
+import type { Log } from "../../core/log.ts";
+import type { EmailEvent } from "../event.ts";
+import { decodeEmailEvent } from "../event.ts";
+import type { EventType } from "../mails/mail-types.tsx";
+import { eventTypes, samplesOf } from "../mails/mail-types.tsx";
+import { mailFrame } from "./mail-frame.ts";
+import type { RenderedMail, RenderMail } from "./mail-renderer.tsx";
+import type { TemplateProblem } from "./overrides/overrides.ts";
+import styles from "./preview.css" with { type: "text" };
+
+/** Which mail is looked at: a sample of a type in a language. */
+interface PreviewChoice {
+  readonly type: EventType;
+  readonly sample: string;
+  readonly language: string;
+}
+
+const recipient = "ana@example.com";
+const unsubscribeUrl = "https://example.com/unsubscribe/sample";
+
+/** All types with the names of their samples. */
+export const previewable = eventTypes.map((type) => ({
+  type,
+  samples: samplesOf(type, 0).map(({ name }) => name),
+}));
+
+/** The choice that a request means; what it names wrongly, or not at all, is the first there is. */
+function parseChoice(
+  asked: { readonly type: string; readonly sample: string; readonly language: string },
+  languages: readonly string[],
+): PreviewChoice {
+  const first = previewable[0] ?? { type: "verification_code" as const, samples: [] };
+  const { type, samples } = previewable.find((one) => one.type === asked.type) ?? first;
+  return {
+    type,
+    sample: samples.find((name) => name === asked.sample) ?? samples[0] ?? "",
+    language: languages.find((tag) => tag === asked.language) ?? languages[0] ?? "en",
+  };
+}
+
+/** The mail of a sample, as it would be sent at `now`. */
+export function renderSample(render: RenderMail, choice: PreviewChoice, now: number): RenderedMail {
+  return render(sampleEvent(choice, now), { now, unsubscribeUrl });
+}
+
+function sampleEvent({ type, sample, language }: PreviewChoice, now: number): EmailEvent {
+  const { data = {} } = samplesOf(type, now).find(({ name }) => name === sample) ?? {};
+  const wire = {
+    message_id: "preview",
+    event_type: type,
+    timestamp: new Date(now).toISOString(),
+    recipient,
+    data: { ...data, locale: language },
+  };
+  const decoded = decodeEmailEvent(Buffer.from(JSON.stringify(wire)));
+  if (decoded.kind === "poison") throw new Error(`the sample is no event: ${decoded.reason}`);
+  return decoded.event;
+}
+
+interface PreviewPageOptions {
+  readonly choice: PreviewChoice;
+  readonly languages: readonly string[];
+  readonly mail: RenderedMail;
+  readonly problems: readonly TemplateProblem[];
+}
+
+const widths = { phone: "Phone, 390 px", desktop: "Desktop, 800 px" } as const;
+const schemes = ["light", "dark"] as const;
+
+/** One mail at a glance: on both widths in both modes, its text, its source; and links to the others. */
+function previewPage(options: PreviewPageOptions): Response {
+  const { choice, mail, problems } = options;
+  return pageResponse({
+    title: `${choice.type} · ${choice.language}`,
+    styles,
+    body: () => (
+      <div class="preview">
+        <Choices {...options} />
+        <main>
+          {problems.length > 0 && <Problems problems={problems} />}
+          <header class="subject">
+            <h1>{mail.subject}</h1>
+            <p>
+              {choice.type}, {choice.sample}, {choice.language} · {kilobytes(mail.html)} KB of HTML
+              · {mail.text.length} characters of text
+            </p>
+          </header>
+          <div class="frames phone">
+            {schemes.map((scheme) => (
+              <Frame choice={choice} width="phone" scheme={scheme} />
+            ))}
+            <figure class="text">
+              <figcaption>Text</figcaption>
+              <pre tabindex={0}>{mail.text}</pre>
+            </figure>
+          </div>
+          <div class="frames desktop">
+            {schemes.map((scheme) => (
+              <Frame choice={choice} width="desktop" scheme={scheme} />
+            ))}
+          </div>
+          <figure class="source">
+            <figcaption>Source of the HTML</figcaption>
+            <pre tabindex={0}>{mail.html}</pre>
+          </figure>
+        </main>
+      </div>
+    ),
+  });
+}
+
+interface FrameProps {
+  readonly choice: PreviewChoice;
+  readonly width: keyof typeof widths;
+  readonly scheme: (typeof schemes)[number];
+}
+
+function Frame({ choice, width, scheme }: FrameProps) {
+  const name = `${widths[width]}, ${scheme}`;
+  return (
+    <figure>
+      <figcaption>{name}</figcaption>
+      <iframe
+        class={width}
+        title={name}
+        sandbox=""
+        src={`/frame${queryOf(choice)}&scheme=${scheme}`}
+      />
+    </figure>
+  );
+}
+
+function Choices({ choice, languages }: PreviewPageOptions) {
+  return (
+    <nav aria-label="Mails">
+      <p class="title">Mails</p>
+      <ul class="languages" aria-label="Languages">
+        {languages.map((language) => (
+          <li>
+            <Choice to={{ ...choice, language }} chosen={language === choice.language}>
+              {language}
+            </Choice>
+          </li>
+        ))}
+      </ul>
+      {previewable.map(({ type, samples }) => (
+        <ul aria-label={type}>
+          {samples.map((sample, index) => (
+            <li class={index === 0 ? "" : "further"}>
+              <Choice
+                to={{ ...choice, type, sample }}
+                chosen={type === choice.type && sample === choice.sample}
+              >
+                {index === 0 ? type : sample}
+              </Choice>
+            </li>
+          ))}
+        </ul>
+      ))}
+    </nav>
+  );
+}
+
+interface ChoiceProps {
+  readonly to: PreviewChoice;
+  readonly chosen: boolean;
+  readonly children: string;
+}
+
+function Choice({ to, chosen, children }: ChoiceProps) {
+  return (
+    <a href={`/${queryOf(to)}`} {...(chosen ? { "aria-current": "page" } : {})}>
+      {children}
+    </a>
+  );
+}
+
+function Problems({ problems }: { readonly problems: readonly TemplateProblem[] }) {
+  return (
+    <section class="problems" role="alert">
+      <p>A service would not start with these templates:</p>
+      <ul>
+        {problems.map(({ file, line, problem }) => (
+          <li>
+            <code>{line === undefined ? file : `${file}:${line}`}</code> {problem}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function queryOf({ type, sample, language }: PreviewChoice): string {
+  return `?${new URLSearchParams({ type, sample, language })}`;
+}
+
+function kilobytes(text: string): string {
+  return (Buffer.byteLength(text) / 1000).toFixed(1);
+}
+
+interface PreviewTemplates {
+  readonly render: RenderMail;
+  readonly languages: readonly string[];
+  /** What is wrong with the operator's templates now. */
+  readonly problems: readonly TemplateProblem[];
+}
+
+interface PreviewDeps {
+  readonly log: Log;
+  readonly now: () => number;
+  /** Asked for each page, so that a template that was just saved is shown. */
+  readonly templates: () => PreviewTemplates;
+}
+
+/** The pages on which all mails can be looked at, with sample data, on this machine alone. */
+export function createPreviewApp({ log, now, templates }: PreviewDeps) {
+  const app = createHttpApp({ log });
+  app.use(loopbackOnly());
+  app.get("/", (context) => {
+    const { render, languages, problems } = templates();
+    const choice = choiceOf(context, languages);
+    const mail = renderSample(render, choice, now());
+    return previewPage({ choice, languages, mail, problems });
+  });
+  app.get("/frame", (context) => {
+    const { render, languages } = templates();
+    const { html } = renderSample(render, choiceOf(context, languages), now());
+    return mailFrame(inScheme(html, context.req.query("scheme") === "dark" ? "dark" : "light"));
+  });
+  return app;
+}
+
+function choiceOf({ req }: HttpContext, languages: readonly string[]) {
+  const asked = (name: string) => req.query(name) ?? "";
+  const named = { type: asked("type"), sample: asked("sample"), language: asked("language") };
+  return parseChoice(named, languages);
+}
+
+/** The mail as a mail program in that mode shows it, whatever mode the browser is in. */
+function inScheme(html: string, scheme: "light" | "dark"): string {
+  const condition = /\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)/g;
+  return html.replace(condition, (_, wanted) =>
+    wanted === scheme ? "(min-width:0px)" : "(max-width:0px)",
+  );
+}

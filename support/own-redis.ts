@@ -1,0 +1,132 @@
+import { createServer } from "node:net";
+import { silentLog } from "../src/core/log.ts";
+import type { RedisClient } from "../src/core/redis/client.ts";
+import { openRedis } from "../src/core/redis/client.ts";
+import { eventually } from "./eventually.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+/**
+ * A private redis-server that a test may treat badly. Its port and directory stay the same from
+ * start to start; what it answered survives `stop` and `kill` (an append-only file, synced always),
+ * unless `persistent` is false.
+ */
+export interface OwnRedis extends AsyncDisposable {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** Starts it again after `stop` or `kill`; resolves when it answers. */
+  start(): Promise<void>;
+  /** SIGTERM: writes what it holds, says goodbye. */
+  stop(): Promise<void>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** SIGSTOP: connections stay open, nothing answers. */
+  freeze(): void;
+  thaw(): void;
+}
+
+interface OwnRedisOptions {
+  readonly persistent?: boolean;
+  /** Further arguments of redis-server, as ["--requirepass", "secret"]. */
+  readonly args?: readonly string[];
+}
+
+/** False: no redis-server here; skip what needs its own. Throws when `CI=true`. */
+export function hasRedisServer(): boolean {
+  if (Bun.which("redis-server") !== null) return true;
+  if (process.env["CI"] === "true") throw new Error("CI has no redis-server");
+  console.warn("SKIPPED: no redis-server on the PATH");
+  return false;
+}
+
+export async function openOwnRedis(options: OwnRedisOptions = {}): Promise<OwnRedis> {
+  const { persistent = true, args = [] } = options;
+  const directory = temporaryDirectory();
+  const port = await freePort();
+  const persistence = persistent
+    ? ["--appendonly", "yes", "--appendfsync", "always"]
+    : ["--appendonly", "no"];
+  const place = ["--bind", "127.0.0.1", "--port", String(port), "--dir", directory.path];
+  const command = ["redis-server", ...place, "--save", "", ...persistence, ...args];
+  let server: Bun.Subprocess | undefined;
+  const end = async (signal: NodeJS.Signals) => {
+    server?.kill(signal);
+    if (signal === "SIGTERM") server?.kill("SIGCONT"); // one that is frozen would not hear it
+    await server?.exited;
+    server = undefined;
+  };
+  const own: OwnRedis = {
+    url: `redis://127.0.0.1:${port}/0`,
+    host: "127.0.0.1",
+    port,
+    start: async () => {
+      const started = Bun.spawn(command, { stdout: "ignore", stderr: "ignore" });
+      server = started;
+      await eventually("redis-server listens", () => {
+        if (started.exitCode !== null) throw new Error("redis-server ended as it started");
+        return isListening(port);
+      });
+    },
+    stop: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+    freeze: () => server?.kill("SIGSTOP"),
+    thaw: () => server?.kill("SIGCONT"),
+    [Symbol.asyncDispose]: async () => {
+      await end("SIGKILL");
+      directory[Symbol.dispose]();
+    },
+  };
+  await own.start();
+  return own;
+}
+
+export function openRedisAt(url: string): Promise<RedisClient> {
+  const { hostname, port, pathname, username, password } = new URL(url);
+  return openRedis({
+    connection: {
+      host: hostname,
+      port: Number(port || 6379),
+      username: username || undefined,
+      password: password || undefined,
+      db: Number(pathname.slice(1) || 0),
+      tls: false,
+    },
+    log: silentLog,
+  });
+}
+
+/** Redis says PONG only once it has loaded its file. */
+async function isListening(port: number): Promise<boolean> {
+  const answer = Promise.withResolvers<boolean>();
+  try {
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        open: (opened) => void opened.write("PING\r\n"),
+        // "-NOAUTH" counts: it answers, and the test knows the password.
+        data: (opened, data) => {
+          answer.resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));
+          opened.end();
+        },
+        close: () => answer.resolve(false),
+        error: () => answer.resolve(false),
+      },
+    });
+    return await answer.promise.finally(() => socket.end());
+  } catch {
+    return false;
+  }
+}
+
+function freePort(): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const probe = createServer();
+  probe.once("error", reject);
+  probe.listen(0, "127.0.0.1", () => {
+    const address = probe.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    probe.close(() => resolve(port));
+  });
+  return promise;
+}
