@@ -1,10 +1,10 @@
 /** A backlog of mails on Kafka, serve-email, and how fast it drains that. */
 import { join } from "node:path";
-import { Kafka, logLevel, Partitioners } from "kafkajs";
+import { Partitioners } from "kafkajs";
 import { encodeEmailEvent, eventKey, topicSpecs } from "../../src/email/event.ts";
 import { lastingCodeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
-import { openKafkaLogAt } from "../../support/kafka-logs.ts";
+import { connectKafka, openKafkaLogAt } from "../../support/kafka-logs.ts";
 import type { Measured } from "./benchmark.ts";
 import type { Served } from "./processes.ts";
 import { readCpuMicros, readResidentBytes, serve } from "./processes.ts";
@@ -25,10 +25,6 @@ export interface Backlog extends AsyncDisposable {
   readonly environment: Readonly<Record<string, string>>;
   /** Appends codes that live for an hour, each for another recipient. */
   add(mails: number): Promise<void>;
-}
-
-export function connectKafka(brokers: string): Kafka {
-  return new Kafka({ brokers: brokers.split(","), logLevel: logLevel.ERROR });
 }
 
 export async function openBacklog(stage: Stage): Promise<Backlog> {

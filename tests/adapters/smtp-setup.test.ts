@@ -18,7 +18,7 @@ interface Row {
   readonly sink?: SmtpSinkOptions;
   readonly misbehaves?: readonly [SinkStage, SinkAction];
   readonly cause: SmtpServerDownCause;
-  /** What the sentence must say, for the person who mends it. */
+  /** What the sentence must say, for the person who fixes it. */
   readonly says: string;
 }
 

@@ -6,8 +6,8 @@ import { Database } from "bun:sqlite";
 import { Partitioners } from "kafkajs";
 import { encodeEmailEvent, eventKey } from "../../../src/email/event.ts";
 import { codeEvent, makeMails } from "../../../support/events.ts";
+import { connectKafka } from "../../../support/kafka-logs.ts";
 import type { Measured } from "../benchmark.ts";
-import { connectKafka } from "../drain.ts";
 import { openLoop, percentile } from "../loads.ts";
 
 const yardsticks = { consume, "round-trip": roundTrip, insert };
