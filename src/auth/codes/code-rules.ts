@@ -1,8 +1,8 @@
 import { equalConstantTime } from "../../core/secret.ts";
-import type { CodePurpose } from "./code.ts";
-import type { CodePolicy } from "./code-policy.ts";
-import { liveCodesMax } from "./code-policy.ts";
+import type { CodePolicy, CodePurpose } from "./code.ts";
+import { liveCodesMax } from "./code.ts";
 import type {
+  CodeStore,
   IssuedCode,
   IssueOutcome,
   IssueRequest,
@@ -10,17 +10,13 @@ import type {
   VerifyRequest,
 } from "./code-store.ts";
 
-/**
- * What the store remembers of one address, and its changes. Pure but for the state they are
- * given, which they change in place. `redis-state.lua` says the same in Lua, because there a try
- * must be one step of the server; a test plays both against each other.
- */
-export interface CodeState {
+/** What an address has, stored as JSON. The rules change the one they are given in place. */
+interface CodeState {
   codes: StoredCode[];
   /** Times at which new codes were charged. */
   charges: number[];
-  /** Times of wrong tries since the last lock. */
-  tries: number[];
+  /** Times of wrong attempts since the last lock. */
+  attempts: number[];
   locks: number;
   lockedUntil: number;
   /** The try that used a code last, to answer it again. */
@@ -35,19 +31,87 @@ interface StoredCode extends IssuedCode {
   chargedAt: number;
 }
 
-export function createCodeState(): CodeState {
-  return { codes: [], charges: [], tries: [], locks: 0, lockedUntil: 0, used: undefined };
+export type CodeRule<T> = (state: CodeState, now: number) => T;
+
+/**
+ * The calls of a store by their rules, the same for every store. `change` applies a rule to what an
+ * address has, by `applyRule`, and stores the result: in one transaction, or by compare and swap and
+ * from the start again after a lost race.
+ */
+export function codeCalls(
+  policy: CodePolicy,
+  change: <T>(email: string, rule: CodeRule<T>) => Promise<T>,
+): Pick<CodeStore, "issue" | "refund" | "verify" | "forget"> {
+  return {
+    issue: (request) =>
+      change(request.email, (state, now) => issueCode(state, request, policy, now)),
+    refund: ({ email, messageId }) => change(email, (state) => refundCode(state, messageId)),
+    verify: (request) =>
+      change(request.email, (state, now) => verifyCode(state, request, policy, now)),
+    forget: (email) => change(email, forgetCodes),
+  };
 }
 
-/** Drops what is over, so that the changes below see live things only. */
-export function ageCodes(state: CodeState, policy: CodePolicy, now: number): void {
+/** `text`: as it is stored, "" for an address that has nothing; `now` by the store's clock. */
+interface StoredCodes {
+  readonly text: string;
+  readonly policy: CodePolicy;
+  readonly now: number;
+}
+
+/** The outcome, what is to be stored, and when all of it is over and may be forgotten. */
+interface DecidedCodes<T> {
+  readonly outcome: T;
+  readonly text: string;
+  readonly endsAt: number;
+}
+
+export function applyRule<T>(rule: CodeRule<T>, stored: StoredCodes): DecidedCodes<T> {
+  const { text, policy, now } = stored;
+  const state = decodeState(text);
+  ageCodes(state, policy, now);
+  const outcome = rule(state, now);
+  return { outcome, text: JSON.stringify(state), endsAt: codeStateEndsAt(state, policy, now) };
+}
+
+/** `tries`: what versions that had the rules in Lua called the attempts. */
+type StoredCodeState = Partial<CodeState> & { readonly tries?: number[] };
+
+function decodeState(text: string): CodeState {
+  const stored = (text === "" ? {} : JSON.parse(text)) as StoredCodeState;
+  return {
+    codes: listOf(stored.codes),
+    charges: listOf(stored.charges),
+    attempts: listOf(stored.attempts ?? stored.tries),
+    locks: stored.locks ?? 0,
+    lockedUntil: stored.lockedUntil ?? 0,
+    used: stored.used,
+  };
+}
+
+/** Versions that had the rules in Lua wrote an empty list as {}. */
+function listOf<T>(list: T[] | undefined): T[] {
+  return Array.isArray(list) ? list : [];
+}
+
+/** Drops what is over, so the rules see only what is live. */
+function ageCodes(state: CodeState, policy: CodePolicy, now: number): void {
   state.codes = state.codes.filter((code) => code.expiresAt > now);
   state.charges = state.charges.filter((at) => at > now - policy.codesWindowMs);
-  state.tries = state.tries.filter((at) => at > now - policy.triesWindowMs);
+  state.attempts = state.attempts.filter((at) => at > now - policy.attemptsWindowMs);
   if (state.lockedUntil + policy.lockMemoryMs <= now) state.locks = 0;
 }
 
-export function issueCode(
+function codeStateEndsAt(state: CodeState, policy: CodePolicy, now: number): number {
+  return Math.max(
+    now + policy.lifetimeMs, // of `used`
+    now + policy.attemptsWindowMs,
+    now + policy.codesWindowMs,
+    state.locks > 0 ? state.lockedUntil + policy.lockMemoryMs : 0,
+  );
+}
+
+function issueCode(
   state: CodeState,
   request: IssueRequest,
   policy: CodePolicy,
@@ -84,7 +148,7 @@ export function issueCode(
     timestamp: now,
     expiresAt: now + policy.lifetimeMs,
     keyId: request.keyId,
-    verifier: request.verifier,
+    verifier: request.verifier(),
     data: request.data,
     repeats: 0,
     chargedAt: 0,
@@ -94,7 +158,7 @@ export function issueCode(
   return { kind: "issued", code: shown(code) };
 }
 
-export function refundCode(state: CodeState, messageId: string): void {
+function refundCode(state: CodeState, messageId: string): void {
   const code = state.codes.find((stored) => stored.messageId === messageId);
   if (code === undefined) return;
   if (code.repeats > 0) {
@@ -106,7 +170,7 @@ export function refundCode(state: CodeState, messageId: string): void {
   code.chargedAt = 0;
 }
 
-export function verifyCode(
+function verifyCode(
   state: CodeState,
   request: VerifyRequest,
   policy: CodePolicy,
@@ -131,26 +195,16 @@ export function verifyCode(
   return { kind: "verified", messageId: matched };
 }
 
-export function forgetCodes(state: CodeState): void {
+function forgetCodes(state: CodeState): void {
   state.codes = [];
   state.used = undefined;
 }
 
-/** When all of it is over and the state may be forgotten. */
-export function codeStateEndsAt(state: CodeState, policy: CodePolicy, now: number): number {
-  return Math.max(
-    now + policy.lifetimeMs, // of `used`
-    now + policy.triesWindowMs,
-    now + policy.codesWindowMs,
-    state.locks > 0 ? state.lockedUntil + policy.lockMemoryMs : 0,
-  );
-}
-
 function countWrongTry(state: CodeState, policy: CodePolicy, now: number): VerifyOutcome {
-  state.tries.push(now);
-  if (state.tries.length < policy.triesMax) return { kind: "wrong" };
+  state.attempts.push(now);
+  if (state.attempts.length < policy.attemptsMax) return { kind: "wrong" };
   const lockedForMs = Math.min(policy.lockMs * 2 ** state.locks, policy.lockMsMax);
-  state.tries = [];
+  state.attempts = [];
   state.locks += 1;
   state.lockedUntil = now + lockedForMs;
   return { kind: "wrong", lockedForMs };
