@@ -1,231 +1,175 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
-import { addExamples } from "./commands/examples.ts";
-import { exitUsage } from "./commands/run-command.ts";
+import { examples } from "./commands/examples.ts";
 import type { Environment } from "./core/config.ts";
+import { exitCodes } from "./core/errors.ts";
 
-/** argv → command. What a command needs is imported when it is the one that runs. */
+/** argv → command. A command's modules are imported only when it runs: that keeps the start fast. */
 const program = new Command("instant")
   .description("Passwordless sign-in by e-mail code, and the e-mail service behind it.")
   .version(packageJson.version)
-  .option("--env-file <file>", "read variables from a file; the environment's own win")
-  .showHelpAfterError("(add --help to see what there is)")
+  .option("--env-file <file>", "read variables from a file; the environment takes precedence")
+  .showHelpAfterError("(add --help for usage)")
   .exitOverride((error) => {
-    process.exit(error.exitCode === 0 ? 0 : exitUsage);
+    process.exit(error.exitCode === 0 ? 0 : exitCodes.usage);
   });
 
-/** Runs a command on the process's variables and those of --env-file. */
-async function run(command: (environment: Environment) => Promise<number>): Promise<void> {
-  const { runCommand } = await import("./commands/run-command.ts");
-  return runCommand(async () => {
-    const { loadEnvironment } = await import("./commands/run-command.ts");
-    return command(loadEnvironment(program.opts()["envFile"]));
-  });
+/** Resolves with the exit code. `parsed`: the arguments and options that commander read. */
+type Run = (environment: Environment, ...parsed: never[]) => Promise<number>;
+
+function run(load: () => Promise<Run>) {
+  return async (...parsed: unknown[]): Promise<void> => {
+    const { loadEnvironment, runCommand } = await import("./commands/run-command.ts");
+    await runCommand(async () => {
+      const environment = loadEnvironment(program.opts()["envFile"]);
+      const command = await load();
+      return command(environment, ...(parsed as never[]));
+    });
+  };
 }
 
 program
   .command("serve-auth")
-  .description("the sign-in API, on AUTH_SERVICE_PORT (8080)")
-  .action(() =>
-    run(async (environment) => {
-      const { serveAuth } = await import("./commands/serve-auth.ts");
-      return serveAuth(environment);
-    }),
-  );
+  .description("run the sign-in API on AUTH_SERVICE_PORT (8080)")
+  .action(run(async () => (await import("./commands/serve-auth.ts")).serveAuth));
 
 program
   .command("serve-email")
-  .description("the e-mail worker, and its health pages on EMAIL_SERVICE_PORT (8085)")
-  .action(() =>
-    run(async (environment) => {
-      const { serveEmail } = await import("./commands/serve-email.ts");
-      return serveEmail(environment);
-    }),
-  );
+  .description("run the e-mail worker, with its operations pages on EMAIL_SERVICE_PORT (8085)")
+  .action(run(async () => (await import("./commands/serve-email.ts")).serveEmail));
 
 program
   .command("dev")
-  .description("both services in one process on embedded engines, with an inbox page")
-  .action(() =>
-    run(async (environment) => {
-      const { dev } = await import("./commands/dev.ts");
-      return dev(environment);
-    }),
-  );
+  .description("run both services in one process on embedded engines, with an inbox page")
+  .action(run(async () => (await import("./commands/dev.ts")).dev));
 
 program
   .command("create-topics")
-  .description("create or verify the topics")
+  .description("create the topics, or verify the existing ones")
   .option("--grow", "add partitions to a topic that has fewer than KAFKA_TOPIC_PARTITIONS")
   .option("--json", "print the report as JSON")
-  .action((options) =>
-    run(async (environment) => {
-      const { createTopics } = await import("./commands/create-topics.ts");
-      return createTopics(environment, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/create-topics.ts")).createTopics));
 
 program
   .command("replay-dlq")
-  .description("put dead letters back on the topic they came from")
-  .option("--from-offset [offset]", "first dead letter to look at (default: the oldest)")
-  .option("--to-offset <offset>", "look at dead letters before this offset")
-  .option("--partition <number>", "look at one partition of the dead-letter topic")
-  .option("--since <time>", "failed at or after this time (2026-01-31T12:00:00Z, or 2h ago: 2h)")
-  .option("--class <classes>", "of these classes, separated by commas; a wrong one lists them all")
-  .option("--id <message_id>", "of this message_id")
-  .option("--recipient <address>", "to this address")
-  .option("--limit <count>", "put back at most so many")
-  .option("--rate <per_second>", "put back at most so many a second (default 1000)")
-  .option("--max-replays <count>", "leave letters that were replayed this often (default 3)")
-  .option("--include-too-old", "take too_old letters: they may have been sent before")
-  .option("--restart", "begin anew instead of continuing an unfinished replay")
-  .option("--dry-run", "only show what would be put back, the first 20 one by one")
-  .option("--yes", "do not ask; needed when no terminal is there to ask on")
+  .description("replay dead letters: publish them again to the topic they came from")
+  .option("--from-offset [offset]", "start at this offset (default: the oldest)")
+  .option("--to-offset <offset>", "stop before this offset")
+  .option("--partition <number>", "only this partition of the dead-letter topic")
+  .option(
+    "--since <time>",
+    "only failures since a time: 2026-01-31T12:00:00Z, or 2h for two hours ago",
+  )
+  .option(
+    "--class <classes>",
+    "only these classes, separated by commas; an unknown one lists them all",
+  )
+  .option("--id <message_id>", "only this message_id")
+  .option("--recipient <address>", "only mails to this address")
+  .option("--limit <count>", "replay at most this many")
+  .option("--rate <per_second>", "replay at most this many a second (default 1000)")
+  .option("--max-replays <count>", "skip those replayed this often already (default 3)")
+  .option("--include-too-old", "also those of class too_old, which may have been sent before")
+  .option("--restart", "start over instead of continuing an unfinished replay")
+  .option("--dry-run", "only print what would be replayed, the first 20 one by one")
+  .option("--yes", "do not ask for confirmation; required without a terminal")
   .option("--json", "print the report as JSON")
-  .action((options) =>
-    run(async (environment) => {
-      const { replayDlq } = await import("./commands/replay-dlq.ts");
-      return replayDlq(environment, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/replay-dlq.ts")).replayDlq));
 
 const suppressions = program
   .command("suppressions")
-  .description("the addresses that get no mail, because mail to them bounced or was unwelcome");
+  .description("the addresses that get no mail because it bounced or was unwanted");
 
 suppressions
   .command("list")
-  .description("show the newest")
-  .option("--reason <reason>", "of this reason: bounced, complained or manual")
-  .option("--address <address>", "this address alone")
-  .option("--limit <count>", "at most so many (default 100, at most 10000)")
+  .description("list the newest")
+  .option("--reason <reason>", "only this reason: bounced, complained or manual")
+  .option("--address <address>", "only this address")
+  .option("--limit <count>", "list at most this many (default 100, at most 10000)")
   .option("--json", "print the report as JSON")
-  .action((options) =>
-    run(async (environment) => {
-      const { listSuppressions } = await import("./commands/suppressions.ts");
-      return listSuppressions(environment, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/suppressions.ts")).listSuppressions));
 
 suppressions
   .command("add")
-  .description("send no more mail to these addresses")
+  .description("stop sending mail to these addresses")
   .argument("<addresses...>")
-  .option("--reason <reason>", "bounced, complained or manual (default)")
-  .option("--for <duration>", "for so long, such as 720h (default: until it is removed)")
-  .option("--note <text>", "why, for who reads the list")
+  .option("--reason <reason>", "bounced, complained or manual (default: manual)")
+  .option("--for <duration>", "for how long, such as 720h (default: until removed)")
+  .option("--note <text>", "why, for whoever reads the list")
   .option("--json", "print the report as JSON")
-  .action((addresses, options) =>
-    run(async (environment) => {
-      const { addSuppressions } = await import("./commands/suppressions.ts");
-      return addSuppressions(environment, addresses, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/suppressions.ts")).addSuppressions));
 
 suppressions
   .command("remove")
   .description("send mail to these addresses again")
   .argument("<addresses...>")
   .option("--json", "print the report as JSON")
-  .action((addresses, options) =>
-    run(async (environment) => {
-      const { removeSuppressions } = await import("./commands/suppressions.ts");
-      return removeSuppressions(environment, addresses, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/suppressions.ts")).removeSuppressions));
 
 suppressions
   .command("import")
-  .description("add all addresses of a CSV file, or of standard input (-)")
+  .description("add every address in a CSV file, or on standard input (-)")
   .argument("<file>")
   .option("--json", "print the report as JSON")
-  .action((file, options) =>
-    run(async (environment) => {
-      const { importSuppressions } = await import("./commands/suppressions.ts");
-      return importSuppressions(environment, file, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/suppressions.ts")).importSuppressions));
 
 suppressions
   .command("export")
-  .description("write all addresses as CSV to a file, or to standard output")
+  .description("write all addresses as CSV to a file or to standard output")
   .argument("[file]")
   .option("--json", "print the report as JSON")
-  .action((file, options) =>
-    run(async (environment) => {
-      const { exportSuppressions } = await import("./commands/suppressions.ts");
-      return exportSuppressions(environment, file, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/suppressions.ts")).exportSuppressions));
 
 program
   .command("trace")
-  .description("the life of one mail, or the mails of a recipient")
+  .description("print the timeline of one mail, or the mails of a recipient")
   .argument("<message_id|recipient>")
-  .option("--follow", "print each step as it comes, until the mail is settled")
+  .option("--follow", "print each step as it happens, until the mail is settled")
   .option("--json", "print the report as JSON")
-  .action((argument, options) =>
-    run(async (environment) => {
-      const { trace } = await import("./commands/trace.ts");
-      return trace(environment, argument, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/trace.ts")).trace));
 
 program
   .command("preview")
-  .description("show all mails in all languages, with sample data, on a page of this machine")
-  .option("--port <port>", "to listen on (default 8090; 0: any free one)")
-  .action((options) =>
-    run(async (environment) => {
-      const { preview } = await import("./commands/preview.ts");
-      return preview(environment, options);
-    }),
-  );
+  .description("show all mails in all languages, with sample data, on a local page")
+  .option("--port <port>", "listen on this port (default 8090; 0: any free one)")
+  .action(run(async () => (await import("./commands/preview.ts")).preview));
 
 program
   .command("send-test")
-  .description("send one mail by the SMTP settings and show the whole talk with the server")
-  .requiredOption("--to <address>", "to this address")
-  .option("--type <type>", "with sample data of this type (default verification_code)")
-  .option("--locale <language>", "in this language, such as es or ru-RU")
-  .option("--server <server>", "only by this one of SMTP_URLS: its number or host")
+  .description("send a test mail by the SMTP settings and print the whole session")
+  .requiredOption("--to <address>", "the recipient")
+  .option("--type <type>", "the type of mail, with sample data (default verification_code)")
+  .option("--locale <language>", "its language, such as es or ru-RU")
+  .option("--server <server>", "only through this server of SMTP_URLS: its number or host")
   .option("--json", "print the report as JSON")
-  .action((options) =>
-    run(async (environment) => {
-      const { sendTest } = await import("./commands/send-test.ts");
-      return sendTest(environment, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/send-test.ts")).sendTest));
 
 program
   .command("doctor")
-  .description("check every setting and everything it leads to; say what is wrong and the mend")
-  .argument("[service]", "serve-auth or serve-email; without it both")
+  .description("check every setting and what it points to, and print how to fix what is wrong")
+  .argument("[service]", "serve-auth or serve-email (default: both)")
   .option("--json", "print the report as JSON")
   .addHelpText(
     "after",
     `
-Changes nothing, sends no mail. Exit code 0: all runs; 1: something is at fault (✗);
-2: a service would refuse the configuration.`,
+Changes nothing and sends no mail. Exit codes: 0 nothing is at fault; 1 something is (✗);
+2 a service would refuse to start with this configuration.`,
   )
-  .action((service, options) =>
-    run(async (environment) => {
-      const { doctor } = await import("./commands/doctor.ts");
-      return doctor(environment, service, options);
-    }),
-  );
+  .action(run(async () => (await import("./commands/doctor.ts")).doctor));
 
 program
   .command("healthcheck")
-  .description("exit 0 when a service answers that it is healthy, else 1 (for containers)")
-  .argument("[url]", "what to ask; without it the /health of serve-email, then of serve-auth")
-  .action((url) =>
-    run(async (environment) => {
-      const { healthcheck } = await import("./commands/healthcheck.ts");
-      return healthcheck(environment, url);
-    }),
-  );
+  .description("exit 0 when a service reports that it is healthy, else 1 (for containers)")
+  .argument("[url]", "the URL to check (default: /health of serve-email, then of serve-auth)")
+  .action(run(async () => (await import("./commands/healthcheck.ts")).healthcheck));
+
+/** Puts the examples under the help of each command. */
+function addExamples(command: Command, parent = ""): void {
+  const name = `${parent}${command.name()}`;
+  const lines = (examples[name] ?? []).map((example) => `  $ ${example}\n`);
+  if (lines.length > 0) command.addHelpText("after", `\nExamples:\n${lines.join("")}`);
+  for (const child of command.commands) addExamples(child, `${name} `);
+}
 
 addExamples(program);
 await program.parseAsync();

@@ -3,7 +3,7 @@ import { exampleOf, knownVariables, secretTexts, tryConfig } from "../compose/co
 import { composeChecks } from "../compose/doctor.ts";
 import type { ConfigProblem, Environment } from "../core/config.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
-import { coreErrors, InstantError } from "../core/errors.ts";
+import { coreErrors, exitCodes, InstantError } from "../core/errors.ts";
 import type { Check, Report } from "../doctor/report.ts";
 import {
   countFindings,
@@ -13,7 +13,6 @@ import {
   runChecks,
 } from "../doctor/report.ts";
 import { diagnoseNames } from "../doctor/settings.ts";
-import { exitUsage } from "./run-command.ts";
 
 const services = ["serve-auth", "serve-email"] as const;
 const deadlineMs = 9_000;
@@ -53,7 +52,7 @@ export async function examine(
   const groups = config === undefined ? found : redactSecrets(found, secretTexts(config));
   const report: Report = { groups, durationMs: performance.now() - startedAt };
   const faulty = countFindings(report).fault > 0;
-  return { report, exitCode: problems.length > 0 ? exitUsage : faulty ? 1 : 0 };
+  return { report, exitCode: problems.length > 0 ? exitCodes.usage : faulty ? 1 : 0 };
 }
 
 function parseRoles(service: string | undefined): readonly Role[] {

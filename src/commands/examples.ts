@@ -1,4 +1,4 @@
-/** By command, as they are typed; each runs as it stands, on settings that fit. */
+/** By command, as typed; each one runs as it stands when the settings fit. */
 export const examples: Readonly<Record<string, readonly string[]>> = {
   instant: ["instant dev", "instant --env-file .env serve-email", "instant replay-dlq --help"],
   "instant serve-auth": [
@@ -54,18 +54,3 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
     "instant trace ana@example.com --follow",
   ],
 };
-
-/** What is asked of a command line here. */
-interface Helpful {
-  readonly commands: readonly Helpful[];
-  name(): string;
-  addHelpText(position: "after", text: string): unknown;
-}
-
-/** Puts the examples under the help of each command there is. */
-export function addExamples(command: Helpful, parent = ""): void {
-  const name = `${parent}${command.name()}`;
-  const lines = (examples[name] ?? []).map((example) => `  $ ${example}\n`);
-  if (lines.length > 0) command.addHelpText("after", `\nExamples:\n${lines.join("")}`);
-  for (const child of command.commands) addExamples(child, `${name} `);
-}

@@ -4,7 +4,7 @@ import type { Engines } from "../compose/engines.ts";
 import { withTools } from "../compose/engines.ts";
 import type { ConfigProblem, Environment } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
-import { coreErrors } from "../core/errors.ts";
+import { coreErrors, exitCodes } from "../core/errors.ts";
 import { parseGoDuration, systemClock } from "../core/time.ts";
 import type { ReplayDeps } from "../email/dead-letters/replay.ts";
 import { planReplay, replayDeadLetters } from "../email/dead-letters/replay.ts";
@@ -28,7 +28,6 @@ import {
 } from "../email/dead-letters/replay-report.ts";
 import type { DeadLetterClass } from "../email/delivery/outcome.ts";
 import { deadLetterClasses } from "../email/delivery/outcome.ts";
-import { exitUsage } from "./run-command.ts";
 
 /** The flags as commander gives them. */
 export interface ReplayFlags {
@@ -172,7 +171,7 @@ async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
   const total = replayTotal(histogram);
   printHistogram(run, histogram);
   if (!flags.dryRun && total > 0) {
-    if (!(await confirmed(total, deps.eventsTopic))) return exitUsage;
+    if (!(await confirmed(total, deps.eventsTopic))) return exitCodes.usage;
     return move(deps, run, { replays, total });
   }
   if (total > 0) print(deadLetterLines(first).join("\n"));

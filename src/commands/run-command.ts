@@ -2,20 +2,22 @@ import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import type { Environment } from "../core/config.ts";
 import type { ErrorRow } from "../core/errors.ts";
-import { coreErrors, errorMessage, InstantError, isInstantError } from "../core/errors.ts";
+import {
+  coreErrors,
+  errorMessage,
+  exitCodes,
+  InstantError,
+  isInstantError,
+} from "../core/errors.ts";
 import { createLog } from "../core/log.ts";
 
-/** 0 done, 1 operating failure, 2 usage or configuration. */
-export const exitFailure = 1;
-export const exitUsage = 2;
-
 const usageRows: readonly ErrorRow[] = [coreErrors.configInvalid, coreErrors.usageInvalid];
-/** How long what still holds the event loop may keep a finished process. */
+/** How long an open handle may keep a finished process alive. */
 const lingerMs = 500;
 
 /**
  * Runs a command and ends the process with the exit code it returns. An operating failure is one
- * line on stderr; anything else is a fault of ours and one JSON line on the log.
+ * line on stderr; anything else is a bug of ours and one JSON line on the log.
  */
 export async function runCommand(command: () => Promise<number>): Promise<void> {
   process.on("unhandledRejection", crash);
@@ -28,7 +30,7 @@ export async function runCommand(command: () => Promise<number>): Promise<void> 
       return;
     }
     process.stderr.write(`instant: ${error.message}\n`);
-    end(usageRows.includes(error.row) ? exitUsage : exitFailure);
+    end(usageRows.includes(error.row) ? exitCodes.usage : exitCodes.failure);
   }
 }
 
@@ -40,12 +42,12 @@ function end(exitCode: number): void {
 function crash(error: unknown): void {
   const fields = { error: errorMessage(error), stack: error instanceof Error ? error.stack : "" };
   createLog({ service: "instant", level: "error" }).error(fields, "Crashed");
-  process.exit(exitFailure);
+  process.exit(exitCodes.failure);
 }
 
 /**
- * The variables a command runs with: the process's own, and below them those of the file that
- * `--env-file` names. No file is read unasked. Throws `config_invalid` when it cannot be read.
+ * The variables a command runs with: the process's own take precedence over those of `--env-file`.
+ * No file is read unless it is named. Throws `config_invalid` when it cannot be read.
  */
 export function loadEnvironment(envFile: string | undefined): Environment {
   if (envFile === undefined) return process.env;

@@ -51,6 +51,9 @@ export function isInstantError(error: unknown, row?: ErrorRow): error is Instant
   return error instanceof InstantError && (row === undefined || error.row === row);
 }
 
+/** How a command ends that did not do what it was asked. */
+export const exitCodes = { failure: 1, usage: 2 } as const;
+
 /** The message of any thrown value, for a log line or a report. */
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
