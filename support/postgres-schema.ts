@@ -1,12 +1,22 @@
 import type { PostgresDatabase } from "../src/core/postgres/database.ts";
 import { openPostgres } from "../src/core/postgres/database.ts";
+import type { PostgresConnection } from "../src/core/postgres/url.ts";
+import { parsePostgresUrl } from "../src/core/postgres/url.ts";
+
+/** What the settings make of `url`; without `schema` the URL's, or the role's own. */
+export function postgresAt(url: string, schema?: string): PostgresConnection {
+  const problems: string[] = [];
+  const connection = parsePostgresUrl(url, problems);
+  if (problems.length > 0) throw new Error(`the URL ${problems.join("; ")}`);
+  return schema === undefined ? connection : { ...connection, schema };
+}
 
 /** A database handle on a schema of its own, which is dropped when the scope ends. */
 export async function openTestPostgres(
   url: string,
 ): Promise<PostgresDatabase & { readonly schema: string }> {
   const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
-  const database = openPostgres({ url, schema });
+  const database = openPostgres(postgresAt(url, schema));
   await database.migrate("test", []); // creates the schema
   return {
     ...database,
@@ -19,6 +29,6 @@ export async function openTestPostgres(
 }
 
 async function dropSchema(url: string, schema: string): Promise<void> {
-  await using database = openPostgres({ url, schema: undefined });
+  await using database = openPostgres(postgresAt(url));
   await database.query((sql) => sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`);
 }

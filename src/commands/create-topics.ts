@@ -14,7 +14,7 @@ export interface CreateTopicsOptions {
   readonly json?: boolean;
 }
 
-/** Creates the two topics, or verifies them, and says so as the guide shows. Throws when away. */
+/** Creates or verifies the two topics and reports it as in the guide. Throws when Kafka is down. */
 export async function createTopics(
   environment: Environment,
   options: CreateTopicsOptions,

@@ -5,10 +5,9 @@ import { openLog, runService } from "../compose/run-service.ts";
 import { startServeAuth } from "../compose/serve-auth.ts";
 import { startServeEmail } from "../compose/serve-email.ts";
 import type { Environment } from "../core/config.ts";
-import { resolveHttp } from "../core/http/server.ts";
 import { loadEnvironment } from "./run-command.ts";
 
-/** Both services in this process, on files. Reads `.env` here when no `--env-file` was given. */
+/** Runs both services in this process on embedded engines. Without `--env-file` it reads `./.env`. */
 export async function dev(given: Environment): Promise<number> {
   const envFile = given === process.env && existsSync(".env") ? ".env" : undefined;
   const { environment, ignored } = embeddedOnly(
@@ -18,8 +17,8 @@ export async function dev(given: Environment): Promise<number> {
   return runService("instant", config, async (engines, running) => {
     const logOf = (service: string) => openLog(service, config);
     warnOfMistyped(environment, logOf("instant"));
-    let inboxUrl: string | undefined; // these are known once the services listen
-    let publicOrigin = resolveHttp(config.http).publicOrigin;
+    let inboxUrl: string | undefined; // both are known once the services listen
+    let { publicOrigin } = config.http.boundary;
     const auth = await startServeAuth(engines, running, logOf("auth-service"), {
       inboxUrl: () => inboxUrl,
       publicOrigin: () => publicOrigin,
@@ -30,37 +29,36 @@ export async function dev(given: Environment): Promise<number> {
       publicOrigin: () => publicOrigin,
     });
     inboxUrl = `${email.url}/inbox`;
-    process.stdout.write(
-      banner({ authUrl: auth.url, emailUrl: email.url, data: config.app.dataDirectory, ignored }),
-    );
+    const { dataDirectory } = config.app;
+    process.stdout.write(renderBanner({ auth, email, dataDirectory, ignored }));
   });
 }
 
-interface BannerFacts {
-  readonly authUrl: string;
-  readonly emailUrl: string;
-  readonly data: string;
+interface Started {
+  readonly auth: { readonly url: string };
+  readonly email: { readonly url: string };
+  readonly dataDirectory: string;
   readonly ignored: readonly string[];
 }
 
-function banner({ authUrl, emailUrl, data, ignored }: BannerFacts): string {
+function renderBanner({ auth, email, dataDirectory, ignored }: Started): string {
   const lines = [
-    `instant is running on embedded engines; its files are in ${data}`,
+    `instant is running on embedded engines; its files are in ${dataDirectory}`,
     "",
-    `  Sign-in page  ${authUrl}/`,
-    `  Sign-in API   ${authUrl}/docs`,
-    `  Inbox         ${emailUrl}/inbox`,
-    `  Operations    ${emailUrl}/`,
-    `  Health        ${emailUrl}/health`,
+    `  Sign-in page  ${auth.url}/`,
+    `  Sign-in API   ${auth.url}/docs`,
+    `  Inbox         ${email.url}/inbox`,
+    `  Operations    ${email.url}/`,
+    `  Health        ${email.url}/health`,
     "",
-    "Sign in on the page, or ask for a code here; it is in the inbox:",
+    "Sign in on the page, or request a code here and read it in the inbox:",
     "",
-    `  curl -X POST ${authUrl}/auth/request-code \\`,
+    `  curl -X POST ${auth.url}/auth/request-code \\`,
     `    -H "Content-Type: application/json" \\`,
     `    -d '{"email": "test@example.com"}'`,
     "",
   ];
   if (ignored.length > 0) lines.push(`Ignored in dev: ${ignored.join(", ")}`, "");
-  lines.push("Ctrl-C stops it. The log follows.", "");
+  lines.push("Press Ctrl-C to stop. The log follows.", "");
   return `\n${lines.join("\n")}\n`;
 }

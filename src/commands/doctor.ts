@@ -23,7 +23,7 @@ export interface DoctorOptions {
   readonly json?: boolean;
 }
 
-/** Prints what `examine` found. */
+/** Prints what `examine` finds. */
 export async function doctor(
   environment: Environment,
   service: string | undefined,
@@ -35,8 +35,8 @@ export async function doctor(
 }
 
 /**
- * Checks the settings and everything they lead to, at the same time, within 10 s; changes nothing.
- * Exit 2: a service would refuse the configuration; 1: something else is at fault; 0: all runs.
+ * Checks the settings and everything they point to, all at once, within 10 s; changes nothing. Exit
+ * code 2: a service would refuse to start with them; 1: something else is at fault; 0: nothing is.
  */
 export async function examine(
   environment: Environment,
@@ -60,7 +60,7 @@ function parseRoles(service: string | undefined): readonly Role[] {
   const role = services.find((known) => known === service);
   if (role !== undefined) return [role];
   throw new InstantError(coreErrors.usageInvalid, {
-    detail: `there is no service ${service}; it is ${services.join(" or ")}, and both when left out`,
+    detail: `there is no service ${service}; name ${services.join(" or ")}, or neither for both`,
   });
 }
 
@@ -73,17 +73,17 @@ function configurationCheck(environment: Environment, problems: readonly ConfigP
       diagnoseNames(diagnosis, environment, known);
       if (problems.length > 0) return;
       const set = known.filter((name) => environment[name]).length;
-      const text = set === 0 ? "Nothing is set; the defaults fit together" : countSet(set);
+      const text = set === 0 ? "No variable is set; the defaults apply" : countSet(set);
       diagnosis.ok("config.valid", text);
     },
   };
 }
 
 function countSet(set: number): string {
-  return set === 1 ? "1 variable is set, and it fits" : `${set} variables are set, and they fit`;
+  return set === 1 ? "1 variable is set and valid" : `${set} variables are set and valid`;
 }
 
-/** A problem is often "must be …; for example NAME=value": its second half is the mend. */
+/** A problem is often "must be …; for example NAME=value": its second half is the fix. */
 function diagnoseProblems(problems: readonly ConfigProblem[], diagnosis: Diagnosis): void {
   for (const { name, problem } of problems) {
     const [what = "", rest] = problem.split(/; (.*)/s);
@@ -95,7 +95,7 @@ function diagnoseProblems(problems: readonly ConfigProblem[], diagnosis: Diagnos
   }
 }
 
-/** Colour is for people at a terminal who did not refuse it (https://no-color.org). */
+/** In colour on a terminal, unless NO_COLOR is set (https://no-color.org). */
 function style(): { readonly colour: boolean; readonly columns: number } {
   const { isTTY, columns } = process.stdout;
   const colour = isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";

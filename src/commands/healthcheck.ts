@@ -3,7 +3,7 @@ import type { Environment } from "../core/config.ts";
 
 const deadlineMs = 4000;
 
-/** Asks `url`, or the /health of whichever service runs here: 0 when one answers 2xx, else 1. */
+/** Checks `url`, or /health of whichever service runs here: 0 when it answers 2xx, else 1. */
 export async function healthcheck(
   environment: Environment,
   url: string | undefined,

@@ -1,6 +1,5 @@
 import type { Config } from "../compose/config.ts";
 import { loadConfig } from "../compose/config.ts";
-import type { TestMailLine, TestServer } from "../compose/test-mail.ts";
 import { sendTestMail, testServers } from "../compose/test-mail.ts";
 import type { Environment } from "../core/config.ts";
 import { coreErrors, InstantError } from "../core/errors.ts";
@@ -8,6 +7,7 @@ import { randomToken } from "../core/secret.ts";
 import type { EmailEvent } from "../email/event.ts";
 import { decodeEmailEvent } from "../email/event.ts";
 import { explainOutcome } from "../email/mailer/explain-outcome.ts";
+import type { SmtpSubmission, SmtpTranscriptLine } from "../email/mailer/smtp/config.ts";
 import { parseLocale } from "../email/mails/data-fields.ts";
 import { eventTypes, sampleCode, sampleData } from "../email/mails/mail-types.tsx";
 import { unsubscribePath } from "../email/preferences/unsubscribe-link.ts";
@@ -52,11 +52,11 @@ export async function sendTest(
 
 async function sendBy(
   config: Config,
-  server: TestServer,
+  server: SmtpSubmission,
   options: SendTestOptions,
 ): Promise<boolean> {
   const event = parseEvent(options);
-  const transcript: TestMailLine[] = [];
+  const transcript: SmtpTranscriptLine[] = [];
   const outcome = await sendTestMail(config, server, event, ({ by, text }) => {
     const line = { by, text: withoutSecrets(text) };
     transcript.push(line);

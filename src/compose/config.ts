@@ -1,22 +1,21 @@
 import { authFields, checkAuth } from "../auth/config.ts";
-import type { ConfigProblem, Environment } from "../core/config.ts";
-import { choiceField, flagField, parseConfig, textField } from "../core/config.ts";
+import type { ConfigField, ConfigProblem, Environment } from "../core/config.ts";
+import { choiceField, flagField, readConfig, textField, throwProblems } from "../core/config.ts";
 import { Diagnosis } from "../core/diagnosis.ts";
-import { coreErrors, isInstantError } from "../core/errors.ts";
-import { checkHttp, httpFields } from "../core/http/server.ts";
+import { httpFields, resolveHttp } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
 import { logLevels } from "../core/log.ts";
-import { checkPostgres, postgresFields, resolvePostgres } from "../core/postgres/config.ts";
+import { postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
 import { diagnoseNames } from "../doctor/settings.ts";
-import { bounceFields, checkBounces } from "../email/bounces/config.ts";
+import { bounceFields, checkBounces, resolveBounces } from "../email/bounces/config.ts";
 import { checkEmail, emailFields, topicFields } from "../email/config.ts";
-import { checkKafkaConfig, kafkaFields } from "../email/event-log/kafka/config.ts";
+import { checkKafkaConfig, kafkaConnection, kafkaFields } from "../email/event-log/kafka/config.ts";
 import { resolveSmtpServers, smtpFields } from "../email/mailer/smtp/config.ts";
 import { opsFields } from "../email/ops/access.ts";
 import { templateFields } from "../email/templates/overrides/overrides.ts";
 
-/** The settings that belong to no room: which program this is and which engines it runs on. */
+/** The settings of no module: which program this is and which engines it runs on. */
 const appFields = {
   environment: choiceField({
     name: "APP_ENV",
@@ -39,7 +38,7 @@ const appFields = {
     name: "LOG_LEVEL",
     choices: logLevels,
     fallback: "info",
-    doc: "The least level that is logged.",
+    doc: "The lowest level that is logged.",
   }),
   logFormat: choiceField({
     name: "LOG_FORMAT",
@@ -60,7 +59,7 @@ const appFields = {
   }),
 } as const;
 
-/** Every setting there is: the rooms' rows, joined. The docs are generated from them, in this order. */
+/** Every setting there is, by module. The docs are generated from them, in this order. */
 export const configGroups = {
   app: appFields,
   auth: authFields,
@@ -76,12 +75,15 @@ export const configGroups = {
   smtp: smtpFields,
 } as const;
 
-export type Config = ReturnType<typeof parseConfig<typeof configGroups>>;
+type Settings = ReturnType<typeof readConfig<typeof configGroups>>;
 
-/** Which process the settings are for: production asks each for the engines it would use. */
+/** The settings, with what is derived from them beside them. */
+export type Config = ReturnType<typeof resolve>;
+
+/** Which service the settings are for: production requires the engines and secrets it uses. */
 export type Role = "serve-auth" | "serve-email";
 
-/** What variables were called before; one that is still set would be ignored, so it is a problem. */
+/** Former names of variables. One that is still set would be ignored, so it is a problem. */
 const renamedVariables: Readonly<Record<string, string>> = {
   AUTH_CODES_IN_ALL: "AUTH_CODES_GLOBAL",
   AUTH_CODES_IN_ALL_WINDOW: "AUTH_CODES_GLOBAL_WINDOW",
@@ -96,97 +98,102 @@ const renamedVariables: Readonly<Record<string, string>> = {
 
 /** Throws `config_invalid` with every problem at once. */
 export function loadConfig(environment: Environment, role?: Role): Config {
-  return parseConfig(configGroups, environment, (values) => {
-    const problems: ConfigProblem[] = Object.entries(renamedVariables)
-      .filter(([former]) => environment[former])
-      .map(([former, name]) => ({ name: former, problem: `was renamed: set ${name} instead` }));
-    resolveRedis(values.redis, problems);
-    problems.push(...checkKafkaConfig(values.kafka), ...checkPostgres(values.postgres));
-    problems.push(...checkAuth(values.auth), ...checkHttp(values.http));
-    problems.push(...checkBounces(values.bounces), ...checkEmail(values.email));
-    if (values.app.emailMode === "smtp") resolveSmtpServers(values.smtp, problems);
-    if (values.app.environment === "production" && role !== undefined) {
-      problems.push(...checkProduction(values, role));
-    }
-    return problems;
-  });
-}
-
-/** Production runs on nothing that is embedded, made up or only logged. */
-function checkProduction(values: Config, role: Role): ConfigProblem[] {
-  const { app, auth, email, kafka, redis, postgres } = values;
-  const missing: string[] = [];
-  const publishes = role === "serve-email" || app.enableKafka;
-  if (publishes && kafka.brokers === undefined) missing.push("KAFKA_BROKERS");
-  if (resolveRedis(redis, []) === undefined) missing.push("REDIS_URL");
-  if (email.secret === undefined) missing.push("EMAIL_SECRET");
-  if (resolvePostgres(postgres) === undefined) missing.push("DATABASE_URL");
-  if (role === "serve-auth" && auth.secret === undefined) missing.push("AUTH_SECRET");
-  const problems = missing.map((name) => ({
-    name,
-    problem: `must be set because APP_ENV is production`,
-  }));
-  if (app.emailMode !== "smtp") {
-    problems.push({ name: "EMAIL_MODE", problem: "must be smtp because APP_ENV is production" });
-  }
-  return problems;
-}
-
-/** One warning for each variable that is set in vain and looks like one of ours: KAFKA_BROKER. */
-export function warnOfMistyped(environment: Environment, log: Log): void {
-  const known = Object.values(configGroups).flatMap((group) =>
-    Object.values(group).flatMap(({ name }) => [name, `${name}_FILE`]),
-  );
-  const diagnosis = new Diagnosis();
-  diagnoseNames(diagnosis, environment, known);
-  for (const { text, fix } of diagnosis.findings) log.warn({ fix }, text);
+  const { config, problems } = tryConfig(environment, role === undefined ? [] : [role]);
+  throwProblems(problems);
+  if (config === undefined) throw new Error("an invalid configuration has problems");
+  return config;
 }
 
 interface TriedConfig {
-  /** Undefined when it does not parse at all. */
+  /** Undefined when no service could run on it; what only production requires may be missing. */
   readonly config: Config | undefined;
   /** What keeps at least one of the services from starting. */
   readonly problems: readonly ConfigProblem[];
 }
 
-/** Reads the settings as each of the services would, and collects what they would complain about. */
+/** Reads the settings once, as each of the services would, with everything they would reject. */
 export function tryConfig(environment: Environment, roles: readonly Role[]): TriedConfig {
-  const { config, problems } = tryOnce(environment);
-  if (config === undefined) return { config, problems };
-  const named = new Map<string, ConfigProblem>();
-  for (const role of roles) {
-    for (const problem of tryOnce(environment, role).problems) named.set(problem.name, problem);
-  }
-  return { config, problems: [...named.values()] };
+  const problems = Object.entries(renamedVariables)
+    .filter(([former]) => environment[former])
+    .map(([former, name]) => ({ name: former, problem: `was renamed: set ${name} instead` }));
+  const add = (found: readonly ConfigProblem[]) => {
+    const reported = new Set(problems.map(({ name }) => name));
+    problems.push(...found.filter(({ name }) => !reported.has(name)));
+  };
+  const settings = readConfig(configGroups, environment, problems);
+  const between: ConfigProblem[] = [];
+  const config = resolve(settings, between);
+  add(between);
+  const isUsable = problems.length === 0;
+  if (config.app.environment === "production") add(checkProduction(config, roles));
+  return { config: isUsable ? config : undefined, problems };
 }
 
-function tryOnce(environment: Environment, role?: Role): TriedConfig {
-  try {
-    return { config: loadConfig(environment, role), problems: [] };
-  } catch (error) {
-    if (!isInstantError(error, coreErrors.configInvalid)) throw error;
-    const problems = (error.details["problems"] ?? []) as readonly ConfigProblem[];
-    return { config: undefined, problems };
-  }
+/** Derives what the programs run on, once. What does not fit together is pushed to `problems`. */
+function resolve(settings: Settings, problems: ConfigProblem[]) {
+  const { app, auth, http, email, bounces, kafka, redis, postgres, smtp } = settings;
+  problems.push(...checkAuth(auth), ...checkEmail(email));
+  problems.push(...checkBounces(bounces), ...checkKafkaConfig(kafka));
+  const sendsMails = app.emailMode === "smtp";
+  return {
+    ...settings,
+    http: { ...http, boundary: resolveHttp(http, problems) },
+    bounces: { ...bounces, reporters: resolveBounces(bounces) },
+    kafka: { ...kafka, connection: kafkaConnection(kafka) },
+    redis: { ...redis, connection: resolveRedis(redis, problems) },
+    postgres: { ...postgres, connection: resolvePostgres(postgres, problems) },
+    /** No servers: mails are logged and kept in the inbox. */
+    smtp: { ...smtp, servers: sendsMails ? resolveSmtpServers(smtp, problems) : undefined },
+  };
 }
+
+/** In production a service runs on nothing that is embedded, generated or only logged. */
+function checkProduction(config: Config, roles: readonly Role[]): ConfigProblem[] {
+  if (roles.length === 0) return [];
+  const { app, auth, email, kafka, redis, postgres } = config;
+  const usesKafka = roles.includes("serve-email") || app.enableKafka;
+  const required: Readonly<Record<string, unknown>> = {
+    ...(usesKafka ? { KAFKA_BROKERS: kafka.connection } : {}),
+    REDIS_URL: redis.connection,
+    EMAIL_SECRET: email.secret,
+    DATABASE_URL: postgres.connection,
+    ...(roles.includes("serve-auth") ? { AUTH_SECRET: auth.secret } : {}),
+  };
+  const because = "because APP_ENV is production";
+  const problems = Object.entries(required)
+    .filter(([, value]) => value === undefined)
+    .map(([name]) => ({ name, problem: `must be set ${because}` }));
+  if (app.emailMode !== "smtp") {
+    problems.push({ name: "EMAIL_MODE", problem: `must be smtp ${because}` });
+  }
+  return problems;
+}
+
+const allFields = Object.values(configGroups).flatMap((group): ConfigField<unknown>[] =>
+  Object.values(group),
+);
 
 /** Every variable that means something; a secret also as the name of its file. */
 export function knownVariables(): readonly string[] {
-  return Object.values(configGroups)
-    .flatMap((group) => Object.values(group))
-    .flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name]));
+  return allFields.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name]));
+}
+
+/** One warning for each variable that has no effect and looks like one of ours: KAFKA_BROKER. */
+export function warnOfMistyped(environment: Environment, log: Log): void {
+  const diagnosis = new Diagnosis();
+  diagnoseNames(diagnosis, environment, knownVariables());
+  for (const { text, fix } of diagnosis.findings) log.warn({ fix }, text);
 }
 
 /** How to set a variable that is missing. */
 export function exampleOf(name: string): string {
-  const fields = Object.values(configGroups).flatMap((group) => Object.values(group));
-  const field = fields.find((each) => each.name === name);
+  const field = allFields.find((each) => each.name === name);
   return field === undefined || field.example === "…"
     ? `${name}="$(openssl rand -base64 32)"`
     : `${name}=${field.example}`;
 }
 
-/** What must never be printed: the values of the secret settings, and the passwords in their URLs. */
+/** What must never be printed: the values of secret settings, and the passwords in their URLs. */
 export function secretTexts(config: Config): readonly string[] {
   const values: Readonly<Record<string, Readonly<Record<string, unknown>>>> = config;
   return Object.entries(configGroups).flatMap(([groupName, group]) =>
@@ -198,7 +205,7 @@ export function secretTexts(config: Config): readonly string[] {
   );
 }
 
-/** As it stands in the URL, and as it is sent. */
+/** Escaped as in the URL, and as it is sent. */
 function passwordForms(password: string): readonly string[] {
   if (password === "") return [];
   try {

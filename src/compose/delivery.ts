@@ -1,4 +1,3 @@
-import { resolveHttp } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
 import { systemClock } from "../core/time.ts";
 import type { Pipeline } from "../email/delivery/pipeline.ts";
@@ -14,7 +13,6 @@ import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts"
 import { createSuppressRefused } from "../email/suppressions/suppression-store.ts";
 import type { Engines } from "./engines.ts";
 import { mailTemplatesOf } from "./mail-templates.ts";
-import { emailSecret } from "./secrets.ts";
 import { openRecipientStores } from "./stores.ts";
 
 interface Delivery {
@@ -32,23 +30,22 @@ interface Delivery {
 export async function composeDelivery(
   engines: Engines,
   log: Log,
-  publicOrigin = configuredOrigin(engines),
+  publicOrigin = () => engines.config.http.boundary.publicOrigin,
   measure: (mailer: Mailer) => Mailer = (mailer) => mailer,
 ): Promise<Delivery> {
   const { config } = engines;
   const { suppressions, preferences } = await openRecipientStores(engines);
   const { suppressionMs } = config.email;
   if (config.app.emailMode === "smtp" && publicOrigin() === undefined) {
-    log.warn({}, "PUBLIC_URL is not set: optional mails have no link to unsubscribe");
+    log.warn({}, "PUBLIC_URL is not set: optional mails have no unsubscribe link");
   }
   const ledger = await engines.ledger();
   const mailer = await openServers(engines, log, measure);
   const pendingOutcomes = await engines.once("outcomes", () => {
     const outcomes = new PendingOutcomes({ ledger, log: engines.log });
-    const flush = () => outcomes.flush({ deadlineMs: config.email.drainMs });
     return Object.assign(outcomes, {
       [Symbol.asyncDispose]: async () => {
-        await flush();
+        await outcomes.flush({ deadlineMs: config.email.drainMs });
       },
     });
   });
@@ -66,7 +63,7 @@ export async function composeDelivery(
       suppressionMs,
     }),
     unsubscribeLink: createUnsubscribeLink({
-      secret: emailSecret(config),
+      secret: engines.emailSecrets.current,
       clock: systemClock,
       publicOrigin,
     }),
@@ -78,16 +75,11 @@ export async function composeDelivery(
       leaseMs: config.email.leaseMs,
       outageRetryForMs: config.email.outageRetryForMs,
       retryForMs: config.email.retryForMs,
-      digestSecret: emailSecret(config),
+      digestSecret: engines.emailSecrets.current,
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
   });
   return { mailer, pipeline, pendingOutcomes };
-}
-
-function configuredOrigin({ config }: Engines): () => string | undefined {
-  const { publicOrigin } = resolveHttp(config.http);
-  return () => publicOrigin;
 }
 
 /** Each composition's own: what they send by is measured apart. */

@@ -2,13 +2,10 @@ import { join } from "node:path";
 import { usersModule } from "../auth/users/postgres.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { silentLog } from "../core/log.ts";
-import { resolvePostgres } from "../core/postgres/config.ts";
 import { diagnosePostgres } from "../core/postgres/diagnose.ts";
 import type { SchemaModule } from "../core/postgres/migrate.ts";
-import type { PostgresOptions } from "../core/postgres/pool.ts";
-import { addressOf } from "../core/postgres/pool.ts";
-import type { RedisConnection } from "../core/redis/config.ts";
-import { resolveRedis } from "../core/redis/config.ts";
+import { addressOf } from "../core/postgres/url.ts";
+import { redisAddress } from "../core/redis/config.ts";
 import { diagnoseRedis } from "../core/redis/diagnose.ts";
 import { diagnoseSqlite } from "../core/sqlite/database.ts";
 import { diagnoseDataDirectory, diagnoseServicePort } from "../doctor/machine.ts";
@@ -16,10 +13,8 @@ import type { Check } from "../doctor/report.ts";
 import { diagnoseSenderDomain } from "../doctor/sender-domain.ts";
 import { diagnoseSecrets, diagnoseSetup } from "../doctor/settings.ts";
 import { eventBytesMax, topicSpecs } from "../email/event.ts";
-import { kafkaConnection } from "../email/event-log/kafka/config.ts";
 import { diagnoseKafkaEventLog } from "../email/event-log/kafka/kafka-diagnose.ts";
 import type { SmtpSubmission } from "../email/mailer/smtp/config.ts";
-import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
 import { diagnoseSmtp } from "../email/mailer/smtp/diagnose.ts";
 import { preferencesModule } from "../email/preferences/postgres.ts";
 import { suppressionsModule } from "../email/suppressions/postgres.ts";
@@ -27,29 +22,28 @@ import { diagnoseTemplates } from "../email/templates/overrides/load-overrides.t
 import type { Config, Role } from "./config.ts";
 import { tryMailTemplates } from "./mail-templates.ts";
 
-/** The rooms that have tables in Postgres. */
+/** The modules that have tables in Postgres. */
 export const schemaModules: readonly SchemaModule[] = [
   usersModule,
   preferencesModule,
   suppressionsModule,
 ];
 
-/** Every check of what the services would run on, in the order in which a person reads them. */
+/** Every check of what the services would run on, in the order of the report. */
 export function composeChecks(config: Config, roles: readonly Role[]): readonly Check[] {
   const { app, email, auth } = config;
-  const production = app.environment === "production";
   const publishes = app.enableKafka || roles.includes("serve-email");
-  const kafka = publishes ? kafkaConnection(config.kafka) : undefined;
-  const redis = resolveRedis(config.redis, []);
-  const postgres = resolvePostgres(config.postgres);
-  const servers = app.emailMode === "smtp" ? (resolveSmtpServers(config.smtp, []) ?? []) : [];
+  const usesKafka = publishes && config.kafka.connection !== undefined;
+  const redis = config.redis.connection;
+  const postgres = config.postgres.connection;
+  const { servers = [], host, urls } = config.smtp;
   const setup = {
-    production,
-    kafka: kafka !== undefined,
+    production: app.environment === "production",
+    kafka: usesKafka,
     redis: redis !== undefined,
     postgres: postgres !== undefined,
     sendsMails: servers.length > 0,
-    hasSmtpServer: config.smtp.host !== undefined || config.smtp.urls !== undefined,
+    hasSmtpServer: host !== undefined || urls !== undefined,
     hasPublicUrl: config.http.publicUrl !== undefined,
   };
   return [
@@ -61,15 +55,22 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
       run: (diagnosis) => diagnoseDataDirectory(diagnosis, { path: app.dataDirectory }),
     },
     embeddedCheck(config, {
-      events: publishes && kafka === undefined,
+      events: publishes && !usesKafka,
       state: redis === undefined,
       users: postgres === undefined,
       inbox: servers.length === 0,
     }),
-    ...(publishes ? [] : [directCheck]),
-    ...(kafka === undefined ? [] : [kafkaCheck(config, kafka)]),
-    ...(redis === undefined ? [] : [redisCheck(redis)]),
-    ...(postgres === undefined ? [] : [postgresCheck(postgres)]),
+    publishes ? kafkaCheck(config) : directCheck,
+    {
+      group: "Redis",
+      about: redis && redisAddress(redis),
+      run: (diagnosis) => redis && diagnoseRedis(redis, diagnosis),
+    },
+    {
+      group: "Postgres",
+      about: postgres && addressOf(postgres),
+      run: (diagnosis) => postgres && diagnosePostgres(postgres, schemaModules, diagnosis),
+    },
     ...mailChecks(servers),
     ...templateChecks(config),
     ...[
@@ -96,59 +97,47 @@ function secretsCheck({ app, auth, email, bounces, http }: Config, roles: readon
     group: "Secrets",
     run: (diagnosis) => {
       diagnoseSecrets(diagnosis, secrets);
-      const made = [
+      const generated = [
         ...(auth.secret === undefined && roles.includes("serve-auth") ? ["AUTH_SECRET"] : []),
         ...(email.secret === undefined ? ["EMAIL_SECRET"] : []),
       ];
-      if (made.length === 0 || app.environment === "production") return; // it must be set then
-      const text = `${made.join(" and ")} not set: random ones are kept in DATA_DIR`;
+      if (generated.length === 0 || app.environment === "production") return; // it must be set then
+      const [verb, what] =
+        generated.length === 1 ? ["is", "a random one is"] : ["are", "random ones are"];
+      const text = `${generated.join(" and ")} ${verb} not set: ${what} kept in DATA_DIR`;
       diagnosis.ok("secrets.made", text);
     },
   };
 }
 
-function kafkaCheck(
-  config: Config,
-  connection: NonNullable<ReturnType<typeof kafkaConnection>>,
-): Check {
-  const { topics, app, auth, email } = config;
+const directCheck: Check = {
+  group: "Kafka",
+  run: (diagnosis) => {
+    diagnosis.ok("kafka.off", "ENABLE_KAFKA=false: serve-auth delivers every mail itself");
+  },
+};
+
+function kafkaCheck({ topics, app, auth, email, kafka: { connection } }: Config): Check {
   const [events, deadLetters] = topicSpecs(topics);
+  const settings = {
+    log: silentLog,
+    events,
+    deadLetters,
+    group: topics.group,
+    retentionMsMin: auth.codeLifetimeMs,
+    outageMs: email.outageRetryForMs,
+    eventMsMax: auth.codeLifetimeMs,
+    eventBytesMax,
+    production: app.environment === "production",
+  };
   return {
     group: "Kafka",
-    about: connection.brokers.join(", "),
-    run: (diagnosis) =>
-      diagnoseKafkaEventLog(
-        {
-          connection,
-          log: silentLog,
-          events,
-          deadLetters,
-          group: topics.group,
-          retentionMsMin: auth.codeLifetimeMs,
-          outageMs: email.outageRetryForMs,
-          eventMsMax: auth.codeLifetimeMs,
-          eventBytesMax,
-          production: app.environment === "production",
-        },
-        diagnosis,
-      ),
+    about: connection?.brokers.join(", "),
+    run: (diagnosis) => connection && diagnoseKafkaEventLog({ connection, ...settings }, diagnosis),
   };
 }
 
-function redisCheck(connection: RedisConnection): Check {
-  const about = `${connection.host}:${connection.port}/${connection.db}`;
-  return { group: "Redis", about, run: (diagnosis) => diagnoseRedis(connection, diagnosis) };
-}
-
-function postgresCheck(options: PostgresOptions): Check {
-  return {
-    group: "Postgres",
-    about: addressOf(options),
-    run: (diagnosis) => diagnosePostgres(options, schemaModules, diagnosis),
-  };
-}
-
-/** Each server in its order, then each sender's domain once. */
+/** Each server in order, then each sender's domain once. */
 function mailChecks(servers: readonly SmtpSubmission[]): readonly Check[] {
   const domainOf = (address: string) => address.slice(address.lastIndexOf("@") + 1);
   const senders = new Map(
@@ -179,22 +168,15 @@ function templateChecks(config: Config): readonly Check[] {
   return [{ group: "Templates", about: directory, run }];
 }
 
-const directCheck: Check = {
-  group: "Kafka",
-  run: (diagnosis) => {
-    diagnosis.ok("kafka.off", "ENABLE_KAFKA=false: serve-auth delivers every mail itself");
-  },
-};
-
 const embeddedDescriptions = {
   events: "the event log",
   state: "the ledger, codes and sessions",
   users: "users and preferences",
-  inbox: "mails, which are kept and not sent (EMAIL_MODE=log)",
+  inbox: "mails, which are kept instead of sent (EMAIL_MODE=log)",
 } as const;
 type EmbeddedFile = keyof typeof embeddedDescriptions;
 
-/** The engines that are files of this machine, because no address is set for a real one. */
+/** The engines that are local files, because no address of a real one is set. */
 function embeddedCheck({ app }: Config, embedded: Readonly<Record<EmbeddedFile, boolean>>): Check {
   const names = (Object.keys(embeddedDescriptions) as EmbeddedFile[]).filter(
     (name) => embedded[name],
@@ -204,7 +186,7 @@ function embeddedCheck({ app }: Config, embedded: Readonly<Record<EmbeddedFile, 
     run: (diagnosis) => {
       if (names.length === 0) return;
       const descriptions = names.map((name) => embeddedDescriptions[name]).join("; ");
-      diagnosis.ok("embedded", `Files of this machine: ${descriptions}`);
+      diagnosis.ok("embedded", `In local files: ${descriptions}`);
       for (const name of names) {
         diagnoseSqlite(join(app.dataDirectory, `${name}.sqlite`), diagnosis);
       }

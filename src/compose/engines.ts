@@ -2,18 +2,15 @@ import { join } from "node:path";
 import type { Environment } from "../core/config.ts";
 import type { Log } from "../core/log.ts";
 import { createLog } from "../core/log.ts";
-import { resolvePostgres } from "../core/postgres/config.ts";
 import type { PostgresDatabase } from "../core/postgres/database.ts";
 import { openPostgres } from "../core/postgres/database.ts";
 import type { RedisClient } from "../core/redis/client.ts";
 import { openRedis } from "../core/redis/client.ts";
-import { resolveRedis } from "../core/redis/config.ts";
 import { warnOfEviction } from "../core/redis/diagnose.ts";
 import { ServiceGroup } from "../core/service.ts";
 import type { SqliteDatabase } from "../core/sqlite/database.ts";
 import { openSqlite } from "../core/sqlite/database.ts";
 import type { EventLog } from "../email/event-log/event-log.ts";
-import { kafkaConnection } from "../email/event-log/kafka/config.ts";
 import { openKafkaEventLog } from "../email/event-log/kafka/kafka.ts";
 import { openSqliteEventLog } from "../email/event-log/sqlite/sqlite.ts";
 import type { DeliveryLedger } from "../email/ledger/delivery-ledger.ts";
@@ -23,20 +20,20 @@ import type { Inbox } from "../email/mailer/inbox/inbox.ts";
 import { openInbox, openInboxMailer } from "../email/mailer/inbox/inbox.ts";
 import type { Mailer } from "../email/mailer/mailer.ts";
 import type { SmtpRateChange } from "../email/mailer/smtp/config.ts";
-import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
 import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
 import type { RecentMails } from "../email/recent-mails/recent-mails.ts";
 import { openRedisRecentMails } from "../email/recent-mails/redis.ts";
 import { openSqliteRecentMails } from "../email/recent-mails/sqlite.ts";
 import type { Config } from "./config.ts";
-import { emailSecret } from "./secrets.ts";
+import type { Secrets } from "./secrets.ts";
+import { emailSecrets } from "./secrets.ts";
 
-/** The embedded engines' files in DATA_DIR; rooms that are used together share one. */
+/** The embedded engines' files in DATA_DIR; modules that are used together share one. */
 type EmbeddedFile = "events" | "state" | "users" | "inbox";
 
 /**
- * Opens each engine when it is first asked for, once, on what its address says: the real one, or a
- * file. The group owns what was opened.
+ * Opens each engine once, on first use: the real one where an address is set, else a file. The group
+ * owns what was opened.
  */
 export class Engines {
   readonly config: Config;
@@ -60,17 +57,20 @@ export class Engines {
     return opening;
   }
 
-  /** `make` runs once per name; for what needs no end. */
-  remember<R>(name: string, make: () => R): R {
-    if (!this.#remembered.has(name)) this.#remembered.set(name, make());
+  /** `create` runs once per name; for what needs no disposal. */
+  remember<R>(name: string, create: () => R): R {
+    if (!this.#remembered.has(name)) this.#remembered.set(name, create());
     return this.#remembered.get(name) as R;
+  }
+
+  get emailSecrets(): Secrets {
+    return this.remember("e-mail secrets", () => emailSecrets(this.config));
   }
 
   eventLog(): Promise<EventLog> {
     return this.once("event log", async () => {
-      const connection = kafkaConnection(this.config.kafka);
+      const { connection, sessionTimeoutMs } = this.config.kafka;
       if (connection !== undefined) {
-        const { sessionTimeoutMs } = this.config.kafka;
         return openKafkaEventLog({ connection, log: this.log, timings: { sessionTimeoutMs } });
       }
       return openSqliteEventLog(await this.file("events"), { log: this.log });
@@ -85,11 +85,10 @@ export class Engines {
     });
   }
 
-  /** Which mails a recipient got lately, beside the ledger. */
+  /** Which mails a recipient got recently, beside the ledger. */
   recentMails(): Promise<RecentMails & AsyncDisposable> {
     return this.once("recent mails", async () => {
-      const { config } = this;
-      const secrets = { current: emailSecret(config), previous: config.email.secretPrevious };
+      const secrets = this.emailSecrets;
       const redis = await this.redis();
       const recent =
         redis === undefined
@@ -102,11 +101,10 @@ export class Engines {
   /** One for each SMTP server, in the order of preference; or the inbox. */
   mailers(): Promise<readonly Mailer[]> {
     const { app, smtp } = this.config;
-    const servers = app.emailMode === "smtp" ? resolveSmtpServers(smtp, []) : undefined;
-    if (servers !== undefined) {
+    if (smtp.servers !== undefined) {
       const onRateChange = (change: SmtpRateChange) => logRateChange(this.log, change);
       return Promise.all(
-        servers.map((server, index) =>
+        smtp.servers.map((server, index) =>
           this.once(`mailer ${index + 1}`, () => openSmtpMailer({ ...server, onRateChange })),
         ),
       );
@@ -125,7 +123,7 @@ export class Engines {
 
   /** Undefined when no address is set. */
   async redis(): Promise<RedisClient | undefined> {
-    const connection = resolveRedis(this.config.redis, []);
+    const { connection } = this.config.redis;
     if (connection === undefined) return undefined;
     return this.once("redis", async () => {
       const redis = await openRedis({ connection, log: this.log });
@@ -136,26 +134,26 @@ export class Engines {
 
   /** Undefined when no address is set. */
   async postgres(): Promise<PostgresDatabase | undefined> {
-    const options = resolvePostgres(this.config.postgres);
-    return options && this.once("postgres", () => openPostgres(options));
+    const { connection } = this.config.postgres;
+    return connection && this.once("postgres", () => openPostgres(connection));
   }
 
   file(name: EmbeddedFile): Promise<SqliteDatabase> {
     const path = join(this.config.app.dataDirectory, `${name}.sqlite`);
-    // What nobody is sent may be lost with the machine; it would be the slowest part of the log mode.
+    // Mails that go to nobody may be lost in a power failure; syncing them would slow the log mode most.
     const durability = name === "inbox" ? "process_end" : "power_loss";
     return this.once(`${name} file`, () => openSqlite(path, { durability }));
   }
 }
 
-/** Once per change, not per mail; the rate in between is a metric. */
+/** Once per change, not per mail; a metric has the rate in between. */
 function logRateChange(log: Log, change: SmtpRateChange): void {
   const { host: smtpHost, perSecond } = change;
   if (change.kind === "free") log.info({ smtpHost, perSecond }, "Sending rate restored");
   else log.warn({ smtpHost, perSecond, reply: change.reply }, "Sending slowed down");
 }
 
-/** Every variable that names an engine elsewhere, or a mode that needs one. */
+/** Every variable that names a real engine, or a mode that needs one. */
 const engineVariables = [
   "KAFKA_BROKERS",
   "REDIS_URL",
@@ -169,7 +167,7 @@ const engineVariables = [
   "APP_ENV",
 ];
 
-/** The environment for embedded engines alone, and which set variables that leaves out. */
+/** The environment for embedded engines only, and which variables that leaves out. */
 export function embeddedOnly(environment: Environment): {
   readonly environment: Environment;
   readonly ignored: readonly string[];
@@ -183,8 +181,8 @@ export function embeddedOnly(environment: Environment): {
 const stopDeadlineMs = 10_000;
 
 /**
- * Gives a short command the engines it asks for and closes them at the end. Its log is quiet below
- * warnings and goes to stderr, because stdout is the command's report.
+ * Gives a short command its engines and closes them at the end. It logs to stderr, because stdout has
+ * the command's report, and only at LOG_LEVEL=debug, because failures are reported as its errors.
  */
 export async function withTools<T>(
   config: Config,

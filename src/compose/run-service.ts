@@ -22,10 +22,10 @@ export function openLog(service: string, { app }: Config): Log {
   });
 }
 
-/** What closing connections may take beyond the drain of what is in flight. */
+/** How long closing connections may take after what was in flight has drained. */
 const closingMs = 10_000;
 
-/** Runs a service until it is told to stop; the exit code. */
+/** Runs a service until SIGTERM or SIGINT; resolves with the exit code. */
 export function runService(
   service: string,
   config: Config,
@@ -39,7 +39,7 @@ export function runService(
   });
 }
 
-/** The registry of one service; it has what the process costs in it already. */
+/** The registry of one service, with the metrics of the process in it. */
 export function openServiceMetrics(engines: Engines, service: "auth" | "email"): Promise<Metrics> {
   return engines.once(`metrics of serve-${service}`, () => {
     const metrics = new Metrics();

@@ -4,28 +4,31 @@ import { coreErrors, errorMessage, InstantError } from "../core/errors.ts";
 import { randomToken } from "../core/secret.ts";
 import type { Config } from "./config.ts";
 
-/** AUTH_SECRET and the one before it; one is made when none is set (production demands one). */
-export function authSecrets({ auth, app }: Config): {
+/** What signs and hashes now, and what did before: its signatures are still accepted. */
+export interface Secrets {
   readonly current: string;
   readonly previous: string | undefined;
-} {
-  const current = auth.secret ?? loadOrMakeSecret(app.dataDirectory, "auth");
+}
+
+export function authSecrets({ auth, app }: Config): Secrets {
+  const current = auth.secret ?? loadOrCreateSecret(app.dataDirectory, "auth");
   return { current, previous: auth.secretPrevious };
 }
 
-export function emailSecret({ email, app }: Config): string {
-  return email.secret ?? loadOrMakeSecret(app.dataDirectory, "email");
+export function emailSecrets({ email, app }: Config): Secrets {
+  const current = email.secret ?? loadOrCreateSecret(app.dataDirectory, "email");
+  return { current, previous: email.secretPrevious };
 }
 
 /**
- * The secret named `name` of this data directory: made on first use (256 bits, mode 0600), the
- * same ever after, also for processes that start at the same time.
+ * For a secret that is not set (production demands it): the one of this data directory, created on
+ * first use (256 bits, mode 0600) and the same from then on, also for processes that start together.
  */
-function loadOrMakeSecret(dataDirectory: string, name: string): string {
+function loadOrCreateSecret(dataDirectory: string, name: string): string {
   const path = join(dataDirectory, `${name}.secret`);
   try {
     mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-    return readSecret(path) ?? makeSecret(path);
+    return readSecret(path) ?? createSecret(path);
   } catch (error) {
     throw new InstantError(coreErrors.configInvalid, {
       detail: `DATA_DIR cannot be used: ${errorMessage(error)}`,
@@ -34,9 +37,9 @@ function loadOrMakeSecret(dataDirectory: string, name: string): string {
   }
 }
 
-function makeSecret(path: string): string {
+function createSecret(path: string): string {
   try {
-    // One write of less than a block: another process sees all of it or an empty file.
+    // A single write of less than a block: another process sees all of it, or an empty file.
     writeFileSync(path, randomToken(32), { mode: 0o600, flag: "wx" });
   } catch (error) {
     if (!hasCode(error, "EEXIST")) throw error;
@@ -46,7 +49,7 @@ function makeSecret(path: string): string {
     if (secret !== undefined) return secret;
     Bun.sleepSync(10);
   }
-  throw new Error(`${path} is empty; remove it to have a new one made`);
+  throw new Error(`${path} is empty; remove it to have a new one created`);
 }
 
 function readSecret(path: string): string | undefined {

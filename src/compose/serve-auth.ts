@@ -7,14 +7,13 @@ import type { User } from "../auth/users/user-store.ts";
 import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import { addMetricsRoute, createRequestMetrics } from "../core/http/metrics.ts";
-import { openHttpServer, resolveHttp } from "../core/http/server.ts";
+import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Operation } from "../core/openapi/operation.ts";
 import type { Running } from "../core/service.ts";
 import { systemClock } from "../core/time.ts";
 import { addBounceRoutes, bounceOperations } from "../email/bounces/bounce-routes.ts";
-import { resolveBounces } from "../email/bounces/config.ts";
 import { DirectDelivery } from "../email/delivery/direct.ts";
 import { createPublisherMetrics, EventPublisher } from "../email/delivery/publisher.ts";
 import { recipientKey, topicSpecs } from "../email/event.ts";
@@ -26,18 +25,83 @@ import {
   preferenceOperations,
 } from "../email/preferences/routes.ts";
 import { createPreferencesPath } from "../email/preferences/unsubscribe-link.ts";
-import type { Config } from "./config.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
 import { mailTemplatesOf } from "./mail-templates.ts";
 import { openServiceMetrics } from "./run-service.ts";
-import { authSecrets, emailSecret } from "./secrets.ts";
+import { authSecrets } from "./secrets.ts";
 import type { AuthStores, RecipientStores } from "./stores.ts";
 import { openAuthStores, openRecipientStores } from "./stores.ts";
 
+/** What serve-auth learns of serve-email when both run in one process, once they listen. */
+interface AuthNeighbours {
+  /** Where a developer reads the mails. */
+  readonly inboxUrl?: () => string | undefined;
+  /** Where links in mails lead; PUBLIC_URL's origin when left out. */
+  readonly publicOrigin?: () => string | undefined;
+}
+
+/**
+ * Starts serve-auth: the sign-in API and pages, what recipients and bounce reporters use, and a
+ * publisher that delivers mails itself while it cannot publish.
+ */
+export async function startServeAuth(
+  engines: Engines,
+  { group }: Running,
+  log: Log,
+  { inboxUrl = () => undefined, publicOrigin }: AuthNeighbours = {},
+): Promise<{ readonly url: string }> {
+  const { app: settings, auth, http } = engines.config;
+  const isProduction = settings.environment === "production";
+  const secrets = authSecrets(engines.config);
+  const authStores = await openAuthStores(engines);
+  const recipients = await openRecipientStores(engines);
+  const metrics = await openServiceMetrics(engines, "auth");
+  const measures = createAuthMeasures(metrics, () => publisher.reasonDirect !== undefined);
+  const publisher = await openPublisher(engines, log, measures, publicOrigin);
+  const { current: emailSecret } = engines.emailSecrets;
+  const app = createAuthApp({
+    ...authStores,
+    ...measures.countStores(authStores),
+    publisher,
+    onRequest: measures.onRequest,
+    keys: createAuthKeys(secrets.current, secrets.previous),
+    limitPolicy: resolveLimitPolicy(auth),
+    appName: settings.name,
+    boundary: http.boundary,
+    inboxUrl,
+    clock: systemClock,
+    log,
+    secureCookies: isProduction,
+    welcomes: auth.welcomeMail,
+    signInNotices: auth.signInNotice,
+    emailChangeNotices: auth.emailChangeNotice,
+    mailLanguages: mailTemplatesOf(engines).languages,
+    onUserDeleted: [forgetRecipient(recipients)],
+    onEmailChanged: [carryPreferences(recipients, log)],
+    furtherOperations: recipientOperations(engines),
+    preferencesPath: createPreferencesPath({ secret: emailSecret, clock: systemClock }),
+  });
+  addRecipientRoutes(app, engines, log, authStores, recipients);
+  addMetricsRoute(app, metrics, { token: http.metricsToken, loopback: !isProduction });
+  const server = openHttpServer({
+    name: "sign-in API",
+    fetch: app.fetch,
+    portVariable: "AUTH_SERVICE_PORT",
+    hostname: auth.bind,
+    port: auth.port,
+    log,
+  });
+  await group.start(server);
+  const { enableKafka } = settings;
+  const eventLog = enableKafka ? (await engines.eventLog()).address : "off (ENABLE_KAFKA=false)";
+  log.info({ url: server.url, eventLog }, "Auth service started");
+  return { url: server.url };
+}
+
 type AuthMeasures = ReturnType<typeof createAuthMeasures>;
 
-/** Everything that serve-auth tells Prometheus, beside what its process costs. */
+/** Everything that serve-auth exports to Prometheus, beside the metrics of its process. */
 export function createAuthMeasures(metrics: Metrics, isLogUnavailable: () => boolean) {
   return {
     onRequest: createRequestMetrics(metrics),
@@ -47,157 +111,15 @@ export function createAuthMeasures(metrics: Metrics, isLogUnavailable: () => boo
   };
 }
 
-interface RecipientRouteParts {
-  readonly config: Config;
-  readonly log: Log;
-  readonly authStores: AuthStores;
-  readonly recipients: RecipientStores;
-}
-
-/** What `addRecipientRoutes` adds to the described API. */
-function recipientOperations({ bounces }: Config): readonly Operation[] {
-  const reportable = resolveBounces(bounces) !== undefined;
-  return [...preferenceOperations, ...(reportable ? bounceOperations : [])];
-}
-
-/** What the e-mail rooms add to serve-auth, because that is where people come. */
-function addRecipientRoutes(app: Hono<HttpEnvironment>, parts: RecipientRouteParts): void {
-  const { config, log, authStores, recipients } = parts;
-  const { preferences, suppressions } = recipients;
-  addPreferenceRoutes(app, {
-    preferences,
-    currentUser: async (context) => (await getSignedIn(context, authStores)).user,
-  });
-  addUnsubscribeRoutes(app, {
-    preferences,
-    secrets: { current: emailSecret(config), previous: config.email.secretPrevious },
-    appName: config.app.name,
-    clock: systemClock,
-    log,
-  });
-  const reporters = resolveBounces(config.bounces);
-  if (reporters === undefined) return;
-  const { suppressionMs } = config.email;
-  addBounceRoutes(app, { suppressions, reporters, suppressionMs, clock: systemClock, log });
-}
-
-/** Where the account page sends somebody who wants to choose. */
-function preferencesPathOf(config: Config): (address: string) => string {
-  return createPreferencesPath({ secret: emailSecret(config), clock: systemClock });
-}
-
-/**
- * What is forgotten with a user: the wishes, and the address where it was suppressed. It stays
- * suppressed, because its server refuses mails whoever has an account here.
- */
-export function forgetRecipient({ preferences, suppressions }: RecipientStores) {
-  return async ({ email }: User): Promise<void> => {
-    const key = recipientKey(email);
-    await preferences.forget(key);
-    await suppressions.forgetAddress(key);
-  };
-}
-
-/**
- * What a person declined is declined at the new address too. The old one forgets it: it may be
- * somebody else's one day. A store that is away loses the wishes, not the change.
- */
-export function carryPreferences({ preferences }: Pick<RecipientStores, "preferences">, log: Log) {
-  return async (change: { readonly from: string; readonly to: string }): Promise<void> => {
-    const [from, to] = [recipientKey(change.from), recipientKey(change.to)];
-    try {
-      const current = await getPreferences(preferences, from);
-      const declined = Object.entries(current).filter(([, wanted]) => !wanted);
-      await preferences.change(to, Object.fromEntries(declined));
-      await preferences.forget(from);
-    } catch (error) {
-      if (!isInstantError(error)) throw error;
-      log.warn({ error: errorMessage(error) }, "E-mail preferences were not carried over");
-    }
-  };
-}
-
-interface StartedAuthService {
-  readonly url: string;
-}
-
-/** What is known of each other by services that run in one process, once they listen. */
-interface AuthNeighbours {
-  /** Where a developer reads the mails. */
-  readonly inboxUrl?: () => string | undefined;
-  /** Where links in mails lead; PUBLIC_URL's origin when left out. */
-  readonly publicOrigin?: () => string | undefined;
-}
-
-/** Starts the sign-in API and pages, and what they need to deliver mails themselves. */
-export async function startServeAuth(
-  engines: Engines,
-  { group }: Running,
-  log: Log,
-  { inboxUrl = () => undefined, publicOrigin }: AuthNeighbours = {},
-): Promise<StartedAuthService> {
-  const { config } = engines;
-  const secrets = authSecrets(config);
-  const authStores = await openAuthStores(engines);
-  const recipients = await openRecipientStores(engines);
-  const metrics = await openServiceMetrics(engines, "auth");
-  const measures = createAuthMeasures(metrics, () => publisher.reasonDirect !== undefined);
-  const publisher = await openPublisher(engines, log, { publicOrigin, measures });
-  const app = createAuthApp({
-    ...authStores,
-    ...measures.countStores(authStores),
-    publisher,
-    onRequest: measures.onRequest,
-    keys: createAuthKeys(secrets.current, secrets.previous),
-    limitPolicy: resolveLimitPolicy(config.auth),
-    appName: config.app.name,
-    boundary: resolveHttp(config.http),
-    inboxUrl,
-    clock: systemClock,
-    log,
-    secureCookies: config.app.environment === "production",
-    welcomes: config.auth.welcomeMail,
-    signInNotices: config.auth.signInNotice,
-    emailChangeNotices: config.auth.emailChangeNotice,
-    mailLanguages: mailTemplatesOf(engines).languages,
-    onUserDeleted: [forgetRecipient(recipients)],
-    onEmailChanged: [carryPreferences(recipients, log)],
-    furtherOperations: recipientOperations(config),
-    preferencesPath: preferencesPathOf(config),
-  });
-  addRecipientRoutes(app, { config, log, authStores, recipients });
-  addMetricsRoute(app, metrics, {
-    token: config.http.metricsToken,
-    loopback: config.app.environment !== "production",
-  });
-  const server = openHttpServer({
-    name: "sign-in API",
-    fetch: app.fetch,
-    portVariable: "AUTH_SERVICE_PORT",
-    hostname: config.auth.bind,
-    port: config.auth.port,
-    log,
-  });
-  await group.start(server);
-  const { enableKafka } = config.app;
-  const eventLog = enableKafka ? (await engines.eventLog()).address : "off (ENABLE_KAFKA=false)";
-  log.info({ url: server.url, eventLog }, "Auth service started");
-  return { url: server.url };
-}
-
-interface PublisherParts {
-  readonly publicOrigin: AuthNeighbours["publicOrigin"];
-  readonly measures: AuthMeasures;
-}
-
 async function openPublisher(
   engines: Engines,
   log: Log,
-  { publicOrigin, measures }: PublisherParts,
+  measures: AuthMeasures,
+  publicOrigin: AuthNeighbours["publicOrigin"],
 ): Promise<EventPublisher> {
-  const { app, kafka, topics } = engines.config;
+  const { app, kafka, topics, email } = engines.config;
   const eventLog = app.enableKafka ? await engines.eventLog() : undefined;
-  if (kafka.brokers === undefined) {
+  if (kafka.connection === undefined) {
     await eventLog?.createTopics(topicSpecs(topics), { grow: false });
   }
   const ledger = await engines.ledger();
@@ -217,8 +139,71 @@ async function openPublisher(
       ledger,
       clock: systemClock,
       log,
-      drainMs: engines.config.email.drainMs,
+      drainMs: email.drainMs,
       onPublished: measures.onPublished,
     });
   });
+}
+
+/** What `addRecipientRoutes` adds to the described API. */
+function recipientOperations({ config }: Engines): readonly Operation[] {
+  const { reporters } = config.bounces;
+  return [...preferenceOperations, ...(reporters === undefined ? [] : bounceOperations)];
+}
+
+/** What the e-mail modules serve on serve-auth, because that is where people and providers come. */
+function addRecipientRoutes(
+  app: Hono<HttpEnvironment>,
+  engines: Engines,
+  log: Log,
+  authStores: AuthStores,
+  { preferences, suppressions }: RecipientStores,
+): void {
+  const { app: settings, bounces, email } = engines.config;
+  addPreferenceRoutes(app, {
+    preferences,
+    currentUser: async (context) => (await getSignedIn(context, authStores)).user,
+  });
+  addUnsubscribeRoutes(app, {
+    preferences,
+    secrets: engines.emailSecrets,
+    appName: settings.name,
+    clock: systemClock,
+    log,
+  });
+  const { reporters } = bounces;
+  if (reporters === undefined) return;
+  const { suppressionMs } = email;
+  addBounceRoutes(app, { suppressions, reporters, suppressionMs, clock: systemClock, log });
+}
+
+/**
+ * What is forgotten with a user: the preferences, and the address of a suppression. It stays
+ * suppressed, because its server refuses mails whether or not somebody has an account here.
+ */
+export function forgetRecipient({ preferences, suppressions }: RecipientStores) {
+  return async ({ email }: User): Promise<void> => {
+    const key = recipientKey(email);
+    await preferences.forget(key);
+    await suppressions.forgetAddress(key);
+  };
+}
+
+/**
+ * What a person declined is declined at the new address too. The old address forgets it, because it
+ * may become somebody else's. When the store is unavailable, the preferences are lost, not the change.
+ */
+export function carryPreferences({ preferences }: Pick<RecipientStores, "preferences">, log: Log) {
+  return async (change: { readonly from: string; readonly to: string }): Promise<void> => {
+    const [from, to] = [recipientKey(change.from), recipientKey(change.to)];
+    try {
+      const current = await getPreferences(preferences, from);
+      const declined = Object.entries(current).filter(([, wanted]) => !wanted);
+      await preferences.change(to, Object.fromEntries(declined));
+      await preferences.forget(from);
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      log.warn({ error: errorMessage(error) }, "E-mail preferences were not carried over");
+    }
+  };
 }

@@ -26,75 +26,11 @@ import { opsProblemPage } from "../email/ops/ops-page.tsx";
 import { OutcomeHistory } from "../email/ops/outcome-history.ts";
 import { ReplayJob } from "../email/ops/replay-job.ts";
 import { addSiteRoutes, createOpsApp } from "../email/ops/site-routes.ts";
-import type { Config } from "./config.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
 import { openServiceMetrics } from "./run-service.ts";
 
-function opsSiteOf({ app, ops }: Config): OpsSite {
-  return {
-    appName: app.name,
-    hasInbox: app.emailMode === "log",
-    hasLogin: ops.token !== undefined,
-  };
-}
-
-/** As often as the lag is asked: more of the same figures would cost a busy service, and show nothing. */
-const dashboardEveryMs = 2000;
-/** Somebody waits for a code. */
-const inboxEveryMs = 500;
-
-interface OpsSiteParts {
-  readonly log: Log;
-  readonly worker: EmailWorker;
-  readonly history: OutcomeHistory;
-  readonly lag: LagWatch;
-  /** For the example on the empty inbox. */
-  readonly authUrl: string;
-}
-
-/** Adds the pages for operators. Returns what must stop before the server does. */
-async function addOpsSite(
-  app: Hono<HttpEnvironment>,
-  engines: Engines,
-  { log, worker, history, lag, authUrl }: OpsSiteParts,
-): Promise<readonly Service[]> {
-  const { config } = engines;
-  const { topics, ops } = config;
-  const [eventLog, ledger] = [await engines.eventLog(), await engines.ledger()];
-  const deadLetterTopic = topics.deadLetters;
-  const clock = systemClock;
-  const replays = { eventLog, ledger, clock, deadLetterTopic, eventsTopic: topics.events };
-  const replay = new ReplayJob(replays, log);
-  const snapshot = () => takeSnapshot({ worker, history, lag, replay });
-  const feed = new LiveFeed({
-    render: async () => renderSections(await snapshot()),
-    everyMs: dashboardEveryMs,
-  });
-  const site = opsSiteOf(config);
-  const access = { token: ops.token, attempts: new LoginAttempts(clock), clock };
-  addSiteRoutes(app, {
-    ...{ site, access, feed, snapshot, log, replays, replay, ledger, deadLetterTopic },
-    eventLog: async () => eventLog,
-    recentMails: await engines.recentMails(),
-  });
-  if (!site.hasInbox) return [replay, feed];
-  const inbox = await engines.inbox();
-  const inboxFeed = new LiveFeed({
-    render: async () => ({ newest: String(inbox.list(1)[0]?.id ?? 0) }),
-    everyMs: inboxEveryMs,
-  });
-  const guard = operatorsOnly(access);
-  const sender = { address: config.smtp.from ?? senderDefault, name: config.smtp.fromName };
-  addInboxRoutes(app, { inbox, authUrl, site, sender, guard, feed: inboxFeed });
-  return [replay, feed, inboxFeed];
-}
-
-interface StartedEmailService {
-  readonly url: string;
-}
-
-/** What is known of serve-auth when it runs in the same process. */
+/** What serve-email learns of serve-auth when both run in one process. */
 interface EmailNeighbours {
   /** For the example on the empty inbox. */
   readonly authUrl?: string;
@@ -102,39 +38,46 @@ interface EmailNeighbours {
   readonly publicOrigin?: () => string | undefined;
 }
 
-/** Starts the worker and its operations pages. */
+/** Starts serve-email: the worker, its health and metrics, and the pages for operators. */
 export async function startServeEmail(
   engines: Engines,
   { group, fail }: Running,
   log: Log,
-  neighbours: EmailNeighbours = {},
-): Promise<StartedEmailService> {
-  const { email, topics } = engines.config;
+  { authUrl, publicOrigin }: EmailNeighbours = {},
+): Promise<{ readonly url: string }> {
+  const { app: settings, email, ops, topics } = engines.config;
   const metrics = await openServiceMetrics(engines, "email");
   const onRequest = createRequestMetrics(metrics);
-  const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
   const history = new OutcomeHistory(systemClock);
   const worker = await openWorker(engines, { metrics, log, fail, publicOrigin, history });
-  const [eventLog, ledger, mailers] = [
-    await engines.eventLog(),
-    await engines.ledger(),
-    await engines.mailers(),
-  ];
-  const pausedReasons = () => worker.pausedReasons;
+  const eventLog = await engines.eventLog();
+  const ledger = await engines.ledger();
+  const mailers = await engines.mailers();
   const lag = new LagWatch({
-    ...{ eventLog, topic: topics.events, group: topics.group },
+    eventLog,
+    topic: topics.events,
+    group: topics.group,
     clock: systemClock,
   });
-  const notices = () => [
-    ...worker.serversDown.map(({ down }) => down.reason),
-    ...describeOpenTransactions(lag.known()),
-  ];
-  const site = opsSiteOf(engines.config);
+  const site = {
+    appName: settings.name,
+    hasInbox: settings.emailMode === "log",
+    hasLogin: ops.token !== undefined,
+  };
   const app = createOpsApp({
-    ...{ log, ledger, pausedReasons, notices, now: systemClock.now, metrics, onRequest },
+    log,
+    ledger,
+    pausedReasons: () => worker.pausedReasons,
+    notices: () => [
+      ...worker.serversDown.map(({ down }) => down.reason),
+      ...describeOpenTransactions(lag.known()),
+    ],
+    now: systemClock.now,
+    metrics,
+    onRequest,
     drawProblem: (problem, { req }) => opsProblemPage(site, problem, req),
   });
-  const live = await addOpsSite(app, engines, { log, worker, history, lag, authUrl });
+  const live = await addOpsSite(app, engines, site, { log, worker, history, lag, authUrl });
   const server = openHttpServer({
     name: "operations pages",
     fetch: app.fetch,
@@ -143,9 +86,7 @@ export async function startServeEmail(
     port: email.servicePort,
     log,
   });
-  await group.start(worker);
-  await group.start(server);
-  for (const service of live) await group.start(service);
+  for (const service of [worker, server, ...live]) await group.start(service);
   const url = `http://${email.serviceHost}:${server.port}`;
   log.info(
     {
@@ -169,14 +110,14 @@ interface WorkerParts {
   readonly publicOrigin: EmailNeighbours["publicOrigin"];
 }
 
-/** The embedded log has its topics made; a Kafka's are made by create-topics. */
+/** Creates the topics of the embedded log; those of Kafka are left to create-topics. */
 async function openWorker(
   engines: Engines,
   { metrics, history, log, fail, publicOrigin }: WorkerParts,
 ): Promise<EmailWorker> {
   const { topics, email, kafka } = engines.config;
   const eventLog = await engines.eventLog();
-  if (kafka.brokers === undefined) {
+  if (kafka.connection === undefined) {
     await eventLog.createTopics(topicSpecs(topics), { grow: false });
   }
   const measure = createWorkerMetrics({
@@ -213,4 +154,67 @@ async function openWorker(
     },
   });
   return worker;
+}
+
+/** As often as the lag is read: more often would cost a busy service and show the same figures. */
+const dashboardEveryMs = 2000;
+/** A person waits for a code. */
+const inboxEveryMs = 500;
+
+interface OpsSiteParts {
+  readonly log: Log;
+  readonly worker: EmailWorker;
+  readonly history: OutcomeHistory;
+  readonly lag: LagWatch;
+  readonly authUrl: EmailNeighbours["authUrl"];
+}
+
+/** Adds the pages for operators. Returns what feeds them, to be started with the server. */
+async function addOpsSite(
+  app: Hono<HttpEnvironment>,
+  engines: Engines,
+  site: OpsSite,
+  { log, worker, history, lag, authUrl }: OpsSiteParts,
+): Promise<readonly Service[]> {
+  const { topics, ops, auth, smtp } = engines.config;
+  const eventLog = await engines.eventLog();
+  const ledger = await engines.ledger();
+  const deadLetterTopic = topics.deadLetters;
+  const clock = systemClock;
+  const replays = { eventLog, ledger, clock, deadLetterTopic, eventsTopic: topics.events };
+  const replay = new ReplayJob(replays, log);
+  const snapshot = () => takeSnapshot({ worker, history, lag, replay });
+  const feed = new LiveFeed({
+    render: async () => renderSections(await snapshot()),
+    everyMs: dashboardEveryMs,
+  });
+  const access = { token: ops.token, attempts: new LoginAttempts(clock), clock };
+  addSiteRoutes(app, {
+    site,
+    access,
+    feed,
+    snapshot,
+    log,
+    replays,
+    replay,
+    ledger,
+    deadLetterTopic,
+    eventLog: async () => eventLog,
+    recentMails: await engines.recentMails(),
+  });
+  if (!site.hasInbox) return [replay, feed];
+  const inbox = await engines.inbox();
+  const inboxFeed = new LiveFeed({
+    render: async () => ({ newest: String(inbox.list(1)[0]?.id ?? 0) }),
+    everyMs: inboxEveryMs,
+  });
+  addInboxRoutes(app, {
+    inbox,
+    authUrl: authUrl ?? `http://localhost:${auth.port}`,
+    site,
+    sender: { address: smtp.from ?? senderDefault, name: smtp.fromName },
+    guard: operatorsOnly(access),
+    feed: inboxFeed,
+  });
+  return [replay, feed, inboxFeed];
 }

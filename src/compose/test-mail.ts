@@ -1,6 +1,5 @@
 import type { ConfigProblem } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
-import { resolveHttp } from "../core/http/server.ts";
 import { systemClock } from "../core/time.ts";
 import { composeMessage, feedbackSenderOf } from "../email/delivery/submission.ts";
 import type { EmailEvent } from "../email/event.ts";
@@ -11,16 +10,10 @@ import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
 import type { Config } from "./config.ts";
 import { composeMailTemplates } from "./mail-templates.ts";
-import { emailSecret } from "./secrets.ts";
+import { emailSecrets } from "./secrets.ts";
 
 /** The servers of the SMTP settings, whatever EMAIL_MODE says. Throws `config_invalid`. */
-/** A server of SMTP_URLS that a test mail can go to. */
-export type TestServer = SmtpSubmission;
-
-/** A line of the SMTP session, as it is printed. */
-export type TestMailLine = SmtpTranscriptLine;
-
-export function testServers(config: Config): readonly TestServer[] {
+export function testServers(config: Config): readonly SmtpSubmission[] {
   const problems: ConfigProblem[] = [];
   const servers = resolveSmtpServers(config.smtp, problems);
   throwProblems(problems);
@@ -29,18 +22,18 @@ export function testServers(config: Config): readonly TestServer[] {
 }
 
 /**
- * Sends one mail by `server`, as serve-email would write it; no
- * ledger, no preferences. Resolves after the server was told QUIT.
+ * Sends one mail through `server`, composed as serve-email would, but without ledger and preferences.
+ * Resolves after QUIT.
  */
 export async function sendTestMail(
   config: Config,
-  server: TestServer,
+  server: SmtpSubmission,
   event: EmailEvent,
-  onTranscript: (line: TestMailLine) => void,
+  onTranscript: (line: SmtpTranscriptLine) => void,
 ): Promise<SendOutcome> {
-  const { publicOrigin } = resolveHttp(config.http);
+  const { publicOrigin } = config.http.boundary;
   const unsubscribeLink = createUnsubscribeLink({
-    secret: publicOrigin === undefined ? "" : emailSecret(config),
+    secret: publicOrigin === undefined ? "" : emailSecrets(config).current,
     clock: systemClock,
     publicOrigin: () => publicOrigin,
   });

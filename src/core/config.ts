@@ -24,26 +24,30 @@ export interface ConfigField<T> {
   readonly secret: boolean;
 }
 
-/** `T` includes undefined when the field has no fallback. */
 export type ConfigGroup = Readonly<Record<string, ConfigField<unknown>>>;
 export type ConfigValues<G extends ConfigGroup> = {
   readonly [K in keyof G]: G[K] extends ConfigField<infer T> ? T : never;
 };
 
-interface FieldOptions {
+type Fallback = string | undefined;
+
+interface FieldOptions<F extends Fallback> {
   readonly name: string;
   readonly doc: string;
   readonly example?: string;
+  /** Used as if it were the variable's text; without it an unset or empty variable is undefined. */
+  readonly fallback?: F;
 }
 
-type WithFallback = FieldOptions & { readonly fallback: string };
+/** The value's type includes undefined only when there is no fallback. */
+type Field<T, F extends Fallback> = ConfigField<T | (F & undefined)>;
 
-function field<T>(
-  options: FieldOptions & { readonly fallback?: string; readonly secret?: boolean },
+function field<T, F extends Fallback>(
+  options: FieldOptions<F> & { readonly secret?: boolean },
   bound: string,
   example: string,
   schema: z.ZodType<T, string>,
-): ConfigField<T> {
+): Field<T, F> {
   return {
     name: options.name,
     schema,
@@ -55,16 +59,9 @@ function field<T>(
   };
 }
 
-/** The same field, undefined when the variable is unset or empty. */
-type Optional<T> = ConfigField<T | undefined>;
-
-export function textField(
-  options: FieldOptions & { fallback: string; charsMax?: number },
-): ConfigField<string>;
-export function textField(options: FieldOptions & { charsMax?: number }): Optional<string>;
-export function textField(
-  options: FieldOptions & { fallback?: string; charsMax?: number },
-): ConfigField<string> {
+export function textField<F extends Fallback = undefined>(
+  options: FieldOptions<F> & { readonly charsMax?: number },
+): Field<string, F> {
   const charsMax = options.charsMax ?? 1000;
   const bound = `1 to ${charsMax} characters, no control characters`;
   const schema = z
@@ -76,30 +73,26 @@ export function textField(
 }
 
 /** Text that matches `pattern`; `shape` describes it. */
-export function patternField(
-  options: WithFallback & { pattern: RegExp; shape: string },
-): ConfigField<string>;
-export function patternField(
-  options: FieldOptions & { pattern: RegExp; shape: string },
-): Optional<string>;
-export function patternField(
-  options: FieldOptions & { fallback?: string; pattern: RegExp; shape: string },
-): ConfigField<string> {
+export function patternField<F extends Fallback = undefined>(
+  options: FieldOptions<F> & { readonly pattern: RegExp; readonly shape: string },
+): Field<string, F> {
   const schema = z.string().regex(options.pattern, `must be ${options.shape}`);
   return field(options, options.shape, "text", schema);
 }
 
 /** A secret of at least `charsMin` characters. */
-export function secretField(options: FieldOptions & { charsMin?: number }): Optional<string> {
+export function secretField(
+  options: FieldOptions<undefined> & { readonly charsMin?: number },
+): Field<string, undefined> {
   const charsMin = options.charsMin ?? 1;
   const bound = `${charsMin} to 4096 characters`;
   const schema = z.string().min(charsMin, `must be at least ${charsMin} characters`).max(4096);
   return field({ ...options, secret: true }, bound, "…", schema);
 }
 
-export function integerField(
-  options: WithFallback & { min: number; max: number },
-): ConfigField<number> {
+export function integerField<F extends Fallback = undefined>(
+  options: FieldOptions<F> & { readonly min: number; readonly max: number },
+): Field<number, F> {
   const bound = `a whole number from ${options.min} to ${options.max}`;
   const schema = z
     .string()
@@ -109,19 +102,16 @@ export function integerField(
   return field(options, bound, String(options.min), schema);
 }
 
-export function portField(options: WithFallback): ConfigField<number> {
+export function portField<F extends Fallback = undefined>(
+  options: FieldOptions<F>,
+): Field<number, F> {
   return integerField({ ...options, min: 0, max: 65_535 });
-}
-
-interface NetworkAddress {
-  readonly host: string;
-  readonly port: number;
 }
 
 /** `host:port`, with an IPv6 address in brackets; `portDefault` when the port is left out. */
 export function addressField(
-  options: FieldOptions & { portDefault: number },
-): Optional<NetworkAddress> {
+  options: FieldOptions<undefined> & { readonly portDefault: number },
+): Field<{ readonly host: string; readonly port: number }, undefined> {
   const bound = `host:port, such as localhost:${options.portDefault} or [::1]:${options.portDefault}`;
   const schema = z.string().transform((text, context) => {
     const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/@[\]]{1,255}))(?::(\d{1,5}))?$/.exec(text);
@@ -136,9 +126,9 @@ export function addressField(
 }
 
 /** Milliseconds from a duration in Go's notation. */
-export function durationField(
-  options: WithFallback & { minMs: number; maxMs: number },
-): ConfigField<number> {
+export function durationField<F extends Fallback = undefined>(
+  options: FieldOptions<F> & { readonly minMs: number; readonly maxMs: number },
+): Field<number, F> {
   const bound = `a duration from ${formatGoDuration(options.minMs)} to ${formatGoDuration(options.maxMs)}, such as 90s, 10m or 1h30m`;
   const schema = z.string().transform((text, context) => {
     const durationMs = parseGoDuration(text);
@@ -151,9 +141,10 @@ export function durationField(
   return field(options, bound, "10m", schema);
 }
 
-export function choiceField<const C extends readonly [string, ...string[]]>(
-  options: WithFallback & { choices: C },
-): ConfigField<C[number]> {
+export function choiceField<
+  const C extends readonly [string, ...string[]],
+  F extends Fallback = undefined,
+>(options: FieldOptions<F> & { readonly choices: C }): Field<C[number], F> {
   const bound = `one of ${options.choices.join(", ")}`;
   const schema = z.string().refine((text): text is C[number] => options.choices.includes(text), {
     error: `must be ${bound}`,
@@ -161,7 +152,9 @@ export function choiceField<const C extends readonly [string, ...string[]]>(
   return field(options, bound, options.choices[0], schema);
 }
 
-export function flagField(options: WithFallback): ConfigField<boolean> {
+export function flagField<F extends Fallback = undefined>(
+  options: FieldOptions<F>,
+): Field<boolean, F> {
   const schema = z
     .string()
     .regex(/^(true|false|1|0)$/, "must be true or false")
@@ -170,25 +163,22 @@ export function flagField(options: WithFallback): ConfigField<boolean> {
 }
 
 /** An e-mail address; its domain is converted to ASCII, its local part is kept as is. */
-export function mailboxField(options: FieldOptions): Optional<string> {
+export function mailboxField<F extends Fallback = undefined>(
+  options: FieldOptions<F>,
+): Field<string, F> {
   const schema = z.string().transform((text, context) => {
     const mailbox = parseMailbox(text);
-    if (mailbox === undefined) context.addIssue(`must be ${emailAddressBound}`);
-    return mailbox ?? z.NEVER;
+    if (mailbox !== undefined) return mailbox;
+    context.addIssue(`must be ${emailAddressBound}`);
+    return z.NEVER;
   });
   return field(options, emailAddressBound, "ana@example.com", schema);
 }
 
 /** A comma-separated list; whitespace around items is ignored. */
-export function listField(
-  options: WithFallback & { itemPattern: RegExp; item: string },
-): ConfigField<string[]>;
-export function listField(
-  options: FieldOptions & { itemPattern: RegExp; item: string },
-): Optional<string[]>;
-export function listField(
-  options: FieldOptions & { fallback?: string; itemPattern: RegExp; item: string },
-): ConfigField<string[]> {
+export function listField<F extends Fallback = undefined>(
+  options: FieldOptions<F> & { readonly itemPattern: RegExp; readonly item: string },
+): Field<string[], F> {
   const bound = `1 to 100 of ${options.item}, separated by commas`;
   const schema = z
     .string()
@@ -200,16 +190,14 @@ export function listField(
   return field(options, bound, options.item, schema);
 }
 
-/**
- * A URL with one of `protocols` ("redis:"). `explain` may describe a known mistake in its own words.
- */
+/** A URL with one of `protocols` ("redis:"). `explain` may describe a known mistake. */
 export function urlField(
-  options: FieldOptions & {
-    protocols: readonly string[];
-    secret?: boolean;
-    explain?: (text: string) => string | undefined;
+  options: FieldOptions<undefined> & {
+    readonly protocols: readonly string[];
+    readonly secret?: boolean;
+    readonly explain?: (text: string) => string | undefined;
   },
-): Optional<string> {
+): Field<string, undefined> {
   const bound = `a URL that starts with ${options.protocols.map((p) => `${p}//`).join(" or ")}`;
   const schema = z
     .string()
@@ -238,25 +226,27 @@ type ConfigOf<Gs extends Readonly<Record<string, ConfigGroup>>> = {
 
 /**
  * Reads every group from the environment. An empty variable counts as unset (a copied `.env.example`
- * has many). Throws one `config_invalid` with all problems; `check` adds those between settings.
+ * has many). A variable with a problem is undefined, and all problems are pushed to `problems`.
  */
+export function readConfig<const Gs extends Readonly<Record<string, ConfigGroup>>>(
+  groups: Gs,
+  environment: Environment,
+  problems: ConfigProblem[],
+): ConfigOf<Gs> {
+  const valuesOf = (group: ConfigGroup) =>
+    Object.entries(group).map(([key, each]) => [key, parseField(each, environment, problems)]);
+  return Object.fromEntries(
+    Object.entries(groups).map(([name, group]) => [name, Object.fromEntries(valuesOf(group))]),
+  ) as ConfigOf<Gs>;
+}
+
+/** The same, but throws one `config_invalid` with all problems. */
 export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup>>>(
   groups: Gs,
   environment: Environment,
-  check: (config: ConfigOf<Gs>) => readonly ConfigProblem[] = () => [],
 ): ConfigOf<Gs> {
   const problems: ConfigProblem[] = [];
-  const read: Record<string, Record<string, unknown>> = {};
-  for (const [groupName, group] of Object.entries(groups)) {
-    const values: Record<string, unknown> = {};
-    for (const [key, field] of Object.entries(group)) {
-      values[key] = parseField(field, environment, problems);
-    }
-    read[groupName] = values;
-  }
-  const config = read as ConfigOf<Gs>;
-  const named = new Set(problems.map(({ name }) => name)); // already reported
-  problems.push(...check(config).filter(({ name }) => !named.has(name)));
+  const config = readConfig(groups, environment, problems);
   throwProblems(problems);
   return config;
 }

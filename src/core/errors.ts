@@ -121,9 +121,27 @@ export const coreErrors = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
-/** The problem and its fix in one line: "nothing listens on localhost:6379: start Redis there". */
-export function failureLine(failure: { readonly text: string; readonly fix: string }): string {
-  return `${lowerFirst(failure.text)}: ${lowerFirst(failure.fix)}`;
+/** What is wrong and what to do about it, each a sentence without a full stop. */
+export interface Explanation {
+  readonly text: string;
+  readonly fix: string;
+}
+
+/** A kind of failure: how it is recognized, then its text and fix with `{placeholders}`. */
+export type FailureRow = readonly [pattern: RegExp, text: string, fix: string];
+
+export function explainFailure(
+  [, text, fix]: FailureRow,
+  values: Readonly<Record<string, string>>,
+): Explanation {
+  const fill = (sentence: string) =>
+    sentence.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+  return { text: fill(text), fix: fill(fix) };
+}
+
+/** A failure in one line: "nothing listens on localhost:6379: start Redis there". */
+export function failureLine({ text, fix }: Explanation): string {
+  return `${lowerFirst(text)}: ${lowerFirst(fix)}`;
 }
 
 /** Makes a sentence part of another one. */

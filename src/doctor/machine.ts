@@ -4,18 +4,18 @@ import { dirname, join } from "node:path";
 import type { Diagnosis } from "../core/diagnosis.ts";
 
 const mebibyte = 1024 * 1024;
-/** Below it SQLite and the system begin to fail; well above it there is time to act. */
+/** Below it SQLite and the system start to fail; below the warning there is still time to act. */
 const freeBytesMin = 100 * mebibyte;
 const freeBytesWarn = 1024 * mebibyte;
 const filesMax = 50;
 
 interface DataDirectoryOptions {
   readonly path: string;
-  /** Free bytes for us on the disk of a path; asked of the system when left out. */
+  /** The bytes available to us on the disk of a path; the system's answer when left out. */
   readonly freeBytes?: (path: string) => Promise<number>;
 }
 
-/** DATA_DIR: it can be written, others cannot read it, and its disk is not full. */
+/** DATA_DIR is writable, unreadable for others, and its disk is not full. */
 export async function diagnoseDataDirectory(
   diagnosis: Diagnosis,
   { path, freeBytes = readFreeBytes }: DataDirectoryOptions,
@@ -26,7 +26,7 @@ export async function diagnoseDataDirectory(
     const fix = `Give it to the user that runs the program: chown <user> ${place}`;
     diagnosis.fault("data.writable", `${place} cannot be written`, fix);
   } else if (!exists) {
-    diagnosis.ok("data.writable", "Not there yet; the first start makes it");
+    diagnosis.ok("data.writable", "Does not exist yet; the first start creates it");
   } else {
     await diagnoseModes(diagnosis, path);
   }
@@ -35,9 +35,9 @@ export async function diagnoseDataDirectory(
 
 function diagnoseSpace(diagnosis: Diagnosis, place: string, bytes: number): void {
   const free = `${formatBytes(bytes)} free`;
-  const fix = `Make room on the disk of ${place} (df -h ${place}), or move DATA_DIR`;
+  const fix = `Free space on the disk of ${place} (df -h ${place}), or move DATA_DIR`;
   if (bytes < freeBytesMin) {
-    diagnosis.fault("data.space", `The disk is full: ${free}, at least 100 MiB are needed`, fix);
+    diagnosis.fault("data.space", `The disk is full: ${free}, at least 100 MiB needed`, fix);
   } else if (bytes < freeBytesWarn) {
     diagnosis.warn("data.space", `The disk is nearly full: ${free}`, fix);
   } else {
@@ -45,13 +45,13 @@ function diagnoseSpace(diagnosis: Diagnosis, place: string, bytes: number): void
   }
 }
 
-/** What stands here (secrets, codes in mails, addresses) is for one user only. */
+/** The files here (secrets, codes in mails, addresses) are for one user only. */
 async function diagnoseModes(diagnosis: Diagnosis, path: string): Promise<void> {
   const names = (await readdir(path)).filter((name) => /\.(?:secret|sqlite)/.test(name));
   const readable: string[] = [];
   for (const name of names.slice(0, filesMax)) {
     const file = join(path, name);
-    // A file that a running service removed meanwhile is nobody's to read.
+    // 0: a running service has removed it meanwhile.
     const mode = await stat(file).then(
       (found) => found.mode,
       () => 0,
@@ -63,7 +63,7 @@ async function diagnoseModes(diagnosis: Diagnosis, path: string): Promise<void> 
   }
   const { mode } = await stat(path);
   if ((mode & 0o077) !== 0) {
-    diagnosis.warn("data.modes", `Others may look into ${path}`, `chmod 700 ${path}`);
+    diagnosis.warn("data.modes", `Others may list ${path}`, `chmod 700 ${path}`);
   } else if (readable.length === 0) {
     diagnosis.ok("data.modes", "Only this user may read it");
   }
@@ -83,7 +83,7 @@ function isWritable(path: string): Promise<boolean> {
   );
 }
 
-/** The directory in which the first start would make it. */
+/** The directory in which the first start would create it. */
 async function nearest(path: string): Promise<string> {
   let place = dirname(path);
   while (!(await isThere(place)) && dirname(place) !== place) place = dirname(place);
@@ -110,7 +110,7 @@ interface ServicePort {
   readonly variable: string;
 }
 
-/** Whether the service runs on this machine and what it says of itself; if not, whether it can. */
+/** Whether the service runs on this machine and is ready; if not, whether its port is free. */
 export async function diagnoseServicePort(
   { name, port, variable }: ServicePort,
   diagnosis: Diagnosis,
@@ -119,29 +119,29 @@ export async function diagnoseServicePort(
   const ready = await readReadiness(`http://127.0.0.1:${port}/readyz`);
   const check = `service.${name}`;
   if (ready === undefined) {
-    diagnosis.ok(check, `${name} does not run on port ${port} of this machine`);
-  } else if (ready === "stranger") {
-    const fix = `End that one, or set ${variable} to another port`;
+    diagnosis.ok(check, `${name} is not running on port ${port} of this machine`);
+  } else if (ready === "not_ours") {
+    const fix = `Stop that program, or set ${variable} to another port`;
     diagnosis.fault(check, `Port ${port} of ${name} is taken by another program`, fix);
   } else if (ready.length === 0) {
-    diagnosis.ok(check, `${name} runs on port ${port} and is ready`);
+    diagnosis.ok(check, `${name} is running on port ${port} and ready`);
   } else {
-    const text = `${name} runs on port ${port} and waits: ${ready.join("; ")}`;
-    diagnosis.fault(check, text, "Mend what it waits for; it goes on by itself");
+    const text = `${name} is running on port ${port} and not ready: ${ready.join("; ")}`;
+    diagnosis.fault(check, text, "Fix that; it continues by itself");
   }
 }
 
 /** Why it is not ready; empty: it is. Undefined: nothing listens. */
-async function readReadiness(url: string): Promise<readonly string[] | "stranger" | undefined> {
+async function readReadiness(url: string): Promise<readonly string[] | "not_ours" | undefined> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(answerTimeoutMs) });
     const answer: unknown = await response.json();
     const { status, reasons } = answer as { status?: unknown; reasons?: unknown };
     if (status === "ready") return [];
-    if (status !== "not_ready") return "stranger";
-    return Array.isArray(reasons) ? reasons.map(String) : ["it does not say for what"];
+    if (status !== "not_ready") return "not_ours";
+    return Array.isArray(reasons) ? reasons.map(String) : ["it does not say why"];
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    return code === "ConnectionRefused" || code === "ECONNREFUSED" ? undefined : "stranger";
+    return code === "ConnectionRefused" || code === "ECONNREFUSED" ? undefined : "not_ours";
   }
 }

@@ -3,11 +3,11 @@ import { Diagnosis } from "../core/diagnosis.ts";
 import { coreErrors, errorMessage, isInstantError } from "../core/errors.ts";
 import { withDeadline } from "../core/time.ts";
 
-/** A look at one dependency or at one side of the settings; it needs nothing of the others. */
+/** Checks one dependency, or one aspect of the settings, independently of all others. */
 export interface Check {
   /** The heading of its lines: "Redis". */
   readonly group: string;
-  /** Where that is, for people: "localhost:6379/0". */
+  /** Its address, for people: "localhost:6379/0". */
   readonly about?: string | undefined;
   readonly run: (diagnosis: Diagnosis) => void | Promise<void>;
 }
@@ -19,8 +19,9 @@ export interface Group {
 }
 
 /**
- * Runs all checks at the same time and keeps their order; checks of one group in a row share it.
- * Resolves after `deadlineMs` at the latest: one that is late, or breaks, has a fault that says so.
+ * Runs all checks at once and keeps their order; adjacent checks of one group are joined, and a group
+ * without findings is left out. Resolves after `deadlineMs` at the latest: a check that is late, or
+ * throws, has a fault that says so.
  */
 export async function runChecks(
   checks: readonly Check[],
@@ -28,15 +29,10 @@ export async function runChecks(
 ): Promise<readonly Group[]> {
   const groups = await Promise.all(checks.map((check) => runCheck(check, deadlineMs)));
   const joined: Group[] = [];
-  for (const group of groups) {
-    const last = joined.at(-1);
-    if (last?.name !== group.name) {
-      joined.push(group);
-      continue;
-    }
-    joined.pop();
-    const about = last.about ?? group.about;
-    joined.push({ ...last, about, findings: [...last.findings, ...group.findings] });
+  for (const { name, about, findings } of groups.filter((group) => group.findings.length > 0)) {
+    const last = joined.at(-1)?.name === name ? joined.pop() : undefined;
+    const all = [...(last?.findings ?? []), ...findings];
+    joined.push({ name, about: last?.about ?? about, findings: all });
   }
   return joined;
 }
@@ -55,18 +51,14 @@ async function runCheck({ group, about, run }: Check, deadlineMs: number): Promi
 
 function reportBroken(diagnosis: Diagnosis, error: unknown): void {
   if (isInstantError(error, coreErrors.deadlineExceeded)) {
-    const fix = "Whatever it is asking accepts connections and then keeps silent: look at its log";
-    diagnosis.fault("doctor.deadline", `The rest of this check: no ${late(error.detail)}`, fix);
+    const text = `The rest of this check got no answer from ${error.detail ?? "it"}`;
+    const fix = "The server accepts connections and then stays silent: see its log";
+    diagnosis.fault("doctor.deadline", text, fix);
     return;
   }
-  // One broken check must not hide what the others found.
-  const fix = "This check met something it does not know; the words above are what was said";
+  // One failing check must not hide what the others found.
+  const fix = "This check failed with an error that it does not know, shown above";
   diagnosis.fault("doctor.broken", errorMessage(error), fix);
-}
-
-/** "Redis after 9000 ms" → "answer from Redis after 9000 ms" */
-function late(detail: string | undefined): string {
-  return `answer from ${detail ?? "it"}`;
 }
 
 export interface Report {
@@ -76,7 +68,7 @@ export interface Report {
 
 interface ReportStyle {
   readonly colour: boolean;
-  /** Lines are folded to so many characters. */
+  /** Lines are wrapped to this width. */
   readonly columns: number;
 }
 
@@ -92,13 +84,12 @@ export function countFindings({ groups }: Report): Readonly<Record<Finding["leve
   return counts;
 }
 
-/** For people: a heading per group, a line per finding, its mend below it, the counts at the end. */
+/** For people: a heading per group, a line per finding with its fix below, the counts at the end. */
 export function renderReport(report: Report, style: ReportStyle): string {
   const paint = (code: string, text: string) =>
     style.colour ? `\u001b[${code}m${text}\u001b[0m` : text;
   const lines: string[] = [];
   for (const { name, about, findings } of report.groups) {
-    if (findings.length === 0) continue;
     const suffix = about === undefined ? "" : `  ${paint(dim, about)}`;
     lines.push(`${paint(bold, name)}${suffix}`);
     for (const { level, text, fix } of findings) {
@@ -129,15 +120,11 @@ function renderFix(fix: string, columns: number): string[] {
 export function renderJson(report: Report): string {
   const counts = countFindings(report);
   const { groups, durationMs } = report;
-  return `${JSON.stringify({
-    ok: counts.fault === 0,
-    counts: { ok: counts.ok, warning: counts.warning, fault: counts.fault },
-    duration_ms: Math.round(durationMs),
-    groups,
-  })}\n`;
+  const ok = counts.fault === 0;
+  return `${JSON.stringify({ ok, counts, duration_ms: Math.round(durationMs), groups })}\n`;
 }
 
-/** Breaks between words only: a path or an address stays whole, to be copied. */
+/** Breaks between words only: a path or an address stays whole and can be copied. */
 function fold(text: string, charsMax: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -152,19 +139,23 @@ function fold(text: string, charsMax: number): string[] {
   return [...lines, line];
 }
 
-/** Shorter ones would be found inside ordinary words. */
+/** Shorter ones would match inside ordinary words. */
 const charsMin = 6;
 
 /**
- * The last net below the checks, which name no secret themselves: what a server said is printed,
- * and a server may repeat what it was told.
+ * The last line of defence: checks name no secret, but they print what servers say, and a server may
+ * repeat what it was sent.
  */
 export function redactSecrets(
   groups: readonly Group[],
   secrets: readonly string[],
 ): readonly Group[] {
   const hidden = secrets
-    .flatMap((secret) => [secret, encodeURIComponent(secret), btoaText(secret)])
+    .flatMap((secret) => [
+      secret,
+      encodeURIComponent(secret),
+      Buffer.from(secret).toString("base64"),
+    ])
     .filter((secret) => secret.length >= charsMin)
     .toSorted((a, b) => b.length - a.length); // one may be a part of another
   const clean = (text: string) =>
@@ -178,8 +169,4 @@ export function redactSecrets(
       fix: finding.fix === undefined ? undefined : clean(finding.fix),
     })),
   }));
-}
-
-function btoaText(text: string): string {
-  return Buffer.from(text, "utf8").toString("base64");
 }

@@ -7,7 +7,7 @@ export type LookUpTxt = (name: string) => Promise<readonly string[]>;
 interface SenderDomain {
   /** The domain of SMTP_FROM, in ASCII. */
   readonly domain: string;
-  /** Where bounces go: the domain whose SPF record counts. */
+  /** The domain of the envelope sender, whose SPF record counts. */
   readonly envelopeDomain: string;
   /** Set when mails are signed here. */
   readonly dkim: { readonly domain: string; readonly selector: string } | undefined;
@@ -16,9 +16,9 @@ interface SenderDomain {
 const resolverTimeoutMs = 1500;
 
 /**
- * What others find in DNS about mails from here: who may send them (SPF, RFC 7208), the public key
- * (DKIM, RFC 6376), and what to do with the rest (DMARC, RFC 7489). Warnings only: the program runs
- * without them, but its mails land among the spam.
+ * What receivers find in DNS about our mails: who may send them (SPF, RFC 7208), the public key (DKIM,
+ * RFC 6376), and what to do with the rest (DMARC, RFC 7489). Warnings only: mails are sent without
+ * them, but land in the spam folder.
  */
 export async function diagnoseSenderDomain(
   { domain, envelopeDomain, dkim }: SenderDomain,
@@ -31,8 +31,8 @@ export async function diagnoseSenderDomain(
     if (dkim !== undefined) await diagnoseDkim(dkim, lookUp, diagnosis);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "no answer";
-    const text = `No resolver answers (${code}): SPF, DKIM and DMARC of ${domain} are not checked`;
-    diagnosis.warn("dns.resolver", text, "Ask from a machine with DNS: dig TXT _dmarc.<domain>");
+    const text = `No DNS resolver answers (${code}): SPF, DKIM and DMARC of ${domain} are unchecked`;
+    diagnosis.warn("dns.resolver", text, "Check from a machine with DNS: dig TXT _dmarc.<domain>");
   }
 }
 
@@ -48,9 +48,9 @@ async function diagnoseSpf(
     diagnosis.warn("dns.spf", `${domain} has no SPF record`, fix);
   } else if (found.length > 1) {
     const text = `${domain} has ${found.length} SPF records, which count as none`;
-    diagnosis.warn("dns.spf", text, "Join them to one");
+    diagnosis.warn("dns.spf", text, "Merge them into one");
   } else if (/\s\+?all\s*$/i.test(record)) {
-    const text = `The SPF record of ${domain} lets everybody send (+all)`;
+    const text = `The SPF record of ${domain} lets anyone send (+all)`;
     diagnosis.warn("dns.spf", text, "End it with -all or ~all");
   } else {
     diagnosis.ok("dns.spf", `${domain} has an SPF record`);

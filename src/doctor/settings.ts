@@ -1,9 +1,8 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
 
 /**
- * Words of examples and of people in a hurry. Chance puts one of them into fewer than one random
- * secret in a million; that is why a run is ten long: six alike are in one of 18,000 secrets of 64
- * hex digits.
+ * Words from examples, or typed in a hurry. Fewer than one random secret in a million contains one by
+ * chance. That is why a run has to be ten long: one in 18,000 secrets of 64 hex digits has six alike.
  */
 const placeholder =
   /change[-_ ]?(?:me|this)|secret|passwor[dt]|example|default|replace|qwerty|letmein|12345678|(.)\1{9}/i;
@@ -11,16 +10,16 @@ const bitsMin = 100;
 const distinctMin = 10;
 const newSecret = "openssl rand -base64 32";
 
-/** Why a secret is guessable, in words that follow its name; undefined for one that is not. */
+/** Why a secret can be guessed, to be read after its name; undefined when it is strong. */
 export function describeWeakness(secret: string): string | undefined {
   if (placeholder.test(secret)) return "looks like a placeholder, not like a random secret";
   const distinct = new Set(secret).size;
   if (distinct < distinctMin) return `has only ${distinct} different characters`;
   const bits = Math.floor(estimateBits(secret));
-  return bits < bitsMin ? `has about ${bits} bits of chance, and needs ${bitsMin}` : undefined;
+  return bits < bitsMin ? `has about ${bits} bits of entropy, and needs ${bitsMin}` : undefined;
 }
 
-/** What the frequencies of its characters allow at most (Shannon). */
+/** The upper bound that its character frequencies allow (Shannon). */
 function estimateBits(secret: string): number {
   const counts = new Map<string, number>();
   for (const char of secret) counts.set(char, (counts.get(char) ?? 0) + 1);
@@ -29,7 +28,7 @@ function estimateBits(secret: string): number {
   return bits;
 }
 
-/** Secrets that were set, by the name of their variable: each strong, no two alike. */
+/** The secrets that are set, by the name of their variable: each strong, all different. */
 export function diagnoseSecrets(
   diagnosis: Diagnosis,
   secrets: Readonly<Record<string, string | undefined>>,
@@ -42,57 +41,59 @@ export function diagnoseSecrets(
     const weakness = describeWeakness(secret);
     if (weakness === undefined) strong.push(name);
     else {
-      const fix = `Make a new one: ${newSecret}`;
+      const fix = `Generate a new one: ${newSecret}`;
       diagnosis.fault("secrets.strength", `${name} ${weakness}`, fix);
     }
   }
   for (const names of namesOf.values()) {
     if (names.length < 2) continue;
-    const fix = `Who learns one has all: give each its own by ${newSecret}`;
+    const fix = `If one leaks, all have: generate one for each with ${newSecret}`;
     diagnosis.fault("secrets.shared", `${names.join(" and ")} are the same`, fix);
   }
   if (strong.length > 0) diagnosis.ok("secrets.strength", `${strong.join(", ")}: long and random`);
 }
 
-/** What is chosen, as far as choices depend on each other. */
+/** The choices that depend on each other. */
 interface Setup {
   readonly production: boolean;
-  /** Which engines are real; the others are files of this machine. */
+  /** Which engines are real; the others are local files. */
   readonly kafka: boolean;
   readonly redis: boolean;
   readonly postgres: boolean;
   /** EMAIL_MODE=smtp */
   readonly sendsMails: boolean;
-  /** SMTP_HOST is set. */
+  /** SMTP_HOST or SMTP_URLS is set. */
   readonly hasSmtpServer: boolean;
   /** PUBLIC_URL is set. */
   readonly hasPublicUrl: boolean;
 }
 
-/** Choices that are each allowed and do not go together. */
+/** Choices that are each allowed but do not fit together. */
 export function diagnoseSetup(setup: Setup, diagnosis: Diagnosis): void {
   const { kafka, redis, postgres, production } = setup;
   if (kafka && !redis) {
-    const text = "Events are on Kafka, and what was sent is noted in a file of this machine only";
-    const fix = "Set REDIS_URL, or a second serve-email elsewhere sends the same mails again";
+    const text = "Events are on Kafka, but what was sent is recorded only in a local file";
+    const fix =
+      "Set REDIS_URL, or a second serve-email on another machine sends the same mails again";
     diagnosis.warn("setup.ledger", text, fix);
   }
   if ((kafka || redis) && !postgres) {
-    const text = "Users and preferences are in a file of this machine only";
-    diagnosis.warn("setup.users", text, "Set DATABASE_URL before a second machine serves people");
+    const text = "Users and preferences are only in a local file";
+    diagnosis.warn("setup.users", text, "Set DATABASE_URL before you run a second machine");
   }
   if (!setup.sendsMails && setup.hasSmtpServer) {
-    const text = "SMTP_HOST is set, and EMAIL_MODE=log sends no mail: it keeps them in the inbox";
-    diagnosis.warn("setup.mail_mode", text, "Set EMAIL_MODE=smtp to send");
+    const text =
+      "An SMTP server is set, but EMAIL_MODE=log sends no mail: it keeps them in the inbox";
+    diagnosis.warn("setup.mail_mode", text, "Set EMAIL_MODE=smtp to send them");
   }
   if (production && !setup.hasPublicUrl) {
-    const text = "Mails have no link to unsubscribe, because PUBLIC_URL is not set";
-    const fix = "Set it to where people reach serve-auth, such as https://id.example.com";
+    const text = "Mails have no unsubscribe link, because PUBLIC_URL is not set";
+    const fix = "Set it to the public URL of serve-auth, such as https://id.example.com";
     diagnosis.warn("setup.public_url", text, fix);
   }
 }
 
-/** What other programs call it. */
+/** The names that other programs use. */
 const otherNames: Readonly<Record<string, string>> = {
   DB_NAME: "DB_DATABASE",
   EMAIL_FROM: "SMTP_FROM",
@@ -106,8 +107,8 @@ const otherNames: Readonly<Record<string, string>> = {
 const editsMax = 2;
 
 /**
- * Variables that are set, mean nothing to the program, and look like one that is not set. Others
- * are left alone: an environment is full of other programs' variables.
+ * Warns of variables that are set, mean nothing to this program, and look like one of ours that is not
+ * set. All others are ignored: an environment is full of other programs' variables.
  */
 export function diagnoseNames(
   diagnosis: Diagnosis,
@@ -120,7 +121,7 @@ export function diagnoseNames(
     if (!value || names.has(name)) continue;
     const meant = suggest(name, free);
     if (meant === undefined) continue;
-    const text = `${name} is set, but it is no variable of this program`;
+    const text = `${name} is set, but this program has no such variable`;
     diagnosis.warn("config.mistyped", text, `Did you mean ${meant}? Rename it, or remove it`);
   }
 }
@@ -137,7 +138,7 @@ function suggest(name: string, known: readonly string[]): string | undefined {
   return scored[0]?.candidate;
 }
 
-/** Edits between two names; one that begins with the other, as SMTP_PASS and SMTP_PASSWORD: 1. */
+/** Edits between two names; 1 when one starts with the other: SMTP_PASS, SMTP_PASSWORD. */
 function score(name: string, candidate: string): number {
   const [short, long] = name.length < candidate.length ? [name, candidate] : [candidate, name];
   const isBeginning = long.startsWith(short) && /^[A-Z]+$/.test(long.slice(short.length));
@@ -146,7 +147,7 @@ function score(name: string, candidate: string): number {
   return countEdits(name, candidate);
 }
 
-/** Letters put in, left out, changed or swapped with their neighbour (optimal string alignment). */
+/** Letters inserted, deleted, changed or swapped with a neighbour (optimal string alignment). */
 function countEdits(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -3,7 +3,7 @@ import { coreErrors, isInstantError } from "../../src/core/errors.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
 import { uniqueViolation } from "../../src/core/postgres/errors.ts";
 import { findEngine } from "../../support/engines.ts";
-import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { openTestPostgres, postgresAt } from "../../support/postgres-schema.ts";
 import { StallableProxy } from "../../support/stallable-proxy.ts";
 
 const url = findEngine("postgres") ?? "";
@@ -98,10 +98,7 @@ describe.skipIf(url === "")("Postgres", () => {
   });
 
   test("a server that is not there is unavailable at once, and the words name it", async () => {
-    await using database = openPostgres({
-      url: "postgres://u:pw@127.0.0.1:9/x",
-      schema: undefined,
-    });
+    await using database = openPostgres(postgresAt("postgres://u:pw@127.0.0.1:9/x"));
     const error = await failure(database.query((sql) => sql`SELECT 1`));
     expect(isUnavailable(error)).toBe(true);
     expect(String(error)).toContain("127.0.0.1:9/x");
@@ -111,7 +108,7 @@ describe.skipIf(url === "")("Postgres", () => {
   test("a server that goes silent is unavailable within the deadline, and is found again", async () => {
     await using proxy = new StallableProxy(host);
     const through = url.replace(host, `127.0.0.1:${proxy.port}`);
-    await using database = openPostgres({ url: through, schema: undefined, deadlineMs: 300 });
+    await using database = openPostgres(postgresAt(through), { deadlineMs: 300 });
     await database.ping({ deadlineMs: 300 });
     proxy.stall();
     const startedAt = performance.now();
@@ -126,7 +123,7 @@ describe.skipIf(url === "")("Postgres", () => {
   });
 
   test("closing lets the statement in flight finish, later calls are refused", async () => {
-    const database = openPostgres({ url, schema: undefined });
+    const database = openPostgres(postgresAt(url));
     const slow = database.query((sql) => sql`SELECT pg_sleep(0.2), 7 AS n`);
     await database.ping({ deadlineMs: 2_000 });
     await Promise.all([database.close(), database.close()]);

@@ -6,7 +6,7 @@ import { openPostgres } from "../../src/core/postgres/database.ts";
 import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
-import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { openTestPostgres, postgresAt } from "../../support/postgres-schema.ts";
 import { testPreferenceStore } from "../contract/preference-store.ts";
 import { testSuppressionStore } from "../contract/suppression-store.ts";
 import { testUserStore } from "../contract/user-store.ts";
@@ -49,13 +49,13 @@ for (const { name, mode, settings } of isHere ? poolers : []) {
         Array.from({ length: 3 }, () => database.migrate(room, steps)),
       );
       await Promise.all(all);
-      await using direct = openPostgres({ url: postgres, schema: undefined });
+      await using direct = openPostgres(postgresAt(postgres));
       const found = await direct.query(
         (sql) => sql`SELECT count(*)::int AS count FROM pg_tables WHERE schemaname = ${schema}`,
       );
       expect(found[0]?.["count"]).toBe(4);
       const checks = await diagnosed((diagnosis) =>
-        diagnosePostgres({ url, schema }, schemaModules, diagnosis),
+        diagnosePostgres(postgresAt(url, schema), schemaModules, diagnosis),
       );
       expect(troubles(checks)).toEqual([]);
       expect(checks.map(({ check }) => check)).toContain("postgres.pooler");
@@ -99,7 +99,7 @@ describe.skipIf(!isHere)("a pooler that was taken for a server", () => {
     const pooler = stack.use(
       await openOwnPgbouncer({ postgres: own.url, mode: "transaction", settings: options }),
     );
-    const database = stack.use(openPostgres({ url: pooler.url, schema: undefined }));
+    const database = stack.use(openPostgres(postgresAt(pooler.url)));
     const backends = `FROM pg_stat_activity WHERE usename = '${own.role}'`;
     return {
       database,
@@ -151,10 +151,7 @@ describe.skipIf(!isHere)("a pooler that was taken for a server", () => {
   test("a name that another client took as well; a statement that stays lost fails", async () => {
     await using own = await openOwnDatabase(postgres);
     await own.run(`GRANT ALL ON SCHEMA public TO ${own.role}`);
-    await using database = openPostgres({
-      url: `${own.url}?connection_limit=1`,
-      schema: undefined,
-    });
+    await using database = openPostgres(postgresAt(`${own.url}?connection_limit=1`));
     const prepare = () => database.query((sql) => sql.unsafe("PREPARE taken AS SELECT 1"));
     await prepare();
     await prepare(); // 42P05, and on a new connection it is free

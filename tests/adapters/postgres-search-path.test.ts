@@ -9,6 +9,7 @@ import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
 import { openPostgresPreferenceStore } from "../../src/email/preferences/postgres.ts";
 import { openPostgresSuppressionStore } from "../../src/email/suppressions/postgres.ts";
 import { findEngine } from "../../support/engines.ts";
+import { postgresAt } from "../../support/postgres-schema.ts";
 import { diagnosed, findTrouble, troubles } from "../support/doctor.ts";
 import type { OwnDatabase } from "../support/own-database.ts";
 import { openOwnDatabase } from "../support/own-database.ts";
@@ -19,7 +20,7 @@ const key = "a".repeat(64);
 
 /** The schemas that hold a row after each store wrote one and read it. */
 async function useStores(url: string, schema: string | undefined): Promise<void> {
-  await using database = openPostgres({ url, schema });
+  await using database = openPostgres(postgresAt(url, schema));
   for (const { module: room, steps } of schemaModules) await database.migrate(room, steps);
   const users = await openPostgresUserStore(database);
   const { user } = await users.signIn({ email: "ana@example.com", username: undefined });
@@ -35,7 +36,7 @@ async function useStores(url: string, schema: string | undefined): Promise<void>
   expect(await suppressions.add([dated])).toBe(1);
   expect(await suppressions.count()).toBe(1);
   const checks = await diagnosed((diagnosis) =>
-    diagnosePostgres({ url, schema }, schemaModules, diagnosis),
+    diagnosePostgres(postgresAt(url, schema), schemaModules, diagnosis),
   );
   expect(troubles(checks)).toEqual([]);
   expect(checks.map(({ text }) => text)).toContain("Its tables are up to date");
@@ -76,11 +77,11 @@ describe.skipIf(server === "")("a search path that leads elsewhere", () => {
   test("a role whose search path leads nowhere is told to set DB_SCHEMA", async () => {
     await using own = await openOwnDatabase(server);
     await own.run(`ALTER ROLE ${own.role} SET search_path = ''`);
-    await using database = openPostgres({ url: own.url, schema: undefined });
+    await using database = openPostgres(postgresAt(own.url));
     const error = await openPostgresUserStore(database).catch(String);
     expect(error).toContain("search_path leads to no schema: set DB_SCHEMA");
     const checks = await diagnosed((diagnosis) =>
-      diagnosePostgres({ url: own.url, schema: undefined }, schemaModules, diagnosis),
+      diagnosePostgres(postgresAt(own.url), schemaModules, diagnosis),
     );
     expect(findTrouble(checks, "postgres.schema").fix).toContain("DB_SCHEMA");
   });
@@ -111,10 +112,10 @@ describe.skipIf(server === "")("a search path that leads elsewhere", () => {
         await useStores(pooler.url, schema);
         expect(await schemasOfTables(own)).toEqual([expected]);
         // The same tables elsewhere draw nothing to them.
-        await using elsewhere = openPostgres({ url: own.url, schema: "other" });
+        await using elsewhere = openPostgres(postgresAt(own.url, "other"));
         for (const { module: room, steps } of schemaModules) await elsewhere.migrate(room, steps);
         await another`SET search_path = other`;
-        await using database = openPostgres({ url: pooler.url, schema });
+        await using database = openPostgres(postgresAt(pooler.url, schema));
         const users = await openPostgresUserStore(database);
         expect((await users.findByEmail("ana@example.com"))?.username).toBe("Ana");
         await users.signIn({ email: "bo@example.com", username: undefined });

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
 import { findEngine } from "../../support/engines.ts";
-import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { openTestPostgres, postgresAt } from "../../support/postgres-schema.ts";
 import { StallableProxy } from "../../support/stallable-proxy.ts";
 import { testUserStore } from "../contract/user-store.ts";
 
@@ -26,7 +26,7 @@ test.skipIf(url === undefined)(
     await using proxy = new StallableProxy(away.host);
     away.host = `127.0.0.1:${proxy.port}`;
     proxy.cut();
-    await using database = openPostgres({ url: away.href, schema: owned.schema });
+    await using database = openPostgres(postgresAt(away.href, owned.schema));
     const store = await openPostgresUserStore(database);
     const refused = store.findByEmail("ana@example.com");
     await expect(refused).rejects.toMatchObject({ code: "postgres_unavailable" });
@@ -37,10 +37,7 @@ test.skipIf(url === undefined)(
 );
 
 test("a Postgres that is not there is named, with the fix", async () => {
-  const database = openPostgres({
-    url: "postgres://ana:secret@127.0.0.1:5/app",
-    schema: undefined,
-  });
+  const database = openPostgres(postgresAt("postgres://ana:secret@127.0.0.1:5/app"));
   await using _ = database;
   const error = await database.query((sql) => sql`SELECT 1`).catch(String);
   expect(error).toContain("nothing listens on 127.0.0.1:5: start Postgres there");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { schemaModules } from "../../src/compose/doctor.ts";
 import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
 import { findEngine } from "../../support/engines.ts";
-import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { openTestPostgres, postgresAt } from "../../support/postgres-schema.ts";
 import { diagnosed, examineWith, findTrouble, troubles } from "../support/doctor.ts";
 
 const url = findEngine("postgres") ?? "postgres://127.0.0.1/none";
@@ -21,7 +21,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     const settings = { DATABASE_URL: url, DB_SCHEMA: database.schema };
     const before = await examineWith(settings);
     expect(before.exitCode).toBe(0);
-    expect(before.text).toContain("The next start makes or upgrades the tables of auth-users");
+    expect(before.text).toContain("The next start creates or upgrades the tables of auth-users");
     for (const { module: room, steps } of schemaModules) await database.migrate(room, steps);
     expect((await examineWith(settings)).text).toContain("Its tables are up to date");
   });
@@ -29,7 +29,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
   test("finds tables of a newer release", async () => {
     await using database = await openTestPostgres(url);
     await database.migrate("auth-users", ["SELECT 1", "SELECT 1", "SELECT 1"]);
-    const options = { url, schema: database.schema };
+    const options = postgresAt(url, database.schema);
     const found = await diagnosed((diagnosis) =>
       diagnosePostgres(options, [{ module: "auth-users", steps: ["SELECT 1"] }], diagnosis),
     );
@@ -56,7 +56,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
       grant: (right: string) => run(`GRANT ${right} TO ${role}`),
       look: (schema: string) =>
         diagnosed((diagnosis) =>
-          diagnosePostgres({ url: limited, schema }, schemaModules, diagnosis),
+          diagnosePostgres(postgresAt(limited, schema), schemaModules, diagnosis),
         ),
       [Symbol.asyncDispose]: async () => {
         await run(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
@@ -91,7 +91,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
       const asking = changed((other) => {
         other.search = query;
       });
-      const options = { url: asking, schema: database.schema };
+      const options = postgresAt(asking, database.schema);
       return diagnosed((diagnosis) => diagnosePostgres(options, schemaModules, diagnosis));
     };
     const found = await look("?channel_binding=require");

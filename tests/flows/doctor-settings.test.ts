@@ -56,7 +56,7 @@ describe("doctor at the settings", () => {
       "AUTH_SECRET looks like a placeholder, not like a random secret",
       "EMAIL_SECRET has only 3 different characters",
     ]);
-    expect(found[0]?.fix).toBe("Make a new one: openssl rand -base64 32");
+    expect(found[0]?.fix).toBe("Generate a new one: openssl rand -base64 32");
     for (const secret of Object.values(weak)) expect(text).not.toContain(secret);
     const made = Bun.spawnSync(["openssl", "rand", "-base64", "32"]).stdout.toString().trim();
     const shared = await examineWith({ AUTH_SECRET: made, EMAIL_SECRET: made });
@@ -82,12 +82,12 @@ describe("doctor at the settings", () => {
     expect(fix).toContain("EMAIL_SERVICE_PORT");
   });
 
-  test("says what a service that runs here waits for", async () => {
+  test("says why a service that runs here is not ready", async () => {
     const answer = { status: "not_ready", reasons: ["Redis does not answer"] };
     await using web = Bun.serve({ port: 0, fetch: () => Response.json(answer, { status: 503 }) });
     const { findings } = await examineWith({ EMAIL_SERVICE_PORT: String(web.port) });
     const { text } = findTrouble(findings, "service.serve-email");
-    expect(text).toContain("waits: Redis does not answer");
+    expect(text).toContain("not ready: Redis does not answer");
   });
 });
 

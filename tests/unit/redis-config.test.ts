@@ -59,13 +59,13 @@ test("what does not fit together is a problem, and shows no password", () => {
   }
 });
 
-test("an address that is none says what is allowed", () => {
+test("an invalid address is told what is allowed", () => {
   for (const address of ["h:0", "h:65536", "h:x", "redis://h:1", "a b", ":6379"]) {
     expect(() => resolve({ REDIS_ADDR: address })).toThrow("host:port, such as localhost:6379");
   }
 });
 
-test("an authority of one's own needs TLS and a file with a certificate", () => {
+test("an own authority needs TLS and a file with a certificate", () => {
   const url = "rediss://h";
   expect(resolve({ REDIS_URL: "redis://h", REDIS_CA_FILE: "/ca.pem" }).names).toEqual([
     "REDIS_CA_FILE",
@@ -73,4 +73,34 @@ test("an authority of one's own needs TLS and a file with a certificate", () => 
   expect(resolve({ REDIS_ADDR: "h", REDIS_CA_FILE: "/ca.pem" }).names).toEqual(["REDIS_CA_FILE"]);
   const nowhere = resolve({ REDIS_URL: url, REDIS_CA_FILE: "/nowhere/ca.pem" });
   expect(nowhere.problems[0]?.problem).toContain("cannot be read: /nowhere/ca.pem");
+});
+
+test.each([
+  ["rediss://default:pw@h.example.com:25061", { tls: true, username: "default", port: 25061 }],
+  ["redis://:p%40ss@[::1]:6380/2?family=0&protocol=3", { host: "::1", password: "p@ss", db: 2 }],
+  ["rediss://default:pw@h?ssl_cert_reqs=required", { host: "h", port: 6379 }],
+] as const)("%s is taken", (url, expected) => {
+  const { connection, problems } = resolve({ REDIS_URL: url });
+  expect(problems).toEqual([]);
+  expect(connection).toMatchObject(expected);
+});
+
+test.each([
+  ["unix:///tmp/redis.sock", "names a Unix socket"],
+  ["redis+unix:///tmp/redis.sock", "names a Unix socket"],
+  ["redis-sentinel://h:26379/mymaster", "names a Sentinel"],
+  ["redis://a:1,b:2/0", "names several hosts"],
+] as const)("%s is refused by name", (url, expected) => {
+  expect(() => resolve({ REDIS_URL: url })).toThrow(expected);
+});
+
+test.each([
+  ["redis://h?db=3", "has db=…"],
+  ["redis://h?tls=true", "begins with rediss://"],
+] as const)("%s is refused by its parameter", (url, expected) => {
+  expect(
+    resolve({ REDIS_URL: url })
+      .problems.map(({ problem }) => problem)
+      .join(),
+  ).toContain(expected);
 });

@@ -20,7 +20,7 @@ const good = {
   "s1._domainkey.example.com": ["v=DKIM1; k=rsa; p=MIIB"],
 };
 
-test("a domain that says who may send for it is well; its DMARC may stand above it", async () => {
+test("a domain with its records is fine; its DMARC record may be on a parent domain", async () => {
   const found = await look(good);
   expect(troubles(found)).toEqual([]);
   expect(found.map(({ text }) => text)).toContain(
@@ -28,7 +28,7 @@ test("a domain that says who may send for it is well; its DMARC may stand above 
   );
 });
 
-test("what is missing is told with the record to add", async () => {
+test("a missing record is reported with the record to add", async () => {
   const found = await look({});
   expect(findTrouble(found, "dns.spf").fix).toContain('bounces.example.com: "v=spf1');
   expect(findTrouble(found, "dns.dmarc").fix).toContain('_dmarc.mail.example.com: "v=DMARC1');
@@ -36,7 +36,7 @@ test("what is missing is told with the record to add", async () => {
   expect(found.every(({ level }) => level === "warning")).toBe(true);
 });
 
-test("records that do harm are found", async () => {
+test("harmful records are found", async () => {
   const found = await look({
     ...good,
     "bounces.example.com": ["v=spf1 -all", "v=spf1 ~all"],
@@ -45,11 +45,11 @@ test("records that do harm are found", async () => {
   expect(findTrouble(found, "dns.spf").text).toContain("2 SPF records");
   expect(findTrouble(found, "dns.dkim").text).toContain("revoked");
   const open = await look({ ...good, "bounces.example.com": ["v=spf1 +all"] });
-  expect(findTrouble(open, "dns.spf").text).toContain("lets everybody send");
+  expect(findTrouble(open, "dns.spf").text).toContain("lets anyone send");
 });
 
 test("a resolver that does not answer is one warning", async () => {
   const found = await look(Object.assign(new Error("timeout"), { code: "ETIMEOUT" }));
   expect(found.length).toBe(1);
-  expect(findTrouble(found, "dns.resolver").text).toContain("are not checked");
+  expect(findTrouble(found, "dns.resolver").text).toContain("are unchecked");
 });

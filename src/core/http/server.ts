@@ -149,18 +149,6 @@ export const httpFields = {
   }),
 } as const;
 
-type HttpValues = ConfigValues<typeof httpFields>;
-
-export function checkHttp({ trustedProxies = [], publicUrl }: HttpValues): ConfigProblem[] {
-  const problems: ConfigProblem[] = trustedProxies
-    .filter((text) => parseIpNetwork(text) === undefined)
-    .map((text) => ({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is no IP network` }));
-  if (publicUrl !== undefined && new URL(publicUrl).pathname !== "/") {
-    problems.push({ name: "PUBLIC_URL", problem: "must have no path" });
-  }
-  return problems;
-}
-
 export interface HttpBoundary {
   readonly trustedProxies: readonly IpNetwork[];
   readonly corsOrigins: readonly string[];
@@ -168,10 +156,20 @@ export interface HttpBoundary {
   readonly publicOrigin: string | undefined;
 }
 
-export function resolveHttp({ trustedProxies = [], corsOrigins = [], publicUrl }: HttpValues) {
-  return {
-    trustedProxies: trustedProxies.flatMap((text) => parseIpNetwork(text) ?? []),
-    corsOrigins,
-    publicOrigin: publicUrl === undefined ? undefined : new URL(publicUrl).origin,
-  } satisfies HttpBoundary;
+/** What is inside and what is outside, as the settings say it; what they cannot mean is a problem. */
+export function resolveHttp(
+  { trustedProxies = [], corsOrigins = [], publicUrl }: ConfigValues<typeof httpFields>,
+  problems: ConfigProblem[],
+): HttpBoundary {
+  const networks = trustedProxies.flatMap((text) => {
+    const network = parseIpNetwork(text);
+    if (network !== undefined) return [network];
+    problems.push({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is no IP network` });
+    return [];
+  });
+  const url = publicUrl === undefined ? undefined : new URL(publicUrl);
+  if (url !== undefined && url.pathname !== "/") {
+    problems.push({ name: "PUBLIC_URL", problem: "must have no path" });
+  }
+  return { trustedProxies: networks, corsOrigins, publicOrigin: url?.origin };
 }

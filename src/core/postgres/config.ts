@@ -1,7 +1,7 @@
 import type { ConfigProblem, ConfigValues } from "../config.ts";
 import { patternField, portField, secretField, textField, urlField } from "../config.ts";
-import type { PostgresOptions } from "./pool.ts";
-import { readPostgresUrl } from "./url.ts";
+import type { PostgresConnection } from "./url.ts";
+import { connectionDefaults, parsePostgresUrl } from "./url.ts";
 
 export const postgresFields = {
   url: urlField({
@@ -13,13 +13,13 @@ export const postgresFields = {
         : undefined,
     secret: true,
     example: "postgres://instant:password@localhost:5432/instant?sslmode=verify-full",
-    doc: "Postgres as one URL; unset (and no DB_HOST): a SQLite file. TLS by sslmode=require (no check of the certificate) or verify-full (own authorities: NODE_EXTRA_CA_CERTS=file).",
+    doc: "Postgres as one URL; unset (and no DB_HOST): a SQLite file. For TLS: sslmode=require (does not check the certificate) or verify-full (own authorities: NODE_EXTRA_CA_CERTS=file).",
   }),
   host: textField({
     name: "DB_HOST",
     charsMax: 255,
     example: "localhost",
-    doc: "Postgres by its parts, instead of DATABASE_URL; needs DB_DATABASE and DB_USERNAME. It speaks no TLS; DATABASE_URL does.",
+    doc: "Postgres in parts, instead of DATABASE_URL; needs DB_DATABASE and DB_USERNAME. Without TLS; use DATABASE_URL for it.",
   }),
   port: portField({ name: "DB_PORT", fallback: "5432", doc: "With DB_HOST." }),
   database: textField({
@@ -44,38 +44,36 @@ export const postgresFields = {
   }),
 } as const;
 
-type PostgresValues = ConfigValues<typeof postgresFields>;
-
-/** What the values of several variables say together that one alone cannot. */
-export function checkPostgres(values: PostgresValues): ConfigProblem[] {
-  const { url, host, database, username, password } = values;
+/**
+ * Where Postgres is; undefined when no address is set, which means the embedded engine. What does not
+ * fit together is pushed to `problems`.
+ */
+export function resolvePostgres(
+  values: ConfigValues<typeof postgresFields>,
+  problems: ConfigProblem[],
+): PostgresConnection | undefined {
+  const { url, host, port, database, username, password, schema } = values;
+  const report = (name: string, problem: string) => problems.push({ name, problem });
   if (url !== undefined) {
-    if (host === undefined) return checkUrl(url, values.schema);
-    return [{ name: "DATABASE_URL", problem: "and DB_HOST are both set; keep one of them" }];
+    if (host !== undefined) report("DATABASE_URL", "and DB_HOST are both set; keep one of them");
+    const found: string[] = [];
+    const connection = parsePostgresUrl(url, found);
+    for (const problem of found) report("DATABASE_URL", problem);
+    const ofUrl = connection.schema;
+    if (schema !== undefined && ofUrl !== undefined && schema !== ofUrl) {
+      const problem = `names the schema ${ofUrl}, and DB_SCHEMA names ${schema}; keep one of them`;
+      report("DATABASE_URL", problem);
+    }
+    return { ...connection, schema: schema ?? ofUrl };
   }
   if (host === undefined) {
-    if (password === undefined) return [];
-    const problem = "is set, but neither DB_HOST nor DATABASE_URL says where Postgres is";
-    return [{ name: "DB_PASSWORD", problem }];
+    if (password !== undefined) {
+      report("DB_PASSWORD", "is set, but neither DB_HOST nor DATABASE_URL says where Postgres is");
+    }
+    return undefined;
   }
-  const needed = { DB_DATABASE: database, DB_USERNAME: username };
-  return Object.entries(needed)
-    .filter(([, value]) => value === undefined)
-    .map(([name]) => ({ name, problem: `is needed with DB_HOST; for example ${name}=instant` }));
-}
-
-function checkUrl(text: string, schema: string | undefined): ConfigProblem[] {
-  const { url, problems } = readPostgresUrl(text);
-  const found = problems.map((problem) => ({ name: "DATABASE_URL", problem }));
-  if (schema === undefined || url.schema === undefined || schema === url.schema) return found;
-  const problem = `names the schema ${url.schema}, and DB_SCHEMA ${schema}; keep one of them`;
-  return [...found, { name: "DATABASE_URL", problem }];
-}
-
-/** Where Postgres is; undefined when no address is set, which means the embedded engine. */
-export function resolvePostgres(values: PostgresValues): PostgresOptions | undefined {
-  const { url, host, port, database, username, password, schema } = values;
-  if (url !== undefined) return { url, schema };
-  if (host === undefined) return undefined;
-  return { host, port, database: database ?? "", username: username ?? "", password, schema };
+  for (const [name, value] of Object.entries({ DB_DATABASE: database, DB_USERNAME: username })) {
+    if (value === undefined) report(name, `is needed with DB_HOST; for example ${name}=instant`);
+  }
+  return { ...connectionDefaults, host, port, database, username, password, schema };
 }

@@ -3,33 +3,34 @@ import { withDeadline } from "../time.ts";
 import { classifyPostgresError, isStandby } from "./errors.ts";
 import type { SchemaModule } from "./migrate.ts";
 import { migrateModule } from "./migrate.ts";
-import type { PostgresOptions, SchemaName, Session, Sql, SqlTransaction } from "./pool.ts";
+import type { SchemaName, Session, Sql, SqlTransaction } from "./pool.ts";
 import {
-  addressOf,
   connect,
   findSession,
   findStalePrepared,
   runInTransaction,
   schemaFragment,
 } from "./pool.ts";
+import type { PostgresConnection } from "./url.ts";
+import { addressOf } from "./url.ts";
 
 /**
  * A pool of at most 10 connections, opened when first needed, so that opening never fails.
  *
- * Every call ends within the deadline (2 s): a statement is ended by the server a quarter earlier
- * (`statement_timeout`), and one that hangs because the server is frozen or out of reach is given
- * up here. Throws `postgres_unavailable` (try again) or `postgres_failed` (something is to mend);
- * a unique violation is thrown as it came, for `uniqueViolation`.
+ * Every call ends within the deadline (2 s): the server ends a statement a quarter earlier
+ * (`statement_timeout`), and one that hangs because the server is frozen or unreachable is given up
+ * here. Throws `postgres_unavailable` (try again) or `postgres_failed` (something has to be fixed); a
+ * unique violation is thrown as it came, for `uniqueViolation`.
  */
 export interface PostgresDatabase extends AsyncDisposable {
   /** For people: "localhost:5432/instant". */
   readonly address: string;
   /** Tables are named with their schema: `${schema}.auth_users`. */
   query<T>(statement: (sql: Sql, schema: SchemaName) => Promise<T>): Promise<T>;
-  /** All of `work` or nothing of it. A connection that stays idle inside is ended by the server. */
+  /** All of `work` or nothing of it. The server ends a connection that stays idle inside. */
   transaction<T>(work: (sql: SqlTransaction, schema: SchemaName) => Promise<T>): Promise<T>;
   /**
-   * Brings the tables of one room to the last of `steps` (see `SchemaRoom`), each run once and in
+   * Brings the tables of one module to the last of `steps` (see `SchemaModule`), each run once and in
    * order, under a lock, so that processes may start together. May take a minute, not 2 s.
    */
   migrate(module: string, steps: readonly string[]): Promise<void>;
@@ -38,11 +39,14 @@ export interface PostgresDatabase extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export function openPostgres(options: PostgresOptions): PostgresDatabase {
-  const deadlineMs = options.deadlineMs ?? 2_000;
-  const calls = new Calls(options, deadlineMs);
-  const opened: PostgresDatabase = {
-    address: addressOf(options),
+/** `deadlineMs`: how long a call may take as the caller sees it. */
+export function openPostgres(
+  connection: PostgresConnection,
+  { deadlineMs = 2_000 }: { readonly deadlineMs?: number } = {},
+): PostgresDatabase {
+  const calls = new Calls(connection, deadlineMs);
+  return {
+    address: addressOf(connection),
     query: (statement) => calls.run(statement, deadlineMs),
     transaction: (work) =>
       calls.run(async (sql, schema) => {
@@ -57,21 +61,20 @@ export function openPostgres(options: PostgresOptions): PostgresDatabase {
     close: () => calls.close(),
     [Symbol.asyncDispose]: () => calls.close(),
   };
-  return opened;
 }
 
 /**
- * Open: calls run on the current pool. A call that passed the deadline discards the pool it ran on,
- * once, because its connections may lead nowhere, and so does one that met a standby; the next call
- * gets a new one. Closed: calls throw `postgres_unavailable`.
+ * Open: calls run on the current pool. A call that exceeds the deadline discards its pool, because
+ * the connections may lead nowhere, and so does one that meets a standby; the next call gets a new
+ * pool. Closed: calls throw `postgres_unavailable`.
  *
- * The first call asks what holds for all (see `Session`). A prepared statement that got lost shows a
- * pooler that answered this as a server would: the call is made once more, unprepared from then on.
- * One whose table was changed is made once more as well, on new connections. (postgres.js itself
+ * The first call asks what holds for all (see `Session`). A lost prepared statement gives away a
+ * pooler that looked like a server: the call is made once more, and nothing is prepared from then
+ * on. One whose table has changed is made once more as well, on new connections. (postgres.js itself
  * repeats neither: see patches/.)
  */
 class Calls {
-  readonly #options: PostgresOptions;
+  readonly #connection: PostgresConnection;
   readonly #deadlineMs: number;
   readonly #statementTimeoutMs: number;
   readonly #endings = new Set<Promise<void>>();
@@ -79,8 +82,8 @@ class Calls {
   #session: Promise<Session> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: PostgresOptions, deadlineMs: number) {
-    this.#options = options;
+  constructor(connection: PostgresConnection, deadlineMs: number) {
+    this.#connection = connection;
     this.#deadlineMs = deadlineMs;
     this.#statementTimeoutMs = deadlineMs * 0.75;
   }
@@ -89,7 +92,7 @@ class Calls {
     work: (sql: Sql, schema: SchemaName) => Promise<T>,
     callDeadlineMs: number,
   ): Promise<T> {
-    const address = addressOf(this.#options);
+    const address = addressOf(this.#connection);
     if (this.#closing !== undefined) {
       throw new InstantError(coreErrors.postgresUnavailable, { detail: `${address}: closed` });
     }
@@ -115,7 +118,7 @@ class Calls {
     } catch (error) {
       const isLate = isInstantError(error, coreErrors.deadlineExceeded);
       if (isLate || isStandby(error)) this.#discard(used);
-      if (!isLate) throw classifyPostgresError(error, this.#options);
+      if (!isLate) throw classifyPostgresError(error, this.#connection);
       throw this.#lateError(error, callDeadlineMs);
     }
   }
@@ -123,10 +126,10 @@ class Calls {
   async migrate(module: SchemaModule): Promise<void> {
     try {
       const { schema } = await withDeadline("migrating", this.#deadlineMs, this.#findSession());
-      await migrateModule(this.#options, this.#needed(schema), module);
+      await migrateModule(this.#connection, this.#needed(schema), module);
     } catch (error) {
       if (isInstantError(error, coreErrors.deadlineExceeded)) throw this.#lateError(error);
-      throw classifyPostgresError(error, this.#options);
+      throw classifyPostgresError(error, this.#connection);
     }
   }
 
@@ -144,7 +147,7 @@ class Calls {
   ): Promise<T> {
     const statementTimeoutMs = this.#statementTimeoutMs;
     const session = await this.#findSession();
-    this.#pool ??= connect(this.#options, { statementTimeoutMs, scope: session.scope });
+    this.#pool ??= connect(this.#connection, { statementTimeoutMs, scope: session.scope });
     const pool = this.#pool;
     onPool(pool);
     const schema = schemaFragment(pool, this.#needed(session.schema));
@@ -152,10 +155,10 @@ class Calls {
     return runInTransaction(pool, statementTimeoutMs, (sql) => work(sql as unknown as Sql, schema));
   }
 
-  /** Asked once; again when nobody answered, or there was no schema. */
+  /** Asked once, and again when there was no answer or no schema. */
   #findSession(): Promise<Session> {
     if (this.#session !== undefined) return this.#session;
-    const finding = findSession(this.#options, this.#statementTimeoutMs);
+    const finding = findSession(this.#connection, this.#statementTimeoutMs);
     this.#session = finding;
     const forget = () => {
       if (this.#session === finding) this.#session = undefined;
@@ -165,13 +168,13 @@ class Calls {
   }
 
   #lateError(cause: unknown, deadlineMs = this.#deadlineMs): InstantError {
-    const detail = `${addressOf(this.#options)}: nothing within ${deadlineMs} ms`;
+    const detail = `${addressOf(this.#connection)}: nothing within ${deadlineMs} ms`;
     return new InstantError(coreErrors.postgresUnavailable, { detail, cause });
   }
 
   #needed(schema: string | undefined): string {
     if (schema !== undefined) return schema;
-    const detail = `${addressOf(this.#options)}: the role's search_path leads to no schema: set DB_SCHEMA`;
+    const detail = `${addressOf(this.#connection)}: the role's search_path leads to no schema: set DB_SCHEMA`;
     throw new InstantError(coreErrors.postgresFailed, { detail });
   }
 
@@ -184,7 +187,7 @@ class Calls {
   }
 }
 
-/** Ends statements in flight after `timeoutSeconds`; never rejects: nobody waits for its result. */
+/** Ends statements in flight after `timeoutSeconds`; never rejects. */
 async function endPool(sql: Sql, timeoutSeconds: number): Promise<void> {
   await withDeadline("closing", timeoutSeconds * 1000 + 1000, sql.end({ timeout: timeoutSeconds }))
     // A connection that does not even close is left to the operating system.
@@ -192,9 +195,9 @@ async function endPool(sql: Sql, timeoutSeconds: number): Promise<void> {
 }
 
 /**
- * For a room whose callers can do without Postgres for a while: its tables are made now or, when
- * Postgres is away now, before the first use after it came back. Resolves to what every use awaits
- * first. Throws what trying again would not mend.
+ * For a module whose callers can do without Postgres for a while: creates its tables now or, when
+ * Postgres is unavailable, before the first use after it is back. Resolves to what every use awaits
+ * first. Throws what trying again would not fix.
  */
 export async function migrateLater(
   database: PostgresDatabase,

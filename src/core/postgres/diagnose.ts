@@ -2,19 +2,14 @@ import type { Diagnosis } from "../diagnosis.ts";
 import { withDeadline } from "../time.ts";
 import { describePostgresFailure } from "./errors.ts";
 import type { SchemaModule } from "./migrate.ts";
-import type { PostgresOptions, Session, SqlTransaction } from "./pool.ts";
-import {
-  connect,
-  findSession,
-  runInTransaction,
-  schemaFragment,
-  wantsChannelBinding,
-} from "./pool.ts";
+import type { Session, SqlTransaction } from "./pool.ts";
+import { connect, findSession, runInTransaction, schemaFragment } from "./pool.ts";
+import type { PostgresConnection } from "./url.ts";
 
-/** What is there of the schema that is wanted; null where nothing is. */
+/** What exists of the wanted schema; null where nothing does. */
 interface Place {
   readonly schema: string | null;
-  /** As a command takes it. */
+  /** Quoted for a command. */
   readonly quoted: string | null;
   readonly may_use: boolean | null;
   readonly may_create_tables: boolean | null;
@@ -24,16 +19,11 @@ interface Place {
   readonly owner: string | null;
 }
 
-interface Wanted {
-  readonly modules: readonly SchemaModule[];
-  /** See `Session`. */
-  readonly schema: string | undefined;
-}
-
-/** Whether each room's tables are those this program knows, or can be made when it starts. */
+/** Whether each module's tables are those this program knows, or can be created when it starts. */
 async function diagnoseSchema(
   sql: SqlTransaction,
-  wanted: Wanted,
+  modules: readonly SchemaModule[],
+  schema: Session["schema"],
   diagnosis: Diagnosis,
 ): Promise<void> {
   const places = await sql<Place[]>`
@@ -45,7 +35,7 @@ async function diagnoseSchema(
       versions.oid IS NOT NULL AS versions_table,
       has_table_privilege(versions.oid, 'SELECT') AS may_read_versions,
       versions.relowner::regrole::text AS owner
-    FROM (SELECT ${wanted.schema ?? null}::text AS name) AS wanted
+    FROM (SELECT ${schema ?? null}::text AS name) AS wanted
     LEFT JOIN pg_catalog.pg_namespace AS found ON found.nspname = wanted.name
     LEFT JOIN pg_catalog.pg_class AS versions
       ON versions.relnamespace = found.oid AND versions.relname = 'instant_schema_versions'`;
@@ -69,11 +59,11 @@ async function diagnoseSchema(
     : [];
   const versionOf = new Map(versions.map(({ module, version }) => [module, version]));
   const behind: string[] = [];
-  for (const { module, steps } of wanted.modules) {
+  for (const { module, steps } of modules) {
     const version = versionOf.get(module) ?? 0;
     if (version > steps.length) {
       const text = `Tables of ${module} are at version ${version}; this program knows ${steps.length}`;
-      const fix = "A newer release made them: run that one, or restore the backup from before it";
+      const fix = "A newer release made them: run that one, or restore a backup from before it";
       diagnosis.fault("postgres.schema", text, fix);
     } else if (version < steps.length) {
       behind.push(module);
@@ -83,62 +73,63 @@ async function diagnoseSchema(
     diagnosis.ok("postgres.schema", "Its tables are up to date");
     return;
   }
-  diagnoseMissing(place, wanted, behind, diagnosis);
+  diagnoseMissing(place, behind.join(", "), schema, diagnosis);
 }
 
 function diagnoseMissing(
   place: Place,
-  { schema }: Wanted,
-  behind: readonly string[],
+  names: string,
+  schema: Session["schema"],
   diagnosis: Diagnosis,
 ): void {
-  const names = behind.join(", ");
-  const toBeMade = `Tables of ${names} are to be made`;
+  const missing = `The tables of ${names} are missing or old`;
   if (schema === undefined) {
     const fix = "Set DB_SCHEMA, or the search_path of this role (ALTER ROLE … SET search_path)";
-    const text = `${toBeMade}, and the search_path of this role leads to no schema`;
+    const text = `${missing}, and the search_path of this role leads to no schema`;
     diagnosis.fault("postgres.schema", text, fix);
   } else if (place.schema === null && place.may_create_schemas) {
-    diagnosis.ok("postgres.schema", `The first start makes the schema ${schema}`);
+    diagnosis.ok("postgres.schema", `The first start creates the schema ${schema}`);
   } else if (place.may_create_tables === true) {
-    diagnosis.ok("postgres.schema", `The next start makes or upgrades the tables of ${names}`);
+    diagnosis.ok("postgres.schema", `The next start creates or upgrades the tables of ${names}`);
   } else {
     const fix =
       place.schema === null
         ? `As the database's owner: CREATE SCHEMA ${place.quoted} AUTHORIZATION <this role>`
         : `As the schema's owner: GRANT CREATE ON SCHEMA ${place.quoted} TO <this role>`;
-    diagnosis.fault("postgres.schema", `${toBeMade}, and this role may not make any`, fix);
+    diagnosis.fault("postgres.schema", `${missing}, and this role may not create any`, fix);
   }
 }
 
 const deadlineMs = 5000;
 const endSeconds = 1;
-/** The oldest one whose makers still mend it at the time of writing. */
+/** The oldest version that was still supported at the time of writing. */
 const versionMin = 13;
 /** Each process opens up to 10. */
 const connectionsFreeMin = 20;
 
-/** Logs in once and reads what the rooms need of this database. Changes nothing; ends within 7 s. */
+/** Logs in once and reads what the modules need of this database. Changes nothing; ends within 7 s. */
 export async function diagnosePostgres(
-  options: PostgresOptions,
+  connection: PostgresConnection,
   modules: readonly SchemaModule[],
   diagnosis: Diagnosis,
 ): Promise<void> {
-  const sql = connect(options, {
+  const sql = connect(connection, {
     statementTimeoutMs: deadlineMs,
     scope: "transaction",
     connectionsMax: 1,
   });
   try {
     // The session first: a pooler may have no second connection while the transaction has one.
-    const inspection = findSession(options, deadlineMs).then((session) =>
-      runInTransaction(sql, deadlineMs, (transaction) =>
-        inspect(transaction, { options, modules, session }, diagnosis),
-      ),
+    const inspection = findSession(connection, deadlineMs).then(({ scope, schema }) =>
+      runInTransaction(sql, deadlineMs, async (transaction) => {
+        await diagnoseServer(transaction, scope, diagnosis);
+        if (connection.wantsChannelBinding) warnOfChannelBinding(diagnosis);
+        await diagnoseSchema(transaction, modules, schema, diagnosis);
+      }),
     );
     await withDeadline("Postgres", deadlineMs, inspection);
   } catch (error) {
-    const { text, fix } = describePostgresFailure(error, options);
+    const { text, fix } = describePostgresFailure(error, connection);
     diagnosis.fault("postgres.reachable", text, fix);
   } finally {
     await withDeadline("closing", endSeconds * 2000, sql.end({ timeout: endSeconds })).catch(
@@ -155,16 +146,12 @@ interface ServerRow {
   readonly connections_max: number;
 }
 
-async function inspect(
+async function diagnoseServer(
   sql: SqlTransaction,
-  wanted: {
-    readonly options: PostgresOptions;
-    readonly modules: readonly SchemaModule[];
-    readonly session: Session;
-  },
+  scope: Session["scope"],
   diagnosis: Diagnosis,
 ): Promise<void> {
-  await sql`SELECT 1`; // connects and logs in, so that the next one's time is the server's
+  await sql`SELECT 1`; // connects and logs in, so that what is timed is the server's answer
   const startedAt = performance.now();
   const rows = await sql<ServerRow[]>`
     SELECT current_setting('server_version') AS version,
@@ -178,31 +165,26 @@ async function inspect(
   const version = server.version.split(" ")[0];
   diagnosis.ok("postgres.reachable", `Answers within ${tookMs} ms: PostgreSQL ${version}`);
   if (server.version_number < versionMin) {
-    const text = `PostgreSQL ${version} gets no more mends from its makers`;
+    const text = `PostgreSQL ${version} gets no more fixes`;
     diagnosis.warn("postgres.version", text, `Upgrade it to ${versionMin} or later`);
   }
-  const { scope, schema } = wanted.session;
   if (scope === "connection") diagnoseConnections(server, diagnosis);
   else {
-    const text =
-      "A pooler stands before it: settings are made in each transaction, nothing is prepared";
+    const text = "Behind a pooler: settings are made in each transaction, nothing is prepared";
     diagnosis.ok("postgres.pooler", text);
   }
   if (server.read_only) {
     const fix = "Point DATABASE_URL or DB_HOST to the primary";
     diagnosis.fault("postgres.role", "It is read-only: a standby, or set so", fix);
   }
-  diagnoseChannelBinding(wanted.options, diagnosis);
-  await diagnoseSchema(sql, { modules: wanted.modules, schema }, diagnosis);
 }
 
-/** The setting is taken, since providers write it into every URL, and not kept: say so. */
-function diagnoseChannelBinding(options: PostgresOptions, diagnosis: Diagnosis): void {
-  if (!wantsChannelBinding(options)) return;
+/** The setting is accepted, because providers put it into every URL, but not honoured. */
+function warnOfChannelBinding(diagnosis: Diagnosis): void {
   diagnosis.warn(
     "postgres.channel_binding",
     "DATABASE_URL has channel_binding=require, and the login is not bound to the TLS connection: this program cannot do that",
-    "Set sslmode=verify-full in DATABASE_URL, so that the certificate says who answers, and leave channel_binding=require out",
+    "Set sslmode=verify-full in DATABASE_URL, so that the certificate proves who answers, and leave channel_binding=require out",
   );
 }
 
@@ -213,5 +195,9 @@ function diagnoseConnections(
   const free = max - connections;
   if (free >= connectionsFreeMin) return;
   const text = `${free} of ${max} connections are free; each process opens up to 10`;
-  diagnosis.warn("postgres.connections", text, "Raise max_connections, or put a pooler before it");
+  diagnosis.warn(
+    "postgres.connections",
+    text,
+    "Raise max_connections, or put a pooler in front of it",
+  );
 }

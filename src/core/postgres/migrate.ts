@@ -1,12 +1,13 @@
 import { coreErrors, InstantError } from "../errors.ts";
 import { withDeadline } from "../time.ts";
 import { classifyPostgresError } from "./errors.ts";
-import type { PostgresOptions, SqlTransaction } from "./pool.ts";
-import { connect, quoteIdentifier, runInTransaction, schemaFragment, schemaOf } from "./pool.ts";
+import type { SqlTransaction } from "./pool.ts";
+import { connect, quoteIdentifier, runInTransaction, schemaFragment } from "./pool.ts";
+import type { PostgresConnection } from "./url.ts";
 
 /**
- * The tables of one room: `steps` bring them from nothing to what this program knows. Each table in
- * them stands as `:"schema".auth_users`, which psql reads as well (`psql -v schema=instant`).
+ * The tables of one module: `steps` bring them from nothing to what this program knows. They name
+ * tables as `:"schema".auth_users`, which psql reads too (`psql -v schema=instant`).
  */
 export interface SchemaModule {
   readonly module: string;
@@ -15,30 +16,30 @@ export interface SchemaModule {
 
 const migrationDeadlineMs = 60_000;
 
-/** Any constant does, as long as every version of the program uses the same one. */
+/** Arbitrary, but the same in every version of the program. */
 const lockNumber = 7_136_082_415;
 
 /**
- * Runs the missing steps of one room in one transaction, on a connection of its own, while holding
- * an advisory lock: of several processes that start together one works and the others find it
+ * Runs the missing steps of one module in one transaction, on a connection of its own, under an
+ * advisory lock: of several processes that start together one does the work and the others find it
  * done. A failing step leaves nothing behind.
  */
 export async function migrateModule(
-  options: PostgresOptions,
+  connection: PostgresConnection,
   schema: string,
   { module, steps }: SchemaModule,
 ): Promise<void> {
   const statementTimeoutMs = migrationDeadlineMs;
-  const sql = connect(options, { statementTimeoutMs, scope: "transaction", connectionsMax: 1 });
+  const sql = connect(connection, { statementTimeoutMs, scope: "transaction", connectionsMax: 1 });
   try {
     const work = runInTransaction(sql, statementTimeoutMs, async (transaction) => {
       await transaction`SELECT pg_advisory_xact_lock(${lockNumber}::bigint)`;
-      if (schemaOf(options) !== undefined) await createSchema(transaction, schema);
+      if (connection.schema !== undefined) await createSchema(transaction, schema);
       await migrate(transaction, schema, { module, steps });
     });
     await withDeadline(`migrating ${module}`, migrationDeadlineMs, work);
   } catch (error) {
-    throw classifyPostgresError(error, options);
+    throw classifyPostgresError(error, connection);
   } finally {
     await sql.end({ timeout: 1 });
   }

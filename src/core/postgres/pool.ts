@@ -1,44 +1,25 @@
 import postgres from "postgres";
-import type { PostgresUrl } from "./url.ts";
-import { readPostgresUrl } from "./url.ts";
-
-export type PostgresOptions = (
-  | { readonly url: string }
-  | {
-      readonly host: string;
-      readonly port: number;
-      readonly database: string;
-      readonly username: string;
-      readonly password: string | undefined;
-    }
-) & {
-  /** Undefined: the URL's, or else the first of the role's own search path. */
-  readonly schema: string | undefined;
-  /** How long a call may take as the caller sees it; 2 s when left out. */
-  readonly deadlineMs?: number;
-};
+import type { PostgresConnection } from "./url.ts";
 
 export type Sql = postgres.Sql;
 export type SqlTransaction = postgres.TransactionSql;
 /** See `schemaFragment`. */
 export type SchemaName = postgres.Fragment;
 
-const connectTimeoutSecondsMax = 1.5; // below the callers' 2 s, so that they hear the real reason
 const reconnectDelaySecondsMax = 1;
-const connectionsMaxDefault = 10;
 const idleInTransactionMs = 10_000;
 
 /**
- * How what a statement runs under is set.
+ * How the settings are made that a statement runs under.
  * - `connection`: once, in the startup message; statements are prepared and kept.
- * - `transaction`: in each transaction, which a pooler in between cannot mix up with another
- *   client's; nothing is prepared. For poolers, which refuse or ignore the startup message's.
+ * - `transaction`: in each transaction, where a pooler cannot mix them up with another client's;
+ *   nothing is prepared. For poolers, which refuse or ignore what the startup message sets.
  */
 type SettingScope = "connection" | "transaction";
 
 /**
- * What holds for every call. Statements name the schema of their tables, so that no search path
- * matters: a pooler may drop ours, or hand over a connection with that of another client.
+ * What holds for every call. Statements name the schema of their tables and rely on no search path: a
+ * pooler may drop ours, or hand out a connection with another client's.
  */
 export interface Session {
   readonly scope: SettingScope;
@@ -49,33 +30,32 @@ export interface Session {
 interface PoolLimits {
   readonly statementTimeoutMs: number;
   readonly scope: SettingScope;
-  /** 10, or what the URL says, when left out. */
+  /** As the connection says when left out. */
   readonly connectionsMax?: number;
 }
 
-/** A pool of postgres.js whose waits all have an end; connects when it is first used. */
-export function connect(options: PostgresOptions, limits: PoolLimits): Sql {
-  const place = placeOf(options);
-  const timeoutSeconds = place.connectTimeoutSeconds ?? connectTimeoutSecondsMax;
+/** A pool of postgres.js in which no wait is endless; connects when it is first used. */
+export function connect(connection: PostgresConnection, limits: PoolLimits): Sql {
+  const { host, port, database, username, password, sslnegotiation, startupOptions } = connection;
+  const { connectionsMax = connection.connectionsMax, scope, statementTimeoutMs } = limits;
+  // postgres.js cuts an IPv6 address at its colon unless it comes in a list; its types know neither
+  // that nor undefined.
+  const address = { host: [host], port: [port], database, username, password, sslnegotiation };
   return postgres({
-    ...addressAsLists(place),
-    ...(place.database === undefined ? {} : { database: place.database }),
-    ...(place.username === undefined ? {} : { username: place.username }),
-    ...(place.password === undefined ? {} : { password: place.password }),
-    ssl: place.ssl ?? false,
-    ...(place.sslnegotiation === undefined ? {} : { sslnegotiation: place.sslnegotiation }),
-    max: limits.connectionsMax ?? place.connectionsMax ?? connectionsMaxDefault,
-    prepare: limits.scope === "connection",
-    connect_timeout: Math.min(timeoutSeconds, connectTimeoutSecondsMax),
+    ...(address as unknown as { host: string; port: number; database: string; username: string }),
+    ssl: connection.ssl ?? false,
+    max: connectionsMax,
+    prepare: scope === "connection",
+    connect_timeout: connection.connectTimeoutSeconds,
     idle_timeout: 60,
     keep_alive: 15,
     fetch_types: false, // no arrays are read, and it costs a query per connection
     backoff: (retries: number) => Math.min(0.05 * 2 ** retries, reconnectDelaySecondsMax),
     onnotice: () => {}, // "already exists, skipping" would be printed to standard output
     connection: {
-      application_name: place.applicationName ?? "instant",
-      ...(place.startupOptions === undefined ? {} : { options: place.startupOptions }),
-      ...(limits.scope === "connection" ? settings(limits.statementTimeoutMs) : {}),
+      application_name: connection.applicationName,
+      ...(startupOptions === undefined ? {} : { options: startupOptions }),
+      ...(scope === "connection" ? settings(statementTimeoutMs) : {}),
     },
   });
 }
@@ -85,11 +65,6 @@ function settings(statementTimeoutMs: number) {
     statement_timeout: Math.round(statementTimeoutMs),
     idle_in_transaction_session_timeout: idleInTransactionMs,
   };
-}
-
-/** postgres.js cuts an IPv6 address at its colon unless it comes in a list; its types know none. */
-function addressAsLists({ host, port }: Pick<PostgresUrl, "host" | "port">) {
-  return { host: [host], port: [port] } as unknown as { host: string; port: number };
 }
 
 /** All of `work` in one transaction, under the settings of the scope `transaction`. */
@@ -108,19 +83,19 @@ export async function runInTransaction<T>(
   })) as T;
 }
 
-/** Looked at once, on a connection of its own. */
+/** Asks the server once, on a connection of its own. */
 export async function findSession(
-  options: PostgresOptions,
+  connection: PostgresConnection,
   statementTimeoutMs: number,
 ): Promise<Session> {
-  const schema = schemaOf(options);
+  const { schema, pooled } = connection;
   const inTransaction = () =>
     schema === undefined
-      ? readSession(options, statementTimeoutMs, "transaction")
+      ? readSession(connection, statementTimeoutMs, "transaction")
       : { scope: "transaction" as const, schema };
-  if (placeOf(options).pooled) return inTransaction();
+  if (pooled) return inTransaction();
   try {
-    return await readSession(options, statementTimeoutMs, "connection");
+    return await readSession(connection, statementTimeoutMs, "connection");
   } catch (error) {
     if (isRefusedParameter(error)) return inTransaction();
     throw error;
@@ -129,11 +104,11 @@ export async function findSession(
 
 /** DEFAULT is the role's own path, whatever another client of the same pooler has set. */
 async function readSession(
-  options: PostgresOptions,
+  connection: PostgresConnection,
   statementTimeoutMs: number,
   scope: SettingScope,
 ): Promise<Session> {
-  const sql = connect(options, { statementTimeoutMs, scope, connectionsMax: 1 });
+  const sql = connect(connection, { statementTimeoutMs, scope, connectionsMax: 1 });
   try {
     const [, [found]] = (await sql
       .unsafe(
@@ -145,16 +120,16 @@ async function readSession(
     const isSet = found?.timeout === String(Math.round(statementTimeoutMs));
     return {
       scope: isSet ? scope : "transaction",
-      schema: schemaOf(options) ?? found?.schema ?? undefined,
+      schema: connection.schema ?? found?.schema ?? undefined,
     };
   } finally {
-    void sql.end({ timeout: 1 }).catch(() => {}); // nobody waits for it
+    void sql.end({ timeout: 1 }).catch(() => {}); // its result changes nothing
   }
 }
 
-/** A schema as it stands in a statement, before the dot: `${schema}.auth_users`. */
+/** A schema for a statement, before the dot: `${schema}.auth_users`. */
 export function schemaFragment(sql: Pick<Sql, "unsafe">, schema: string): SchemaName {
-  return sql.unsafe(quoteIdentifier(schema)); // sql(schema) would take a dot in it for two names
+  return sql.unsafe(quoteIdentifier(schema)); // sql(schema) would split it at a dot
 }
 
 export function quoteIdentifier(name: string): string {
@@ -167,36 +142,12 @@ function isRefusedParameter(error: unknown): boolean {
 }
 
 /**
- * The statement did not run as it was prepared. `lost`: the connection behind a pooler is another one
- * by now. `changed`: what its table looks like, as when a newer release added a column.
+ * Whether a prepared statement could not run. `lost`: behind a pooler it was prepared on another
+ * connection. `changed`: its table has other columns now, as when a newer release added one.
  */
 export function findStalePrepared(error: unknown): "lost" | "changed" | undefined {
   if (!(error instanceof postgres.PostgresError)) return undefined;
   const { code, message } = error;
   if (code === "26000" || code === "42P05" || /prepared statement/.test(message)) return "lost";
   return /cached plan must not change/.test(message) ? "changed" : undefined;
-}
-
-/** The schema that the settings name; undefined: the role's own, see `findSession`. */
-export function schemaOf(options: PostgresOptions): string | undefined {
-  return options.schema ?? placeOf(options).schema;
-}
-
-/** Its URL asks for what this program cannot do. */
-export function wantsChannelBinding(options: PostgresOptions): boolean {
-  return placeOf(options).wantsChannelBinding ?? false;
-}
-
-/** Without role and password, for logs and errors. */
-export function addressOf(options: PostgresOptions): string {
-  const { host, port, database = "" } = placeOf(options);
-  return `${host.includes(":") ? `[${host}]` : host}:${port}/${database}`;
-}
-
-function placeOf(
-  options: PostgresOptions,
-): Pick<PostgresUrl, "host" | "port"> & Partial<PostgresUrl> {
-  if ("url" in options) return readPostgresUrl(options.url).url;
-  const { schema: _, ...place } = options;
-  return place;
 }

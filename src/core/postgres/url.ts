@@ -1,29 +1,56 @@
 import type postgres from "postgres";
 
-/** What a DATABASE_URL says. */
-export interface PostgresUrl {
+/** Where Postgres is, and how to use it. */
+export interface PostgresConnection {
   readonly host: string;
   readonly port: number;
-  /** Undefined: of the role's name. */
+  /** Undefined: the database named like the role. */
   readonly database: string | undefined;
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly ssl: postgres.Options<Record<string, never>>["ssl"];
   readonly sslnegotiation: "direct" | undefined;
+  /** Undefined: the first of the role's own search path. */
   readonly schema: string | undefined;
-  /** A pooler stands before it that may give each transaction another connection. */
+  /** Behind a pooler that may run each transaction on another connection. */
   readonly pooled: boolean;
-  readonly applicationName: string | undefined;
-  /** For whoever routes by it, as "endpoint=…"; goes into the startup message. */
+  readonly applicationName: string;
+  /** Sent in the startup message, where some providers route by it: "endpoint=…". */
   readonly startupOptions: string | undefined;
-  readonly connectionsMax: number | undefined;
-  readonly connectTimeoutSeconds: number | undefined;
-  /** It wants the login bound to the TLS connection, which this program cannot do. */
+  readonly connectionsMax: number;
+  readonly connectTimeoutSeconds: number;
+  /** The URL wants the login bound to the TLS connection, which postgres.js cannot do. */
   readonly wantsChannelBinding: boolean;
+  /** Whether DATABASE_URL says all this, or DB_HOST and its companions do. */
+  readonly fromUrl: boolean;
 }
 
-type Changes = { -readonly [Key in keyof PostgresUrl]?: PostgresUrl[Key] };
-/** What a parameter's value means; a text is what is wrong with it. */
+const connectTimeoutSecondsMax = 1.5; // below the callers' 2 s, so that they get the real reason
+
+/** What holds unless a setting says otherwise. */
+export const connectionDefaults = {
+  database: undefined,
+  username: undefined,
+  password: undefined,
+  ssl: false,
+  sslnegotiation: undefined,
+  schema: undefined,
+  pooled: false,
+  applicationName: "instant",
+  startupOptions: undefined,
+  connectionsMax: 10,
+  connectTimeoutSeconds: connectTimeoutSecondsMax,
+  wantsChannelBinding: false,
+  fromUrl: false,
+} as const satisfies Partial<PostgresConnection>;
+
+/** Without role and password, for logs and errors: "localhost:5432/instant". */
+export function addressOf({ host, port, database = "" }: PostgresConnection): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}/${database}`;
+}
+
+type Changes = Partial<PostgresConnection>;
+/** What a parameter's value means; a text says what is wrong with it. */
 type Reader = (value: string) => Changes | string;
 
 const verifyFull = { ssl: "verify-full" } as const;
@@ -60,7 +87,7 @@ const readSchema: Reader = (value) => {
   return "must be one schema of 1 to 63 lower-case letters, digits and underscores; or set DB_SCHEMA";
 };
 
-/** `-c search_path=app` and `--search_path=app` are a schema; the rest is handed on. */
+/** `-c search_path=app` and `--search_path=app` name a schema; the rest is passed on. */
 const readOptions: Reader = (value) => {
   const pattern = /(?:^|\s)(?:-c\s*|--)search_path=(\S+)/;
   const path = pattern.exec(value)?.[1];
@@ -75,13 +102,13 @@ const readTarget: Reader = (value) =>
     ? {}
     : "must be read-write, primary or any: this program writes";
 
-const inUrl = "belongs into the URL itself: postgres://user:password@host:5432/database";
-const caFile = "is not read from a file here; give your authority by NODE_EXTRA_CA_CERTS=file";
+const inUrl = "belongs in the URL itself: postgres://user:password@host:5432/database";
+const caFile = "is not read here; name your authority's file in NODE_EXTRA_CA_CERTS";
 const noClientCertificate = "asks for a client certificate, which this program does not have";
 
 /**
- * Every parameter that providers and other programs write into such a URL, by what it means here.
- * One that means nothing to us, and whose lack changes no promise, is ignored by name.
+ * Every parameter that providers and other programs put into such a URL, by what it means here. Those
+ * without a meaning, whose absence breaks no promise, are ignored by name (below).
  */
 const parameters: Readonly<Record<string, Reader>> = {
   sslmode: readSslMode,
@@ -102,8 +129,7 @@ const parameters: Readonly<Record<string, Reader>> = {
   channel_binding: (value) =>
     ({ require: { wantsChannelBinding: true }, prefer: {}, disable: {} })[value] ??
     "must be require, prefer or disable",
-  gssencmode: (value) =>
-    value === "require" ? "cannot be require: GSSAPI is not spoken here" : {},
+  gssencmode: (value) => (value === "require" ? "cannot be require: GSSAPI is not supported" : {}),
   schema: readSchema,
   currentSchema: readSchema,
   search_path: readSchema,
@@ -122,19 +148,19 @@ const parameters: Readonly<Record<string, Reader>> = {
     /^[1-9]\d{0,2}$/.test(value) ? { connectionsMax: Number(value) } : "must be from 1 to 999",
   connect_timeout: (value) =>
     /^\d{1,9}$/.test(value)
-      ? { connectTimeoutSeconds: Number(value) || undefined }
+      ? { connectTimeoutSeconds: Math.min(Number(value) || Infinity, connectTimeoutSecondsMax) }
       : "must be a whole number of seconds",
   user: refuse(inUrl),
   password: refuse(inUrl),
   dbname: refuse(inUrl),
-  host: refuse(`${inUrl}; a Unix socket is not connected to`),
+  host: refuse(`${inUrl}; Unix sockets are not supported`),
   hostaddr: refuse(inUrl),
   port: refuse(inUrl),
   service: refuse("names a file that is not read here; write the address into the URL"),
-  passfile: refuse("is not read; DATABASE_URL_FILE takes the URL with its password from a file"),
+  passfile: refuse("is not read; DATABASE_URL_FILE names a file with the whole URL instead"),
 };
 
-/** Without a meaning for what we promise: pools and timeouts are our own, keep-alive is on. */
+/** Pools and timeouts are our own, and keep-alive is on. */
 const ignored = new Set([
   "allowPublicKeyRetrieval",
   "client_encoding",
@@ -161,18 +187,14 @@ const ignored = new Set([
 ]);
 const ignoredPattern = /^pool_/;
 
-/** Everything that is wrong with it, as what follows "DATABASE_URL"; never with its password. */
-export function readPostgresUrl(text: string): {
-  readonly url: PostgresUrl;
-  readonly problems: readonly string[];
-} {
+/** Problems are what follows "DATABASE_URL" in a sentence; they never show its password. */
+export function parsePostgresUrl(text: string, problems: string[]): PostgresConnection {
   const parsed = new URL(text);
-  const problems: string[] = [];
   const part = (value: string, what: string): string | undefined => {
     try {
       return decodeURIComponent(value) || undefined;
     } catch {
-      problems.push(`has a % in its ${what} that begins no escape; a % itself is written %25`);
+      problems.push(`has a % in its ${what} that starts no escape; write a literal % as %25`);
       return undefined;
     }
   };
@@ -183,7 +205,7 @@ export function readPostgresUrl(text: string): {
   if (host.includes(",")) {
     problems.push("names several hosts; give one, or a name that follows the primary");
   }
-  const changes: Changes = {};
+  const changes = {};
   for (const [name, value] of parsed.searchParams) {
     const reader = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     const isIgnored = ignored.has(name) || ignoredPattern.test(name);
@@ -191,26 +213,18 @@ export function readPostgresUrl(text: string): {
     if (typeof read === "string") problems.push(`has ${name}=…, which ${read}`);
     else Object.assign(changes, read);
   }
-  const url: PostgresUrl = {
+  return {
+    ...connectionDefaults,
     host,
     port: Number(parsed.port || 5432),
     database: part(parsed.pathname.slice(1), "database"),
     username: part(parsed.username, "user"),
     password: part(parsed.password, "password"),
-    ssl: false,
-    sslnegotiation: undefined,
-    schema: undefined,
-    pooled: false,
-    applicationName: undefined,
-    startupOptions: undefined,
-    connectionsMax: undefined,
-    connectTimeoutSeconds: undefined,
-    wantsChannelBinding: false,
+    fromUrl: true,
     ...changes,
   };
-  return { url, problems };
 }
 
 const unknownParameter = refuse(
-  "is unknown here; leave it out (a setting of the server: ALTER ROLE … SET)",
+  "is unknown here; leave it out (if it sets something on the server: ALTER ROLE … SET)",
 );

@@ -1,51 +1,42 @@
 import type { Redis } from "ioredis";
+import { failureLine } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RedisConnection } from "./config.ts";
-import { findDatabaseCount } from "./config.ts";
+import { redisAddress } from "./config.ts";
 import type { Refusal } from "./errors.ts";
 import {
-  connectFailureLine,
+  describeConnectFailure,
   findRefusal,
   isMissingDatabase,
   isReply,
   replyText,
 } from "./errors.ts";
+import { findDatabaseCount, probeWrites } from "./probe.ts";
 
 const reconnectDelayMsMin = 50;
 const reconnectDelayMsMax = 1000;
 const checkEveryMs = 250;
-/** A service that nobody uses hears of a fail-over as well. */
+/** An idle service notices a fail-over too. */
 const recheckEveryMs = 2000;
 const sameReplyEveryMs = 60_000;
 const repliesMax = 20;
 
-/** Never holds anything. */
-const probeKey = "instant:write-probe";
 const lost =
   "the connection was lost: start Redis there (docker-compose up -d redis), or check REDIS_URL or REDIS_ADDR";
 
 /**
- * A write that changes nothing, so that whatever refuses writes says so: a replica, a full memory, a
- * disk that cannot be written. Rejects with the server's reply; resolves as well where only this
- * probe is not allowed.
- */
-export async function probeWrites(redis: Pick<Redis, "setrange">): Promise<void> {
-  try {
-    await redis.setrange(probeKey, 0, "");
-  } catch (error) {
-    if (!isReply(error) || findRefusal(error) !== undefined) throw error;
-  }
-}
-
-/**
- * Whether Redis can be used now, and why not.
+ * Whether Redis can be used now, and why not. Of `openRedis`, which asks before each call and reports
+ * what failed.
  *
- * Disconnected: ioredis connects again, for ever, by `reconnectDelayMs`. Checking: connected, and a
- * write that changes nothing is on its way. From there: usable; or the server is not the one that
- * takes writes (see `Refusal`), and the connection is closed to look its name up and connect anew; or
- * it needs time, and is asked again every 250 ms. Usable: until the connection breaks, or any call,
- * or the same write every 2 s, meets such a refusal. A connection whose login was refused, or that
- * has no such database, is never used: ioredis would go on with database 0.
+ * - Disconnected: ioredis reconnects, forever, by `reconnectDelayMs`. Connected → checking.
+ * - Checking: a write that changes nothing is on its way. Taken, or refused as `unwritable` → usable.
+ *   `elsewhere` → disconnected, to resolve the name again. `wait` → waiting.
+ * - Waiting: connected, but the server needs time. Every 250 ms → checking.
+ * - Usable: the same write is sent every 2 s, and its refusal, or that of any call, leads where a
+ *   refusal does while checking. `unwritable` is only remembered: reads are still answered.
+ *
+ * A broken connection leads from everywhere to disconnected. A connection whose login was refused, or
+ * which has no such database, is closed at once: ioredis would go on with database 0.
  */
 export class Availability {
   readonly #redis: Redis;
@@ -53,37 +44,33 @@ export class Availability {
   readonly #connection: RedisConnection;
   readonly #log: Log;
   #usable = false;
+  /** Why it was not usable last; undefined until something is known. */
   #trouble: string | undefined;
+  /** Set when the server itself said so. */
   #refusal: string | undefined;
+  /** Why it takes no writes, while it is usable. */
   #unwritable: string | undefined;
   #databases: number | undefined;
   #stopped = false;
   #loggedReason: string | undefined;
   /** When each was logged last. */
   readonly #replies = new Map<string, number>();
-  /** In a row, by servers that took the connection: a replica is not asked 20 times a second. */
+  /** In a row, from servers that accepted the connection: a replica is not asked 20 times a second. */
   #refusals = 0;
-  /** Grows with each connection and each check, so that late answers of an old one are dropped. */
+  /** Grows with each connection and each check: late answers of an earlier one are dropped. */
   #epoch = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #answered = Promise.withResolvers<void>();
   readonly #waiting = new Set<() => void>();
 
-  constructor(
-    redis: Redis,
-    options: {
-      readonly address: string;
-      readonly connection: RedisConnection;
-      readonly log: Log;
-    },
-  ) {
+  constructor(redis: Redis, connection: RedisConnection, log: Log) {
     this.#redis = redis;
-    this.#address = options.address;
-    this.#connection = options.connection;
-    this.#log = options.log;
+    this.#address = redisAddress(connection);
+    this.#connection = connection;
+    this.#log = log;
     redis.on("error", (error: unknown) => {
       if (isReply(error)) void this.#loginRefused(error);
-      else this.#markUnavailable(connectFailureLine(error, options.connection));
+      else this.#markUnavailable(this.#explain(error));
     });
     redis.on("ready", () => void this.#check());
     redis.on("close", () => this.#closed());
@@ -101,7 +88,7 @@ export class Availability {
     return this.usable ? undefined : this.#trouble;
   }
 
-  /** The same, where it is what the server itself says; while it is usable, why it takes no writes. */
+  /** The same if the server itself said so; while it is usable, why it takes no writes. */
   get refusal(): string | undefined {
     return this.usable ? this.#unwritable : this.#refusal;
   }
@@ -117,24 +104,23 @@ export class Availability {
   }
 
   /**
-   * What a call failed of; a refusal may end this connection. What else the server says is logged
-   * here, once a minute, since some callers can do without what they asked for and say nothing.
+   * Learns from a failed call. Error replies that are no refusals are logged here, each once a minute,
+   * because some callers do without what they asked for and report nothing.
    */
-  classify(error: unknown): Refusal | undefined {
+  notice(error: unknown): void {
     const refusal = findRefusal(error);
     if (refusal !== undefined && this.usable) this.#refused(refusal);
     if (refusal === undefined && isReply(error)) this.#logReply(replyText(error));
-    return refusal;
   }
 
-  /** Until it is usable, or says why not; `withinMs` at most. */
+  /** Resolves when it is usable or it is known why not, after `withinMs` at the latest. */
   async firstAnswer(withinMs: number): Promise<void> {
     const timer = setTimeout(this.#answered.resolve, withinMs);
     await this.#answered.promise;
     clearTimeout(timer);
   }
 
-  /** True as soon as it is usable, false when it is not within `withinMs`. */
+  /** True as soon as it is usable, false if it is not within `withinMs`. */
   async untilUsable(withinMs: number): Promise<boolean> {
     if (this.usable) return true;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -154,18 +140,15 @@ export class Availability {
   async #check(): Promise<void> {
     this.#epoch += 1;
     const epoch = this.#epoch;
-    let refusal: Refusal | undefined;
     try {
-      await probeWrites(this.#redis);
-    } catch (error) {
-      refusal = findRefusal(error);
-      // The connection broke, or is about to, and says so itself.
-      if (refusal === undefined && epoch === this.#epoch) this.#checkIn(recheckEveryMs);
-      if (refusal === undefined) return;
+      const refusal = await probeWrites(this.#redis);
+      if (epoch !== this.#epoch) return;
+      if (refusal?.kind === "elsewhere" || refusal?.kind === "wait") this.#refused(refusal);
+      else this.#markUsable(refusal?.kind === "unwritable" ? refusal.reply : undefined);
+    } catch {
+      // No answer: the connection broke, or is about to, which is an event of its own.
+      if (epoch === this.#epoch) this.#checkIn(recheckEveryMs);
     }
-    if (epoch !== this.#epoch) return;
-    if (refusal?.kind === "elsewhere" || refusal?.kind === "wait") this.#refused(refusal);
-    else this.#back(refusal?.kind === "unwritable" ? refusal.reply : undefined);
   }
 
   #checkIn(ms: number): void {
@@ -173,12 +156,11 @@ export class Availability {
     this.#timer = setTimeout(() => void this.#check(), ms);
   }
 
-  #refused(refusal: Refusal): void {
-    const { kind, reply } = refusal;
+  #refused({ kind, reply }: Refusal): void {
     if (kind === "unwritable") this.#writesRefused(reply);
     if (kind !== "elsewhere" && kind !== "wait") return;
     this.#usable = false;
-    this.#markUnavailable(connectFailureLine(reply, this.#connection), true);
+    this.#markUnavailable(this.#explain(reply), true);
     if (kind === "elsewhere") {
       this.#refusals += 1;
       this.#reconnect();
@@ -187,24 +169,21 @@ export class Availability {
     }
   }
 
-  /** ioredis does not end the connection when it is the database that is refused. */
+  /** ioredis keeps the connection when only the database is refused. */
   async #loginRefused(error: unknown): Promise<void> {
     this.#usable = false;
     this.#reconnect();
-    const connection = this.#connection;
-    // Asked for once: until then nothing is logged.
+    // The count is asked for once; until it is here nothing is logged.
     if (isMissingDatabase(error)) {
-      this.#trouble ??= connectFailureLine(error, connection);
-      this.#databases ??= await findDatabaseCount(connection);
+      this.#trouble ??= this.#explain(error);
+      this.#databases ??= await findDatabaseCount(this.#connection);
     }
-    if (!this.usable && !this.#stopped) {
-      this.#markUnavailable(connectFailureLine(error, connection, this.#databases), true);
-    }
+    if (!this.usable && !this.#stopped) this.#markUnavailable(this.#explain(error), true);
   }
 
   #reconnect(): void {
     this.#redis.disconnect(true);
-    this.#redis.stream.destroy(); // it may have answered and then become silent
+    this.#redis.stream.destroy(); // the server may have gone silent after its answer
   }
 
   #closed(): void {
@@ -213,7 +192,7 @@ export class Availability {
     clearTimeout(this.#timer);
   }
 
-  /** One line when it goes away, and another when the server itself then says something else. */
+  /** One log line when it becomes unavailable, another when the server itself gives a reason. */
   #markUnavailable(reason: string, isServerReason = false): void {
     this.#trouble = reason;
     this.#refusal = isServerReason ? reason : undefined;
@@ -224,9 +203,9 @@ export class Availability {
     }
   }
 
-  /** One line when it begins; nothing has to be connected anew for it. */
+  /** One log line when it starts; the connection stays. */
   #writesRefused(reply: string): void {
-    const reason = connectFailureLine(reply, this.#connection);
+    const reason = this.#explain(reply);
     if (this.#unwritable === undefined) {
       this.#log.warn({ redis: this.#address, reason }, "Redis rejects writes");
     }
@@ -241,8 +220,8 @@ export class Availability {
     this.#log.warn({ redis: this.#address, reply }, "Redis refused a call");
   }
 
-  /** `unwritable`: it answers, and this is why it takes no writes. */
-  #back(unwritable: string | undefined): void {
+  /** `unwritable`: the reply that says why it takes no writes. */
+  #markUsable(unwritable: string | undefined): void {
     this.#checkIn(recheckEveryMs);
     if (unwritable !== undefined) this.#writesRefused(unwritable);
     else if (this.#unwritable !== undefined) {
@@ -253,10 +232,15 @@ export class Availability {
     this.#refusals = 0;
     this.#trouble = undefined;
     this.#refusal = undefined;
-    if (this.#loggedReason !== undefined)
+    if (this.#loggedReason !== undefined) {
       this.#log.info({ redis: this.#address }, "Redis available again");
+    }
     this.#loggedReason = undefined;
     this.#answered.resolve();
     for (const resolve of this.#waiting) resolve();
+  }
+
+  #explain(error: unknown): string {
+    return failureLine(describeConnectFailure(error, this.#connection, this.#databases));
   }
 }

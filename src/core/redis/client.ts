@@ -1,14 +1,15 @@
 import { Redis } from "ioredis";
 import type { Log } from "../log.ts";
 import { withDeadline } from "../time.ts";
-import { Availability, probeWrites } from "./availability.ts";
+import { Availability } from "./availability.ts";
 import type { RedisConnection } from "./config.ts";
-import { serverOptions } from "./config.ts";
+import { redisAddress } from "./config.ts";
 import { classifyRedisError, findRefusal } from "./errors.ts";
+import { probeWrites, serverOptions } from "./probe.ts";
 import type { RedisScript, ScriptArguments } from "./script.ts";
 import { ScriptRunner } from "./script.ts";
 
-/** How many calls are in flight, for who waits until there is none. */
+/** How many calls are in flight, for a close that waits until there are none. */
 class CallCount {
   #inFlight = 0;
   #none: PromiseWithResolvers<void> | undefined;
@@ -31,28 +32,28 @@ class CallCount {
 
 /** A command without an answer fails after this; a connection that is silent so long is dropped. */
 const redisCommandTimeoutMs = 2000;
-/** A little earlier than the commands give up, so that those that wait behind them fail at once. */
+/** Slightly less than the commands' timeout, so that those queued behind them fail at once. */
 const silenceMsMax = redisCommandTimeoutMs - 100;
 const firstConnectWaitMs = 2000;
 const againAfterMs = 100;
 
 /**
- * One connection to Redis, shared by whoever is given it.
+ * One connection to Redis, shared by all its users.
  *
- * Disconnected (see `Availability`): every call fails at once; connecting is tried again for ever
- * after 50, 100, 200 … up to 1000 ms (and up to 100 ms of jitter). Connected: calls are pipelined
- * with those of the same turn of the event loop and fail after 2 s without an answer. A call in
- * flight when the connection breaks is sent again once, if Redis available again in time; so is one that the
- * server refused because another takes the writes now, which wrote nothing. Closed: every call fails.
+ * Disconnected (see `Availability`): every call fails at once, while ioredis reconnects forever after
+ * 50, 100, 200 … up to 1000 ms (and up to 100 ms of jitter). Connected: calls are pipelined with those
+ * of the same turn of the event loop and fail after 2 s without an answer. A call in flight when the
+ * connection breaks is sent again once, if Redis is available again in time; so is one that wrote
+ * nothing because another server takes the writes now. Closed: every call fails.
  *
- * Whatever fails throws `redis_unavailable`, and the command may have been carried out all the same.
+ * Every failure throws `redis_unavailable`, and the command may have been executed all the same.
  */
 export interface RedisClient extends AsyncDisposable {
   /** For people: "localhost:6379/0". */
   readonly address: string;
   /** Never blocks. */
   readonly connection: "connected" | "disconnected";
-  /** What the server says why it cannot be used, and the fix; undefined for any other reason. */
+  /** Why the server itself says that it cannot be used, and the fix; undefined for other reasons. */
   readonly refusal: string | undefined;
   run<T>(command: (redis: Redis) => Promise<T>): Promise<T>;
   script<Reply>(
@@ -62,7 +63,7 @@ export interface RedisClient extends AsyncDisposable {
   ): Promise<Reply>;
   /** Throws the server's own words when it does not answer, or takes no writes. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
-  /** Waits for the calls in flight (2 s at most), then says goodbye. Idempotent. */
+  /** Waits for the calls in flight (2 s at most), then sends QUIT. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -73,12 +74,12 @@ interface RedisClientOptions {
   readonly name?: string;
 }
 
-/** Resolves once connected, or disconnected when Redis is not there now (2 s at most). */
+/** Resolves once connected, or disconnected when Redis is unavailable (after 2 s at most). */
 export async function openRedis(options: RedisClientOptions): Promise<RedisClient> {
   const { connection } = options;
-  const address = `${connection.host}:${connection.port}/${connection.db}`;
+  const address = redisAddress(connection);
   const redis: Redis = createRedis(options, (times) => availability.reconnectDelayMs(times));
-  const availability = new Availability(redis, { address, connection, log: options.log });
+  const availability = new Availability(redis, connection, options.log);
   await availability.firstAnswer(firstConnectWaitMs);
   return createClient(redis, address, availability);
 }
@@ -92,7 +93,7 @@ function createRedis(
     connectionName: name ?? "instant",
     enableAutoPipelining: true,
     enableOfflineQueue: false,
-    enableReadyCheck: false, // Availability asks more, and knows why not
+    enableReadyCheck: false, // Availability checks more, and knows the reason
     maxRetriesPerRequest: 1,
     commandTimeout: redisCommandTimeoutMs,
     socketTimeout: silenceMsMax,
@@ -123,7 +124,7 @@ function createClient(redis: Redis, address: string, availability: Availability)
     try {
       if (redis.status === "ready") await withDeadline("QUIT", 500, redis.quit());
     } catch {
-      // it is closed below, whether Redis said goodbye or not
+      // it is disconnected below in any case
     } finally {
       availability.stop();
       redis.disconnect();
@@ -144,7 +145,7 @@ function createClient(redis: Redis, address: string, availability: Availability)
         await withDeadline(
           "asking Redis",
           deadlineMs,
-          count(() => attempt(() => probeWrites(redis), availability)),
+          count(() => attempt(() => requireWrites(redis), availability)),
         );
       } catch (error) {
         throw classifyRedisError(error, address);
@@ -159,7 +160,12 @@ function createClient(redis: Redis, address: string, availability: Availability)
   return client;
 }
 
-/** A call that wrote nothing is made once more when the right server answers in time. */
+async function requireWrites(redis: Redis): Promise<void> {
+  const refusal = await probeWrites(redis);
+  if (refusal !== undefined) throw new Error(refusal.reply);
+}
+
+/** A refused call, which wrote nothing, is made once more if the right server answers in time. */
 async function repeatRefused<T>(call: () => Promise<T>, availability: Availability): Promise<T> {
   try {
     return await attempt(call, availability);
@@ -177,7 +183,7 @@ async function attempt<T>(call: () => Promise<T>, availability: Availability): P
   try {
     return await call();
   } catch (error) {
-    availability.classify(error);
+    availability.notice(error);
     throw error;
   }
 }

@@ -1,4 +1,3 @@
-import { Redis } from "ioredis";
 import type { ConfigProblem, ConfigValues } from "../config.ts";
 import {
   addressField,
@@ -21,7 +20,7 @@ export const redisFields = {
   address: addressField({
     name: "REDIS_ADDR",
     portDefault: 6379,
-    doc: "Redis, as host:port; instead of REDIS_URL.",
+    doc: "Redis as host:port, instead of REDIS_URL.",
   }),
   password: secretField({
     name: "REDIS_PASSWORD",
@@ -48,8 +47,13 @@ export interface RedisConnection {
   readonly password: string | undefined;
   readonly db: number;
   readonly tls: boolean;
-  /** PEM of the authorities to trust instead of the public ones. */
+  /** PEM text of the authorities to trust instead of the public ones. */
   readonly ca?: string | undefined;
+}
+
+/** For people: "localhost:6379/0". */
+export function redisAddress({ host, port, db }: RedisConnection): string {
+  return `${host}:${port}/${db}`;
 }
 
 /**
@@ -66,7 +70,7 @@ export function resolveRedis(
     return undefined;
   }
   if (url !== undefined) {
-    const place = "belongs to REDIS_ADDR; write it into REDIS_URL instead";
+    const place = "belongs to REDIS_ADDR; put it into REDIS_URL instead";
     if (password !== undefined) problems.push({ name: "REDIS_PASSWORD", problem: place });
     if (db !== 0) problems.push({ name: "REDIS_DB", problem: place });
     const connection = parseRedisUrl(url, problems);
@@ -121,7 +125,7 @@ function parseRedisUrl(text: string, problems: ConfigProblem[]): RedisConnection
   };
 }
 
-/** What another program would take, and this one does not. */
+/** Forms that other programs accept and this one does not. */
 function explainRedisUrl(text: string): string | undefined {
   if (/^(?:unix|redis-socket|rediss?\+(?:unix|socket)):/.test(text) || text.startsWith("/")) {
     return "names a Unix socket; give the TCP address of Redis, as redis://host:6379/0";
@@ -135,7 +139,7 @@ function explainRedisUrl(text: string): string | undefined {
   return undefined;
 }
 
-/** Queries that hosted providers and other clients write; what they mean is the rest of the URL's. */
+/** Parameters that providers and other clients add; they change nothing here. */
 const ignoredParameters = new Set([
   "family",
   "protocol",
@@ -155,7 +159,7 @@ function checkParameters(parameters: URLSearchParams, problems: ConfigProblem[])
         ? value === "false"
           ? undefined
           : `has ${name}=…; a URL for TLS begins with rediss://`
-        : `has ${name}=…, which is unknown here; user, password and database stand in the URL itself`;
+        : `has ${name}=…, which is unknown here; user, password and database belong in the URL itself`;
     if (problem !== undefined) problems.push({ name: "REDIS_URL", problem });
   }
 }
@@ -166,43 +170,5 @@ function decode(text: string): string | undefined {
     return decodeURIComponent(text);
   } catch {
     return undefined;
-  }
-}
-
-/** Where the server is and how to log in, as ioredis takes it. */
-export function serverOptions(connection: RedisConnection) {
-  const { host, port, username, password, db, tls, ca } = connection;
-  return {
-    host,
-    port,
-    username,
-    password,
-    db,
-    ...(tls ? { tls: ca === undefined ? {} : { ca } } : {}),
-  };
-}
-
-const queryTimeoutMs = 1000;
-
-/** How many databases the server has, by a connection of its own; undefined when it does not say. */
-export async function findDatabaseCount(connection: RedisConnection): Promise<number | undefined> {
-  const redis = new Redis({
-    ...serverOptions({ ...connection, db: 0 }),
-    lazyConnect: true,
-    enableReadyCheck: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: queryTimeoutMs,
-    commandTimeout: queryTimeoutMs,
-    retryStrategy: () => null,
-  });
-  redis.on("error", () => {}); // the call rejects as well
-  try {
-    await redis.connect();
-    const reply = (await redis.config("GET", "databases")) as readonly string[];
-    return Number(reply[1]) || undefined;
-  } catch {
-    return undefined; // not everybody may ask, and whoever asks has a failure of his own to show
-  } finally {
-    redis.disconnect();
   }
 }

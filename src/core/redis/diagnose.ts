@@ -1,15 +1,13 @@
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import type { Diagnosis } from "../diagnosis.ts";
 import { coreErrors, errorMessage, isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../time.ts";
 import { systemClock, withDeadline } from "../time.ts";
-import { probeWrites } from "./availability.ts";
 import type { RedisClient } from "./client.ts";
 import type { RedisConnection } from "./config.ts";
-import { findDatabaseCount, serverOptions } from "./config.ts";
-import type { Refusal } from "./errors.ts";
 import { describeConnectFailure, findRefusal, isMissingDatabase } from "./errors.ts";
+import { createProbe, findDatabaseCount, probeWrites } from "./probe.ts";
 
 const fullWarn = 0.8;
 const fullMax = 0.95;
@@ -24,17 +22,6 @@ function parseInfo(text: string): RedisInfo {
     if (colon > 0 && !line.startsWith("#")) info.set(line.slice(0, colon), line.slice(colon + 1));
   }
   return info;
-}
-
-/**
- * What INFO says about keeping promises; it needs no right to read the configuration. `refusal`:
- * what the server says to a write.
- */
-function diagnoseInfo(diagnosis: Diagnosis, info: RedisInfo, refusal?: string): void {
-  diagnoseRole(diagnosis, info, refusal);
-  diagnoseEviction(diagnosis, info);
-  diagnosePersistence(diagnosis, info);
-  diagnoseMemory(diagnosis, info);
 }
 
 function diagnoseRole(diagnosis: Diagnosis, info: RedisInfo, refusal: string | undefined): void {
@@ -53,12 +40,12 @@ function diagnoseEviction(diagnosis: Diagnosis, info: RedisInfo): void {
   const policy = info.get("maxmemory_policy");
   if (policy === undefined) return;
   if (policy === "noeviction") {
-    diagnosis.ok("redis.eviction", "Forgets nothing before its time (noeviction)");
+    diagnosis.ok("redis.eviction", "Evicts nothing (noeviction)");
     return;
   }
   diagnosis.fault(
     "redis.eviction",
-    `maxmemory-policy is ${policy}: under pressure it forgets what was sent, and mails go out twice`,
+    `maxmemory-policy is ${policy}: short of memory it forgets what was sent, and mails go out twice`,
     "redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
   );
 }
@@ -68,15 +55,15 @@ function diagnosePersistence(diagnosis: Diagnosis, info: RedisInfo): void {
   if (info.get("aof_enabled") === "1") {
     if (info.get("aof_last_write_status") === "err") {
       const text = "It cannot write its append-only file";
-      diagnosis.fault("redis.persistence", text, "Look at its log and at its disk");
+      diagnosis.fault("redis.persistence", text, "Check its log and its disk");
       return;
     }
-    diagnosis.ok("redis.persistence", "Keeps an append-only file");
+    diagnosis.ok("redis.persistence", "Writes an append-only file");
     return;
   }
   diagnosis.warn(
     "redis.persistence",
-    "Keeps no append-only file: a crash forgets what was sent since the last snapshot",
+    "Writes no append-only file: after a crash it has forgotten what was sent since the last snapshot",
     append,
   );
 }
@@ -91,8 +78,9 @@ function diagnoseMemory(diagnosis: Diagnosis, info: RedisInfo): void {
   const text = `Uses ${Math.round(share * 100)} % of ${of} (${formatMebibytes(size)})`;
   const fix = own
     ? "Raise maxmemory (redis-cli CONFIG SET maxmemory …), or move to a larger machine"
-    : "Move it to a larger machine, or take other data out of it";
-  if (share >= fullMax) diagnosis.fault("redis.memory", `${text}: writes are refused soon`, fix);
+    : "Move it to a larger machine, or move other data out of it";
+  if (share >= fullMax)
+    diagnosis.fault("redis.memory", `${text}: writes will be refused soon`, fix);
   else if (share >= fullWarn) diagnosis.warn("redis.memory", text, fix);
   else diagnosis.ok("redis.memory", text);
 }
@@ -104,21 +92,20 @@ function formatMebibytes(bytes: number): string {
 
 const connectTimeoutMs = 3000;
 const answerDeadlineMs = 4000;
-/** Leases, codes and sessions live by the server's clock, mails by that of who asked for them. */
+/** Leases, codes and sessions expire by the server's clock, mails by that of the requester. */
 const skewMsWarn = 2_000;
 const skewMsMax = 30_000;
 
-/**
- * Logs in once and looks at what the promises kept in Redis need of it. Reads only; changes nothing.
- * Ends within 8 s.
- */
+/** Logs in once and checks what this program needs of Redis. Changes nothing; ends within 8 s. */
 export async function diagnoseRedis(
   connection: RedisConnection,
   diagnosis: Diagnosis,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<void> {
   const errors: string[] = [];
-  const redis = createProbe(connection, errors);
+  const timeouts = { connectTimeout: connectTimeoutMs, commandTimeout: answerDeadlineMs };
+  const redis = createProbe(connection, timeouts);
+  redis.on("error", (error: unknown) => errors.push(errorMessage(error)));
   try {
     if (!(await connect(redis, connection, errors, diagnosis))) return;
     const startedAt = performance.now();
@@ -126,9 +113,15 @@ export async function diagnoseRedis(
     const tookMs = Math.round(performance.now() - startedAt);
     const version = `Redis ${info.get("redis_version") ?? "of an unknown version"}`;
     diagnosis.ok("redis.reachable", `Answers within ${tookMs} ms: ${version}`);
-    const refusal = await findWriteRefusal(redis);
-    diagnoseInfo(diagnosis, info, refusal?.reply);
-    if (info.get("role") !== "slave") diagnoseWrites(refusal, connection, diagnosis);
+    const refusal = await probeWrites(redis);
+    diagnoseRole(diagnosis, info, refusal?.reply);
+    diagnoseEviction(diagnosis, info);
+    diagnosePersistence(diagnosis, info);
+    diagnoseMemory(diagnosis, info);
+    if (info.get("role") !== "slave" && refusal !== undefined) {
+      const { text, fix } = describeConnectFailure(refusal.reply, connection);
+      diagnosis.fault("redis.writes", text, fix);
+    }
     if (refusal?.kind === "wait") return; // it answers nothing else now
     await diagnoseScripts(redis, diagnosis);
     await diagnoseClock(redis, clock, diagnosis);
@@ -141,24 +134,6 @@ export async function diagnoseRedis(
   }
 }
 
-function createProbe(connection: RedisConnection, errors: string[]): Redis {
-  const redis = new Redis({
-    ...serverOptions(connection),
-    connectionName: "instant-doctor",
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    enableReadyCheck: false, // one that loads its data answers INFO, and says so
-    maxRetriesPerRequest: 0,
-    connectTimeout: connectTimeoutMs,
-    commandTimeout: answerDeadlineMs,
-    retryStrategy: () => null,
-  });
-  redis.on("error", (error: unknown) => {
-    errors.push(error instanceof Error ? error.message : String(error));
-  });
-  return redis;
-}
-
 /** False: it failed, and the diagnosis says why. */
 async function connect(
   redis: Redis,
@@ -169,14 +144,14 @@ async function connect(
   try {
     await withDeadline("connecting", answerDeadlineMs, redis.connect());
   } catch (error) {
-    // ioredis' rejection only says that the connection is closed; why was said before.
+    // ioredis' rejection only says that the connection is closed; the reason came before.
     const silent = isInstantError(error, coreErrors.deadlineExceeded);
     const reason = errors[0] ?? (silent ? "no answer in time" : error);
     const { text, fix } = describeConnectFailure(reason, connection);
     diagnosis.fault("redis.reachable", text, fix);
     return false;
   }
-  const [refused] = errors; // a database that is not there closes nothing
+  const [refused] = errors; // a missing database does not close the connection
   if (refused === undefined) return true;
   const databases = isMissingDatabase(refused) ? await findDatabaseCount(connection) : undefined;
   const { text, fix } = describeConnectFailure(refused, connection, databases);
@@ -184,36 +159,15 @@ async function connect(
   return false;
 }
 
-/** What the server says to a write that would change nothing; undefined when it takes it. */
-async function findWriteRefusal(redis: Redis): Promise<Refusal | undefined> {
-  try {
-    await probeWrites(redis);
-    return undefined;
-  } catch (error) {
-    const refusal = findRefusal(error);
-    if (refusal === undefined) throw error;
-    return refusal;
-  }
-}
-
-function diagnoseWrites(
-  refusal: Refusal | undefined,
-  connection: RedisConnection,
-  diagnosis: Diagnosis,
-): void {
-  if (refusal === undefined) return;
-  const { text, fix } = describeConnectFailure(refusal.reply, connection);
-  diagnosis.fault("redis.writes", text, fix);
-}
-
 async function diagnoseScripts(redis: Redis, diagnosis: Diagnosis): Promise<void> {
   try {
     await redis.eval("return 1", 0);
   } catch (error) {
-    if (findRefusal(error) !== undefined) return; // said above
+    if (findRefusal(error) !== undefined) return; // reported above
     const reason = errorMessage(error);
-    const fix = "Let this user run scripts: ACL SETUSER <user> +@scripting, or take another user";
-    diagnosis.fault("redis.scripts", `Scripts may not be run (${reason})`, fix);
+    const fix =
+      "Allow this user to run scripts: ACL SETUSER <user> +@scripting, or use another one";
+    diagnosis.fault("redis.scripts", `This user may not run scripts (${reason})`, fix);
   }
 }
 
@@ -229,14 +183,14 @@ async function diagnoseClock(redis: Redis, clock: Clock, diagnosis: Diagnosis): 
   }
   const direction = skewMs > 0 ? "ahead of" : "behind";
   const text = `Its clock is ${Math.round(size / 1000)} s ${direction} this machine's`;
-  const fix = "Let both machines keep time by NTP (timedatectl shows whether one does)";
+  const fix = "Synchronize both machines by NTP (timedatectl shows whether one is)";
   if (size < skewMsMax) diagnosis.warn("redis.clock", text, fix);
   else diagnosis.fault("redis.clock", `${text}: codes expire at the wrong time`, fix);
 }
 
 /**
- * Warns when this Redis may throw keys away under memory pressure, which whoever keeps promises in
- * it cannot bear. A Redis that does not answer now, or tells nobody its settings, is not asked again.
+ * Warns when this Redis may evict keys, because what was sent would be sent again. Asked once: a Redis
+ * that does not answer now, or hides its settings, gets no warning.
  */
 export async function warnOfEviction(redis: RedisClient, log: Log): Promise<void> {
   try {

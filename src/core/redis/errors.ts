@@ -1,22 +1,28 @@
-import { coreErrors, errorMessage, failureLine, InstantError, isInstantError } from "../errors.ts";
+import type { Explanation, FailureRow } from "../errors.ts";
+import {
+  coreErrors,
+  errorMessage,
+  explainFailure,
+  InstantError,
+  isInstantError,
+} from "../errors.ts";
 import type { RedisConnection } from "./config.ts";
 
 /**
- * An error reply that says how this server stands, not what the call did wrong. The call wrote
- * nothing.
+ * An error reply about the state of the server, not about the call, which wrote nothing.
  * - `elsewhere`: another server takes the writes now (a fail-over, a wrong address), or this one
- *   takes nobody like us: the name is looked up and connected to anew.
- * - `wait`: the same server will answer in a while: asked again on the same connection.
- * - `again`: this call alone, in a moment.
- * - `unwritable`: it is the right server and it says why it takes no writes; it still answers reads.
+ *   wants another login. The name has to be resolved and connected to again.
+ * - `wait`: this server will answer in a while. The same connection will do.
+ * - `again`: only this call has to be made again, in a moment.
+ * - `unwritable`: the right server, which says why it takes no writes; it still answers reads.
  */
 export interface Refusal {
   readonly kind: "elsewhere" | "wait" | "again" | "unwritable";
-  /** The server's own, from the code on: "READONLY You can't write against a read only replica." */
+  /** The server's own words from the code on: "READONLY You can't write against a …". */
   readonly reply: string;
 }
 
-/** The first word of the reply: Redis' own, Valkey's, and those of a cluster of one shard. */
+/** By the first word of the reply: of Redis, of Valkey, and of a cluster of one shard. */
 const kinds: Readonly<Record<string, Refusal["kind"]>> = {
   READONLY: "elsewhere",
   MOVED: "elsewhere",
@@ -38,7 +44,7 @@ const kinds: Readonly<Record<string, Refusal["kind"]>> = {
  * running script (call to f_…): @user_script:1: @user_script: 1: -READONLY You can't write …".
  */
 const codePattern = new RegExp(`(?:^|[\\s:])-?(${Object.keys(kinds).join("|")})(?=[\\s:]|$)`);
-/** Where in the script it was, which says nothing to who runs the server. */
+/** The place in the script, which tells an operator nothing. */
 const scriptPlace = /\s*script: [0-9a-f]{40}.*$/s;
 const replyCharsMax = 200;
 
@@ -55,12 +61,12 @@ export function findRefusal(error: unknown): Refusal | undefined {
   return { kind, reply: message.slice(from) };
 }
 
-/** The server said it, not the network or this client. */
+/** Whether the server said it, rather than the network or this client. */
 export function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError";
 }
 
-/** What it said, without the arguments that a server quotes back: they may be a password or a code. */
+/** What it said, without the arguments that it quotes: they may have a password or a code. */
 export function replyText(error: unknown): string {
   return errorMessage(error)
     .replace(scriptPlace, "")
@@ -69,10 +75,10 @@ export function replyText(error: unknown): string {
 }
 
 /**
- * What a failure of ioredis means, in words. The error itself is not kept as the cause: it carries
- * the command with its arguments, and a log line would show them. A programmer's error stays itself.
- * `trouble`: why there is no connection, where that is known; `refusal`, where the server said it.
- * `details.refusal` then has the server's own words, without its address.
+ * Our error for a failure of ioredis; a programmer's error stays itself. ioredis' own is not the
+ * cause: it has the command with its arguments, and a log line would show them. `trouble`: why there
+ * is no connection, if known; `refusal`: the same when the server itself said so. `details.refusal`
+ * has the server's own words, without its address.
  */
 export function classifyRedisError(
   error: unknown,
@@ -87,10 +93,10 @@ export function classifyRedisError(
   const reply = findRefusal(error)?.reply;
   const text = reply ?? replyText(error);
   const known = reasons.find(([part]) => text.includes(part))?.[1] ?? text;
-  const isCut = known === notConnected;
-  const serverReason = isCut ? refusal : (reply ?? (isReply(error) ? text : undefined));
+  const isDisconnected = known === notConnected;
+  const serverReason = isDisconnected ? refusal : (reply ?? (isReply(error) ? text : undefined));
   return new InstantError(coreErrors.redisUnavailable, {
-    detail: `${address}: ${isCut ? (trouble ?? known) : known}`,
+    detail: `${address}: ${isDisconnected ? (trouble ?? known) : known}`,
     ...(serverReason === undefined ? {} : { details: { refusal: serverReason } }),
   });
 }
@@ -107,23 +113,22 @@ const reasons = [
   ["Command timed out", "no answer in time"],
 ] as const;
 
-interface ConnectFailure {
-  readonly text: string;
-  readonly fix: string;
-}
-
 const rightAddress = "Point REDIS_URL or REDIS_ADDR to the master, or to a name that follows it";
 
-/** What a server says that takes no writes now; in its own words, since each has its own cause. */
-const refusals: readonly (readonly [RegExp, string, string])[] = [
+/** Refusals, with the server's own words: each has its own cause. */
+const refusals: readonly FailureRow[] = [
   [/READONLY/, "It is a replica, which takes no writes ({reason})", rightAddress],
-  [/MOVED|REDIRECT/, "It sends to another server ({reason})", rightAddress],
+  [/MOVED|REDIRECT/, "It redirects to another server ({reason})", rightAddress],
   [/MASTERDOWN/, "It is a replica without its master ({reason})", rightAddress],
   [/CLUSTERDOWN/, "Its cluster is down ({reason})", "Check it: redis-cli CLUSTER INFO"],
-  [/LOADING/, "It is still loading its data ({reason})", "Wait until it has; its log says how far"],
-  [/BUSY/, "A script keeps it busy ({reason})", "End that script: redis-cli SCRIPT KILL"],
+  [
+    /LOADING/,
+    "It is still loading its data ({reason})",
+    "Wait until it has; its log shows the progress",
+  ],
+  [/BUSY/, "A script keeps it busy ({reason})", "Stop that script: redis-cli SCRIPT KILL"],
   [/MISCONF/, "It takes no writes ({reason})", "Check its disk and its log"],
-  [/OOM/, "Its memory is full ({reason})", "Raise maxmemory, or take other data out of it"],
+  [/OOM/, "Its memory is full ({reason})", "Raise maxmemory, or move other data out of it"],
   [
     /NOREPLICAS/,
     "It has too few replicas ({reason})",
@@ -133,8 +138,8 @@ const refusals: readonly (readonly [RegExp, string, string])[] = [
 
 const databasePattern = /DB index|SELECT is not allowed/;
 
-/** Redis' and the socket's own words, in the order they are looked for. */
-const failures: readonly (readonly [RegExp, string, string])[] = [
+/** By the words of Redis or the socket; the first match counts. */
+const failures: readonly FailureRow[] = [
   [
     /WRONGPASS|invalid password/,
     "It refused the password",
@@ -142,10 +147,10 @@ const failures: readonly (readonly [RegExp, string, string])[] = [
   ],
   [
     /NOAUTH/,
-    "It wants a password, and none is set",
-    "Set REDIS_PASSWORD, or write it into REDIS_URL: redis://:password@{address}/0",
+    "It requires a password, and none is set",
+    "Set REDIS_PASSWORD, or put it into REDIS_URL: redis://:password@{address}/0",
   ],
-  [/NOPERM/, "This user may not do that ({reason})", "Give it the right by ACL SETUSER"],
+  [/NOPERM/, "This user may not do that ({reason})", "Grant it by ACL SETUSER"],
   [
     databasePattern,
     "It has no database {db}{bound} ({reason})",
@@ -165,11 +170,11 @@ const failures: readonly (readonly [RegExp, string, string])[] = [
   [
     /self.signed|unable to|altname|issuer|certificate/i,
     "Its certificate is not trusted ({reason})",
-    "Put its authority into REDIS_CA_FILE, and use a name of the certificate in REDIS_URL",
+    "Name its authority's file in REDIS_CA_FILE, and use a host name of the certificate in REDIS_URL",
   ],
   [
     /RESP type|WRONG_VERSION|Protocol error/,
-    "What answers on {address} is not Redis",
+    "Whatever answers on {address} is not Redis",
     "Check the port in REDIS_URL or REDIS_ADDR",
   ],
   ...refusals,
@@ -181,42 +186,32 @@ export function isMissingDatabase(error: unknown): boolean {
 }
 
 /**
- * What is wrong and the mend, for a failure of ioredis or its message. `databases`: how many the
- * server has, where that is known.
+ * What is wrong and how to fix it, for a failure of ioredis or its message. `databases`: how many the
+ * server has, if known.
  */
 export function describeConnectFailure(
   error: unknown,
-  connection: RedisConnection,
+  { host, port, db, tls }: RedisConnection,
   databases?: number,
-): ConnectFailure {
+): Explanation {
   const reason = replyText(error);
-  const [, text, fix] = failures.find(([pattern]) => pattern.test(reason)) ?? [
-    undefined,
-    `No answer from {address} ({reason})`,
-    connection.tls
-      ? "Check REDIS_URL or REDIS_ADDR and the firewall; without TLS it begins with redis://"
-      : "Check REDIS_URL or REDIS_ADDR and the firewall; with TLS it begins with rediss://",
-  ];
-  const { host, port, db } = connection;
+  const row = failures.find(([pattern]) => pattern.test(reason)) ?? (tls ? silentTls : silent);
   const last = databases === undefined ? undefined : databases - 1;
-  const values: Readonly<Record<string, string>> = {
+  return explainFailure(row, {
     address: `${host}:${port}`,
     host,
     reason,
     db: String(db),
     bound: last === undefined ? "" : `, only 0 to ${last}`,
     range: last === undefined ? " that it has, such as 0," : ` from 0 to ${last}`,
-  };
-  const fill = (sentence: string) =>
-    sentence.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
-  return { text: fill(text), fix: fill(fix) };
+  });
 }
 
-/** The same in one line, as "nothing listens on localhost:6379: start Redis there, or …". */
-export function connectFailureLine(
-  error: unknown,
-  connection: RedisConnection,
-  databases?: number,
-): string {
-  return failureLine(describeConnectFailure(error, connection, databases));
-}
+const noAnswer = "No answer from {address} ({reason})";
+const checkAddress = "Check REDIS_URL or REDIS_ADDR and the firewall";
+const silent: FailureRow = [/^/, noAnswer, `${checkAddress}; with TLS it begins with rediss://`];
+const silentTls: FailureRow = [
+  /^/,
+  noAnswer,
+  `${checkAddress}; without TLS it begins with redis://`,
+];

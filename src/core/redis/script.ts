@@ -2,19 +2,19 @@ import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
 
 /**
- * A Lua script and the shape of its reply. ioredis sends unfulfilled commands again after a
- * reconnect, and a server that was frozen may still run an old copy: a script must be safe to
- * repeat, at any later time. All its keys must be of one hash slot.
+ * A Lua script and the type of its reply. ioredis sends unanswered commands again after a reconnect,
+ * and a server that was frozen may still run the first copy: a script must be safe to repeat, at any
+ * later time. All its keys must be in one hash slot.
  */
 export interface RedisScript<Reply> {
   readonly text: string;
   /** Redis names a script by the SHA-1 of its text. */
   readonly sha: string;
   /**
-   * Several calls are sent as one: the keys of all of them, then the arguments of each in turn, by
-   * which the script tells the calls apart. The reply is a list, an item for each call; an item that
-   * is an error fails its own call alone. A Redis of several shards takes no keys of several slots:
-   * there each call is sent on its own.
+   * Whether several calls may be sent as one: the keys of all, then the arguments of each in turn, by
+   * which the script tells the calls apart. The reply is a list with an item per call; an item that is
+   * an error fails only its own call. A Redis of several shards rejects keys of several slots: there
+   * each call is sent on its own.
    */
   readonly merges: boolean;
   /** Never set; it carries the type. */
@@ -45,20 +45,20 @@ interface Command {
 }
 
 /**
- * Redis answers a write as a whole, so this process works on one while Redis works on the next; and
- * it does nothing else while a script runs: 50 keys are half a millisecond.
+ * Redis answers a write as a whole, so this process handles one while Redis works on the next; and
+ * Redis does nothing else while a script runs: 50 keys take half a millisecond.
  */
 const callsPerWriteMax = 50;
 
 /**
- * Sends the scripts that one turn of the event loop asked for in as few writes, whether or not the
- * answers to the last ones are here: ioredis' own pipelining waits for them, and Redis and this
- * process would take turns.
+ * Sends the scripts of one turn of the event loop in as few writes as possible, without waiting for the
+ * answers to the previous ones, as ioredis' own pipelining does: Redis and this process would take
+ * turns.
  */
 export class ScriptRunner {
   readonly #redis: Redis;
   #calls: Call[] = [];
-  /** Set once the server refused keys of several slots. */
+  /** Set once the server has rejected keys of several slots. */
   #isSharded = false;
 
   constructor(redis: Redis) {
