@@ -9,17 +9,17 @@ export const emailAddressBound =
   "an e-mail address such as ana@example.com: at most 64 bytes before the @ and 255 after it";
 
 /**
- * The canonical form of an address, for comparing: as `parseMailbox`, all in lower case. No
- * provider's tricks (dots, plus) are undone.
+ * The canonical form of an address, for comparing: as `parseMailbox`, all in lower case. Dots and plus
+ * tags, which some providers ignore, stay.
  */
 export function parseEmailAddress(text: string): string | undefined {
   return parseMailbox(text.toLowerCase());
 }
 
 /**
- * The form of an address to send to: trimmed, the local part as given (RFC 5321, 2.4), the domain
- * in ASCII (IDNA, RFC 5891). Undefined when it is none. Quoted local parts, address literals and
- * domains without a dot (except localhost) are not taken.
+ * The form of an address to send to: trimmed, the local part as given (RFC 5321, 2.4), the domain in
+ * ASCII (IDNA, RFC 5891). Undefined when invalid, and for quoted local parts, address literals and
+ * domains without a dot (except localhost).
  */
 export function parseMailbox(text: string): string | undefined {
   const address = text.trim();
@@ -32,10 +32,7 @@ export function parseMailbox(text: string): string | undefined {
   return isDomain(domain) ? `${local}@${domain}` : undefined;
 }
 
-/**
- * Addresses with letters beyond ASCII before the @ go only to servers that offer SMTPUTF8 (RFC 6531);
- * there is no other way to write them. A domain is always in ASCII by now.
- */
+/** Addresses that are not, before the @, can only go to servers that offer SMTPUTF8 (RFC 6531). */
 export function isAscii(text: string): boolean {
   return /^\p{ASCII}*$/u.test(text);
 }

@@ -1,5 +1,6 @@
-import { errorMessage } from "./errors.ts";
+import { errorMessage, isInstantError } from "./errors.ts";
 import type { Log } from "./log.ts";
+import { withDeadline } from "./time.ts";
 
 /** A part of the program that is started and stopped. */
 export interface Service {
@@ -79,23 +80,20 @@ export class ServiceGroup {
     const { log, stopDeadlineMs } = this.#options;
     const parts = this.#parts.toReversed();
     let current = "";
-    const stopped = (async () => {
+    const stopping = (async () => {
       for (const part of parts) {
         current = part.name;
         await this.#stopOne(part);
       }
-      return true;
     })();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => {
-        log.error({ part: current, deadlineMs: stopDeadlineMs }, "Part did not stop in time");
-        resolve(false);
-      }, stopDeadlineMs);
-    });
-    const inTime = await Promise.race([stopped, late]);
-    clearTimeout(timer);
-    return inTime;
+    try {
+      await withDeadline("stopping", stopDeadlineMs, stopping);
+      return true;
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      log.error({ part: current, deadlineMs: stopDeadlineMs }, "Part did not stop in time");
+      return false;
+    }
   }
 
   async #stopOne(part: Part): Promise<void> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import { silentLog } from "../../src/core/log.ts";
-import type { OpenApiDocument } from "../../src/core/openapi/operation.ts";
+import type { OpenApiDocument } from "../../src/core/openapi/create-document.ts";
 import { systemClock } from "../../src/core/time.ts";
 import { addBounceRoutes, signReport } from "../../src/email/bounces/bounce-routes.ts";
 import { resolveBounces } from "../../src/email/bounces/config.ts";

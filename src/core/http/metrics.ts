@@ -8,13 +8,13 @@ import type { HttpContext, HttpEnvironment } from "./environment.ts";
 const forwardingHeaders = ["Forwarded", "X-Forwarded-For", "Via"] as const;
 
 export interface MetricsReaders {
-  /** Who brings it as Bearer may read; at least 32 characters. */
+  /** Clients that send it as Bearer token may read; at least 32 characters. */
   readonly token: string | undefined;
-  /** Without a token: whether programs on this machine may, unless a proxy passed them on. */
+  /** Without a token: whether programs on this machine may, unless a proxy forwarded them. */
   readonly loopback: boolean;
 }
 
-/** `GET /metrics` of an app that the internet reaches: to everybody else there is no such page. */
+/** `GET /metrics` of an app on the internet; 404 for all but its readers. */
 export function addMetricsRoute(
   app: Hono<HttpEnvironment>,
   metrics: Metrics,
@@ -44,8 +44,8 @@ const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
- * Counts and times what an HTTP app answers. The route is its pattern, so there are as many as the
- * program has; whatever else clients make up is "/*" and "other".
+ * Counts and times what an HTTP app answers. The number of labels is bounded: a route is its pattern,
+ * "/*" if none matched, and an unusual method is "other".
  */
 export function createRequestMetrics(metrics: Metrics): (request: AnsweredRequest) => void {
   const requests = metrics.counter({

@@ -2,18 +2,81 @@ import { z } from "zod";
 import type { ErrorRow } from "../errors.ts";
 import { coreErrors } from "../errors.ts";
 import { httpErrors } from "../http/problem.ts";
-import type {
-  DocumentedContent,
-  DocumentedHeader,
-  DocumentedOperation,
-  DocumentedParameter,
-  DocumentedResponse,
-  JsonSchema,
-  OpenApiDocument,
-  Operation,
-} from "./operation.ts";
+import type { Operation } from "./operation.ts";
 
-/** What an answer that is no success looks like; see `core/http/problem.ts`. */
+/** The part of OpenAPI 3.1 that is generated here; see the specification for each name. */
+export interface OpenApiDocument {
+  readonly openapi: "3.1.0";
+  readonly info: { readonly title: string; readonly version: string; readonly description: string };
+  readonly servers?: readonly { readonly url: string }[];
+  readonly tags: readonly { readonly name: string }[];
+  readonly paths: Readonly<Record<string, Readonly<Record<string, DocumentedOperation>>>>;
+  readonly components: {
+    readonly schemas: Readonly<Record<string, JsonSchema>>;
+    readonly securitySchemes: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  };
+}
+
+export interface DocumentedOperation {
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly summary: string;
+  readonly description?: string;
+  /** Any one of these; empty: anyone may call it. */
+  readonly security: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly parameters?: readonly DocumentedParameter[];
+  readonly requestBody?: { readonly required: boolean; readonly content: DocumentedContent };
+  readonly responses: Readonly<Record<string, DocumentedResponse>>;
+}
+
+interface DocumentedParameter {
+  readonly name: string;
+  readonly in: "path" | "header";
+  readonly required: boolean;
+  readonly description: string;
+  readonly schema: JsonSchema;
+  readonly example: string;
+}
+
+export interface DocumentedResponse {
+  readonly description: string;
+  readonly headers: Readonly<Record<string, DocumentedHeader>>;
+  readonly content?: DocumentedContent;
+}
+
+export interface DocumentedHeader {
+  readonly description: string;
+  readonly required: boolean;
+  readonly schema: JsonSchema;
+}
+
+export type DocumentedContent = Readonly<
+  Record<string, { readonly schema: JsonSchema; readonly example?: unknown }>
+>;
+
+/** The part of JSON Schema 2020-12 that is used here. */
+export interface JsonSchema {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly format?: string;
+  readonly description?: string;
+  readonly examples?: readonly unknown[];
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean | JsonSchema;
+  readonly items?: JsonSchema;
+  readonly allOf?: readonly JsonSchema[];
+  readonly anyOf?: readonly JsonSchema[];
+  readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** An answer that is not a success; see `Problem` in core/http/problem.ts. */
 const problemSchema = z
   .object({
     type: z.string().meta({ format: "uri", examples: ["urn:instant:problem:validation_failed"] }),
@@ -31,7 +94,7 @@ const problemSchema = z
       )
       .optional(),
     scope: z.string().optional().meta({
-      description: "Which budget is used up: with 429, and with the wrong code that used it up.",
+      description: "Which limit is exhausted: with 429, and with the wrong code that exhausted it.",
     }),
     retryAfterSeconds: z.int().min(0).optional(),
   })
@@ -46,7 +109,7 @@ const bodyErrors = [
   httpErrors.validationFailed,
 ] as const;
 
-/** What any call may meet: a store that is away, or too slow. */
+/** What any call may run into: a store that is unavailable or too slow. */
 const engineErrors = [
   coreErrors.redisUnavailable,
   coreErrors.postgresUnavailable,
@@ -56,7 +119,7 @@ const engineErrors = [
   coreErrors.deadlineExceeded,
 ] as const;
 
-/** Every problem that a call may answer, by its status; `unauthenticated` is the room's row. */
+/** Every problem that a call may answer with, by status. */
 function problemsOf(
   operation: Operation,
   unauthenticated: ErrorRow,
@@ -71,19 +134,16 @@ function problemsOf(
   return Map.groupBy(new Set(rows), ({ status }) => status);
 }
 
-/**
- * The JSON Schemas of zod schemas: a schema with an id (`.meta({ id })`) stands once, under
- * `components`, and is referred to.
- */
+/** The JSON Schemas of zod schemas. One with an id (`.meta({ id })`) is listed once, and referred to. */
 class SchemaCollection {
   readonly #named = new Map<string, JsonSchema>();
 
-  /** By their names. */
+  /** Those with an id, by name. */
   get named(): Readonly<Record<string, JsonSchema>> {
     return Object.fromEntries([...this.#named].toSorted(([a], [b]) => a.localeCompare(b)));
   }
 
-  /** `input`: what is taken, before defaults and transforms; `output`: what comes out. */
+  /** `input`: what is accepted, before defaults and transforms; `output`: what results. */
   add(schema: z.ZodType, io: "input" | "output"): JsonSchema {
     const text = JSON.stringify(z.toJSONSchema(schema, { io }));
     const { $schema, $defs, ...rest } = JSON.parse(
@@ -98,15 +158,16 @@ interface DocumentOptions {
   readonly title: string;
   readonly version: string;
   readonly description: string;
-  /** Where the API is, when that is known. */
+  /** The base URL of the API, if known. */
   readonly serverUrl: string | undefined;
   readonly operations: readonly Operation[];
   /** The cookie that carries a session's token. */
   readonly cookieName: string;
+  /** The problem of a call without a session. */
   readonly unauthenticated: ErrorRow;
 }
 
-/** The document of an API, made from its operations, in their order. */
+/** The document of an API, generated from its operations in their order. */
 export function createOpenApiDocument(options: DocumentOptions): OpenApiDocument {
   const { title, version, description, serverUrl, cookieName, operations } = options;
   const schemas = new SchemaCollection();

@@ -1,7 +1,7 @@
 import frameStyles from "../html/frame.css" with { type: "text" };
 import { Frame, pageResponse } from "../html/shell.tsx";
+import type { DocumentedOperation, JsonSchema, OpenApiDocument } from "./create-document.ts";
 import docsStyles from "./docs-page.css" with { type: "text" };
-import type { DocumentedOperation, JsonSchema, OpenApiDocument } from "./operation.ts";
 
 interface CurlCall {
   readonly method: string;

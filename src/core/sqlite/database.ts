@@ -5,7 +5,7 @@ import type { Diagnosis } from "../diagnosis.ts";
 import { coreErrors, errorMessage, InstantError } from "../errors.ts";
 import { systemClock } from "../time.ts";
 
-/** Whether another connection holds the lock (SQLITE_BUSY 5, SQLITE_LOCKED 6, and extended codes). */
+/** Whether another connection has the lock (SQLITE_BUSY 5, SQLITE_LOCKED 6, and extended codes). */
 export function isBusy(error: unknown): boolean {
   if (!(error instanceof SQLiteError)) return false;
   const primary = error.errno & 0xff;
@@ -18,16 +18,22 @@ function isUniqueViolation(error: unknown): boolean {
 }
 
 /**
- * What the file did wrong, as ours: `sqlite_busy` or `sqlite_failed`. A violated key is an answer
- * and stays as it is, like everything that is not SQLite's.
+ * SQLite's error as ours, `sqlite_busy` or `sqlite_failed`. A violated key is an answer and stays as
+ * it is, like everything that is not SQLite's.
  */
 function classifySqliteError(error: unknown): unknown {
-  if (!(error instanceof SQLiteError) || isUniqueViolation(error)) return error;
-  const row = isBusy(error) ? coreErrors.sqliteBusy : coreErrors.sqliteFailed;
-  return new InstantError(row, { detail: errorMessage(error), cause: error });
+  const isFailure = error instanceof SQLiteError && !isUniqueViolation(error);
+  return isFailure ? sqliteFailure(error, errorMessage(error)) : error;
+}
+
+function sqliteFailure(cause: unknown, detail: string): InstantError {
+  const row = isBusy(cause) ? coreErrors.sqliteBusy : coreErrors.sqliteFailed;
+  return new InstantError(row, { detail, cause });
 }
 
 const jobsPerTransactionMax = 500;
+/** How long a locked file is waited for. */
+const busyDeadlineMs = 10_000;
 
 interface Job {
   readonly run: (database: Database) => unknown;
@@ -39,22 +45,20 @@ type JobResult = { ok: true; value: unknown } | { ok: false; error: unknown };
 /**
  * Group commit: jobs that wait together share one immediate transaction and one fsync.
  *
- * Idle: nothing waits. Scheduled: a job came; a flush runs in this turn of the event loop.
- * Flushing: up to 500 jobs are in the transaction; later jobs wait for the next one. When one of
- * them throws, all are undone and run again, each in a savepoint of its own. A locked file
- * sends the whole group back to wait some milliseconds, up to the busy deadline, then all of its
- * jobs reject with `sqlite_busy`. Closed: the queue is drained, pushes reject.
+ * Idle: nothing waits. Scheduled: a job has arrived; a flush runs in this turn of the event loop.
+ * Flushing: up to 500 jobs are in the transaction; later ones wait for the next. When a job throws,
+ * all are rolled back and run again, each in a savepoint of its own. When the file is locked, the
+ * whole group tries again some milliseconds later, until the busy deadline; then all its jobs reject
+ * with `sqlite_busy`. Closed: the queue is drained, pushes reject.
  */
 class WriteQueue {
   readonly #database: Database;
-  readonly #busyDeadlineMs: number;
   #waiting: Job[] = [];
   #flushing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(database: Database, options: { readonly busyDeadlineMs: number }) {
+  constructor(database: Database) {
     this.#database = database;
-    this.#busyDeadlineMs = options.busyDeadlineMs;
   }
 
   push<T>(run: (database: Database) => T): Promise<T> {
@@ -93,19 +97,21 @@ class WriteQueue {
   }
 
   async #commitGroup(group: readonly Job[]): Promise<JobResult[]> {
-    const givenUpAt = Date.now() + this.#busyDeadlineMs;
+    const givenUpAt = Date.now() + busyDeadlineMs;
     for (;;) {
       try {
         return this.#runGroup(group);
       } catch (error) {
-        const failure = classify(error, Date.now() > givenUpAt);
-        if (failure !== undefined) return group.map(() => ({ ok: false, error: failure }));
+        if (!isBusy(error) || Date.now() > givenUpAt) {
+          const failure = sqliteFailure(error, errorMessage(error));
+          return group.map(() => ({ ok: false, error: failure }));
+        }
         await systemClock.sleep(5 + Math.random() * 20);
       }
     }
   }
 
-  /** Savepoints cost as much as a small job: only a group with a job that throws has them. */
+  /** Savepoints cost as much as a small job, so they come only after a job has thrown. */
   #runGroup(group: readonly Job[]): JobResult[] {
     try {
       return this.#runTransaction(() =>
@@ -144,17 +150,8 @@ class WriteQueue {
   }
 }
 
-/** Undefined: wait and run the group again. */
-function classify(error: unknown, late: boolean): InstantError | undefined {
-  if (isBusy(error)) {
-    return late ? new InstantError(coreErrors.sqliteBusy, { cause: error }) : undefined;
-  }
-  return new InstantError(coreErrors.sqliteFailed, { detail: errorMessage(error), cause: error });
-}
-
 const busyTimeoutMs = 250;
-const busyDeadlineMs = 10_000;
-/** Of 4 KiB; at SQLite's 1,000 a busy file is copied over four times as often. */
+/** Of 4 KiB each. With SQLite's 1,000, a busy file would be checkpointed four times as often. */
 const walPagesMax = 4_000;
 
 export interface SqliteDatabase extends AsyncDisposable {
@@ -165,41 +162,34 @@ export interface SqliteDatabase extends AsyncDisposable {
    */
   read<T>(query: (database: Database) => T): T;
   /**
-   * Runs `job` in an immediate transaction and resolves once it is committed.
-   * Jobs that wait at the same time share one transaction; one that throws is undone alone and
-   * rejects alone. Jobs run in the order of the calls. `job` must be synchronous and may run again,
-   * when another of the transaction threw or the commit met a locked file.
-   * Throws `sqlite_busy` when another process keeps the file locked for 10 s, `sqlite_failed` when
-   * the file cannot be used; a violated key as it is.
+   * Runs `job` in an immediate transaction and resolves once it is committed. Jobs run in the order
+   * of the calls, and those that wait at the same time share a transaction; one that throws is rolled
+   * back and rejected alone. `job` must be synchronous, and may run again when another job of its
+   * transaction has thrown or the file was locked. Throws `sqlite_busy` when another process keeps
+   * the file locked for 10 s, `sqlite_failed` when the file cannot be used; a violated key as it is.
    */
   write<T>(job: (database: Database) => T): Promise<T>;
   /**
-   * Brings the tables of one room to the last of `steps`, each run once and in order, under the
+   * Brings the tables of one module to the last of `steps`, each run once and in order, under the
    * file's write lock, so that processes may start together.
    */
   migrate(module: string, steps: readonly string[]): Promise<void>;
-  /** Waits for what was written, then closes. Idempotent. */
+  /** Waits for the jobs that were pushed, then closes. Idempotent. */
   close(): Promise<void>;
 }
 
-interface SqliteOptions {
-  /**
-   * What a committed job outlives: always the end of this process, and (the default) that of the
-   * machine too. Without it the last jobs may be gone after a power loss; the file is whole.
-   */
-  readonly durability?: "power_loss" | "process_end";
-}
-
 /**
- * Opens (and creates, mode 0600, its folder 0700) a SQLite file that several processes may share:
+ * Opens a SQLite file that several processes may share, or creates it (mode 0600, its directory 0700):
  * write-ahead log, immediate transactions, a busy timeout of 250 ms with asynchronous retries.
+ * `durability`: what a committed job survives. After a power loss `process_end` may have lost the last
+ * jobs; the file is intact.
  */
 export async function openSqlite(
   path: string,
-  { durability = "power_loss" }: SqliteOptions = {},
+  { durability = "power_loss" }: { readonly durability?: "power_loss" | "process_end" } = {},
 ): Promise<SqliteDatabase> {
   const database = await openFile(path, durability === "power_loss" ? "FULL" : "NORMAL");
-  const queue = new WriteQueue(database, { busyDeadlineMs });
+  const queue = new WriteQueue(database);
   let closing: Promise<void> | undefined;
   const opened: SqliteDatabase = {
     path,
@@ -227,10 +217,7 @@ async function openFile(path: string, synchronous: "FULL" | "NORMAL"): Promise<D
     closeSync(openSync(path, "a", 0o600));
     chmodSync(path, 0o600);
   } catch (error) {
-    throw new InstantError(coreErrors.sqliteFailed, {
-      detail: `${path}: ${errorMessage(error)}`,
-      cause: error,
-    });
+    throw sqliteFailure(error, `${path}: ${errorMessage(error)}`);
   }
   const givenUpAt = Date.now() + busyDeadlineMs;
   for (;;) {
@@ -244,14 +231,8 @@ async function openFile(path: string, synchronous: "FULL" | "NORMAL"): Promise<D
       return database;
     } catch (error) {
       database.close();
-      if (!isBusy(error)) {
-        throw new InstantError(coreErrors.sqliteFailed, {
-          detail: `${path}: ${errorMessage(error)}`,
-          cause: error,
-        });
-      }
-      if (Date.now() > givenUpAt) {
-        throw new InstantError(coreErrors.sqliteBusy, { detail: path, cause: error });
+      if (!isBusy(error) || Date.now() > givenUpAt) {
+        throw sqliteFailure(error, `${path}: ${errorMessage(error)}`);
       }
       await systemClock.sleep(20 + Math.random() * 30);
     }
@@ -285,20 +266,20 @@ function migrateModule(database: Database, module: string, steps: readonly strin
 
 const readTimeoutMs = 500;
 
-/** Opens a file of ours for reading only and asks SQLite whether it is one. Creates nothing. */
+/** Whether SQLite can read a file of ours. Creates nothing. */
 export function diagnoseSqlite(path: string, diagnosis: Diagnosis): void {
-  if (!existsSync(path)) return; // the first start makes it
+  if (!existsSync(path)) return; // the first start creates it
   try {
     using database = new Database(path, { readonly: true });
     database.run(`PRAGMA busy_timeout = ${readTimeoutMs}`);
     database.query("SELECT count(*) FROM sqlite_schema").get();
   } catch (error) {
     if (isBusy(error)) {
-      const fix = "See who holds it: fuser or lsof on the file";
+      const fix = "Find out which: fuser or lsof on the file";
       diagnosis.warn("sqlite.locked", `${path} is locked by another process`, fix);
       return;
     }
-    const fix = `Restore it from a backup, or move it away to begin anew: mv ${path} ${path}.broken`;
+    const fix = `Restore a backup, or start over without it: mv ${path} ${path}.broken`;
     diagnosis.fault("sqlite.readable", `${path} cannot be read (${errorMessage(error)})`, fix);
   }
 }

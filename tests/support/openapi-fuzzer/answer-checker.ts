@@ -6,7 +6,7 @@ import type {
   DocumentedResponse,
   JsonSchema,
   OpenApiDocument,
-} from "../../../src/core/openapi/operation.ts";
+} from "../../../src/core/openapi/create-document.ts";
 
 /** What is answered where no operation is. */
 const generalStatuses = [400, 403, 404, 405, 408, 413];

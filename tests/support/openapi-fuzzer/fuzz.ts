@@ -1,5 +1,5 @@
 import type { CodePurpose } from "../../../src/auth/codes/code.ts";
-import type { OpenApiDocument } from "../../../src/core/openapi/operation.ts";
+import type { OpenApiDocument } from "../../../src/core/openapi/create-document.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import type { SignInWorld } from "../sign-in-world.ts";
 import { AnswerChecker } from "./answer-checker.ts";

@@ -1,4 +1,4 @@
-import type { DocumentedOperation, JsonSchema } from "../../../src/core/openapi/operation.ts";
+import type { DocumentedOperation, JsonSchema } from "../../../src/core/openapi/create-document.ts";
 import { brokenJson, randomJson } from "../random-json.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import type { WorldRequest } from "../sign-in-world.ts";

@@ -1,4 +1,4 @@
-import type { JsonSchema } from "../../../src/core/openapi/operation.ts";
+import type { JsonSchema } from "../../../src/core/openapi/create-document.ts";
 import { randomJson } from "../random-json.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import { textOfPattern } from "./pattern-text.ts";
