@@ -64,7 +64,7 @@ describe.skipIf(url === "")("Postgres", () => {
     expect(await database.query((sql, schema) => sql`SELECT n FROM ${schema}.t`)).toHaveLength(0);
   });
 
-  test("a unique violation is told with its constraint", async () => {
+  test("a unique violation names its constraint", async () => {
     await using database = await openTestPostgres(url);
     await database.migrate("room", ['CREATE TABLE :"schema".t (n int CONSTRAINT only_one UNIQUE)']);
     await database.query((sql, schema) => sql`INSERT INTO ${schema}.t VALUES (1)`);
@@ -74,7 +74,7 @@ describe.skipIf(url === "")("Postgres", () => {
     expect(uniqueViolation(error)).toBe("only_one");
   });
 
-  test("a table that gets a column meanwhile fails no call that was prepared before", async () => {
+  test("a table that gets a column breaks no statement that was prepared before", async () => {
     await using database = await openTestPostgres(url);
     await database.migrate("room", ['CREATE TABLE :"schema".t (n int)']);
     const all = () =>
@@ -97,7 +97,7 @@ describe.skipIf(url === "")("Postgres", () => {
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
-  test("a server that is not there is unavailable at once, and the words name it", async () => {
+  test("a server that is not there is unavailable at once, and the error names it", async () => {
     await using database = openPostgres(postgresAt("postgres://u:pw@127.0.0.1:9/x"));
     const error = await failure(database.query((sql) => sql`SELECT 1`));
     expect(isUnavailable(error)).toBe(true);
@@ -105,7 +105,7 @@ describe.skipIf(url === "")("Postgres", () => {
     expect(String(error)).not.toContain("pw");
   });
 
-  test("a server that goes silent is unavailable within the deadline, and is found again", async () => {
+  test("a server that goes silent is unavailable within the deadline, and used again later", async () => {
     await using proxy = new StallableProxy(host);
     const through = url.replace(host, `127.0.0.1:${proxy.port}`);
     await using database = openPostgres(postgresAt(through), { deadlineMs: 300 });

@@ -41,7 +41,7 @@ for (const { name, mode, settings } of isHere ? poolers : []) {
   describe(`through a pgbouncer ${name}`, () => {
     if (settings !== ignoring) testStores(name, pooler);
 
-    test("tables are made in their schema alone, once, and doctor says nothing false", async () => {
+    test("tables are created only in their schema, once, and doctor is right about them", async () => {
       const { url } = await pooler();
       await using database = await openTestPostgres(url);
       const { schema } = database;
@@ -82,7 +82,7 @@ for (const { name, mode, settings } of isHere ? poolers : []) {
       await world.signIn("ana@example.com");
     });
 
-    test("the pooler ends", async () => {
+    test("the pooler stops", async () => {
       await (await pooler())[Symbol.asyncDispose]();
     });
   });
@@ -117,7 +117,7 @@ describe.skipIf(!isHere)("a pooler that was taken for a server", () => {
     };
   }
 
-  test("a statement that it lost is made again, unprepared from then on", async () => {
+  test("a statement that it lost runs again, unprepared from then on", async () => {
     await using disguised = await openDisguised();
     const { database } = disguised;
     const ask = (n: number) => database.query((sql) => sql`SELECT ${n}::int AS n`);
@@ -148,7 +148,7 @@ describe.skipIf(!isHere)("a pooler that was taken for a server", () => {
     expect(rows.map((row) => row["n"])).toEqual([1, 1, 2, 2]);
   });
 
-  test("a name that another client took as well; a statement that stays lost fails", async () => {
+  test("a name that another client has too; a statement that stays lost fails", async () => {
     await using own = await openOwnDatabase(postgres);
     await own.run(`GRANT ALL ON SCHEMA public TO ${own.role}`);
     await using database = openPostgres(postgresAt(`${own.url}?connection_limit=1`));

@@ -1,10 +1,15 @@
-import { describe, expect, test } from "bun:test";
-import { createLog } from "../../src/core/log.ts";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createLog, silentLog } from "../../src/core/log.ts";
 import { openRedis } from "../../src/core/redis/client.ts";
 import { redisScript } from "../../src/core/redis/script.ts";
+import { choosePort } from "../../support/engines/server.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { OwnRedis } from "../../support/own-redis.ts";
 import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
+import { testCertificates } from "../../support/smtp-sink/listener.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const increment = redisScript<number>('return redis.call("INCRBY", KEYS[1], ARGV[1])');
 const unavailable = { code: "redis_unavailable", retryable: true };
@@ -34,7 +39,7 @@ async function failsWithin<T>(work: Promise<T>, withinMs: number): Promise<void>
 }
 
 describe.if(hasRedisServer())("RedisClient", () => {
-  test("runs commands and scripts, and says where it is", async () => {
+  test("runs commands and scripts, and has its address", async () => {
     await using own = await openOwnRedis();
     const { client } = await openClient(own);
     await using _ = client;
@@ -59,7 +64,7 @@ describe.if(hasRedisServer())("RedisClient", () => {
     expect(await client.script(increment, ["n"], [1])).toBe(52);
   });
 
-  test("opens while Redis unavailable, fails at once, and connects when it comes", async () => {
+  test("opens while Redis is unavailable, fails at once, and connects when it is back", async () => {
     await using own = await openOwnRedis();
     await own.stop();
     const { client, lines } = await openClient(own);
@@ -121,7 +126,7 @@ describe.if(hasRedisServer())("RedisClient", () => {
     expect(await client.run((redis) => redis.get("n"))).toBeNull();
   });
 
-  test("a wrong password is a reason in the log, and neither password is", async () => {
+  test("a wrong password is logged as the reason, without any password", async () => {
     await using own = await openOwnRedis({ args: ["--requirepass", "right-secret"] });
     const { client, lines } = await openClient(own, "wrong-secret");
     await using _ = client;
@@ -135,7 +140,7 @@ describe.if(hasRedisServer())("RedisClient", () => {
     await known.close();
   });
 
-  test("a failure shows no arguments, and a programmer's error stays itself", async () => {
+  test("a failure shows no arguments, and a programmer's error stays as it is", async () => {
     await using own = await openOwnRedis();
     const { client } = await openClient(own);
     await using _ = client;
@@ -179,5 +184,41 @@ describe.if(hasRedisServer())("RedisClient", () => {
     await client.close();
     expect(performance.now() - startedAt).toBeLessThan(3000);
     expect(await unanswered).toContain("no answer in time");
+  });
+});
+
+describe.skipIf(!hasRedisServer())("a Redis with a certificate of a private authority", () => {
+  const { authority, good } = testCertificates();
+  const directory = temporaryDirectory();
+  let redis: OwnRedis | undefined;
+  let port = 0;
+
+  beforeAll(async () => {
+    const [cert, key] = [join(directory.path, "cert.pem"), join(directory.path, "key.pem")];
+    writeFileSync(cert, good.cert);
+    writeFileSync(key, good.key);
+    port = await choosePort(0);
+    const tls = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no"];
+    redis = await openOwnRedis({ args: ["--tls-port", String(port), ...tls] });
+  });
+
+  afterAll(async () => {
+    await redis?.[Symbol.asyncDispose]();
+    directory[Symbol.dispose]();
+  });
+
+  async function ask(ca: string | undefined): Promise<string> {
+    const login = { username: undefined, password: undefined, db: 0 };
+    const connection = { host: "127.0.0.1", port, ...login, tls: true, ca };
+    await using client = await openRedis({ connection, log: silentLog });
+    return client.connection;
+  }
+
+  test("is trusted when its authority is given", async () => {
+    expect(await ask(authority)).toBe("connected");
+  });
+
+  test("is not trusted without", async () => {
+    expect(await ask(undefined)).toBe("disconnected");
   });
 });

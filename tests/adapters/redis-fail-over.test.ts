@@ -33,7 +33,7 @@ const failure = (work: Promise<unknown>) =>
   );
 
 describe.skipIf(!hasRedisServer())("a Redis that fails over", () => {
-  test("is followed by calls of each form, each carried out once, though old connections stay", async () => {
+  test("is followed by calls of each kind, each executed once, though old connections stay", async () => {
     await using pair = await openRedisPair();
     const { client, lines } = await openClient(pair);
     await using _ = client;
@@ -55,7 +55,7 @@ describe.skipIf(!hasRedisServer())("a Redis that fails over", () => {
     for (const reason of words) expect(reason).toContain("READONLY You can't write against a read");
   });
 
-  test("when the address follows late: calls fail in the server's words, then all is well", async () => {
+  test("when the address follows late: calls fail with the server's words, then succeed", async () => {
     await using master = await openOwnRedis();
     const { client } = await openClient(master);
     await using _ = client;
@@ -74,7 +74,7 @@ describe.skipIf(!hasRedisServer())("a Redis that fails over", () => {
     expect(await client.script(increment, ["n"], [])).toBe(2);
   });
 
-  test("a replica from the start is never called connected, and doctor says the same", async () => {
+  test("a replica from the start never counts as connected, and doctor agrees", async () => {
     await using pair = await openRedisPair();
     const port = Number((await pair.call("replica", "CONFIG", "GET", "port")).split("\n")[1]);
     const { client, connection, lines } = await openClient({ host: "127.0.0.1", port });
@@ -87,13 +87,13 @@ describe.skipIf(!hasRedisServer())("a Redis that fails over", () => {
   });
 });
 
-describe("a Redis that answers", () => {
+describe("a Redis that replies", () => {
   const failing = "ERR Error running script (call to f_0): @user_script:1: @user_script: 1: ";
 
   test.each([
     "LOADING Redis is loading the dataset in memory",
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-  ])("%s: is waited for on the same connection", async (reply) => {
+  ])("%s: is awaited on the same connection", async (reply) => {
     await using server = openScriptedRedis(() => `-${reply}`);
     const { client, lines } = await openClient(server);
     await using _ = client;
@@ -118,31 +118,34 @@ describe("a Redis that answers", () => {
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
     "MOVED 1234 127.0.0.1:1",
     "REDIRECT 127.0.0.1:1",
-  ] as const)("%s: is connected to anew, by and by, and the call made again", async (reply) => {
-    let refusals = 0;
-    await using server = openScriptedRedis(() => ":0");
-    const { client } = await openClient(server);
-    await using _ = client;
-    server.answer((command) => (isProbe(command) || refusals++ > 0 ? ":1" : `-${reply}`));
-    expect(await client.script(increment, ["n"], [])).toBe(1);
-    expect(server.connections).toBe(2);
-    server.answer(() => `-${reply}`);
-    const startedAt = performance.now();
-    const error = await failure(client.script(increment, ["n"], []));
-    const tookMs = performance.now() - startedAt;
-    const code = /[A-Z]{5,}/.exec(reply.replace("ERR Error", ""))?.[0] ?? "";
-    expect(error).toContain(code);
-    expect(error).not.toContain("script:");
-    expect(client.refusal).toContain(code);
-    expect(server.connections - 2).toBeLessThan(2 + tookMs / 200); // 50, 100, 200, 400, 800 … ms
-  });
+  ] as const)(
+    "%s: is connected to again, at growing intervals, and the call made again",
+    async (reply) => {
+      let refusals = 0;
+      await using server = openScriptedRedis(() => ":0");
+      const { client } = await openClient(server);
+      await using _ = client;
+      server.answer((command) => (isProbe(command) || refusals++ > 0 ? ":1" : `-${reply}`));
+      expect(await client.script(increment, ["n"], [])).toBe(1);
+      expect(server.connections).toBe(2);
+      server.answer(() => `-${reply}`);
+      const startedAt = performance.now();
+      const error = await failure(client.script(increment, ["n"], []));
+      const tookMs = performance.now() - startedAt;
+      const code = /[A-Z]{5,}/.exec(reply.replace("ERR Error", ""))?.[0] ?? "";
+      expect(error).toContain(code);
+      expect(error).not.toContain("script:");
+      expect(client.refusal).toContain(code);
+      expect(server.connections - 2).toBeLessThan(2 + tookMs / 200); // 50, 100, 200, 400, 800 … ms
+    },
+  );
 
   test.each([
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist",
     "OOM command not allowed when used memory > 'maxmemory'.",
     "NOREPLICAS Not enough good replicas to write.",
     "NOPERM this user has no permissions to run the 'evalsha' command",
-  ])("%s: stays connected, and says it", async (reply) => {
+  ])("%s: stays connected, and reports it", async (reply) => {
     await using server = openScriptedRedis(() => `-${reply}`);
     const { client } = await openClient(server);
     await using _ = client;
@@ -155,7 +158,7 @@ describe("a Redis that answers", () => {
     expect(server.connections).toBe(1);
   });
 
-  test("TRYAGAIN: asks again in a moment", async () => {
+  test("TRYAGAIN: gets the call again in a moment", async () => {
     let refusals = 0;
     await using server = openScriptedRedis(() => ":0");
     const { client } = await openClient(server);

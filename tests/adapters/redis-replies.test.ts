@@ -41,7 +41,7 @@ const ask = (port: number, ...command: readonly string[]) =>
     .trim();
 
 describe.skipIf(!hasRedisServer())("a reply that nobody waits for", () => {
-  test("is logged, once, where totals are added and mails are noted", async () => {
+  test("is logged once where totals are added and mails are recorded", async () => {
     await using redis = await openOwnRedis();
     const { client, lines } = await openClient(redis);
     await using _ = client;
@@ -65,7 +65,7 @@ describe.skipIf(!hasRedisServer())("a reply that nobody waits for", () => {
     for (const { reply } of replies) expect(reply).toContain("WRONGTYPE");
   });
 
-  test("a Redis without CONFIG is still warned of when it may forget", async () => {
+  test("a Redis without CONFIG still gets the warning about eviction", async () => {
     const args = ["--rename-command", "CONFIG", "", "--maxmemory-policy", "allkeys-lru"];
     await using redis = await openOwnRedis({ args });
     const { client, log, lines } = await openClient(redis);
@@ -86,7 +86,7 @@ describe("a reply that quotes what it was given", () => {
     for (const said of [error, JSON.stringify(lines)]) expect(said).not.toContain("123456");
   });
 
-  test("is shown without it: a password", async () => {
+  test("is printed without it: a password", async () => {
     await using server = openScriptedRedis((command) =>
       command === "AUTH"
         ? "-ERR unknown command 'AUTH', with args beginning with: 'hunter2' "
@@ -106,7 +106,7 @@ describe("a reply that quotes what it was given", () => {
 describe.skipIf(!hasRedisServer())("a database other than 0", () => {
   const write = redisScript<number>("return redis.call('INCR', KEYS[1])");
 
-  test("that this user may not select is never written to 0 instead", async () => {
+  test("that this user may not select never becomes database 0", async () => {
     const acl = ["--user", "limited", "on", ">secret", "~*", "+@all", "-select"];
     await using redis = await openOwnRedis({ args: acl });
     const login = { username: "limited", password: "secret" };
@@ -123,7 +123,7 @@ describe.skipIf(!hasRedisServer())("a database other than 0", () => {
     expect(lines.filter(({ msg }) => msg === "Redis unavailable")).toHaveLength(1);
   });
 
-  test("that is gone after a restart stays unused, also for calls in flight, until it is back", async () => {
+  test("that is missing after a restart stays unused, also by calls in flight, until it is back", async () => {
     await using server = openScriptedRedis(() => ":1");
     const { client } = await openClient(server, {}, 3);
     await using _ = client;

@@ -15,8 +15,8 @@ function changed(change: (url: URL) => void): string {
   return other.href;
 }
 
-describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () => {
-  test("finds nothing where the tables can be made, or are", async () => {
+describe.skipIf(findEngine("postgres") === undefined)("doctor on Postgres", () => {
+  test("finds nothing wrong where the tables can be created, or exist", async () => {
     await using database = await openTestPostgres(url);
     const settings = { DATABASE_URL: url, DB_SCHEMA: database.schema };
     const before = await examineWith(settings);
@@ -64,7 +64,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     };
   }
 
-  test("finds a role that may make no tables, and its fix works", async () => {
+  test("finds a role that may not create tables, and its fix works", async () => {
     await using database = await openTestPostgres(url);
     await using role = await openRole(database);
     await database.query((sql, schema) => sql`DROP TABLE ${schema}.instant_schema_versions`);
@@ -85,7 +85,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     expect(troubles(await role.look(database.schema))).toEqual([]);
   });
 
-  test("warns that the login is not bound to the TLS connection, where the URL asks for it", async () => {
+  test("warns that the login is not bound to the TLS connection when the URL asks for it", async () => {
     await using database = await openTestPostgres(url);
     const look = (query: string) => {
       const asking = changed((other) => {
@@ -114,7 +114,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     expect(troubles(await role.look(database.schema))).toEqual([]);
   });
 
-  test("tells a wrong password, a missing database, a wrong port and a wrong name apart", async () => {
+  test("tells apart a wrong password, a missing database, a wrong port and a wrong host", async () => {
     const look = async (other: string) => {
       const { findings, text } = await examineWith({ DATABASE_URL: other });
       expect(text).not.toContain(new URL(other).password);

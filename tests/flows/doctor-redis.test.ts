@@ -19,7 +19,7 @@ function follow(redis: OwnRedis, fix: string | undefined): void {
 }
 
 describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
-  test("finds nothing at one that keeps its promises", async () => {
+  test("finds nothing wrong with a reliable one", async () => {
     await using redis = await openOwnRedis();
     const { findings } = await examineWith({ REDIS_URL: redis.url });
     const checks = findings.filter(({ check }) => check.startsWith("redis."));
@@ -49,7 +49,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     expect(troubles(await look())).toEqual([]);
   });
 
-  test("finds a memory that is nearly used up", async () => {
+  test("finds a memory that is nearly full", async () => {
     await using redis = await openOwnRedis({ args: ["--maxmemory", "1mb"] });
     const found = await diagnosed((diagnosis) => diagnoseRedis(connectionTo(redis), diagnosis));
     const memory = findTrouble(found, "redis.memory");
@@ -57,7 +57,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     expect(memory.fix).toContain("Raise maxmemory");
   });
 
-  test("tells a wrong password from a missing one, and shows none", async () => {
+  test("tells a wrong password from a missing one, and prints none", async () => {
     await using redis = await openOwnRedis({ args: ["--requirepass", password] });
     const url = (secret: string) => redis.url.replace("//", `//:${secret}@`);
     const wrong = await examineWith({ REDIS_URL: url("not-this-password") });
@@ -74,7 +74,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     expect(right.text).not.toContain(password);
   });
 
-  test("finds a clock that is wrong", async () => {
+  test("finds a wrong clock", async () => {
     await using redis = await openOwnRedis();
     const clock = { ...systemClock, now: () => Date.now() + 90_000 };
     const found = await diagnosed((diagnosis) =>
@@ -95,7 +95,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     expect(findTrouble(found, "redis.role").fix).toContain(`${master.host}:${master.port}`);
   });
 
-  test("finds nobody, a database that is not there, and one that is frozen, in time", async () => {
+  test("reports no server, a missing database and a frozen server in time", async () => {
     await using redis = await openOwnRedis();
     const missing = await examineWith({ REDIS_URL: `${redis.url.slice(0, -1)}99` });
     expect(findTrouble(missing.findings, "redis.reachable")).toMatchObject({

@@ -7,14 +7,14 @@ import { diagnosed, examineWith, findTrouble, troubles } from "../support/doctor
 
 const mebibyte = 1024 * 1024;
 
-describe("doctor at the settings", () => {
-  test("finds nothing wrong with none", async () => {
+describe("doctor on the settings", () => {
+  test("finds nothing wrong when none is set", async () => {
     const { exitCode, findings } = await examineWith({});
     expect(exitCode).toBe(0);
     expect(troubles(findings)).toEqual([]);
   });
 
-  test("shows every setting that does not parse, with an example, and exits with 2", async () => {
+  test("reports every setting that does not parse, with an example, and exits with 2", async () => {
     const { exitCode, text } = await examineWith({ SMTP_PORT: "smtp", LOG_LEVEL: "loud" });
     expect(exitCode).toBe(2);
     expect(text).toContain('✗ SMTP_PORT must be a whole number from 0 to 65535 (it is "smtp")');
@@ -22,7 +22,7 @@ describe("doctor at the settings", () => {
     expect(text).toContain("✗ LOG_LEVEL must be one of");
   });
 
-  test("shows what production misses, with an example, and still looks at the rest", async () => {
+  test("reports what production lacks, with an example, and still checks the rest", async () => {
     const { exitCode, text } = await examineWith({ APP_ENV: "production", AUTH_SECRET: "" });
     expect(exitCode).toBe(2);
     expect(text).toContain("✗ REDIS_URL must be set because APP_ENV is production");
@@ -44,7 +44,7 @@ describe("doctor at the settings", () => {
     ]);
   });
 
-  test("finds secrets that can be guessed, or are the same, and shows none", async () => {
+  test("finds secrets that can be guessed or are equal, and prints none", async () => {
     const weak = {
       AUTH_SECRET: "change-me-change-me-change-me-change-me",
       EMAIL_SECRET: "abcabcabcabcabcabcabcabcabcabcabcabc",
@@ -65,7 +65,7 @@ describe("doctor at the settings", () => {
     expect((await examineWith({ AUTH_SECRET: made })).exitCode).toBe(0);
   });
 
-  test("finds choices that do not go together", async () => {
+  test("finds choices that do not fit together", async () => {
     const { findings } = await examineWith({
       KAFKA_BROKERS: "127.0.0.1:1",
       SMTP_HOST: "smtp.example.com",
@@ -74,7 +74,7 @@ describe("doctor at the settings", () => {
     expect(findTrouble(findings, "setup.mail_mode").fix).toContain("EMAIL_MODE=smtp");
   });
 
-  test("finds a port that another program has", async () => {
+  test("finds a port in use by another program", async () => {
     await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
     const { findings } = await examineWith({ EMAIL_SERVICE_PORT: String(web.port) });
     const { text, fix } = findTrouble(findings, "service.serve-email");
@@ -91,8 +91,8 @@ describe("doctor at the settings", () => {
   });
 });
 
-describe("doctor at the data directory", () => {
-  test("finds a disk that is full, and one that soon is", async () => {
+describe("doctor on the data directory", () => {
+  test("finds a full disk, and one that soon will be", async () => {
     using directory = temporaryDirectory();
     const look = (free: number) =>
       diagnosed((diagnosis) =>
@@ -129,5 +129,23 @@ describe("doctor at the data directory", () => {
     expect(text).toContain("state.sqlite cannot be read");
     expect(Bun.spawnSync(fix.slice(fix.indexOf("mv ")).split(" ")).exitCode).toBe(0);
     expect((await examineWith({ DATA_DIR: path })).exitCode).toBe(0);
+  });
+});
+
+describe("doctor on TEMPLATE_DIR", () => {
+  test("names the line of the file that a service would refuse, until it is fixed", async () => {
+    using directory = temporaryDirectory();
+    const write = (name: string, text: string) => writeFileSync(join(directory.path, name), text);
+    write("welcome.subject.txt", "Hello");
+    write("welcome.html", "<p>\n{{usrname}}</p>");
+    write("welcome.txt", "Hello {{unsubscribe_link}}");
+    const broken = await examineWith({ TEMPLATE_DIR: directory.path });
+    expect(broken.exitCode).toBe(1);
+    const { text } = findTrouble(broken.findings, "templates.sound");
+    expect(text).toStartWith("welcome.html:2 has no value named usrname");
+    write("welcome.html", "<p>{{username}} {{unsubscribe_link}}</p>");
+    const fixed = await examineWith({ TEMPLATE_DIR: directory.path });
+    expect(troubles(fixed.findings)).toEqual([]);
+    expect(fixed.findings.map(({ check }) => check)).toContain("templates.sound");
   });
 });

@@ -37,8 +37,8 @@ async function look(
   return examined;
 }
 
-describe("doctor at the SMTP server", () => {
-  test("finds nothing at a good one but how long its certificate lasts, and sends no mail", async () => {
+describe("doctor on the SMTP server", () => {
+  test("finds nothing wrong with a good one but its expiring certificate, and sends no mail", async () => {
     const tls = { mode: "starttls", ...good } as const;
     const login = { SMTP_USER: auth.user, SMTP_PASSWORD: password, SMTP_TLS: "starttls" };
     const { exitCode, findings, text } = await look({ tls, auth }, login);
@@ -50,7 +50,7 @@ describe("doctor at the SMTP server", () => {
     expect(certificate.text).toBe("The certificate of 127.0.0.1 expires in 1 day");
   });
 
-  test("finds a wrong password, and shows none", async () => {
+  test("finds a wrong password, and prints none", async () => {
     const login = { SMTP_USER: auth.user, SMTP_PASSWORD: "not-this-password" };
     const { exitCode, findings, text } = await look({ auth }, login);
     expect(exitCode).toBe(1);
@@ -60,7 +60,7 @@ describe("doctor at the SMTP server", () => {
     expect(text).not.toContain("not-this-password");
   });
 
-  test("does not show the password when the server repeats it", async () => {
+  test("does not print the password when the server repeats it", async () => {
     const login = { SMTP_USER: auth.user, SMTP_PASSWORD: "not-this-password" };
     const text = "535 5.7.8 not-this-password is wrong";
     const examined = await look({ auth }, login, (sink) =>

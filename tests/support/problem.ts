@@ -5,6 +5,8 @@ export async function problemOf(response: Response): Promise<Record<string, unkn
   expect(response.headers.get("Content-Type")).toBe("application/problem+json");
   const problem = (await response.json()) as Record<string, unknown>;
   expect(problem["status"]).toBe(response.status);
+  expect(problem["type"]).toBe(`urn:instant:problem:${problem["code"]}`);
+  for (const member of ["title", "detail"]) expect(problem[member]).toBeString();
   expect(problem["requestId"]).toBe(response.headers.get("X-Request-Id"));
   return problem;
 }

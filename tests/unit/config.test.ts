@@ -35,14 +35,14 @@ function problemsOf(environment: Record<string, string>): string[] {
 }
 
 describe("the configuration", () => {
-  test("has its fallbacks, typed, when nothing is set", () => {
+  test("has its typed fallbacks when nothing is set", () => {
     expect(parseConfig(groups, {})).toEqual({
       one: { port: 8080, mode: "log", wait: 10_000 },
       two: { name: undefined, password: undefined },
     });
   });
 
-  test("takes an empty variable as unset", () => {
+  test("treats an empty variable as unset", () => {
     expect(parseConfig(groups, { PORT: "", NAME: "" }).one.port).toBe(8080);
   });
 
@@ -67,7 +67,7 @@ describe("the configuration", () => {
     expect(parseConfig(groups, { PASSWORD_FILE: path }).two.password).toBe("correct horse");
   });
 
-  test("refuses a secret that is given twice, or in a file that is not there", () => {
+  test("refuses a secret that is given twice, or in a missing file", () => {
     expect(problemsOf({ PASSWORD: "long enough", PASSWORD_FILE: "/none" })).toEqual([
       "  PASSWORD_FILE and PASSWORD are both set; keep one of them",
     ]);
@@ -76,7 +76,7 @@ describe("the configuration", () => {
     ]);
   });
 
-  test("reads no file for a variable that is no secret", () => {
+  test("reads no file for a variable that is not secret", () => {
     expect(parseConfig(groups, { NAME_FILE: "/none" }).two.name).toBeUndefined();
   });
 });

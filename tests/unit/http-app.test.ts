@@ -6,8 +6,10 @@ import { createHttpApp } from "../../src/core/http/app.ts";
 import { bodyLimit, readJson } from "../../src/core/http/body.ts";
 import type { HttpEnvironment } from "../../src/core/http/environment.ts";
 import { clientAddress } from "../../src/core/http/environment.ts";
+import type { DrawProblem } from "../../src/core/http/problem.ts";
 import { respondToError } from "../../src/core/http/problem.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
+import { problemOf } from "../support/problem.ts";
 
 const bodySchema = z.object({ name: z.string().max(10), age: z.number().optional() });
 
@@ -20,10 +22,10 @@ function openApp() {
   app.get("/address", (c) => c.text(clientAddress(c) ?? "none"));
   app.get("/own-policy", (c) => c.text("x", 200, { "Content-Security-Policy": "own" }));
   app.post("/echo", async (c) => c.json(await readJson(c, bodySchema)));
-  app.get("/away", () => {
+  app.get("/unavailable", () => {
     throw new InstantError(coreErrors.redisUnavailable, { detail: "10.0.0.7:6379" });
   });
-  app.get("/fault", () => {
+  app.get("/bug", () => {
     throw new Error("secret internals");
   });
   const post = (
@@ -38,25 +40,15 @@ function openApp() {
   return { app, lines, post };
 }
 
-async function problemOf(response: Response) {
-  expect(response.headers.get("Content-Type")).toBe("application/problem+json");
-  const problem = (await response.json()) as Record<string, unknown>;
-  expect(problem["status"]).toBe(response.status);
-  expect(problem["type"]).toBe(`urn:instant:problem:${problem["code"]}`);
-  expect(problem["requestId"]).toBe(response.headers.get("X-Request-Id"));
-  for (const member of ["title", "detail"]) expect(problem[member]).toBeString();
-  return problem;
-}
-
 describe("request id", () => {
-  test("stands in an answer that a handler made by itself", async () => {
+  test("is in an answer that a handler built itself", async () => {
     const { app } = openApp();
     app.get("/own", () => new Response("<!doctype html>"));
     const response = await app.request("/own", { headers: { "X-Request-Id": "abc" } });
     expect(response.headers.get("X-Request-Id")).toBe("abc");
   });
 
-  test("a sane one is taken over into the answer and the log", async () => {
+  test("a valid one is kept in the answer and the log", async () => {
     const { app, lines } = openApp();
     const response = await app.request("/ok", { headers: { "X-Request-Id": "abc-123_x=" } });
     expect(response.headers.get("X-Request-Id")).toBe("abc-123_x=");
@@ -70,7 +62,7 @@ describe("request id", () => {
   });
 });
 
-describe("answers that are no success", () => {
+describe("answers that are not a success", () => {
   test("an unknown path is a 404 problem", async () => {
     const { app } = openApp();
     const response = await app.request("/nothing");
@@ -91,9 +83,9 @@ describe("answers that are no success", () => {
     expect(refused.headers.get("Allow")).toBe("GET, HEAD");
   });
 
-  test("an engine that is away is a 503 with Retry-After that tells nothing of ours", async () => {
+  test("an unavailable engine is a 503 with Retry-After that reveals nothing internal", async () => {
     const { app, lines } = openApp();
-    const response = await app.request("/away");
+    const response = await app.request("/unavailable");
     expect(response.headers.get("Retry-After")).toBe("5");
     const problem = await problemOf(response);
     expect(problem).toMatchObject({ status: 503, code: "redis_unavailable" });
@@ -101,9 +93,9 @@ describe("answers that are no success", () => {
     expect(lines.join("")).toContain("10.0.0.7");
   });
 
-  test("a fault of ours is a bare 500, and an error line", async () => {
+  test("a bug of ours is a bare 500, and an error line", async () => {
     const { app, lines } = openApp();
-    const problem = await problemOf(await app.request("/fault"));
+    const problem = await problemOf(await app.request("/bug"));
     expect(problem).toMatchObject({ status: 500, code: "internal_error" });
     expect(JSON.stringify(problem)).not.toContain("internals");
     const line = lines.find((text) => text.includes("secret internals"));
@@ -112,7 +104,7 @@ describe("answers that are no success", () => {
 });
 
 describe("JSON bodies", () => {
-  test("one that fits is parsed, unknown fields are dropped", async () => {
+  test("a valid one is parsed, unknown fields are dropped", async () => {
     const { post } = openApp();
     const response = await post('{"name":"Ana","more":1}');
     expect(await response.json()).toEqual({ name: "Ana" });
@@ -155,7 +147,7 @@ describe("JSON bodies", () => {
     expect(problem["detail"]).toContain(message);
   });
 
-  test("64 KiB are taken, one byte more is a 413", async () => {
+  test("64 KiB are accepted, one byte more is a 413", async () => {
     const { post } = openApp();
     const most = `{"name":"Ana"}${" ".repeat(64 * 1024 - 14)}`;
     expect((await post(most)).status).toBe(200);
@@ -183,9 +175,9 @@ test("a body that does not arrive in time is a 408", async () => {
 });
 
 describe("headers and the access log", () => {
-  test("every answer carries the secure headers", async () => {
+  test("every answer has the security headers", async () => {
     const { app } = openApp();
-    for (const path of ["/ok", "/nothing", "/fault"]) {
+    for (const path of ["/ok", "/nothing", "/bug"]) {
       const { headers } = await app.request(path);
       expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
       expect(headers.get("Content-Security-Policy")).toContain("default-src 'none'");
@@ -193,7 +185,7 @@ describe("headers and the access log", () => {
     }
   });
 
-  test("a handler's own policy stays", async () => {
+  test("a handler's own policy is kept", async () => {
     const { app } = openApp();
     const { headers } = await app.request("/own-policy");
     expect(headers.get("Content-Security-Policy")).toBe("own");
@@ -213,10 +205,46 @@ describe("headers and the access log", () => {
     expect(lines.join("")).not.toMatch(/in-the-query|secret-path/);
   });
 
-  test("the client's address is the connection's, or unknown", async () => {
+  test("the client's address is that of the connection, or unknown", async () => {
     const { app } = openApp();
     expect(await (await app.request("/address")).text()).toBe("none");
     const known = await app.request("/address", {}, { clientAddress: "192.0.2.7" });
     expect(await known.text()).toBe("192.0.2.7");
+  });
+});
+
+describe("a problem page", () => {
+  function openPages() {
+    const drawProblem: DrawProblem = ({ code, status }, { req }) =>
+      req.path === "/api" ? undefined : new Response(`<p>${code}</p>`, { status });
+    const app = createHttpApp({ log: silentLog, drawProblem });
+    app.get("/unavailable", () => {
+      throw new InstantError(coreErrors.redisUnavailable);
+    });
+    return app;
+  }
+  const browser = { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
+
+  test("is for browsers, with the status and headers of the problem", async () => {
+    const answer = await openPages().request("/unavailable", { headers: browser });
+    expect(await answer.text()).toBe("<p>redis_unavailable</p>");
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("Retry-After")).toBe("5");
+    expect(answer.headers.get("Cache-Control")).toBe("no-store");
+    const refused = await openPages().request("/unavailable", {
+      method: "DELETE",
+      headers: browser,
+    });
+    expect(await refused.text()).toBe("<p>method_not_allowed</p>");
+    expect(refused.headers.get("Allow")).toBe("GET, HEAD");
+  });
+
+  test.each([
+    ["accepts anything", "/nowhere", { Accept: "*/*" }],
+    ["names no type", "/nowhere", {}],
+    ["prefers JSON", "/nowhere", { Accept: "application/problem+json,text/html;q=0.5" }],
+    ["asks where there is no page", "/api", browser],
+  ])("stays JSON for a client that %s", async (_, path, headers) => {
+    await problemOf(await openPages().request(path, { headers }));
   });
 });

@@ -17,7 +17,7 @@ async function start(options: Partial<HttpServerOptions>) {
   return server;
 }
 
-test("port 0 takes a free one and says which", async () => {
+test("port 0 takes a free one and reports it", async () => {
   await using server = await start({});
   expect(server.port).toBeGreaterThan(0);
   expect(await (await fetch(server.url)).text()).toBe("ok");
@@ -44,7 +44,7 @@ test("an address of another machine is one clear error", async () => {
   );
 });
 
-test("stop finishes the request in flight and takes no further one", async () => {
+test("stop finishes the request in flight and accepts no other", async () => {
   const arrived = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
   const server = await start({
@@ -64,7 +64,7 @@ test("stop finishes the request in flight and takes no further one", async () =>
   await server.stop(); // idempotent
 });
 
-test("stop cuts a request that outlives the deadline, and says so", async () => {
+test("stop cuts off a request that outlives the deadline, and logs it", async () => {
   const arrived = Promise.withResolvers<void>();
   const lines: string[] = [];
   const server = await start({

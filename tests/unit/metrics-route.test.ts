@@ -22,11 +22,11 @@ test.each([
   ["with a shorter one", { Authorization: "Bearer a" }, 404],
   ["with none, from the same machine", {}, 404],
   ["by another scheme", { Authorization: `Basic ${token}` }, 404],
-])("where a token is set, who asks %s gets what is due", async (_, headers, status) => {
+])("where a token is set, a request %s gets its status", async (_, headers, status) => {
   expect(await ask({ token, loopback: true }, { headers })).toBe(status);
 });
 
-test("without a token, it is for this machine, by a name of this machine", async () => {
+test("without a token, it answers only this machine, by a loopback name", async () => {
   const readers = { token: undefined, loopback: true };
   expect(await ask(readers)).toBe(200);
   expect(await ask(readers, { from: "203.0.113.7" })).toBe(403);
@@ -36,6 +36,6 @@ test("without a token, it is for this machine, by a name of this machine", async
   }
 });
 
-test("without a token and in production, it is for nobody", async () => {
+test("without a token in production, it answers nobody", async () => {
   expect(await ask({ token: undefined, loopback: false })).toBe(404);
 });

@@ -12,13 +12,13 @@ const [traceId, spanId] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7
 const valid = `00-${traceId}-${spanId}-01`;
 
 describe("a traceparent", () => {
-  test("is read and written as the W3C has it", () => {
+  test("is parsed and formatted as in the W3C recommendation", () => {
     const trace = parseTraceparent(valid);
     expect(trace).toEqual({ traceId, spanId, flags: "01" });
     expect(trace && formatTraceparent(trace)).toBe(valid);
   });
 
-  test("of a later version is read as far as it is known", () => {
+  test("of a later version is parsed as far as it is known", () => {
     expect(parseTraceparent(`cc-${traceId}-${spanId}-01-what-comes`)?.traceId).toBe(traceId);
   });
 
@@ -38,8 +38,8 @@ describe("a traceparent", () => {
   });
 });
 
-describe("the trace of what runs", () => {
-  test("is kept across waiting, and apart from what runs beside it", async () => {
+describe("the current trace context", () => {
+  test("is kept across awaits, and separate from concurrent work", async () => {
     const [one, other] = [createChildContext(undefined), createChildContext(undefined)];
     const seen = async () => {
       await Bun.sleep(1);
@@ -50,7 +50,7 @@ describe("the trace of what runs", () => {
     ).toEqual([one, other, undefined]);
   });
 
-  test("goes over a record to a further step of the same trace", () => {
+  test("continues in another span of the same trace through a record", () => {
     const trace = createChildContext(parseTraceparent(valid));
     const headers = runInTraceContext(trace, traceContextHeaders);
     const read = readTraceContext(headers);
@@ -58,7 +58,7 @@ describe("the trace of what runs", () => {
     expect(read?.spanId).not.toBe(trace.spanId);
   });
 
-  test("is none where a record has none, or a bad one", () => {
+  test("is undefined for a record without a valid one", () => {
     expect(traceContextHeaders()).toEqual([]);
     for (const value of [null, new TextEncoder().encode("x"), new Uint8Array(100_000)]) {
       expect(readTraceContext([["traceparent", value]])).toBeUndefined();
