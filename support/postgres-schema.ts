@@ -18,14 +18,13 @@ export async function openTestPostgres(
   const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
   const database = openPostgres(postgresAt(url, schema));
   await database.migrate("test", []); // creates the schema
-  return {
-    ...database,
+  return Object.assign(database, {
     schema,
     [Symbol.asyncDispose]: async () => {
       await database.close();
       await dropSchema(url, schema);
     },
-  };
+  });
 }
 
 async function dropSchema(url: string, schema: string): Promise<void> {

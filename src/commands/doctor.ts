@@ -19,15 +19,11 @@ const deadlineMs = 9_000;
 const columnsDefault = 80;
 const columnsMax = 100;
 
-export interface DoctorOptions {
-  readonly json?: boolean;
-}
-
 /** Prints what `examine` finds. */
 export async function doctor(
   environment: Environment,
   service: string | undefined,
-  options: DoctorOptions,
+  options: { readonly json?: boolean },
 ): Promise<number> {
   const { report, exitCode } = await examine(environment, parseRoles(service));
   process.stdout.write(options.json ? renderJson(report) : renderReport(report, style()));

@@ -52,7 +52,7 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
     {
       group: "Data directory",
       about: app.dataDirectory,
-      run: (diagnosis) => diagnoseDataDirectory(diagnosis, { path: app.dataDirectory }),
+      run: (diagnosis) => diagnoseDataDirectory(app.dataDirectory, diagnosis),
     },
     embeddedCheck(config, {
       events: publishes && !usesKafka,

@@ -1,5 +1,5 @@
-import { constants } from "node:fs";
-import { access, readdir, stat, statfs } from "node:fs/promises";
+import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Diagnosis } from "../core/diagnosis.ts";
 
@@ -9,26 +9,21 @@ const freeBytesMin = 100 * mebibyte;
 const freeBytesWarn = 1024 * mebibyte;
 const filesMax = 50;
 
-interface DataDirectoryOptions {
-  readonly path: string;
-  /** The bytes available to us on the disk of a path; the system's answer when left out. */
-  readonly freeBytes?: (path: string) => Promise<number>;
-}
-
 /** DATA_DIR is writable, unreadable for others, and its disk is not full. */
 export async function diagnoseDataDirectory(
+  path: string,
   diagnosis: Diagnosis,
-  { path, freeBytes = readFreeBytes }: DataDirectoryOptions,
+  freeBytes: (path: string) => Promise<number> = readFreeBytes,
 ): Promise<void> {
-  const exists = await isThere(path);
-  const place = exists ? path : await nearest(path);
-  if (!(await isWritable(place))) {
+  const exists = existsSync(path);
+  const place = exists ? path : nearest(path);
+  if (!isWritable(place)) {
     const fix = `Give it to the user that runs the program: chown <user> ${place}`;
     diagnosis.fault("data.writable", `${place} cannot be written`, fix);
   } else if (!exists) {
     diagnosis.ok("data.writable", "Does not exist yet; the first start creates it");
   } else {
-    await diagnoseModes(diagnosis, path);
+    diagnoseModes(diagnosis, path);
   }
   diagnoseSpace(diagnosis, place, await freeBytes(place));
 }
@@ -46,47 +41,39 @@ function diagnoseSpace(diagnosis: Diagnosis, place: string, bytes: number): void
 }
 
 /** The files here (secrets, codes in mails, addresses) are for one user only. */
-async function diagnoseModes(diagnosis: Diagnosis, path: string): Promise<void> {
-  const names = (await readdir(path)).filter((name) => /\.(?:secret|sqlite)/.test(name));
-  const readable: string[] = [];
-  for (const name of names.slice(0, filesMax)) {
-    const file = join(path, name);
-    // 0: a running service has removed it meanwhile.
-    const mode = await stat(file).then(
-      (found) => found.mode,
-      () => 0,
-    );
-    if ((mode & 0o077) !== 0) readable.push(file);
-  }
+function diagnoseModes(diagnosis: Diagnosis, path: string): void {
+  const names = readdirSync(path).filter((name) => /\.(?:secret|sqlite)/.test(name));
+  const files = names.slice(0, filesMax).map((name) => join(path, name));
+  const readable = files.filter(isOpenToOthers);
   for (const file of readable) {
     diagnosis.fault("data.modes", `Others may read or write ${file}`, `chmod 600 ${file}`);
   }
-  const { mode } = await stat(path);
-  if ((mode & 0o077) !== 0) {
+  if (isOpenToOthers(path)) {
     diagnosis.warn("data.modes", `Others may list ${path}`, `chmod 700 ${path}`);
   } else if (readable.length === 0) {
     diagnosis.ok("data.modes", "Only this user may read it");
   }
 }
 
-function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+/** False also when a running service has removed it meanwhile. */
+function isOpenToOthers(path: string): boolean {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  return (mode & 0o077) !== 0;
 }
 
-function isWritable(path: string): Promise<boolean> {
-  return access(path, constants.W_OK | constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The directory in which the first start would create it. */
-async function nearest(path: string): Promise<string> {
+function nearest(path: string): string {
   let place = dirname(path);
-  while (!(await isThere(place)) && dirname(place) !== place) place = dirname(place);
+  while (!existsSync(place) && dirname(place) !== place) place = dirname(place);
   return place;
 }
 

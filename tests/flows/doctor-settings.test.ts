@@ -95,9 +95,7 @@ describe("doctor on the data directory", () => {
   test("finds a full disk, and one that soon will be", async () => {
     using directory = temporaryDirectory();
     const look = (free: number) =>
-      diagnosed((diagnosis) =>
-        diagnoseDataDirectory(diagnosis, { path: directory.path, freeBytes: async () => free }),
-      );
+      diagnosed((diagnosis) => diagnoseDataDirectory(directory.path, diagnosis, async () => free));
     const full = findTrouble(await look(99 * mebibyte), "data.space");
     expect(full).toMatchObject({ level: "fault", text: expect.stringContaining("99 MiB free") });
     expect(full.fix).toContain(`df -h ${directory.path}`);
@@ -111,8 +109,7 @@ describe("doctor on the data directory", () => {
     writeFileSync(secret, "x");
     chmodSync(secret, 0o644);
     chmodSync(directory.path, 0o755);
-    const look = () =>
-      diagnosed((diagnosis) => diagnoseDataDirectory(diagnosis, { path: directory.path }));
+    const look = () => diagnosed((diagnosis) => diagnoseDataDirectory(directory.path, diagnosis));
     const found = (await look()).filter(({ check }) => check === "data.modes");
     expect(found.map(({ level }) => level)).toEqual(["fault", "warning"]);
     for (const { fix = "" } of found) expect(Bun.spawnSync(fix.split(" ")).exitCode).toBe(0);

@@ -44,13 +44,13 @@ export interface DocumentedResponse {
   readonly content?: DocumentedContent;
 }
 
-export interface DocumentedHeader {
+interface DocumentedHeader {
   readonly description: string;
   readonly required: boolean;
   readonly schema: JsonSchema;
 }
 
-export type DocumentedContent = Readonly<
+type DocumentedContent = Readonly<
   Record<string, { readonly schema: JsonSchema; readonly example?: unknown }>
 >;
 

@@ -39,21 +39,17 @@ interface SchemaField {
 
 const depthMax = 5;
 
-/** All fields of a schema, those of objects within it after them. */
-function listFields(schema: JsonSchema, document: OpenApiDocument): SchemaField[] {
-  return fieldsOf(schema, document, "", 0);
-}
-
-function fieldsOf(
+/** All fields of a schema, each object followed by its own fields. */
+function listFields(
   given: JsonSchema,
   document: OpenApiDocument,
-  prefix: string,
-  depth: number,
+  prefix = "",
+  depth = 0,
 ): SchemaField[] {
   const schema = resolve(given, document);
   if (depth > depthMax) return [];
   if (schema.items !== undefined) {
-    return fieldsOf(schema.items, document, prefix.replace(/\.$/, "[]."), depth + 1);
+    return listFields(schema.items, document, prefix.replace(/\.$/, "[]."), depth + 1);
   }
   return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
     const name = `${prefix}${key}`;
@@ -64,7 +60,7 @@ function fieldsOf(
       required: schema.required?.includes(key) ?? false,
       description: property.description ?? resolved.description ?? "",
     };
-    return [field, ...fieldsOf(resolved, document, `${name}.`, depth + 1)];
+    return [field, ...listFields(resolved, document, `${name}.`, depth + 1)];
   });
 }
 

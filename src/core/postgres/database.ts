@@ -1,7 +1,6 @@
 import { coreErrors, InstantError, isInstantError } from "../errors.ts";
 import { withDeadline } from "../time.ts";
 import { classifyPostgresError, isStandby } from "./errors.ts";
-import type { SchemaModule } from "./migrate.ts";
 import { migrateModule } from "./migrate.ts";
 import type { SchemaName, Session, Sql, SqlTransaction } from "./pool.ts";
 import {
@@ -44,23 +43,7 @@ export function openPostgres(
   connection: PostgresConnection,
   { deadlineMs = 2_000 }: { readonly deadlineMs?: number } = {},
 ): PostgresDatabase {
-  const calls = new Calls(connection, deadlineMs);
-  return {
-    address: addressOf(connection),
-    query: (statement) => calls.run(statement, deadlineMs),
-    transaction: (work) =>
-      calls.run(async (sql, schema) => {
-        if (!("begin" in sql)) return work(sql, schema); // it is in one
-        const begun = sql.begin((transaction) => work(transaction, schema));
-        return (await begun) as Awaited<ReturnType<typeof work>>;
-      }, deadlineMs),
-    migrate: (module, steps) => calls.migrate({ module, steps }),
-    ping: async (ping) => {
-      await calls.run((sql) => sql`SELECT 1`, ping.deadlineMs);
-    },
-    close: () => calls.close(),
-    [Symbol.asyncDispose]: () => calls.close(),
-  };
+  return new Pools(connection, deadlineMs);
 }
 
 /**
@@ -73,7 +56,8 @@ export function openPostgres(
  * on. One whose table has changed is made once more as well, on new connections. (postgres.js itself
  * repeats neither: see patches/.)
  */
-class Calls {
+class Pools implements PostgresDatabase {
+  readonly address: string;
   readonly #connection: PostgresConnection;
   readonly #deadlineMs: number;
   readonly #statementTimeoutMs: number;
@@ -83,18 +67,56 @@ class Calls {
   #closing: Promise<void> | undefined;
 
   constructor(connection: PostgresConnection, deadlineMs: number) {
+    this.address = addressOf(connection);
     this.#connection = connection;
     this.#deadlineMs = deadlineMs;
     this.#statementTimeoutMs = deadlineMs * 0.75;
   }
 
-  async run<T>(
+  query<T>(statement: (sql: Sql, schema: SchemaName) => Promise<T>): Promise<T> {
+    return this.#run(statement, this.#deadlineMs);
+  }
+
+  transaction<T>(work: (sql: SqlTransaction, schema: SchemaName) => Promise<T>): Promise<T> {
+    return this.query(async (sql, schema) => {
+      if (!("begin" in sql)) return work(sql, schema); // it is in one
+      const begun = sql.begin((transaction) => work(transaction, schema));
+      return (await begun) as Awaited<ReturnType<typeof work>>;
+    });
+  }
+
+  async ping({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
+    await this.#run((sql) => sql`SELECT 1`, deadlineMs);
+  }
+
+  async migrate(module: string, steps: readonly string[]): Promise<void> {
+    try {
+      const { schema } = await withDeadline("migrating", this.#deadlineMs, this.#findSession());
+      await migrateModule(this.#connection, this.#needed(schema), { module, steps });
+    } catch (error) {
+      if (isInstantError(error, coreErrors.deadlineExceeded)) throw this.#lateError(error);
+      throw classifyPostgresError(error, this.#connection);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      if (this.#pool !== undefined) await endPool(this.#pool, 5);
+      await Promise.all(this.#endings);
+    })();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #run<T>(
     work: (sql: Sql, schema: SchemaName) => Promise<T>,
     callDeadlineMs: number,
   ): Promise<T> {
-    const address = addressOf(this.#connection);
     if (this.#closing !== undefined) {
-      throw new InstantError(coreErrors.postgresUnavailable, { detail: `${address}: closed` });
+      throw new InstantError(coreErrors.postgresUnavailable, { detail: `${this.address}: closed` });
     }
     const endsAt = performance.now() + callDeadlineMs;
     let used: Sql | undefined;
@@ -121,24 +143,6 @@ class Calls {
       if (!isLate) throw classifyPostgresError(error, this.#connection);
       throw this.#lateError(error, callDeadlineMs);
     }
-  }
-
-  async migrate(module: SchemaModule): Promise<void> {
-    try {
-      const { schema } = await withDeadline("migrating", this.#deadlineMs, this.#findSession());
-      await migrateModule(this.#connection, this.#needed(schema), module);
-    } catch (error) {
-      if (isInstantError(error, coreErrors.deadlineExceeded)) throw this.#lateError(error);
-      throw classifyPostgresError(error, this.#connection);
-    }
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= (async () => {
-      if (this.#pool !== undefined) await endPool(this.#pool, 5);
-      await Promise.all(this.#endings);
-    })();
-    return this.#closing;
   }
 
   async #attempt<T>(
@@ -168,13 +172,13 @@ class Calls {
   }
 
   #lateError(cause: unknown, deadlineMs = this.#deadlineMs): InstantError {
-    const detail = `${addressOf(this.#connection)}: nothing within ${deadlineMs} ms`;
+    const detail = `${this.address}: nothing within ${deadlineMs} ms`;
     return new InstantError(coreErrors.postgresUnavailable, { detail, cause });
   }
 
   #needed(schema: string | undefined): string {
     if (schema !== undefined) return schema;
-    const detail = `${addressOf(this.#connection)}: the role's search_path leads to no schema: set DB_SCHEMA`;
+    const detail = `${this.address}: the role's search_path leads to no schema: set DB_SCHEMA`;
     throw new InstantError(coreErrors.postgresFailed, { detail });
   }
 

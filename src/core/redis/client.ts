@@ -9,27 +9,6 @@ import { probeWrites, serverOptions } from "./probe.ts";
 import type { RedisScript, ScriptArguments } from "./script.ts";
 import { ScriptRunner } from "./script.ts";
 
-/** How many calls are in flight, for a close that waits until there are none. */
-class CallCount {
-  #inFlight = 0;
-  #none: PromiseWithResolvers<void> | undefined;
-
-  begin(): void {
-    this.#inFlight += 1;
-  }
-
-  end(): void {
-    this.#inFlight -= 1;
-    if (this.#inFlight === 0) this.#none?.resolve();
-  }
-
-  async none(): Promise<void> {
-    if (this.#inFlight === 0) return;
-    this.#none ??= Promise.withResolvers();
-    await this.#none.promise;
-  }
-}
-
 /** A command without an answer fails after this; a connection that is silent so long is dropped. */
 const redisCommandTimeoutMs = 2000;
 /** Slightly less than the commands' timeout, so that those queued behind them fail at once. */
@@ -103,24 +82,25 @@ function createRedis(
 }
 
 function createClient(redis: Redis, address: string, availability: Availability): RedisClient {
-  const calls = new CallCount();
+  const inFlight = new Set<Promise<unknown>>();
   const scripts = new ScriptRunner(redis);
   let closing: Promise<void> | undefined;
-  const count = async <T>(call: () => Promise<T>): Promise<T> => {
+  const track = async <T>(call: () => Promise<T>): Promise<T> => {
     if (closing !== undefined) throw classifyRedisError("Connection is closed", address);
-    calls.begin();
+    const answer = call();
+    inFlight.add(answer);
     try {
-      return await call();
+      return await answer;
     } catch (error) {
       throw classifyRedisError(error, address, availability);
     } finally {
-      calls.end();
+      inFlight.delete(answer);
     }
   };
   const run = <T>(command: (redis: Redis) => Promise<T>): Promise<T> =>
-    count(() => repeatRefused(() => command(redis), availability));
+    track(() => repeatRefused(() => command(redis), availability));
   const close = async () => {
-    await calls.none();
+    await Promise.allSettled(inFlight);
     try {
       if (redis.status === "ready") await withDeadline("QUIT", 500, redis.quit());
     } catch {
@@ -145,7 +125,7 @@ function createClient(redis: Redis, address: string, availability: Availability)
         await withDeadline(
           "asking Redis",
           deadlineMs,
-          count(() => attempt(() => requireWrites(redis), availability)),
+          track(() => attempt(() => requireWrites(redis), availability)),
         );
       } catch (error) {
         throw classifyRedisError(error, address);
