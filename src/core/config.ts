@@ -211,6 +211,11 @@ export function urlField(
   return field(options, bound, `${options.protocols[0]}//…`, schema);
 }
 
+/** "redis://a:1,b:2/0": one of several servers, as some clients take it. A password may have commas. */
+export function namesSeveralHosts(url: string): boolean {
+  return /^[a-z+-]+:\/\/(?:[^/?@]*@)?[^/?@]*,[^/?@]*(?:[/?]|$)/.test(url);
+}
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 export interface ConfigProblem {
   readonly name: string;

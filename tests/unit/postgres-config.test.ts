@@ -99,6 +99,7 @@ describe("DATABASE_URL", () => {
     ["postgres://u:p%40ss%2Fw%3Ard@h/d", "h:5432/d", "p@ss/w:rd"],
     ["postgresql://u:p@[::1]/d", "[::1]:5432/d", "p"],
     ["postgresql://u:p@[::1]:6543/d", "[::1]:6543/d", "p"],
+    ["postgres://u:p,w@h/d?sslmode=disable", "h:5432/d", "p,w"],
   ] as const)("%s is a legal form", (text, address, password) => {
     const { connection, problems } = resolve({ DATABASE_URL: text });
     expect(problems).toEqual([]);

@@ -79,6 +79,7 @@ test.each([
   ["rediss://default:pw@h.example.com:25061", { tls: true, username: "default", port: 25061 }],
   ["redis://:p%40ss@[::1]:6380/2?family=0&protocol=3", { host: "::1", password: "p@ss", db: 2 }],
   ["rediss://default:pw@h?ssl_cert_reqs=required", { host: "h", port: 6379 }],
+  ["redis://:p,w@h/1", { host: "h", password: "p,w", db: 1 }],
 ] as const)("%s is taken", (url, expected) => {
   const { connection, problems } = resolve({ REDIS_URL: url });
   expect(problems).toEqual([]);

@@ -1,5 +1,12 @@
 import type { ConfigProblem, ConfigValues } from "../config.ts";
-import { patternField, portField, secretField, textField, urlField } from "../config.ts";
+import {
+  namesSeveralHosts,
+  patternField,
+  portField,
+  secretField,
+  textField,
+  urlField,
+} from "../config.ts";
 import type { PostgresConnection } from "./url.ts";
 import { connectionDefaults, parsePostgresUrl } from "./url.ts";
 
@@ -8,7 +15,7 @@ export const postgresFields = {
     name: "DATABASE_URL",
     protocols: ["postgres:", "postgresql:"],
     explain: (text) =>
-      /^postgres(?:ql)?:\/\/[^/?]*,/.test(text)
+      namesSeveralHosts(text)
         ? "names several hosts; give one, or a name that follows the primary"
         : undefined,
     secret: true,

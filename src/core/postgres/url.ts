@@ -202,9 +202,6 @@ export function parsePostgresUrl(text: string, problems: string[]): PostgresConn
   if (host === "")
     problems.push("names no host, as in postgres://user:password@host:5432/database");
   if (host.includes("/")) problems.push("names a Unix socket; give the TCP address of Postgres");
-  if (host.includes(",")) {
-    problems.push("names several hosts; give one, or a name that follows the primary");
-  }
   const changes = {};
   for (const [name, value] of parsed.searchParams) {
     const reader = Object.hasOwn(parameters, name) ? parameters[name] : undefined;

@@ -2,6 +2,7 @@ import type { ConfigProblem, ConfigValues } from "../config.ts";
 import {
   addressField,
   integerField,
+  namesSeveralHosts,
   readAuthorities,
   secretField,
   textField,
@@ -133,7 +134,7 @@ function explainRedisUrl(text: string): string | undefined {
   if (/^rediss?[+-](?:sentinel|cluster):/.test(text)) {
     return "names a Sentinel or cluster; give the address that follows the master, as redis://host:6379/0";
   }
-  if (/^rediss?:\/\/[^/?]*,/.test(text)) {
+  if (namesSeveralHosts(text)) {
     return "names several hosts; give one, or a name that follows the master";
   }
   return undefined;
