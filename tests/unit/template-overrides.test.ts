@@ -129,12 +129,12 @@ describe("a broken template is refused at start:", () => {
     [
       "a value there is not",
       bad("welcome.html", "\n<p>{{usrname}}"),
-      "welcome.html:2 has no value named usrname; there are username, app_name",
+      "welcome.html:2 uses an unknown value, usrname; known are username, app_name",
     ],
     [
       "a value of another type",
       bad("welcome.txt", "{{code}}"),
-      "welcome.txt:1 has no value named code",
+      "welcome.txt:1 uses an unknown value, code",
     ],
     [
       "what is not escaped",
@@ -164,8 +164,8 @@ describe("a broken template is refused at start:", () => {
       { "welcome.html": welcome["welcome.html"] },
       "welcome.txt is missing",
     ],
-    ["a name that is almost right", bad("welcom.html", "x"), "welcom.html is no template"],
-    ["a folder that is no language", bad("Espanol/welcome.html", "x"), "Espanol is no language"],
+    ["a name that is almost right", bad("welcom.html", "x"), "welcom.html is not a template"],
+    ["a folder that is no language", bad("Espanol/welcome.html", "x"), "Espanol is not a language"],
     [
       "one that is too long",
       bad("welcome.txt", "x".repeat(300_000)),
@@ -177,8 +177,8 @@ describe("a broken template is refused at start:", () => {
 
   test("all problems at once, and a directory that is not there", () => {
     const all = problemOf({ ...bad("welcome.html", "{{x}}"), "es/welcome.txt": "{{y}}" });
-    expect(all).toContain("welcome.html:1 has no value named x");
-    expect(all).toContain("es/welcome.txt:1 has no value named y");
+    expect(all).toContain("welcome.html:1 uses an unknown value, x");
+    expect(all).toContain("es/welcome.txt:1 uses an unknown value, y");
     expect(problemOf({}, { TEMPLATE_DIR: "/nowhere" })).toContain("TEMPLATE_DIR . cannot be read");
   });
 

@@ -1,4 +1,4 @@
-import type { LanguageMessages } from "../texts.ts";
+import type { LanguageMessages } from "../../mails/mail-types.tsx";
 
 const byMistake =
   "You didn't ask for this? Then somebody may have typed your address by mistake: you can ignore this mail. Never give the code to anyone.";
@@ -6,7 +6,6 @@ const byMistake =
 export const english: LanguageMessages = {
   locale: "en-GB",
   direction: "ltr",
-  name: "English",
   aMoment: "a moment",
   sentTo: (recipient, appName) => `This mail was sent to ${recipient} by ${appName}.`,
   unsubscribe: "Get no more mails of this kind",

@@ -1,4 +1,4 @@
-import type { LanguageMessages } from "../texts.ts";
+import type { LanguageMessages } from "../../mails/mail-types.tsx";
 
 const byMistake =
   "¿No lo ha pedido usted? Puede que alguien haya escrito su dirección por error: no haga caso de este correo. No dé el código a nadie.";
@@ -6,7 +6,6 @@ const byMistake =
 export const spanish: LanguageMessages = {
   locale: "es",
   direction: "ltr",
-  name: "Español",
   aMoment: "un momento",
   sentTo: (recipient, appName) => `${appName} ha enviado este correo a ${recipient}.`,
   unsubscribe: "No recibir más correos de este tipo",

@@ -1,4 +1,4 @@
-import type { LanguageMessages } from "../texts.ts";
+import type { LanguageMessages } from "../../mails/mail-types.tsx";
 
 const byMistake =
   "Вы этого не запрашивали? Возможно, кто-то по ошибке указал ваш адрес: просто не обращайте внимания на это письмо. Никому не сообщайте код.";
@@ -6,7 +6,6 @@ const byMistake =
 export const russian: LanguageMessages = {
   locale: "ru",
   direction: "ltr",
-  name: "Русский",
   aMoment: "несколько секунд",
   sentTo: (recipient, appName) =>
     `Это письмо отправлено на адрес ${recipient} от имени ${appName}.`,
