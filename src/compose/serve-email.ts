@@ -14,17 +14,13 @@ import { senderDefault } from "../email/mailer/inbox/inbox.ts";
 import { addInboxRoutes } from "../email/mailer/inbox/inbox-page.tsx";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { LoginAttempts, operatorsOnly } from "../email/ops/access.ts";
-import { renderSections } from "../email/ops/dashboard.tsx";
-import {
-  describeOpenTransactions,
-  LagWatch,
-  LiveFeed,
-  takeSnapshot,
-} from "../email/ops/live-feed.ts";
+import { ConsumerLag, describeOpenTransactions } from "../email/ops/consumer-lag.ts";
+import { renderSections, takeSnapshot } from "../email/ops/dashboard.tsx";
+import { LiveFeed } from "../email/ops/live-feed.ts";
 import type { OpsSite } from "../email/ops/ops-page.tsx";
 import { opsProblemPage } from "../email/ops/ops-page.tsx";
 import { OutcomeHistory } from "../email/ops/outcome-history.ts";
-import { ReplayJob } from "../email/ops/replay-job.ts";
+import { ReplayJob } from "../email/ops/replay.tsx";
 import { addSiteRoutes, createOpsApp } from "../email/ops/site-routes.ts";
 import type { Config } from "./config.ts";
 import { composeDelivery } from "./delivery.ts";
@@ -39,16 +35,16 @@ function opsSiteOf({ app, ops }: Config): OpsSite {
   };
 }
 
-/** As often as the lag is asked: more of the same figures would cost a busy service, and show nothing. */
+/** As often as the lag is read: more often would cost a busy service and show the same figures. */
 const dashboardEveryMs = 2000;
-/** Somebody waits for a code. */
+/** A person waits for a code. */
 const inboxEveryMs = 500;
 
 interface OpsSiteParts {
   readonly log: Log;
   readonly worker: EmailWorker;
   readonly history: OutcomeHistory;
-  readonly lag: LagWatch;
+  readonly lag: ConsumerLag;
   /** For the example on the empty inbox. */
   readonly authUrl: string;
 }
@@ -114,20 +110,19 @@ export async function startServeEmail(
   const onRequest = createRequestMetrics(metrics);
   const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
   const history = new OutcomeHistory(systemClock);
-  const worker = await openWorker(engines, { metrics, log, fail, publicOrigin, history });
-  const [eventLog, ledger, mailers] = [
-    await engines.eventLog(),
-    await engines.ledger(),
-    await engines.mailers(),
-  ];
-  const pausedReasons = () => worker.pausedReasons;
-  const lag = new LagWatch({
-    ...{ eventLog, topic: topics.events, group: topics.group },
+  const eventLog = await engines.eventLog();
+  const lag = new ConsumerLag({
+    eventLog,
+    topic: topics.events,
+    group: topics.group,
     clock: systemClock,
   });
+  const worker = await openWorker(engines, { metrics, log, fail, publicOrigin, history, lag });
+  const [ledger, mailers] = [await engines.ledger(), await engines.mailers()];
+  const pausedReasons = () => worker.pausedReasons;
   const notices = () => [
     ...worker.serversDown.map(({ down }) => down.reason),
-    ...describeOpenTransactions(lag.known()),
+    ...describeOpenTransactions(lag.latest()),
   ];
   const site = opsSiteOf(engines.config);
   const app = createOpsApp({
@@ -164,6 +159,7 @@ export async function startServeEmail(
 interface WorkerParts {
   readonly metrics: Metrics;
   readonly history: OutcomeHistory;
+  readonly lag: ConsumerLag;
   readonly log: Log;
   readonly fail: () => void;
   readonly publicOrigin: EmailNeighbours["publicOrigin"];
@@ -172,7 +168,7 @@ interface WorkerParts {
 /** The embedded log has its topics made; a Kafka's are made by create-topics. */
 async function openWorker(
   engines: Engines,
-  { metrics, history, log, fail, publicOrigin }: WorkerParts,
+  { metrics, history, lag, log, fail, publicOrigin }: WorkerParts,
 ): Promise<EmailWorker> {
   const { topics, email, kafka } = engines.config;
   const eventLog = await engines.eventLog();
@@ -183,7 +179,10 @@ async function openWorker(
     metrics,
     clock: systemClock,
     worker: () => worker,
-    lag: () => eventLog.lag(topics.events, topics.group),
+    lag: async () => {
+      const { partitions, problem } = await lag.read();
+      return problem === undefined ? partitions : [];
+    },
   });
   const measureMailer = createMailerMetrics(metrics, systemClock);
   const worker: EmailWorker = new EmailWorker({
