@@ -99,7 +99,7 @@ const welcome = defineMail<WelcomeMessages>()({
 interface SignInNoticeMessages {
   subject(appName: string): string;
   readonly heading: string;
-  somebody(appName: string): string;
+  signedIn(appName: string): string;
   readonly time: string;
   readonly device: string;
   readonly button: string;
@@ -130,11 +130,11 @@ const signInNotice = defineMail<SignInNoticeMessages>()({
   links: ({ account_link }) => ({ account_link }),
   content: ({ messages, appName, values, links }) => ({
     subject: messages.subject(appName),
-    preheader: messages.somebody(appName),
+    preheader: messages.signedIn(appName),
     body: (
       <>
         <Heading>{messages.heading}</Heading>
-        <Paragraph>{messages.somebody(appName)}</Paragraph>
+        <Paragraph>{messages.signedIn(appName)}</Paragraph>
         <Facts>
           <Fact label={messages.time}>{values.signed_in_at}</Fact>
           {values.device !== undefined && <Fact label={messages.device}>{values.device}</Fact>}
