@@ -10,12 +10,12 @@ import { systemClock } from "../core/time.ts";
 import { createWorkerMetrics } from "../email/delivery/metrics.ts";
 import { EmailWorker } from "../email/delivery/worker.ts";
 import { topicSpecs } from "../email/event.ts";
+import { LagReader } from "../email/event-log/lag-reader.ts";
 import { senderDefault } from "../email/mailer/inbox/inbox.ts";
 import { addInboxRoutes } from "../email/mailer/inbox/inbox-page.tsx";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { LoginAttempts, operatorsOnly } from "../email/ops/access.ts";
-import { ConsumerLag, describeOpenTransactions } from "../email/ops/consumer-lag.ts";
-import { renderSections, takeSnapshot } from "../email/ops/dashboard.tsx";
+import { describeOpenTransactions, renderSections, takeSnapshot } from "../email/ops/dashboard.tsx";
 import { LiveFeed } from "../email/ops/live-feed.ts";
 import type { OpsSite } from "../email/ops/ops-page.tsx";
 import { opsProblemPage } from "../email/ops/ops-page.tsx";
@@ -44,7 +44,7 @@ interface OpsSiteParts {
   readonly log: Log;
   readonly worker: EmailWorker;
   readonly history: OutcomeHistory;
-  readonly lag: ConsumerLag;
+  readonly lag: LagReader;
   /** For the example on the empty inbox. */
   readonly authUrl: string;
 }
@@ -110,19 +110,22 @@ export async function startServeEmail(
   const onRequest = createRequestMetrics(metrics);
   const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
   const history = new OutcomeHistory(systemClock);
-  const eventLog = await engines.eventLog();
-  const lag = new ConsumerLag({
+  const [eventLog, ledger, mailers] = [
+    await engines.eventLog(),
+    await engines.ledger(),
+    await engines.mailers(),
+  ];
+  const lag = new LagReader({
     eventLog,
     topic: topics.events,
     group: topics.group,
     clock: systemClock,
   });
-  const worker = await openWorker(engines, { metrics, log, fail, publicOrigin, history, lag });
-  const [ledger, mailers] = [await engines.ledger(), await engines.mailers()];
+  const worker = await openWorker(engines, { metrics, lag, log, fail, publicOrigin, history });
   const pausedReasons = () => worker.pausedReasons;
   const notices = () => [
     ...worker.serversDown.map(({ down }) => down.reason),
-    ...describeOpenTransactions(lag.latest()),
+    ...describeOpenTransactions(lag.known()),
   ];
   const site = opsSiteOf(engines.config);
   const app = createOpsApp({
@@ -158,8 +161,8 @@ export async function startServeEmail(
 
 interface WorkerParts {
   readonly metrics: Metrics;
+  readonly lag: LagReader;
   readonly history: OutcomeHistory;
-  readonly lag: ConsumerLag;
   readonly log: Log;
   readonly fail: () => void;
   readonly publicOrigin: EmailNeighbours["publicOrigin"];
@@ -168,7 +171,7 @@ interface WorkerParts {
 /** The embedded log has its topics made; a Kafka's are made by create-topics. */
 async function openWorker(
   engines: Engines,
-  { metrics, history, lag, log, fail, publicOrigin }: WorkerParts,
+  { metrics, lag, history, log, fail, publicOrigin }: WorkerParts,
 ): Promise<EmailWorker> {
   const { topics, email, kafka } = engines.config;
   const eventLog = await engines.eventLog();
@@ -179,10 +182,7 @@ async function openWorker(
     metrics,
     clock: systemClock,
     worker: () => worker,
-    lag: async () => {
-      const { partitions, problem } = await lag.read();
-      return problem === undefined ? partitions : [];
-    },
+    lag,
   });
   const measureMailer = createMailerMetrics(metrics, systemClock);
   const worker: EmailWorker = new EmailWorker({

@@ -2,6 +2,7 @@ import type { Metrics } from "../../core/metrics.ts";
 import type { Clock } from "../../core/time.ts";
 import type { EmailEvent } from "../event.ts";
 import type { PartitionLag } from "../event-log/event-log.ts";
+import type { LagReader } from "../event-log/lag-reader.ts";
 import type { DeadLetterClass, DeliveryOutcome } from "./outcome.ts";
 import { deadLetterClasses } from "./outcome.ts";
 import type { EmailWorker } from "./worker.ts";
@@ -10,8 +11,7 @@ interface WorkerMetricsDeps {
   readonly metrics: Metrics;
   readonly clock: Pick<Clock, "now">;
   readonly worker: () => EmailWorker | undefined;
-  /** Called for each gauge of a scrape, so it must be cheap; empty while the lag is not known. */
-  readonly lag: () => Promise<readonly PartitionLag[]>;
+  readonly lag: Pick<LagReader, "read">;
 }
 
 /** A code is read within a minute or so, lives for 10 min; an outage is held for 20 h. */
@@ -139,14 +139,15 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
 }
 
 /**
- * While the log does not answer, the gauges are left out. A deferred mail holds back the commit for
- * hours and delays nobody: where this process has deferred ones, a partition of its own lags by the
- * records in progress. Other processes know only what is committed, so the least of the processes'
- * values is the true one.
+ * The gauges of a scrape share one read of the lag; while the log is unavailable they are left out.
+ * A deferred mail keeps the commit back for hours and is nobody's delay: where this process has
+ * deferred ones, a partition of its own lags by what is at work. Other processes know only what is
+ * committed, so the smallest of their values is the true one.
  */
 function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
-  const readLag = async () => {
-    const partitions = await lag();
+  const readLag = async (): Promise<readonly PartitionLag[]> => {
+    const { partitions, problem } = await lag.read();
+    if (problem !== undefined) return [];
     const subscription = worker()?.subscription;
     if (subscription === undefined || subscription.stats.deferred === 0) return partitions;
     return partitions.map((each) => {

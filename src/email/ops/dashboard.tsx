@@ -1,8 +1,7 @@
 import { hostname } from "node:os";
 import { raw } from "hono/html";
 import type { EmailWorker } from "../delivery/worker.ts";
-import type { ConsumerLag, LagState } from "./consumer-lag.ts";
-import { describeOpenTransactions } from "./consumer-lag.ts";
+import type { LagReader, LagState } from "../event-log/lag-reader.ts";
 import type { Sections } from "./live-feed.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { counted, opsPage, Time } from "./ops-page.tsx";
@@ -36,13 +35,13 @@ export interface OpsSnapshot {
 interface SnapshotSources {
   readonly worker: Pick<EmailWorker, "pausedReasons" | "subscription">;
   readonly history: OutcomeHistory;
-  readonly lag: ConsumerLag;
+  readonly lag: Pick<LagReader, "state">;
   readonly replay: Pick<ReplayJob, "state">;
 }
 
 export async function takeSnapshot(sources: SnapshotSources): Promise<OpsSnapshot> {
   const { worker, history, lag, replay } = sources;
-  const lagState = await lag.read();
+  const lagState = await lag.state();
   const stats = worker.subscription?.stats;
   return {
     host: hostname(),
@@ -159,6 +158,22 @@ function lateReasons({ partitions, problem }: LagState): readonly string[] {
     ...unread,
     `The oldest event has been waiting for ${oldest}: check the recent failures; if there are none, add replicas`,
   ];
+}
+
+/** Kafka aborts a transaction whose producer is gone after a minute, unless that asked for more. */
+const openTransactionSecondsMax = 60;
+
+/** For each transaction that has been open for over a minute: what it keeps from being read. */
+export function describeOpenTransactions({ partitions }: LagState): readonly string[] {
+  return partitions.flatMap(({ partition, openTransaction }) => {
+    if (openTransaction === undefined) return [];
+    const { offset, records, seconds } = openTransaction;
+    if (seconds <= openTransactionSecondsMax) return [];
+    const minutes = `${Math.floor(seconds / 60)} min`;
+    return [
+      `Kafka: a producer's transaction has been open for ${minutes} at offset ${offset} of partition ${partition}: up to ${counted(records, "event")} behind it cannot be read yet. instant doctor names the command that ends it`,
+    ];
+  });
 }
 
 function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {

@@ -2,11 +2,46 @@ import { expect, test } from "bun:test";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import { createLog } from "../../src/core/log.ts";
 import { systemClock } from "../../src/core/time.ts";
+import { encodeEmailEvent } from "../../src/email/event.ts";
 import { ledgerTtlMs } from "../../src/email/ledger/delivery-ledger.ts";
 import { addDeadLetterRoutes } from "../../src/email/ops/dead-letter-routes.ts";
+import { previewValue } from "../../src/email/ops/dead-letters-page.tsx";
 import { ReplayJob } from "../../src/email/ops/replay.tsx";
-import { welcomeEvent } from "../../support/events.ts";
+import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+test("an event shows its id, type and times; code and address are masked", () => {
+  const event = codeEvent({ recipient: "ana@example.com" });
+  const shown = previewValue(encodeEmailEvent(event));
+  expect(JSON.parse(shown)).toMatchObject({
+    message_id: event.messageId,
+    event_type: "verification_code",
+    recipient: "a***@example.com",
+    data: { code: "•••", expires_in: "10m" },
+  });
+});
+
+test.each([
+  ["numbers", '{"data":{"code":402817}}'],
+  ["lists", '{"data":[["402817"]]}'],
+  [
+    "fields we do not know",
+    '{"token":"402817","nested":{"deep":{"er":{"still":{"on":"402817"}}}}}',
+  ],
+  ["an address in a place for an id", '{"message_id":"write to ana@example.com"}'],
+  ["what is no JSON", 'ana@example.com {"code":"402817"'],
+  ["a bare text", '"402817"'],
+])("%s show nothing secret", (_, text) => {
+  expect(previewValue(bytes(text))).not.toMatch(/402817|ana@/);
+});
+
+test("what is no JSON shows its outline, and no value says so", () => {
+  expect(previewValue(bytes("code: 123\u0000"))).toBe("10 bytes, not JSON: xxxx: 000 ");
+  expect(previewValue(null)).toBe("(no value)");
+  expect(previewValue(bytes(`[${"1,".repeat(9000)}1]`)).length).toBeLessThanOrEqual(2000);
+});
 
 test("the replay form takes dead letters too old for the ledger only where its box is checked", async () => {
   await using rig = await openDeliveryRig();
