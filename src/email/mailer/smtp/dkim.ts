@@ -87,7 +87,7 @@ export const dkimFields = {
     pattern: new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})+$`),
     shape: "a domain such as example.com, in ASCII",
     example: "example.com",
-    doc: "The domain that signs every mail; of SMTP_FROM's organisation, or DMARC does not count it. Set the three DKIM_* where the server does not sign by itself.",
+    doc: "The domain that signs every mail; it must belong to the same organization as SMTP_FROM's, or DMARC ignores it. Set all three DKIM_* if the server does not sign by itself.",
   }),
   dkimSelector: patternField({
     name: "DKIM_SELECTOR",
@@ -98,7 +98,7 @@ export const dkimFields = {
   }),
   dkimPrivateKey: secretField({
     name: "DKIM_PRIVATE_KEY",
-    doc: "The RSA key that signs, as PEM; `\\n` stands for a line end. 2048 bits are usual.",
+    doc: "The RSA key that signs, as PEM; `\\n` stands for a line break. 2048 bits are usual.",
   }),
 } as const;
 
