@@ -13,7 +13,7 @@ test.each(["starttls", "implicit"] as const)(
   "the metrics know how long the server's certificate is good, once it was seen by %s",
   async (mode) => {
     await using sink = await openSmtpSink({ tls: { mode, ...certificates.good } });
-    await using opened = openSmtpMailer({
+    await using mailer = openSmtpMailer({
       host: "127.0.0.1",
       port: sink.port,
       tls: mode,
@@ -25,7 +25,7 @@ test.each(["starttls", "implicit"] as const)(
       from: "noreply@example.com",
     });
     const metrics = new Metrics();
-    const mailer = createMailerMetrics(metrics, systemClock)(opened);
+    createMailerMetrics(metrics, systemClock)(mailer);
     expect(await metrics.render()).not.toMatch(gauge);
     expect(await mailer.probe()).toMatchObject({ kind: "up" });
     const seconds = Number(gauge.exec(await metrics.render())?.[1]);

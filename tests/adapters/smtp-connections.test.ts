@@ -23,7 +23,7 @@ describe("Kept-open connections", () => {
   test("are never more than allowed, with fresh ones for probes between", async () => {
     await using rig = await openSmtpRig({ connections: 3 });
     await Promise.all(["m1", "m2", "m3"].map((id) => rig.send(id)));
-    const probes = [rig.client.probe(), rig.client.probe(), rig.client.probe()];
+    const probes = [rig.mailer.probe(), rig.mailer.probe(), rig.mailer.probe()];
     expect(await Promise.all(probes)).toMatchObject([
       { kind: "up" },
       { kind: "up" },
@@ -60,7 +60,7 @@ describe("Kept-open connections", () => {
     const reached = rig.sink.reaches("dot");
     const sending = rig.send("m1");
     await reached;
-    await Promise.all([rig.client.close(), rig.client.close()]);
+    await Promise.all([rig.mailer.close(), rig.mailer.close()]);
     expect(await sending).toMatchObject(accepted);
     await eventually("no session is open", () => rig.sink.sessions.open === 0);
   });
@@ -69,7 +69,7 @@ describe("Kept-open connections", () => {
     await using rig = await openSmtpRig();
     await rig.send("m1");
     rig.sink.misbehave({ at: "quit", does: { kind: "hang" } });
-    await rig.client.close();
+    await rig.mailer.close();
     await eventually("the connection is gone", () => rig.sink.sessions.open === 0);
   });
 });

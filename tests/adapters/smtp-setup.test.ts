@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import type { ServerDownCause } from "../../src/email/mailer/mailer.ts";
 import type { SmtpOptions } from "../../src/email/mailer/smtp/config.ts";
-import type { SmtpServerDownCause } from "../../src/email/mailer/smtp/outcome.ts";
 import type { SinkAction, SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import type { SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
@@ -17,7 +17,7 @@ interface Row {
   readonly client?: Partial<SmtpOptions>;
   readonly sink?: SmtpSinkOptions;
   readonly misbehaves?: readonly [SinkStage, SinkAction];
-  readonly cause: SmtpServerDownCause;
+  readonly cause: ServerDownCause;
   /** What the sentence must say, for the person who mends it. */
   readonly says: string;
 }
@@ -198,7 +198,7 @@ describe("Before the first mail", () => {
       expect(JSON.stringify(outcome)).not.toContain(auth.password);
       // Whether a login is wanted shows at MAIL FROM only, which a probe does not send.
       if (name === "no login where one is wanted") return;
-      expect(await rig.client.probe()).toMatchObject({ kind: "server_down", cause });
+      expect(await rig.mailer.probe()).toMatchObject({ kind: "server_down", cause });
       expect(rig.sink.acceptedTotal).toBe(0);
     });
   }
@@ -212,7 +212,7 @@ describe("Before the first mail", () => {
   for (const [mode, tls] of Object.entries({ starttls: startTls, implicit: implicitTls })) {
     test(`${mode} with a trusted certificate and the right login: accepted`, async () => {
       await using rig = await openSmtpRig({ tls: tls.mode, ca, ...auth }, { tls, auth });
-      expect(await rig.client.probe()).toEqual({ kind: "up", host: "127.0.0.1" });
+      expect(await rig.mailer.probe()).toEqual({ kind: "up", host: "127.0.0.1" });
       expect(await rig.send("m1")).toMatchObject({ kind: "accepted" });
       expect(rig.sink.sessions.opened).toBe(1);
     });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { SmtpOutcome } from "../../src/email/mailer/smtp/outcome.ts";
+import type { SendOutcome } from "../../src/email/mailer/mailer.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { SinkAction, SinkRule, SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
@@ -11,7 +11,7 @@ const connections = 6;
 const stages: readonly SinkStage[] = ["connect", "ehlo", "mail", "rcpt", "data", "content", "dot"];
 
 /** What the sink knows to be true is what an outcome must never contradict. */
-const timesAccepted: Readonly<Record<SmtpOutcome["kind"], readonly number[]>> = {
+const timesAccepted: Readonly<Record<SendOutcome["kind"], readonly number[]>> = {
   accepted: [1],
   ambiguous: [0, 1],
   refused: [0],

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
+import type { SendOutcome } from "../../src/email/mailer/mailer.ts";
 import type { SmtpOptions, SmtpRateChange } from "../../src/email/mailer/smtp/config.ts";
-import type { SmtpOutcome } from "../../src/email/mailer/smtp/outcome.ts";
 import { SendRate } from "../../src/email/mailer/smtp/send-rate.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-const accepted: SmtpOutcome = { kind: "accepted", host: "h", reply: "250 ok", queueId: undefined };
-const throttled: SmtpOutcome = {
+const accepted: SendOutcome = { kind: "accepted", host: "h", reply: "250 ok", queueId: undefined };
+const throttled: SendOutcome = {
   kind: "throttled",
   host: "h",
   code: 454,

@@ -4,8 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigProblem, Environment } from "../../src/core/config.ts";
 import { parseConfig } from "../../src/core/config.ts";
-import { resolveSmtp, smtpFields } from "../../src/email/mailer/smtp/config.ts";
-import { defaultEhloName } from "../../src/email/mailer/smtp/server-urls.ts";
+import { defaultEhloName, resolveSmtp, smtpFields } from "../../src/email/mailer/smtp/config.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testDkimPem } from "../support/dkim.ts";
 

@@ -4,8 +4,9 @@ import type { ReplyStage, ReplyVerdict } from "../../src/email/mailer/reply-tabl
 import { replyRows } from "../../src/email/mailer/reply-table.ts";
 
 function verdictOf(raw: string, stage: ReplyStage = "recipient"): ReplyVerdict {
-  const { code = 550, ...reply } = parseReply(raw);
-  return classifyReply({ ...reply, code }, stage);
+  const reply = parseReply(raw);
+  if (reply === undefined) throw new Error(`${raw} has no code`);
+  return classifyReply(reply, stage);
 }
 
 describe("The table of replies", () => {

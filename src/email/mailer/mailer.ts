@@ -64,8 +64,8 @@ export type SendOutcome =
   /** 5xx to RCPT or to the content: this message will never be taken. */
   | RefusedMail
   | DeferredMail
-  /** We are too fast: nothing was accepted, no try is the message's; the mailer has slowed down. */
-  | (SmtpReply & { readonly kind: "throttled"; readonly retryAfterMs: number | undefined })
+  /** We are too fast: nothing was accepted, no attempt counts; the mailer has slowed down. */
+  | ThrottledMail
   | ServerDown
   /** The connection broke (or timed out) after MAIL FROM and before the content ended. */
   | { readonly kind: "lost"; readonly host: string; readonly reason: string }
@@ -79,6 +79,7 @@ export type SendOutcome =
  */
 export interface RefusedMail extends SmtpReply {
   readonly kind: "refused";
+  readonly host: string;
   readonly stage: "recipient" | "content";
   readonly confirmation?: Promise<RefusalVerdict>;
 }
@@ -86,17 +87,24 @@ export interface RefusedMail extends SmtpReply {
 /** 4xx to RCPT or to the content: this message, later. */
 export interface DeferredMail extends SmtpReply {
   readonly kind: "deferred";
+  readonly host: string;
   readonly stage: "recipient" | "content";
   /** A delay the server asked for, when its reply has one. */
   readonly retryAfterMs: number | undefined;
 }
 
-/** The server, not the message: nothing was sent, the try is not the message's. */
+interface ThrottledMail extends SmtpReply {
+  readonly kind: "throttled";
+  readonly host: string;
+  readonly retryAfterMs: number | undefined;
+}
+
+/** The server, not the message: nothing was sent, and the attempt does not count. */
 export interface ServerDown {
   readonly kind: "server_down";
   readonly cause: ServerDownCause;
   readonly host: string;
-  /** A clear sentence for the log and `/readyz`: what failed and the usual mend. */
+  /** A clear sentence for the log and `/readyz`: what failed and the usual fix. */
   readonly reason: string;
   /** Another server is well, and may be sent the mail at once. */
   readonly another?: boolean;
@@ -107,7 +115,7 @@ export interface ServerDown {
   readonly answer?: RefusedMail | DeferredMail;
 }
 
-type ServerDownCause =
+export type ServerDownCause =
   | "name_not_found"
   | "connect"
   | "timeout"
@@ -125,13 +133,13 @@ type ServerDownCause =
   | "system" // 4.3.x, or it defers everybody
   | "refusing"; // it refuses everybody
 
-interface SmtpReply {
-  readonly host: string;
+/** A server's reply, fit for logs; what it means is decided by `reply-table.ts`. */
+export interface SmtpReply {
   /** 250, 451, 550, … */
   readonly code: number;
-  /** RFC 3463, "5.1.1"; undefined when the server gives none. */
+  /** RFC 3463: "5.1.1"; undefined when the server gives none. */
   readonly enhancedCode: string | undefined;
-  /** The server's words, ≤ 500 characters, addresses masked. */
+  /** The whole reply on one line, at most 500 characters, addresses masked. */
   readonly reply: string;
 }
 

@@ -4,10 +4,10 @@ import type { Diagnosis } from "../../../core/diagnosis.ts";
 import { diagnoseExpiry, readExpiry } from "../../../core/diagnosis.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
+import type { ServerDown } from "../mailer.ts";
 import { classifySetupFailure } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
 import { openSession } from "./connection.ts";
-import type { SmtpServerDown } from "./outcome.ts";
 
 const waitMs = 1000;
 
@@ -61,7 +61,7 @@ const sessionDeadlineMs = 5000;
 /** Our largest mails have some 100 KiB; a limit below leaves no room for long data. */
 const sizeBytesMin = 512 * 1024;
 /** After these it is worth listening who is there. */
-const sniffed: readonly SmtpServerDown["cause"][] = ["tls", "timeout", "greeting", "connect"];
+const sniffed: readonly ServerDown["cause"][] = ["tls", "timeout", "greeting", "connect"];
 
 /**
  * Connects, secures and logs in as a mail would be sent, and says QUIT instead: sends none. Ends
@@ -150,7 +150,7 @@ function diagnoseLimits(extensions: ReadonlyMap<string, string>, diagnosis: Diag
 }
 
 function describeDown(
-  { reason, cause }: SmtpServerDown,
+  { reason, cause }: ServerDown,
   { port, tls }: SmtpOptions,
   answer: Awaited<ReturnType<typeof sniffPort>>,
 ): { readonly text: string; readonly mend: string } {

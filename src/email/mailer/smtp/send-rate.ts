@@ -1,13 +1,13 @@
 import type { Clock } from "../../../core/time.ts";
+import type { SendOutcome } from "../mailer.ts";
+import { serverDown } from "./classify.ts";
 import type { SmtpOptions, SmtpRateChange } from "./config.ts";
-import type { SmtpOutcome } from "./outcome.ts";
-import { serverDown } from "./outcome.ts";
 
 /**
  * At most `perSecond` turns a second, evenly spaced and given in the order they were asked for: a
  * burst never has more than one turn at once. The rate may change at any time (`undefined`: no
- * limit); whoever waits then waits by the new one. A turn that was given up while it waited in the
- * queue costs nothing.
+ * limit), also for those who wait already. A turn that was given up while it waited in the queue
+ * costs nothing.
  */
 export class Pace {
   readonly #clock: Clock;
@@ -101,8 +101,8 @@ export class SendRate {
     return this.#pace.take(signal);
   }
 
-  /** Learns from an outcome; what is to be made of it. */
-  note(outcome: SmtpOutcome): SmtpOutcome {
+  /** Learns from an outcome, and returns what it is then. */
+  note(outcome: SendOutcome): SendOutcome {
     if (outcome.kind === "accepted") this.#accepted();
     if (outcome.kind !== "throttled") return outcome;
     this.#slowDown(outcome.reply);
@@ -135,7 +135,7 @@ export class SendRate {
     const current = this.#pace.perSecond ?? taken;
     const base = Math.min(current, Math.max(taken, current / 2));
     this.#pace.perSecond = Math.max(perSecondMin, base * decrease);
-    if (before === undefined) this.#tell({ kind: "slowed", reply });
+    if (before === undefined) this.#report({ kind: "slowed", reply });
   }
 
   #freeWhenCalm(): void {
@@ -143,10 +143,10 @@ export class SendRate {
     if (this.#clock.now() - this.#slowed.throttledAt < calmMs) return;
     this.#slowed = undefined;
     this.#pace.perSecond = this.#perSecondMax;
-    this.#tell({ kind: "free" });
+    this.#report({ kind: "free" });
   }
 
-  #tell(state: { readonly kind: "slowed"; readonly reply: string } | { readonly kind: "free" }) {
+  #report(state: { readonly kind: "slowed"; readonly reply: string } | { readonly kind: "free" }) {
     const { host, onRateChange } = this.#options;
     const change: SmtpRateChange = { ...state, host, perSecond: this.#pace.perSecond };
     onRateChange?.(change);
