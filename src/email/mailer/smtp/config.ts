@@ -20,7 +20,7 @@ export type SmtpTlsMode = (typeof tlsModes)[number];
 
 /** One line of an SMTP session as a person reads it: without control characters and secrets. */
 export interface SmtpTalkLine {
-  /** "note": about the connection itself, said by nobody. */
+  /** "note": about the connection itself, sent by neither. */
   readonly by: "client" | "server" | "note";
   readonly text: string;
 }
@@ -54,19 +54,19 @@ export interface SmtpOptions {
   readonly onCertificate?: (endsAt: number) => void;
   /** Called when sending slows down, and when it is at full speed again. */
   readonly onRateChange?: (change: SmtpRateChange) => void;
-  /** From asking for the name to the TCP connection. */
+  /** For resolving the name and the TCP connection. */
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */
   readonly greetingTimeoutMs: number;
   /** For each reply to a command. */
   readonly replyTimeoutMs: number;
-  /** For handing over the content up to the final dot (unset: as for a reply). */
+  /** For the content up to the final dot (unset: as for a reply). */
   readonly contentTimeoutMs?: number;
   /** For the answer to the final dot (unset: as for a reply). */
   readonly finalReplyTimeoutMs?: number;
   /** How we introduce ourselves in EHLO (see `defaultEhloName`). */
   readonly ehloName?: string;
-  /** A kept-open connection that was not used for so long is ended (default 20 s). */
+  /** A connection that was idle for so long is ended (default 20 s). */
   readonly idleMsMax?: number;
   /** A connection is ended after so many messages (default: the server's limit alone). */
   readonly messagesPerConnectionMax?: number;
@@ -82,7 +82,7 @@ const ehloNamePattern = new RegExp(`^(?:${domain}|${literal})$`);
 const ehloNameShape =
   "a full domain name such as mail.example.com, or an address as [192.0.2.1] or [IPv6:2001:db8::1]";
 
-/** A field that means nothing to mail programs. */
+/** Not a field that mail programs know. */
 const ownHeaderName =
   /^(?!(?:from|to|cc|bcc|sender|reply-to|subject|date|message-id|mime-version|return-path|received|auto-submitted|x-auto-response-suppress|feedback-id|dkim-signature|(?:content|list|resent)-.*)$)[a-z][a-z0-9-]{0,75}$/i;
 
@@ -139,21 +139,21 @@ export const smtpFields = {
   caFile: textField({
     name: "SMTP_CA_FILE",
     example: "/etc/ssl/private-ca.pem",
-    doc: "A PEM file of the authorities that may have signed the server's certificate, instead of the public ones.",
+    doc: "A PEM file with the authorities to trust for the server's certificate, instead of the public ones.",
   }),
   ehloName: patternField({
     name: "SMTP_EHLO_NAME",
     pattern: ehloNamePattern,
     shape: ehloNameShape,
     example: "mail.example.com",
-    doc: "How the service introduces itself to the server (EHLO). Unset: this machine's name when it has a dot, else the domain of SMTP_FROM.",
+    doc: "How the service introduces itself to the server (EHLO). Unset: this machine's host name if it is fully qualified, else the domain of SMTP_FROM.",
   }),
   connections: integerField({
     name: "SMTP_CONNECTIONS",
     fallback: "20",
     min: 1,
     max: 200,
-    doc: "Most connections to the server at the same time, per process.",
+    doc: "The most connections to the server at the same time, per process.",
   }),
   messagesPerConnectionMax: integerField({
     name: "SMTP_MAILS_PER_CONNECTION",
@@ -167,7 +167,7 @@ export const smtpFields = {
     fallback: "0",
     min: 0,
     max: 10_000,
-    doc: "Most mails a second, per process, evenly spaced; providers limit it. 0: no limit.",
+    doc: "The most mails a second, per process, evenly spaced; providers have a limit. 0: no limit.",
   }),
   idempotencyHeader: patternField({
     name: "SMTP_IDEMPOTENCY_HEADER",
@@ -175,7 +175,7 @@ export const smtpFields = {
     shape:
       "the name of a header field that is not the mail's own: letters, digits and dashes, at most 76",
     example: "Resend-Idempotency-Key",
-    doc: "A header field that carries the message_id, for a provider that takes a mail with a known key only once. It is not signed: the provider takes it out.",
+    doc: "A header field that carries the message_id, for a provider that accepts a mail with the same key only once. It is not signed: the provider removes it.",
   }),
   connectTimeoutMs: durationField({
     name: "SMTP_CONNECT_TIMEOUT",
@@ -189,7 +189,7 @@ export const smtpFields = {
     fallback: "10s",
     minMs: 100,
     maxMs: 300_000,
-    doc: "How long the server may take to greet, and a TLS handshake to finish.",
+    doc: "How long the server may take to greet, and to finish a TLS handshake.",
   }),
   replyTimeoutMs: durationField({
     name: "SMTP_REPLY_TIMEOUT",
@@ -203,7 +203,7 @@ export const smtpFields = {
     fallback: "3m",
     minMs: 100,
     maxMs: 1_800_000,
-    doc: "How long handing over a mail's content may take, up to its final dot.",
+    doc: "How long sending a mail's content may take, up to its final dot.",
   }),
   finalReplyTimeoutMs: durationField({
     name: "SMTP_FINAL_REPLY_TIMEOUT",

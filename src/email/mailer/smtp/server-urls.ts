@@ -6,14 +6,13 @@ type UrlSettings = Readonly<Record<string, unknown>>;
 
 const serversMax = 10;
 const shape = "smtp://user:password@smtp.example.com:587?from=noreply@example.com";
-/** What stands in the URL itself, or is a secret of all servers. */
+/** Part of the URL itself, or a secret of all servers. */
 const notParameters: ReadonlySet<string> = new Set(["urls", "host", "port", "user", "password"]);
 
 /**
- * Reads SMTP_URLS. Every parameter is one of `fields`, named as its variable without SMTP_ and in
- * lower case, and bounded by it. Nothing of a URL but its host, its port and the names of its
- * parameters is ever repeated in a problem: a password that is not percent-encoded may be anywhere
- * else.
+ * Reads SMTP_URLS. Every parameter is one of `fields`, named as its variable in lower case without
+ * SMTP_, with the same bounds. A problem repeats nothing of a URL but its host, its port and the
+ * names of its parameters: a password that is not percent-encoded may be anywhere else.
  */
 export function readServerUrls(
   text: string,
@@ -89,7 +88,7 @@ function readUrl(
         `has no parameter ${JSON.stringify(name.slice(0, 40))}; there are ${[...parameters.keys()].join(", ")}`,
       );
     } else if (implicit && key === "tls" && value !== "implicit") {
-      report("smtps:// is tls=implicit; write smtp:// for another one");
+      report("smtps:// is tls=implicit; write smtp:// for another mode");
     } else {
       const parsed = field.schema.safeParse(value);
       if (parsed.success) settings[key] = parsed.data;
@@ -99,7 +98,7 @@ function readUrl(
   return settings;
 }
 
-/** In lower case and ASCII, so that the same server is seen to be the same; "": no name. */
+/** In lower case and ASCII, so that a server named twice is noticed; "": no name. */
 function hostOf({ hostname }: URL): string {
   const address = /^\[(.*)\]$/.exec(hostname)?.[1];
   if (address !== undefined) return address;

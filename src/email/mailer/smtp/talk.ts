@@ -10,7 +10,7 @@ const hidden = "***";
 
 /**
  * nodemailer's log of a session, line by line, credentials hidden: what follows AUTH's mechanism,
- * each answer to a 334, and the password wherever it comes up. Undefined when nobody listens.
+ * each answer to a 334, and the password wherever it appears. Undefined without `onTalk`.
  */
 export function createTalkLogger(options: SmtpOptions) {
   const { onTalk } = options;
