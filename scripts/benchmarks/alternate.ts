@@ -10,7 +10,7 @@ export interface Sides {
   readonly ours: () => Promise<Measured>;
   readonly yardstick: () => Promise<Measured>;
   /** Is told each pair, where a row takes minutes. */
-  readonly say?: (line: string) => void;
+  readonly print?: (line: string) => void;
 }
 
 /**
@@ -23,7 +23,7 @@ export async function alternate(pairs: number, sides: Sides): Promise<Pair[]> {
     const pair = await measurePair(sides, round % 2 === 0);
     measured.push(pair);
     const ratio = (pair.ours / pair.yardstick).toFixed(3);
-    sides.say?.(`  ${round + 1} of ${pairs}: ${ratio}×`);
+    sides.print?.(`  ${round + 1} of ${pairs}: ${ratio}×`);
   }
   return measured;
 }

@@ -26,7 +26,7 @@ export interface AuthGround extends AsyncDisposable {
  * run asks for more codes than anybody's hour; and the load is believed to be a proxy, as each of
  * its requests says that it comes from a client of its own.
  */
-const room = { AUTH_CODES_IN_ALL: "100000", TRUSTED_PROXIES: "127.0.0.1/32" };
+const room = { AUTH_CODES_GLOBAL: "100000", TRUSTED_PROXIES: "127.0.0.1/32" };
 
 export async function openAuthGround(stage: Stage): Promise<AuthGround> {
   await using stack = new AsyncDisposableStack();

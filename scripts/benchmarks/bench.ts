@@ -17,14 +17,14 @@ import type { Stage } from "./stage.ts";
 import { openStage } from "./stage.ts";
 import { formatNumber, renderTable } from "./table.ts";
 
-const say = (line: string) => console.error(line);
+const print = (line: string) => console.error(line);
 const names = benchmarks.map(({ name }) => name);
 const options = readOptions();
 const scale = options.quick ? "quick" : "full";
 const chosen = benchmarks.filter(({ name, inQuick }) => {
   return options.only?.includes(name) ?? (inQuick || !options.quick);
 });
-await using stage = openStage(say);
+await using stage = openStage(print);
 const pagePath = join(stage.repository, "docs/benchmarks.md");
 
 const done = options.profile ? await profileAll() : await measureAll();
@@ -59,20 +59,20 @@ async function profileAll(): Promise<number> {
 
 async function measure(benchmark: Benchmark, on: Stage): Promise<Result | undefined> {
   const startedAt = Date.now();
-  say(`${benchmark.name}: ${benchmark.job}`);
+  print(`${benchmark.name}: ${benchmark.job}`);
   try {
     const result = summarize(benchmark, await benchmark.measure(on, scale));
     const { ours, yardstick, ratio, cpuMicros } = result.measured;
     const cpu = [cpuMicros?.ours, cpuMicros?.yardstick].map((micros) => {
       return micros === undefined ? "–" : formatNumber(micros);
     });
-    say(
+    print(
       `  ${formatNumber(ours)} against ${formatNumber(yardstick)} ${benchmark.unit}, ${ratio.toFixed(3)}×; ` +
         `CPU ${cpu.join(" and ")} µs each (${Math.round((Date.now() - startedAt) / 1000)} s)`,
     );
     return result;
   } catch (error) {
-    say(`  NOT MEASURED: ${(error as Error).stack}`);
+    print(`  NOT MEASURED: ${(error as Error).stack}`);
     return undefined;
   }
 }
@@ -97,7 +97,7 @@ function readOptions() {
   try {
     return parseOptions(process.argv.slice(2), names);
   } catch (error) {
-    say((error as Error).message);
+    print((error as Error).message);
     process.exit(2);
   }
 }

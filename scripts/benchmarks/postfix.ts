@@ -10,9 +10,9 @@ import { smtpTo } from "./smtp-settings.ts";
 import type { Stage } from "./stage.ts";
 
 /** Debian keeps them where only root looks for programs. */
-async function needPostfixProgram(program: string, { say }: Stage): Promise<string> {
+async function needPostfixProgram(program: string, { print }: Stage): Promise<string> {
   const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin`;
-  return Bun.which(program, { PATH }) ?? (await needProgram(program, { debian: "postfix", say }));
+  return Bun.which(program, { PATH }) ?? (await needProgram(program, { debian: "postfix", print }));
 }
 
 /** Postfix's `smtp-sink`: takes every mail and throws it away, in C. */

@@ -24,17 +24,17 @@ export interface Stage extends AsyncDisposable {
   /** A new, empty directory that is gone with the stage. */
   makeDirectory(): string;
   /** Tells the person how far it is. */
-  say(line: string): void;
+  print(line: string): void;
 }
 
 /** Servers are found, or started, when a row asks for them: see `bringUp`, and TEST_*. */
-export function openStage(say: (line: string) => void): Stage {
+export function openStage(print: (line: string) => void): Stage {
   const stack = new AsyncDisposableStack();
   const repository = resolve(import.meta.dir, "../..");
   const records = new ServerRecords(join(repository, ".cache", "servers"));
   const find = (name: ServerName): Promise<Variables> =>
     withLock(join(records.directory, "lock"), async () => {
-      const options = { repository, records, environment: process.env, say };
+      const options = { repository, records, environment: process.env, print };
       return (await bringUp(name, options)).variables;
     });
   const env = process.env;
@@ -45,12 +45,12 @@ export function openStage(say: (line: string) => void): Stage {
     database: async () =>
       env["TEST_DATABASE_URL"] ?? (await find("postgres"))["DATABASE_URL"] ?? "",
     openRedis: async () => {
-      await needProgram("redis-server", { debian: "redis-server", say });
+      await needProgram("redis-server", { debian: "redis-server", print });
       const args = ["--appendonly", "yes", "--maxmemory-policy", "noeviction"];
       return openOwnRedis({ persistent: false, args });
     },
     makeDirectory: () => stack.use(temporaryDirectory()).path,
-    say,
+    print,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

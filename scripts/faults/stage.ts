@@ -7,7 +7,7 @@ import type { FaultRow, FaultWorld } from "./world.ts";
 
 export interface OutageScale {
   readonly perSecond: number;
-  /** How long Kafka or Redis is away. */
+  /** How long Kafka or Redis unavailable. */
   readonly awayMs: number;
   readonly smtpAwayMs: number;
   /** Of the phases where one of two SMTP servers fails, each, or every fourth. */

@@ -1,5 +1,5 @@
-import type { Letter } from "../../src/email/dead-letters/replay-plan.ts";
-import { readLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import type { DeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import { readDeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
 import type { ServiceRig } from "../../support/service-rig.ts";
@@ -154,12 +154,15 @@ export async function findSpent(
 }
 
 /** By message_id; a letter that was written twice counts once. */
-async function readLetters({ eventLog, eventsTopic }: ServiceRig): Promise<Map<string, Letter>> {
-  const letters = new Map<string, Letter>();
+async function readLetters({
+  eventLog,
+  eventsTopic,
+}: ServiceRig): Promise<Map<string, DeadLetter>> {
+  const letters = new Map<string, DeadLetter>();
   const topic = `${eventsTopic}-dlq`;
   for (const { partition, earliest, next } of await eventLog.offsets(topic)) {
     for await (const record of eventLog.readRange({ topic, partition, from: earliest, to: next })) {
-      const letter = readLetter(record);
+      const letter = readDeadLetter(record);
       letters.set(letter.messageId ?? `${record.offset}`, letter);
     }
   }

@@ -53,7 +53,7 @@ process.exit(code);
 
 async function bringUpAll(): Promise<Record<string, string>> {
   const records = new ServerRecords(join(repository, ".cache", "servers"));
-  const options = { repository, records, environment: process.env, say };
+  const options = { repository, records, environment: process.env, print: say };
   const results = await withLock(join(records.directory, "lock"), () =>
     Promise.allSettled(serverNames.map((name) => bringUp(name, options))),
   );

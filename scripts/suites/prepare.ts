@@ -56,7 +56,7 @@ export async function prepareEngines(
       const [own, forTests] = testVariables[name];
       const environment = { [own]: process.env[forTests] };
       const find = async () => {
-        const server = await bringUp(name, { repository, records, environment, say });
+        const server = await bringUp(name, { repository, records, environment, print: say });
         return need(server.variables, own);
       };
       work.push(attempt(name, forTests, find));
@@ -64,7 +64,7 @@ export async function prepareEngines(
   }
   if (needs.has("servers")) {
     // Another implementation of Kafka's protocol: what it reads and writes is what others will.
-    const find = () => needProgram("kcat", { debian: "kcat", say });
+    const find = () => needProgram("kcat", { debian: "kcat", print: say });
     work.push(attempt("kcat", "TEST_KCAT", find));
     // The clients of docs/producing.md.
     const findPython = () => process.env["TEST_PYTHON"] || needPythonClients(repository, say);
@@ -72,22 +72,22 @@ export async function prepareEngines(
     work.push(attempt("python", "TEST_PYTHON", async () => findPython()));
     work.push(attempt("go", "TEST_GO_MODULE", async () => findGoModule()));
     work.push(attempt("postfix", "TEST_POSTFIX", () => needPostfix(say)));
-    const findPooler = () => needProgram("pgbouncer", { debian: "pgbouncer", say });
+    const findPooler = () => needProgram("pgbouncer", { debian: "pgbouncer", print: say });
     work.push(attempt("pgbouncer", "TEST_PGBOUNCER", findPooler));
-    const findFilter = () => needProgram("spamassassin", { debian: "spamassassin", say });
+    const findFilter = () => needProgram("spamassassin", { debian: "spamassassin", print: say });
     work.push(attempt("spamassassin", "TEST_SPAMASSASSIN", findFilter));
   }
   if (needs.has("chromium"))
     work.push(attempt("chromium", "TEST_CHROMIUM", () => needBrowser(say)));
   if (needs.has("compose")) {
-    const find = () => needProgram("docker-compose", { debian: "docker-compose", say });
+    const find = () => needProgram("docker-compose", { debian: "docker-compose", print: say });
     work.push(attempt("compose", "TEST_COMPOSE", find));
   }
   if (needs.has("prometheus")) {
     // The package has both; promtool is a program of its own.
-    const find = () => needProgram("promtool", { debian: "prometheus", say });
+    const find = () => needProgram("promtool", { debian: "prometheus", print: say });
     work.push(attempt("promtool", "TEST_PROMTOOL", find));
-    const findServer = () => needProgram("prometheus", { debian: "prometheus", say });
+    const findServer = () => needProgram("prometheus", { debian: "prometheus", print: say });
     work.push(attempt("prometheus", "TEST_PROMETHEUS", findServer));
   }
   await Promise.all(work);
@@ -108,7 +108,7 @@ export async function removeTestServers(records: ServerRecords): Promise<void> {
 }
 
 async function needBrowser(say: (line: string) => void): Promise<string> {
-  return findBrowser() ?? needProgram("chromium", { debian: "chromium", say });
+  return findBrowser() ?? needProgram("chromium", { debian: "chromium", print: say });
 }
 
 /** For tests that start a broker of their own to end it. */

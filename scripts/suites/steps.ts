@@ -1,16 +1,16 @@
 import type { ServerRecords } from "../../support/engines/state.ts";
-import { checkHouse } from "../house/house.ts";
+import { checkRepository } from "../repo-rules/check.ts";
 import { prepareEngines } from "./prepare.ts";
 import type { Need, Outcome } from "./suite.ts";
 import { stepBudgetSeconds } from "./suite.ts";
 
-/** The rules of the house, each counted as a test. */
+/** The rules of the repository, each counted as a test. */
 export async function runCheck(repository: string): Promise<Outcome> {
   console.error("== check");
   return timed("check", async () => {
-    const results = await checkHouse(repository);
+    const results = await checkRepository(repository);
     for (const { name, report } of results.filter((result) => !result.passed)) {
-      console.error(`✗ ${name}\n${report}\n`);
+      console.error(`✗ ${name}${report}\n`);
     }
     const passed = results.filter((result) => result.passed).length;
     return { passed, failed: results.length - passed };

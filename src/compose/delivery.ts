@@ -5,7 +5,7 @@ import type { Pipeline } from "../email/delivery/pipeline.ts";
 import { createPipeline } from "../email/delivery/pipeline.ts";
 import { RecipientGate } from "../email/delivery/recipient-gate.ts";
 import { feedbackSenderOf } from "../email/delivery/submission.ts";
-import { HeldOutcomes } from "../email/ledger/pending-outcomes.ts";
+import { PendingOutcomes } from "../email/ledger/pending-outcomes.ts";
 import type { ObserveMailer } from "../email/mailer/mail-server.ts";
 import { MailServers } from "../email/mailer/mail-servers.ts";
 import type { EventType } from "../email/mails/mail-types.tsx";
@@ -22,7 +22,7 @@ interface Delivery {
   readonly mailer: MailServers;
   readonly pipeline: Pipeline;
   /** Known outcomes that wait to be written to the ledger. */
-  readonly heldOutcomes: HeldOutcomes;
+  readonly pendingOutcomes: PendingOutcomes;
 }
 
 /**
@@ -32,7 +32,7 @@ interface Delivery {
 export async function composeDelivery(
   engines: Engines,
   log: Log,
-  publicOrigin = () => resolveHttp(engines.config.http).publicOrigin,
+  publicOrigin = configuredOrigin(engines),
   observe?: ObserveMailer,
 ): Promise<Delivery> {
   const { config } = engines;
@@ -43,8 +43,8 @@ export async function composeDelivery(
   }
   const ledger = await engines.ledger();
   const mailer = await openServers(engines, log, observe);
-  const held = await engines.once("outcomes", () => {
-    const outcomes = new HeldOutcomes({ ledger, log: engines.log });
+  const pendingOutcomes = await engines.once("outcomes", () => {
+    const outcomes = new PendingOutcomes({ ledger, log: engines.log });
     const flush = () => outcomes.flush({ deadlineMs: config.email.drainMs });
     return Object.assign(outcomes, {
       [Symbol.asyncDispose]: async () => {
@@ -73,16 +73,21 @@ export async function composeDelivery(
     recentMails: await engines.recentMails(),
     render: mailTemplatesOf(engines).render,
     feedbackSender: feedbackSenderOf(config.app.name),
-    record: (claim, change) => held.record(claim, change),
+    record: (claim, change) => pendingOutcomes.record(claim, change),
     settings: {
       leaseMs: config.email.leaseMs,
-      outageHoldMs: config.email.outageHoldMs,
+      outageRetryForMs: config.email.outageRetryForMs,
       retryForMs: config.email.retryForMs,
       digestSecret: emailSecret(config),
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
   });
-  return { mailer, pipeline, heldOutcomes: held };
+  return { mailer, pipeline, pendingOutcomes };
+}
+
+function configuredOrigin({ config }: Engines): () => string | undefined {
+  const { publicOrigin } = resolveHttp(config.http);
+  return () => publicOrigin;
 }
 
 /** Each composition's own: what they send is measured apart. */
@@ -91,13 +96,13 @@ async function openServers(
   log: Log,
   observe: ObserveMailer | undefined,
 ): Promise<MailServers> {
-  const { refusalsMax, outageHoldMs } = engines.config.email;
+  const { refusalsMax, outageRetryForMs } = engines.config.email;
   const servers = new MailServers({
     mailers: await engines.mailers(),
     clock: systemClock,
     log,
     refusalsMax,
-    pauses: outageHoldMs > 0,
+    pauses: outageRetryForMs > 0,
     observe,
   });
   // The mailers are the engines' to close; this ends the probes before.

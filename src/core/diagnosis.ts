@@ -13,7 +13,7 @@ export interface Finding {
   /** What is so; one sentence without a final stop. */
   readonly text: string;
   /** What to do about it; a fault and a warning always have one. */
-  readonly mend: string | undefined;
+  readonly fix: string | undefined;
 }
 
 /**
@@ -29,15 +29,15 @@ export class Diagnosis {
   }
 
   ok(check: string, text: string): void {
-    this.#add({ level: "ok", check, text, mend: undefined });
+    this.#add({ level: "ok", check, text, fix: undefined });
   }
 
-  warn(check: string, text: string, mend: string): void {
-    this.#add({ level: "warning", check, text, mend });
+  warn(check: string, text: string, fix: string): void {
+    this.#add({ level: "warning", check, text, fix });
   }
 
-  fault(check: string, text: string, mend: string): void {
-    this.#add({ level: "fault", check, text, mend });
+  fault(check: string, text: string, fix: string): void {
+    this.#add({ level: "fault", check, text, fix });
   }
 
   close(): void {
@@ -64,10 +64,10 @@ export function readExpiry(socket: TLSSocket): number | undefined {
 export function diagnoseExpiry(
   diagnosis: Diagnosis,
   check: string,
-  { expiresAt, whose, clock }: { expiresAt: number; whose: string; clock: Clock },
+  { expiresAt, whose: subject, clock }: { expiresAt: number; whose: string; clock: Clock },
 ): void {
   const days = Math.floor((expiresAt - clock.now()) / dayMs);
-  const text = `The certificate of ${whose} is good for ${days} more ${days === 1 ? "day" : "days"}`;
+  const text = `The certificate of ${subject} is good for ${days} more ${days === 1 ? "day" : "days"}`;
   if (days < daysWarn) diagnosis.warn(check, text, "Renew it before it ends");
   else diagnosis.ok(check, text);
 }

@@ -120,8 +120,8 @@ export const coreErrors = {
 } as const satisfies Record<string, ErrorRow>;
 
 /** What is wrong and the mend in one line: "nothing listens on localhost:6379: start Redis there". */
-export function failureLine(failure: { readonly text: string; readonly mend: string }): string {
-  return `${lowerFirst(failure.text)}: ${lowerFirst(failure.mend)}`;
+export function failureLine(failure: { readonly text: string; readonly fix: string }): string {
+  return `${lowerFirst(failure.text)}: ${lowerFirst(failure.fix)}`;
 }
 
 /** A sentence as the part of another. */

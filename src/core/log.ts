@@ -1,5 +1,5 @@
 import pino from "pino";
-import { currentTrace } from "./trace-context.ts";
+import { currentTraceContext } from "./trace-context.ts";
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 type LogLevel = (typeof logLevels)[number];
@@ -56,8 +56,8 @@ function writeLines(): void {
 process.on("exit", writeLines);
 
 function traceFields(): object {
-  const trace = currentTrace();
-  return trace === undefined ? {} : { traceId: trace.traceId };
+  const context = currentTraceContext();
+  return context === undefined ? {} : { traceId: context.traceId };
 }
 
 export const silentLog: Log = createLog({ service: "test", level: "silent" });
@@ -77,8 +77,8 @@ export function formatLogLine(json: string, { colour }: { readonly colour: boole
   const paint = colour ? (code: number, text: string) => `\x1b[${code}m${text}\x1b[0m` : plain;
   const entries = Object.entries(fields);
   const short = entries.filter(([, value]) => !isLong(value));
-  const pairs = short.map(([name, value]) => `${paint(dim, `${name}=`)}${show(value)}`);
-  const words = [
+  const pairs = short.map(([name, value]) => `${paint(dim, `${name}=`)}${formatValue(value)}`);
+  const parts = [
     paint(dim, String(time).slice(11, 23)),
     paint(levelColours[String(level)] ?? dim, String(level).toUpperCase().padEnd(5)),
     paint(dim, String(service)),
@@ -87,7 +87,7 @@ export function formatLogLine(json: string, { colour }: { readonly colour: boole
   ];
   const long = entries.filter(([, value]) => isLong(value));
   const blocks = long.map(([name, value]) => `  ${name}:\n${indent(String(value))}\n`);
-  return `${words.join(" ")}\n${blocks.join("")}`;
+  return `${parts.join(" ")}\n${blocks.join("")}`;
 }
 
 type LogFields = Readonly<Record<string, unknown>>;
@@ -104,7 +104,7 @@ function isLong(value: unknown): boolean {
 }
 
 /** A text without spaces as it is, all else as JSON: nothing in it can move the cursor. */
-function show(value: unknown): string {
+function formatValue(value: unknown): string {
   return typeof value === "string" && /^[!-~]+$/.test(value) ? value : JSON.stringify(value);
 }
 

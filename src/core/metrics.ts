@@ -1,20 +1,20 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
-interface MetricWords {
+interface MetricOptions {
   /** Prometheus naming: base units, `_total` for counters. */
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly string[];
 }
 
-interface HistogramWords extends MetricWords {
+interface HistogramOptions extends MetricOptions {
   /** Upper bounds, rising; seconds for a duration. */
   readonly buckets: readonly number[];
 }
 
 /** A row of the list of metrics in the documentation. */
-export interface MetricRow extends Required<MetricWords> {
+export interface MetricRow extends Required<MetricOptions> {
   readonly kind: "counter" | "gauge" | "histogram";
 }
 
@@ -27,23 +27,23 @@ export class Metrics {
   readonly #rows: MetricRow[] = [];
 
   /** `zeros`: shown as 0 from the beginning, so that the first one is seen as a rise. */
-  counter(words: MetricWords, zeros: readonly Labels[] = []): { add(labels?: Labels): void } {
-    const counter = new Counter(this.#register("counter", words));
+  counter(options: MetricOptions, zeros: readonly Labels[] = []): { add(labels?: Labels): void } {
+    const counter = new Counter(this.#register("counter", options));
     for (const values of zeros) counter.inc(values, 0);
     return { add: (values = {}) => counter.inc(values) };
   }
 
-  histogram(words: HistogramWords): { observe(value: number, labels?: Labels): void } {
-    const settings = this.#register("histogram", words);
-    const histogram = new Histogram({ ...settings, buckets: [...words.buckets] });
+  histogram(options: HistogramOptions): { observe(value: number, labels?: Labels): void } {
+    const settings = this.#register("histogram", options);
+    const histogram = new Histogram({ ...settings, buckets: [...options.buckets] });
     return { observe: (value, values = {}) => histogram.observe(values, value) };
   }
 
   /** `read` is called when Prometheus asks; what it does not set is left out. */
-  gauge(words: MetricWords, read: Read): void {
-    const isBare = words.labels === undefined;
+  gauge(options: MetricOptions, read: Read): void {
+    const isBare = options.labels === undefined;
     new Gauge({
-      ...this.#register("gauge", words),
+      ...this.#register("gauge", options),
       async collect() {
         this.reset();
         if (isBare) this.remove(); // reset makes a gauge without labels 0; unset is no value
@@ -53,9 +53,9 @@ export class Metrics {
   }
 
   /** As `gauge`, for a sum that somebody else keeps. */
-  countElsewhere(words: MetricWords, read: () => number): void {
+  countElsewhere(options: MetricOptions, read: () => number): void {
     new Counter({
-      ...this.#register("counter", words),
+      ...this.#register("counter", options),
       collect() {
         this.reset();
         this.inc(read());
@@ -77,21 +77,21 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  #register(kind: MetricRow["kind"], { name, help, labels = [] }: MetricWords) {
+  #register(kind: MetricRow["kind"], { name, help, labels = [] }: MetricOptions) {
     this.#rows.push({ kind, name, help, labels });
     return { name, help, labelNames: [...labels], registers: [this.#registry] };
   }
 }
 
 /** How often the event loop is looked at: cheap, and finds what blocks it for longer. */
-const lookEveryMs = 100;
+const sampleEveryMs = 100;
 
 /**
  * What the process itself costs, under the names that Prometheus' own clients use. Dispose of it to
  * end the look at the event loop.
  */
 export function openProcessMetrics(metrics: Metrics): Disposable {
-  const delays = monitorEventLoopDelay({ resolution: lookEveryMs });
+  const delays = monitorEventLoopDelay({ resolution: sampleEveryMs });
   delays.enable();
   const startedAt = Date.now() / 1000 - process.uptime();
   metrics.countElsewhere(

@@ -128,25 +128,25 @@ export async function runUntilSignal(
   options: ServiceGroupOptions,
 ): Promise<number> {
   const group = new ServiceGroup(options);
-  const asked = Promise.withResolvers<void>();
+  const stopRequested = Promise.withResolvers<void>();
   let failed = false;
   let signals = 0;
   const onSignal = (name: NodeJS.Signals) => {
     signals += 1;
     if (signals > 1) process.exit(1);
     options.log.info({ signal: name }, "Stopping: finishing what is in flight");
-    asked.resolve();
+    stopRequested.resolve();
   };
   const fail = () => {
     failed = true;
-    asked.resolve();
+    stopRequested.resolve();
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
   try {
     const started = start({ group, fail }).catch(rethrowUnlessStopped);
-    await Promise.race([started, asked.promise]);
-    await asked.promise;
+    await Promise.race([started, stopRequested.promise]);
+    await stopRequested.promise;
     const inTime = await group.stop();
     options.log.info({ inTime }, "Stopped");
     return inTime && !failed ? 0 : 1;

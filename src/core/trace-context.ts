@@ -31,7 +31,7 @@ export function formatTraceparent({ traceId, spanId, flags }: TraceContext): str
 }
 
 /** A further step of a trace, or the first of a new one. */
-export function nextStep(before: TraceContext | undefined): TraceContext {
+export function createChildContext(before: TraceContext | undefined): TraceContext {
   const traceId = before?.traceId ?? randomHex(16);
   return { traceId, spanId: randomHex(8), flags: before?.flags ?? "00" };
 }
@@ -39,11 +39,11 @@ export function nextStep(before: TraceContext | undefined): TraceContext {
 const storage = new AsyncLocalStorage<TraceContext | undefined>();
 
 /** Runs `work`, and what it starts, as a part of this trace; undefined: of none. */
-export function runInTrace<T>(trace: TraceContext | undefined, work: () => T): T {
-  return storage.run(trace, work);
+export function runInTraceContext<T>(context: TraceContext | undefined, work: () => T): T {
+  return storage.run(context, work);
 }
 
-export function currentTrace(): TraceContext | undefined {
+export function currentTraceContext(): TraceContext | undefined {
   return storage.getStore();
 }
 

@@ -150,7 +150,7 @@ function testPorts(): void {
     await using mailer = open({
       port: postfix.ports.implicit,
       tls: "implicit",
-      onTalk: ({ text }) => talk.push(text),
+      onTranscript: ({ text }) => talk.push(text),
     });
     const message = messageOf("verification_code", "en");
     expect(await mailer.send(message, allow)).toMatchObject({ kind: "accepted" });

@@ -40,7 +40,7 @@ class Guesser {
 
   async askForCode(): Promise<void> {
     const outcome = await this.store.issue(codeIssue(email, crypto.randomUUID()));
-    if (outcome.kind !== "spent")
+    if (outcome.kind !== "rate_limited")
       this.#expiries.set(outcome.code.messageId, outcome.code.expiresAt);
   }
 

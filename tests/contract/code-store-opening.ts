@@ -21,5 +21,5 @@ export async function openOn(open: OpenCodeStore) {
 }
 
 export const idOf = (outcome: IssueOutcome) =>
-  outcome.kind === "spent" ? undefined : outcome.code.messageId;
+  outcome.kind === "rate_limited" ? undefined : outcome.code.messageId;
 export const kindOf = (outcome: { readonly kind: string }) => outcome.kind;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { CodeStore, IssueOutcome } from "../../src/auth/codes/code-store.ts";
 import { codeIssue, codeTry } from "../support/code-requests.ts";
+import { testCodeTries } from "./code-store-attempts.ts";
 import { testGuessing } from "./code-store-guessing.ts";
 import type { OpenCodeStore } from "./code-store-opening.ts";
 import { idOf, kindOf, openOn } from "./code-store-opening.ts";
-import { testCodeTries } from "./code-store-tries.ts";
 
 const minute = 60_000;
 
@@ -45,8 +45,8 @@ function testIssuing(open: OpenCodeStore): void {
       expect(outcome).toEqual({ ...first, kind: "repeated" } as IssueOutcome);
     }
     expect(await store.issue(codeIssue("a@x.org", "again-6"))).toEqual({
-      kind: "spent",
-      budget: "repeats",
+      kind: "rate_limited",
+      limit: "repeats",
       retryAfterMs: 1,
     });
     await clock.advance(1);
@@ -77,12 +77,12 @@ function testIssuing(open: OpenCodeStore): void {
       await clock.advance(2 * minute);
     }
     const spent = await store.issue(codeIssue("a@x.org", "m5"));
-    expect(spent).toEqual({ kind: "spent", budget: "codes", retryAfterMs: 50 * minute });
+    expect(spent).toEqual({ kind: "rate_limited", limit: "codes", retryAfterMs: 50 * minute });
     expect(kindOf(await store.issue(codeIssue("b@x.org", "other")))).toBe("issued");
     await clock.advance(50 * minute);
     expect(kindOf(await store.issue(codeIssue("a@x.org", "m6")))).toBe("issued");
     expect(kindOf(await store.issue(codeIssue("a@x.org", "m7", { supersedes: "m6" })))).toBe(
-      "spent",
+      "rate_limited",
     );
   });
 
@@ -99,7 +99,7 @@ function testIssuing(open: OpenCodeStore): void {
     const spent = await store.issue(
       codeIssue("a@x.org", "m7", { purpose: "change_email" as const }),
     );
-    expect(spent).toMatchObject({ kind: "spent", budget: "codes" });
+    expect(spent).toMatchObject({ kind: "rate_limited", limit: "codes" });
   });
 
   test("many who ask at once get one message", async () => {
@@ -126,7 +126,7 @@ function testForgetting(open: OpenCodeStore): void {
     expect(kindOf(await store.verify(codeTry("a@x.org", "222222", deletion)))).toBe("wrong");
     for (const id of ["m3", "m4", "m5"]) {
       const request = codeIssue("a@x.org", id, { supersedes: await newest(store) });
-      expect(kindOf(await store.issue(request))).not.toBe("spent");
+      expect(kindOf(await store.issue(request))).not.toBe("rate_limited");
     }
     for (let wrong = 3; wrong < 5; wrong += 1) await store.verify(codeTry("a@x.org", "999999"));
     expect(kindOf(await store.verify(codeTry("a@x.org", "999999")))).toBe("locked");
@@ -151,7 +151,7 @@ function testRefunds(open: OpenCodeStore): void {
       expect(kindOf(await store.issue(request))).toBe("issued");
     }
     const spent = await store.issue(codeIssue("a@x.org", "n6", { supersedes: "n5" }));
-    expect(kindOf(spent)).toBe("spent");
+    expect(kindOf(spent)).toBe("rate_limited");
   });
 
   test("a refunded repeat may be asked for again", async () => {

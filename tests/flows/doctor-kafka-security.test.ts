@@ -97,11 +97,11 @@ describe.skipIf(!hasOwnKafka())("doctor at a Kafka with TLS, logins and ACLs", (
 
   test("finds an unknown authority, a missing login and missing TLS", async () => {
     const unknown = await look("chief", { KAFKA_CA_FILE: "" });
-    expect(findTrouble(unknown, "kafka.reachable").mend).toContain("KAFKA_CA_FILE");
+    expect(findTrouble(unknown, "kafka.reachable").fix).toContain("KAFKA_CA_FILE");
     const noLogin = await look("chief", { KAFKA_SASL_MECHANISM: "none" });
-    expect(findTrouble(noLogin, "kafka.login").mend).toContain("KAFKA_SASL_MECHANISM");
+    expect(findTrouble(noLogin, "kafka.login").fix).toContain("KAFKA_SASL_MECHANISM");
     const noTls = await look("chief", { KAFKA_CA_FILE: "", KAFKA_SSL: "false" });
-    expect(findTrouble(noTls, "kafka.reachable").mend).toContain("KAFKA_SSL=true");
+    expect(findTrouble(noTls, "kafka.reachable").fix).toContain("KAFKA_SSL=true");
   });
 
   test("finds each right that is denied, and its mends mend it", async () => {
@@ -122,15 +122,15 @@ describe.skipIf(!hasOwnKafka())("doctor at a Kafka with TLS, logins and ACLs", (
       "This user may not Write the topic email-events-dlq",
       "This user may not Read the group email-service-group",
     ]);
-    await follow(denied[0]?.mend); // now the topic may be seen, and not written to
+    await follow(denied[0]?.fix); // now the topic may be seen, and not written to
     const partly = (await look("limited")).filter(({ check }) => check === "kafka.rights");
     expect(partly.map(({ text }) => text)).toEqual(denied.slice(1).map(({ text }) => text));
-    for (const { mend } of partly) await follow(mend);
+    for (const { fix: mend } of partly) await follow(mend);
     const after = await look("limited");
     expect(after.filter(({ check }) => check === "kafka.rights")).toMatchObject([{ level: "ok" }]);
     expect(troubles(after)).not.toContain("kafka.topic");
     expect(findTrouble(after.slice(0, -1), "kafka.certificate").text).toContain("1 more day");
-    expect(after.filter(({ check }) => check === "kafka.settings")[0]?.mend).toContain(
+    expect(after.filter(({ check }) => check === "kafka.settings")[0]?.fix).toContain(
       "DescribeConfigs",
     );
   });
@@ -171,7 +171,7 @@ test("doctor finds a port that accepts and says nothing, in time", async () => {
   expect(troubles(findings)).toEqual(
     expect.arrayContaining(["kafka.reachable", "redis.reachable", "postgres.reachable"]),
   );
-  expect(findTrouble(findings, "smtp.timeout").mend).toContain("SMTP_PORT");
+  expect(findTrouble(findings, "smtp.timeout").fix).toContain("SMTP_PORT");
   server.close();
 });
 
@@ -180,7 +180,7 @@ describe.skipIf(!hasOwnKafka())("doctor at a Kafka that sends its clients elsewh
     const properties = { "advertised.listeners": "CLIENT://127.0.0.1:1,INNER://127.0.0.1:2" };
     await using kafka = await openOwnKafka({ properties });
     const { findings } = await examineWith({ KAFKA_BROKERS: kafka.brokers });
-    const { text, mend } = findTrouble(findings, "kafka.advertised");
+    const { text, fix: mend } = findTrouble(findings, "kafka.advertised");
     expect(text).toContain("127.0.0.1:1");
     expect(mend).toContain("advertised.listeners");
   }, 60_000);

@@ -110,7 +110,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
       const { findings } = await look(settings);
       const trouble = findTrouble(findings, check);
       expect(trouble).toMatchObject({ level, text: expect.stringContaining(words) });
-      await follow(trouble.mend);
+      await follow(trouble.fix);
       expect((await look(settings)).findings.map((each) => each.text)).not.toContain(trouble.text);
     });
   }
@@ -125,7 +125,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     const trouble = findTrouble((await look(settings)).findings, "kafka.record_size");
     expect(trouble).toMatchObject({ level: "warning" });
     expect(trouble.text).toContain("a larger dead letter keeps only its first 64 KiB");
-    await follow(trouble.mend);
+    await follow(trouble.fix);
     expect((await look(settings)).troubles).not.toContain("kafka.record_size");
   });
 
@@ -154,8 +154,8 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     const lag = findTrouble(findings, "kafka.lag");
     expect(lag.text).toContain("No serve-email reads the events");
     expect(lag.text).toContain("2 events wait");
-    expect(lag.mend).toBe("Start it: ./instant serve-email");
-    expect(findTrouble(findings, "kafka.dead_letters").mend).toContain("replay-dlq");
+    expect(lag.fix).toBe("Start it: ./instant serve-email");
+    expect(findTrouble(findings, "kafka.dead_letters").fix).toContain("replay-dlq");
     const [topic, group] = [settings.KAFKA_TOPIC_EMAIL_EVENTS, settings.KAFKA_CONSUMER_GROUP];
     await using reader = await EventLogReader.open(log, { topic, group });
     await reader.untilFinished(2);
@@ -173,7 +173,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
       text: "Failed to connect to Kafka: nothing listens on 127.0.0.1:1",
     });
     const tls = await look({ ...settings, KAFKA_SSL: "true" });
-    expect(findTrouble(tls.findings, "kafka.reachable").mend).toContain("KAFKA_SSL=false");
+    expect(findTrouble(tls.findings, "kafka.reachable").fix).toContain("KAFKA_SSL=false");
     await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
     const stranger = await look({ ...settings, KAFKA_BROKERS: `127.0.0.1:${web.port}` });
     expect(stranger.text).toContain("KAFKA_BROKERS");

@@ -44,8 +44,8 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const eviction = findTrouble(before, "redis.eviction");
     expect(eviction).toMatchObject({ level: "fault" });
     expect(eviction.text).toContain("allkeys-lru");
-    follow(redis, eviction.mend);
-    follow(redis, findTrouble(before, "redis.persistence").mend);
+    follow(redis, eviction.fix);
+    follow(redis, findTrouble(before, "redis.persistence").fix);
     expect(troubles(await look())).toEqual([]);
   });
 
@@ -54,7 +54,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const found = await diagnosed((diagnosis) => diagnoseRedis(connectionTo(redis), diagnosis));
     const memory = findTrouble(found, "redis.memory");
     expect(memory.text).toContain("of maxmemory (1 MiB)");
-    expect(memory.mend).toContain("Raise maxmemory");
+    expect(memory.fix).toContain("Raise maxmemory");
   });
 
   test("tells a wrong password from a missing one, and shows none", async () => {
@@ -68,7 +68,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     });
     expect(wrong.text).not.toContain("not-this-password");
     const missing = await examineWith({ REDIS_URL: redis.url });
-    expect(findTrouble(missing.findings, "redis.reachable").mend).toContain("Set REDIS_PASSWORD");
+    expect(findTrouble(missing.findings, "redis.reachable").fix).toContain("Set REDIS_PASSWORD");
     const right = await examineWith({ REDIS_URL: url(password) });
     expect(troubles(right.findings)).not.toContain("redis.reachable");
     expect(right.text).not.toContain(password);
@@ -80,7 +80,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const found = await diagnosed((diagnosis) =>
       diagnoseRedis(connectionTo(redis), diagnosis, { clock }),
     );
-    const { level, text, mend } = findTrouble(found, "redis.clock");
+    const { level, text, fix: mend } = findTrouble(found, "redis.clock");
     expect(level).toBe("fault");
     expect(text).toContain("90 s behind");
     expect(mend).toContain("NTP");
@@ -92,7 +92,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
       args: ["--replicaof", master.host, String(master.port)],
     });
     const found = await diagnosed((diagnosis) => diagnoseRedis(connectionTo(replica), diagnosis));
-    expect(findTrouble(found, "redis.role").mend).toContain(`${master.host}:${master.port}`);
+    expect(findTrouble(found, "redis.role").fix).toContain(`${master.host}:${master.port}`);
   });
 
   test("finds nobody, a database that is not there, and one that is frozen, in time", async () => {

@@ -15,9 +15,9 @@ const hour = 3_600_000;
 const many = { quota: 100_000, windowMs: hour };
 const limitPolicy = {
   codesPerClient: many,
-  codesInAll: many,
-  triesPerClient: many,
-  triesInAll: many,
+  codesGlobal: many,
+  attemptsPerClient: many,
+  attemptsGlobal: many,
 };
 const known = (n: number) => `known-${n % addressesCount}@example.com`;
 const unknown = (n: number) => `other-${n % addressesCount}@example.com`;

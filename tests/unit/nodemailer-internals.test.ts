@@ -30,7 +30,7 @@ import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
  * - `lastServerResponse`: whether a reply came since it was set to false (transmission.ts)
  * - `send()` with an object that only has `pipe`: we write the content ourselves (transmission.ts)
  * - `command` and `response` of its errors: which reply refused what (classify.ts)
- * - `tnx` of its log: who said a line (talk.ts)
+ * - `tnx` of its log: who said a line (transcript.ts)
  * lib/dkim/sign, `relaxedHeaders`, and lib/dkim/relaxed-body: the canonical forms (dkim.ts)
  * lib/mime-funcs, `encodeWord`, and lib/qp, `encode` and `wrap`: subject and body (mime.ts)
  */
@@ -196,9 +196,9 @@ test("errors before the session is ready name EHLO, STARTTLS and AUTH", async ()
 
 test("the log has each line of the session, and tnx says who sent it", async () => {
   const talk: string[] = [];
-  const onTalk = ({ by, text }: { readonly by: string; readonly text: string }) =>
+  const onTranscript = ({ by, text }: { readonly by: string; readonly text: string }) =>
     void talk.push(`${by} ${text.slice(0, 4)}`);
-  await using _ = await open({ onTalk }, { extensions: ["PIPELINING"] });
+  await using _ = await open({ onTranscript }, { extensions: ["PIPELINING"] });
   expect(talk).toEqual(expect.arrayContaining(["server 220 ", "client EHLO", "server 250 "]));
 });
 

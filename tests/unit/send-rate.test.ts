@@ -25,12 +25,12 @@ function openRate(mailsPerSecondMax = 0) {
 test("A server's rate is found, said once, and forgotten after a calm minute", async () => {
   const { clock, changes, rate } = openRate();
   expect(rate.perSecond).toBeUndefined();
-  for (let mail = 0; mail < 14; mail += 1) rate.note(accepted);
-  for (let mail = 0; mail < 50; mail += 1) rate.note(throttled);
+  for (let mail = 0; mail < 14; mail += 1) rate.observe(accepted);
+  for (let mail = 0; mail < 50; mail += 1) rate.observe(throttled);
   expect(rate.perSecond).toBeCloseTo(12.6);
   await clock.advance(1_500);
-  rate.note(accepted);
-  rate.note(throttled);
+  rate.observe(accepted);
+  rate.observe(throttled);
   expect(rate.perSecond).toBeLessThan(12.6);
   expect(changes).toEqual(["slowed"]);
   await clock.advance(60_000);
@@ -40,23 +40,23 @@ test("A server's rate is found, said once, and forgotten after a calm minute", a
 
 test("Sending grows faster again, at most to SMTP_RATE", async () => {
   const { rate } = openRate(20);
-  rate.note(throttled);
+  rate.observe(throttled);
   const slow = rate.perSecond ?? 0;
   expect(slow).toBeLessThan(20);
-  for (let mail = 0; mail < 1_000; mail += 1) rate.note(accepted);
+  for (let mail = 0; mail < 1_000; mail += 1) rate.observe(accepted);
   expect(rate.perSecond).toBe(20);
 });
 
 test("Throttling that lasts with nothing accepted is an outage with its reason", async () => {
   const { clock, rate } = openRate();
   for (let second = 0; second < 10; second += 1) {
-    expect(rate.note(throttled)).toMatchObject({ kind: "throttled" });
+    expect(rate.observe(throttled)).toMatchObject({ kind: "throttled" });
     await clock.advance(1_000);
   }
-  const down = rate.note(throttled);
+  const down = rate.observe(throttled);
   expect(down).toMatchObject({ kind: "server_down", cause: "throttled" });
-  expect(rate.note(accepted)).toBe(accepted);
-  expect(rate.note(throttled)).toMatchObject({ kind: "throttled" });
+  expect(rate.observe(accepted)).toBe(accepted);
+  expect(rate.observe(throttled)).toMatchObject({ kind: "throttled" });
 });
 
 /** When each of `count` callers that ask at once gets its turn, in ms. */

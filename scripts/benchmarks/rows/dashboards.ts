@@ -57,7 +57,7 @@ async function coresOf(pid: number, seconds: number): Promise<Measured> {
 async function watch(stage: Stage, url: string): Promise<AsyncDisposable> {
   const chromium = findBrowser();
   if (chromium === undefined) {
-    stage.say("  no Chromium here: plain readers stand for the dashboards");
+    stage.print("  no Chromium here: plain readers stand for the dashboards");
     return readAlong(url);
   }
   const browser = await openBrowser(chromium);

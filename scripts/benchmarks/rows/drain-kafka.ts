@@ -20,7 +20,7 @@ export const drainKafka: Benchmark = {
     await using backlog = await openBacklog(kafka);
     await backlog.add(warmUpMails + mails);
     return await alternate(pairs, {
-      say: stage.say,
+      print: stage.print,
       ours: () => drainOnce(stage, { kafka, backlog, mails }),
       yardstick: () => {
         const group = crypto.randomUUID();

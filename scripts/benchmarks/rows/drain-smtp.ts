@@ -25,7 +25,7 @@ export const drainSmtp: Benchmark = {
     await using sink = await openPostfixSink(stage);
     const path = await writeSampleMail(stage);
     return await alternate(pairs, {
-      say: stage.say,
+      print: stage.print,
       ours: () => drainOnce(stage, { kafka, backlog, mails, environment: smtpTo(sink) }),
       yardstick: () =>
         sendByPostfix(stage, { path, times: mails }, { port: sink.port, connections }),

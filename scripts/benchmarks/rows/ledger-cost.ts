@@ -8,7 +8,7 @@ import { EmailService } from "../email-service.ts";
 import { smtpTo } from "../smtp-settings.ts";
 import type { Stage } from "../stage.ts";
 
-/** What these rows say does not depend on how busy the machine is: one pair, and few mails. */
+/** What these rows print does not depend on how busy the machine is: one pair, and few mails. */
 const mails = 3000;
 const keysPerScan = 1000;
 

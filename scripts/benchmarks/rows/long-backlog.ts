@@ -57,7 +57,7 @@ async function measureBoth(stage: Stage, scale: Scale): Promise<LongAndShort> {
     return { value: residentBytes / 1e6, cpuMicros };
   };
   const memoryPairs = await alternate(pairs, {
-    say: stage.say,
+    print: stage.print,
     ours: () => drain(many, long),
     yardstick: () => drain(few, short),
   });

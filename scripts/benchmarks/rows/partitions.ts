@@ -24,7 +24,7 @@ export const partitions: Benchmark = {
     await using many = await openBacklog(kafka, 12);
     for (const backlog of [few, many]) await backlog.add(warmUp + mails);
     return await alternate(pairs, {
-      say: stage.say,
+      print: stage.print,
       ours: () => cost(stage, { kafka, backlog: many, mails }),
       yardstick: () => cost(stage, { kafka, backlog: few, mails }),
     });

@@ -29,7 +29,7 @@ export const replay: Benchmark = {
     await using ledger = openRedisDeliveryLedger({ redis: client });
     await addDeadLetters(backlog, ledger, letters);
     return await alternate(pairs, {
-      say: stage.say,
+      print: stage.print,
       ours: () => replayAll(stage, { kafka, redis: redis.url, backlog, letters }),
       yardstick: () =>
         runYardstick(stage, "move", [kafka, backlog.deadLetters, backlog.events, letters]),

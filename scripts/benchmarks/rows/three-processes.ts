@@ -25,7 +25,7 @@ export const threeProcesses: Benchmark = {
     await using backlog = await openBacklog(kafka);
     await backlog.add(warmUp + mails);
     return await alternate(pairs, {
-      say: stage.say,
+      print: stage.print,
       ours: async () => {
         await using redis = await stage.openRedis();
         const options = { kafka, backlog, redis: redis.url, group: crypto.randomUUID() };
@@ -35,7 +35,7 @@ export const threeProcesses: Benchmark = {
         const fleet = fleetOf(first, second, third);
         const measured = await timeDrain(fleet, mails, warmUp);
         const shares = await fleet.shares();
-        stage.say(`  shares ${shares.map((share) => share.toFixed(2)).join(", ")}`);
+        stage.print(`  shares ${shares.map((share) => share.toFixed(2)).join(", ")}`);
         if (Math.min(...shares) < shareMin) throw new Error(`they did not share: ${shares}`);
         return measured;
       },

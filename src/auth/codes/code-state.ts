@@ -60,7 +60,7 @@ export function issueCode(
     const repeatableMs = newest.timestamp + policy.repeatWindowMs - now;
     if (repeatableMs > 0 && newest.chargedAt > 0) {
       if (newest.repeats >= policy.repeatsMax) {
-        return { kind: "spent", budget: "repeats", retryAfterMs: repeatableMs };
+        return { kind: "rate_limited", limit: "repeats", retryAfterMs: repeatableMs };
       }
       newest.repeats += 1;
       return { kind: "repeated", code: shown(newest) };
@@ -72,7 +72,11 @@ export function issueCode(
   }
   const oldest = state.charges[0];
   if (oldest !== undefined && state.charges.length >= policy.codesMax) {
-    return { kind: "spent", budget: "codes", retryAfterMs: oldest + policy.codesWindowMs - now };
+    return {
+      kind: "rate_limited",
+      limit: "codes",
+      retryAfterMs: oldest + policy.codesWindowMs - now,
+    };
   }
   const code: StoredCode = {
     purpose: request.purpose,

@@ -52,8 +52,8 @@ export type IssueOutcome =
   | { readonly kind: "repeated"; readonly code: IssuedCode }
   /** Nothing is left: of new codes, or of repeats of the newest one. */
   | {
-      readonly kind: "spent";
-      readonly budget: "codes" | "repeats";
+      readonly kind: "rate_limited";
+      readonly limit: "codes" | "repeats";
       readonly retryAfterMs: number;
     };
 

@@ -13,7 +13,7 @@ local function issue(state)
     local repeatableMs = newest.timestamp + policy.repeatWindowMs - now
     if repeatableMs > 0 and newest.chargedAt > 0 then
       if newest.repeats >= policy.repeatsMax then
-        return { kind = "spent", budget = "repeats", retryAfterMs = repeatableMs }
+        return { kind = "rate_limited", limit = "repeats", retryAfterMs = repeatableMs }
       end
       newest.repeats = newest.repeats + 1
       return { kind = "repeated", code = shown(newest) }
@@ -25,7 +25,7 @@ local function issue(state)
   end
   if #state.charges >= policy.codesMax then
     local retryAfterMs = state.charges[1] + policy.codesWindowMs - now
-    return { kind = "spent", budget = "codes", retryAfterMs = retryAfterMs }
+    return { kind = "rate_limited", limit = "codes", retryAfterMs = retryAfterMs }
   end
   local code = {
     purpose = request.purpose,

@@ -2,24 +2,24 @@
 import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
 
-type ButtonLook = "main" | "plain" | "danger" | "danger-plain" | "link";
+type ButtonVariant = "main" | "plain" | "danger" | "danger-plain" | "link";
 
 interface ButtonProps {
-  readonly look: ButtonLook;
+  readonly variant: ButtonVariant;
   readonly wide?: boolean;
   /** What a screen reader says in place of a label that only its surroundings explain. */
   readonly spoken?: string | undefined;
   readonly children?: Child;
 }
 
-function buttonClass({ look, wide }: Pick<ButtonProps, "look" | "wide">): string {
-  return `button button-${look}${wide ? " button-wide" : ""}`;
+function buttonClass({ variant, wide }: Pick<ButtonProps, "variant" | "wide">): string {
+  return `button button-${variant}${wide ? " button-wide" : ""}`;
 }
 
 /** Sends its form. */
-export function Button({ look, wide = false, spoken, children }: ButtonProps) {
+export function Button({ variant, wide = false, spoken, children }: ButtonProps) {
   return (
-    <button type="submit" class={buttonClass({ look, wide })} aria-label={spoken}>
+    <button type="submit" class={buttonClass({ variant, wide })} aria-label={spoken}>
       {children}
     </button>
   );
@@ -28,12 +28,12 @@ export function Button({ look, wide = false, spoken, children }: ButtonProps) {
 /** A link that looks like a button. */
 export function ButtonLink({
   href,
-  look,
+  variant,
   wide = false,
   children,
 }: ButtonProps & { readonly href: string }) {
   return (
-    <a href={href} class={buttonClass({ look, wide })}>
+    <a href={href} class={buttonClass({ variant, wide })}>
       {children}
     </a>
   );

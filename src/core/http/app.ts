@@ -6,7 +6,7 @@ import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 import { getPath } from "hono/utils/url";
 import type { Log } from "../log.ts";
-import { nextStep, parseTraceparent, runInTrace } from "../trace-context.ts";
+import { createChildContext, parseTraceparent, runInTraceContext } from "../trace-context.ts";
 import { bodyLimit } from "./body.ts";
 import type { IpNetwork } from "./client-address.ts";
 import { clientNetwork } from "./client-address.ts";
@@ -54,10 +54,10 @@ function accessLog(
 }
 
 /** Goes on with the trace of the request's `traceparent`, or begins one. */
-function requestTrace(): MiddlewareHandler<HttpEnvironment> {
-  return async function requestTrace(context, next) {
+function traceContext(): MiddlewareHandler<HttpEnvironment> {
+  return async function traceContext(context, next) {
     const given = parseTraceparent(context.req.header("traceparent"));
-    await runInTrace(nextStep(given), next);
+    await runInTraceContext(createChildContext(given), next);
   };
 }
 
@@ -68,7 +68,7 @@ export interface HttpAppOptions {
   /** Hears of each request that was answered. */
   readonly onRequest?: (request: AnsweredRequest) => void;
   /** Operators alone are served: a problem says what an engine said why it refuses. */
-  readonly showsRefusal?: boolean;
+  readonly exposesRefusal?: boolean;
   /** How a browser is shown a problem; as JSON, like everybody else, when left out. */
   readonly drawProblem?: DrawProblem;
 }
@@ -80,10 +80,10 @@ export interface HttpAppOptions {
  * sets itself stays, so a page may bring its own Content-Security-Policy.
  */
 export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
-  const { log, trustedProxies = [], drawProblem, showsRefusal = false } = options;
+  const { log, trustedProxies = [], drawProblem, exposesRefusal = false } = options;
   const app = new Hono<HttpEnvironment>({ getPath: pathOf });
   app.use(requestId({ limitLength: 64 }));
-  app.use(requestTrace());
+  app.use(traceContext());
   app.use(async (context, next) => {
     await next();
     // Hono's own is lost when a handler answers with a Response of its own, as pages do. Not by
@@ -119,7 +119,9 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   );
   app.use(bodyLimit());
   app.notFound((context) => problemResponse(context, httpErrors.notFound));
-  app.onError((error, context) => respondToError(error, context, log, { showsRefusal }));
+  app.onError((error, context) =>
+    respondToError(error, context, log, { showsRefusal: exposesRefusal }),
+  );
   return app;
 }
 

@@ -200,7 +200,7 @@ export function respondToError(
   error: Error,
   context: HttpContext,
   log: Log,
-  { showsRefusal = false }: { readonly showsRefusal?: boolean } = {},
+  { showsRefusal: exposesRefusal = false }: { readonly showsRefusal?: boolean } = {},
 ): Response {
   const known = classifyError(error);
   const requestId = context.get("requestId");
@@ -218,7 +218,7 @@ export function respondToError(
   log.warn({ requestId, code: row.code, error: errorMessage(error) }, "Request was not served");
   const refusal = details["refusal"];
   const detail =
-    showsRefusal && typeof refusal === "string" ? `${row.meaning}: ${refusal}` : undefined;
+    exposesRefusal && typeof refusal === "string" ? `${row.meaning}: ${refusal}` : undefined;
   const retryAfterSeconds = retryAfterSecondsOf(row, details["retryAfterSeconds"]);
   return problemResponse(context, row, { detail, retryAfterSeconds });
 }
@@ -230,9 +230,9 @@ function classifyError(error: Error): InstantError | undefined {
   return error.status < 500 ? new InstantError(httpErrors.malformedRequest) : undefined;
 }
 
-function retryAfterSecondsOf(row: ErrorRow, asked: unknown): number | undefined {
+function retryAfterSecondsOf(row: ErrorRow, requested: unknown): number | undefined {
   if (row.status !== 503 || !row.retryable) return undefined;
-  return typeof asked === "number" ? asked : retryAfterSecondsDefault;
+  return typeof requested === "number" ? requested : retryAfterSecondsDefault;
 }
 
 /** A problem as a page, for a person; undefined: it stays as it is. */

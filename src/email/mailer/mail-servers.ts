@@ -91,7 +91,7 @@ export class MailServers implements Mailer {
   }
 
   /** Those that are down, whether or not others take the mails. */
-  get unwell(): readonly { readonly address: string; readonly down: ServerDown }[] {
+  get unhealthy(): readonly { readonly address: string; readonly down: ServerDown }[] {
     return this.#servers.flatMap(({ mailer: { address }, down }) =>
       down === undefined ? [] : [{ address, down }],
     );

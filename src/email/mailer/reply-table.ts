@@ -38,7 +38,7 @@ interface ReplyRow {
   readonly code?: RegExp;
   readonly enhanced?: RegExp;
   /** In the text of the reply, addresses taken out. */
-  readonly words?: RegExp;
+  readonly pattern?: RegExp;
   readonly stage?: ReplyStage;
   /** Each is a test, and the first three stand in docs/sending.md. Our wording where servers' vary. */
   readonly examples: readonly [string, ...string[]];
@@ -53,7 +53,7 @@ interface ReplyRow {
 export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "message",
-    words:
+    pattern:
       /\b(?:url|uri|link|surbl|uribl|domain in (?:the )?(?:body|message))s?\b.{0,80}\b(?:list|black|block)/i,
     stage: "content",
     examples: ["554 5.7.1 Message contains a URL listed on a blocklist"],
@@ -81,7 +81,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "recipient",
-    words:
+    pattern:
       /\bresolver\.rst\.(?:auth|sendernotauth|notauth|restricted)|\bmarked as inactive\b|\bsuppression list\b|\b(?:recipient|address)\b.{0,40}\bsuppressed\b|(?<!\bip )\baddress(?:es)? (?:is |are |was )?blacklisted\b|\bpreviously bounced\b/i,
     examples: [
       "550 5.7.1 406 You tried to send to a recipient that has been marked as inactive",
@@ -93,7 +93,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "tls",
-    words:
+    pattern:
       /\bstarttls\b.{0,40}\b(?:first|required|needed)|\bmust (?:first )?(?:issue|use) (?:a )?starttls/i,
     examples: [
       "530 5.7.0 Must issue a STARTTLS command first",
@@ -103,14 +103,14 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "account",
-    words:
+    pattern:
       /storedrv\.(?:client)?submi\w*.{0,200}(?:exception:quota|mailbox full)|mailbox full.{0,20}storedrv\.(?:client)?submi/i,
     examples: ["554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException"],
     source: sources.submission,
   },
   {
     verdict: "recipient_later",
-    words:
+    pattern:
       /\b(?:user|recipient|mailbox|account|inbox)\b.{0,60}\breceiving\b.{0,20}\b(?:too|at a rate|high rate)|recipient (?:thread|rate) limit|\btoo many (?:messages|mails) (?:for|to) this (?:recipient|mailbox|user)/i,
     examples: [
       "550-5.2.1 The user you are trying to contact is receiving mail at a rate that\r\n550 5.2.1 prevents additional messages from being delivered",
@@ -122,7 +122,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "recipient_later",
-    words:
+    pattern:
       /\b(?:mailbox|inbox|mail box)(?: for \S*| of \S*| has| is| size| limit| storage| quota|'s)*\W{0,4}(?:full|over|exceed)|\b(?:account|user|recipient)(?: that you tried to reach)?(?: is| has|'s)? (?:over|exceeded) (?:its |their |the |his )?(?:storage |disk |mailbox |mail )?quota|out of (?:storage|disk) space|exceeded (?:its |the )?storage alloc|\b(?:storage|disk|mailbox|user) quota\b|\bquota\b.{0,40}\b(?:mailbox|recipient|inbox)|\bover ?quota\b/i,
     examples: [
       "552 5.2.2 The email account that you tried to reach is over quota",
@@ -144,14 +144,14 @@ export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "later",
     code: /^4(?!21)/,
-    words:
+    pattern:
       /\bthis (?:session|connection)\b|\bper (?:session|connection)\b|\bin one (?:session|connection)\b/i,
     examples: ["450 4.7.1 Too many messages in this session"],
     source: rfc(9422, "3"),
   },
   {
     verdict: "quota",
-    words:
+    pattern:
       /\b(?:daily|hourly|monthly|weekly|24[- ]?hours?)\b.{0,60}\b(?:quota|limit|allowance)|\b(?:sending|message|relay|submission|email|outbound|account|your) (?:quota|allowance)\b|\bquota exceeded\b|\bexceeded (?:your|the|its) (?:\w+ ){0,3}(?:quota|allowance)|\b(?:maximum|insufficient|not enough|no) (?:email )?credits\b|\bcredits? (?:limit )?exceeded|submissionquotaexceeded|\bout of credits?\b|\bmessaging limits?\b|\bexceed(?:ed|s)? (?:the |your |its )?(?:sending limit|hourly|daily|monthly)|\bmax(?:imum)? (?:emails|messages|defers and failures) per (?:hour|day)\b|\b(?:email|plan) limit (?:is |was |has been )?reached\b|\binsufficient (?:balance|funds)\b/i,
     examples: [
       "550 5.4.5 Daily user sending limit exceeded",
@@ -169,7 +169,7 @@ export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "rate",
     code: /^[45]/,
-    words:
+    pattern:
       /\bthrottl|\b(?:sending|message|submission|send|mail|email|connection|request|peak smtp relay)[\w ]{0,20}\b(?:rate|limit)\b.{0,60}\b(?:exceed|reached|limit)|\brate[- ]?(?:limit|control|overlimit| overlimit)|\bunusual rate\b|\btoo (?:many|much|fast|quickly|frequent)\b.{0,40}\b(?:mails?|emails?|e-mails|messages?|connections?|connects|requests?|sent|per (?:second|minute))|\b(?:sending|submitting|connecting) too (?:fast|quickly)|\bslow(?:ing)? down\b|\bper (?:second|minute)\b|\bconcurrent connections?\b|\bsender thread limit|unexpected volume|deferred due to (?:user complaints|excessive)/i,
     examples: [
       "454 Throttling failure: Maximum sending rate exceeded.",
@@ -206,7 +206,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "login",
-    words:
+    pattern:
       /\b(?:need )?authentication (?:is )?(?:first|required|failed|needed|unsuccessful|credentials)|\b(?:must|please) (?:first )?(?:authenticate|log ?in)|\bnot authenticated\b|\binvalid (?:login|credentials)\b(?! for relay)|smtp auth(?:entication)? (?:is )?required|\bunauthenticated senders not allowed/i,
     examples: [
       "550 Authentication required",
@@ -217,7 +217,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "relay",
-    words:
+    pattern:
       /\brelay(?:ing)?\b.{0,40}\b(?:denied|not (?:permitted|allowed)|disallowed|prohibited|disabled|refused|forbidden)|\b(?:unable|not permitted|not allowed|refus\w+|cannot|can't|do(?:es)? not|won't|deny|denied)\b.{0,30}\brelay|\bnot (?:an )?open relay\b|\bunauthori[sz]ed relay|\brcpthosts\b|\bcredentials for relay\b/i,
     examples: [
       "554 5.7.1 <a@b.example>: Relay access denied",
@@ -245,7 +245,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "account",
-    words:
+    pattern:
       /\b(?:domain|account|user|server|sender|subdomain)s?\b.{0,80}\bnot (?:allowed|permitted|authori[sz]ed|approved|enabled|activated|verified) (?:to send|for sending|yet|for use)|\b(?:domain|your account|account)\b.{0,40}\b(?:not activated|pending approval|under review|pending review)|\bsandbox\b|\bauthori[sz]ed recipients\b|\byour (?:account|domain|server|subscription|tenant|trial)\b.{0,60}\b(?:suspended|disabled|blocked|terminated|deactivated|paused|locked|expired|inactive|restricted)|\bsending (?:has been |is |was )?(?:paused|suspended|terminated|denied)|\b(?:smtp|sending|sender|customer) account (?:(?:has been|is|was) )?(?:not yet activated|closed|disabled|paused|suspended|terminated)|\bdisabled from sending\b|\baccount may not send\b|\bbad outbound sender\b|\boutboundspamexception\b|\bunusual sending activity\b|\bactivate your (?:\w+ )?account\b|\bdemo domains?\b|\bonly send testing emails\b|\bunconfigured sending domain\b|\bconfiguration set\b|\bnot authorized to perform\b|\b(?:trial|subscription|plan)(?: period)?(?: has| is)? expired\b|\b(?:organi[sz]ation|tenant)\b.{0,60}\b(?:blocked|exceeded|threshold)/i,
     examples: [
       "550 5.7.1 Domain mg.example.com is not allowed to send: The domain is unverified",
@@ -268,7 +268,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "account",
-    words:
+    pattern:
       /\bsmtpclientauthentication\b|\bdisabled for the tenant\b|\berrorcode\W{1,4}4(?:00|01|05|12|13)\b/i,
     examples: ["550 5.7.30 SmtpClientAuthentication is disabled for the Tenant"],
     source: sources.exchange,
@@ -294,7 +294,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "mail_from",
-    words:
+    pattern:
       /\bsender address rejected\b|\bsender (?:verify|verification) (?:failed|callout)|\bcallback setup failed while verifying|\bnot one of your addresses\b|\bsending from (?:the )?domain\b.{0,80}\bnot allowed|\benvelope sender does not match|\bsender address (?:is )?not allowed|\bsendas ?denied\b|\bsend (?:mail )?(?:as|on behalf of)\b|\b(?:email address|sender|from address|identit(?:y|ies)|sender signature|sender identity|domain)\b.{0,80}\bnot (?:been )?(?:verified|confirmed|owned|registered)|\bnot (?:match )?a verified sender|\b(?:not (?:authori[sz]ed|allowed|permitted)) to send (?:from|as|mail from)|\binvalid '?from'? address|\bfrom address\b.{0,60}\b(?:does not match|not allowed|invalid)|\bsender signature\b|\bsender (?:rejected|denied|not allowed|unknown)|\b(?:spf|dmarc|dkim)\b.{0,60}\b(?:fail|reject|check|unauthenticated|policy|not pass|did not pass)|\bunauthenticated (?:e?mail|sender)/i,
     examples: [
       "553 5.7.1 <a@b.example>: Sender address rejected: not owned by user x",
@@ -311,7 +311,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "blocked",
-    words:
+    pattern:
       /\bclient host\b.{0,60}\b(?:rejected|blocked)|\b(?:ip|host|server|network|address range|connection|client)\b.{0,80}\b(?:black|block|deny|reject)list|\b(?:blocked|listed|rejected|denied|refused)\b.{0,60}\b(?:spamhaus|spamcop|barracuda|sorbs|dnsbl|rbl|zen\.|bl\.|block ?list|black ?list)|\b(?:spamhaus|spamcop|dnsbl|rbl)\b|\b(?:sending|your|this) ip(?: address)?\b.{0,80}\b(?:blocked|banned|listed|reputation|denied|blacklisted|rejected)|\b(?:banned sending ip|poor reputation|low reputation)\b|\bconnections will not be accepted\b|\bwill be permanently deferred\b|\bnot authorized to send e?mail directly\b|\bunauthori[sz]ed ip\b|\bon our block ?list\b|\bip(?: address)?\W{0,3}[\da-f.:]{0,45}\W{0,3}(?:is |was |has been )?(?:blocked|banned|blacklisted)\b|\b(?:invalid|bad) (?:helo|ehlo)\b|\bhelo command rejected\b|\bptr record\b|\breverse dns\b/i,
     examples: [
       "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
@@ -354,7 +354,7 @@ export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "no_such_recipient",
     code: /^5/,
-    words:
+    pattern:
       /\b(?:user|mailbox|recipient|address|addressee)(?: address)?(?: is| was)? ?(?:unknown|not found|not known|invalid|no longer (?:exists|valid|available|in use|active))\b|\b(?:unknown|no such|nonexistent|non-existent|invalid) (?:local )?(?:user|mailbox|recipient|address|person|addressee)\b|\b(?:user|mailbox|recipient|address|email account that you tried to reach)\b.{0,60}\b(?:does not|doesn't|do not|did not|don't) exist\b|\brecipientnotfound\b|\bdoesn't have an? \S+ account\b|\bnull ?mx\b|\b(?:mailbox|user|recipient|address)\b.{0,60}\b(?:disabled|deactivated|discontinued|closed|terminated|deleted|removed)\b/i,
     stage: "recipient",
     examples: [
@@ -373,7 +373,7 @@ export const replyRows: readonly ReplyRow[] = [
     verdict: "no_such_recipient",
     code: /^5/,
     enhanced: /^5\.(?:1\.\d+|2\.1)$/,
-    words:
+    pattern:
       /\baccount\b.{0,60}\b(?:unknown|not found|does not exist|doesn't exist|disabled|deactivated|discontinued|closed|terminated|deleted|removed)\b/i,
     stage: "recipient",
     examples: [
@@ -384,7 +384,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "message",
-    words:
+    pattern:
       /\bspam\b|\bvirus\b|\bmalware\b|\bphish|\bcontent\b|\bmessage (?:size|too (?:big|large))|\bpolicy\b/i,
     stage: "content",
     examples: ["554 5.7.1 spam", "552 5.3.4 message too big", "550 5.7.1 violates policy"],

@@ -53,7 +53,7 @@ export function classifyReply(answer: SmtpReply, stage: ReplyStage): ReplyVerdic
     if (row.stage !== undefined && row.stage !== stage) continue;
     if (row.code !== undefined && !row.code.test(String(code))) continue;
     if (row.enhanced !== undefined && !row.enhanced.test(enhancedCode)) continue;
-    if (row.words !== undefined && !row.words.test(text)) continue;
+    if (row.pattern !== undefined && !row.pattern.test(text)) continue;
     if (row.verdict !== "no_such_recipient") return row.verdict;
     if (isSurelyGone(enhancedCode, text)) return row.verdict;
   }
@@ -133,9 +133,10 @@ export function findQueueId(raw: string): string | undefined {
 }
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
-const inWords =
+const delayPattern =
   /\b(?:again|retry|back)\b[^\d\n]{0,40}\b(?:in|after)\s+(\d{1,5})\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)?\b/i;
-const asClock = /\b(?:again|retry|back)\b[^\d\n]{0,40}\b(?:in|after)\s+(\d{1,2}):(\d\d):(\d\d)\b/i;
+const clockPattern =
+  /\b(?:again|retry|back)\b[^\d\n]{0,40}\b(?:in|after)\s+(\d{1,2}):(\d\d):(\d\d)\b/i;
 
 /**
  * The delay that the text of a 4xx reply asks for ("Greylisted, try again in 300 seconds", "please
@@ -143,12 +144,12 @@ const asClock = /\b(?:again|retry|back)\b[^\d\n]{0,40}\b(?:in|after)\s+(\d{1,2})
  */
 export function findRetryAfterMs(raw: string): number | undefined {
   const text = raw.slice(0, rawCharsMax);
-  const clock = asClock.exec(text);
+  const clock = clockPattern.exec(text);
   if (clock !== null) {
     return (Number(clock[1]) * 3_600 + Number(clock[2]) * 60 + Number(clock[3])) * 1_000;
   }
-  const words = inWords.exec(text);
-  if (words === null) return undefined;
-  const unit = (words[2] ?? "s").slice(0, 1).toLowerCase();
-  return Number(words[1]) * (unitMs[unit] ?? 1_000);
+  const match = delayPattern.exec(text);
+  if (match === null) return undefined;
+  const unit = (match[2] ?? "s").slice(0, 1).toLowerCase();
+  return Number(match[1]) * (unitMs[unit] ?? 1_000);
 }

@@ -75,7 +75,7 @@ export class ServerStreak {
 
   /** True: the server is at fault. */
   deferred(recipient: string): boolean {
-    this.#deferred.note(recipient);
+    this.#deferred.observe(recipient);
     const { count, recipients } = this.#deferred;
     if (count < deferralsMax || recipients.size < 2) return false;
     const domains = new Set([...recipients].map(domainOf));
@@ -89,7 +89,7 @@ export class ServerStreak {
   /** What becomes of the refusal, known later; undefined: the server is at fault. */
   refused(recipient: string): Promise<RefusalVerdict> | undefined {
     const { refusalsMax } = this.#options;
-    this.#refused.note(recipient);
+    this.#refused.observe(recipient);
     this.#domains.add(domainOf(recipient));
     if (this.#refused.recipients.size >= refusalsMax) {
       this.serverAtFault();
@@ -152,7 +152,7 @@ class Run {
   count = 0;
   readonly recipients = new Set<string>();
 
-  note(recipient: string): void {
+  observe(recipient: string): void {
     this.count += 1;
     this.recipients.add(recipient);
   }

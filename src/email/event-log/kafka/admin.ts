@@ -197,7 +197,7 @@ export class GroupAdmin {
 }
 
 /** A broker may answer of a topic from the state before the change it has just acknowledged. */
-const visibleTriesMax = 50;
+const visibleAttemptsMax = 50;
 const visibleEveryMs = 100;
 
 /** Creates one topic, or says how the one that is there differs; grows it when asked. */
@@ -229,12 +229,13 @@ async function describeVisible(
   partitionsMin: number,
   clock: Clock = systemClock,
 ): Promise<KafkaTopicState> {
-  for (let tries = 1; ; tries += 1) {
+  for (let attempts = 1; ; attempts += 1) {
     try {
       const state = await admin.describe(topic);
-      if (state.partitions >= partitionsMin || tries >= visibleTriesMax) return state;
+      if (state.partitions >= partitionsMin || attempts >= visibleAttemptsMax) return state;
     } catch (error) {
-      if (!isInstantError(error, kafkaErrors.topicMissing) || tries >= visibleTriesMax) throw error;
+      if (!isInstantError(error, kafkaErrors.topicMissing) || attempts >= visibleAttemptsMax)
+        throw error;
     }
     await clock.sleep(visibleEveryMs);
   }

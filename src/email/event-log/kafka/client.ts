@@ -16,12 +16,12 @@ const sentencesMax = 100;
  * away every connection complains at every try); the rest is for debugging.
  */
 export function createKafkaLog(log: Log, now: () => number = Date.now): logCreator {
-  const saidAt = new Map<string, number>();
+  const loggedAt = new Map<string, number>();
   const isRepeated = (sentence: string) => {
     const at = now();
-    if (at - (saidAt.get(sentence) ?? Number.NEGATIVE_INFINITY) < repeatAfterMs) return true;
-    if (saidAt.size >= sentencesMax) saidAt.clear();
-    saidAt.set(sentence, at);
+    if (at - (loggedAt.get(sentence) ?? Number.NEGATIVE_INFINITY) < repeatAfterMs) return true;
+    if (loggedAt.size >= sentencesMax) loggedAt.clear();
+    loggedAt.set(sentence, at);
     return false;
   };
   return () => (entry: LogEntry) => {

@@ -98,12 +98,12 @@ export function classifyKafkaError(error: unknown, details: object = {}): Instan
 /** In the words of kafkajs; with the mend where nobody could be reached. */
 function reasonOf(root: unknown): string {
   const { broker, code } = root as { broker?: unknown; code?: unknown };
-  const words = errorMessage(root);
-  if (typeof broker !== "string") return words;
+  const message = errorMessage(root);
+  if (typeof broker !== "string") return message;
   const colon = broker.lastIndexOf(":");
   const place = { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) };
   const refused = describeRefused(String(code ?? ""), place);
-  if (refused === undefined) return words.includes(broker) ? words : `${broker}: ${words}`;
+  if (refused === undefined) return message.includes(broker) ? message : `${broker}: ${message}`;
   return `${refused.text}: ${lowerFirst(refused.mend)}`;
 }
 

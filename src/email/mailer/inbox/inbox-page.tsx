@@ -45,7 +45,7 @@ export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxRouteDe
   });
   app.get("/inbox/search", (context) => context.redirect("/inbox", 303));
   app.post("/inbox/search", async (context) => {
-    const typed = new URLSearchParams(await context.req.text()).get("words") ?? "";
+    const typed = new URLSearchParams(await context.req.text()).get("query") ?? "";
     const query = typed.trim().slice(0, queryCharsMax);
     return query === "" ? context.redirect("/inbox", 303) : inboxPage(options, { query });
   });
@@ -118,12 +118,12 @@ function Tools({ count, query }: { readonly count: number; readonly query: strin
     <div class="tools">
       <form class="search" method="post" action="/inbox/search">
         <Field
-          id="words"
+          id="query"
           label="Search"
           input={(attributes) => (
             <input
               {...attributes}
-              name="words"
+              name="query"
               value={query ?? ""}
               placeholder="Recipient, subject, text or message_id"
               autocomplete="off"
@@ -131,7 +131,7 @@ function Tools({ count, query }: { readonly count: number; readonly query: strin
             />
           )}
         />
-        <Button look="plain">Search</Button>
+        <Button variant="plain">Search</Button>
       </form>
       {query !== undefined && <a href="/inbox">All mails</a>}
       <div id="clear">
@@ -139,7 +139,7 @@ function Tools({ count, query }: { readonly count: number; readonly query: strin
           <details class="clear">
             <summary>Clear …</summary>
             <form method="post" action="/inbox/clear">
-              <Button look="danger">{`Remove all ${count} mails`}</Button>
+              <Button variant="danger">{`Remove all ${count} mails`}</Button>
             </form>
           </details>
         )}
@@ -174,7 +174,7 @@ interface PaneProps {
 }
 
 function Pane({ mail, isRequested, count, authUrl, sender }: PaneProps) {
-  if (mail !== undefined) return <KeptMail mail={mail} sender={sender} />;
+  if (mail !== undefined) return <InboxMailView mail={mail} sender={sender} />;
   if (isRequested) {
     return (
       <p>
@@ -204,13 +204,13 @@ function clockTime(at: number): string {
 /** A code as it stands in our mails. */
 const codePattern = /(?<![\w-])\d{6}(?![\w-])/;
 
-interface KeptMailProps {
+interface InboxMailViewProps {
   readonly mail: InboxMail;
   readonly sender: MailSender;
 }
 
 /** One mail: its code to copy, its HTML in a frame of its own, text, headers and source. */
-function KeptMail({ mail, sender }: KeptMailProps) {
+function InboxMailView({ mail, sender }: InboxMailViewProps) {
   const { headers, all } = mailSource(mail, sender);
   const code = codePattern.exec(mail.text)?.[0];
   return (

@@ -122,7 +122,7 @@ export function withoutAnswer(phase: SendPhase, options: SmtpOptions, reason: st
  * first command. A fresh connection tells whether it is meant for everybody. Not when the reply says
  * that we are too fast: asking again at once would make it worse.
  */
-export function isTurnedAway(failure: SmtpFailure): boolean {
+export function isConnectionRefused(failure: SmtpFailure): boolean {
   const reply = replyOf(failure);
   if (failure.command !== "MAIL FROM" || reply === undefined) return false;
   return (

@@ -19,7 +19,7 @@ const tlsModes = ["starttls", "implicit", "none"] as const;
 export type SmtpTlsMode = (typeof tlsModes)[number];
 
 /** One line of an SMTP session as a person reads it: without control characters and secrets. */
-export interface SmtpTalkLine {
+export interface SmtpTranscriptLine {
   /** "note": about the connection itself, sent by neither. */
   readonly by: "client" | "server" | "note";
   readonly text: string;
@@ -49,7 +49,7 @@ export interface SmtpOptions {
   /** Set: every message is signed just before it is sent. */
   readonly dkim?: DkimOptions | undefined;
   /** Called with each line of the sessions, secrets hidden: for a person who looks for a fault. */
-  readonly onTalk?: (line: SmtpTalkLine) => void;
+  readonly onTranscript?: (line: SmtpTranscriptLine) => void;
   /** Called with the end of the server's certificate (Unix ms), by each connection with TLS. */
   readonly onCertificate?: (endsAt: number) => void;
   /** Called when sending slows down, and when it is at full speed again. */
@@ -253,9 +253,9 @@ export function resolveSmtpServers(
   const servers = readServerUrls(config.urls, smtpFields, problems).flatMap((settings, index) => {
     const own: ConfigProblem[] = [];
     const server = resolveSmtp({ ...config, ...settings }, own);
-    const where = `server ${index + 1} (${server?.host ?? String(settings["host"])})`;
+    const label = `server ${index + 1} (${server?.host ?? String(settings["host"])})`;
     for (const { name, problem } of own) {
-      problems.push({ name: "SMTP_URLS", problem: `${where}: ${name} ${problem}` });
+      problems.push({ name: "SMTP_URLS", problem: `${label}: ${name} ${problem}` });
     }
     return server === undefined ? [] : [server];
   });

@@ -7,7 +7,7 @@ import { errorMessage } from "../../../core/errors.ts";
 import type { RefusedMail, SendOptions, ServerDown } from "../mailer.ts";
 import { classifySetupFailure, readFailure, silenceFor, withoutAnswer } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
-import { createTalkLogger, tellConnected } from "./talk.ts";
+import { createTranscriptLogger, recordConnection } from "./transcript.ts";
 import type { SentMessage, SmtpMessage } from "./transmission.ts";
 import { Transmission } from "./transmission.ts";
 
@@ -188,7 +188,7 @@ export async function openSession(
   }, setupMs);
   try {
     await Promise.race([welcome(connection), failed.promise]);
-    tellConnected(connection, options);
+    recordConnection(connection, options);
     reportCertificate(connection, options);
     await Promise.race([logIn(connection, options), failed.promise]);
     return connection;
@@ -251,8 +251,8 @@ function createConnection(socket: net.Socket, options: SmtpOptions): SMTPConnect
     socketTimeout: options.replyTimeoutMs,
     socketCloseTimeout: 0, // close means now: what was not written must not be written later
     maxResponseSize: replyBytesMax,
-    logger: createTalkLogger(options) ?? false,
-    transactionLog: options.onTalk !== undefined,
+    logger: createTranscriptLogger(options) ?? false,
+    transactionLog: options.onTranscript !== undefined,
   });
 }
 

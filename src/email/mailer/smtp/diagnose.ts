@@ -25,14 +25,14 @@ export async function diagnoseSmtp(
   diagnosis: Diagnosis,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<void> {
-  const said: string[] = [];
+  const replies: string[] = [];
   const quick: SmtpOptions = {
     ...options,
     connectTimeoutMs: Math.min(options.connectTimeoutMs, timeoutMs),
     greetingTimeoutMs: Math.min(options.greetingTimeoutMs, timeoutMs),
     replyTimeoutMs: Math.min(options.replyTimeoutMs, timeoutMs),
-    onTalk: ({ by, text }) => {
-      if (by === "server") said.push(text);
+    onTranscript: ({ by, text }) => {
+      if (by === "server") replies.push(text);
     },
   };
   const startedAt = performance.now();
@@ -46,7 +46,7 @@ export async function diagnoseSmtp(
         `Answers EHLO ${session.name} within ${tookMs} ms and ${login}`,
       );
       diagnoseTls(options, session._socket, clock, diagnosis);
-      diagnoseLimits(readExtensions(said), diagnosis);
+      diagnoseLimits(readExtensions(replies), diagnosis);
     } finally {
       session.quit();
     }
@@ -76,8 +76,8 @@ function diagnoseTls(
 }
 
 /** The lines of the last answer to EHLO: name → value, in upper case. */
-function readExtensions(said: readonly string[]): ReadonlyMap<string, string> {
-  const lines = said.flatMap((text) => /^250[- ]([A-Z0-9-]+)(?:[ =](.*))?$/i.exec(text) ?? []);
+function readExtensions(replies: readonly string[]): ReadonlyMap<string, string> {
+  const lines = replies.flatMap((text) => /^250[- ]([A-Z0-9-]+)(?:[ =](.*))?$/i.exec(text) ?? []);
   const extensions = new Map<string, string>();
   for (let at = 0; at < lines.length; at += 3) {
     extensions.set((lines[at + 1] ?? "").toUpperCase(), lines[at + 2] ?? "");
@@ -161,7 +161,7 @@ function describeDown(
     return { text, fix: "Renew the certificate of the mail server" };
   }
   if (answer === "tls" && tls !== "implicit") {
-    const fix = `Set SMTP_TLS=implicit, or use the port for ${tls} (587 for starttls)`;
+    const fix = "Set SMTP_TLS=implicit, or use a port without implicit TLS (587 for starttls)";
     return { text: `Port ${port} speaks TLS from the first byte, and SMTP_TLS is ${tls}`, fix };
   }
   if (answer === "smtp" && tls === "implicit") {

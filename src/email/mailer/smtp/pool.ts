@@ -60,7 +60,7 @@ export class ConnectionPool {
       void this.#end(connection).finally(() => this.#passOn()); // only then may another one open
       return;
     }
-    if (usable) this.#keep(connection);
+    if (usable) this.#addIdle(connection);
     this.#passOn();
   }
 
@@ -89,7 +89,7 @@ export class ConnectionPool {
   }
 
   /** Lets a caller that has a slot open a fresh connection without exceeding the limit. */
-  async makeRoom(): Promise<void> {
+  async evictIdle(): Promise<void> {
     if (this.#idle.length + this.#slotsInUse <= this.#options.connections) return;
     const oldest = this.#idle.shift();
     if (oldest !== undefined) await this.#end(oldest);
@@ -117,7 +117,7 @@ export class ConnectionPool {
     await Promise.all(this.#ending);
   }
 
-  #keep(connection: SmtpConnection): void {
+  #addIdle(connection: SmtpConnection): void {
     connection.idleSince = Date.now();
     this.#idle.push(connection);
     this.#sweep ??= setTimeout(() => this.#endOldIdle(), this.#options.idleMsMax).unref();

@@ -103,7 +103,7 @@ export class SendRate {
   }
 
   /** Learns from an outcome, and returns what it is then. */
-  note(outcome: SendOutcome): SendOutcome {
+  observe(outcome: SendOutcome): SendOutcome {
     if (outcome.kind === "accepted") this.#accepted();
     if (outcome.kind !== "throttled") return outcome;
     this.#slowDown(outcome.reply);
@@ -136,7 +136,7 @@ export class SendRate {
     const current = this.#pace.perSecond ?? taken;
     const base = Math.min(current, Math.max(taken, current / 2));
     this.#pace.perSecond = Math.max(perSecondMin, base * decrease);
-    if (before === undefined) this.#report({ kind: "slowed", reply });
+    if (before === undefined) this.#notify({ kind: "slowed", reply });
   }
 
   #freeWhenCalm(): void {
@@ -144,10 +144,10 @@ export class SendRate {
     if (this.#clock.now() - this.#slowed.throttledAt < calmMs) return;
     this.#slowed = undefined;
     this.#pace.perSecond = this.#perSecondMax;
-    this.#report({ kind: "free" });
+    this.#notify({ kind: "free" });
   }
 
-  #report(state: { readonly kind: "slowed"; readonly reply: string } | { readonly kind: "free" }) {
+  #notify(state: { readonly kind: "slowed"; readonly reply: string } | { readonly kind: "free" }) {
     const { host, onRateChange } = this.#options;
     const change: SmtpRateChange = { ...state, host, perSecond: this.#pace.perSecond };
     onRateChange?.(change);

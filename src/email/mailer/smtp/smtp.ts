@@ -87,7 +87,7 @@ class SmtpMailer implements Mailer {
       const content = dkim === undefined ? unsigned : await signDkim(unsigned, dkim);
       connection = this.#pool.takeIdle(to);
       for (let isRepeat = false; ; isRepeat = true) {
-        const kept = connection !== undefined;
+        const reused = connection !== undefined;
         if (connection === undefined) {
           const opened = await this.#connect(options.signal);
           if (!(opened instanceof SmtpConnection)) return opened;
@@ -95,7 +95,7 @@ class SmtpMailer implements Mailer {
         }
         this.#pool.carry(connection);
         const sent = await connection.send({ from: envelopeFrom, to, content }, options);
-        if (isRepeat || !mayRepeat(sent, kept)) return this.#rate.note(sent.outcome);
+        if (isRepeat || !mayRepeat(sent, reused)) return this.#rate.observe(sent.outcome);
         await connection.quit(); // only then another one may open
         this.#pool.drop(connection);
         connection = undefined;
@@ -126,7 +126,7 @@ class SmtpMailer implements Mailer {
 
   /** For a caller that has a slot. */
   async #connect(signal: AbortSignal | undefined) {
-    await this.#pool.makeRoom();
+    await this.#pool.evictIdle();
     const opened = await SmtpConnection.open(this.#options, signal);
     if (opened instanceof SmtpConnection) {
       this.#heard = { offersUtf8: opened.offersUtf8, at: this.#clock.now() };
@@ -155,16 +155,16 @@ class SmtpMailer implements Mailer {
  * dead, or turned us away (the fresh one tells whether that is meant for everybody); or a temporary
  * reply was about the session. Each is a definite end: nothing was accepted.
  */
-function mayRepeat(sent: SentMessage, kept: boolean): boolean {
+function mayRepeat(sent: SentMessage, reused: boolean): boolean {
   const { outcome, begun, sessionExhausted = false } = sent;
   switch (outcome.kind) {
     case "lost":
-      return kept && !begun;
+      return reused && !begun;
     case "server_down":
-      return kept || sessionExhausted;
+      return reused || sessionExhausted;
     case "deferred":
     case "throttled":
-      return (kept && !begun) || sessionExhausted;
+      return (reused && !begun) || sessionExhausted;
     default:
       return false;
   }

@@ -5,14 +5,14 @@ import { findQueueId, isAboutSession, printReply } from "../reply.ts";
 import type { SendPhase, SmtpFailure } from "./classify.ts";
 import {
   classifySendFailure,
-  isTurnedAway,
+  isConnectionRefused,
   readFailure,
   replyOf,
   silenceFor,
   withoutAnswer,
 } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
-import { tellContent } from "./talk.ts";
+import { recordContent } from "./transcript.ts";
 
 export interface SmtpMessage {
   readonly from: string;
@@ -53,7 +53,7 @@ export class Transmission {
   readonly #onAbort = () => this.#withhold();
   #phase: SendPhase = "envelope";
   #outcome: SendOutcome | undefined;
-  #asking: Promise<void> | undefined;
+  #confirming: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #begun = false;
   #sessionExhausted = false;
@@ -83,7 +83,7 @@ export class Transmission {
       else this.#answer(info.response);
     });
     const outcome = await this.#settled.promise;
-    await this.#asking;
+    await this.#confirming;
     return { outcome, begun: this.#begun, sessionExhausted: this.#sessionExhausted };
   }
 
@@ -94,9 +94,9 @@ export class Transmission {
   #writeContent(target: Readable): void {
     target.unpipe();
     this.#enter("content");
-    tellContent(this.#message.content, this.#options);
+    recordContent(this.#message.content, this.#options);
     this.#write(stuffed(this.#message.content), (error) => {
-      if (!error) this.#asking = this.#ask(); // else the connection reports that it broke
+      if (!error) this.#confirming = this.#confirmEnd(); // else the connection reports that it broke
     });
   }
 
@@ -110,7 +110,7 @@ export class Transmission {
     this.#armTimer();
   }
 
-  async #ask(): Promise<void> {
+  async #confirmEnd(): Promise<void> {
     let allowed = false;
     try {
       allowed = await this.#send.beforeContentEnds();
@@ -123,7 +123,7 @@ export class Transmission {
       return;
     }
     this.#enter("ended");
-    this.#options.onTalk?.({ by: "client", text: "." });
+    this.#options.onTranscript?.({ by: "client", text: "." });
     this.#write(finalDot);
   }
 
@@ -141,7 +141,7 @@ export class Transmission {
   #fail(error: unknown): void {
     if (this.#outcome !== undefined) return;
     const failure = readFailure(error);
-    this.#begun ||= this.#hasNewReply && !isTurnedAway(failure);
+    this.#begun ||= this.#hasNewReply && !isConnectionRefused(failure);
     this.#sessionExhausted = isAboutSession(replyOf(failure));
     const outcome = classifySendFailure(failure, this.#phase, this.#options);
     if (!isOpenAfter(outcome, failure) || this.#phase === "content") this.#connection.close();

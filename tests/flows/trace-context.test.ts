@@ -54,6 +54,6 @@ describe.skipIf(program === "")("the traceparent of a request", () => {
     }
     expect(auth.findLogs("HTTP request")[0]?.["traceId"]).toBe(traceId);
     const record = await ledger.find(String(sent?.["messageID"]));
-    expect(record?.trace).toBe(traceId);
+    expect(record?.traceId).toBe(traceId);
   });
 });

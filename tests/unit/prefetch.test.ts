@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { oneAhead } from "../../src/email/dead-letters/replay.ts";
+import { prefetch } from "../../src/email/dead-letters/replay.ts";
 
 describe("oneAhead", () => {
   /** Counts to `last`; `asked` is the newest number that was asked for. */
@@ -22,7 +22,7 @@ describe("oneAhead", () => {
   test("asks for one item while the one before it is worked on, and for no more", async () => {
     const { state, numbers } = counting(4);
     const asked: number[] = [];
-    for await (const _ of oneAhead(numbers)) {
+    for await (const _ of prefetch(numbers)) {
       await new Promise((resolve) => setImmediate(resolve));
       asked.push(state.asked);
     }
@@ -33,7 +33,7 @@ describe("oneAhead", () => {
     const { numbers } = counting(4, 3);
     const read: number[] = [];
     const reading = (async () => {
-      for await (const number of oneAhead(numbers)) read.push(number);
+      for await (const number of prefetch(numbers)) read.push(number);
     })();
     expect(await reading.catch((error) => error.message)).toBe("no 3");
     expect(read).toEqual([1, 2]);
@@ -41,7 +41,7 @@ describe("oneAhead", () => {
 
   test("closes the source when the reader ends early, and drops what was asked for", async () => {
     const { state, numbers } = counting(4, 2);
-    for await (const _ of oneAhead(numbers)) break;
+    for await (const _ of prefetch(numbers)) break;
     expect(state).toEqual({ asked: 2, closed: true });
   });
 });

@@ -3,7 +3,7 @@ import { InstantError } from "../../src/core/errors.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 import type { AdvanceOutcome, Claim } from "../../src/email/ledger/delivery-ledger.ts";
 import { ledgerErrors } from "../../src/email/ledger/delivery-ledger.ts";
-import { HeldOutcomes } from "../../src/email/ledger/pending-outcomes.ts";
+import { PendingOutcomes } from "../../src/email/ledger/pending-outcomes.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const change = { kind: "ambiguous", reason: "lost" } as const;
@@ -28,29 +28,29 @@ function unsteadyLedger() {
 
 test("an outcome goes straight to a ledger that answers", async () => {
   const ledger = unsteadyLedger();
-  const outcomes = new HeldOutcomes({ ledger, log: silentLog, clock: new FakeClock() });
+  const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock: new FakeClock() });
   expect(await outcomes.record(claimOf(1), change)).toEqual({ kind: "done" });
-  expect(outcomes.held).toBe(0);
+  expect(outcomes.count).toBe(0);
   expect(await outcomes.flush({ deadlineMs: 1000 })).toBe(true);
 });
 
 test("while the ledger is away outcomes are held, and written in their order when it is back", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
-  const outcomes = new HeldOutcomes({ ledger, log: silentLog, clock });
+  const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   ledger.away = true;
   const recorded = [1, 2, 3].map((id) => outcomes.record(claimOf(id), change));
   await clock.advance(60_000);
-  expect(outcomes.held).toBe(3);
+  expect(outcomes.count).toBe(3);
   ledger.away = false;
   await clock.advance(1000);
   expect(await Promise.all(recorded)).toEqual(Array(3).fill({ kind: "done" }));
   expect(ledger.written).toEqual(["mail-1", "mail-2", "mail-3"]);
-  expect(outcomes.held).toBe(0);
+  expect(outcomes.count).toBe(0);
 });
 
 test("an outage of ten minutes asks about once a second, whatever is held", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
-  const outcomes = new HeldOutcomes({ ledger, log: silentLog, clock });
+  const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   ledger.away = true;
   const recorded = Array.from({ length: 500 }, (_, id) => outcomes.record(claimOf(id), change));
   await clock.advance(1);
@@ -67,7 +67,7 @@ test("an outage of ten minutes asks about once a second, whatever is held", asyn
 
 test("a ledger that goes away again while they are written keeps the rest", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
-  const outcomes = new HeldOutcomes({ ledger, log: silentLog, clock });
+  const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   ledger.away = true;
   const recorded = Array.from({ length: 250 }, (_, id) => outcomes.record(claimOf(id), change));
   await clock.advance(1);
@@ -78,8 +78,8 @@ test("a ledger that goes away again while they are written keeps the rest", asyn
     return advance(claim);
   };
   await clock.advance(200);
-  expect(outcomes.held).toBe(250 - ledger.written.length);
-  expect(outcomes.held).toBeGreaterThan(0);
+  expect(outcomes.count).toBe(250 - ledger.written.length);
+  expect(outcomes.count).toBeGreaterThan(0);
   ledger.advance = advance;
   ledger.away = false;
   await clock.advance(2000);
@@ -93,7 +93,7 @@ test("what cannot be written in time is given up at the end: callers are told, t
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
   const lines: string[] = [];
   const log = createLog({ service: "test", level: "error", write: (line) => lines.push(line) });
-  const outcomes = new HeldOutcomes({ ledger, log, clock });
+  const outcomes = new PendingOutcomes({ ledger, log, clock });
   ledger.away = true;
   const recorded = outcomes.record(claimOf(7), change);
   const failure = recorded.catch((error: unknown) => error);
@@ -110,7 +110,7 @@ test("what cannot be written in time is given up at the end: callers are told, t
 
 test("the end waits for a ledger that comes back in time", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
-  const outcomes = new HeldOutcomes({ ledger, log: silentLog, clock });
+  const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   ledger.away = true;
   const recorded = outcomes.record(claimOf(1), change);
   await clock.advance(5000);
@@ -123,11 +123,11 @@ test("the end waits for a ledger that comes back in time", async () => {
 
 test("beyond 10,000 nothing is held: the caller is told at once", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
-  const outcomes = new HeldOutcomes({ ledger, log: silentLog, clock });
+  const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   ledger.away = true;
   const recorded = Array.from({ length: 10_000 }, (_, id) => outcomes.record(claimOf(id), change));
   await clock.advance(1);
-  expect(outcomes.held).toBe(10_000);
+  expect(outcomes.count).toBe(10_000);
   await expect(outcomes.record(claimOf(-1), change)).rejects.toMatchObject({
     code: "ledger_unavailable",
   });
@@ -138,16 +138,16 @@ test("beyond 10,000 nothing is held: the caller is told at once", async () => {
 
 test("a programmer's error is not held", async () => {
   const ledger = { advance: () => Promise.reject(new TypeError("no such change")) };
-  const outcomes = new HeldOutcomes({ ledger, log: silentLog, clock: new FakeClock() });
+  const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock: new FakeClock() });
   await expect(outcomes.record(claimOf(1), change)).rejects.toThrow("no such change");
-  expect(outcomes.held).toBe(0);
+  expect(outcomes.count).toBe(0);
 });
 
 test("who asked is told the reason once, each time that holding begins", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
-  const outcomes = new HeldOutcomes({ ledger, log: silentLog, clock });
+  const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   const reasons: string[] = [];
-  outcomes.onHolding((reason) => reasons.push(reason));
+  outcomes.onPending((reason) => reasons.push(reason));
   for (const holding of [1, 2]) {
     ledger.away = true;
     const recorded = [1, 2].map((id) => outcomes.record(claimOf(id), change));

@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 
 /** A window at a browser, with cookies of its own. */
-export interface Seat {
+export interface BrowserSlot {
   readonly context: BrowserContext;
   readonly page: Page;
   /** Leaves it to the next one, without cookies. */
@@ -9,14 +9,17 @@ export interface Seat {
 }
 
 /** By browser, then by options. */
-const freeSeats = new WeakMap<Browser, Map<string, Seat[]>>();
+const freeSeats = new WeakMap<Browser, Map<string, BrowserSlot[]>>();
 
 /**
  * A seat that was left, or a new one: that is a process of Chromium, and takes longer than most
  * visits. It is closed with its browser.
  */
-export async function takeSeat(browser: Browser, options: BrowserContextOptions): Promise<Seat> {
-  const byOptions = freeSeats.get(browser) ?? new Map<string, Seat[]>();
+export async function openBrowserSlot(
+  browser: Browser,
+  options: BrowserContextOptions,
+): Promise<BrowserSlot> {
+  const byOptions = freeSeats.get(browser) ?? new Map<string, BrowserSlot[]>();
   freeSeats.set(browser, byOptions);
   const key = JSON.stringify(options);
   const free = byOptions.get(key) ?? [];
@@ -25,7 +28,7 @@ export async function takeSeat(browser: Browser, options: BrowserContextOptions)
   if (left !== undefined) return left;
   const context = await browser.newContext(options);
   context.setDefaultTimeout(10_000);
-  const seat: Seat = {
+  const seat: BrowserSlot = {
     context,
     page: await context.newPage(),
     leave: async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { GatheredLookups } from "../../src/auth/users/postgres.ts";
+import { BatchLoader } from "../../src/auth/users/postgres.ts";
 
 function openLookups(keysMax?: number) {
   const questions: (readonly string[])[] = [];
@@ -10,7 +10,7 @@ function openLookups(keysMax?: number) {
   };
   return {
     questions,
-    lookups: new GatheredLookups(load, keysMax === undefined ? {} : { keysMax }),
+    lookups: new BatchLoader(load, keysMax === undefined ? {} : { keysMax }),
   };
 }
 

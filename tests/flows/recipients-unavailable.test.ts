@@ -35,12 +35,12 @@ describe.skipIf(missing)("mails while Postgres is away", () => {
     const codes = Array.from({ length: 20 }, () => codeEvent());
     for (const event of [...waiting, ...codes]) await rig.publish(event);
     await eventually("the codes are sent", () => rig.sink.acceptedTotal === codes.length, 10_000);
-    const waits = () => rig.lines.some(({ msg }) => msg.startsWith("Preferences are away"));
+    const waits = () => rig.lines.some(({ msg }) => msg.startsWith("Preferences unavailable"));
     await eventually("it is said", waits);
     proxy.resume();
     await rig.untilDrained(20_000);
     const counts = rig.sink.countByMessageId();
     expect(waiting.map(({ messageId }) => counts.get(messageId) ?? 0)).toEqual([1, 0, 1]);
-    expect(await rig.letters()).toEqual([]);
+    expect(await rig.deadLetters()).toEqual([]);
   });
 });

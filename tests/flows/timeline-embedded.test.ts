@@ -1,6 +1,6 @@
 import { describe } from "bun:test";
-import { traceSuite } from "./trace-suite.ts";
+import { timelineSuite } from "./timeline-suite.ts";
 
 describe("trace on the embedded engines", () => {
-  traceSuite({});
+  timelineSuite({});
 });

@@ -3,10 +3,10 @@ import { InstantError } from "../../src/core/errors.ts";
 import { eventLogErrors } from "../../src/email/event-log/event-log.ts";
 import {
   findMailsOf,
-  findTrace,
+  findTimeline,
   isSettled,
-  traceJson,
-  traceLines,
+  timelineJson,
+  timelineLines,
 } from "../../src/email/timeline/timeline.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -14,11 +14,11 @@ import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 
 /** The life of a mail, as an operator asks for it. */
-export function traceSuite(engines: DeliveryRigOptions): void {
+export function timelineSuite(engines: DeliveryRigOptions): void {
   const depsOf = (rig: DeliveryRig) => ({ ...rig, eventLog: async () => rig.eventLog });
 
-  async function getTrace(rig: DeliveryRig, messageId: string) {
-    const found = await findTrace(depsOf(rig), messageId);
+  async function getTimeline(rig: DeliveryRig, messageId: string) {
+    const found = await findTimeline(depsOf(rig), messageId);
     if (found === undefined) throw new Error(`${messageId} is not known`);
     return found;
   }
@@ -29,9 +29,9 @@ export function traceSuite(engines: DeliveryRigOptions): void {
     const event = codeEvent({ recipient: "ana@example.com" });
     await rig.publish(event);
     await rig.untilDrained();
-    const found = await getTrace(rig, event.messageId);
+    const found = await getTimeline(rig, event.messageId);
     expect(isSettled(found)).toBe(true);
-    const json = JSON.parse(JSON.stringify(traceJson(found)));
+    const json = JSON.parse(JSON.stringify(timelineJson(found)));
     expect(json).toMatchObject({
       message_id: event.messageId,
       state: "accepted",
@@ -45,7 +45,7 @@ export function traceSuite(engines: DeliveryRigOptions): void {
     for (const state of ["claimed", "submitting", "accepted"]) {
       expect(json.history).toContainEqual(expect.objectContaining({ state, fence: 1, owner }));
     }
-    const lines = traceLines(found).join("\n");
+    const lines = timelineLines(found).join("\n");
     expect(lines).toContain(`${rig.eventsTopic}/${found.record?.origin?.partition}/0`);
     expect(lines + JSON.stringify(json)).not.toMatch(/ana@|402817/);
   });
@@ -58,8 +58,8 @@ export function traceSuite(engines: DeliveryRigOptions): void {
     rig.sink.setBehaviour([{ at: "rcpt", does: { kind: "reply", text } }]);
     await rig.publish(event);
     await rig.untilDrained();
-    const found = await getTrace(rig, event.messageId);
-    const json = JSON.stringify(traceJson(found));
+    const found = await getTimeline(rig, event.messageId);
+    const json = JSON.stringify(timelineJson(found));
     expect(JSON.parse(json)).toMatchObject({
       state: "rejected",
       class: "refused",
@@ -67,7 +67,7 @@ export function traceSuite(engines: DeliveryRigOptions): void {
       dead_letter: { partition: 0, offset: 0, class: "rejected", event: { offset: 0 } },
     });
     expect(json).not.toContain(event.recipient);
-    const lines = traceLines(found).join("\n");
+    const lines = timelineLines(found).join("\n");
     expect(lines).toContain(`${rig.deadLetterTopic}/0/0  rejected`);
     expect(lines).toContain("Reason      recipient refused: 554 5.7.1");
   });
@@ -78,9 +78,9 @@ export function traceSuite(engines: DeliveryRigOptions): void {
     const value = new TextEncoder().encode('{"message_id":"broken-1"}');
     await rig.publishRecord({ key: null, value, headers: [] });
     await rig.untilDrained();
-    const found = await getTrace(rig, "broken-1");
-    expect(traceJson(found)).toMatchObject({ state: "dead_letter", class: "malformed" });
-    expect(await findTrace(depsOf(rig), "broken-2")).toBeUndefined();
+    const found = await getTimeline(rig, "broken-1");
+    expect(timelineJson(found)).toMatchObject({ state: "dead_letter", class: "malformed" });
+    expect(await findTimeline(depsOf(rig), "broken-2")).toBeUndefined();
   });
 
   test("a recipient's mails are found by the address, the newest first", async () => {
@@ -111,7 +111,7 @@ export function traceSuite(engines: DeliveryRigOptions): void {
       recipient: "a***@example.com",
       eventTimestamp: Date.now(),
       origin: undefined,
-      trace: undefined,
+      traceId: undefined,
       replayCount: 0,
       leaseMs: 60_000,
       resubmit: false,
@@ -120,11 +120,11 @@ export function traceSuite(engines: DeliveryRigOptions): void {
     await rig.ledger.advance(claim, { kind: "rejected", class: "refused", reason: "550 no" });
     await rig.ledger.markBuried("m1", { partition: 0, offset: 3 });
     const away = () => Promise.reject(new InstantError(eventLogErrors.logUnavailable));
-    const found = await findTrace({ ...rig, eventLog: away }, "m1");
-    const unknown = findTrace({ ...rig, eventLog: away }, "m2").catch((error: unknown) => error);
+    const found = await findTimeline({ ...rig, eventLog: away }, "m1");
+    const unknown = findTimeline({ ...rig, eventLog: away }, "m2").catch((error: unknown) => error);
     expect(await unknown).toMatchObject({ code: "log_unavailable" }); // not: it is not known
-    expect(found?.letterProblem).toContain("event log");
-    expect(found && traceJson(found)).toMatchObject({
+    expect(found?.deadLetterProblem).toContain("event log");
+    expect(found && timelineJson(found)).toMatchObject({
       state: "rejected",
       dead_letter: { offset: 3 },
     });
