@@ -7,7 +7,7 @@ import {
   secretField,
   textField,
 } from "../core/config.ts";
-import type { CodePolicy } from "./codes/code-policy.ts";
+import type { CodePolicy } from "./codes/code.ts";
 import type { LimitPolicy } from "./limits/limits.ts";
 import type { SessionPolicy } from "./sessions/session-store.ts";
 
@@ -39,45 +39,45 @@ export const authFields = {
     name: "AUTH_SERVICE_BIND",
     charsMax: 255,
     fallback: "127.0.0.1",
-    doc: "Address to listen on. Only this machine unless told otherwise: put a TLS proxy before it, or 0.0.0.0 in a container.",
+    doc: "Address to listen on. The default is local only: put a TLS proxy in front of it; use 0.0.0.0 in a container.",
   }),
   secret: secretField({
     name: "AUTH_SECRET",
     charsMin: 32,
-    doc: "Codes are derived from it. Outside production one is made and kept in DATA_DIR.",
+    doc: "Codes are derived from it. Outside production one is generated into DATA_DIR.",
   }),
   secretPrevious: secretField({
     name: "AUTH_SECRET_PREVIOUS",
     charsMin: 32,
-    doc: "The AUTH_SECRET of before a change, for as long as codes made with it live (AUTH_CODE_LIFETIME). docs/security.md says how to change it.",
+    doc: "The former AUTH_SECRET, until the codes derived from it have expired (AUTH_CODE_LIFETIME). How to rotate: docs/security.md.",
   }),
   codeLifetimeMs: durationField({
     name: "AUTH_CODE_LIFETIME",
     fallback: "10m",
     minMs: minuteMs,
     maxMs: hourMs,
-    doc: "How long a code is good.",
+    doc: "How long a code is valid.",
   }),
   codeRepeatWindowMs: durationField({
     name: "AUTH_CODE_REPEAT_WINDOW",
     fallback: "1m",
     minMs: 0,
     maxMs: 10 * minuteMs,
-    doc: "How long asking again gives the same code and message. Shorter than AUTH_CODE_LIFETIME.",
+    doc: "How long further requests repeat the same code and message. Shorter than AUTH_CODE_LIFETIME.",
   }),
   codeRepeatsMax: integerField({
     name: "AUTH_CODE_REPEATS",
     fallback: "5",
     min: 0,
     max: 100,
-    doc: "How often, within that window.",
+    doc: "How many repeats are allowed within AUTH_CODE_REPEAT_WINDOW.",
   }),
   codesMax: integerField({
     name: "AUTH_CODES_PER_EMAIL",
     fallback: "5",
     min: 1,
     max: 100,
-    doc: "New codes an address may be sent in each AUTH_CODES_WINDOW.",
+    doc: "New codes per address in each AUTH_CODES_WINDOW.",
   }),
   codesWindowMs: durationField({
     name: "AUTH_CODES_WINDOW",
@@ -91,7 +91,7 @@ export const authFields = {
     fallback: "5",
     min: 1,
     max: 20,
-    doc: "Wrong codes that may be entered for an address in each AUTH_ATTEMPTS_WINDOW; the last one locks it.",
+    doc: "Wrong codes per address in each AUTH_ATTEMPTS_WINDOW; the last one locks the address.",
   }),
   attemptsWindowMs: durationField({
     name: "AUTH_ATTEMPTS_WINDOW",
@@ -105,21 +105,21 @@ export const authFields = {
     fallback: "15m",
     minMs: minuteMs,
     maxMs: dayMs,
-    doc: "How long the first lock of an address lasts; each further one within 24 h lasts twice as long as the one before.",
+    doc: "How long the first lock of an address lasts; each further lock within 24 h lasts twice as long as the previous one.",
   }),
   lockMsMax: durationField({
     name: "AUTH_LOCK_MAX",
     fallback: "1h",
     minMs: minuteMs,
     maxMs: dayMs,
-    doc: "The longest lock: at least AUTH_LOCK.",
+    doc: "The longest lock. At least AUTH_LOCK.",
   }),
   codesPerClient: integerField({
     name: "AUTH_CODES_PER_CLIENT",
     fallback: "60",
     min: 1,
     max: quotaMax,
-    doc: "Codes a client (an IPv4 address, the /64 of an IPv6 address) may ask for in each AUTH_CODES_PER_CLIENT_WINDOW, for whatever addresses. Set TRUSTED_PROXIES, or all people behind your proxy are one client.",
+    doc: "Codes that a client (an IPv4 address, the /64 of an IPv6 address) may request in each AUTH_CODES_PER_CLIENT_WINDOW, for any addresses. Set TRUSTED_PROXIES, or everybody behind your proxy counts as one client.",
   }),
   codesPerClientWindowMs: windowField("AUTH_CODES_PER_CLIENT"),
   codesGlobal: integerField({
@@ -127,7 +127,7 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Codes all clients together may ask for in each AUTH_CODES_GLOBAL_WINDOW. Beyond it nobody gets one: well above your busiest hour, and below what your mail server may send.",
+    doc: "Codes that all clients together may request in each AUTH_CODES_GLOBAL_WINDOW. Beyond it nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
   }),
   codesGlobalWindowMs: windowField("AUTH_CODES_GLOBAL"),
   attemptsPerClient: integerField({
@@ -135,7 +135,7 @@ export const authFields = {
     fallback: "60",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes a client may enter in each AUTH_ATTEMPTS_PER_CLIENT_WINDOW, for whatever addresses.",
+    doc: "Wrong codes that a client may enter in each AUTH_ATTEMPTS_PER_CLIENT_WINDOW, for any addresses.",
   }),
   attemptsPerClientWindowMs: windowField("AUTH_ATTEMPTS_PER_CLIENT"),
   attemptsGlobal: integerField({
@@ -143,7 +143,7 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. Beyond it nobody can sign in until some are over.",
+    doc: "Wrong codes that all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. Beyond it nobody can sign in until some of them are older than the window.",
   }),
   attemptsGlobalWindowMs: windowField("AUTH_ATTEMPTS_GLOBAL"),
   sessionIdleMs: durationField({
@@ -151,29 +151,29 @@ export const authFields = {
     fallback: "168h",
     minMs: 5 * minuteMs,
     maxMs: 365 * dayMs,
-    doc: "A session ends when it was not used for this long.",
+    doc: "A session ends when it has not been used for this long.",
   }),
   sessionLifetimeMs: durationField({
     name: "AUTH_SESSION_LIFETIME",
     fallback: "720h",
     minMs: 5 * minuteMs,
     maxMs: 365 * dayMs,
-    doc: "A session ends this long after the sign-in, however it is used: at least AUTH_SESSION_IDLE.",
+    doc: "A session ends this long after sign-in, even if it is in use. At least AUTH_SESSION_IDLE.",
   }),
   welcomeMail: flagField({
     name: "AUTH_WELCOME_MAIL",
     fallback: "true",
-    doc: "Whether somebody who signs in for the first time is sent a welcome mail.",
+    doc: "Whether to send a welcome mail on the first sign-in.",
   }),
   signInNotice: flagField({
     name: "AUTH_SIGN_IN_NOTICE",
     fallback: "true",
-    doc: "Whether somebody is told by mail of a sign-in on a device that none of the other sessions is on.",
+    doc: "Whether to notify a user by mail of a sign-in on a device that has no other session.",
   }),
   emailChangeNotice: flagField({
     name: "AUTH_EMAIL_CHANGE_NOTICE",
     fallback: "true",
-    doc: "Whether the old address is told by mail when a user takes another one.",
+    doc: "Whether to notify the old address by mail when a user changes to another one.",
   }),
 } as const;
 
@@ -211,8 +211,8 @@ export function resolveCodePolicy(values: AuthValues): CodePolicy {
     repeatsMax: values.codeRepeatsMax,
     codesMax: values.codesMax,
     codesWindowMs: values.codesWindowMs,
-    triesMax: values.attemptsMax,
-    triesWindowMs: values.attemptsWindowMs,
+    attemptsMax: values.attemptsMax,
+    attemptsWindowMs: values.attemptsWindowMs,
     lockMs: values.lockMs,
     lockMsMax: values.lockMsMax,
     lockMemoryMs: dayMs,

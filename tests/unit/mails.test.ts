@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { goldenDirectory, renderGoldenMails } from "../../scripts/documents/golden-mails.ts";
+import { goldenDirectory, renderGoldenMails } from "../../scripts/documents/write.ts";
 import { decodeEmailEvent } from "../../src/email/event.ts";
 import type { EventType } from "../../src/email/mails/mail-types.tsx";
 import { languageTags } from "../../src/email/templates/languages.ts";
