@@ -195,7 +195,7 @@ function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {
       <Figure
         name="Time to acceptance: p50 / p95 / p99"
         value={count === 0 ? "–" : percentiles.join(" / ")}
-        hint={`from request to SMTP acceptance; ${counted(count, "mail")} in the last 5 min`}
+        hint={`${counted(count, "mail")} in the last 5 min`}
         wide
       />
     </dl>

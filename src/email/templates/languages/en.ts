@@ -34,7 +34,7 @@ export const english: LanguageMessages = {
       noPassword:
         "There is no password to remember: each time you sign in, we send a code to this address.",
       unrequested:
-        "If you didn't sign up, someone did with your address, and has read the code that we sent to it: make sure that nobody else can read your e-mail.",
+        "If you didn't sign up, someone did with your address, and has read the code that we sent to it: make sure that nobody else has access to your mailbox.",
     },
     password_reset: {
       subject: (appName) => `Reset your ${appName} password`,
@@ -54,7 +54,7 @@ export const english: LanguageMessages = {
       device: "Device",
       button: "Go to your account",
       unrequested:
-        "If it wasn't you, end that session in your account, and make sure that nobody else can read your e-mail.",
+        "If it wasn't you, end that session in your account, and make sure that nobody else has access to your mailbox.",
     },
     email_change: {
       subject: (appName) => `Your ${appName} e-mail address was changed`,
