@@ -1,9 +1,10 @@
-import type { ITopicConfig } from "kafkajs";
+import type { Admin, ITopicConfig } from "kafkajs";
 import { AssignerProtocol, ConfigResourceTypes } from "kafkajs";
 import { isInstantError } from "../../../core/errors.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
-import type { TopicReport, TopicSpec } from "../event-log.ts";
+import type { PartitionOffsets, TopicReport, TopicSpec } from "../event-log.ts";
+import { eventLogErrors } from "../event-log.ts";
 import type { AdminSession } from "./admin-session.ts";
 import { kafkaErrors } from "./errors.ts";
 import { describeDifferences } from "./topic-differences.ts";
@@ -11,16 +12,7 @@ import { describeDifferences } from "./topic-differences.ts";
 /** Kafka's default of `max.message.bytes`. */
 const recordBytesMaxDefault = 1_048_588;
 
-interface KafkaTopicSpec {
-  readonly topic: string;
-  readonly partitions: number;
-  readonly replicationFactor: number;
-  readonly retentionMs: number;
-  /** `max.message.bytes`. */
-  readonly recordBytesMax: number;
-}
-
-/** The spec of a topic as it is; a setting that may not be read is undefined. */
+/** A topic as it is; a setting that this user may not read is undefined. */
 interface KafkaTopicState {
   readonly partitions: number;
   readonly replicationFactor: number;
@@ -38,12 +30,6 @@ export interface KafkaTopicSettings {
   readonly compacted: boolean;
 }
 
-export interface KafkaPartitionOffsets {
-  readonly partition: number;
-  readonly earliest: number;
-  readonly next: number;
-}
-
 /** Topics, their settings and offsets. Everything throws as `AdminSession.call` says. */
 export class TopicAdmin {
   readonly #session: AdminSession;
@@ -53,12 +39,13 @@ export class TopicAdmin {
   }
 
   /**
-   * Whether it was created; false: a topic of this name is there. Brokers may not know of it yet:
-   * kafkajs' own wait fails then, and the topic would seem to be an older one.
+   * Whether it was created; false: a topic of this name exists. Brokers may not know it yet: kafkajs'
+   * own wait would fail then, and the topic would look like an older one.
    */
-  create(spec: KafkaTopicSpec): Promise<boolean> {
+  create(spec: TopicSpec): Promise<boolean> {
+    const { topic } = spec;
     const config: ITopicConfig = {
-      topic: spec.topic,
+      topic,
       numPartitions: spec.partitions,
       replicationFactor: spec.replicationFactor,
       configEntries: [
@@ -66,13 +53,15 @@ export class TopicAdmin {
         { name: "max.message.bytes", value: String(spec.recordBytesMax) },
       ],
     };
-    return this.#session.call(`creating topic ${spec.topic}`, (admin) =>
-      admin.createTopics({ topics: [config], waitForLeaders: false, timeout: 10_000 }),
+    return this.#session.call(
+      `creating topic ${topic}`,
+      (admin) => admin.createTopics({ topics: [config], waitForLeaders: false, timeout: 10_000 }),
+      { topic },
     );
   }
 
   async describe(topic: string): Promise<KafkaTopicState> {
-    return await this.#session.call(`describing topic ${topic}`, async (admin) => {
+    const describe = async (admin: Admin): Promise<KafkaTopicState> => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       const partitions = topics[0]?.partitions ?? [];
       const { resources } = await admin.describeConfigs({
@@ -95,7 +84,8 @@ export class TopicAdmin {
         retentionMs: numberOf("retention.ms"),
         recordBytesMax: numberOf("max.message.bytes"),
       };
-    });
+    };
+    return await this.#session.call(`describing topic ${topic}`, describe, { topic });
   }
 
   /** Undefined where they may not be read. */
@@ -103,8 +93,10 @@ export class TopicAdmin {
     const names = ["retention.ms", "max.message.bytes", "min.insync.replicas", "cleanup.policy"];
     const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: names };
     try {
-      const { resources } = await this.#session.call(`asking the settings of ${topic}`, (admin) =>
-        admin.describeConfigs({ includeSynonyms: false, resources: [resource] }),
+      const { resources } = await this.#session.call(
+        `asking the settings of ${topic}`,
+        (admin) => admin.describeConfigs({ includeSynonyms: false, resources: [resource] }),
+        { topic },
       );
       const entries = resources[0]?.configEntries ?? [];
       const textOf = (name: string) =>
@@ -125,27 +117,31 @@ export class TopicAdmin {
     }
   }
 
-  /** `max.message.bytes`, or Kafka's default where it may not be read. Throws only for no topic. */
+  /** `max.message.bytes`, or Kafka's default where it may not be read. Throws only `topic_missing`. */
   async recordBytesMax(topic: string): Promise<number> {
     try {
       return (await this.describe(topic)).recordBytesMax ?? recordBytesMaxDefault;
     } catch (error) {
-      if (isInstantError(error, kafkaErrors.topicMissing)) throw error;
+      if (isInstantError(error, eventLogErrors.topicMissing)) throw error;
       return recordBytesMaxDefault;
     }
   }
 
   /** Adds partitions up to `partitions`. */
   async grow(topic: string, partitions: number): Promise<void> {
-    await this.#session.call(`adding partitions to ${topic}`, (admin) =>
-      admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] }),
+    await this.#session.call(
+      `adding partitions to ${topic}`,
+      (admin) => admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] }),
+      { topic },
     );
   }
 
-  /** By partition. */
-  async offsets(topic: string): Promise<readonly KafkaPartitionOffsets[]> {
-    const offsets = await this.#session.call(`asking the offsets of ${topic}`, (admin) =>
-      admin.fetchTopicOffsets(topic),
+  /** Ordered by partition. */
+  async offsets(topic: string): Promise<readonly PartitionOffsets[]> {
+    const offsets = await this.#session.call(
+      `asking the offsets of ${topic}`,
+      (admin) => admin.fetchTopicOffsets(topic),
+      { topic },
     );
     return offsets
       .map(({ partition, low, high }) => {
@@ -156,8 +152,10 @@ export class TopicAdmin {
 
   /** What `group` committed, by partition; partitions without a commit are left out. */
   async committed(topic: string, group: string): Promise<ReadonlyMap<number, number>> {
-    const offsets = await this.#session.call(`asking the offsets of group ${group}`, (admin) =>
-      admin.fetchOffsets({ groupId: group, topics: [topic] }),
+    const offsets = await this.#session.call(
+      `asking the offsets of group ${group}`,
+      (admin) => admin.fetchOffsets({ groupId: group, topics: [topic] }),
+      { topic },
     );
     const committed = new Map<number, number>();
     for (const { partition, offset } of offsets[0]?.partitions ?? []) {
@@ -180,7 +178,7 @@ export class GroupAdmin {
     this.#session = session;
   }
 
-  /** Who reads each partition of `topic`: "10.0.0.7 (instant-3f2a…)"; empty during a rebalance. */
+  /** The member that reads each partition: "10.0.0.7 (instant-3f2a…)"; none during a rebalance. */
   async owners(topic: string, group: string): Promise<ReadonlyMap<number, string>> {
     const { groups } = await this.#session.call(`asking for the members of ${group}`, (admin) =>
       admin.describeGroups([group]),
@@ -196,11 +194,11 @@ export class GroupAdmin {
   }
 }
 
-/** A broker may answer of a topic from the state before the change it has just acknowledged. */
+/** A broker may answer with the state before a change that it has just acknowledged. */
 const visibleTriesMax = 50;
 const visibleEveryMs = 100;
 
-/** Creates one topic, or says how the one that is there differs; grows it when asked. */
+/** Creates a topic, or reports how the existing one differs; adds partitions when `grow` is set. */
 export async function createKafkaTopic(
   admin: TopicAdmin,
   spec: TopicSpec,
@@ -222,7 +220,7 @@ export async function createKafkaTopic(
   return { topic, outcome: "grown", partitions: grown.partitions, differences };
 }
 
-/** Waits up to 5 s until the topic is seen with so many partitions; then says what it sees. */
+/** The topic, once a broker sees that many partitions of it; after 5 s, as it is seen then. */
 async function describeVisible(
   admin: TopicAdmin,
   topic: string,
@@ -234,7 +232,8 @@ async function describeVisible(
       const state = await admin.describe(topic);
       if (state.partitions >= partitionsMin || tries >= visibleTriesMax) return state;
     } catch (error) {
-      if (!isInstantError(error, kafkaErrors.topicMissing) || tries >= visibleTriesMax) throw error;
+      if (!isInstantError(error, eventLogErrors.topicMissing) || tries >= visibleTriesMax)
+        throw error;
     }
     await clock.sleep(visibleEveryMs);
   }

@@ -49,7 +49,7 @@ export const metadataVersion = metadata.apiVersion;
 
 /**
  * Asks the broker that answered first what kafkajs does not: replicas in sync, and the operations
- * that this user is granted. Throws `kafka_unavailable`, `kafka_access_denied`.
+ * that this user is granted. Throws `log_unavailable`, `kafka_access_denied`.
  */
 export function viewTopics(client: KafkaClient, topics: readonly string[]): Promise<ClusterView> {
   return withCluster(client, (cluster) => {

@@ -1,13 +1,14 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
 import { PartitionAssigners } from "kafkajs";
 import type { InstantError } from "../../../core/errors.ts";
-import { coreErrors, errorMessage } from "../../../core/errors.ts";
+import { errorMessage } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { systemClock, withDeadline } from "../../../core/time.ts";
+import type { LogRecord } from "../event-log.ts";
+import { eventLogErrors } from "../event-log.ts";
 import type { KafkaClient } from "./client.ts";
 import { kafkaRetry } from "./client.ts";
 import { classifyKafkaError, kafkaErrors } from "./errors.ts";
-import type { KafkaStoredRecord } from "./record.ts";
 import { decodeRecord } from "./record.ts";
 
 const metadataMaxAgeMs = 15_000;
@@ -52,7 +53,7 @@ interface KafkaBatch {
   /** Where the fetch began. */
   readonly from: number;
   /** In order. None, where all of it were markers of transactions or aborted records. */
-  readonly records: readonly KafkaStoredRecord[];
+  readonly records: readonly LogRecord[];
   /**
    * Where the next fetch begins: all before it was read. It is beyond the last record's offset + 1
    * behind markers, aborted records and what compaction removed; those may be a batch's whole tail.
@@ -322,8 +323,9 @@ export class GroupConsumer {
   #pauseAfter(error: InstantError): number | undefined {
     const { row } = error;
     const { topic, group, log } = this.#options;
-    if (row === kafkaErrors.offsetOutOfRange || row === kafkaErrors.codecMissing) return undefined;
-    if (row === coreErrors.kafkaUnavailable || row === kafkaErrors.topicMissing) {
+    if (row === eventLogErrors.offsetOutOfRange || row === kafkaErrors.codecMissing)
+      return undefined;
+    if (row === eventLogErrors.logUnavailable || row === eventLogErrors.topicMissing) {
       const isNews = this.#trouble?.row !== row;
       this.#trouble = error;
       if (isNews) this.#sayTrouble();
@@ -340,7 +342,11 @@ export class GroupConsumer {
 
   /** Why no record can come now, as far as it is known; undefined while all is well. */
   get trouble(): string | undefined {
-    if (this.#trouble !== undefined) return this.#trouble.message;
+    const trouble = this.#trouble;
+    if (trouble?.row === eventLogErrors.logUnavailable) {
+      return `Failed to connect to Kafka: ${trouble.detail}`;
+    }
+    if (trouble !== undefined) return trouble.message;
     if (!this.#isJoined) return "Kafka: the group was not joined yet";
     const silentMs = Date.now() - (this.#session?.aliveAt ?? Date.now());
     return silentMs > noticeEveryMs
@@ -352,7 +358,7 @@ export class GroupConsumer {
     const { topic, group, log } = this.#options;
     const reason = this.trouble;
     if (reason === undefined) return;
-    const isTopicMissing = this.#trouble?.row === kafkaErrors.topicMissing;
+    const isTopicMissing = this.#trouble?.row === eventLogErrors.topicMissing;
     log.warn(
       { topic, group, reason },
       isTopicMissing ? "Waiting for the topic" : "Waiting for Kafka",

@@ -2,7 +2,7 @@ import type { Diagnosis } from "../../../core/diagnosis.ts";
 import type { Clock } from "../../../core/time.ts";
 import { formatGoDuration } from "../../../core/time.ts";
 import type { PartitionLag } from "../event-log.ts";
-import type { TopicAdmin } from "./admin.ts";
+import type { GroupAdmin, TopicAdmin } from "./admin.ts";
 import type { KafkaClient } from "./client.ts";
 import type { GroupView } from "./cluster-view.ts";
 import type { KafkaDiagnosisOptions } from "./kafka-diagnosis-options.ts";
@@ -16,13 +16,14 @@ interface GroupQuestion {
   readonly options: KafkaDiagnosisOptions;
   readonly group: GroupView;
   readonly admin: TopicAdmin;
+  readonly groups: GroupAdmin;
   readonly client: KafkaClient;
   readonly clock: Clock;
 }
 
 /** Whether the group's offsets are on the log, what cannot be read yet, who reads, how far behind. */
 export async function diagnoseGroup(
-  { options, group, admin, client, clock }: GroupQuestion,
+  { options, group, admin, groups, client, clock }: GroupQuestion,
   diagnosis: Diagnosis,
 ): Promise<void> {
   const { events, group: name, connection } = options;
@@ -32,7 +33,7 @@ export async function diagnoseGroup(
     const text = `${name} cannot go on, serve-email ends as it starts: ${outOfRange.places.join("; ")}`;
     diagnosis.fault("kafka.offset", text, `Stop every serve-email, then: ${outOfRange.fix}`);
   }
-  const lag = await readKafkaLag({ admin, client, clock }, events.topic, name);
+  const lag = await readKafkaLag({ admin, groups, client, clock }, events.topic, name);
   for (const partition of lag) diagnoseTransaction(partition, options, diagnosis);
   const records = lag.reduce((sum, each) => sum + each.records, 0);
   const ageMs = Math.round(Math.max(0, ...lag.map(({ seconds }) => seconds))) * 1000;

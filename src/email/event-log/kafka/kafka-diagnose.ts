@@ -1,6 +1,6 @@
 import type { Diagnosis } from "../../../core/diagnosis.ts";
 import { systemClock } from "../../../core/time.ts";
-import { TopicAdmin } from "./admin.ts";
+import { GroupAdmin, TopicAdmin } from "./admin.ts";
 import { AdminSession } from "./admin-session.ts";
 import { createKafkaClient } from "./client.ts";
 import type { GroupView, TopicView } from "./cluster-view.ts";
@@ -23,6 +23,7 @@ export async function diagnoseKafkaEventLog(
   const groupView = await viewGroup(client, group);
   const session = new AdminSession(client);
   const admin = new TopicAdmin(session);
+  const groups = new GroupAdmin(session);
   const brokers = view.brokers.length;
   try {
     for (const spec of [events, deadLetters]) {
@@ -32,7 +33,8 @@ export async function diagnoseKafkaEventLog(
     }
     diagnoseRights({ topics: view.topics, group: groupView }, options, diagnosis);
     if (exists(view.topics.get(events.topic)) && !groupView.denied) {
-      await diagnoseGroup({ options, group: groupView, admin, client, clock }, diagnosis);
+      const question = { options, group: groupView, admin, groups, client, clock };
+      await diagnoseGroup(question, diagnosis);
     }
     if (exists(view.topics.get(deadLetters.topic))) {
       await diagnoseLetters(admin, deadLetters.topic, diagnosis);

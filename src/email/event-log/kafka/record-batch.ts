@@ -3,8 +3,8 @@ import { gzipSync } from "node:zlib";
 import type { BatchContext, HeaderList, KafkaMessage } from "kafkajs";
 import { CompressionCodecs, crc32C, KafkaJSNonRetriableError, RecordBatch } from "kafkajs";
 import { errorMessage } from "../../../core/errors.ts";
+import type { UnreadPart } from "../event-log.ts";
 import { findCodec } from "./codecs.ts";
-import type { UnreadPart } from "./record.ts";
 import { RecordBytes, readVarint, TooMuch } from "./record-bytes.ts";
 
 /**

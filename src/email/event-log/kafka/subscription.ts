@@ -2,10 +2,10 @@ import { InstantError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { withDeadline } from "../../../core/time.ts";
 import type { LogRecord, SubscribeOptions, Subscription, SubscriptionStats } from "../event-log.ts";
+import { eventLogErrors } from "../event-log.ts";
 import { RecordFlow } from "../flow/record-flow.ts";
 import type { TopicAdmin } from "./admin.ts";
 import type { KafkaClient } from "./client.ts";
-import { kafkaErrors, toEventLogError } from "./errors.ts";
 import type { GroupTimings } from "./group-consumer.ts";
 import { GroupConsumer } from "./group-consumer.ts";
 
@@ -132,7 +132,8 @@ async function explainOutOfRange(
   place: GroupPlace,
   error: unknown,
 ): Promise<unknown> {
-  if (!(error instanceof InstantError) || error.row !== kafkaErrors.offsetOutOfRange) return error;
+  if (!(error instanceof InstantError) || error.row !== eventLogErrors.offsetOutOfRange)
+    return error;
   try {
     const found = await findOutOfRange(admin, place);
     const { group, topic } = place;
@@ -210,7 +211,7 @@ export class KafkaSubscription implements Subscription {
       markCommitted: (offsets) => this.#flow.markCommitted(offsets),
     });
     this.#consumer.failed.catch(async (error) => {
-      this.#flow.fail(toEventLogError(await explainOutOfRange(options.admin, options, error)));
+      this.#flow.fail(await explainOutOfRange(options.admin, options, error));
     });
     this.#consumer.start();
   }

@@ -221,6 +221,14 @@ export function releasePartitions(
   bumpEpoch(database, groupId);
 }
 
+interface LagRow {
+  readonly partition: number;
+  readonly committed: number;
+  readonly next: number;
+  /** A member's token. */
+  readonly owner: string | null;
+}
+
 /** Throws `topic_missing`. */
 export function readLag(
   database: Database,
@@ -230,8 +238,8 @@ export function readLag(
 ): readonly PartitionLag[] {
   const topic = getTopic(database, topicName);
   const rows = database
-    .query<{ partition: number; committed: number; next: number }, [number, string, number]>(
-      `SELECT p.partition, p.next, coalesce(g.committed, p.earliest) AS committed
+    .query<LagRow, [number, string, number]>(
+      `SELECT p.partition, p.next, coalesce(g.committed, p.earliest) AS committed, g.owner
        FROM log_partitions p LEFT JOIN log_group_partitions g ON g.partition = p.partition
          AND g.group_id = (SELECT id FROM log_groups WHERE topic_id = ? AND name = ?)
        WHERE p.topic_id = ? ORDER BY p.partition`,
@@ -241,9 +249,14 @@ export function readLag(
     `SELECT timestamp FROM log_records WHERE topic_id = ? AND partition = ? AND offset >= ?
      ORDER BY offset LIMIT 1`,
   );
-  return rows.map(({ partition, committed, next }) => {
+  return rows.map(({ partition, committed, next, owner }) => {
     const timestamp = oldest.get(topic.id, partition, committed)?.timestamp ?? now;
-    const records = Math.max(0, next - committed);
-    return { partition, committed, records, seconds: Math.max(0, (now - timestamp) / 1_000) };
+    return {
+      partition,
+      owner: owner === null ? undefined : `member ${owner.slice(0, 12)}`,
+      committed,
+      records: Math.max(0, next - committed),
+      seconds: Math.max(0, (now - timestamp) / 1_000),
+    };
   });
 }

@@ -7,14 +7,7 @@ import type { GroupTimings } from "./group-member.ts";
 import { readLag } from "./membership.ts";
 import { readRange, SqlitePublisher } from "./records.ts";
 import { SqliteSubscription, SqliteWakeups } from "./subscription.ts";
-import {
-  createTopic,
-  eventLogSchema,
-  readLog,
-  readOffsets,
-  readOwners,
-  toEventLogError,
-} from "./topics.ts";
+import { createTopic, eventLogSchema, readLog, readOffsets, toEventLogError } from "./topics.ts";
 import { SqliteTrimmer } from "./trimmer.ts";
 
 const drainOnCloseMs = 5_000;
@@ -83,7 +76,6 @@ export async function openSqliteEventLog(
     },
     lag: async (topic, group) =>
       readLog(database, (file) => readLag(file, topic, group, clock.now())),
-    owners: async (topic, group) => readLog(database, (file) => readOwners(file, topic, group)),
     ping: async ({ deadlineMs }) => {
       const writing = database.write(() => {}); // needs the lock, and changes nothing
       await writeLog(withDeadline("the event log's file", deadlineMs, writing));
