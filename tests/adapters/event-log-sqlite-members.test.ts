@@ -1,7 +1,10 @@
 import { Database } from "bun:sqlite";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { createLog } from "../../src/core/log.ts";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
+import { createLog, silentLog } from "../../src/core/log.ts";
+import { openSqlite } from "../../src/core/sqlite/database.ts";
+import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
@@ -143,6 +146,27 @@ test("a lock that another process holds for a while delays, and loses nothing", 
   locker.run("ROLLBACK");
   await publishing;
   expect(await reader.untilFinished(1)).toEqual(["text"]);
+});
+
+test("a file that is locked just as it is read is read again", async () => {
+  await using file = await openFile(1);
+  await using database = await openSqlite(file.path);
+  let locked = 0;
+  const read: typeof database.read = (query) => {
+    if (locked > 0) {
+      locked -= 1;
+      throw new InstantError(coreErrors.sqliteBusy);
+    }
+    return database.read(query);
+  };
+  const options = { log: silentLog, timings: { heartbeatMs: 200 } };
+  await using log = await openSqliteEventLog({ ...database, read }, options);
+  await using reader = await EventLogReader.open(log, { topic, group });
+  await reader.untilPartitions(1, 5_000);
+  locked = 5;
+  await publishTexts(file.log, topic, ["text"]);
+  expect(await reader.untilFinished(1)).toEqual(["text"]);
+  expect(locked).toBe(0);
 });
 
 test("a topic that is missing is said at once, and again every 10 s", async () => {

@@ -12,7 +12,7 @@ import { groupTimingsDefault } from "./group-consumer.ts";
 import { readKafkaLag } from "./lag.ts";
 import { TopicProducer } from "./producer.ts";
 import { RangeReader } from "./range-reader.ts";
-import { KafkaSubscription } from "./subscription.ts";
+import { openKafkaSubscription } from "./subscription.ts";
 
 const drainOnCloseMs = 5_000;
 
@@ -61,7 +61,7 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
     publish: (topic, records, { deadlineMs }) => producerOf(topic).publish(records, deadlineMs),
     subscribe: async (wanted) => {
       const shared = { client: patientClient, admin, brokers, log, timings };
-      const subscription = new KafkaSubscription({ ...wanted, ...shared });
+      const subscription = openKafkaSubscription({ ...wanted, ...shared });
       subscriptions.add(subscription);
       return subscription;
     },

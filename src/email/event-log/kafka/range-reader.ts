@@ -1,5 +1,6 @@
 import type { Cluster, FetchedPartition } from "kafkajs";
 import { Batch } from "kafkajs";
+import { backoffMs } from "../../../core/backoff.ts";
 import { InstantError } from "../../../core/errors.ts";
 import { systemClock } from "../../../core/time.ts";
 import type { LogRange, LogRecord } from "../event-log.ts";
@@ -11,6 +12,7 @@ import { decodeRecord } from "./record.ts";
 const fetchBytesMax = 1024 * 1024;
 const isolation = { readUncommitted: 0, readCommitted: 1 } as const;
 const attemptsMax = 5;
+const fetchBackoff = { delayMsMin: 200, delayMsMax: 1_600 };
 
 /** The records of one fetch, and where the readable part of the partition ends. */
 interface KafkaFetch {
@@ -104,7 +106,7 @@ export class RangeReader implements AsyncDisposable {
         const failure = classifyKafkaError(error, { topic: range.topic });
         if (failure.row === eventLogErrors.offsetOutOfRange) return "before_the_oldest";
         if (!failure.retryable || attempt >= attemptsMax) throw failure;
-        await systemClock.sleep(100 * 2 ** attempt, range.signal);
+        await systemClock.sleep(backoffMs(attempt, fetchBackoff), range.signal);
         await this.#cluster.refreshMetadata().catch(() => {}); // the next fetch throws what is wrong
       }
     }
