@@ -1,4 +1,4 @@
-import type { Admin, ITopicConfig } from "kafkajs";
+import type { ITopicConfig } from "kafkajs";
 import { AssignerProtocol, ConfigResourceTypes } from "kafkajs";
 import { isInstantError } from "../../../core/errors.ts";
 import type { Clock } from "../../../core/time.ts";
@@ -7,18 +7,11 @@ import type { PartitionOffsets, TopicReport, TopicSpec } from "../event-log.ts";
 import { eventLogErrors } from "../event-log.ts";
 import type { AdminSession } from "./admin-session.ts";
 import { kafkaErrors } from "./errors.ts";
+import type { TopicState } from "./topic-differences.ts";
 import { describeDifferences } from "./topic-differences.ts";
 
 /** Kafka's default of `max.message.bytes`. */
 const recordBytesMaxDefault = 1_048_588;
-
-/** A topic as it is; a setting that this user may not read is undefined. */
-interface KafkaTopicState {
-  readonly partitions: number;
-  readonly replicationFactor: number;
-  readonly retentionMs: number | undefined;
-  readonly recordBytesMax: number | undefined;
-}
 
 /** Settings of a topic that decide whether it keeps what it was given. */
 export interface KafkaTopicSettings {
@@ -60,61 +53,45 @@ export class TopicAdmin {
     );
   }
 
-  async describe(topic: string): Promise<KafkaTopicState> {
-    const describe = async (admin: Admin): Promise<KafkaTopicState> => {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-      const partitions = topics[0]?.partitions ?? [];
-      const { resources } = await admin.describeConfigs({
-        includeSynonyms: false,
-        resources: [
-          {
-            type: ConfigResourceTypes.TOPIC,
-            name: topic,
-            configNames: ["retention.ms", "max.message.bytes"],
-          },
-        ],
-      });
-      const numberOf = (name: string) => {
-        const entry = resources[0]?.configEntries.find(({ configName }) => configName === name);
-        return entry === undefined ? undefined : Number(entry.configValue);
-      };
-      return {
-        partitions: partitions.length,
-        replicationFactor: partitions[0]?.replicas.length ?? 0,
-        retentionMs: numberOf("retention.ms"),
-        recordBytesMax: numberOf("max.message.bytes"),
-      };
-    };
-    return await this.#session.call(`describing topic ${topic}`, describe, { topic });
+  async describe(topic: string): Promise<TopicState> {
+    const { topics } = await this.#session.call(
+      `describing topic ${topic}`,
+      (admin) => admin.fetchTopicMetadata({ topics: [topic] }),
+      { topic },
+    );
+    const partitions = topics[0]?.partitions ?? [];
+    const { retentionMs, recordBytesMax } = await this.#readSettings(topic);
+    const replicationFactor = partitions[0]?.replicas.length ?? 0;
+    return { partitions: partitions.length, replicationFactor, retentionMs, recordBytesMax };
   }
 
-  /** Undefined where they may not be read. */
+  /** Undefined where this user may not read them. */
   async settings(topic: string): Promise<KafkaTopicSettings | undefined> {
-    const names = ["retention.ms", "max.message.bytes", "min.insync.replicas", "cleanup.policy"];
-    const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: names };
     try {
-      const { resources } = await this.#session.call(
-        `asking the settings of ${topic}`,
-        (admin) => admin.describeConfigs({ includeSynonyms: false, resources: [resource] }),
-        { topic },
-      );
-      const entries = resources[0]?.configEntries ?? [];
-      const textOf = (name: string) =>
-        entries.find(({ configName }) => configName === name)?.configValue;
-      const numberOf = (name: string) => {
-        const text = textOf(name);
-        return text === undefined ? undefined : Number(text);
-      };
-      return {
-        retentionMs: numberOf("retention.ms"),
-        recordBytesMax: numberOf("max.message.bytes"),
-        inSyncReplicasMin: numberOf("min.insync.replicas"),
-        compacted: textOf("cleanup.policy")?.includes("compact") ?? false,
-      };
+      return await this.#readSettings(topic);
     } catch (error) {
       if (isInstantError(error, kafkaErrors.accessDenied)) return undefined;
       throw error;
     }
+  }
+
+  async #readSettings(topic: string): Promise<KafkaTopicSettings> {
+    const names = ["retention.ms", "max.message.bytes", "min.insync.replicas", "cleanup.policy"];
+    const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: names };
+    const { resources } = await this.#session.call(
+      `asking the settings of ${topic}`,
+      (admin) => admin.describeConfigs({ includeSynonyms: false, resources: [resource] }),
+      { topic },
+    );
+    const entries = resources[0]?.configEntries ?? [];
+    const values = new Map(entries.map((entry) => [entry.configName, entry.configValue]));
+    const numberOf = (name: string) => (values.has(name) ? Number(values.get(name)) : undefined);
+    return {
+      retentionMs: numberOf("retention.ms"),
+      recordBytesMax: numberOf("max.message.bytes"),
+      inSyncReplicasMin: numberOf("min.insync.replicas"),
+      compacted: values.get("cleanup.policy")?.includes("compact") ?? false,
+    };
   }
 
   /** `max.message.bytes`, or Kafka's default where it may not be read. Throws only `topic_missing`. */
@@ -195,7 +172,7 @@ export class GroupAdmin {
 }
 
 /** A broker may answer with the state before a change that it has just acknowledged. */
-const visibleTriesMax = 50;
+const visibleAttemptsMax = 50;
 const visibleEveryMs = 100;
 
 /** Creates a topic, or reports how the existing one differs; adds partitions when `grow` is set. */
@@ -226,13 +203,13 @@ async function describeVisible(
   topic: string,
   partitionsMin: number,
   clock: Clock = systemClock,
-): Promise<KafkaTopicState> {
-  for (let tries = 1; ; tries += 1) {
+): Promise<TopicState> {
+  for (let attempt = 1; ; attempt += 1) {
     try {
       const state = await admin.describe(topic);
-      if (state.partitions >= partitionsMin || tries >= visibleTriesMax) return state;
+      if (state.partitions >= partitionsMin || attempt >= visibleAttemptsMax) return state;
     } catch (error) {
-      if (!isInstantError(error, eventLogErrors.topicMissing) || tries >= visibleTriesMax)
+      if (!isInstantError(error, eventLogErrors.topicMissing) || attempt >= visibleAttemptsMax)
         throw error;
     }
     await clock.sleep(visibleEveryMs);

@@ -31,7 +31,7 @@ export const kafkaErrors = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
-/** kafkajs error names that mean: nobody answered, or not yet. */
+/** kafkajs error names that mean: no answer, or not yet. */
 const unavailableNames = new Set([
   "KafkaJSConnectionError",
   "KafkaJSConnectionClosedError",
@@ -101,7 +101,7 @@ export function unavailable(detail: string | undefined, cause?: InstantError): I
   });
 }
 
-/** In the words of kafkajs; with the mend where nobody could be reached. */
+/** In the words of kafkajs; with the fix where nobody could be reached. */
 function reasonOf(root: unknown): string {
   const { broker, code } = root as { broker?: unknown; code?: unknown };
   const words = errorMessage(root);
@@ -113,7 +113,7 @@ function reasonOf(root: unknown): string {
   return `${refused.text}: ${lowerFirst(refused.mend)}`;
 }
 
-/** A broker answered, and will know better in a moment. */
+/** A broker answered, but not with what will be true in a moment. */
 const settlingTypes = new Set([
   "NOT_COORDINATOR_FOR_GROUP",
   "GROUP_COORDINATOR_NOT_AVAILABLE",
@@ -122,7 +122,7 @@ const settlingTypes = new Set([
   "LEADER_NOT_AVAILABLE",
 ]);
 
-/** Whether a group or a partition has no broker right now, as after it was made or a broker went. */
+/** Whether a group or a partition has no broker right now, as when it is new or a broker stopped. */
 export function isSettling(error: unknown): boolean {
   const { type } = rootOf(error) as { type?: string };
   return settlingTypes.has(type ?? "");

@@ -226,7 +226,7 @@ interface GroupPlace {
 /**
  * Undefined while every committed offset is on the log.
  *
- * Once retention has removed an offset, nobody can tell whether it was a record or only a transaction
+ * Once retention has removed an offset, it is unknown whether it was a record or only a transaction
  * marker. So an offset before the log's beginning is out of range, even if the topic is empty. Our
  * own commits do not get there by markers alone, as they are behind everything that was read. Those
  * of an older release (the last record + 1) and of other tools may; whether something was skipped is
