@@ -12,11 +12,11 @@ import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { openEmbeddedEventLog } from "../support/embedded-event-log.ts";
+import { spawnEventLogChild } from "../support/event-log-child.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { numbered, publishTexts } from "../support/event-log-records.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { spawnEventLogChild } from "../support/spawn-event-log-child.ts";
+import { openEmbeddedEventLog } from "../support/open-event-log.ts";
 
 setDefaultTimeout(60_000);
 

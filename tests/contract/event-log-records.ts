@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { OutgoingRecord, RecordHeaders } from "../../src/email/event-log/event-log.ts";
 import { eventually } from "../../support/eventually.ts";
+import { spawnEventLogChild } from "../support/event-log-child.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import {
   numbered,
@@ -9,7 +10,6 @@ import {
   textOf,
   textRecord,
 } from "../support/event-log-records.ts";
-import { spawnEventLogChild } from "../support/spawn-event-log-child.ts";
 import type { ContractScope, EventLogHarness } from "./event-log-harness.ts";
 import { newName, recordBytesMax, topicSpec, useEventLog } from "./event-log-harness.ts";
 

@@ -46,7 +46,7 @@ export interface GroupMemberOptions {
  */
 export class SqliteGroupMember {
   readonly #options: GroupMemberOptions;
-  readonly #held = new Map<number, Holding>();
+  readonly #owned = new Map<number, Holding>();
   #owner: Owner | undefined;
   #epoch = -1;
   #renewedAt = Number.NEGATIVE_INFINITY;
@@ -79,9 +79,9 @@ export class SqliteGroupMember {
       const done = await this.#options.database.write((file) =>
         commitOffsets(file, owner, commits),
       );
-      const isHeld = ({ partition, generation }: Commit) =>
-        this.#held.get(partition)?.generation === generation;
-      this.#options.markCommitted(done.filter(isHeld));
+      const isOwned = ({ partition, generation }: Commit) =>
+        this.#owned.get(partition)?.generation === generation;
+      this.#options.markCommitted(done.filter(isOwned));
       if (done.length < commits.length) this.#epoch = -1; // replaced: read the group again
     });
   }
@@ -117,14 +117,14 @@ export class SqliteGroupMember {
     const owner = { groupId, token: member.token };
     this.#owner = owner;
     this.#epoch = epoch;
-    const isHeld = ({ partition, generation }: Holding) =>
-      holdings.some((held) => held.partition === partition && held.generation === generation);
-    const lost = [...this.#held.values()].filter((held) => !isHeld(held));
+    const isOwned = ({ partition, generation }: Holding) =>
+      holdings.some((each) => each.partition === partition && each.generation === generation);
+    const lost = [...this.#owned.values()].filter((each) => !isOwned(each));
     this.#forget(lost.map(({ partition }) => partition));
     const gained = holdings.filter(
-      ({ partition }) => !this.#held.has(partition) && !excess.includes(partition),
+      ({ partition }) => !this.#owned.has(partition) && !excess.includes(partition),
     );
-    for (const holding of gained) this.#held.set(holding.partition, holding);
+    for (const holding of gained) this.#owned.set(holding.partition, holding);
     if (gained.length > 0) onGained(topic, gained);
     if (excess.length === 0) return;
     const commits = this.#commits().filter(({ partition }) => excess.includes(partition));
@@ -137,13 +137,13 @@ export class SqliteGroupMember {
 
   #forget(partitions: readonly number[]): void {
     if (partitions.length === 0) return;
-    for (const partition of partitions) this.#held.delete(partition);
+    for (const partition of partitions) this.#owned.delete(partition);
     this.#options.onLost(partitions);
   }
 
   #commits(): readonly Commit[] {
     return this.#options.uncommitted().flatMap(({ partition, offset }) => {
-      const generation = this.#held.get(partition)?.generation;
+      const generation = this.#owned.get(partition)?.generation;
       return generation === undefined ? [] : [{ partition, generation, offset }];
     });
   }
