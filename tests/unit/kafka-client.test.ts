@@ -196,7 +196,7 @@ describe("the errors of kafkajs", () => {
 });
 
 describe("commits", () => {
-  /** A group that may refuse commits, and a low mark that only a commit settles. */
+  /** A group that may refuse commits, and a low watermark that only a commit settles. */
   function openGroup() {
     const commits: number[] = [];
     const group = { low: 0, committed: 0, takes: true };
