@@ -4,10 +4,10 @@ import type { EmailChangeNoticeDeps } from "./notices.ts";
 import { noticeEmailChange } from "./notices.ts";
 import type { SessionStore } from "./sessions/session-store.ts";
 import type { User, UserStore } from "./users/user-store.ts";
-import type { TryCodeDeps, TryCodeOutcome } from "./verify-code.ts";
-import { tryCode } from "./verify-code.ts";
+import type { CheckCodeDeps, CheckCodeOutcome } from "./verify-code.ts";
+import { checkCode } from "./verify-code.ts";
 
-export interface ChangeEmailDeps extends TryCodeDeps, EmailChangeNoticeDeps {
+export interface ChangeEmailDeps extends CheckCodeDeps, EmailChangeNoticeDeps {
   readonly users: UserStore;
   /** Whoever keeps something under an address carries it over here; none may throw. */
   readonly onEmailChanged: readonly ((change: {
@@ -28,7 +28,7 @@ interface EmailChange {
 
 type ChangeEmailOutcome =
   | { readonly kind: "changed"; readonly user: User; readonly messageId: string }
-  | Exclude<TryCodeOutcome, { kind: "verified" }>
+  | Exclude<CheckCodeOutcome, { kind: "verified" }>
   /** The code was right and is still good. */
   | { readonly kind: "taken" }
   /** The user was deleted meanwhile. */
@@ -40,18 +40,18 @@ type ChangeEmailOutcome =
  */
 export async function changeEmail(
   deps: ChangeEmailDeps,
-  { user, locale, ...entered }: EmailChange,
+  { user, locale, ...submitted }: EmailChange,
 ): Promise<ChangeEmailOutcome> {
-  const owner = await deps.users.findByEmail(entered.email);
+  const owner = await deps.users.findByEmail(submitted.email);
   const taken = owner !== undefined && owner.id !== user.id;
-  const tried = await tryCode(deps, { ...entered, purpose: "change_email", consume: !taken });
-  if (tried.kind !== "verified") return tried;
+  const checked = await checkCode(deps, { ...submitted, purpose: "change_email", consume: !taken });
+  if (checked.kind !== "verified") return checked;
   if (taken) return { kind: "taken" };
-  const outcome = await deps.users.setEmail({ id: user.id, email: entered.email });
+  const outcome = await deps.users.setEmail({ id: user.id, email: submitted.email });
   switch (outcome.kind) {
     case "changed": {
-      const { messageId } = tried;
-      const change = { from: user.email, to: entered.email };
+      const { messageId } = checked;
+      const change = { from: user.email, to: submitted.email };
       noticeEmailChange(deps, { ...change, messageId, locale });
       for (const carry of deps.onEmailChanged) await carry(change);
       return { ...outcome, messageId };
@@ -64,7 +64,7 @@ export async function changeEmail(
   }
 }
 
-export interface DeleteUserDeps extends TryCodeDeps {
+export interface DeleteUserDeps extends CheckCodeDeps {
   readonly users: UserStore;
   readonly sessions: SessionStore;
   /** Whoever else keeps something of a user forgets it here; each may be called again. */
@@ -78,7 +78,7 @@ interface Deletion extends SignedIn {
 
 type DeleteUserOutcome =
   | { readonly kind: "deleted" }
-  | Exclude<TryCodeOutcome, { kind: "verified" }>;
+  | Exclude<CheckCodeOutcome, { kind: "verified" }>;
 
 /**
  * Deletes a user with all that is kept of one. The code stays good until the last step, and every
@@ -92,9 +92,9 @@ export async function deleteUser(
 ): Promise<DeleteUserOutcome> {
   const { users, sessions, codes } = deps;
   const { id: userId, email } = user;
-  const entered = { purpose: "delete_account", email, code, client, consume: false } as const;
-  const tried = await tryCode(deps, entered);
-  if (tried.kind !== "verified") return tried;
+  const submitted = { purpose: "delete_account", email, code, client, consume: false } as const;
+  const checked = await checkCode(deps, submitted);
+  if (checked.kind !== "verified") return checked;
   for (const forget of deps.onUserDeleted) await forget(user);
   await sessions.revokeAll({ userId, except: session.id });
   await users.delete(userId);

@@ -9,14 +9,14 @@ import type { Operation } from "../core/openapi/operation.ts";
 import type { Clock } from "../core/time.ts";
 import type { CodeRouteDeps } from "./code-routes.ts";
 import { addCodeRoutes } from "./code-routes.ts";
-import type { CodeStore } from "./codes/code-store.ts";
+import type { CodeStore, PreparedCodes } from "./codes/code-store.ts";
 import { cookieName } from "./current-session.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import type { Limits } from "./limits/limits.ts";
 import { addPageRoutes } from "./pages/page-routes.ts";
 import { problemPage } from "./pages/problem-page.tsx";
-import { logSpentBudgets } from "./rate-limited.ts";
+import { logExhaustedLimits } from "./rate-limited.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import type { UserRouteDeps } from "./user-routes.ts";
 import { addUserRoutes } from "./user-routes.ts";
@@ -41,7 +41,7 @@ const isApiPath = (path: string) => apiPaths.some((api) => path.startsWith(api.s
 
 /** The HTTP app of serve-auth. It opens and closes nothing; more routes may be added to it. */
 export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
-  const deps = { ...given, limits: logSpentBudgets(given.limits, given) };
+  const deps = { ...given, limits: logExhaustedLimits(given.limits, given) };
   const { corsOrigins, publicOrigin, trustedProxies } = deps.boundary;
   const app = createHttpApp({
     log: deps.log,
@@ -88,37 +88,43 @@ interface CountedStores {
  */
 export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) => CountedStores {
   const issues = metrics.counter({
-    name: "instant_auth_codes_asked_total",
+    name: "instant_auth_codes_requested_total",
     help: "Codes that were asked for: issued, repeated (the same mail again), or spent (none left).",
     labels: ["purpose", "outcome"],
   });
   const checks = metrics.counter({
-    name: "instant_auth_codes_entered_total",
+    name: "instant_auth_code_verifications_total",
     help: "Codes that were entered: verified, wrong, or locked (too many wrong ones before).",
     labels: ["purpose", "outcome"],
   });
-  const spent = metrics.counter({
-    name: "instant_auth_limits_spent_total",
+  const rateLimited = metrics.counter({
+    name: "instant_auth_rate_limited_total",
     help: "Requests that were refused because a budget was spent, by what is counted.",
     labels: ["scope"],
   });
   return (stores) => ({ codes: countCodes(stores.codes), limits: countLimits(stores.limits) });
 
   function countCodes(codes: CodeStore): CodeStore {
+    const prepare = (email: string) => countCalls(codes.prepare(email));
+    return { ...codes, ...countCalls(codes), prepare };
+  }
+
+  function countCalls(codes: PreparedCodes): PreparedCodes {
     return {
-      ...codes,
       issue: async (request) => {
         const outcome = await codes.issue(request);
         issues.add({ purpose: request.purpose, outcome: outcome.kind });
-        if (outcome.kind === "spent") {
-          spent.add({ scope: outcome.budget === "codes" ? "codes-per-email" : "repeats-per-code" });
+        if (outcome.kind === "rate_limited") {
+          rateLimited.add({
+            scope: outcome.limit === "codes" ? "codes-per-email" : "repeats-per-code",
+          });
         }
         return outcome;
       },
       verify: async (request) => {
         const outcome = await codes.verify(request);
         checks.add({ purpose: request.purpose, outcome: outcome.kind });
-        if (outcome.kind === "locked") spent.add({ scope: "tries-per-email" });
+        if (outcome.kind === "locked") rateLimited.add({ scope: "attempts-per-email" });
         return outcome;
       },
     };
@@ -129,7 +135,7 @@ export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) =>
       ...limits,
       take: async (request) => {
         const outcome = await limits.take(request);
-        if (outcome.kind === "spent") spent.add({ scope: outcome.budget.scope });
+        if (outcome.kind === "rate_limited") rateLimited.add({ scope: outcome.limit.scope });
         return outcome;
       },
     };

@@ -9,8 +9,8 @@ import { addOperation } from "../core/openapi/operation.ts";
 import type { CookieSettings } from "./current-session.ts";
 import { setSessionCookie } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
-import type { SpentBudget } from "./rate-limited.ts";
-import { spentResponse, wrongCodeResponse } from "./rate-limited.ts";
+import type { ExhaustedLimit } from "./rate-limited.ts";
+import { rateLimitedResponse, wrongCodeResponse } from "./rate-limited.ts";
 import type { MailLocaleDeps, RequestCodeDeps, RequestCodeOutcome } from "./request-code.ts";
 import { mailLocale, requestCode } from "./request-code.ts";
 import {
@@ -63,7 +63,7 @@ export const verifyCodeOperation = {
   problems: [
     authErrors.codeInvalid,
     authErrors.usernameTaken,
-    authErrors.tooManyTries,
+    authErrors.tooManyAttempts,
     authErrors.tooManyRequests,
   ],
 } as const satisfies Operation;
@@ -80,8 +80,12 @@ export function requestedResponse(
       log.info({ messageID: outcome.messageId, requestId }, "Verification code requested");
       return context.json({ message: "verification code sent to your email" });
     }
-    case "spent":
-      return spentResponse(context, rowOf(outcome.spent, authErrors.tooManyCodes), outcome.spent);
+    case "rate_limited":
+      return rateLimitedResponse(
+        context,
+        rowOf(outcome.limit, authErrors.tooManyCodes),
+        outcome.limit,
+      );
     case "unavailable": {
       const { retryAfterSeconds } = outcome;
       throw new InstantError(authErrors.mailUnavailable, { details: { retryAfterSeconds } });
@@ -96,16 +100,16 @@ export function requestedResponse(
 }
 
 /** 429 to an entry of a code of which nothing was compared. */
-export function spentTriesResponse(context: HttpContext, spent: SpentBudget): Response {
-  return spentResponse(context, rowOf(spent, authErrors.tooManyTries), spent);
+export function tooManyAttemptsResponse(context: HttpContext, limit: ExhaustedLimit): Response {
+  return rateLimitedResponse(context, rowOf(limit, authErrors.tooManyAttempts), limit);
 }
 
 /** What one address spent has a row of its own; above it, somebody made too many requests. */
 function rowOf(
-  { scope }: SpentBudget,
-  ofAddress: typeof authErrors.tooManyCodes | typeof authErrors.tooManyTries,
+  { scope }: ExhaustedLimit,
+  ofAddress: typeof authErrors.tooManyCodes | typeof authErrors.tooManyAttempts,
 ) {
-  return /-(?:per-client|in-all)$/.test(scope) ? authErrors.tooManyRequests : ofAddress;
+  return /-(?:per-client|global)$/.test(scope) ? authErrors.tooManyRequests : ofAddress;
 }
 
 export interface CodeRouteDeps
@@ -147,8 +151,8 @@ async function verify(context: HttpContext, deps: CodeRouteDeps): Promise<Respon
     }
     case "wrong":
       return wrongCodeResponse(context, authErrors.codeInvalid, outcome.locked);
-    case "spent":
-      return spentTriesResponse(context, outcome.spent);
+    case "rate_limited":
+      return tooManyAttemptsResponse(context, outcome.limit);
     case "username_taken":
       return problemResponse(context, authErrors.usernameTaken, {
         detail: "The username belongs to somebody else; the code is still good.",

@@ -7,7 +7,7 @@ import {
   secretField,
   textField,
 } from "../core/config.ts";
-import type { CodePolicy } from "./codes/code-policy.ts";
+import type { CodePolicy } from "./codes/code.ts";
 import type { LimitPolicy } from "./limits/limits.ts";
 import type { SessionPolicy } from "./sessions/session-store.ts";
 
@@ -86,19 +86,19 @@ export const authFields = {
     maxMs: dayMs,
     doc: "See AUTH_CODES_PER_EMAIL.",
   }),
-  triesMax: integerField({
-    name: "AUTH_TRIES_PER_EMAIL",
+  attemptsMax: integerField({
+    name: "AUTH_ATTEMPTS_PER_EMAIL",
     fallback: "5",
     min: 1,
     max: 20,
-    doc: "Wrong codes that may be entered for an address in each AUTH_TRIES_WINDOW; the last one locks it.",
+    doc: "Wrong codes that may be entered for an address in each AUTH_ATTEMPTS_WINDOW; the last one locks it.",
   }),
-  triesWindowMs: durationField({
-    name: "AUTH_TRIES_WINDOW",
+  attemptsWindowMs: durationField({
+    name: "AUTH_ATTEMPTS_WINDOW",
     fallback: "15m",
     minMs: minuteMs,
     maxMs: dayMs,
-    doc: "See AUTH_TRIES_PER_EMAIL.",
+    doc: "See AUTH_ATTEMPTS_PER_EMAIL.",
   }),
   lockMs: durationField({
     name: "AUTH_LOCK",
@@ -122,30 +122,30 @@ export const authFields = {
     doc: "Codes a client (an IPv4 address, the /64 of an IPv6 address) may ask for in each AUTH_CODES_PER_CLIENT_WINDOW, for whatever addresses. Set TRUSTED_PROXIES, or all people behind your proxy are one client.",
   }),
   codesPerClientWindowMs: windowField("AUTH_CODES_PER_CLIENT"),
-  codesInAll: integerField({
-    name: "AUTH_CODES_IN_ALL",
+  codesGlobal: integerField({
+    name: "AUTH_CODES_GLOBAL",
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Codes all clients together may ask for in each AUTH_CODES_IN_ALL_WINDOW. Beyond it nobody gets one: well above your busiest hour, and below what your mail server may send.",
+    doc: "Codes all clients together may ask for in each AUTH_CODES_GLOBAL_WINDOW. Beyond it nobody gets one: well above your busiest hour, and below what your mail server may send.",
   }),
-  codesInAllWindowMs: windowField("AUTH_CODES_IN_ALL"),
-  triesPerClient: integerField({
-    name: "AUTH_TRIES_PER_CLIENT",
+  codesGlobalWindowMs: windowField("AUTH_CODES_GLOBAL"),
+  attemptsPerClient: integerField({
+    name: "AUTH_ATTEMPTS_PER_CLIENT",
     fallback: "60",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes a client may enter in each AUTH_TRIES_PER_CLIENT_WINDOW, for whatever addresses.",
+    doc: "Wrong codes a client may enter in each AUTH_ATTEMPTS_PER_CLIENT_WINDOW, for whatever addresses.",
   }),
-  triesPerClientWindowMs: windowField("AUTH_TRIES_PER_CLIENT"),
-  triesInAll: integerField({
-    name: "AUTH_TRIES_IN_ALL",
+  attemptsPerClientWindowMs: windowField("AUTH_ATTEMPTS_PER_CLIENT"),
+  attemptsGlobal: integerField({
+    name: "AUTH_ATTEMPTS_GLOBAL",
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes all clients together may enter in each AUTH_TRIES_IN_ALL_WINDOW. Beyond it nobody can sign in until some are over.",
+    doc: "Wrong codes all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. Beyond it nobody can sign in until some are over.",
   }),
-  triesInAllWindowMs: windowField("AUTH_TRIES_IN_ALL"),
+  attemptsGlobalWindowMs: windowField("AUTH_ATTEMPTS_GLOBAL"),
   sessionIdleMs: durationField({
     name: "AUTH_SESSION_IDLE",
     fallback: "168h",
@@ -182,8 +182,8 @@ type AuthValues = ConfigValues<typeof authFields>;
 /** What the values of several variables say together that one alone cannot. */
 export function checkAuth(values: AuthValues): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const need = (holds: boolean, name: string, problem: string) => {
-    if (!holds) problems.push({ name, problem });
+  const need = (isValid: boolean, name: string, problem: string) => {
+    if (!isValid) problems.push({ name, problem });
   };
   need(
     values.codeRepeatWindowMs < values.codeLifetimeMs,
@@ -211,8 +211,8 @@ export function resolveCodePolicy(values: AuthValues): CodePolicy {
     repeatsMax: values.codeRepeatsMax,
     codesMax: values.codesMax,
     codesWindowMs: values.codesWindowMs,
-    triesMax: values.triesMax,
-    triesWindowMs: values.triesWindowMs,
+    attemptsMax: values.attemptsMax,
+    attemptsWindowMs: values.attemptsWindowMs,
     lockMs: values.lockMs,
     lockMsMax: values.lockMsMax,
     lockMemoryMs: dayMs,
@@ -227,8 +227,11 @@ export function resolveSessionPolicy(values: AuthValues): SessionPolicy {
 export function resolveLimitPolicy(values: AuthValues): LimitPolicy {
   return {
     codesPerClient: { quota: values.codesPerClient, windowMs: values.codesPerClientWindowMs },
-    codesInAll: { quota: values.codesInAll, windowMs: values.codesInAllWindowMs },
-    triesPerClient: { quota: values.triesPerClient, windowMs: values.triesPerClientWindowMs },
-    triesInAll: { quota: values.triesInAll, windowMs: values.triesInAllWindowMs },
+    codesGlobal: { quota: values.codesGlobal, windowMs: values.codesGlobalWindowMs },
+    attemptsPerClient: {
+      quota: values.attemptsPerClient,
+      windowMs: values.attemptsPerClientWindowMs,
+    },
+    attemptsGlobal: { quota: values.attemptsGlobal, windowMs: values.attemptsGlobalWindowMs },
   };
 }

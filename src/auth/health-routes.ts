@@ -97,7 +97,7 @@ const pingDeadlineMs = 2_000;
 export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): void {
   addOperation(app, healthOperation, async (context) => {
     const stores = await findConnections(deps);
-    const healthy = reasonsAway(stores).length === 0;
+    const healthy = unavailableReasons(stores).length === 0;
     const body = {
       status: healthy ? "healthy" : "unhealthy",
       service: "auth-service",
@@ -111,7 +111,7 @@ export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): v
   });
   addOperation(app, livenessOperation, (context) => context.json({ status: "alive" }));
   addOperation(app, readinessOperation, async (context) => {
-    const reasons = reasonsAway(await findConnections(deps));
+    const reasons = unavailableReasons(await findConnections(deps));
     if (reasons.length === 0) return context.json({ status: "ready" });
     return context.json({ status: "not_ready", reasons }, 503);
   });
@@ -145,7 +145,7 @@ async function findConnection(name: string, store: Pingable, log: Log): Promise<
   }
 }
 
-function reasonsAway(stores: Readonly<Record<string, Found>>): string[] {
+function unavailableReasons(stores: Readonly<Record<string, Found>>): string[] {
   return Object.entries(stores)
     .filter(([, { connection }]) => connection === "disconnected")
     .map(([name, { refusal }]) => {

@@ -3,11 +3,11 @@ import type { HttpContext } from "../core/http/environment.ts";
 import { problemResponse } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Clock } from "../core/time.ts";
-import type { Budget, Limits } from "./limits/limits.ts";
+import type { Limits, RateLimit } from "./limits/limits.ts";
 
 /** A budget that is used up, as the person who met it is told. */
-export interface SpentBudget {
-  /** What was counted, in kebab-case: "tries-per-email". */
+export interface ExhaustedLimit {
+  /** What was counted, in kebab-case: "attempts-per-email". */
   readonly scope: string;
   readonly quota: number;
   readonly windowMs: number;
@@ -41,12 +41,12 @@ function rateLimitHeaders(state: RateLimitState): Readonly<Record<string, string
 export function wrongCodeResponse(
   context: HttpContext,
   row: ErrorRow,
-  locked: SpentBudget | undefined,
+  locked: ExhaustedLimit | undefined,
 ): Response {
   if (locked === undefined) return problemResponse(context, row);
   const { scope } = locked;
   const retryAfterSeconds = retryAfterSecondsOf(locked);
-  const wait = `Too many were wrong: no code is taken for ${inWords(retryAfterSeconds)}.`;
+  const wait = `Too many were wrong: no code is taken for ${formatWait(retryAfterSeconds)}.`;
   return problemResponse(context, row, {
     detail: `${row.meaning}. ${wait}`,
     members: { scope, retryAfterSeconds },
@@ -54,34 +54,38 @@ export function wrongCodeResponse(
 }
 
 /** 429 that says what was spent and when there is some again. */
-export function spentResponse(context: HttpContext, row: ErrorRow, spent: SpentBudget): Response {
-  const { scope, quota } = spent;
-  const retryAfterSeconds = retryAfterSecondsOf(spent);
+export function rateLimitedResponse(
+  context: HttpContext,
+  row: ErrorRow,
+  limit: ExhaustedLimit,
+): Response {
+  const { scope, quota } = limit;
+  const retryAfterSeconds = retryAfterSecondsOf(limit);
   return problemResponse(context, row, {
-    detail: `${row.meaning}; try again in ${inWords(retryAfterSeconds)}.`,
+    detail: `${row.meaning}; try again in ${formatWait(retryAfterSeconds)}.`,
     retryAfterSeconds,
     members: { scope },
     headers: rateLimitHeaders({
       policy: scope,
       quota,
-      windowSeconds: Math.ceil(spent.windowMs / 1000),
+      windowSeconds: Math.ceil(limit.windowMs / 1000),
       remaining: 0,
       resetSeconds: retryAfterSeconds,
     }),
   });
 }
 
-function retryAfterSecondsOf({ retryAfterMs }: SpentBudget): number {
+function retryAfterSecondsOf({ retryAfterMs }: ExhaustedLimit): number {
   return Math.max(1, Math.ceil(retryAfterMs / 1000));
 }
 
-function inWords(seconds: number): string {
+function formatWait(seconds: number): string {
   const [count, unit] = seconds < 120 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
   return count === 1 ? `1 ${unit}` : `${count} ${unit}s`;
 }
 
 /** Budgets whose line is remembered; beyond it the oldest may be told again before its time. */
-const toldMax = 1_000;
+const warnedMax = 1_000;
 
 /**
  * The same limits, with a warning in the log when one of them is found spent: once per budget and
@@ -89,33 +93,36 @@ const toldMax = 1_000;
  * nobody fills the log: with the default limits at most 166 clients can spend theirs in an hour
  * before the budget of all is spent too.
  */
-export function logSpentBudgets(
+export function logExhaustedLimits(
   limits: Limits,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Limits {
   /** Until when each spent budget is told, the oldest first. */
-  const toldUntil = new Map<string, number>();
+  const warnedUntil = new Map<string, number>();
 
-  function tell(budget: Budget, retryAfterMs: number): void {
-    const { scope, subject, quota, windowMs } = budget;
+  function warnOnce(limit: RateLimit, retryAfterMs: number): void {
+    const { scope, subject, quota, windowMs } = limit;
     const name = `${scope}:${subject}`;
     const now = clock.now();
-    if ((toldUntil.get(name) ?? 0) > now) return;
-    toldUntil.delete(name); // so that it becomes the newest
-    toldUntil.set(name, now + windowMs);
-    const [oldest = name] = toldUntil.keys();
-    if (toldUntil.size > toldMax) toldUntil.delete(oldest);
+    if ((warnedUntil.get(name) ?? 0) > now) return;
+    warnedUntil.delete(name); // so that it becomes the newest
+    warnedUntil.set(name, now + windowMs);
+    const [oldest = name] = warnedUntil.keys();
+    if (warnedUntil.size > warnedMax) warnedUntil.delete(oldest);
     const retryAfterSeconds = Math.ceil(retryAfterMs / 1000);
-    const whose = subject === "all" ? {} : { client: subject };
+    const clientField = subject === "all" ? {} : { client: subject };
     const windowSeconds = Math.ceil(windowMs / 1000);
-    log.warn({ scope, ...whose, quota, windowSeconds, retryAfterSeconds }, "Budget spent");
+    log.warn(
+      { scope, ...clientField, quota, windowSeconds, retryAfterSeconds },
+      "Rate limit exceeded",
+    );
   }
 
   return {
     ...limits,
     take: async (request) => {
       const outcome = await limits.take(request);
-      if (outcome.kind === "spent") tell(outcome.budget, outcome.retryAfterMs);
+      if (outcome.kind === "rate_limited") warnOnce(outcome.limit, outcome.retryAfterMs);
       return outcome;
     },
   };

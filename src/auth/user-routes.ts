@@ -8,7 +8,7 @@ import type { Operation } from "../core/openapi/operation.ts";
 import { addOperation } from "../core/openapi/operation.ts";
 import type { ChangeEmailDeps, DeleteUserDeps } from "./account.ts";
 import { changeEmail, deleteUser } from "./account.ts";
-import { requestedResponse, spentTriesResponse } from "./code-routes.ts";
+import { requestedResponse, tooManyAttemptsResponse } from "./code-routes.ts";
 import type { CookieSettings } from "./current-session.ts";
 import { clearSessionCookie, getSignedIn } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
@@ -34,7 +34,7 @@ const codeProblems = [
 ] as const;
 const tryProblems = [
   authErrors.confirmationInvalid,
-  authErrors.tooManyTries,
+  authErrors.tooManyAttempts,
   authErrors.tooManyRequests,
 ] as const;
 const codeSent = {
@@ -139,10 +139,10 @@ export interface UserRouteDeps
 
 /** `/users/me`: who one is, and changing and deleting it. */
 export function addUserRoutes(app: Hono<HttpEnvironment>, deps: UserRouteDeps): void {
-  const showUser = async (context: HttpContext) =>
+  const sendUser = async (context: HttpContext) =>
     context.json(userResponse((await getSignedIn(context, deps)).user));
-  addOperation(app, getUserOperation, showUser);
-  addOperation(app, getMeOperation, showUser);
+  addOperation(app, getUserOperation, sendUser);
+  addOperation(app, getMeOperation, sendUser);
   addOperation(app, changeUserOperation, (context) => setUsername(context, deps));
   addOperation(app, requestEmailOperation, (context) => requestEmail(context, deps));
   addOperation(app, verifyEmailOperation, (context) => verifyEmail(context, deps));
@@ -181,8 +181,8 @@ async function requestEmail(context: HttpContext, deps: UserRouteDeps): Promise<
 async function verifyEmail(context: HttpContext, deps: UserRouteDeps): Promise<Response> {
   const { user } = await getSignedIn(context, deps);
   const { email, code } = await readJson(context, verifyEmailBody);
-  const asked = { client: context.get("client"), locale: mailLocale(context, deps) };
-  const outcome = await changeEmail(deps, { user, email, code, ...asked });
+  const requestedBy = { client: context.get("client"), locale: mailLocale(context, deps) };
+  const outcome = await changeEmail(deps, { user, email, code, ...requestedBy });
   switch (outcome.kind) {
     case "changed": {
       const fields = { userId: user.id, messageID: outcome.messageId };
@@ -191,8 +191,8 @@ async function verifyEmail(context: HttpContext, deps: UserRouteDeps): Promise<R
     }
     case "wrong":
       return wrongCodeResponse(context, authErrors.confirmationInvalid, outcome.locked);
-    case "spent":
-      return spentTriesResponse(context, outcome.spent);
+    case "rate_limited":
+      return tooManyAttemptsResponse(context, outcome.limit);
     case "taken":
       return conflict(context, authErrors.emailTaken, "email", "belongs to another account");
     case "gone":
@@ -205,8 +205,8 @@ async function verifyEmail(context: HttpContext, deps: UserRouteDeps): Promise<R
 async function requestDeletion(context: HttpContext, deps: UserRouteDeps): Promise<Response> {
   const { user } = await getSignedIn(context, deps);
   const scope = { email: user.email, purpose: "delete_account" } as const;
-  const asked = { client: context.get("client"), locale: mailLocale(context, deps) };
-  const outcome = await requestCode(deps, { ...scope, ...asked });
+  const requestedBy = { client: context.get("client"), locale: mailLocale(context, deps) };
+  const outcome = await requestCode(deps, { ...scope, ...requestedBy });
   return requestedResponse(context, outcome, deps.log);
 }
 
@@ -223,8 +223,8 @@ async function remove(context: HttpContext, deps: UserRouteDeps): Promise<Respon
     }
     case "wrong":
       return wrongCodeResponse(context, authErrors.confirmationInvalid, outcome.locked);
-    case "spent":
-      return spentTriesResponse(context, outcome.spent);
+    case "rate_limited":
+      return tooManyAttemptsResponse(context, outcome.limit);
     default:
       return unreachable(outcome);
   }

@@ -1,20 +1,19 @@
 import { isInstantError, unreachable } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { maskEmail } from "../core/log.ts";
-import type { CodePurpose } from "./codes/code.ts";
+import type { CodePolicy, CodePurpose } from "./codes/code.ts";
 import { deriveVerifier } from "./codes/code.ts";
-import type { CodePolicy } from "./codes/code-policy.ts";
 import type { CodeStore } from "./codes/code-store.ts";
 import type { AuthKeys } from "./keys.ts";
 import type { LimitedUse, LimitPolicy, Limits } from "./limits/limits.ts";
-import { tryBudgets } from "./limits/limits.ts";
+import { attemptLimits } from "./limits/limits.ts";
 import type { SignInNoticeDeps, WelcomeDeps } from "./notices.ts";
 import { noticeSignIn, welcome } from "./notices.ts";
-import type { SpentBudget } from "./rate-limited.ts";
+import type { ExhaustedLimit } from "./rate-limited.ts";
 import type { SessionStore } from "./sessions/session-store.ts";
 import type { User, UserStore } from "./users/user-store.ts";
 
-export interface TryCodeDeps {
+export interface CheckCodeDeps {
   readonly codes: CodeStore;
   readonly limits: Limits;
   readonly limitPolicy: LimitPolicy;
@@ -22,7 +21,7 @@ export interface TryCodeDeps {
   readonly log: Log;
 }
 
-interface CodeTry {
+interface CodeAttempt {
   readonly purpose: CodePurpose;
   /** In canonical form. */
   readonly email: string;
@@ -33,51 +32,55 @@ interface CodeTry {
   readonly consume: boolean;
 }
 
-export type TryCodeOutcome =
+export type CheckCodeOutcome =
   | { readonly kind: "verified"; readonly messageId: string }
   /** With `locked`: it was the last of the budget, which is spent from now on. */
-  | { readonly kind: "wrong"; readonly locked: SpentBudget | undefined }
+  | { readonly kind: "wrong"; readonly locked: ExhaustedLimit | undefined }
   /** Nothing was compared. */
-  | { readonly kind: "spent"; readonly spent: SpentBudget };
+  | { readonly kind: "rate_limited"; readonly limit: ExhaustedLimit };
 
 /**
  * One entry of a code. What it costs the client is taken before anything is compared, so that many
  * at once get no more than is left, and given back when the code was right.
  */
-export async function tryCode(
-  { codes, limits, limitPolicy, keys, log }: TryCodeDeps,
-  { purpose, email, code, client, consume }: CodeTry,
-): Promise<TryCodeOutcome> {
-  const use = { use: crypto.randomUUID(), budgets: tryBudgets(limitPolicy, client) };
+export async function checkCode(
+  { codes, limits, limitPolicy, keys, log }: CheckCodeDeps,
+  { purpose, email, code, client, consume }: CodeAttempt,
+): Promise<CheckCodeOutcome> {
+  const use = { use: crypto.randomUUID(), limits: attemptLimits(limitPolicy, client) };
+  const prepared = codes.prepare(email);
   const taken = await limits.take(use);
-  if (taken.kind === "spent") {
-    return { kind: "spent", spent: { ...taken.budget, retryAfterMs: taken.retryAfterMs } };
+  if (taken.kind === "rate_limited") {
+    return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
   }
   const scope = { purpose, email };
   const verifiers = keys.all.map(({ secret }) => deriveVerifier(secret, scope, code));
-  const tried = await codes.verify({ ...scope, verifiers, attempt: use.use, consume });
-  switch (tried.kind) {
+  const checked = await prepared.verify({ ...scope, verifiers, attempt: use.use, consume });
+  switch (checked.kind) {
     case "wrong": {
-      if (tried.lockedForMs === undefined) return { kind: "wrong", locked: undefined };
-      const locked = spentTries(codes.policy, tried.lockedForMs);
-      const lockedSeconds = Math.ceil(tried.lockedForMs / 1000);
+      if (checked.lockedForMs === undefined) return { kind: "wrong", locked: undefined };
+      const locked = exhaustedAttemptsLimit(codes.policy, checked.lockedForMs);
+      const lockedSeconds = Math.ceil(checked.lockedForMs / 1000);
       const fields = { email: maskEmail(email), purpose, client, lockedSeconds };
       log.warn({ ...fields, scope: locked.scope }, "Address locked");
       return { kind: "wrong", locked };
     }
     case "locked":
-      return { kind: "spent", spent: spentTries(codes.policy, tried.retryAfterMs) };
+      return {
+        kind: "rate_limited",
+        limit: exhaustedAttemptsLimit(codes.policy, checked.retryAfterMs),
+      };
     case "verified":
       await giveBack(limits, use);
-      return tried;
+      return checked;
     default:
-      return unreachable(tried);
+      return unreachable(checked);
   }
 }
 
-function spentTries(policy: CodePolicy, retryAfterMs: number): SpentBudget {
-  const { triesMax: quota, triesWindowMs: windowMs } = policy;
-  return { scope: "tries-per-email", quota, windowMs, retryAfterMs };
+function exhaustedAttemptsLimit(policy: CodePolicy, retryAfterMs: number): ExhaustedLimit {
+  const { attemptsMax: quota, attemptsWindowMs: windowMs } = policy;
+  return { scope: "attempts-per-email", quota, windowMs, retryAfterMs };
 }
 
 /** The code is used by now: when the store has just gone away, it costs the client one try. */
@@ -89,12 +92,12 @@ async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
   }
 }
 
-export interface VerifyCodeDeps extends TryCodeDeps, WelcomeDeps, SignInNoticeDeps {
+export interface VerifyCodeDeps extends CheckCodeDeps, WelcomeDeps, SignInNoticeDeps {
   readonly sessions: SessionStore;
   readonly users: UserStore;
 }
 
-interface EnteredCode {
+interface SubmittedCode {
   /** In canonical form. */
   readonly email: string;
   readonly code: string;
@@ -117,7 +120,7 @@ type VerifyCodeOutcome =
       /** Of the mail that brought the code. */
       readonly messageId: string;
     }
-  | Exclude<TryCodeOutcome, { kind: "verified" }>
+  | Exclude<CheckCodeOutcome, { kind: "verified" }>
   /** The code was right and is still good. */
   | { readonly kind: "username_taken" };
 
@@ -131,17 +134,17 @@ const usersDeadlineMs = 2_000;
  */
 export async function verifyCode(
   deps: VerifyCodeDeps,
-  { username, device, locale, ...entered }: EnteredCode,
+  { username, device, locale, ...submitted }: SubmittedCode,
 ): Promise<VerifyCodeOutcome> {
   const { sessions, users } = deps;
-  const { email } = entered;
+  const { email } = submitted;
   const taken = await isTaken(users, email, username);
-  const tried = await tryCode(deps, { ...entered, purpose: "sign_in", consume: !taken });
-  if (tried.kind !== "verified") return tried;
+  const checked = await checkCode(deps, { ...submitted, purpose: "sign_in", consume: !taken });
+  if (checked.kind !== "verified") return checked;
   if (taken) return { kind: "username_taken" };
   const { user, created } = await users.signIn({ email, username });
   const { token, session } = await sessions.create({ userId: user.id, device });
-  const { messageId } = tried;
+  const { messageId } = checked;
   if (created) welcome(deps, user, locale);
   else noticeSignIn(deps, { user, session, messageId, locale });
   return { kind: "signed_in", token, user, created, messageId };

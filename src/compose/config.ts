@@ -81,10 +81,25 @@ export type Config = ReturnType<typeof parseConfig<typeof configGroups>>;
 /** Which process the settings are for: production asks each for the engines it would use. */
 export type Role = "serve-auth" | "serve-email";
 
+/** What variables were called before; one that is still set would be ignored, so it is a problem. */
+const renamedVariables: Readonly<Record<string, string>> = {
+  AUTH_CODES_IN_ALL: "AUTH_CODES_GLOBAL",
+  AUTH_CODES_IN_ALL_WINDOW: "AUTH_CODES_GLOBAL_WINDOW",
+  AUTH_TRIES_IN_ALL: "AUTH_ATTEMPTS_GLOBAL",
+  AUTH_TRIES_IN_ALL_WINDOW: "AUTH_ATTEMPTS_GLOBAL_WINDOW",
+  AUTH_TRIES_PER_CLIENT: "AUTH_ATTEMPTS_PER_CLIENT",
+  AUTH_TRIES_PER_CLIENT_WINDOW: "AUTH_ATTEMPTS_PER_CLIENT_WINDOW",
+  AUTH_TRIES_PER_EMAIL: "AUTH_ATTEMPTS_PER_EMAIL",
+  AUTH_TRIES_WINDOW: "AUTH_ATTEMPTS_WINDOW",
+  EMAIL_OUTAGE_HOLD: "EMAIL_OUTAGE_RETRY_FOR",
+};
+
 /** Throws `config_invalid` with every problem at once. */
 export function loadConfig(environment: Environment, role?: Role): Config {
   return parseConfig(configGroups, environment, (values) => {
-    const problems: ConfigProblem[] = [];
+    const problems: ConfigProblem[] = Object.entries(renamedVariables)
+      .filter(([former]) => environment[former])
+      .map(([former, name]) => ({ name: former, problem: `was renamed: set ${name} instead` }));
     resolveRedis(values.redis, problems);
     problems.push(...checkKafkaConfig(values.kafka), ...checkPostgres(values.postgres));
     problems.push(...checkAuth(values.auth), ...checkHttp(values.http));
@@ -124,7 +139,7 @@ export function warnOfMistyped(environment: Environment, log: Log): void {
   );
   const diagnosis = new Diagnosis();
   diagnoseNames(diagnosis, environment, known);
-  for (const { text, mend } of diagnosis.findings) log.warn({ mend }, text);
+  for (const { text, fix } of diagnosis.findings) log.warn({ fix }, text);
 }
 
 interface TriedConfig {

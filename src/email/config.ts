@@ -46,8 +46,8 @@ export const emailFields = {
     fallback: "720h",
     doc: "How long an address gets no mail after a server refused it as not existing, or it was reported as bounced. 0: neither suppresses.",
   }),
-  outageHoldMs: durationField({
-    name: "EMAIL_OUTAGE_HOLD",
+  outageRetryForMs: durationField({
+    name: "EMAIL_OUTAGE_RETRY_FOR",
     minMs: 0,
     maxMs: 22 * hourMs,
     fallback: "20h",

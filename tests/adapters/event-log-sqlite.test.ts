@@ -44,7 +44,7 @@ describe("members", () => {
   async function openFrozen(path: string) {
     const hour = 3_600_000;
     const log = await openEmbeddedEventLog(path, { timings: { heartbeatMs: hour, pollMs: hour } });
-    const reader = await EventLogReader.open(log, { topic, group, holds: () => true });
+    const reader = await EventLogReader.open(log, { topic, group, blocks: () => true });
     return {
       log,
       reader,
@@ -64,7 +64,7 @@ describe("members", () => {
     await using other = await EventLogReader.open(log, {
       topic,
       group,
-      holds: (text) => text === "text 3",
+      blocks: (text) => text === "text 3",
     });
     await other.untilFinished(4);
     await eventually("what the other finished is committed", async () => {
@@ -272,9 +272,9 @@ describe("trimming", () => {
     await using reader = await EventLogReader.open(log, {
       topic,
       group,
-      holds: (text) => text === until,
+      blocks: (text) => text === until,
     });
-    await eventually("it came so far", () => reader.held.length > 0);
+    await eventually("it came so far", () => reader.blocked.length > 0);
   }
 
   async function earliest(log: EventLog): Promise<number | undefined> {

@@ -4,10 +4,10 @@ import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
-import type { StoreFate } from "../support/away-store.ts";
-import { awayStore } from "../support/away-store.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld } from "../support/sign-in-world.ts";
+import type { StoreState } from "../support/unavailable-store.ts";
+import { unavailableStore } from "../support/unavailable-store.ts";
 import type { Visitor } from "../support/visitor.ts";
 import { visit } from "../support/visitor.ts";
 
@@ -18,10 +18,10 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
   let world: SignInWorld;
   let browser: Browser;
   let url = "";
-  let fate: StoreFate = "here";
+  let fate: StoreState = "here";
   beforeAll(async () => {
     const plain = stack.use(await openEmbeddedWorld());
-    const sessions = awayStore(plain.stores.sessions, () => fate);
+    const sessions = unavailableStore(plain.stores.sessions, () => fate);
     world = plain.restart({ sessions });
     const { fetch } = world.app;
     const server = openHttpServer({ fetch, hostname: "127.0.0.1", port: 0, log: silentLog });
@@ -42,7 +42,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     ["where there is nothing", "/nowhere", 404],
     ["where only a form leads", "/sign-out", 405],
   ])("%s is a page that leads to the first one", async (_, path, status) => {
-    await visit(browser, { mayComplain: /status of 40[45]/ }, async ({ page, look }) => {
+    await visit(browser, { mayComplain: /status of 40[45]/ }, async ({ page, checkPage: look }) => {
       const answer = await page.goto(url + path);
       expect(answer?.status()).toBe(status);
       await look(`problem-${status}`);
@@ -53,9 +53,9 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
 
   test("while a store is away is a page to try again from, and then the page itself", async () => {
     await visit(browser, { mayComplain: /status of 503/ }, async (visitor) => {
-      const { page, look } = visitor;
+      const { page, checkPage: look } = visitor;
       await signIn(visitor, "away@example.com");
-      fate = "away";
+      fate = "unavailable";
       for (const path of ["/account", "/"]) {
         const answer = await page.goto(url + path);
         expect(answer?.status()).toBe(503);
@@ -73,7 +73,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     await visit(browser, { mayComplain: /status of 503/ }, async (visitor) => {
       const { page } = visitor;
       await signIn(visitor, "notice@example.com");
-      fate = "away";
+      fate = "unavailable";
       await page.getByRole("button", { name: "Sign out", exact: true }).click();
       await page.getByRole("heading", { name: "Back in a moment" }).waitFor();
       fate = "here";
@@ -84,7 +84,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
 
   test("when the program fails is a number to report, and no word of the fault", async () => {
     await visit(browser, { mayComplain: /status of 500/ }, async (visitor) => {
-      const { page, look } = visitor;
+      const { page, checkPage: look } = visitor;
       await signIn(visitor, "fault@example.com");
       fate = "faulty";
       const answer = await page.goto(`${url}/account`);
@@ -99,7 +99,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
 
   test("after a form on another site is a refusal, and nothing was done", async () => {
     await visit(browser, { mayComplain: /status of 403/ }, async (visitor) => {
-      const { page, look } = visitor;
+      const { page, checkPage: look } = visitor;
       await signIn(visitor, "lured@example.com");
       const form = `<form method="post" action="${url}/sign-out"><button>Win</button></form>`;
       await page.route("http://elsewhere.example/", (route) =>
@@ -118,7 +118,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
 
   test("when the server cannot be reached is said above the form, which can be sent again", async () => {
     await visit(browser, { mayComplain: /ERR_INTERNET_DISCONNECTED/ }, async (visitor) => {
-      const { page, context, look } = visitor;
+      const { page, context, checkPage: look } = visitor;
       await page.goto(url);
       await page.getByLabel("E-mail address").fill("offline@example.com");
       await context.setOffline(true);

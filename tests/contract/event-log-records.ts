@@ -41,7 +41,7 @@ function testPublishing(scope: ContractScope): void {
       topic,
       publish: ["a", "b"],
     });
-    await child.said("published", 2);
+    await child.printed("published", 2);
     await child.kill();
     expect((await readAll(scope.log, topic)).map(textOf)).toEqual(["a", "b"]);
   });
@@ -265,7 +265,7 @@ function testRanges(scope: ContractScope): void {
     await using reader = await EventLogReader.open(scope.log, {
       topic,
       group,
-      holds: (text) => text === "text 3",
+      blocks: (text) => text === "text 3",
     });
     await reader.untilFinished(3);
     const behind = await eventually("three records are committed, and one grows old", async () => {

@@ -45,45 +45,47 @@ describe.each(signInEngines())("limits on %s", (_, open) => {
   });
 
   test("all clients together ask for so many codes and no more", async () => {
-    await using world = await open(few({ codesInAll: budget(3) }));
+    await using world = await open(few({ codesGlobal: budget(3) }));
     const ask = (n: number) => request(world, `a${n}@x.org`, `192.0.2.${n}`);
     expect(await statuses(4, ask)).toEqual([200, 200, 200, 429]);
-    expect(await problemOf(await ask(9))).toMatchObject({ scope: "codes-in-all" });
+    expect(await problemOf(await ask(9))).toMatchObject({ scope: "codes-global" });
   });
 
   test("a client that was refused spends nothing of what all have", async () => {
-    await using world = await open(few({ codesPerClient: budget(1), codesInAll: budget(2) }));
+    await using world = await open(few({ codesPerClient: budget(1), codesGlobal: budget(2) }));
     const ask = (n: number) => request(world, `a${n}@x.org`);
     expect(await statuses(10, ask)).toEqual([200, ...Array<number>(9).fill(429)]);
     expect((await request(world, "b@x.org", "192.0.2.2")).status).toBe(200);
   });
 
   test("one client enters so many wrong codes, for whatever addresses, and no more", async () => {
-    await using world = await open(few({ triesPerClient: budget(3) }));
+    await using world = await open(few({ attemptsPerClient: budget(3) }));
     expect(await statuses(3, (n) => enter(world, `a${n}@x.org`))).toEqual([401, 401, 401]);
     expect(await problemOf(await enter(world, "a3@x.org"))).toMatchObject({
       status: 429,
       code: "too_many_requests",
-      scope: "tries-per-client",
+      scope: "attempts-per-client",
     });
     expect((await enter(world, "a3@x.org", "192.0.2.2")).status).toBe(401);
   });
 
   test("all clients together enter so many wrong codes and no more", async () => {
-    await using world = await open(few({ triesInAll: budget(3) }));
+    await using world = await open(few({ attemptsGlobal: budget(3) }));
     const ask = (n: number) => enter(world, `a${n}@x.org`, `192.0.2.${n}`);
     expect(await statuses(4, ask)).toEqual([401, 401, 401, 429]);
-    expect(await problemOf(await ask(9))).toMatchObject({ scope: "tries-in-all" });
+    expect(await problemOf(await ask(9))).toMatchObject({ scope: "attempts-global" });
   });
 
   test("right codes cost nothing", async () => {
-    await using world = await open(few({ triesPerClient: budget(1), triesInAll: budget(1) }));
+    await using world = await open(
+      few({ attemptsPerClient: budget(1), attemptsGlobal: budget(1) }),
+    );
     for (let n = 0; n < 5; n += 1) await world.signIn(`a${n}@x.org`);
     expect(await statuses(2, () => enter(world, "b@x.org"))).toEqual([401, 429]);
   });
 
   test("of 50 wrong codes for 50 addresses at once exactly the budget is compared", async () => {
-    await using world = await open(few({ triesPerClient: budget(7) }));
+    await using world = await open(few({ attemptsPerClient: budget(7) }));
     const entries = Array.from({ length: 50 }, (_each, n) => enter(world, `a${n}@x.org`));
     const found = (await Promise.all(entries)).map(({ status }) => status);
     expect(found.filter((status) => status === 401)).toHaveLength(7);

@@ -31,7 +31,7 @@ describe.each(signInEngines())("the log on %s", (_, open) => {
       email: "t***@example.com",
       purpose: "sign_in",
       client: "192.0.2.1",
-      scope: "tries-per-email",
+      scope: "attempts-per-email",
     };
     expect(linesWith(world, "Address locked")).toEqual([{ ...line, lockedSeconds: 900 }]);
     await world.clock.advance(hour / 4);
@@ -53,23 +53,26 @@ describe.each(signInEngines())("the log on %s", (_, open) => {
       windowSeconds: 3600,
       retryAfterSeconds: 3600,
     };
-    expect(linesWith(world, "Budget spent")).toEqual([line]);
+    expect(linesWith(world, "Rate limit exceeded")).toEqual([line]);
     for (let n = 0; n < 6; n += 1) await request(world, `b${n}@x.org`, "192.0.2.2");
-    expect(linesWith(world, "Budget spent")).toEqual([line, { ...line, client: "192.0.2.2" }]);
+    expect(linesWith(world, "Rate limit exceeded")).toEqual([
+      line,
+      { ...line, client: "192.0.2.2" },
+    ]);
     await world.clock.advance(hour);
     for (let n = 0; n < 6; n += 1) await request(world, `c${n}@x.org`);
-    expect(linesWith(world, "Budget spent")).toHaveLength(3);
+    expect(linesWith(world, "Rate limit exceeded")).toHaveLength(3);
   });
 
   test("warns once a window when all together have spent theirs, naming nobody", async () => {
     await using world = await open({
-      limitPolicy: { ...limitPolicyDefault, triesInAll: budget(3) },
+      limitPolicy: { ...limitPolicyDefault, attemptsGlobal: budget(3) },
     });
     for (let n = 0; n < 9; n += 1) await enter(world, `a${n}@x.org`, `192.0.2.${n}`);
-    expect(linesWith(world, "Budget spent")).toEqual([
+    expect(linesWith(world, "Rate limit exceeded")).toEqual([
       {
         level: "warn",
-        scope: "tries-in-all",
+        scope: "attempts-global",
         quota: 3,
         windowSeconds: 3600,
         retryAfterSeconds: 3600,

@@ -1,6 +1,6 @@
 import type {
   EmailPublisher,
-  MailFate,
+  MailStatus,
   PublishOutcome,
 } from "../../src/email/delivery/publisher.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
@@ -8,7 +8,7 @@ import type { EmailEvent } from "../../src/email/event.ts";
 /** Keeps the events it is given, and is unavailable when told so. */
 export class FakePublisher implements EmailPublisher {
   readonly events: EmailEvent[] = [];
-  readonly fates = new Map<string, MailFate>();
+  readonly fates = new Map<string, MailStatus>();
   unavailable = false;
   unsupported = false;
 
@@ -18,7 +18,7 @@ export class FakePublisher implements EmailPublisher {
     return this.unavailable ? { kind: "unavailable", retryAfterSeconds: 7 } : { kind: "queued" };
   }
 
-  async fate(messageId: string): Promise<MailFate> {
+  async status(messageId: string): Promise<MailStatus> {
     return this.fates.get(messageId) ?? "unknown";
   }
 

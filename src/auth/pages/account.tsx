@@ -10,14 +10,14 @@ import {
 } from "../session-routes.ts";
 import { changeUserOperation } from "../user-routes.ts";
 import type { ApiAnswer } from "./api-client.ts";
-import { askApi } from "./api-client.ts";
-import type { PlacedNote } from "./auth-page.tsx";
-import { authPage, failureNote, NoteView, noteAt } from "./auth-page.tsx";
+import { callApi } from "./api-client.ts";
+import type { PlacedFlash } from "./auth-page.tsx";
+import { authPage, FlashView, failureFlash, flashAt } from "./auth-page.tsx";
 import { EmailInput } from "./email-input.tsx";
-import { agoWords, words } from "./messages.ts";
-import type { Note, NotePlace, PageDeps } from "./page-context.ts";
-import { formField, leaveNote, readNote, toSignIn } from "./page-context.ts";
-import { awayPage } from "./problem-page.tsx";
+import { formatAgo, messages } from "./messages.ts";
+import type { Flash, FlashPlace, PageDeps } from "./page-context.ts";
+import { formField, readFlash, setFlash, toSignIn } from "./page-context.ts";
+import { unavailablePage } from "./problem-page.tsx";
 
 /** A session as its owner sees it. Times in Unix ms. */
 interface ShownSession {
@@ -30,7 +30,7 @@ interface ShownSession {
 
 /** Every session with a way to end it; the one of this device is ended by signing out. */
 function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now: number }) {
-  const own = words.account.sessions;
+  const own = messages.account.sessions;
   return (
     <>
       <ul class="sessions">
@@ -42,7 +42,7 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
                 {session.current && <span class="badge">{own.current}</span>}
               </p>
               <p class="hint">
-                {own.times(agoWords(now - session.usedAt), agoWords(now - session.createdAt))}
+                {own.times(formatAgo(now - session.usedAt), formatAgo(now - session.createdAt))}
               </p>
             </div>
             {!session.current && <Revoke session={session} now={now} />}
@@ -51,7 +51,7 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
       </ul>
       {sessions.some((session) => !session.current) && (
         <form method="post" action="/account/sessions/revoke-others">
-          <Button look="plain">{own.others}</Button>
+          <Button variant="plain">{own.others}</Button>
         </form>
       )}
     </>
@@ -59,11 +59,14 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
 }
 
 function Revoke({ session, now }: { readonly session: ShownSession; readonly now: number }) {
-  const { revoke, revokeSpoken } = words.account.sessions;
+  const { revoke, revokeSpoken } = messages.account.sessions;
   return (
     <form method="post" action="/account/sessions/revoke">
       <input type="hidden" name="id" value={session.id} />
-      <Button look="plain" spoken={revokeSpoken(session.device, agoWords(now - session.usedAt))}>
+      <Button
+        variant="plain"
+        spoken={revokeSpoken(session.device, formatAgo(now - session.usedAt))}
+      >
         {revoke}
       </Button>
     </form>
@@ -76,15 +79,15 @@ interface AccountPageOptions {
   readonly username: string | undefined;
   readonly preferencesPath: string | undefined;
   readonly sessions: readonly ShownSession[];
-  readonly note: Note | undefined;
+  readonly flash: Flash | undefined;
   readonly now: number;
 }
 
 /** The account of who is signed in: each setting with its own form. */
 function accountPage(options: AccountPageOptions): Response {
-  const { appName, email, username, preferencesPath, sessions, note, now } = options;
-  const { account } = words;
-  const at = (place: NotePlace) => noteAt(note, place, now);
+  const { appName, email, username, preferencesPath, sessions, flash, now } = options;
+  const { account } = messages;
+  const at = (place: FlashPlace) => flashAt(flash, place, now);
   return authPage({
     appName,
     title: account.title,
@@ -93,29 +96,29 @@ function accountPage(options: AccountPageOptions): Response {
     content: (
       <>
         <h1 class="page-title">{account.title}</h1>
-        <Section id="username" words={account.username}>
+        <Section id="username" messages={account.username}>
           <UsernameForm username={username} note={at("username")} />
         </Section>
-        <Section id="email" words={account.email}>
+        <Section id="email" messages={account.email}>
           <EmailForm email={email} note={at("email")} />
         </Section>
         {preferencesPath !== undefined && (
-          <Section id="mails" words={account.mails}>
+          <Section id="mails" messages={account.mails}>
             <p>
-              <ButtonLink href={preferencesPath} look="plain">
+              <ButtonLink href={preferencesPath} variant="plain">
                 {account.mails.button}
               </ButtonLink>
             </p>
           </Section>
         )}
-        <Section id="sessions" words={account.sessions}>
-          <NoteView note={at("sessions")} />
+        <Section id="sessions" messages={account.sessions}>
+          <FlashView note={at("sessions")} />
           <SessionList sessions={sessions} now={now} />
         </Section>
-        <Section id="deletion" words={account.deletion}>
-          <NoteView note={at("deletion")} />
+        <Section id="deletion" messages={account.deletion}>
+          <FlashView note={at("deletion")} />
           <p>
-            <ButtonLink href="/account/delete" look="danger-plain">
+            <ButtonLink href="/account/delete" variant="danger-plain">
               {account.deletion.button}
             </ButtonLink>
           </p>
@@ -126,12 +129,12 @@ function accountPage(options: AccountPageOptions): Response {
 }
 
 interface SectionProps {
-  readonly id: NotePlace | "mails";
-  readonly words: { readonly title: string; readonly lead: string };
+  readonly id: FlashPlace | "mails";
+  readonly messages: { readonly title: string; readonly lead: string };
   readonly children?: Child;
 }
 
-function Section({ id, words: { title, lead }, children }: SectionProps) {
+function Section({ id, messages: { title, lead }, children }: SectionProps) {
   return (
     <section class="setting" id={id} aria-labelledby={`${id}-title`}>
       <div>
@@ -145,21 +148,27 @@ function Section({ id, words: { title, lead }, children }: SectionProps) {
 
 function SignOut({ email }: { readonly email: string }) {
   return (
-    <div class="who">
+    <div class="identity">
       <span class="address">{email}</span>
       <form method="post" action="/sign-out">
-        <Button look="plain">{words.account.signOut}</Button>
+        <Button variant="plain">{messages.account.signOut}</Button>
       </form>
     </div>
   );
 }
 
-function UsernameForm({ username, note }: { username: string | undefined; note: PlacedNote }) {
-  const { label, hint, button } = words.account.username;
-  const { done, failed, typed } = note;
+function UsernameForm({
+  username,
+  note: flash,
+}: {
+  username: string | undefined;
+  note: PlacedFlash;
+}) {
+  const { label, hint, button } = messages.account.username;
+  const { done, failed, typed } = flash;
   return (
     <form method="post" action="/account/username" class="stack" novalidate>
-      <NoteView note={done === undefined ? {} : { done }} />
+      <FlashView note={done === undefined ? {} : { done }} />
       <Field
         id="username-field"
         label={label}
@@ -180,18 +189,18 @@ function UsernameForm({ username, note }: { username: string | undefined; note: 
         )}
       />
       <p>
-        <Button look="main">{button}</Button>
+        <Button variant="main">{button}</Button>
       </p>
     </form>
   );
 }
 
-function EmailForm({ email, note }: { readonly email: string; readonly note: PlacedNote }) {
-  const { current, label, button } = words.account.email;
-  const { done, failed, typed } = note;
+function EmailForm({ email, note: flash }: { readonly email: string; readonly note: PlacedFlash }) {
+  const { current, label, button } = messages.account.email;
+  const { done, failed, typed } = flash;
   return (
     <form method="post" action="/account/email" class="stack" novalidate>
-      <NoteView note={done === undefined ? {} : { done }} />
+      <FlashView note={done === undefined ? {} : { done }} />
       <p>
         {current} <strong class="address">{email}</strong>.
       </p>
@@ -202,7 +211,7 @@ function EmailForm({ email, note }: { readonly email: string; readonly note: Pla
         input={(attributes) => <EmailInput {...attributes} value={typed ?? ""} />}
       />
       <p>
-        <Button look="plain">{button}</Button>
+        <Button variant="plain">{button}</Button>
       </p>
     </form>
   );
@@ -212,11 +221,11 @@ function EmailForm({ email, note }: { readonly email: string; readonly note: Pla
 export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   app.get("/account", async (context) => {
     const [current, listed] = await Promise.all([
-      askApi(app, context, currentSessionOperation),
-      askApi(app, context, listSessionsOperation),
+      callApi(app, context, currentSessionOperation),
+      callApi(app, context, listSessionsOperation),
     ]);
-    if (current.kind === "problem") return awayPage(context, deps, current.problem);
-    if (listed.kind === "problem") return awayPage(context, deps, listed.problem);
+    if (current.kind === "problem") return unavailablePage(context, deps, current.problem);
+    if (listed.kind === "problem") return unavailablePage(context, deps, listed.problem);
     const { email, username } = current.body.user;
     return accountPage({
       appName: deps.appName,
@@ -224,25 +233,25 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
       username: username ?? undefined,
       preferencesPath: deps.preferencesPath?.(email),
       sessions: listed.body.sessions.map(shownSession),
-      note: readNote(context, deps),
+      flash: readFlash(context, deps),
       now: deps.clock.now(),
     });
   });
   app.post("/account/username", async (context) => {
     const typed = await formField(context, "username");
     const body = { username: typed.trim() };
-    const answer = await askApi(app, context, changeUserOperation, { body });
+    const answer = await callApi(app, context, changeUserOperation, { body });
     return finish(context, deps, answer, { place: "username", done: "username_saved", typed });
   });
   app.post("/account/sessions/revoke", async (context) => {
     const pathParameters = { id: (await formField(context, "id")) || "-" };
-    const answer = await askApi(app, context, revokeSessionOperation, { pathParameters });
+    const answer = await callApi(app, context, revokeSessionOperation, { pathParameters });
     const gone = answer.kind === "problem" && answer.problem.status === 404;
     const done = { place: "sessions", done: "session_revoked" } as const;
     return finish(context, deps, gone ? { kind: "ok", body: undefined } : answer, done);
   });
   app.post("/account/sessions/revoke-others", async (context) => {
-    const answer = await askApi(app, context, revokeOthersOperation);
+    const answer = await callApi(app, context, revokeOthersOperation);
     return finish(context, deps, answer, { place: "sessions", done: "others_revoked" });
   });
 }
@@ -252,15 +261,15 @@ function finish(
   context: HttpContext,
   deps: PageDeps,
   answer: ApiAnswer<unknown>,
-  { place, done, typed }: Pick<Note, "place" | "done" | "typed">,
+  { place, done, typed }: Pick<Flash, "place" | "done" | "typed">,
 ): Response {
-  if (answer.kind === "ok") leaveNote(context, deps, { place, done });
+  if (answer.kind === "ok") setFlash(context, deps, { place, done });
   else {
     const { problem } = answer;
     if (problem.code === "unauthenticated") return toSignIn(context, deps);
     const now = deps.clock.now();
-    const note = failureNote(problem, { place, invalid: "username_invalid", now });
-    leaveNote(context, deps, { ...note, typed });
+    const flash = failureFlash(problem, { place, invalid: "username_invalid", now });
+    setFlash(context, deps, { ...flash, typed });
   }
   return context.redirect(`/account#${place}`, 303);
 }

@@ -28,7 +28,7 @@ interface ApiInput {
   readonly pathParameters?: Readonly<Record<string, string>>;
 }
 
-type BodyOf<Asked extends Operation> = Asked["answer"] extends { schema: z.ZodType<infer T> }
+type BodyOf<Target extends Operation> = Target["answer"] extends { schema: z.ZodType<infer T> }
   ? T
   : undefined;
 
@@ -37,12 +37,12 @@ type BodyOf<Asked extends Operation> = Asked["answer"] extends { schema: z.ZodTy
  * address and where it says it comes from. So the pages can do what the API allows and no more, and
  * its limits hold for them. Cookies that the API sets are passed on to the browser.
  */
-export async function askApi<Asked extends Operation>(
+export async function callApi<Target extends Operation>(
   app: ApiApp,
   context: HttpContext,
-  { method, path, answer }: Asked,
+  { method, path, answer }: Target,
   { body, pathParameters = {} }: ApiInput = {},
-): Promise<ApiAnswer<BodyOf<Asked>>> {
+): Promise<ApiAnswer<BodyOf<Target>>> {
   const init = {
     method: method.toUpperCase(),
     headers: headersFrom(context),
@@ -57,7 +57,7 @@ export async function askApi<Asked extends Operation>(
   }
   const json: unknown = response.status === 204 ? undefined : await response.json();
   if (!response.ok) return { kind: "problem", problem: problemSchema.parse(json) };
-  return { kind: "ok", body: answer.schema?.parse(json) as BodyOf<Asked> };
+  return { kind: "ok", body: answer.schema?.parse(json) as BodyOf<Target> };
 }
 
 function headersFrom(context: HttpContext): Headers {

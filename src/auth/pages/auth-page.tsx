@@ -9,8 +9,8 @@ import waitForScript from "../../core/html/wait-for.client.js" with { type: "tex
 import type { ApiProblem } from "./api-client.ts";
 import codeFieldScript from "./code-field.client.js" with { type: "text" };
 import type { FailedName } from "./messages.ts";
-import { leftWords, words } from "./messages.ts";
-import type { Note, NotePlace } from "./page-context.ts";
+import { formatLeft, messages } from "./messages.ts";
+import type { Flash, FlashPlace } from "./page-context.ts";
 import styles from "./pages.css" with { type: "text" };
 
 export const iconPath = "/icon.svg";
@@ -40,7 +40,7 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
         </Frame>
         <template data-unsent>
           <Notice tone="failed">
-            <p>{words.unsent}</p>
+            <p>{messages.unsent}</p>
           </Notice>
         </template>
         <p class="unseen" role="status" data-spoken />
@@ -50,26 +50,26 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
 }
 
 /** What a page shows of the last form: a notice above its place, or an error at its field. */
-export interface PlacedNote {
+export interface PlacedFlash {
   readonly done?: string;
   readonly failed?: string;
   readonly typed?: string;
 }
 
-export function noteAt(note: Note | undefined, place: NotePlace, now: number): PlacedNote {
-  if (note?.place !== place) return {};
+export function flashAt(flash: Flash | undefined, place: FlashPlace, now: number): PlacedFlash {
+  if (flash?.place !== place) return {};
   return {
-    ...(note.done === undefined ? {} : { done: words.done[note.done] }),
-    ...(note.failed === undefined
+    ...(flash.done === undefined ? {} : { done: messages.done[flash.done] }),
+    ...(flash.failed === undefined
       ? {}
-      : { failed: words.failed[note.failed](leftWords((note.until ?? now) - now)) }),
-    ...(note.typed === undefined ? {} : { typed: note.typed }),
+      : { failed: messages.failed[flash.failed](formatLeft((flash.until ?? now) - now)) }),
+    ...(flash.typed === undefined ? {} : { typed: flash.typed }),
   };
 }
 
 /** Both kinds, where there is no field that an error belongs to. */
-export function NoteView({ note }: { readonly note: PlacedNote }) {
-  const { done, failed } = note;
+export function FlashView({ note: flash }: { readonly note: PlacedFlash }) {
+  const { done, failed } = flash;
   return (
     <>
       {done !== undefined && (
@@ -88,7 +88,7 @@ export function NoteView({ note }: { readonly note: PlacedNote }) {
 
 interface MessagePageOptions {
   readonly appName: string;
-  readonly words: { readonly title: string; readonly text: string; readonly button: string };
+  readonly messages: { readonly title: string; readonly text: string; readonly button: string };
   /** What the text ends with, to be copied. */
   readonly reference?: string | undefined;
   /** Where the button leads. */
@@ -98,20 +98,20 @@ interface MessagePageOptions {
 }
 
 /** A page that only says something, and where to go on. */
-export function messagePage({ words, reference, href, ...rest }: MessagePageOptions): Response {
+export function messagePage({ messages, reference, href, ...rest }: MessagePageOptions): Response {
   return authPage({
     ...rest,
-    title: words.title,
+    title: messages.title,
     width: "narrow",
     content: (
       <div class="card stack">
-        <h1>{words.title}</h1>
+        <h1>{messages.title}</h1>
         <p class="lead">
-          {words.text}
+          {messages.text}
           {reference !== undefined && <code class="reference">{reference}</code>}
         </p>
-        <ButtonLink href={href} look="main" wide>
-          {words.button}
+        <ButtonLink href={href} variant="main" wide>
+          {messages.button}
         </ButtonLink>
       </div>
     ),
@@ -119,14 +119,14 @@ export function messagePage({ words, reference, href, ...rest }: MessagePageOpti
 }
 
 interface Failure {
-  readonly place: NotePlace;
+  readonly place: FlashPlace;
   /** What is said of a field that does not fit. */
   readonly invalid: FailedName;
   readonly now: number;
 }
 
 /** A problem of the API as the note that tells a person of it. */
-export function failureNote(problem: ApiProblem, { place, invalid, now }: Failure): Note {
+export function failureFlash(problem: ApiProblem, { place, invalid, now }: Failure): Flash {
   const { retryAfterSeconds } = problem;
   return {
     place,
@@ -142,5 +142,5 @@ function failedName({ code, status }: ApiProblem, invalid: FailedName): FailedNa
 }
 
 function isFailedName(code: string): code is FailedName {
-  return Object.hasOwn(words.failed, code);
+  return Object.hasOwn(messages.failed, code);
 }

@@ -2,19 +2,18 @@ import type { Hono } from "hono";
 import type { FieldAttributes } from "../../core/html/controls.tsx";
 import { Button, Field } from "../../core/html/controls.tsx";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import type { CodePurpose } from "../codes/code.ts";
-import type { CodePolicy } from "../codes/code-policy.ts";
+import type { CodePolicy, CodePurpose } from "../codes/code.ts";
 import type { ApiAnswer, ApiProblem } from "./api-client.ts";
-import { authPage, failureNote, messagePage, NoteView, noteAt } from "./auth-page.tsx";
-import { leftWords, words } from "./messages.ts";
-import type { Note, PageDeps, PendingCode } from "./page-context.ts";
+import { authPage, FlashView, failureFlash, flashAt, messagePage } from "./auth-page.tsx";
+import { formatLeft, messages } from "./messages.ts";
+import type { Flash, PageDeps, PendingCode } from "./page-context.ts";
 import {
   dropPending,
   formField,
   keepPending,
-  leaveNote,
-  readNote,
+  readFlash,
   readPending,
+  setFlash,
   toSignIn,
 } from "./page-context.ts";
 
@@ -25,7 +24,7 @@ import {
  */
 function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
   return (
-    <code-field data-hint={words.code.pasteHint}>
+    <code-field data-hint={messages.code.pasteHint}>
       <span class="boxes" aria-hidden="true">
         {Array.from({ length: 6 }, () => (
           <span />
@@ -49,7 +48,7 @@ function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
 interface CodePageOptions {
   readonly appName: string;
   readonly pending: PendingCode;
-  readonly note: Note | undefined;
+  readonly flash: Flash | undefined;
   readonly now: number;
   readonly policy: CodePolicy;
   /** Where the mail can be read, on a developer's machine. */
@@ -77,11 +76,11 @@ const codePaths: Readonly<
 function codePage(options: CodePageOptions): Response {
   const { appName, pending, now } = options;
   const { purpose, lockedUntil = 0 } = pending;
-  const { title, back } = words.purposes[purpose];
+  const { title, back } = messages.purposes[purpose];
   const locked = lockedUntil > now;
   return authPage({
     appName,
-    title: locked ? words.code.lockedTitle : title,
+    title: locked ? messages.code.lockedTitle : title,
     width: "narrow",
     content: (
       <div class="card stack">
@@ -98,35 +97,35 @@ function codePage(options: CodePageOptions): Response {
   });
 }
 
-function Entry({ pending, note, now, policy, inboxUrl }: CodePageOptions) {
+function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
   const { purpose, email, nextAt } = pending;
-  const { title, button } = words.purposes[purpose];
-  const { failed } = noteAt(note, "code", now);
+  const { title, button } = messages.purposes[purpose];
+  const { failed } = flashAt(flash, "code", now);
   return (
     <>
       <h1>{title}</h1>
-      <NoteView note={noteAt(note, "step", now)} />
+      <FlashView note={flashAt(flash, "step", now)} />
       <p class="lead">
-        {words.code.sent} <strong class="address">{email}</strong>.{" "}
-        {words.code.validity(leftWords(policy.lifetimeMs))}
+        {messages.code.sent} <strong class="address">{email}</strong>.{" "}
+        {messages.code.validity(formatLeft(policy.lifetimeMs))}
       </p>
       <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
         <Field
           id="code"
-          label={words.code.label}
+          label={messages.code.label}
           error={failed}
           input={(attributes) => <CodeInput attributes={attributes} />}
         />
-        <Button look={purpose === "delete_account" ? "danger" : "main"} wide>
+        <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
           {button}
         </Button>
       </form>
       <Resend path={codePaths[purpose].again} waitMs={nextAt - now} />
       {inboxUrl !== undefined && (
         <p class="development">
-          {words.code.development}{" "}
+          {messages.code.development}{" "}
           <a href={inboxUrl} target="_blank" rel="noreferrer">
-            {words.code.inbox}
+            {messages.code.inbox}
           </a>
         </p>
       )}
@@ -138,13 +137,13 @@ function Resend({ path, waitMs }: { readonly path: string; readonly waitMs: numb
   const seconds = Math.max(0, Math.ceil(waitMs / 1000));
   return (
     <div class="resend">
-      <p class="hint">{words.code.noMail}</p>
+      <p class="hint">{messages.code.noMail}</p>
       <wait-for seconds={String(seconds)}>
         <form method="post" action={path}>
-          <Button look="link">{words.code.again}</Button>
+          <Button variant="link">{messages.code.again}</Button>
         </form>
-        <p class="hint" data-words={words.code.wait}>
-          {seconds > 0 && words.code.wait.replace("{left}", leftWords(waitMs))}
+        <p class="hint" data-template={messages.code.wait}>
+          {seconds > 0 && messages.code.wait.replace("{left}", formatLeft(waitMs))}
         </p>
       </wait-for>
     </div>
@@ -152,15 +151,15 @@ function Resend({ path, waitMs }: { readonly path: string; readonly waitMs: numb
 }
 
 function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: string }) {
-  const { code } = words;
+  const { code } = messages;
   return (
     <>
       <h1>{code.lockedTitle}</h1>
-      <p class="lead">{code.locked(leftWords(leftMs))}</p>
+      <p class="lead">{code.locked(formatLeft(leftMs))}</p>
       <p class="hint">{code.lockedElse}</p>
       <wait-for seconds={String(Math.ceil(leftMs / 1000))} then="reload">
-        <p class="clock" data-words={code.unlocks}>
-          <a href={path}>{code.look}</a>
+        <p class="clock" data-template={code.unlocks}>
+          <a href={path}>{code.checkAgain}</a>
         </p>
       </wait-for>
     </>
@@ -189,9 +188,9 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
   app.get(enter, (context) => {
     const { appName, clock, codePolicy: policy, inboxUrl } = deps;
     const pending = pendingOf(context);
-    if (pending === undefined) return messagePage({ appName, words: words.lost, href: back });
-    const note = readNote(context, deps);
-    return codePage({ appName, pending, note, now: clock.now(), policy, inboxUrl: inboxUrl() });
+    if (pending === undefined) return messagePage({ appName, messages: messages.lost, href: back });
+    const flash = readFlash(context, deps);
+    return codePage({ appName, pending, flash, now: clock.now(), policy, inboxUrl: inboxUrl() });
   });
   app.post(again, async (context) => {
     const pending = pendingOf(context);
@@ -214,7 +213,7 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
 interface Start {
   readonly email: string;
   /** Where it is told that no code can be had. */
-  readonly failedAt: { readonly place: Note["place"]; readonly path: string };
+  readonly failedAt: { readonly place: Flash["place"]; readonly path: string };
   readonly typed?: string;
 }
 
@@ -241,17 +240,17 @@ export async function startCodeStep(
     keep(repeated ? same.nextAt : now + deps.codePolicy.repeatWindowMs);
     if (same !== undefined) {
       const done = repeated ? "code_sent_already" : "code_sent";
-      leaveNote(context, deps, { place: "step", done });
+      setFlash(context, deps, { place: "step", done });
     }
     return context.redirect(enter, 303);
   }
   const { problem } = answer;
   if (problem.code === "unauthenticated") return toSignIn(context, deps);
-  const spent = problem.code === "too_many_codes";
-  const { place, path } = spent ? ({ place: "step", path: enter } as const) : failedAt;
-  if (spent) keep(now + (problem.retryAfterSeconds ?? 0) * 1000);
-  const note = failureNote(problem, { place, invalid: "email_invalid", now });
-  leaveNote(context, deps, typed === undefined || spent ? note : { ...note, typed });
+  const isRateLimited = problem.code === "too_many_codes";
+  const { place, path } = isRateLimited ? ({ place: "step", path: enter } as const) : failedAt;
+  if (isRateLimited) keep(now + (problem.retryAfterSeconds ?? 0) * 1000);
+  const flash = failureFlash(problem, { place, invalid: "email_invalid", now });
+  setFlash(context, deps, typed === undefined || isRateLimited ? flash : { ...flash, typed });
   return context.redirect(path, 303);
 }
 
@@ -271,12 +270,12 @@ function refuse(
   if (problem.code === "unauthenticated") return toSignIn(context, deps);
   const now = deps.clock.now();
   // The wrong code that spends the last try says so: the address is locked from now on.
-  if (problem.code === "too_many_tries" || problem.scope === "tries-per-email") {
+  if (problem.code === "too_many_attempts" || problem.scope === "attempts-per-email") {
     const lockedUntil = now + (problem.retryAfterSeconds ?? 0) * 1000;
     keepPending(context, deps, { ...pending, lockedUntil });
   } else {
     const place = problem.status >= 429 ? "step" : "code";
-    leaveNote(context, deps, failureNote(problem, { place, invalid: "code_shape", now }));
+    setFlash(context, deps, failureFlash(problem, { place, invalid: "code_shape", now }));
   }
   return context.redirect(codePaths[step.purpose].enter, 303);
 }

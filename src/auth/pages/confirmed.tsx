@@ -9,25 +9,25 @@ import {
   requestEmailOperation,
   verifyEmailOperation,
 } from "../user-routes.ts";
-import { askApi } from "./api-client.ts";
-import type { PlacedNote } from "./auth-page.tsx";
-import { authPage, NoteView, noteAt } from "./auth-page.tsx";
+import { callApi } from "./api-client.ts";
+import type { PlacedFlash } from "./auth-page.tsx";
+import { authPage, FlashView, flashAt } from "./auth-page.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
-import { words } from "./messages.ts";
+import { messages } from "./messages.ts";
 import type { PageDeps } from "./page-context.ts";
-import { dropPending, formField, leaveNote, readNote } from "./page-context.ts";
-import { awayPage } from "./problem-page.tsx";
+import { dropPending, formField, readFlash, setFlash } from "./page-context.ts";
+import { unavailablePage } from "./problem-page.tsx";
 
 interface DeletionPageOptions {
   readonly appName: string;
   readonly email: string;
-  readonly note: PlacedNote;
+  readonly flash: PlacedFlash;
 }
 
 /** What a deletion takes away, before the code that proves who asks. */
-function deletionPage({ appName, email, note }: DeletionPageOptions): Response {
-  const { deletion } = words;
+function deletionPage({ appName, email, flash }: DeletionPageOptions): Response {
+  const { deletion } = messages;
   return authPage({
     appName,
     title: deletion.title,
@@ -35,13 +35,13 @@ function deletionPage({ appName, email, note }: DeletionPageOptions): Response {
     content: (
       <div class="card stack">
         <h1>{deletion.title}</h1>
-        <NoteView note={note} />
+        <FlashView note={flash} />
         <p class="lead">{deletion.lead}</p>
         <p class="lead">
           {deletion.proof} <strong class="address">{email}</strong>.
         </p>
         <form method="post" action="/account/delete">
-          <Button look="danger" wide>
+          <Button variant="danger" wide>
             {deletion.button}
           </Button>
         </form>
@@ -63,17 +63,17 @@ function addEmailChange(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const path = "/account#email";
   const step: CodeStep = {
     purpose: "change_email",
-    request: (context, email) => askApi(app, context, requestEmailOperation, { body: { email } }),
+    request: (context, email) => callApi(app, context, requestEmailOperation, { body: { email } }),
     enter: (context, email, code) =>
-      askApi(app, context, verifyEmailOperation, { body: { email, code } }),
+      callApi(app, context, verifyEmailOperation, { body: { email, code } }),
     done: (context) => {
-      leaveNote(context, deps, { place: "email", done: "email_changed" });
+      setFlash(context, deps, { place: "email", done: "email_changed" });
       return context.redirect(path, 303);
     },
     refused: (context, { code }) => {
       if (code !== "email_taken") return undefined;
       dropPending(context, deps);
-      leaveNote(context, deps, { place: "email", failed: code });
+      setFlash(context, deps, { place: "email", failed: code });
       return context.redirect(path, 303);
     },
   };
@@ -90,22 +90,23 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const path = "/account/delete";
   const step: CodeStep = {
     purpose: "delete_account",
-    request: (context) => askApi(app, context, requestDeletionOperation),
-    enter: (context, _email, code) => askApi(app, context, deleteUserOperation, { body: { code } }),
+    request: (context) => callApi(app, context, requestDeletionOperation),
+    enter: (context, _email, code) =>
+      callApi(app, context, deleteUserOperation, { body: { code } }),
     done: (context) => {
-      leaveNote(context, deps, { place: "sign_in", done: "account_deleted" });
+      setFlash(context, deps, { place: "sign_in", done: "account_deleted" });
       return context.redirect("/", 303);
     },
   };
   app.get(path, async (context) => {
-    const answer = await askApi(app, context, getUserOperation);
-    if (answer.kind === "problem") return awayPage(context, deps, answer.problem);
-    const note = noteAt(readNote(context, deps), "deletion", deps.clock.now());
-    return deletionPage({ appName: deps.appName, email: answer.body.email, note });
+    const answer = await callApi(app, context, getUserOperation);
+    if (answer.kind === "problem") return unavailablePage(context, deps, answer.problem);
+    const flash = flashAt(readFlash(context, deps), "deletion", deps.clock.now());
+    return deletionPage({ appName: deps.appName, email: answer.body.email, flash });
   });
   app.post(path, async (context) => {
-    const answer = await askApi(app, context, getUserOperation);
-    if (answer.kind === "problem") return awayPage(context, deps, answer.problem);
+    const answer = await callApi(app, context, getUserOperation);
+    if (answer.kind === "problem") return unavailablePage(context, deps, answer.problem);
     const failedAt = { place: "deletion", path } as const;
     return startCodeStep(context, deps, step, { email: answer.body.email, failedAt });
   });

@@ -3,13 +3,13 @@ import { z } from "zod";
 import type { HttpContext } from "../../core/http/environment.ts";
 import { equalConstantTime, hmacText } from "../../core/secret.ts";
 import type { Clock } from "../../core/time.ts";
+import type { CodePolicy } from "../codes/code.ts";
 import { codePurposes } from "../codes/code.ts";
-import type { CodePolicy } from "../codes/code-policy.ts";
 import type { CookieSettings } from "../current-session.ts";
 import { clearSessionCookie, sessionTokens } from "../current-session.ts";
 import type { AuthKeys } from "../keys.ts";
 import type { DoneName, FailedName } from "./messages.ts";
-import { words } from "./messages.ts";
+import { messages } from "./messages.ts";
 
 /** What all pages need, whichever it is. */
 export interface PageDeps extends CookieSettings {
@@ -36,7 +36,7 @@ const pendingSchema = z.object({
 });
 export type PendingCode = z.infer<typeof pendingSchema>;
 
-const notePlaces = [
+const flashPlaces = [
   "sign_in",
   "code",
   "step",
@@ -45,7 +45,7 @@ const notePlaces = [
   "sessions",
   "deletion",
 ] as const;
-export type NotePlace = (typeof notePlaces)[number];
+export type FlashPlace = (typeof flashPlaces)[number];
 
 /** What a browser keeps between a form and the next page, signed, so that no URL has to carry it. */
 
@@ -58,21 +58,21 @@ const namesOf = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
  * What became of a form: shown once, on the next page, at its place. `code` is the field of the code,
  * `step` the whole page around it.
  */
-const noteSchema = z.object({
-  place: z.enum(notePlaces),
-  done: namesOf<DoneName>(words.done).optional(),
-  failed: namesOf<FailedName>(words.failed).optional(),
+const flashSchema = z.object({
+  place: z.enum(flashPlaces),
+  done: namesOf<DoneName>(messages.done).optional(),
+  failed: namesOf<FailedName>(messages.failed).optional(),
   /** When trying again makes sense. */
   until: z.number().optional(),
   /** What was typed, to be corrected. */
   typed: z.string().max(typedCharsMax).optional(),
 });
-export type Note = z.infer<typeof noteSchema>;
+export type Flash = z.infer<typeof flashSchema>;
 
 const pendingSeconds = 15 * 60;
-const noteSeconds = 60;
+const flashSeconds = 60;
 const pendingName = "page_code";
-const noteName = "page_note";
+const flashName = "page_flash";
 
 export function readPending(context: HttpContext, deps: PageDeps): PendingCode | undefined {
   return readSigned(context, deps, pendingName, pendingSchema);
@@ -89,21 +89,21 @@ export function dropPending(context: HttpContext, deps: PageDeps): void {
   deleteCookie(context, pendingName, attributes(deps));
 }
 
-export function readNote(context: HttpContext, deps: PageDeps): Note | undefined {
-  return readSigned(context, deps, noteName, noteSchema);
+export function readFlash(context: HttpContext, deps: PageDeps): Flash | undefined {
+  return readSigned(context, deps, flashName, flashSchema);
 }
 
 /** Once it was shown. */
-export function dropNote(context: HttpContext, deps: PageDeps): void {
-  if (getCookie(context, noteName) !== undefined) {
-    deleteCookie(context, noteName, attributes(deps));
+export function clearFlash(context: HttpContext, deps: PageDeps): void {
+  if (getCookie(context, flashName) !== undefined) {
+    deleteCookie(context, flashName, attributes(deps));
   }
 }
 
-export function leaveNote(context: HttpContext, deps: PageDeps, note: Note): void {
-  const typed = note.typed?.slice(0, typedCharsMax);
-  const value = typed === undefined ? note : { ...note, typed };
-  writeSigned(context, deps, { name: noteName, value, seconds: noteSeconds });
+export function setFlash(context: HttpContext, deps: PageDeps, flash: Flash): void {
+  const typed = flash.typed?.slice(0, typedCharsMax);
+  const value = typed === undefined ? flash : { ...flash, typed };
+  writeSigned(context, deps, { name: flashName, value, seconds: flashSeconds });
 }
 
 interface Written {
@@ -151,7 +151,7 @@ export async function formField(context: HttpContext, name: string): Promise<str
 export function toSignIn(context: HttpContext, deps: PageDeps): Response {
   if (sessionTokens(context).length > 0) {
     clearSessionCookie(context, deps);
-    leaveNote(context, deps, { place: "sign_in", failed: "unauthenticated" });
+    setFlash(context, deps, { place: "sign_in", failed: "unauthenticated" });
   }
   return context.redirect("/", 303);
 }

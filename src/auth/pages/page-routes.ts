@@ -5,9 +5,9 @@ import { requestOrigin } from "../../core/http/origins.ts";
 import { addAccountRoutes } from "./account.tsx";
 import { iconPath, messagePage } from "./auth-page.tsx";
 import { addConfirmedRoutes } from "./confirmed.tsx";
-import { words } from "./messages.ts";
+import { messages } from "./messages.ts";
 import type { PageDeps } from "./page-context.ts";
-import { dropNote } from "./page-context.ts";
+import { clearFlash } from "./page-context.ts";
 import { addSignInRoutes } from "./sign-in.tsx";
 
 const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
@@ -22,10 +22,10 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
     app.use(path, async (context, next) => {
       if (context.req.method === "POST" && requestOrigin(context, deps.publicOrigin) !== "same") {
         const { appName } = deps;
-        return messagePage({ appName, words: words.elsewhere, href: "/", status: 403 });
+        return messagePage({ appName, messages: messages.elsewhere, href: "/", status: 403 });
       }
       await next();
-      if (showsNote(context)) dropNote(context, deps);
+      if (showsFlash(context)) clearFlash(context, deps);
       return undefined;
     });
   }
@@ -40,6 +40,6 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   addConfirmedRoutes(app, deps);
 }
 
-function showsNote(context: HttpContext): boolean {
+function showsFlash(context: HttpContext): boolean {
   return context.req.method === "GET" && context.res.status === 200;
 }

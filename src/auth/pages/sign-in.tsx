@@ -5,28 +5,28 @@ import type { HttpEnvironment } from "../../core/http/environment.ts";
 import { requestCodeOperation, verifyCodeOperation } from "../code-routes.ts";
 import { sessionTokens } from "../current-session.ts";
 import { currentSessionOperation, logoutOperation } from "../session-routes.ts";
-import { askApi } from "./api-client.ts";
-import type { PlacedNote } from "./auth-page.tsx";
-import { authPage, NoteView, noteAt } from "./auth-page.tsx";
+import { callApi } from "./api-client.ts";
+import type { PlacedFlash } from "./auth-page.tsx";
+import { authPage, FlashView, flashAt } from "./auth-page.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { EmailInput } from "./email-input.tsx";
-import { words } from "./messages.ts";
+import { messages } from "./messages.ts";
 import type { PageDeps } from "./page-context.ts";
-import { dropPending, formField, leaveNote, readNote, readPending } from "./page-context.ts";
-import { awayPage } from "./problem-page.tsx";
+import { dropPending, formField, readFlash, readPending, setFlash } from "./page-context.ts";
+import { unavailablePage } from "./problem-page.tsx";
 
 interface SignInPageOptions {
   readonly appName: string;
-  readonly note: PlacedNote;
+  readonly flash: PlacedFlash;
   /** The address to begin with, when one is known. */
   readonly email: string | undefined;
 }
 
 /** The first page: the address to which the code goes. */
-function signInPage({ appName, note, email }: SignInPageOptions): Response {
-  const { signIn } = words;
-  const { done, failed, typed } = note;
+function signInPage({ appName, flash, email }: SignInPageOptions): Response {
+  const { signIn } = messages;
+  const { done, failed, typed } = flash;
   const atField = typed !== undefined && failed !== undefined;
   return authPage({
     appName,
@@ -35,7 +35,7 @@ function signInPage({ appName, note, email }: SignInPageOptions): Response {
     content: (
       <div class="card stack">
         <h1>{signIn.title}</h1>
-        <NoteView note={atField ? {} : note} />
+        <FlashView note={atField ? {} : flash} />
         <p class="lead">{signIn.lead}</p>
         <form method="post" action="/sign-in" class="stack" novalidate>
           <Field
@@ -50,7 +50,7 @@ function signInPage({ appName, note, email }: SignInPageOptions): Response {
               />
             )}
           />
-          <Button look="main" wide>
+          <Button variant="main" wide>
             {signIn.button}
           </Button>
         </form>
@@ -64,22 +64,22 @@ function signInPage({ appName, note, email }: SignInPageOptions): Response {
 export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const step: CodeStep = {
     purpose: "sign_in",
-    request: (context, email) => askApi(app, context, requestCodeOperation, { body: { email } }),
+    request: (context, email) => callApi(app, context, requestCodeOperation, { body: { email } }),
     enter: (context, email, code) =>
-      askApi(app, context, verifyCodeOperation, { body: { email, code } }),
+      callApi(app, context, verifyCodeOperation, { body: { email, code } }),
     done: (context) => context.redirect("/account", 303),
   };
   app.get("/", async (context) => {
     if (sessionTokens(context).length > 0) {
-      const answer = await askApi(app, context, currentSessionOperation);
+      const answer = await callApi(app, context, currentSessionOperation);
       if (answer.kind === "ok") return context.redirect("/account", 303);
       const { problem } = answer;
-      if (problem.code !== "unauthenticated") return awayPage(context, deps, problem);
+      if (problem.code !== "unauthenticated") return unavailablePage(context, deps, problem);
     }
-    const note = noteAt(readNote(context, deps), "sign_in", deps.clock.now());
+    const flash = flashAt(readFlash(context, deps), "sign_in", deps.clock.now());
     const pending = readPending(context, deps);
     const email = pending?.purpose === "sign_in" ? pending.email : undefined;
-    return signInPage({ appName: deps.appName, note, email });
+    return signInPage({ appName: deps.appName, flash, email });
   });
   app.get("/sign-in", (context) => context.redirect("/", 303));
   app.post("/sign-in", async (context) => {
@@ -90,13 +90,13 @@ export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): voi
   });
   addCodeStep(app, deps, step);
   app.post("/sign-out", async (context) => {
-    const answer = await askApi(app, context, logoutOperation);
+    const answer = await callApi(app, context, logoutOperation);
     if (answer.kind === "ok") {
       dropPending(context, deps);
-      leaveNote(context, deps, { place: "sign_in", done: "signed_out" });
+      setFlash(context, deps, { place: "sign_in", done: "signed_out" });
       return context.redirect("/", 303);
     }
-    leaveNote(context, deps, { place: "sessions", failed: "unavailable" });
+    setFlash(context, deps, { place: "sessions", failed: "unavailable" });
     return context.redirect("/account", 303);
   });
 }

@@ -1,7 +1,7 @@
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import { migrateLater } from "../../core/postgres/database.ts";
 import { uniqueViolation } from "../../core/postgres/errors.ts";
-import type { SchemaRoom } from "../../core/postgres/migrate.ts";
+import type { SchemaModule } from "../../core/postgres/migrate.ts";
 import type { SchemaName, Sql } from "../../core/postgres/pool.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
@@ -19,7 +19,7 @@ interface Turn<T> {
  * `keysMax` keys; each caller gets its own answer, never older than its call. A question that
  * fails rejects all who asked it, and nobody else.
  */
-export class GatheredLookups<T> {
+export class BatchLoader<T> {
   readonly #load: (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>;
   readonly #keysMax: number;
   #turn: Turn<T> | undefined;
@@ -63,7 +63,7 @@ interface UserRow {
 
 const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export const usersRoom: SchemaRoom = { room: "auth-users", steps: [schemaText] };
+export const usersModule: SchemaModule = { module: "auth-users", steps: [schemaText] };
 
 type Query = PostgresDatabase["query"];
 
@@ -75,7 +75,7 @@ export async function openPostgresUserStore(
   database: PostgresDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<UserStore> {
-  const migrated = await migrateLater(database, usersRoom.room, usersRoom.steps);
+  const migrated = await migrateLater(database, usersModule.module, usersModule.steps);
   const query: Query = async (statement) => {
     await migrated();
     return database.query(statement);
@@ -103,7 +103,7 @@ export async function openPostgresUserStore(
     firstUser(await query(statement));
 
   // Each request with a session looks a user up: a hundred at once are one statement.
-  const byId = new GatheredLookups(async (ids) => {
+  const byId = new BatchLoader(async (ids) => {
     const list = ids.join(",");
     const rows = await query(
       (sql, schema) => sql<UserRow[]>`

@@ -182,7 +182,7 @@ export function serverOptions(connection: RedisConnection) {
   };
 }
 
-const askTimeoutMs = 1000;
+const queryTimeoutMs = 1000;
 
 /** How many databases the server has, by a connection of its own; undefined when it does not say. */
 export async function findDatabaseCount(connection: RedisConnection): Promise<number | undefined> {
@@ -191,8 +191,8 @@ export async function findDatabaseCount(connection: RedisConnection): Promise<nu
     lazyConnect: true,
     enableReadyCheck: false,
     maxRetriesPerRequest: 0,
-    connectTimeout: askTimeoutMs,
-    commandTimeout: askTimeoutMs,
+    connectTimeout: queryTimeoutMs,
+    commandTimeout: queryTimeoutMs,
     retryStrategy: () => null,
   });
   redis.on("error", () => {}); // the call rejects as well

@@ -37,7 +37,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
     },
     [{ outcome: "accepted" }, { outcome: "dead_letter" }],
   );
-  const letters = metrics.counter(
+  const deadLetters = metrics.counter(
     {
       name: "instant_email_dead_letters_total",
       help: "Records moved to the dead-letter topic, by class, once it acknowledged them.",
@@ -62,7 +62,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   });
   addState(deps);
   addLag(deps);
-  const onBuried = (name: DeadLetterClass) => letters.add({ class: name });
+  const onBuried = (name: DeadLetterClass) => deadLetters.add({ class: name });
   const onOutcome: WorkerMeasures["onOutcome"] = (outcome, event) => {
     outcomes.add({ outcome: outcome.kind });
     if (outcome.kind === "accepted" && event !== undefined) {
@@ -70,7 +70,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
       ages.observe(seconds, { event_type: event.eventType });
     }
     if (outcome.kind === "suppressed") suppressed.add({ reason: outcome.reason });
-    if (outcome.kind === "retry" && outcome.why === "ambiguous") ambiguous.add();
+    if (outcome.kind === "retry" && outcome.cause === "ambiguous") ambiguous.add();
   };
   return { onOutcome, onBuried };
 }
@@ -79,13 +79,13 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
 function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
-      name: "instant_email_held",
+      name: "instant_email_paused",
       help: "1 while delivery waits for this part.",
       labels: ["part"],
     },
     (set) => {
-      for (const [part, isHeld] of Object.entries(worker()?.held ?? {}))
-        set(isHeld ? 1 : 0, { part });
+      for (const [part, isPaused] of Object.entries(worker()?.paused ?? {}))
+        set(isPaused ? 1 : 0, { part });
     },
   );
   metrics.gauge(
@@ -113,10 +113,10 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   );
   metrics.gauge(
     {
-      name: "instant_email_held_outcomes",
+      name: "instant_email_pending_outcomes",
       help: "Known outcomes that wait to be written to the ledger.",
     },
-    (set) => set(worker()?.heldOutcomes ?? 0),
+    (set) => set(worker()?.pendingOutcomes ?? 0),
   );
   metrics.gauge(
     {
@@ -145,7 +145,7 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
  * committed, so the smallest of their values is the true one.
  */
 function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
-  const read = async (): Promise<readonly PartitionLag[]> => {
+  const readLag = async (): Promise<readonly PartitionLag[]> => {
     const { partitions, problem } = await lag.read();
     if (problem !== undefined) return [];
     const subscription = worker()?.subscription;
@@ -164,7 +164,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
       labels: ["partition"],
     },
     async (set) => {
-      for (const { partition, records } of await read()) set(records, labelsOf(partition));
+      for (const { partition, records } of await readLag()) set(records, labelsOf(partition));
     },
   );
   metrics.gauge(
@@ -174,7 +174,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
       labels: ["partition"],
     },
     async (set) => {
-      for (const { partition, seconds } of await read()) set(seconds, labelsOf(partition));
+      for (const { partition, seconds } of await readLag()) set(seconds, labelsOf(partition));
     },
   );
   metrics.gauge(
@@ -184,7 +184,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
       labels: ["partition"],
     },
     async (set) => {
-      for (const { partition, openTransaction } of await read())
+      for (const { partition, openTransaction } of await readLag())
         set(openTransaction?.records ?? 0, labelsOf(partition));
     },
   );
@@ -195,7 +195,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
       labels: ["partition"],
     },
     async (set) => {
-      for (const { partition, openTransaction } of await read())
+      for (const { partition, openTransaction } of await readLag())
         set(openTransaction?.seconds ?? 0, labelsOf(partition));
     },
   );

@@ -133,7 +133,7 @@ export interface SubscribeOptions {
    */
   readonly unfinishedMax?: number;
   /** Most offsets from the low watermark to the newest record of a partition; default 1,000,000. */
-  readonly offsetsBeyondLowMarkMax?: number;
+  readonly offsetsBeyondLowWatermarkMax?: number;
 }
 
 /**
@@ -165,7 +165,7 @@ export interface SubscriptionStats {
   /** Partitions this member owns now. */
   readonly partitions: readonly number[];
   /** Why no record can arrive: the log is unavailable, the topic is missing. Undefined: all is well. */
-  readonly trouble: string | undefined;
+  readonly problem: string | undefined;
 }
 
 export interface LogRange {

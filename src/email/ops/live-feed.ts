@@ -152,7 +152,7 @@ export interface OpsSnapshot {
 }
 
 interface SnapshotSources {
-  readonly worker: Pick<EmailWorker, "reasonsHeld" | "subscription">;
+  readonly worker: Pick<EmailWorker, "pausedReasons" | "subscription">;
   readonly history: OutcomeHistory;
   readonly lag: Pick<LagReader, "state">;
   readonly replay: Pick<ReplayJob, "state">;
@@ -163,7 +163,7 @@ export async function takeSnapshot(sources: SnapshotSources): Promise<OpsSnapsho
   const stats = worker.subscription?.stats;
   return {
     host: hostname(),
-    reasons: worker.reasonsHeld,
+    reasons: worker.pausedReasons,
     inFlight: stats?.inFlight ?? 0,
     unfinished: stats?.unfinished ?? 0,
     mine: stats?.partitions ?? [],

@@ -1,8 +1,8 @@
 /** One received record in its partition's window, while it is unfinished. */
-export interface Mark {
+export interface UnfinishedRecord {
   readonly offset: number;
-  previous: Mark | undefined;
-  next: Mark | undefined;
+  previous: UnfinishedRecord | undefined;
+  next: UnfinishedRecord | undefined;
 }
 
 /**
@@ -16,8 +16,8 @@ export interface Mark {
  * of one that waits for hours.
  */
 class Window {
-  #oldest: Mark | undefined;
-  #newest: Mark | undefined;
+  #oldest: UnfinishedRecord | undefined;
+  #newest: UnfinishedRecord | undefined;
   #position: number | undefined;
 
   /** Undefined until something was read. */
@@ -35,8 +35,8 @@ class Window {
     return this.#oldest === undefined ? 0 : offset - this.#oldest.offset;
   }
 
-  receive(offset: number): Mark {
-    const mark: Mark = { offset, previous: this.#newest, next: undefined };
+  receive(offset: number): UnfinishedRecord {
+    const mark: UnfinishedRecord = { offset, previous: this.#newest, next: undefined };
     if (this.#newest === undefined) this.#oldest = mark;
     else this.#newest.next = mark;
     this.#newest = mark;
@@ -50,7 +50,7 @@ class Window {
   }
 
   /** Returns whether the low watermark moved. */
-  finish({ previous, next }: Mark): boolean {
+  finish({ previous, next }: UnfinishedRecord): boolean {
     if (previous === undefined) this.#oldest = next;
     else previous.next = next;
     if (next === undefined) this.#newest = previous;
@@ -75,7 +75,7 @@ export interface Assigned {
 }
 
 /** Whether its low watermark is ahead of what was committed. */
-export function isAhead({ window: { lowWatermark }, committed }: Assigned): boolean {
+export function hasUncommitted({ window: { lowWatermark }, committed }: Assigned): boolean {
   return lowWatermark !== undefined && committed !== undefined && lowWatermark > committed;
 }
 
@@ -112,7 +112,7 @@ export class Assignment {
     const offsets: PartitionOffset[] = [];
     for (const assigned of this.#assigned.values()) {
       const { partition, window } = assigned;
-      if (window.lowWatermark === undefined || !isAhead(assigned)) continue;
+      if (window.lowWatermark === undefined || !hasUncommitted(assigned)) continue;
       offsets.push({ partition, offset: window.lowWatermark });
     }
     return offsets;

@@ -82,7 +82,7 @@ export class Lanes<T extends { readonly bytes: number }> {
     }
   }
 
-  shut(): void {
+  close(): void {
     this.#open = false;
   }
 

@@ -7,8 +7,8 @@ import type {
   Subscription,
   SubscriptionStats,
 } from "../event-log.ts";
-import type { Assigned, Mark, PartitionOffset } from "./assignment.ts";
-import { Assignment, isAhead, Orphans } from "./assignment.ts";
+import type { Assigned, PartitionOffset, UnfinishedRecord } from "./assignment.ts";
+import { Assignment, hasUncommitted, Orphans } from "./assignment.ts";
 import type { Lane } from "./lanes.ts";
 import { Lanes, laneKey } from "./lanes.ts";
 
@@ -16,7 +16,7 @@ export interface RecordFlowOptions extends Omit<SubscribeOptions, "topic" | "gro
   /** `uncommitted()` has something new. Called within the finish of many records: be quick. */
   readonly onAdvance: () => void;
   /** A partition that had a record refused may be fetched again, from that record on. */
-  readonly onRoom: (partition: number) => void;
+  readonly onCapacity: (partition: number) => void;
   /** Most bytes of the unfinished, undeferred records (default 64 MiB); one more is taken below it. */
   readonly unfinishedBytesMax?: number;
   /** Most deferred records (default 20,000), and most bytes of them (default 64 MiB). */
@@ -30,7 +30,7 @@ const unfinishedBytesMaxDefault = 64 * 1024 * 1024;
 const deferredMaxDefault = 20_000;
 const deferredBytesMaxDefault = 64 * 1024 * 1024;
 /** 4 h, the longest that a mail is deferred, at 70 records a second in one partition. */
-const offsetsBeyondLowMarkMaxDefault = 1_000_000;
+const offsetsBeyondLowWatermarkMaxDefault = 1_000_000;
 /** How long aborted handlers may take to end before `drain` goes on without them. */
 const abortGraceMs = 5_000;
 
@@ -40,7 +40,7 @@ interface Run {
   readonly bytes: number;
   /** Its partition's window, which it keeps back; undefined once the partition was revoked. */
   assigned: Assigned | undefined;
-  mark: Mark;
+  mark: UnfinishedRecord;
 }
 
 /**
@@ -56,12 +56,12 @@ interface Run {
  * Bounds: `unfinishedMax` records that wait or run (1,000), or `unfinishedBytesMax` bytes of them
  * (64 MiB), whatever happened to their partition; those of deferred lanes apart from them,
  * `deferredMax` (20,000) and `deferredBytesMax` (64 MiB), which deferred ones that go on may exceed
- * for a while; `offsetsBeyondLowMarkMax` offsets from a partition's low watermark to its newest
+ * for a while; `offsetsBeyondLowWatermarkMax` offsets from a partition's low watermark to its newest
  * record (1,000,000, which is the most that a restart reads again; a finished one costs no memory).
- * A record over a bound is refused; `onRoom` follows once half of the bound is free again.
+ * A record over a bound is refused; `onCapacity` follows once half of the bound is free again.
  *
  * How an adapter uses it: `assign`, fetch from the committed offset (`begin` where that is known),
- * `offer` in ascending order; on a refusal stop fetching that partition, and after `onRoom` offer
+ * `offer` in ascending order; on a refusal stop fetching that partition, and after `onCapacity` offer
  * from the refused record on (kept from the batch, or fetched again). Where offsets may not be
  * records, `advance` once all records of a fetch were taken. On a rebalance `revoke` what is lost,
  * then `assign`. At the end `drain`, commit `uncommitted()`, leave.
@@ -88,7 +88,8 @@ export class RecordFlow {
     this.#options = options;
     this.#unfinishedMax = options.unfinishedMax ?? unfinishedMaxDefault;
     this.#bytesMax = options.unfinishedBytesMax ?? unfinishedBytesMaxDefault;
-    this.#offsetsBeyondMax = options.offsetsBeyondLowMarkMax ?? offsetsBeyondLowMarkMaxDefault;
+    this.#offsetsBeyondMax =
+      options.offsetsBeyondLowWatermarkMax ?? offsetsBeyondLowWatermarkMaxDefault;
     this.#deferredMax = options.deferredMax ?? deferredMaxDefault;
     this.#deferredBytesMax = options.deferredBytesMax ?? deferredBytesMaxDefault;
     this.#failure.promise.catch(() => {}); // a failure without a listener is not unhandled
@@ -99,7 +100,7 @@ export class RecordFlow {
     return this.#failure.promise;
   }
 
-  get stats(): Omit<SubscriptionStats, "trouble"> {
+  get stats(): Omit<SubscriptionStats, "problem"> {
     return {
       inFlight: this.#lanes.running,
       unfinished: this.#unfinished,
@@ -150,7 +151,7 @@ export class RecordFlow {
     const assigned = this.#assignment.find(partition);
     if (assigned === undefined) return;
     assigned.window.advance(position);
-    if (isAhead(assigned)) this.#options.onAdvance();
+    if (hasUncommitted(assigned)) this.#options.onAdvance();
   }
 
   /**
@@ -164,7 +165,7 @@ export class RecordFlow {
     const isRevoked = ({ assigned }: Run) => assigned !== undefined && revoked.has(assigned);
     this.#lanes.dropWaiting(isRevoked);
     for (const { item } of this.#lanes.items()) if (isRevoked(item)) this.#orphan(item);
-    this.#makeRoom();
+    this.#readmitRefused();
   }
 
   /**
@@ -189,7 +190,7 @@ export class RecordFlow {
 
   pause(): void {
     this.#paused = true;
-    this.#lanes.shut();
+    this.#lanes.close();
   }
 
   resume(): void {
@@ -234,7 +235,7 @@ export class RecordFlow {
     const draining = this.#draining.signal;
     const defer: Defer = async (wait) => {
       this.#lanes.setDeferred(lane, true);
-      this.#makeRoom();
+      this.#readmitRefused();
       try {
         await wait();
       } finally {
@@ -255,7 +256,7 @@ export class RecordFlow {
     const { assigned, mark } = run;
     this.#leave(run, lane);
     if (assigned?.window.finish(mark)) this.#options.onAdvance();
-    this.#makeRoom();
+    this.#readmitRefused();
   }
 
   #leave(run: Run, lane: Lane<Run>): void {
@@ -286,14 +287,14 @@ export class RecordFlow {
   }
 
   /** Only once half of a bound is free, so that fetching does not stop and go with each record. */
-  #makeRoom(): void {
+  #readmitRefused(): void {
     for (const assigned of this.#refused) {
       if (this.#ended || this.#isOver(0.5)) return;
       const { window, refused, partition } = assigned;
       if (refused !== undefined && window.distance(refused) > this.#offsetsBeyondMax / 2) continue;
       this.#refused.delete(assigned);
       assigned.refused = undefined;
-      this.#options.onRoom(partition);
+      this.#options.onCapacity(partition);
     }
   }
 
@@ -316,7 +317,7 @@ export class RecordFlow {
 
   #end(): void {
     this.#ended = true;
-    this.#lanes.shut();
+    this.#lanes.close();
   }
 
   async #idleWithin(durationMs: number): Promise<void> {
@@ -337,7 +338,7 @@ function bytesOf({ key, value, headers }: LogRecord): number {
 export function createSubscription(
   flow: RecordFlow,
   adapter: {
-    readonly trouble: () => string | undefined;
+    readonly problem: () => string | undefined;
     readonly stop: (drainMs: number) => Promise<void>;
   },
 ): Subscription {
@@ -348,7 +349,7 @@ export function createSubscription(
     pause: () => flow.pause(),
     resume: () => flow.resume(),
     get stats() {
-      return { ...flow.stats, trouble: adapter.trouble() };
+      return { ...flow.stats, problem: adapter.problem() };
     },
     stop: ({ drainMs }) => {
       stopping ??= adapter.stop(drainMs);

@@ -1,14 +1,14 @@
-import type { ITopicConfig } from "kafkajs";
+import type { ITopicConfig, MemberDescription } from "kafkajs";
 import { AssignerProtocol, ConfigResourceTypes } from "kafkajs";
 import { isInstantError } from "../../../core/errors.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
 import type { PartitionOffsets, TopicReport, TopicSpec } from "../event-log.ts";
 import { eventLogErrors } from "../event-log.ts";
+import type { TopicState } from "../topic-differences.ts";
+import { describeDifferences } from "../topic-differences.ts";
 import type { AdminSession } from "./admin-session.ts";
 import { kafkaErrors } from "./errors.ts";
-import type { TopicState } from "./topic-differences.ts";
-import { describeDifferences } from "./topic-differences.ts";
 
 /** Kafka's default of `max.message.bytes`. */
 const recordBytesMaxDefault = 1_048_588;
@@ -21,6 +21,11 @@ export interface KafkaTopicSettings {
   readonly inSyncReplicasMin: number | undefined;
   /** `cleanup.policy` has "compact". */
   readonly compacted: boolean;
+}
+
+export interface KafkaPartitionReplicas {
+  readonly replicas: number;
+  readonly inSync: number;
 }
 
 /** Topics, their settings and offsets. Everything throws as `AdminSession.call` says. */
@@ -54,15 +59,22 @@ export class TopicAdmin {
   }
 
   async describe(topic: string): Promise<TopicState> {
+    const partitions = await this.replicas(topic);
+    const { retentionMs, recordBytesMax } = await this.#readSettings(topic);
+    const replicationFactor = partitions[0]?.replicas ?? 0;
+    return { partitions: partitions.length, replicationFactor, retentionMs, recordBytesMax };
+  }
+
+  /** By partition; each has a leader. */
+  async replicas(topic: string): Promise<readonly KafkaPartitionReplicas[]> {
     const { topics } = await this.#session.call(
-      `describing topic ${topic}`,
+      `asking for the partitions of ${topic}`,
       (admin) => admin.fetchTopicMetadata({ topics: [topic] }),
       { topic },
     );
-    const partitions = topics[0]?.partitions ?? [];
-    const { retentionMs, recordBytesMax } = await this.#readSettings(topic);
-    const replicationFactor = partitions[0]?.replicas.length ?? 0;
-    return { partitions: partitions.length, replicationFactor, retentionMs, recordBytesMax };
+    return (topics[0]?.partitions ?? []).map(({ replicas, isr }) => {
+      return { replicas: replicas.length, inSync: isr.length };
+    });
   }
 
   /** Undefined where this user may not read them. */
@@ -157,17 +169,21 @@ export class GroupAdmin {
 
   /** The member that reads each partition: "10.0.0.7 (instant-3f2a…)"; none during a rebalance. */
   async owners(topic: string, group: string): Promise<ReadonlyMap<number, string>> {
-    const { groups } = await this.#session.call(`asking for the members of ${group}`, (admin) =>
-      admin.describeGroups([group]),
-    );
     const owners = new Map<number, string>();
-    for (const { memberId, clientHost, memberAssignment } of groups[0]?.members ?? []) {
+    for (const { memberId, clientHost, memberAssignment } of await this.members(group)) {
       if (memberAssignment.length === 0) continue; // it just joined
       const decoded = AssignerProtocol.MemberAssignment.decode(memberAssignment);
       const name = `${clientHost.replace(/^\//, "")} (${memberId.slice(-12)})`;
       for (const partition of decoded?.assignment[topic] ?? []) owners.set(partition, name);
     }
     return owners;
+  }
+
+  async members(group: string): Promise<readonly MemberDescription[]> {
+    const { groups } = await this.#session.call(`asking for the members of ${group}`, (admin) =>
+      admin.describeGroups([group]),
+    );
+    return groups[0]?.members ?? [];
   }
 }
 

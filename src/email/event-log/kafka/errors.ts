@@ -7,7 +7,6 @@ import {
   lowerFirst,
 } from "../../../core/errors.ts";
 import { eventLogErrors } from "../event-log.ts";
-import { describeRefused } from "./knock-failure.ts";
 
 /** What Kafka alone can refuse; everything else is a row of the port. */
 export const kafkaErrors = {
@@ -80,7 +79,7 @@ export function classifyKafkaError(
 ): InstantError {
   if (isInstantError(error, coreErrors.deadlineExceeded)) return unavailable(error.detail, error);
   if (error instanceof InstantError) return error;
-  const root = rootOf(error);
+  const root = innermostError(error);
   const row = rowOf(root);
   const details = { ...asked, ...placeOf(root) };
   const missing = row === eventLogErrors.topicMissing ? details.topic : undefined;
@@ -106,11 +105,23 @@ function reasonOf(root: unknown): string {
   const { broker, code } = root as { broker?: unknown; code?: unknown };
   const words = errorMessage(root);
   if (typeof broker !== "string") return words;
-  const colon = broker.lastIndexOf(":");
-  const place = { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) };
-  const refused = describeRefused(String(code ?? ""), place);
-  if (refused === undefined) return words.includes(broker) ? words : `${broker}: ${words}`;
-  return `${refused.text}: ${lowerFirst(refused.mend)}`;
+  const known = describeUnreachable(String(code ?? ""), broker);
+  if (known === undefined) return words.includes(broker) ? words : `${broker}: ${words}`;
+  return `${known.text}: ${lowerFirst(known.fix)}`;
+}
+
+/** Why a broker could not be reached, and the fix, where the socket's code says it. */
+export function describeUnreachable(code: string, broker: string) {
+  if (code === "ECONNREFUSED") {
+    const fix = "Start it (docker-compose up -d kafka), or check KAFKA_BROKERS";
+    return { text: `nothing listens on ${broker}`, fix };
+  }
+  if (code === "ENOTFOUND" || code.startsWith("EAI_")) {
+    const host = broker.slice(0, broker.lastIndexOf(":"));
+    const fix = "Check KAFKA_BROKERS, and this machine's DNS";
+    return { text: `the name ${host} cannot be resolved`, fix };
+  }
+  return undefined;
 }
 
 /** A broker answered, but not with what will be true in a moment. */
@@ -124,7 +135,7 @@ const settlingTypes = new Set([
 
 /** Whether a group or a partition has no broker right now, as when it is new or a broker stopped. */
 export function isSettling(error: unknown): boolean {
-  const { type } = rootOf(error) as { type?: string };
+  const { type } = innermostError(error) as { type?: string };
   return settlingTypes.has(type ?? "");
 }
 
@@ -136,7 +147,8 @@ function rowOf(root: unknown): ErrorRow {
   return retriable === true ? eventLogErrors.logUnavailable : kafkaErrors.refused;
 }
 
-function rootOf(error: unknown): unknown {
+/** The first cause: kafkajs wraps it, and so do we. */
+export function innermostError(error: unknown): unknown {
   let root = error;
   for (let depth = 0; depth < 10; depth += 1) {
     const { cause, errors } = root as { cause?: unknown; errors?: readonly unknown[] };

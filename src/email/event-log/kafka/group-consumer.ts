@@ -233,7 +233,7 @@ const waitMs = 1_000;
 const noticeEveryMs = 10_000;
 const crashesMax = 5;
 const crashBackoff = { delayMsMin: 1_000, delayMsMax: 16_000 };
-const crashesForgottenAfterMs = 5 * 60_000;
+const crashesResetAfterMs = 5 * 60_000;
 
 /**
  * A member of a consumer group that stays one, by one session after the other.
@@ -251,7 +251,7 @@ export class GroupConsumer {
   readonly #stopped = new AbortController();
   #session: GroupSession | undefined;
   #life: Promise<void> | undefined;
-  #trouble: InstantError | undefined;
+  #problem: InstantError | undefined;
   #isJoined = false;
   #crashedAt: number[] = [];
 
@@ -295,7 +295,7 @@ export class GroupConsumer {
   }
 
   async #live(): Promise<void> {
-    const notice = setInterval(() => this.#logTrouble(), noticeEveryMs);
+    const notice = setInterval(() => this.#logProblem(), noticeEveryMs);
     try {
       while (!this.#stopped.signal.aborted) {
         const error = await this.#runSession();
@@ -313,7 +313,7 @@ export class GroupConsumer {
     const session = new GroupSession({
       ...this.#options,
       onAssigned: (partitions) => {
-        this.#trouble = undefined;
+        this.#problem = undefined;
         this.#isJoined = true;
         this.#options.onAssigned(partitions);
       },
@@ -333,13 +333,13 @@ export class GroupConsumer {
     if (row === eventLogErrors.offsetOutOfRange || row === kafkaErrors.codecMissing)
       return undefined;
     if (row === eventLogErrors.logUnavailable || row === eventLogErrors.topicMissing) {
-      const isNew = this.#trouble?.row !== row;
-      this.#trouble = error;
-      if (isNew) this.#logTrouble();
+      const isNew = this.#problem?.row !== row;
+      this.#problem = error;
+      if (isNew) this.#logProblem();
       return waitMs;
     }
     const now = Date.now();
-    this.#crashedAt = this.#crashedAt.filter((at) => at > now - crashesForgottenAfterMs);
+    this.#crashedAt = this.#crashedAt.filter((at) => at > now - crashesResetAfterMs);
     this.#crashedAt.push(now);
     const crashes = this.#crashedAt.length;
     if (crashes > crashesMax) return undefined;
@@ -348,12 +348,12 @@ export class GroupConsumer {
   }
 
   /** Why no record can arrive, as far as is known; undefined while all is well. */
-  get trouble(): string | undefined {
-    const trouble = this.#trouble;
-    if (trouble?.row === eventLogErrors.logUnavailable) {
-      return `Failed to connect to Kafka: ${trouble.detail}`;
+  get problem(): string | undefined {
+    const problem = this.#problem;
+    if (problem?.row === eventLogErrors.logUnavailable) {
+      return `Failed to connect to Kafka: ${problem.detail}`;
     }
-    if (trouble !== undefined) return trouble.message;
+    if (problem !== undefined) return problem.message;
     if (!this.#isJoined) return "Kafka: the consumer group was not joined yet";
     const silentMs = Date.now() - (this.#session?.aliveAt ?? Date.now());
     return silentMs > noticeEveryMs
@@ -361,11 +361,11 @@ export class GroupConsumer {
       : undefined;
   }
 
-  #logTrouble(): void {
+  #logProblem(): void {
     const { topic, group, log } = this.#options;
-    const reason = this.trouble;
+    const reason = this.problem;
     if (reason === undefined) return;
-    const isTopicMissing = this.#trouble?.row === eventLogErrors.topicMissing;
+    const isTopicMissing = this.#problem?.row === eventLogErrors.topicMissing;
     log.warn(
       { topic, group, reason },
       isTopicMissing ? "Waiting for the topic" : "Waiting for Kafka",

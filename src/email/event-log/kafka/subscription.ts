@@ -24,7 +24,7 @@ interface KafkaSubscriptionOptions extends SubscribeOptions {
 export function openKafkaSubscription(options: KafkaSubscriptionOptions): Subscription {
   const member = new FlowingMember(options);
   return createSubscription(member.flow, {
-    trouble: () => member.consumer.trouble,
+    problem: () => member.consumer.problem,
     stop: (drainMs) => member.stop(drainMs),
   });
 }
@@ -48,7 +48,7 @@ class FlowingMember {
     this.flow = new RecordFlow({
       ...options,
       onAdvance: () => this.#committer.schedule(),
-      onRoom: (partition) => {
+      onCapacity: (partition) => {
         const backlog = this.#backlogs.get(partition);
         if (backlog === undefined) this.#updateFetching(partition);
         else this.#offer(backlog);

@@ -2,7 +2,7 @@ import type { Log } from "../../../core/log.ts";
 import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
 import type { Clock } from "../../../core/time.ts";
 import type { PartitionOffset } from "../flow/assignment.ts";
-import type { Commit, Holding, Member, Membership, Owner } from "./membership.ts";
+import type { Commit, Member, Membership, OwnedPartition, Owner } from "./membership.ts";
 import {
   commitOffsets,
   readEpoch,
@@ -28,7 +28,7 @@ export interface GroupMemberOptions {
   readonly timings: GroupTimings;
   readonly clock: Clock;
   readonly log: Log;
-  readonly onGained: (topic: StoredTopic, holdings: readonly Holding[]) => void;
+  readonly onGained: (topic: StoredTopic, owned: readonly OwnedPartition[]) => void;
   readonly onLost: (partitions: readonly number[]) => void;
   readonly uncommitted: () => readonly PartitionOffset[];
   readonly markCommitted: (offsets: readonly PartitionOffset[]) => void;
@@ -46,7 +46,7 @@ export interface GroupMemberOptions {
  */
 export class SqliteGroupMember {
   readonly #options: GroupMemberOptions;
-  readonly #owned = new Map<number, Holding>();
+  readonly #owned = new Map<number, OwnedPartition>();
   #owner: Owner | undefined;
   #epoch = -1;
   #renewedAt = Number.NEGATIVE_INFINITY;
@@ -112,30 +112,30 @@ export class SqliteGroupMember {
     });
   }
 
-  async #follow({ topic, groupId, epoch, holdings, excess }: Membership): Promise<void> {
+  async #follow({ topic, groupId, epoch, owned, excess }: Membership): Promise<void> {
     const { member, onGained } = this.#options;
     const owner = { groupId, token: member.token };
     this.#owner = owner;
     this.#epoch = epoch;
-    const isOwned = ({ partition, generation }: Holding) =>
-      holdings.some((each) => each.partition === partition && each.generation === generation);
+    const isOwned = ({ partition, generation }: OwnedPartition) =>
+      owned.some((each) => each.partition === partition && each.generation === generation);
     const lost = [...this.#owned.values()].filter((each) => !isOwned(each));
-    this.#forget(lost.map(({ partition }) => partition));
-    const gained = holdings.filter(
+    this.#drop(lost.map(({ partition }) => partition));
+    const gained = owned.filter(
       ({ partition }) => !this.#owned.has(partition) && !excess.includes(partition),
     );
-    for (const holding of gained) this.#owned.set(holding.partition, holding);
+    for (const each of gained) this.#owned.set(each.partition, each);
     if (gained.length > 0) onGained(topic, gained);
     if (excess.length === 0) return;
     const commits = this.#commits().filter(({ partition }) => excess.includes(partition));
-    this.#forget(excess);
+    this.#drop(excess);
     await this.#options.database.write((file) => {
       commitOffsets(file, owner, commits);
       releasePartitions(file, owner, excess);
     });
   }
 
-  #forget(partitions: readonly number[]): void {
+  #drop(partitions: readonly number[]): void {
     if (partitions.length === 0) return;
     for (const partition of partitions) this.#owned.delete(partition);
     this.#options.onLost(partitions);

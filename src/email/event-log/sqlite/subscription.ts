@@ -42,7 +42,7 @@ export class SqliteWakeups {
     this.#isNotifying = true;
     setImmediate(() => {
       this.#isNotifying = false;
-      this.#call(true);
+      this.#notify(true);
     });
   }
 
@@ -50,7 +50,7 @@ export class SqliteWakeups {
     const version = this.#readVersion();
     const isNew = version !== this.#version;
     this.#version = version;
-    this.#call(isNew);
+    this.#notify(isNew);
   }
 
   /** Changes when another connection has committed; the last known one while the file is locked. */
@@ -66,7 +66,7 @@ export class SqliteWakeups {
     }
   }
 
-  #call(mayHaveNews: boolean): void {
+  #notify(mayHaveNews: boolean): void {
     for (const listener of [...this.#listeners]) listener(mayHaveNews);
   }
 
@@ -91,7 +91,7 @@ interface SqliteSubscriptionOptions
 export function openSqliteSubscription(options: SqliteSubscriptionOptions): Subscription {
   const member = new FlowingMember(options);
   return createSubscription(member.flow, {
-    trouble: () => member.trouble,
+    problem: () => member.problem,
     stop: (drainMs) => member.stop(drainMs),
   });
 }
@@ -117,15 +117,15 @@ class FlowingMember {
     this.flow = new RecordFlow({
       ...options,
       onAdvance: () => this.#scheduleCommit(),
-      onRoom: () => this.#readSoon(),
+      onCapacity: () => this.#readSoon(),
     });
     this.#member = new SqliteGroupMember({
       ...options,
       member: { topic: options.topic, group: options.group, token: crypto.randomUUID() },
-      onGained: (topic, holdings) => {
+      onGained: (topic, owned) => {
         this.#topic = topic;
-        for (const { partition, start } of holdings) this.#next.set(partition, start);
-        this.flow.assign(holdings.map(({ partition }) => partition));
+        for (const { partition, start } of owned) this.#next.set(partition, start);
+        this.flow.assign(owned.map(({ partition }) => partition));
         this.#readSoon();
       },
       onLost: (partitions) => this.flow.revoke(partitions),
@@ -137,7 +137,7 @@ class FlowingMember {
     this.#onWakeup(true);
   }
 
-  get trouble(): string | undefined {
+  get problem(): string | undefined {
     return this.#topic === undefined ? "The topic does not exist yet" : undefined;
   }
 
