@@ -3,19 +3,14 @@ import type { Clock } from "../../core/time.ts";
 import { withDeadline } from "../../core/time.ts";
 import type { EventLog, PartitionLag } from "./event-log.ts";
 
-interface PartitionState extends PartitionLag {
-  /** The group member that reads it, for people; undefined: none. */
-  readonly owner: string | undefined;
-}
-
 export interface LagState {
-  readonly partitions: readonly PartitionState[];
+  readonly partitions: readonly PartitionLag[];
   /** Why the event log could not be asked; `partitions` is then as last known. */
   readonly problem: string | undefined;
 }
 
 interface LagReaderOptions {
-  readonly eventLog: Pick<EventLog, "lag" | "owners">;
+  readonly eventLog: Pick<EventLog, "lag">;
   readonly topic: string;
   readonly group: string;
   readonly clock: Pick<Clock, "now">;
@@ -62,12 +57,11 @@ export class LagReader {
   async #ask(): Promise<LagState> {
     const { eventLog, topic, group } = this.#options;
     try {
-      const [lag, owners] = await withDeadline(
+      const partitions = await withDeadline(
         "reading the lag",
         deadlineMs,
-        Promise.all([eventLog.lag(topic, group), eventLog.owners(topic, group)]),
+        eventLog.lag(topic, group),
       );
-      const partitions = lag.map((each) => ({ ...each, owner: owners.get(each.partition) }));
       this.#known = { partitions, problem: undefined };
     } catch (error) {
       if (!isInstantError(error)) throw error;
