@@ -134,7 +134,9 @@ export function planPage(
                   <td>{deadLetters}</td>
                   <td>{replay}</td>
                   <td class="why">
-                    {[...skipped].map(([why, count]) => `${count} ${why}`).join(", ") || "–"}
+                    {[...skipped]
+                      .map(([reason, count]) => `${count} ${skipText(reason)}`)
+                      .join(", ") || "–"}
                   </td>
                 </tr>
               ))}
@@ -156,6 +158,12 @@ export function planPage(
       </>
     ),
   });
+}
+
+/** The plan names flags of the command line; the pages have a box and classes instead. */
+function skipText(reason: string): string {
+  if (reason === "needs --include-too-old") return "too old for the ledger";
+  return reason === "needs --class ambiguous" ? "ambiguous (choose that class)" : reason;
 }
 
 function First({ plan, total }: { readonly plan: ReplayPlan; readonly total: number }) {
