@@ -6,8 +6,10 @@ import { bringUp, endServer, isAlive, recipes, wipeServer } from "../../support/
 import { findEngine } from "../../support/engines.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
+const kafka = findEngine("kafka");
 const redis = findEngine("redis");
 const repository = resolve(import.meta.dir, "../..");
+const script = resolve(repository, "scripts/init-kafka-topics.sh");
 
 /** scripts/servers with records of its own; whatever it started is gone when the scope ends. */
 function openServers(environment: Record<string, string> = {}) {
@@ -77,4 +79,43 @@ test.skipIf(redis === undefined)(
     expect(said).toContain("REDIS_URL=redis://…@127.0.0.1:1/0 does not answer");
     expect(said).not.toContain("secret");
   },
+);
+
+/** The lines after "Creating topics...", for topics of this test's own. */
+async function createTopics(name: string, partitions: number, ...parameters: string[]) {
+  const child = Bun.spawn([script, ...parameters], {
+    env: {
+      ...process.env,
+      ...(process.env["TEST_KAFKA_LIBS"] ? { KAFKA_LIBS: process.env["TEST_KAFKA_LIBS"] } : {}),
+      KAFKA_BROKERS: kafka ?? "",
+      KAFKA_TOPIC_EMAIL_EVENTS: name,
+      KAFKA_TOPIC_EMAIL_DLQ: `${name}-dlq`,
+      KAFKA_TOPIC_PARTITIONS: String(partitions),
+    },
+    stderr: "inherit",
+  });
+  const output = await new Response(child.stdout).text();
+  expect(await child.exited).toBe(0);
+  return output.slice(output.indexOf("Creating topics...")).trim().split("\n").slice(1);
+}
+
+test.skipIf(kafka === undefined)(
+  "Kafka's own tools create the topics, verify them, and grow them when asked",
+  async () => {
+    const name = `init-${crypto.randomUUID()}`;
+    expect(await createTopics(name, 3)).toEqual([
+      `✓ Topic '${name}' created successfully`,
+      `✓ Topic '${name}-dlq' created successfully`,
+    ]);
+    expect(await createTopics(name, 5)).toEqual([
+      `✓ Topic '${name}' already exists (3 partitions)`,
+      "  ! has 3 partitions instead of 5",
+      `✓ Topic '${name}-dlq' already exists (1 partition)`,
+    ]);
+    expect(await createTopics(name, 5, "--grow")).toEqual([
+      `✓ Topic '${name}' grown to 5 partitions`,
+      `✓ Topic '${name}-dlq' already exists (1 partition)`,
+    ]);
+  },
+  60_000,
 );

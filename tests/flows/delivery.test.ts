@@ -1,11 +1,15 @@
 import { describe, expect, test } from "bun:test";
+import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 
+const kafka = findEngine("kafka");
+const redis = findEngine("redis");
+
 /** What one worker does with one mail, in good times and bad ones. */
-export function deliverySuite(engines: DeliveryRigOptions): void {
+function deliverySuite(engines: DeliveryRigOptions): void {
   const open = (options: DeliveryRigOptions = {}) => openDeliveryRig({ ...engines, ...options });
   const phrasesOf = (rig: DeliveryRig, messageId: string) =>
     rig.lines.filter((line) => line.messageID === messageId).map((line) => line.msg);
@@ -229,3 +233,11 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
     });
   });
 }
+
+describe("delivery on the embedded engines", () => {
+  deliverySuite({});
+});
+
+describe.skipIf(kafka === undefined || redis === undefined)("delivery on Kafka and Redis", () => {
+  deliverySuite({ kafka, redis });
+});
