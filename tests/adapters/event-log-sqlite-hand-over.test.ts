@@ -9,7 +9,7 @@ import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { topicSpec } from "../contract/event-log-harness.ts";
-import { numbered, publishTexts } from "../support/event-log-records.ts";
+import { numbered, publishTexts } from "../support/event-logs.ts";
 
 const topic = "topic";
 const group = "group";

@@ -5,11 +5,14 @@ import { createLog } from "../../src/core/log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { openEmbeddedEventLog } from "../support/embedded-event-log.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts } from "../support/event-log-records.ts";
+import { spawnEventLogChild } from "../support/event-log-child.ts";
+import {
+  EventLogReader,
+  numbered,
+  openEmbeddedEventLog,
+  publishTexts,
+} from "../support/event-logs.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { spawnEventLogChild } from "../support/spawn-event-log-child.ts";
 
 setDefaultTimeout(60_000);
 

@@ -4,9 +4,12 @@ import type { EventLog } from "../../src/email/event-log/event-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { topicSpec } from "../contract/event-log-harness.ts";
-import { openEmbeddedEventLog } from "../support/embedded-event-log.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts } from "../support/event-log-records.ts";
+import {
+  EventLogReader,
+  numbered,
+  openEmbeddedEventLog,
+  publishTexts,
+} from "../support/event-logs.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const minute = 60_000;

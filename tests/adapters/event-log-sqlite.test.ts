@@ -3,7 +3,7 @@ import { afterAll } from "bun:test";
 import { join } from "node:path";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testEventLog } from "../contract/event-log.ts";
-import { openEmbeddedEventLog } from "../support/embedded-event-log.ts";
+import { openEmbeddedEventLog } from "../support/event-logs.ts";
 
 const directory = temporaryDirectory();
 const path = join(directory.path, "events.sqlite");

@@ -5,8 +5,7 @@ import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
 import { kafkaConnectionTo, openKafkaLogAt, truncateKafkaTopic } from "../../support/kafka-logs.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts } from "../support/event-log-records.ts";
+import { EventLogReader, numbered, publishTexts } from "../support/event-logs.ts";
 
 /** What the contract does not ask of every log: Kafka's groups, seen from Kafka. */
 const brokers = findEngine("kafka") ?? "";

@@ -6,7 +6,7 @@ import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
 import { findEngine } from "../../support/engines.ts";
 import { kafkaConnectionTo, openKafkaLogAt } from "../../support/kafka-logs.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { numbered, publishTexts, readAll, textOf } from "../support/event-log-records.ts";
+import { numbered, publishTexts, readAll, textOf } from "../support/event-logs.ts";
 
 /** What the contract does not ask of every log: batches, and the limits of a topic on them. */
 const brokers = findEngine("kafka") ?? "";

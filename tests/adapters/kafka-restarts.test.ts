@@ -4,8 +4,7 @@ import { eventually } from "../../support/eventually.ts";
 import { openKafkaLogAt } from "../../support/kafka-logs.ts";
 import { hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
 import { topicSpec } from "../contract/event-log-harness.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts, readAll, textOf } from "../support/event-log-records.ts";
+import { EventLogReader, numbered, publishTexts, readAll, textOf } from "../support/event-logs.ts";
 
 /** A broker of its own per test: these stop it. Kafka needs some seconds for each start. */
 const withinMs = 90_000;

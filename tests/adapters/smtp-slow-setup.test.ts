@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { openFullBacklog } from "../support/full-backlog.ts";
-import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
+import { openFullBacklog, openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
 
 describe("Setting up with a server that is too slow", () => {
   test("a server where connecting hangs: timeout", async () => {

@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { examples } from "../../src/commands/examples.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
-import { InstantProcess } from "../../support/instant-process.ts";
+import { InstantProcess, runInstant } from "../../support/instant-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { runInstant } from "../support/run-instant.ts";
 
 const program = findEngine("instant") ?? "";
 const kafka = findEngine("kafka");

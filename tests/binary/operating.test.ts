@@ -3,12 +3,11 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { join } from "node:path";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
-import { InstantProcess } from "../../support/instant-process.ts";
+import { InstantProcess, runInstant } from "../../support/instant-process.ts";
 import { openTestPostgres } from "../../support/postgres-schema.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import type { DevProcess } from "../support/dev-process.ts";
 import { openDevProcess } from "../support/dev-process.ts";
-import { runInstant } from "../support/run-instant.ts";
 
 const program = findEngine("instant") ?? "";
 const postgres = findEngine("postgres");

@@ -5,6 +5,7 @@ import { parseMailbox } from "../../src/core/email-address.ts";
 import { findEngine } from "../../support/engines.ts";
 import { codeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
+import { runInstant } from "../../support/instant-process.ts";
 import { openServiceRig, urlOf } from "../../support/service-rig.ts";
 import { readMail } from "../../support/smtp-sink/accepted.ts";
 import type { SinkAction, SinkStage } from "../../support/smtp-sink/behaviour.ts";
@@ -13,7 +14,6 @@ import type { SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testDkimPem, verifyDkim } from "../support/dkim.ts";
-import { runInstant } from "../support/run-instant.ts";
 
 const certificates = testCertificates();
 const startTls = { mode: "starttls", ...certificates.good } as const;

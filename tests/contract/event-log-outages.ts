@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts } from "../support/event-log-records.ts";
+import { EventLogReader, numbered, publishTexts } from "../support/event-logs.ts";
 import type { EventLogHarness } from "./event-log-harness.ts";
 import { newName, useEventLog } from "./event-log-harness.ts";
 

@@ -1,13 +1,7 @@
 import { expect, test } from "bun:test";
 import type { OutgoingRecord, RecordHeaders } from "../../src/email/event-log/event-log.ts";
-import {
-  numbered,
-  publishTexts,
-  readAll,
-  textOf,
-  textRecord,
-} from "../support/event-log-records.ts";
-import { spawnEventLogChild } from "../support/spawn-event-log-child.ts";
+import { spawnEventLogChild } from "../support/event-log-child.ts";
+import { numbered, publishTexts, readAll, textOf, textRecord } from "../support/event-logs.ts";
 import type { ContractScope, EventLogHarness } from "./event-log-harness.ts";
 import { newName, recordBytesMax, useEventLog } from "./event-log-harness.ts";
 

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts, readAll, textOf } from "../support/event-log-records.ts";
+import { EventLogReader, numbered, publishTexts, readAll, textOf } from "../support/event-logs.ts";
 import type { EventLogHarness } from "./event-log-harness.ts";
 import { newName, useEventLog } from "./event-log-harness.ts";
 

@@ -8,7 +8,7 @@ import { findEngine } from "../../support/engines.ts";
 import { welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { InstantProcess } from "../../support/instant-process.ts";
-import { TransactionalProducer } from "../../support/kafka-transactions.ts";
+import { TransactionalProducer } from "../../support/kafka-logs.ts";
 import { openServiceRig, urlOf } from "../../support/service-rig.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

@@ -1,11 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { authOperations } from "../../src/auth/docs-routes.ts";
 import { fuzzByDocument } from "../support/openapi-fuzzer/fuzz.ts";
-import { problemOf } from "../support/problem.ts";
-import { brokenJson, randomJson } from "../support/random-json.ts";
-import { SeededRandom } from "../support/seeded-random.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
-import { openEmbeddedWorld } from "../support/sign-in-world.ts";
+import { brokenJson, randomJson, SeededRandom } from "../support/seeded-random.ts";
+import { openEmbeddedWorld, problemOf, signInEngines } from "../support/sign-in-world.ts";
 
 /** The methods of each path, the path with its examples filled in. */
 const methodsByPath = new Map<string, string[]>();

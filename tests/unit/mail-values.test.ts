@@ -1,7 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { decodeEmailEvent } from "../../src/email/event.ts";
-import { htmlLinks, htmlOutline, htmlText } from "../support/html-outline.ts";
-import { everySample, mailEvent, openRenderer, renderData, sentAt } from "../support/mails.ts";
+import {
+  everySample,
+  htmlLinks,
+  htmlOutline,
+  htmlText,
+  mailEvent,
+  openRenderer,
+  renderData,
+  sentAt,
+} from "../support/mails.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 const hostile = [

@@ -2,8 +2,15 @@ import { describe, expect, test } from "bun:test";
 import { decodeEmailEvent } from "../../src/email/event.ts";
 import type { EventType } from "../../src/email/mails/mail-types.tsx";
 import { languageTags } from "../../src/email/templates/languages.ts";
-import { htmlLinks, htmlText } from "../support/html-outline.ts";
-import { everySample, mailEvent, openRenderer, renderData, sentAt } from "../support/mails.ts";
+import {
+  everySample,
+  htmlLinks,
+  htmlText,
+  mailEvent,
+  openRenderer,
+  renderData,
+  sentAt,
+} from "../support/mails.ts";
 
 const everyMail = everySample.flatMap(([type, name, data]) =>
   languageTags.map(
