@@ -1,9 +1,9 @@
-import { createServer } from "node:net";
 import { parseConfig } from "../src/core/config.ts";
 import { silentLog } from "../src/core/log.ts";
 import type { RedisClient } from "../src/core/redis/client.ts";
 import { openRedis } from "../src/core/redis/client.ts";
 import { redisFields, resolveRedis } from "../src/core/redis/config.ts";
+import { answersRedis, choosePort } from "./engines/server.ts";
 import { eventually } from "./eventually.ts";
 import { StallableProxy } from "./stallable-proxy.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -45,7 +45,7 @@ export function hasRedisServer(): boolean {
 export async function openOwnRedis(options: OwnRedisOptions = {}): Promise<OwnRedis> {
   const { persistent = true, args = [] } = options;
   const directory = temporaryDirectory();
-  const port = await freePort();
+  const port = await choosePort(0);
   const persistence = persistent
     ? ["--appendonly", "yes", "--appendfsync", "always"]
     : ["--appendonly", "no"];
@@ -67,7 +67,7 @@ export async function openOwnRedis(options: OwnRedisOptions = {}): Promise<OwnRe
       server = started;
       await eventually("redis-server listens", () => {
         if (started.exitCode !== null) throw new Error("redis-server ended as it started");
-        return isListening(port);
+        return answersRedis({ host: "127.0.0.1", port });
       });
     },
     stop: () => end("SIGTERM"),
@@ -96,42 +96,6 @@ export function openRedisAt(url: string): Promise<RedisClient> {
     },
     log: silentLog,
   });
-}
-
-/** Redis says PONG only once it has loaded its file. */
-async function isListening(port: number): Promise<boolean> {
-  const answer = Promise.withResolvers<boolean>();
-  try {
-    const socket = await Bun.connect({
-      hostname: "127.0.0.1",
-      port,
-      socket: {
-        open: (opened) => void opened.write("PING\r\n"),
-        // "-NOAUTH" counts: it answers, and the test knows the password.
-        data: (opened, data) => {
-          answer.resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));
-          opened.end();
-        },
-        close: () => answer.resolve(false),
-        error: () => answer.resolve(false),
-      },
-    });
-    return await answer.promise.finally(() => socket.end());
-  } catch {
-    return false;
-  }
-}
-
-function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const probe = createServer();
-  probe.once("error", reject);
-  probe.listen(0, "127.0.0.1", () => {
-    const address = probe.address();
-    const port = typeof address === "object" && address !== null ? address.port : 0;
-    probe.close(() => resolve(port));
-  });
-  return promise;
 }
 
 /**
@@ -213,15 +177,28 @@ export async function openTestRedis(url: string): Promise<TestRedis> {
   if (connection === undefined) throw new Error(`no Redis: ${url}`);
   const redis = await openRedis({ connection, log: silentLog });
   const keyPrefix = `test:${crypto.randomUUID()}:`;
-  const keys = () => redis.run((client) => client.keys(`${keyPrefix}*`));
   return {
     redis,
     keyPrefix,
-    keys,
+    keys: () => findKeys(redis, keyPrefix),
     [Symbol.asyncDispose]: async () => {
-      const left = await keys();
+      const left = await findKeys(redis, keyPrefix);
       if (left.length > 0) await redis.run((client) => client.unlink(...left));
       await redis.close();
     },
   };
+}
+
+/** By SCAN, in steps: KEYS would block a large shared Redis until it had looked at every key. */
+async function findKeys(redis: RedisClient, keyPrefix: string): Promise<string[]> {
+  const found = new Set<string>(); // SCAN may return a key twice
+  let cursor = "0";
+  do {
+    const [next, keys] = await redis.run((client) =>
+      client.scan(cursor, "MATCH", `${keyPrefix}*`, "COUNT", 1_000),
+    );
+    for (const key of keys) found.add(key);
+    cursor = next;
+  } while (cursor !== "0");
+  return [...found];
 }

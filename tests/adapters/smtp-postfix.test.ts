@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
+import { answersSmtp, choosePort } from "../../support/engines/server.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
-import { answersSmtp, freePort } from "../../support/smtp-answers.ts";
 
 const postconf = findEngine("postfix");
 const program = join(dirname(postconf ?? ""), "smtp-sink"); // a second opinion beside our own sink
@@ -15,7 +15,7 @@ async function startPostfixSink(port: number, flags: readonly string[]) {
     stdout: "ignore",
     stderr: "ignore",
   });
-  await eventually("smtp-sink listens", () => answersSmtp(port));
+  await eventually("smtp-sink listens", () => answersSmtp({ host: "127.0.0.1", port }));
   return {
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");
@@ -45,7 +45,7 @@ function sendMany(port: number, messages: number) {
 }
 
 test.skipIf(missing)("Postfix's sink accepts a few hundred mails", async () => {
-  const port = freePort();
+  const port = await choosePort(0);
   await using _ = await startPostfixSink(port, []);
   const outcomes = await sendMany(port, 300);
   expect(outcomes.every(({ kind }) => kind === "accepted")).toBe(true);
@@ -60,7 +60,7 @@ const misbehaviours = {
 } as const;
 for (const [flags, outcome] of Object.entries(misbehaviours)) {
   test.skipIf(missing)(`Postfix's sink with ${flags}: ${outcome.kind}`, async () => {
-    const port = freePort();
+    const port = await choosePort(0);
     await using _ = await startPostfixSink(port, flags.split(" "));
     expect(await sendMany(port, 1)).toMatchObject([outcome]);
   });
