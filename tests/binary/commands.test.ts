@@ -11,7 +11,7 @@ const program = findEngine("instant") ?? "";
 const kafka = findEngine("kafka");
 
 describe.skipIf(program === "")("the built program", () => {
-  test("says its commands, alone in an empty directory, and leaves nothing behind", async () => {
+  test("lists its commands in an empty directory, and leaves no files", async () => {
     using directory = temporaryDirectory();
     const { exitCode, stdout } = await runInstant(["--help"], { directory: directory.path });
     expect(exitCode).toBe(0);
@@ -28,7 +28,7 @@ describe.skipIf(program === "")("the built program", () => {
     [["replay-dlq", "--limit", "0"], "--limit must be a whole number from 1"],
     [["replay-dlq", "--from-offset", "x", "--class", "y"], "--class must be of malformed"],
     [["--env-file", "/none", "serve-auth"], "--env-file /none cannot be read"],
-  ])("ends %j with exit code 2 and what to write instead", async (parameters, words) => {
+  ])("ends %j with exit code 2 and a hint", async (parameters, words) => {
     using directory = temporaryDirectory();
     const { exitCode, stderr } = await runInstant(parameters, { directory: directory.path });
     expect(exitCode).toBe(2);
@@ -49,7 +49,7 @@ describe.skipIf(program === "")("the built program", () => {
     ]);
   });
 
-  test("in production names each engine and secret it would need", async () => {
+  test("in production names each engine and secret that it needs", async () => {
     using directory = temporaryDirectory();
     const environment = { APP_ENV: "production", ENABLE_KAFKA: "false" };
     const options = { directory: directory.path, environment };
@@ -77,7 +77,7 @@ describe.skipIf(program === "")("the built program", () => {
     expect(asked.stdout).toContain("Partitions: 7");
   });
 
-  test("makes its files for its own user alone", async () => {
+  test("makes its files readable by its own user only", async () => {
     using directory = temporaryDirectory();
     await runInstant(["create-topics"], { directory: directory.path });
     const data = join(directory.path, ".instant");
@@ -109,7 +109,7 @@ describe.skipIf(program === "")("the built program", () => {
     },
   );
 
-  test("refuses a port for the preview that is none", async () => {
+  test("refuses a preview port that is not a port", async () => {
     using directory = temporaryDirectory();
     const ended = await runInstant(["preview", "--port", "x"], { directory: directory.path });
     expect(ended.exitCode).toBe(2);
@@ -131,21 +131,24 @@ async function helpOf(command: string): Promise<string> {
 }
 
 describe.skipIf(program === "")("--help", () => {
-  test.each(["", ...commands])("of %p has examples that fit what it says", async (command) => {
-    const help = await helpOf(command);
-    const own = `instant ${command}`.trim();
-    const shown = [...help.matchAll(/^ {2}\$ (.+)$/gm)].map(([, example]) => example ?? "");
-    expect(shown).toEqual([...(examples[own] ?? [])]);
-    expect(shown.length).toBeGreaterThan(0);
-    for (const example of shown) {
-      for (const word of own.split(" ")) expect(example).toContain(word);
-      const options = example.match(/ --[a-z-]+/g) ?? [];
-      const known = `${help} --env-file --help`;
-      for (const option of options) expect(known).toContain(option.trim());
-    }
-  });
+  test.each(["", ...commands])(
+    "of %p has examples with commands and options that exist",
+    async (command) => {
+      const help = await helpOf(command);
+      const own = `instant ${command}`.trim();
+      const shown = [...help.matchAll(/^ {2}\$ (.+)$/gm)].map(([, example]) => example ?? "");
+      expect(shown).toEqual([...(examples[own] ?? [])]);
+      expect(shown.length).toBeGreaterThan(0);
+      for (const example of shown) {
+        for (const word of own.split(" ")) expect(example).toContain(word);
+        const options = example.match(/ --[a-z-]+/g) ?? [];
+        const known = `${help} --env-file --help`;
+        for (const option of options) expect(known).toContain(option.trim());
+      }
+    },
+  );
 
-  test("has no colour where nobody sees it", async () => {
+  test("has no colour in a pipe", async () => {
     expect(await helpOf("")).not.toContain("\x1b[");
   });
 });
@@ -158,7 +161,7 @@ test("the commands are found", () => {
 const ports = { AUTH_SERVICE_PORT: "0", EMAIL_SERVICE_PORT: "0" };
 
 test.skipIf(program === "")(
-  "a person gets readable lines, and hears of a mistyped variable",
+  "LOG_FORMAT=pretty prints readable lines, and a mistyped variable is warned of",
   async () => {
     using directory = temporaryDirectory();
     await using service = new InstantProcess(["serve-email"], {
@@ -176,7 +179,7 @@ test.skipIf(program === "")(
 );
 
 test.skipIf(program === "")(
-  "what is no terminal gets JSON, and no warning of other programs' variables",
+  "a pipe gets JSON, and other programs' variables are not warned of",
   async () => {
     using directory = temporaryDirectory();
     await using service = new InstantProcess(["serve-email"], {
@@ -218,7 +221,7 @@ function settings(topic: string, more: Record<string, string> = {}) {
 }
 
 describe.skipIf(program === "")("create-topics", () => {
-  test("on the embedded log says what the guide shows, then that all is there", async () => {
+  test("on the embedded log prints what the guide shows, then that all exist", async () => {
     using directory = temporaryDirectory();
     const options = { directory: directory.path };
     const head = banner("embedded (.instant/events.sqlite)", "email-events", 3);
@@ -232,7 +235,7 @@ describe.skipIf(program === "")("create-topics", () => {
     );
   });
 
-  test("without Kafka says so in one line, with exit code 1", async () => {
+  test("without Kafka prints one line, with exit code 1", async () => {
     using directory = temporaryDirectory();
     const { exitCode, stderr } = await runInstant(["create-topics"], {
       directory: directory.path,

@@ -43,7 +43,7 @@ function blockWith(words: string): string {
 }
 
 describe("the README", () => {
-  test("names scripts and documents that are there", () => {
+  test("names only scripts and documents that exist", () => {
     const readme = readFileSync("README.md", "utf8");
     const scripts = [...readme.matchAll(/scripts\/[a-z-]+(?:\.sh)?/g)].map(([path]) => path);
     for (const path of scripts) accessSync(path, constants.X_OK);
@@ -62,7 +62,7 @@ describe("the README", () => {
 });
 
 describe.skipIf(program === undefined)("the README's curl calls", () => {
-  test("ask for a code, and sign in with the one in the inbox", async () => {
+  test("request a code, and sign in with the one in the inbox", async () => {
     await using dev = await openDevProcess(program ?? "");
     const request = blockWith("/auth/request-code");
     expect(await runBlock(dev, request)).toBe(shownAnswer(request));

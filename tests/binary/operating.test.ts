@@ -26,7 +26,7 @@ async function runDoctor(
 }
 
 describe.skipIf(program === "")("instant doctor", () => {
-  test("is quick when all is well, prints no colour into a pipe, and leaves nothing", async () => {
+  test("is quick when all is well, prints no colour into a pipe, and leaves no files", async () => {
     const engines = {
       REDIS_URL: findEngine("redis") ?? "",
       DATABASE_URL: postgres ?? "",
@@ -103,13 +103,13 @@ describe.skipIf(program === "")("instant trace", () => {
     expect(output).not.toContain(recipient);
   });
 
-  test("says in JSON what serve-email says", async () => {
+  test("prints the same JSON as serve-email's API", async () => {
     const { output } = await trace("trace", messageId, "--json");
     const answer = await fetch(`${dev.emailUrl}/messages/${messageId}`);
     expect(await answer.json()).toEqual(JSON.parse(output));
     expect(JSON.parse(output)).toMatchObject({
       state: "accepted",
-      tries: 1,
+      attempts: 1,
       smtp: { host: "inbox" },
     });
     expect((await fetch(`${dev.emailUrl}/messages/unknown`)).status).toBe(404);
@@ -117,15 +117,15 @@ describe.skipIf(program === "")("instant trace", () => {
     expect((await fetch(`${dev.emailUrl}/messages/${messageId}`, elsewhere)).status).toBe(403);
   });
 
-  test("waits for a mail that is not there yet, and ends when it is settled", async () => {
+  test("waits for a mail that is not there yet, and reports it when it comes", async () => {
     const options = { program, directory: dev.directory };
     await using command = new InstantProcess(["trace", "bob@example.com", "--follow"], options);
     await dev.codeAfter("bob@example.com", () => dev.requestCode("bob@example.com"));
-    await eventually("it tells of it", () => command.output.includes("accepted"));
+    await eventually("it reports the mail", () => command.output.includes("accepted"));
     expect(await command.stop("SIGINT")).toBe(0);
   });
 
-  test("ends with 1 when nothing is known, and with 2 when nothing can be", async () => {
+  test("exits with 1 for an unknown id, and with 2 for one that cannot be an id", async () => {
     const unknown = await trace("trace", "nobody-knows");
     expect(unknown).toMatchObject({ exitCode: 1, output: expect.stringContaining("No mail") });
     expect(await trace("trace", "not an id")).toMatchObject({ exitCode: 2 });
@@ -164,8 +164,8 @@ describe.skipIf(program === "").each([...engines])("instant suppressions on %s",
     await using tool = await openTool(engine);
     expect(await tool.run("list")).toBe("No address is suppressed\n");
     const added = ["add", "Ana@Example.com", "ben@example.com", "--note", "asked by phone"];
-    expect(await tool.json(...added, "--for", "720h")).toEqual({ added: 2, kept: 0 });
-    expect(await tool.json("add", "ana@example.com")).toEqual({ added: 1, kept: 0 });
+    expect(await tool.json(...added, "--for", "720h")).toEqual({ added: 2, unchanged: 0 });
+    expect(await tool.json("add", "ana@example.com")).toEqual({ added: 1, unchanged: 0 });
     expect(await tool.run("add", "ana@example.com")).toContain("1 were suppressed for as long");
     const listed = await tool.json("list", "--address", "ben@example.com");
     expect(listed).toMatchObject({
@@ -180,21 +180,29 @@ describe.skipIf(program === "").each([...engines])("instant suppressions on %s",
     });
   });
 
-  test("writes all to a file for its owner alone, which another one reads", async () => {
+  test("exports a file that only its owner can read, and imports it", async () => {
     await using tool = await openTool(engine);
     const addresses = Array.from({ length: 1_500 }, (_, n) => `user${n}@example.com`);
     writeFileSync(join(tool.directory, "list.csv"), addresses.join("\n"));
-    expect(await tool.json("import", "list.csv")).toEqual({ rows: 1_500, added: 1_500, kept: 0 });
+    expect(await tool.json("import", "list.csv")).toEqual({
+      rows: 1_500,
+      added: 1_500,
+      unchanged: 0,
+    });
     expect(await tool.json("export", "out.csv")).toEqual({ written: 1_500 });
     const path = join(tool.directory, "out.csv");
     expect(statSync(path).mode & 0o777).toBe(0o600);
     const text = readFileSync(path, "utf8");
     expect(text.split("\n")[0]).toBe("address,reason,note,created_at,expires_at,key");
     expect(await tool.run("export")).toBe(text);
-    expect(await tool.json("import", "out.csv")).toEqual({ rows: 1_500, added: 0, kept: 1_500 });
+    expect(await tool.json("import", "out.csv")).toEqual({
+      rows: 1_500,
+      added: 0,
+      unchanged: 1_500,
+    });
   });
 
-  test("takes nothing of a file with a bad line, and names it", async () => {
+  test("imports nothing from a file with a bad line, and names the line", async () => {
     await using tool = await openTool(engine);
     writeFileSync(join(tool.directory, "bad.csv"), "address\nana@example.com\nnobody\n");
     const { exitCode, stderr } = await tool.fail("import", "bad.csv");
@@ -217,7 +225,7 @@ describe.skipIf(program === "")("instant suppressions", () => {
     expect((await tool.fail(...line.split(" "))).exitCode).toBe(2);
   });
 
-  test("says that Postgres is away, with exit code 1", async () => {
+  test("reports that Postgres is unavailable, with exit code 1", async () => {
     using directory = temporaryDirectory();
     const environment = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/none" };
     const options = { directory: directory.path, environment };

@@ -114,7 +114,7 @@ const rows: Readonly<Record<string, Row>> = {
 };
 
 describe.skipIf(findEngine("instant") === undefined)("instant send-test", () => {
-  test("sends a signed mail and shows the talk without the password and the code", async () => {
+  test("sends a signed mail and shows the SMTP session without the password and the code", async () => {
     await using rig = await openRig();
     const key = join(rig.directory, "dkim.pem");
     writeFileSync(key, testDkimPem);
@@ -149,7 +149,7 @@ describe.skipIf(findEngine("instant") === undefined)("instant send-test", () => 
     });
   }
 
-  test("AUTH LOGIN works too, and neither of its two answers is shown", async () => {
+  test("AUTH LOGIN works too, and neither the user nor the password is shown", async () => {
     await using rig = await openRig({ auth: { ...auth, mechanisms: "LOGIN" } });
     const done = await rig.run(["--to", "ana@example.org", "--type", "welcome"]);
     expect(done.exitCode).toBe(0);
@@ -157,7 +157,7 @@ describe.skipIf(findEngine("instant") === undefined)("instant send-test", () => 
     expect(done.stdout).toContain("S: 334 UGFzc3dvcmQ6\nC: ***\nS: 235 ");
   });
 
-  test("what cannot be sent is a matter of usage: exit 2, nothing is sent", async () => {
+  test("a mail that cannot be sent is a usage error: exit code 2, nothing is sent", async () => {
     await using rig = await openRig();
     const usages = {
       "--type must be one of verification_code": ["--to", "ana@example.org", "--type", "nonsense"],
@@ -197,7 +197,7 @@ async function openServers() {
 
 describe.skipIf(program === undefined)("SMTP_URLS", () => {
   test.skipIf(kafka === undefined || redis === undefined)(
-    "serve-email sends by the second while the first is down, and says so",
+    "serve-email sends by the second while the first is down, and reports it",
     async () => {
       await using servers = await openServers();
       const { first, second, environment } = servers;
@@ -237,7 +237,7 @@ describe.skipIf(program === undefined)("SMTP_URLS", () => {
     90_000,
   );
 
-  test("send-test sends by each, or by the one that is named", async () => {
+  test("send-test sends by each server, or by the one that is named", async () => {
     await using servers = await openServers();
     using directory = temporaryDirectory();
     const run = (...more: string[]) =>
@@ -256,7 +256,7 @@ describe.skipIf(program === undefined)("SMTP_URLS", () => {
     ]);
   }, 30_000);
 
-  test("doctor checks each", async () => {
+  test("doctor checks each server", async () => {
     await using servers = await openServers();
     using directory = temporaryDirectory();
     await servers.second.refuse();

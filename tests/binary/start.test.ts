@@ -15,7 +15,7 @@ const coreutils = "basename cat chmod cp dirname env ln ls mkdir mktemp mv rm so
 
 /**
  * A fresh copy of the repository as git would commit it, an empty home, and a PATH that holds only
- * Node with npm, git, bash and coreutils: what a stranger has.
+ * Node with npm, git, bash and coreutils: what a new contributor has.
  */
 function openCheckout() {
   const directory = temporaryDirectory();
@@ -225,7 +225,7 @@ async function openComposition() {
 }
 
 describe("docker-compose.yml", () => {
-  test.skipIf(compose === undefined)("is understood by docker-compose", () => {
+  test.skipIf(compose === undefined)("is valid for docker-compose", () => {
     using directory = temporaryDirectory();
     // Debian's docker-compose 1 knows all of it but the project's name, which Compose 2 has.
     const text = readFileSync(composePath, "utf8").replace(/^name:.*$/m, "");
@@ -254,12 +254,12 @@ describe("docker-compose.yml", () => {
     ]);
   });
 
-  test("carries the project's name, so that the containers are named as the guide says", () => {
+  test("sets the project's name, so that the containers are named as in the guide", () => {
     expect(readFileSync(composePath, "utf8")).toMatch(/^name: instant$/m);
   });
 
   test.skipIf(program === undefined || !hasServers)(
-    "its services run as it says, and a mail goes from one to the other",
+    "its services run as configured, and a mail goes from one to the other",
     async () => {
       await using services = await openComposition();
       services.writeEnv();

@@ -47,7 +47,7 @@ function readExamples(html: string): ReadonlyMap<string, string> {
 }
 
 describe("the page /docs", () => {
-  test("shows for every call an example that works, in the order of a person's way", async () => {
+  test("shows an example that works for every call, in the order a user makes them", async () => {
     await using world = await openEmbeddedWorld();
     await using server = await serve(world);
     const answer = await fetch(`${server.url}/docs`);
@@ -87,7 +87,7 @@ describe("the page /docs", () => {
     for (const id of ["getHealth", "getLiveness", "getReadiness"]) await run(id);
   });
 
-  test("needs nothing from elsewhere, and no script", async () => {
+  test("loads nothing from other hosts, and no script", async () => {
     await using world = await openEmbeddedWorld();
     const answer = await world.request("/docs");
     expect(answer.headers.get("Content-Security-Policy")).toContain("default-src 'none'");
@@ -111,7 +111,7 @@ describe("docs/api.md", () => {
   const bash = readCodeBlocks(page, "bash");
   const blockWith = (words: string) => bash.find((block) => block.includes(words)) ?? "";
 
-  test.each([page, "README.md"])("and all calls with their methods: %s names them", (file) => {
+  test.each([page, "README.md"])("%s names every call with its method, and no other", (file) => {
     const text = readFileSync(file, "utf8");
     const routes = text.matchAll(/`(GET|POST|PATCH|DELETE) (\/[\w/{}-]*)/g);
     const named = new Set([...routes].map(([, method, path]) => `${method} ${path}`));
@@ -146,7 +146,7 @@ describe("docs/api.md", () => {
     for (const [, name] of shown) expect(checked.output).toContain(`"${name}":`);
   });
 
-  test("shows a function that tells another service who somebody is", async () => {
+  test("shows a function by which another service finds the user of a request", async () => {
     await using world = await openEmbeddedWorld();
     await using server = await serve(world);
     const { token, user } = await world.signIn("ana@example.com");

@@ -8,7 +8,7 @@ import { openDeliveryRig } from "../support/delivery-rig.ts";
 const kafka = findEngine("kafka");
 const redis = findEngine("redis");
 
-/** What one worker does with one mail, in good times and bad ones. */
+/** What one worker does with one mail, whatever the record, the server and the clock do. */
 function deliverySuite(engines: DeliveryRigOptions): void {
   const open = (options: DeliveryRigOptions = {}) => openDeliveryRig({ ...engines, ...options });
   const phrasesOf = (rig: DeliveryRig, messageId: string) =>
@@ -32,7 +32,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(await rig.ledger.find(event.messageId)).toMatchObject({ state: "accepted" });
     });
 
-    test("whose event comes twice is sent once, and the second is said to be a duplicate", async () => {
+    test("whose event comes twice is sent once, and the second is logged as a duplicate", async () => {
       await using rig = await open();
       await rig.startWorker();
       const event = codeEvent();
@@ -43,7 +43,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(phrasesOf(rig, event.messageId)).toContain("Duplicate email event detected, skipping");
     });
 
-    test("that died before it could be sent is not sent", async () => {
+    test("that expired before it could be sent is not sent", async () => {
       await using rig = await open();
       await rig.startWorker();
       const event = codeEvent({ timestamp: Date.now() - 3_600_000 });
@@ -54,7 +54,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(await rig.deadLetters()).toEqual([]);
     });
 
-    test("refused with 550 becomes a dead letter at once, with the server's words", async () => {
+    test("refused with 550 becomes a dead letter at once, with the server's reply", async () => {
       await using rig = await open();
       await rig.startWorker();
       const does = { kind: "reply", text: "550 5.1.1 no such user" } as const;
@@ -70,7 +70,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(record).toMatchObject({ state: "rejected", buried: { partition: 0, offset: 0 } });
     });
 
-    test("deferred with 451 is tried again and sent once", async () => {
+    test("deferred with 451 is retried and sent once", async () => {
       await using rig = await open();
       await rig.startWorker();
       const does = { kind: "reply", text: "451 4.7.1 greylisted" } as const;
@@ -82,7 +82,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(await rig.ledger.find(event.messageId)).toMatchObject({ attempts: 2 });
     });
 
-    test("deferred beyond its time is given up as retries_exhausted", async () => {
+    test("deferred for longer than retries last becomes a dead letter, retries_exhausted", async () => {
       await using rig = await open({ retryForMs: 1000 });
       await rig.startWorker();
       const does = { kind: "reply", text: "451 4.7.1 later" } as const;
@@ -95,7 +95,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       ]);
     });
 
-    test("that is deferred does not keep other people's mails", async () => {
+    test("that is deferred does not delay mails to others", async () => {
       await using rig = await open();
       await rig.startWorker();
       const does = { kind: "reply", text: "451 4.7.1 later" } as const;
@@ -118,10 +118,10 @@ function deliverySuite(engines: DeliveryRigOptions): void {
     });
   });
 
-  describe("a mail whose answer was lost after the dot", () => {
+  describe("a mail whose final reply was lost after the dot", () => {
     const lost = { at: "dot", does: { kind: "drop", count: true }, times: 1 } as const;
 
-    test("is sent again once when it is a living code, with the same Message-ID", async () => {
+    test("is sent once more, with the same Message-ID, when it is a code that has not expired", async () => {
       await using rig = await open();
       await rig.startWorker();
       rig.sink.misbehave(lost);
@@ -135,7 +135,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       });
     });
 
-    test("is parked as an ambiguous dead letter when it is of another type", async () => {
+    test("becomes an ambiguous dead letter when it is of another type", async () => {
       await using rig = await open();
       await rig.startWorker();
       rig.sink.misbehave(lost);
@@ -147,7 +147,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(letters.map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
     });
 
-    test("is parked when the one resubmission is lost as well", async () => {
+    test("becomes one too when the reply to the resubmission is lost as well", async () => {
       await using rig = await open();
       await rig.startWorker();
       rig.sink.misbehave({ ...lost, times: 2 });
@@ -159,14 +159,14 @@ function deliverySuite(engines: DeliveryRigOptions): void {
     });
   });
 
-  describe("an SMTP server that is away", () => {
-    test("holds all mails, spends no try, and lets them go when it is back", async () => {
+  describe("an SMTP server that is unavailable", () => {
+    test("pauses delivery, uses up no attempts, and all mails go when it is back", async () => {
       await using rig = await open();
       const worker = await rig.startWorker();
       await rig.sink.refuse();
       const events = Array.from({ length: 30 }, () => welcomeEvent());
       for (const event of events) await rig.publish(event);
-      await eventually("the worker holds", () => worker.pausedReasons.length > 0);
+      await eventually("delivery is paused", () => worker.pausedReasons.length > 0);
       expect(worker.pausedReasons[0]).toContain("127.0.0.1");
       await rig.sink.listen();
       await rig.untilDrained();
@@ -177,7 +177,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(records.every((record) => record?.attempts === 0)).toBe(true);
     });
 
-    test("past the hold gives mails up as smtp_unavailable, and drops codes that died", async () => {
+    test("for longer than retries last makes mails dead letters, smtp_unavailable, and drops expired codes", async () => {
       await using rig = await open({ outageRetryForMs: 1500 });
       await rig.startWorker();
       await rig.sink.refuse();
@@ -192,8 +192,8 @@ function deliverySuite(engines: DeliveryRigOptions): void {
     });
   });
 
-  describe("poison", () => {
-    test("of every kind becomes a dead letter with key, value and headers as they were", async () => {
+  describe("a bad record", () => {
+    test("becomes a dead letter with key, value and headers as they were", async () => {
       await using rig = await open();
       await rig.startWorker();
       const bytes = (text: string) => new TextEncoder().encode(text);
@@ -212,7 +212,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(seen).toContainEqual(["malformed", null, null]);
     });
 
-    test("an id that is known with other data becomes an id_conflict, and is not sent", async () => {
+    test("with a known id and other data becomes an id_conflict, and is not sent", async () => {
       await using rig = await open();
       await rig.startWorker();
       const event = welcomeEvent();
@@ -223,7 +223,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["id_conflict"]);
     });
 
-    test("an event older than the ledger's memory becomes too_old, and is not sent", async () => {
+    test("with an event older than the ledger remembers becomes too_old, and is not sent", async () => {
       await using rig = await open();
       await rig.startWorker();
       await rig.publish(welcomeEvent({ timestamp: Date.now() - 24 * 3_600_000 }));

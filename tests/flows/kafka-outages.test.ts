@@ -43,9 +43,9 @@ const mailsTo = (rig: ServiceRig, email: string) =>
 const consumedBy = (worker: InstantProcess) => worker.findLogs("Email event consumed").length;
 
 describe.skipIf(!complete)("Kafka stopped", () => {
-  test("request-code still answers 200, the mail arrives once, and Kafka is used again when it is back", async () => {
+  test("request-code still answers 200, the mail is sent once, and Kafka is used again when it is back", async () => {
     await using kafka = await openOwnKafka();
-    await using redis = await openOwnRedis(); // budgets of its own
+    await using redis = await openOwnRedis(); // rate limits of its own
     await using rig = await openServiceRig({ program, kafka: kafka.brokers, redis: redis.url });
     const worker = rig.start(["serve-email"]);
     const auth = await openAuth(rig);
@@ -73,9 +73,9 @@ describe.skipIf(!complete)("Kafka stopped", () => {
     }
   }, 120_000);
 
-  test("still, with its connections open: answers within 3 s, and the event that Kafka finds later is a duplicate", async () => {
+  test("frozen with its connections open: answers within 3 s, and the event that Kafka delivers later is a duplicate", async () => {
     await using kafka = await openOwnKafka();
-    await using redis = await openOwnRedis(); // budgets of its own
+    await using redis = await openOwnRedis(); // rate limits of its own
     await using rig = await openServiceRig({ program, kafka: kafka.brokers, redis: redis.url });
     const worker = rig.start(["serve-email"]);
     const auth = await openAuth(rig);
@@ -92,9 +92,9 @@ describe.skipIf(!complete)("Kafka stopped", () => {
     expect(mailsTo(rig, "bo@example.com")).toBe(1);
   }, 120_000);
 
-  test("and SMTP stopped: 503 within 12 s, the budget is not spent, and later it works", async () => {
+  test("and SMTP stopped: 503 within 12 s, the rate limit is not used up, and later it works", async () => {
     await using kafka = await openOwnKafka();
-    await using redis = await openOwnRedis(); // budgets of its own
+    await using redis = await openOwnRedis(); // rate limits of its own
     await using rig = await openServiceRig({ program, kafka: kafka.brokers, redis: redis.url });
     const auth = await openAuth(rig);
     await kafka.stop();
@@ -116,9 +116,9 @@ describe.skipIf(!complete)("Kafka stopped", () => {
     expect(mailsTo(rig, email)).toBe(1);
   }, 120_000);
 
-  test("frozen while SMTP hangs: 503 within 12 s each time, whatever has the time, and later it works", async () => {
+  test("frozen while SMTP hangs: 503 within 12 s each time, and later it works", async () => {
     await using kafka = await openOwnKafka();
-    await using redis = await openOwnRedis(); // budgets of its own
+    await using redis = await openOwnRedis(); // rate limits of its own
     await using rig = await openServiceRig({ program, kafka: kafka.brokers, redis: redis.url });
     const auth = await openAuth(rig);
     kafka.freeze();
@@ -135,7 +135,7 @@ describe.skipIf(!complete)("Kafka stopped", () => {
     rig.sink.setBehaviour([]);
     rig.sink.dropConnections();
     for (let count = 0; count < 5; count += 1) {
-      // the hour's budget of five is whole, or the repeats of one code
+      // none of the five codes an hour is used up, or one code is repeated
       expect(await auth.request(email)).toMatchObject({ status: 200 });
     }
     expect(mailsTo(rig, email)).toBe(1);

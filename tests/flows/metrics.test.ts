@@ -21,7 +21,7 @@ import { openDevProcess } from "../support/dev-process.ts";
 const program = findEngine("instant") ?? "";
 const token = "a-token-for-Prometheus-that-is-long-enough";
 
-test("the metrics count outcomes and dead letters, and show what delivery waits for and the lag", async () => {
+test("the metrics count outcomes and dead letters, and show the lag and why delivery is paused", async () => {
   const metrics = new Metrics();
   let worker: EmailWorker | undefined;
   const measures = createWorkerMetrics({
@@ -75,7 +75,7 @@ describe.skipIf(program === "")("/metrics of running services", () => {
 
   const linesOf = async (url: string) => (await (await fetch(`${url}/metrics`)).text()).split("\n");
 
-  test("are those of the documentation, no more and no less", async () => {
+  test("are exactly those of the documentation", async () => {
     expect(namesIn(await linesOf(dev.emailUrl))).toEqual(namesOf(listEmailMetrics()));
     expect(namesIn(await linesOf(dev.authUrl))).toEqual(namesOf(listAuthMetrics()));
   });
@@ -110,14 +110,14 @@ describe.skipIf(program === "")("/metrics of running services", () => {
     });
   });
 
-  test("of serve-auth are for nobody whom a proxy passed on", async () => {
+  test("of serve-auth are not served through a proxy", async () => {
     const headers = { "X-Forwarded-For": "203.0.113.7" };
     expect((await fetch(`${dev.authUrl}/metrics`, { headers })).status).toBe(404);
   });
 });
 
 test.skipIf(program === "")(
-  "with METRICS_TOKEN, serve-auth shows its metrics to who brings it and to nobody else",
+  "with METRICS_TOKEN, serve-auth shows its metrics only to a client with the token",
   async () => {
     await using dev = await openDevProcess(program, { METRICS_TOKEN: token });
     const ask = async (authorization: string) => {

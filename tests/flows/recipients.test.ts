@@ -86,7 +86,7 @@ function recipientsSuite(engines: DeliveryRigOptions): void {
       expect(await stateOf(healed)).toBe("accepted");
     });
 
-    test("gets no code by the direct path either, and whoever asks is told nothing", async () => {
+    test("gets no code by the direct path either, and the answer does not reveal it", async () => {
       await using rig = await open();
       const entry = { key, address: recipient, reason: "bounced", note: undefined } as const;
       await rig.suppressions.add([{ ...entry, createdAt: Date.now(), expiresAt: undefined }]);
@@ -130,11 +130,11 @@ async function openRigBehindProxy() {
   return { rig, proxy, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-describe.skipIf(missing)("mails while Postgres is away", () => {
+describe.skipIf(missing)("mails while Postgres is unavailable", () => {
   test.each([
     ["gone", (proxy: StallableProxy) => proxy.cut()],
     ["frozen", (proxy: StallableProxy) => proxy.stall()],
-  ])("(%s): codes go, optional mails wait and go when it is back", async (_name, leave) => {
+  ])("(%s): codes are sent, optional mails wait until it is back", async (_name, leave) => {
     await using opened = await openRigBehindProxy();
     const { rig, proxy } = opened;
     await rig.startWorker();
@@ -146,7 +146,7 @@ describe.skipIf(missing)("mails while Postgres is away", () => {
     for (const event of [...waiting, ...codes]) await rig.publish(event);
     await eventually("the codes are sent", () => rig.sink.acceptedTotal === codes.length, 10_000);
     const waits = () => rig.lines.some(({ msg }) => msg.startsWith("Preferences unavailable"));
-    await eventually("it is said", waits);
+    await eventually("the log says so", waits);
     proxy.resume();
     await rig.untilDrained(20_000);
     const counts = rig.sink.countByMessageId();

@@ -61,8 +61,8 @@ async function loseLedger(
   expect([...rig.sink.countByMessageId().values()].filter((times) => times > 1)).toEqual([]);
 }
 
-describe.skipIf(!complete)("Redis amid a load of mails", () => {
-  test("stopped and started again: the worker pauses, says why, and sends each mail once", async () => {
+describe.skipIf(!complete)("Redis under a load of mails", () => {
+  test("stopped and started again: the worker pauses, reports why, and sends each mail once", async () => {
     await loseLedger(
       (redis) => redis.stop(),
       (redis) => redis.start(),
@@ -76,7 +76,7 @@ describe.skipIf(!complete)("Redis amid a load of mails", () => {
     );
   }, 90_000);
 
-  test("killed and started again empty: what was not committed comes again, and each mail once", async () => {
+  test("killed and started again empty: uncommitted records come again, and each mail is sent once", async () => {
     await loseLedger(
       (redis) => redis.kill(),
       (redis) => redis.start(),
@@ -98,7 +98,7 @@ describe.skipIf(!complete)("Redis amid a load of mails", () => {
 const mails = () => Array.from({ length: 40 }, () => welcomeEvent());
 
 describe.skipIf(!hasRedisServer())("a ledger whose Redis has too little memory", () => {
-  test("with noeviction holds delivery and says why, and sends each mail once when it has more", async () => {
+  test("with noeviction pauses delivery, reports why, and sends each mail once when it has more", async () => {
     await using redis = await openOwnRedis();
     await using admin = await openRedisAt(redis.url);
     await using rig = await openDeliveryRig({ redis: redis.url });
@@ -106,7 +106,7 @@ describe.skipIf(!hasRedisServer())("a ledger whose Redis has too little memory",
     await admin.run((client) => client.config("SET", "maxmemory", "1"));
     const events = mails();
     for (const event of events) await rig.publish(event);
-    await eventually("delivery is held", () => worker.pausedReasons.length > 0);
+    await eventually("delivery is paused", () => worker.pausedReasons.length > 0);
     expect(worker.pausedReasons[0]).toContain("maxmemory");
     expect(rig.sink.acceptedTotal).toBe(0);
     await admin.run((client) => client.config("SET", "maxmemory", "0"));
@@ -114,7 +114,7 @@ describe.skipIf(!hasRedisServer())("a ledger whose Redis has too little memory",
     expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
   });
 
-  test("that evicts forgets what was sent: a second delivery is a second mail, and none is lost", async () => {
+  test("that evicts forgets what was sent: an event that comes again is sent again, and none is lost", async () => {
     await using redis = await openOwnRedis();
     await using admin = await openRedisAt(redis.url);
     await using rig = await openDeliveryRig({ redis: redis.url });
@@ -128,7 +128,7 @@ describe.skipIf(!hasRedisServer())("a ledger whose Redis has too little memory",
     expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 2));
   });
 
-  test("that may evict is warned of when it is opened", async () => {
+  test("is warned of at the start when it may evict", async () => {
     await using redis = await openOwnRedis({ args: ["--maxmemory-policy", "allkeys-lru"] });
     await using client = await openRedisAt(redis.url);
     const lines: string[] = [];
@@ -144,7 +144,7 @@ describe.skipIf(!hasRedisServer())("a ledger whose Redis has too little memory",
 const codePattern = /\b(\d{6})\b/;
 
 test.skipIf(!complete)(
-  "Redis fails over: codes, sessions and mails go on in both services, each mail once",
+  "Redis fails over: codes, sessions and mails keep working in both services, each mail sent once",
   async () => {
     await using pair = await openRedisPair();
     await using rig = await openServiceRig({ program, kafka, redis: pair.url });
@@ -183,7 +183,7 @@ test.skipIf(!complete)(
 );
 
 test.skipIf(!complete)(
-  "Redis is demoted under idle services: both say READONLY, and go on when the address has moved",
+  "Redis is demoted under idle services: both report READONLY, and recover when the address has moved",
   async () => {
     await using pair = await openRedisPair();
     await using rig = await openServiceRig({ program, kafka, redis: pair.url });
@@ -217,7 +217,7 @@ test.skipIf(!complete)(
 );
 
 test.skipIf(!complete)(
-  "a database that the Redis does not have: said by log, readiness and doctor; 0 stays empty",
+  "a database number that Redis does not have is reported by log and readiness, and database 0 stays empty",
   async () => {
     await using redis = await openOwnRedis({ args: ["--databases", "5"] });
     const url = redis.url.replace(/0$/, "5");

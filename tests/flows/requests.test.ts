@@ -15,7 +15,7 @@ for (const { method, path, pathParameters } of authOperations) {
 }
 
 describe.each([...methodsByPath])("%s", (path, methods) => {
-  test("takes the documented methods, and names them to who asks with another", async () => {
+  test("takes the documented methods, and names them in a 405 for any other", async () => {
     await using world = await openEmbeddedWorld();
     const others = ["OPTIONS", "PUT", "DELETE", "GET", "PATCH"].filter(
       (method) => !methods.includes(method),
@@ -28,7 +28,7 @@ describe.each([...methodsByPath])("%s", (path, methods) => {
   });
 });
 
-test("what has not the shape of a session's id is no session, and nothing else", async () => {
+test("an id that cannot be a session's is answered with 404", async () => {
   await using world = await openEmbeddedWorld();
   const { token } = await world.signIn("ana@example.com");
   for (const id of ["x", "-", "x".repeat(23)]) {
@@ -60,7 +60,10 @@ describe("a write with the cookie", () => {
   test.each([
     ["of the same origin", { Origin: "https://auth.example.com" }],
     ["of the same origin, in the clear behind a TLS proxy", { Origin: "http://auth.example.com" }],
-    ["that the browser says is ours", { "Sec-Fetch-Site": "same-origin", Origin: "null" }],
+    [
+      "that the browser reports as same-origin",
+      { "Sec-Fetch-Site": "same-origin", Origin: "null" },
+    ],
   ])("is taken from a page %s", async (_, headers) => {
     expect((await writeWith(headers)).status).toBe(204);
   });
@@ -68,12 +71,12 @@ describe("a write with the cookie", () => {
   test.each([
     ["of another site", { Origin: "https://evil.example" }],
     ["of a neighbour", { Origin: "https://evil.example.com", "Sec-Fetch-Site": "same-site" }],
-    ["of a neighbour that does not say it", { Origin: "https://evil.example.com" }],
+    ["of a neighbour, without Sec-Fetch-Site", { Origin: "https://evil.example.com" }],
     ["on another port", { Origin: "https://auth.example.com:8443" }],
-    ["without an origin", { Origin: "null" }],
-    ["that the browser says is elsewhere", { "Sec-Fetch-Site": "cross-site" }],
-    ["in a broken way", { Origin: "auth.example.com" }],
-    ["that says nothing", {}],
+    ["with the origin null", { Origin: "null" }],
+    ["that the browser reports as cross-site", { "Sec-Fetch-Site": "cross-site" }],
+    ["with a malformed origin", { Origin: "auth.example.com" }],
+    ["without any header", {}],
   ])("is refused from a page %s", async (_, headers) => {
     const problem = await problemOf(await writeWith(headers));
     expect(problem).toMatchObject({ status: 403, code: "cross_origin" });
@@ -86,7 +89,7 @@ describe("a write with the cookie", () => {
     expect((await writeWith(headers, { boundary })).status).toBe(204);
   });
 
-  test("with the token as Bearer is taken from wherever", async () => {
+  test("with the token as Bearer is taken from any origin", async () => {
     await using world = await openEmbeddedWorld();
     const { token } = await world.signIn("test@example.com");
     for (const headers of [{}, { Origin: "https://evil.example" }]) {
@@ -96,7 +99,7 @@ describe("a write with the cookie", () => {
   });
 });
 
-test("a page elsewhere signs nobody in, to an account of its choice", async () => {
+test("a page of another site cannot sign its visitor in to an account of its choice", async () => {
   await using world = await openEmbeddedWorld();
   await world.post("/auth/request-code", { email: "test@example.com" });
   const body = { email: "test@example.com", code: world.publisher.code };
@@ -124,7 +127,7 @@ describe("other origins", () => {
     },
   });
 
-  test("are told nothing unless CORS_ORIGINS names them", async () => {
+  test("get no CORS headers unless CORS_ORIGINS names them", async () => {
     for (const settings of [{}, { boundary }]) {
       await using world = await openEmbeddedWorld(settings);
       for (const asked of [preflight("https://evil.example"), { headers: { Origin: "null" } }]) {
@@ -134,7 +137,7 @@ describe("other origins", () => {
     }
   });
 
-  test("that it names may read and write with the person's cookie", async () => {
+  test("that it names may read and write with the visitor's cookie", async () => {
     await using world = await openEmbeddedWorld({ boundary });
     const asked = await world.request("/users/me", preflight(app));
     expect(asked.status).toBe(204);

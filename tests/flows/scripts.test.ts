@@ -30,7 +30,7 @@ function openServers(environment: Record<string, string> = {}) {
 }
 
 test.skipIf(redis === undefined)(
-  "up starts a server once, down ends it, wipe forgets",
+  "up starts a server once, down stops it, wipe removes its data",
   async () => {
     await using servers = openServers();
     const first = await servers.up();
@@ -55,7 +55,7 @@ test.skipIf(redis === undefined)("a server that died is started again by the nex
 });
 
 test.skipIf(redis === undefined)(
-  "a server the environment points to is used and never ended",
+  "a server that the environment points to is used and never stopped",
   async () => {
     await using servers = openServers({ REDIS_URL: redis ?? "" });
     const given = await servers.up();
@@ -70,7 +70,7 @@ test.skipIf(redis === undefined)(
 );
 
 test.skipIf(redis === undefined)(
-  "an address where nothing answers is said, and ours serves",
+  "an address where nothing answers is reported, and a server of our own is used",
   async () => {
     await using servers = openServers({ REDIS_URL: "redis://:secret@127.0.0.1:1/0" });
     const server = await servers.up();

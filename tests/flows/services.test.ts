@@ -28,7 +28,7 @@ function post(url: string, body: object, headers: Record<string, string> = {}): 
 }
 
 describe.skipIf(!complete)("the guide, on Kafka, Redis, Postgres and SMTP", () => {
-  test("two quick requests are one mail; its code opens a session; no log tells a secret", async () => {
+  test("two quick requests are one mail; its code opens a session; no log line holds a secret", async () => {
     const email = `duplicate-${crypto.randomUUID()}@test.com`;
     const schema = `t${crypto.randomUUID().replaceAll("-", "")}`;
     const environment = { DATABASE_URL: postgres, DB_SCHEMA: schema };
@@ -117,7 +117,7 @@ async function openServices() {
 }
 
 describe.skipIf(!complete)("the services, on Kafka, Redis, Postgres and SMTP", () => {
-  test("send no welcome to who unsubscribed by its link, and still a code", async () => {
+  test("send no welcome to a recipient who unsubscribed by its link, and still a code", async () => {
     await using services = await openServices();
     const { rig, authUrl, emailUrl } = services;
     const recipient = `ana-${crypto.randomUUID()}@example.com`;
@@ -142,7 +142,7 @@ describe.skipIf(!complete)("the services, on Kafka, Redis, Postgres and SMTP", (
     expect(services.worker.output).not.toContain(link);
   }, 60_000);
 
-  test("try an address that was refused again after it was removed from the list", async () => {
+  test("send to a refused address again once it is removed from the suppression list", async () => {
     await using services = await openServices();
     const { rig } = services;
     const recipient = `ben-${crypto.randomUUID()}@example.com`;
@@ -173,7 +173,7 @@ const isKept = (dev: DevProcess, kind: string) =>
     .findLogs("Email kept in the inbox")
     .some(({ messageID }) => String(messageID).startsWith(kind));
 
-/** Of a code that has come: in the order in which they were asked for. */
+/** The code of the `count`-th code mail, in the order they were requested. */
 async function nthCode(dev: DevProcess, count: number): Promise<string> {
   return eventually(`code ${count} comes`, () => {
     const texts = dev.process.findLogs("Email kept in the inbox").map(({ text }) => String(text));
@@ -181,7 +181,7 @@ async function nthCode(dev: DevProcess, count: number): Promise<string> {
   });
 }
 
-test.skipIf(program === "")("notices reach the inbox of a running program", async () => {
+test.skipIf(program === "")("notices reach the inbox of instant dev", async () => {
   await using dev = await openDevProcess(program);
   const { authUrl } = dev;
   const signIn = async (count: number, device: string): Promise<string> => {
@@ -242,9 +242,9 @@ function someEvents(count: number): EmailEvent[] {
 }
 
 describe.skipIf([kafka, redis, program].includes(""))(
-  "after the older service, on its topics and its keys",
+  "on the topics and keys of the older service",
   () => {
-    test("what it had committed or recorded is not sent again, and all else is, once", async () => {
+    test("mails that it committed or recorded are not sent again, and all others once", async () => {
       await using rig = await openServiceRig({ program, kafka, redis });
       const [committed, recorded, open] = [someEvents(12), someEvents(9), someEvents(15)];
       await rig.publish(committed);

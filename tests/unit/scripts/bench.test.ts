@@ -89,7 +89,7 @@ test("the table shows three figures, the spread, and what was missed", () => {
   expect(formatted).toEqual(["36,900", "0.812", "5", "1,230,000"]);
 });
 
-test("only some rows can be asked for, and only rows there are", () => {
+test("--only takes rows that exist, and no others", () => {
   const names = ["drain", "memory"];
   const usual = { quick: false, only: undefined, json: false, write: false, profile: false };
   expect(parseOptions([], names)).toEqual(usual);
@@ -189,7 +189,7 @@ test("docs/benchmarks.md shows docs/benchmarks.json (else run scripts/bench --wr
   expect(page).toBe(replaceMeasured(page, renderTable(recorded.full)));
 });
 
-test("docs/benchmarks.json has every row as it is measured today", () => {
+test("docs/benchmarks.json describes every row as it is measured today", () => {
   const { full } = readRecorded(resolve(import.meta.dir, "../../.."));
   const describeRow = ({
     name,
@@ -245,7 +245,7 @@ describe("the load", () => {
     connection.close();
   });
 
-  test("hears of a connection that ends before the answer", async () => {
+  test("reports a connection that ends before the answer", async () => {
     using listener = Bun.listen({
       hostname: "127.0.0.1",
       port: 0,

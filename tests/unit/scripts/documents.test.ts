@@ -59,7 +59,7 @@ describe("a setting", () => {
     },
   );
 
-  test("has a name of its own", () => {
+  test("has a unique name", () => {
     const names = fields.map(({ name }) => name);
     expect(names.toSorted()).toEqual([...new Set(names)].toSorted());
   });
@@ -105,7 +105,7 @@ describe("docs/guide.md", () => {
     expect(rows.some(([name]) => name?.startsWith(entry))).toBe(true);
   });
 
-  test.each(rows)("%s: the command is there, and so is its test", (_, typed, path, name) => {
+  test.each(rows)("%s: the command exists, and so does its test", (_, typed, path, name) => {
     const command = /\.\/instant (?:--env-file \S+ )?([a-z-]+)/.exec(typed ?? "")?.[1];
     if (command !== undefined) expect(main).toContain(`.command("${command}")`);
     if (typed?.startsWith("scripts/")) expect(existsSync(typed)).toBe(true);
@@ -117,7 +117,7 @@ function read(path: string): string {
   return readFileSync(resolve(import.meta.dir, "../../..", path), "utf8");
 }
 
-test("one version of Bun stands everywhere", () => {
+test("one version of Bun is named everywhere", () => {
   const pinned = /^bun_version=(.+)$/m.exec(read("scripts/bootstrap.sh"))?.[1];
   expect(pinned).toBe(packageJson.devDependencies["bun-types"]);
   expect(packageJson.engines.bun).toBe(`>=${pinned}`);

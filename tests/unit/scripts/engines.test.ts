@@ -60,7 +60,7 @@ describe("ports", () => {
 });
 
 describe("processes", () => {
-  test("a started process runs until it is ended, and a stranger with its number is left alone", async () => {
+  test("a started process runs until it is ended, and another one with its pid is left alone", async () => {
     using directory = temporaryDirectory();
     const log = join(directory.path, "log");
     const mark = startDetached(["sleep", "60"], { log, directory: directory.path });
@@ -81,7 +81,7 @@ describe("processes", () => {
     await eventually("it is gone", () => !isRunning(mark));
   });
 
-  test("a program that is not there throws", () => {
+  test("a program that does not exist throws", () => {
     using directory = temporaryDirectory();
     const options = { log: join(directory.path, "log"), directory: directory.path };
     expect(() => startDetached(["no-such-program-here"], options)).toThrow();
@@ -89,7 +89,7 @@ describe("processes", () => {
 });
 
 describe("the lock", () => {
-  test("two who want it act one after the other", async () => {
+  test("two that want it run one after the other", async () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "lock");
     const steps: string[] = [];
@@ -174,6 +174,6 @@ test("TLS and a login reach the tool through a file", () => {
   expect(calls.join("\n")).not.toContain("SCRAM");
 });
 
-test("an unknown flag is exit 2", () => {
+test("an unknown flag exits with 2", () => {
   expect(run({}, ["--shrink"]).code).toBe(2);
 });

@@ -68,7 +68,7 @@ test("holds a request and all behind it until it is released", async () => {
   expect(rig.answers()).toEqual(["one", "stop", "two"]);
 });
 
-test("holds a reply while the server hears all", async () => {
+test("holds a reply while the server receives all", async () => {
   await using rig = await openRig();
   const hold = rig.proxy.hold({ at: "reply", matches });
   rig.say("one", "stop", "two");
@@ -90,7 +90,7 @@ test("drops what it holds, with its connection", async () => {
   expect(rig.received).toEqual(["one"]);
 });
 
-test("catches nothing more once it is shut, and counts what it caught", async () => {
+test("catches no more once it is shut, and counts what it caught", async () => {
   await using rig = await openRig();
   const hold = rig.proxy.hold({ at: "reply", matches });
   rig.say("stop", "stop");
