@@ -93,7 +93,7 @@ export class InstantProcess implements AsyncDisposable {
   }
 }
 
-export interface Finished {
+interface Finished {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;

@@ -5,27 +5,19 @@ import { openRedis } from "../src/core/redis/client.ts";
 import { redisFields, resolveRedis } from "../src/core/redis/config.ts";
 import { answersRedis, choosePort } from "./engines/server.ts";
 import { eventually } from "./eventually.ts";
+import type { OwnServer } from "./own-server.ts";
+import { openOwnServer } from "./own-server.ts";
 import { StallableProxy } from "./stallable-proxy.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 /**
- * A private redis-server that a test may treat badly. Its port and directory stay the same from
- * start to start; what it answered survives `stop` and `kill` (an append-only file, synced always),
- * unless `persistent` is false.
+ * A private redis-server that a test may treat badly. What it answered survives `stop` and `kill`
+ * (an append-only file, synced always), unless `persistent` is false.
  */
-export interface OwnRedis extends AsyncDisposable {
+export interface OwnRedis extends OwnServer {
   readonly url: string;
   readonly host: string;
   readonly port: number;
-  /** Starts it again after `stop` or `kill`; resolves when it answers. */
-  start(): Promise<void>;
-  /** SIGTERM: writes what it holds, says goodbye. */
-  stop(): Promise<void>;
-  /** SIGKILL. */
-  kill(): Promise<void>;
-  /** SIGSTOP: connections stay open, nothing answers. */
-  freeze(): void;
-  thaw(): void;
 }
 
 interface OwnRedisOptions {
@@ -51,36 +43,10 @@ export async function openOwnRedis(options: OwnRedisOptions = {}): Promise<OwnRe
     : ["--appendonly", "no"];
   const place = ["--bind", "127.0.0.1", "--port", String(port), "--dir", directory.path];
   const command = ["redis-server", ...place, "--save", "", ...persistence, ...args];
-  let server: Bun.Subprocess | undefined;
-  const end = async (signal: NodeJS.Signals) => {
-    server?.kill(signal);
-    if (signal === "SIGTERM") server?.kill("SIGCONT"); // one that is frozen would not hear it
-    await server?.exited;
-    server = undefined;
-  };
-  const own: OwnRedis = {
-    url: `redis://127.0.0.1:${port}/0`,
-    host: "127.0.0.1",
-    port,
-    start: async () => {
-      const started = Bun.spawn(command, { stdout: "ignore", stderr: "ignore" });
-      server = started;
-      await eventually("redis-server listens", () => {
-        if (started.exitCode !== null) throw new Error("redis-server ended as it started");
-        return answersRedis({ host: "127.0.0.1", port });
-      });
-    },
-    stop: () => end("SIGTERM"),
-    kill: () => end("SIGKILL"),
-    freeze: () => server?.kill("SIGSTOP"),
-    thaw: () => server?.kill("SIGCONT"),
-    [Symbol.asyncDispose]: async () => {
-      await end("SIGKILL");
-      directory[Symbol.dispose]();
-    },
-  };
-  await own.start();
-  return own;
+  const host = "127.0.0.1";
+  const answers = () => answersRedis({ host, port });
+  const server = await openOwnServer({ command, directory, answers });
+  return { ...server, url: `redis://${host}:${port}/0`, host, port };
 }
 
 export function openRedisAt(url: string): Promise<RedisClient> {
@@ -164,7 +130,7 @@ async function redisCli(redis: OwnRedis, ...command: readonly string[]): Promise
   return (await new Response(asked.stdout).text()).trim();
 }
 
-export interface TestRedis extends AsyncDisposable {
+interface TestRedis extends AsyncDisposable {
   readonly redis: RedisClient;
   /** Of this test alone; its keys are gone when the scope ends. */
   readonly keyPrefix: string;

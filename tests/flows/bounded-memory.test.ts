@@ -8,7 +8,7 @@ import { findEngine } from "../../support/engines.ts";
 import { welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { InstantProcess } from "../../support/instant-process.ts";
-import { TransactionalProducer } from "../../support/kafka-logs.ts";
+import { kafkaConnectionTo, TransactionalProducer } from "../../support/kafka-logs.ts";
 import { openServiceRig, urlOf } from "../../support/service-rig.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -32,7 +32,7 @@ describe.skipIf(kafka === "" || program === "")(
     test(`costs no memory, however long it is (TEST_BACKLOG_RECORDS=${waiting})`, async () => {
       using directory = temporaryDirectory();
       const name = `t${crypto.randomUUID().slice(0, 8)}`;
-      const connection = { brokers: [kafka], ssl: false, caFile: undefined, sasl: undefined };
+      const connection = kafkaConnectionTo(kafka);
       await using eventLog = await openKafkaEventLog({ connection, log: silentLog });
       const topics = { events: name, deadLetters: `${name}-dlq`, partitions: 3 };
       await eventLog.createTopics(topicSpecs({ ...topics, replicationFactor: 1 }), { grow: false });

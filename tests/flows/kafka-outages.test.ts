@@ -17,6 +17,14 @@ interface Answer {
   readonly body: Record<string, unknown>;
 }
 
+/** A Kafka to stop, and a Redis that starts with no rate limit used. */
+async function openOwnRig(stack: AsyncDisposableStack) {
+  const kafka = stack.use(await openOwnKafka());
+  const redis = stack.use(await openOwnRedis());
+  const engines = { kafka: kafka.brokers, redis: redis.url };
+  return { kafka, rig: stack.use(await openServiceRig({ program, ...engines })) };
+}
+
 async function openAuth(rig: ServiceRig) {
   const process = rig.start(["serve-auth"]);
   const url = await urlOf(process, "Auth service started");
@@ -44,9 +52,8 @@ const consumedBy = (worker: InstantProcess) => worker.findLogs("Email event cons
 
 describe.skipIf(!complete)("Kafka stopped", () => {
   test("request-code still answers 200, the mail is sent once, and Kafka is used again when it is back", async () => {
-    await using kafka = await openOwnKafka();
-    await using redis = await openOwnRedis(); // rate limits of its own
-    await using rig = await openServiceRig({ program, kafka: kafka.brokers, redis: redis.url });
+    await using stack = new AsyncDisposableStack();
+    const { kafka, rig } = await openOwnRig(stack);
     const worker = rig.start(["serve-email"]);
     const auth = await openAuth(rig);
     expect(await auth.request("ana@example.com")).toMatchObject({ status: 200 });
@@ -74,9 +81,8 @@ describe.skipIf(!complete)("Kafka stopped", () => {
   }, 120_000);
 
   test("frozen with its connections open: answers within 3 s, and the event that Kafka delivers later is a duplicate", async () => {
-    await using kafka = await openOwnKafka();
-    await using redis = await openOwnRedis(); // rate limits of its own
-    await using rig = await openServiceRig({ program, kafka: kafka.brokers, redis: redis.url });
+    await using stack = new AsyncDisposableStack();
+    const { kafka, rig } = await openOwnRig(stack);
     const worker = rig.start(["serve-email"]);
     const auth = await openAuth(rig);
     expect(await auth.request("ana@example.com")).toMatchObject({ status: 200 });
@@ -93,9 +99,8 @@ describe.skipIf(!complete)("Kafka stopped", () => {
   }, 120_000);
 
   test("and SMTP stopped: 503 within 12 s, the rate limit is not used up, and later it works", async () => {
-    await using kafka = await openOwnKafka();
-    await using redis = await openOwnRedis(); // rate limits of its own
-    await using rig = await openServiceRig({ program, kafka: kafka.brokers, redis: redis.url });
+    await using stack = new AsyncDisposableStack();
+    const { kafka, rig } = await openOwnRig(stack);
     const auth = await openAuth(rig);
     await kafka.stop();
     await rig.sink.refuse();
@@ -117,9 +122,8 @@ describe.skipIf(!complete)("Kafka stopped", () => {
   }, 120_000);
 
   test("frozen while SMTP hangs: 503 within 12 s each time, and later it works", async () => {
-    await using kafka = await openOwnKafka();
-    await using redis = await openOwnRedis(); // rate limits of its own
-    await using rig = await openServiceRig({ program, kafka: kafka.brokers, redis: redis.url });
+    await using stack = new AsyncDisposableStack();
+    const { kafka, rig } = await openOwnRig(stack);
     const auth = await openAuth(rig);
     kafka.freeze();
     rig.sink.misbehave({ at: "mail", does: { kind: "hang" } });

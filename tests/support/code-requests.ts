@@ -70,7 +70,7 @@ export const kindOf = (outcome: { readonly kind: string }) => outcome.kind;
 const hourMs = 3_600_000;
 
 /** What is promised about guessing the codes of one address, from the settings alone. */
-export interface GuessOdds {
+interface GuessOdds {
   readonly guessesPerHourMax: number;
   readonly guessesPerDayMax: number;
   readonly liveCodesMax: number;

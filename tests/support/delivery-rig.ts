@@ -31,6 +31,7 @@ import { openSqliteRecentMails } from "../../src/email/recent-mails/sqlite.ts";
 import { createSuppressRefused } from "../../src/email/suppressions/suppression-store.ts";
 import { createMailRenderer } from "../../src/email/templates/mail-renderer.tsx";
 import { eventually } from "../../support/eventually.ts";
+import { kafkaConnectionTo } from "../../support/kafka-logs.ts";
 import { openTestRedis } from "../../support/own-redis.ts";
 import type { SmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
@@ -187,7 +188,7 @@ async function openEngines(
   const eventLog = stack.use(
     options.kafka === undefined
       ? await openSqliteEventLog(await file("events.sqlite"), { log })
-      : await openKafkaEventLog({ connection: kafkaAt(options.kafka), log }),
+      : await openKafkaEventLog({ connection: kafkaConnectionTo(options.kafka), log }),
   );
   const ledgers = await openRigLedger(options.redis, stack, () => file("state.sqlite"));
   const mailers = sinks.map(({ port }) =>
@@ -262,11 +263,7 @@ async function readDeadLetters(eventLog: EventLog, topic: string): Promise<reado
   return found;
 }
 
-function kafkaAt(brokers: string) {
-  return { brokers: brokers.split(","), ssl: false, caFile: undefined, sasl: undefined };
-}
-
-export interface RigLedger {
+interface RigLedger {
   readonly ledger: DeliveryLedger;
   readonly recentMails: RecentMails;
 }
@@ -274,7 +271,7 @@ export interface RigLedger {
 const secrets = { current: "a secret of the test, which is long enough", previous: undefined };
 
 /** The ledger of a rig and the index beside it, on the Redis at `redis` or on a file. */
-export async function openRigLedger(
+async function openRigLedger(
   redis: string | undefined,
   stack: AsyncDisposableStack,
   file: () => Promise<SqliteDatabase>,

@@ -89,7 +89,7 @@ export async function readAll(
   return Array.fromAsync(log.readRange({ topic, partition, from, to }));
 }
 
-export interface ReaderOptions extends Omit<SubscribeOptions, "handle"> {
+interface ReaderOptions extends Omit<SubscribeOptions, "handle"> {
   /** Records whose text it holds until `release`, or until the abort leaves them unfinished. */
   readonly blocks?: (text: string) => boolean;
 }

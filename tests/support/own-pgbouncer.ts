@@ -3,15 +3,16 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { choosePort } from "../../support/engines/server.ts";
 import { findEngine } from "../../support/engines.ts";
-import { eventually } from "../../support/eventually.ts";
+import type { OwnServer } from "../../support/own-server.ts";
+import { isListening, openOwnServer } from "../../support/own-server.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-export interface OwnPgbouncer extends AsyncDisposable {
+export interface OwnPgbouncer extends OwnServer {
   /** The database behind it, through it. */
   readonly url: string;
 }
 
-export interface PgbouncerOptions {
+interface PgbouncerOptions {
   /** The server behind it. */
   readonly postgres: string;
   readonly mode: "session" | "transaction";
@@ -57,35 +58,15 @@ export async function openOwnPgbouncer(options: PgbouncerOptions): Promise<OwnPg
     for (const path of [users, file]) chownSync(path ?? "", 65_534, 65_534);
   }
   const asNobody = isRoot ? ["-u", "nobody"] : [];
-  const started = Bun.spawn([program, "-q", ...asNobody, file ?? ""], {
-    stdout: "ignore",
-    stderr: "ignore",
-  });
   const url = new URL(server);
   url.hostname = "127.0.0.1";
   url.port = String(port);
-  await eventually("pgbouncer listens", async () => {
-    if (started.exitCode !== null) throw new Error("pgbouncer ended as it started");
-    return isListening(port);
+  const pgbouncer = await openOwnServer({
+    command: [program, "-q", ...asNobody, file ?? ""],
+    directory,
+    answers: () => isListening(port),
   });
-  return {
-    url: url.href,
-    [Symbol.asyncDispose]: async () => {
-      started.kill("SIGKILL");
-      await started.exited;
-      directory[Symbol.dispose]();
-    },
-  };
-}
-
-async function isListening(port: number): Promise<boolean> {
-  try {
-    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
-    socket.end();
-    return true;
-  } catch {
-    return false;
-  }
+  return { ...pgbouncer, url: url.href };
 }
 
 export interface OwnDatabase extends AsyncDisposable {

@@ -85,7 +85,7 @@ export function randomJson(random: SeededRandom, depth = 0): unknown {
   return Object.fromEntries(entries);
 }
 
-export function randomText(random: SeededRandom): string {
+function randomText(random: SeededRandom): string {
   if (random.chance(0.6)) return random.pick(nastyTexts) ?? "";
   const length = random.below(40);
   const codes = Array.from({ length }, () => random.below(random.chance(0.8) ? 128 : 0x1_0000));

@@ -35,7 +35,7 @@ import { openTestPostgres } from "../../support/postgres-schema.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { FakeClock } from "./fake-clock.ts";
 
-export interface SignInStores {
+interface SignInStores {
   readonly codes: CodeStore;
   readonly limits: Limits;
   readonly sessions: SessionStore;
@@ -87,7 +87,7 @@ export interface SignInWorld extends AsyncDisposable {
   restart(settings: WorldSettings): SignInWorld;
 }
 
-export interface SignedInAnswer {
+interface SignedInAnswer {
   readonly token: string;
   readonly user: Readonly<Record<string, unknown>>;
 }
@@ -210,7 +210,7 @@ export function signInEngines(): readonly (readonly [string, OpenSignInWorld])[]
 }
 
 /** Keeps the events it is given, and is unavailable when told so. */
-export class FakePublisher implements EmailPublisher {
+class FakePublisher implements EmailPublisher {
   readonly events: EmailEvent[] = [];
   readonly fates = new Map<string, MailStatus>();
   unavailable = false;

@@ -28,7 +28,7 @@ export async function openBrowser(executablePath: string): Promise<Browser & Asy
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 
-export interface VisitOptions {
+interface VisitOptions {
   /** Whether JavaScript runs; it does when left out. */
   readonly scripts?: boolean;
   /** The browser it says it is; this Chromium when left out. */
@@ -126,7 +126,7 @@ async function copyOf(page: Page): Promise<Page> {
 }
 
 /** A window at a browser, with cookies of its own. */
-export interface BrowserSlot {
+interface BrowserSlot {
   readonly context: BrowserContext;
   readonly page: Page;
   /** Leaves it to the next one, without cookies. */
@@ -134,18 +134,18 @@ export interface BrowserSlot {
 }
 
 /** By browser, then by options. */
-const freeSeats = new WeakMap<Browser, Map<string, BrowserSlot[]>>();
+const freeSlots = new WeakMap<Browser, Map<string, BrowserSlot[]>>();
 
 /**
- * A seat that was left, or a new one: that is a process of Chromium, and takes longer than most
- * visits. It is closed with its browser.
+ * A slot that was left, or a new one: that is a process of Chromium, which takes longer to start
+ * than most visits last. It is closed with its browser.
  */
-export async function openBrowserSlot(
+async function openBrowserSlot(
   browser: Browser,
   options: BrowserContextOptions,
 ): Promise<BrowserSlot> {
-  const byOptions = freeSeats.get(browser) ?? new Map<string, BrowserSlot[]>();
-  freeSeats.set(browser, byOptions);
+  const byOptions = freeSlots.get(browser) ?? new Map<string, BrowserSlot[]>();
+  freeSlots.set(browser, byOptions);
   const key = JSON.stringify(options);
   const free = byOptions.get(key) ?? [];
   byOptions.set(key, free);
@@ -153,15 +153,15 @@ export async function openBrowserSlot(
   if (left !== undefined) return left;
   const context = await browser.newContext(options);
   context.setDefaultTimeout(10_000);
-  const seat: BrowserSlot = {
+  const slot: BrowserSlot = {
     context,
     page: await context.newPage(),
     leave: async () => {
       await context.clearCookies();
-      free.push(seat);
+      free.push(slot);
     },
   };
-  return seat;
+  return slot;
 }
 
 /** Half as long to take in as the one that `axe-core` exports. */

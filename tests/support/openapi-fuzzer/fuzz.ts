@@ -13,7 +13,7 @@ import type { SignInWorld } from "../sign-in-world.ts";
 import type { DocumentedCall, FuzzedRequest, Hints } from "./requests.ts";
 import { fuzzRequest } from "./requests.ts";
 
-export interface FuzzReport {
+interface FuzzReport {
   /** "requestCode 200": how often each answer came. */
   readonly seen: ReadonlyMap<string, number>;
   /** The first faults, each with the request it came from. */
@@ -147,7 +147,7 @@ const generalStatuses = [400, 403, 404, 405, 408, 413];
  * Compares answers and bodies with the document, by a validator of JSON Schema that has nothing to
  * do with what the document is made from. Everything it finds is a sentence.
  */
-export class AnswerChecker {
+class AnswerChecker {
   readonly #document: OpenApiDocument;
   readonly #ajv: Ajv2020;
   readonly #problem: JsonSchema = { $ref: "#/components/schemas/Problem" };

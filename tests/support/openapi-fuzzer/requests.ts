@@ -69,7 +69,7 @@ function fuzzCredential(random: SeededRandom, tokens: readonly string[]): WorldR
 export type Hints = Readonly<Record<string, readonly unknown[]>>;
 
 /** A value that the schema takes; half of the time one that the service knows. */
-export function validValue(schema: JsonSchema, random: SeededRandom, hints: Hints = {}): unknown {
+function validValue(schema: JsonSchema, random: SeededRandom, hints: Hints = {}): unknown {
   switch (schema.type) {
     case "object":
       return validObject(schema, random, hints);
@@ -114,7 +114,7 @@ function validEmail(random: SeededRandom): string {
 }
 
 /** The valid value with one thing broken, or something else altogether. */
-export function brokenValue(schema: JsonSchema, random: SeededRandom, hints: Hints): unknown {
+function brokenValue(schema: JsonSchema, random: SeededRandom, hints: Hints): unknown {
   if (random.chance(0.2)) return randomJson(random);
   const value = validValue(schema, random, hints) as Record<string, unknown>;
   const name = random.pick(Object.keys(schema.properties ?? {})) ?? "";
@@ -133,7 +133,7 @@ const blanks = [" ", "\t"];
  * Text that a pattern of a JSON Schema takes. Knows what such patterns are made of here: classes,
  * groups, `|`, `?`, `*`, `+`, `{n}`, `{n,m}`, `.`, `\d`, `\s`, `\w`, escapes, and anchors at the ends.
  */
-export function textOfPattern(pattern: string, random: SeededRandom): string {
+function textOfPattern(pattern: string, random: SeededRandom): string {
   const reader = new PatternReader(pattern.replace(/^\^/, "").replace(/\$$/, ""), random);
   return reader.readAlternatives();
 }
