@@ -47,7 +47,7 @@ describe("doctor at the SMTP server", () => {
     expect(text).toContain("Takes mails up to 10240 KiB, several commands at once");
     expect(text).not.toContain(password);
     const certificate = findTrouble(findings, "smtp.certificate");
-    expect(certificate.text).toBe("The certificate of 127.0.0.1 is good for 1 more day");
+    expect(certificate.text).toBe("The certificate of 127.0.0.1 expires in 1 day");
   });
 
   test("finds a wrong password, and shows none", async () => {

@@ -7,6 +7,7 @@ import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { systemClock } from "../../src/core/time.ts";
 import { createWorkerMetrics } from "../../src/email/delivery/metrics.ts";
 import type { EmailWorker } from "../../src/email/delivery/worker.ts";
+import { LagReader } from "../../src/email/event-log/lag-reader.ts";
 import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
 import { findEngine } from "../../support/engines.ts";
 import { welcomeEvent } from "../../support/events.ts";
@@ -28,9 +29,11 @@ test("the metrics count outcomes and dead letters, and show the lag and why deli
     metrics,
     clock: systemClock,
     worker: () => worker,
-    lag: () => rig.eventLog.lag(rig.eventsTopic, rig.group),
+    lag: { read: () => lag.read() },
   });
   await using rig = await openDeliveryRig(measures);
+  const { eventLog, eventsTopic: topic, group } = rig;
+  const lag = new LagReader({ eventLog, topic, group, clock: systemClock });
   worker = await rig.startWorker();
   const linesOf = async () => (await metrics.render()).split("\n");
   rig.sink.setBehaviour([

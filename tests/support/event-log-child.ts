@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import { eventually } from "../../support/eventually.ts";
 import { openEventLog } from "./event-logs.ts";
 
-interface EventLogChild extends AsyncDisposable {
+export interface EventLogChild extends AsyncDisposable {
   /** The lines it printed so far. */
   readonly lines: readonly string[];
   /** Ends it as a power cut would: kill -9. */
@@ -12,13 +11,10 @@ interface EventLogChild extends AsyncDisposable {
 }
 
 export function spawnEventLogChild(task: EventLogChildTask): EventLogChild {
-  const child = Bun.spawn(
-    [process.execPath, join(import.meta.dir, "event-log-child.ts"), JSON.stringify(task)],
-    {
-      stdout: "pipe",
-      stderr: "inherit",
-    },
-  );
+  const child = Bun.spawn([process.execPath, import.meta.path, JSON.stringify(task)], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const lines: string[] = [];
   const reading = readLines(child.stdout, lines);
   const kill = async () => {
@@ -56,7 +52,7 @@ async function readLines(stream: ReadableStream<Uint8Array>, lines: string[]): P
  * A process of its own that uses an event log until it is killed. It prints a line per fact:
  * `published <partition> <offset>`, `started <partition> <offset>`, `finished <partition> <offset>`.
  */
-interface EventLogChildTask {
+export interface EventLogChildTask {
   readonly address: string;
   readonly topic: string;
   /** Publishes one record without a key for each of these values. */
