@@ -5,10 +5,7 @@ import { eventually } from "../../support/eventually.ts";
 import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 
-const kafka = findEngine("kafka");
-const redis = findEngine("redis");
-
-/** What one worker does with one mail, whatever the record, the server and the clock do. */
+/** What one worker does with one mail, in good times and bad ones. */
 function deliverySuite(engines: DeliveryRigOptions): void {
   const open = (options: DeliveryRigOptions = {}) => openDeliveryRig({ ...engines, ...options });
   const phrasesOf = (rig: DeliveryRig, messageId: string) =>
@@ -32,7 +29,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(await rig.ledger.find(event.messageId)).toMatchObject({ state: "accepted" });
     });
 
-    test("whose event comes twice is sent once, and the second is logged as a duplicate", async () => {
+    test("whose event comes twice is sent once, and the second one is logged as a duplicate", async () => {
       await using rig = await open();
       await rig.startWorker();
       const event = codeEvent();
@@ -54,7 +51,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(await rig.deadLetters()).toEqual([]);
     });
 
-    test("refused with 550 becomes a dead letter at once, with the server's reply", async () => {
+    test("refused with 550 becomes a dead letter at once, with the server's words", async () => {
       await using rig = await open();
       await rig.startWorker();
       const does = { kind: "reply", text: "550 5.1.1 no such user" } as const;
@@ -62,15 +59,18 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       const event = welcomeEvent();
       await rig.publish(event);
       await rig.untilDrained();
-      const [letter, ...others] = await rig.deadLetters();
+      const [deadLetter, ...others] = await rig.deadLetters();
       expect(others).toEqual([]);
-      expect(letter).toMatchObject({ messageId: event.messageId, facts: { class: "rejected" } });
-      expect(letter?.facts.reason).toContain("550 5.1.1 no such user");
+      expect(deadLetter).toMatchObject({
+        messageId: event.messageId,
+        facts: { class: "rejected" },
+      });
+      expect(deadLetter?.facts.reason).toContain("550 5.1.1 no such user");
       const record = await rig.ledger.find(event.messageId);
       expect(record).toMatchObject({ state: "rejected", buried: { partition: 0, offset: 0 } });
     });
 
-    test("deferred with 451 is retried and sent once", async () => {
+    test("deferred with 451 is tried again and sent once", async () => {
       await using rig = await open();
       await rig.startWorker();
       const does = { kind: "reply", text: "451 4.7.1 greylisted" } as const;
@@ -82,20 +82,20 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(await rig.ledger.find(event.messageId)).toMatchObject({ attempts: 2 });
     });
 
-    test("deferred for longer than retries last becomes a dead letter, retries_exhausted", async () => {
+    test("deferred beyond its time is given up as retries_exhausted", async () => {
       await using rig = await open({ retryForMs: 1000 });
       await rig.startWorker();
       const does = { kind: "reply", text: "451 4.7.1 later" } as const;
       rig.sink.misbehave({ at: "rcpt", does });
       await rig.publish(welcomeEvent());
       await rig.untilDrained(20_000);
-      const letters = await rig.deadLetters();
-      expect(letters.map(({ facts }) => [facts.class, facts.attempts])).toEqual([
+      const deadLetters = await rig.deadLetters();
+      expect(deadLetters.map(({ facts }) => [facts.class, facts.attempts])).toEqual([
         ["retries_exhausted", 4],
       ]);
     });
 
-    test("that is deferred does not delay mails to others", async () => {
+    test("that is deferred does not delay other people's mails", async () => {
       await using rig = await open();
       await rig.startWorker();
       const does = { kind: "reply", text: "451 4.7.1 later" } as const;
@@ -118,10 +118,10 @@ function deliverySuite(engines: DeliveryRigOptions): void {
     });
   });
 
-  describe("a mail whose final reply was lost after the dot", () => {
+  describe("a mail whose answer was lost after the dot", () => {
     const lost = { at: "dot", does: { kind: "drop", count: true }, times: 1 } as const;
 
-    test("is sent once more, with the same Message-ID, when it is a code that has not expired", async () => {
+    test("is sent again once when it is a code that has not expired, with the same Message-ID", async () => {
       await using rig = await open();
       await rig.startWorker();
       rig.sink.misbehave(lost);
@@ -143,11 +143,11 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.publish(event);
       await rig.untilDrained();
       expect(rig.sink.countByMessageId().get(event.messageId)).toBe(1);
-      const letters = await rig.deadLetters();
-      expect(letters.map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
+      const deadLetters = await rig.deadLetters();
+      expect(deadLetters.map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
     });
 
-    test("becomes one too when the reply to the resubmission is lost as well", async () => {
+    test("becomes one, too, when the answer to the resubmission is lost", async () => {
       await using rig = await open();
       await rig.startWorker();
       rig.sink.misbehave({ ...lost, times: 2 });
@@ -159,14 +159,14 @@ function deliverySuite(engines: DeliveryRigOptions): void {
     });
   });
 
-  describe("an SMTP server that is unavailable", () => {
-    test("pauses delivery, uses up no attempts, and all mails go when it is back", async () => {
+  describe("an SMTP server that is down", () => {
+    test("pauses all mails, costs no attempt, and gets them when it is back", async () => {
       await using rig = await open();
       const worker = await rig.startWorker();
       await rig.sink.refuse();
       const events = Array.from({ length: 30 }, () => welcomeEvent());
       for (const event of events) await rig.publish(event);
-      await eventually("delivery is paused", () => worker.pausedReasons.length > 0);
+      await eventually("the worker pauses", () => worker.pausedReasons.length > 0);
       expect(worker.pausedReasons[0]).toContain("127.0.0.1");
       await rig.sink.listen();
       await rig.untilDrained();
@@ -177,7 +177,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(records.every((record) => record?.attempts === 0)).toBe(true);
     });
 
-    test("for longer than retries last makes mails dead letters, smtp_unavailable, and drops expired codes", async () => {
+    test("for too long: mails are given up as smtp_unavailable, and expired codes dropped", async () => {
       await using rig = await open({ outageRetryForMs: 1500 });
       await rig.startWorker();
       await rig.sink.refuse();
@@ -192,8 +192,8 @@ function deliverySuite(engines: DeliveryRigOptions): void {
     });
   });
 
-  describe("a bad record", () => {
-    test("becomes a dead letter with key, value and headers as they were", async () => {
+  describe("poison", () => {
+    test("of every kind becomes a dead letter with key, value and headers as they were", async () => {
       await using rig = await open();
       await rig.startWorker();
       const bytes = (text: string) => new TextEncoder().encode(text);
@@ -201,8 +201,8 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.publishRecord({ key: bytes("k"), value: bytes("{"), headers });
       await rig.publishRecord({ key: null, value: null, headers: [] });
       await rig.untilDrained();
-      const letters = await rig.deadLetters();
-      const seen = letters.map(({ record, facts }) => [
+      const deadLetters = await rig.deadLetters();
+      const seen = deadLetters.map(({ record, facts }) => [
         facts.class,
         record.value === null ? null : Buffer.from(record.value).toString(),
         record.key === null ? null : Buffer.from(record.key).toString(),
@@ -212,7 +212,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect(seen).toContainEqual(["malformed", null, null]);
     });
 
-    test("with a known id and other data becomes an id_conflict, and is not sent", async () => {
+    test("an id that is known with other data becomes an id_conflict, and is not sent", async () => {
       await using rig = await open();
       await rig.startWorker();
       const event = welcomeEvent();
@@ -223,7 +223,7 @@ function deliverySuite(engines: DeliveryRigOptions): void {
       expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["id_conflict"]);
     });
 
-    test("with an event older than the ledger remembers becomes too_old, and is not sent", async () => {
+    test("an event older than the ledger's memory becomes too_old, and is not sent", async () => {
       await using rig = await open();
       await rig.startWorker();
       await rig.publish(welcomeEvent({ timestamp: Date.now() - 24 * 3_600_000 }));
@@ -238,6 +238,33 @@ describe("delivery on the embedded engines", () => {
   deliverySuite({});
 });
 
+const kafka = findEngine("kafka");
+const redis = findEngine("redis");
+
 describe.skipIf(kafka === undefined || redis === undefined)("delivery on Kafka and Redis", () => {
   deliverySuite({ kafka, redis });
 });
+
+const hourMs = 3_600_000;
+
+test.skipIf(kafka === undefined || redis === undefined)(
+  "another KAFKA_CONSUMER_GROUP on a topic with a day of sent mail sends nothing again",
+  async () => {
+    const ends: string[] = [];
+    await using rig = await openDeliveryRig({ kafka, redis, onEnd: (kind) => ends.push(kind) });
+    await rig.startWorker();
+    const events = Array.from({ length: 230 }, (_, index) =>
+      index % 2 === 0
+        ? welcomeEvent({ timestamp: Date.now() - (index / 10) * hourMs })
+        : codeEvent(),
+    );
+    for (const event of events) await rig.publish(event);
+    await rig.untilDrained();
+    expect(rig.sink.acceptedTotal).toBe(events.length);
+    await rig.startWorker({ group: "email-service-group-1" });
+    await rig.untilDrained(15_000, "email-service-group-1");
+    expect(rig.sink.acceptedTotal).toBe(events.length);
+    expect(ends.filter((kind) => kind === "duplicate")).toHaveLength(events.length);
+    expect(await rig.deadLetters()).toEqual([]);
+  },
+);

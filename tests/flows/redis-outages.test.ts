@@ -1,19 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { createLog } from "../../src/core/log.ts";
-import { warnOfEviction } from "../../src/core/redis/diagnose.ts";
 import { findEngine } from "../../support/engines.ts";
 import { welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { OwnRedis } from "../../support/own-redis.ts";
-import {
-  hasRedisServer,
-  openOwnRedis,
-  openRedisAt,
-  openRedisPair,
-} from "../../support/own-redis.ts";
+import { hasRedisServer, openOwnRedis, openRedisPair } from "../../support/own-redis.ts";
 import { openServiceRig, sentTwice, urlOf } from "../../support/service-rig.ts";
 import { readMail } from "../../support/smtp-sink/accepted.ts";
-import { openDeliveryRig } from "../support/delivery-rig.ts";
 
 const kafka = findEngine("kafka") ?? "";
 const program = findEngine("instant") ?? "";
@@ -93,52 +85,6 @@ describe.skipIf(!complete)("Redis under a load of mails", () => {
       },
     );
   }, 90_000);
-});
-
-const mails = () => Array.from({ length: 40 }, () => welcomeEvent());
-
-describe.skipIf(!hasRedisServer())("a ledger whose Redis has too little memory", () => {
-  test("with noeviction pauses delivery, reports why, and sends each mail once when it has more", async () => {
-    await using redis = await openOwnRedis();
-    await using admin = await openRedisAt(redis.url);
-    await using rig = await openDeliveryRig({ redis: redis.url });
-    const worker = await rig.startWorker();
-    await admin.run((client) => client.config("SET", "maxmemory", "1"));
-    const events = mails();
-    for (const event of events) await rig.publish(event);
-    await eventually("delivery is paused", () => worker.pausedReasons.length > 0);
-    expect(worker.pausedReasons[0]).toContain("maxmemory");
-    expect(rig.sink.acceptedTotal).toBe(0);
-    await admin.run((client) => client.config("SET", "maxmemory", "0"));
-    await rig.untilDrained();
-    expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
-  });
-
-  test("that evicts forgets what was sent: an event that comes again is sent again, and none is lost", async () => {
-    await using redis = await openOwnRedis();
-    await using admin = await openRedisAt(redis.url);
-    await using rig = await openDeliveryRig({ redis: redis.url });
-    await rig.startWorker();
-    const events = mails();
-    for (const event of events) await rig.publish(event);
-    await rig.untilDrained();
-    await admin.run((client) => client.flushdb()); // what an eviction does to each of them
-    for (const event of events) await rig.publish(event);
-    await rig.untilDrained();
-    expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 2));
-  });
-
-  test("is warned of at the start when it may evict", async () => {
-    await using redis = await openOwnRedis({ args: ["--maxmemory-policy", "allkeys-lru"] });
-    await using client = await openRedisAt(redis.url);
-    const lines: string[] = [];
-    const write = (line: string) => lines.push(line);
-    await warnOfEviction(client, createLog({ service: "test", level: "info", write }));
-    expect(lines.join("")).toContain('"policy":"allkeys-lru"');
-    await client.run((each) => each.config("SET", "maxmemory-policy", "noeviction"));
-    await warnOfEviction(client, createLog({ service: "test", level: "info", write }));
-    expect(lines).toHaveLength(1);
-  });
 });
 
 const codePattern = /\b(\d{6})\b/;
