@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openDevProcess } from "../support/dev-process.ts";
-import { visit } from "../support/visitor.ts";
+import { openBrowser, visit } from "../support/visitor.ts";
 
 const program = findEngine("instant");
 const chromium = findEngine("chromium");

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openTestPostgres } from "../../support/postgres-schema.ts";
 import type { ServiceRig } from "../../support/service-rig.ts";
 import { openServiceRig, urlOf } from "../../support/service-rig.ts";
-import { visit } from "../support/visitor.ts";
+import { openBrowser, visit } from "../support/visitor.ts";
 
 const program = findEngine("instant") ?? "";
 const chromium = findEngine("chromium") ?? "";

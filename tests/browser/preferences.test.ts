@@ -1,10 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
-import { findFaults } from "../support/page-faults.ts";
 import { recipientEngines } from "../support/recipient-world.ts";
+import { findFaults, openBrowser } from "../support/visitor.ts";
 
 const chromium = findEngine("chromium");
 const email = "ana@example.com";

@@ -5,8 +5,16 @@ import { goldenDirectory, renderGoldenMails } from "../../scripts/documents/writ
 import { decodeEmailEvent } from "../../src/email/event.ts";
 import type { EventType } from "../../src/email/mails/mail-types.tsx";
 import { languageTags } from "../../src/email/templates/languages.ts";
-import { htmlLinks, htmlOutline, htmlText } from "../support/html-outline.ts";
-import { everySample, mailEvent, openRenderer, renderData, sentAt } from "../support/mails.ts";
+import {
+  everySample,
+  htmlLinks,
+  htmlOutline,
+  htmlText,
+  mailEvent,
+  openRenderer,
+  renderData,
+  sentAt,
+} from "../support/mails.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 const everyMail = everySample.flatMap(([type, name, data]) =>
