@@ -78,7 +78,7 @@ program
 
 const suppressions = program
   .command("suppressions")
-  .description("the addresses that get no mail because it bounced or was unwanted");
+  .description("manage the addresses that get no mail because it bounced or was unwanted");
 
 suppressions
   .command("list")
@@ -130,16 +130,16 @@ program
 
 program
   .command("preview")
-  .description("show all mails in all languages, with sample data, on a local page")
+  .description("preview all mails in all languages, with sample data, on a local page")
   .option("--port <port>", "listen on this port (default 8090; 0: any free one)")
   .action(run(async () => (await import("./commands/preview.ts")).preview));
 
 program
   .command("send-test")
-  .description("send a test mail by the SMTP settings and print the whole session")
+  .description("send one mail with the SMTP settings and print the whole session with the server")
   .requiredOption("--to <address>", "the recipient")
-  .option("--type <type>", "the type of mail, with sample data (default verification_code)")
-  .option("--locale <language>", "its language, such as es or ru-RU")
+  .option("--type <type>", "the mail type, with sample data (default verification_code)")
+  .option("--locale <language>", "the language, such as es or ru-RU")
   .option("--server <server>", "only through this server of SMTP_URLS: its number or host")
   .option("--json", "print the report as JSON")
   .action(run(async () => (await import("./commands/send-test.ts")).sendTest));

@@ -10,21 +10,17 @@ import { systemClock } from "../core/time.ts";
 import { createWorkerMetrics } from "../email/delivery/metrics.ts";
 import { EmailWorker } from "../email/delivery/worker.ts";
 import { topicSpecs } from "../email/event.ts";
+import { LagReader } from "../email/event-log/lag-reader.ts";
 import { senderDefault } from "../email/mailer/inbox/inbox.ts";
 import { addInboxRoutes } from "../email/mailer/inbox/inbox-page.tsx";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { LoginAttempts, operatorsOnly } from "../email/ops/access.ts";
-import { renderSections } from "../email/ops/dashboard.tsx";
-import {
-  describeOpenTransactions,
-  LagWatch,
-  LiveFeed,
-  takeSnapshot,
-} from "../email/ops/live-feed.ts";
+import { describeOpenTransactions, renderSections, takeSnapshot } from "../email/ops/dashboard.tsx";
+import { LiveFeed } from "../email/ops/live-feed.ts";
 import type { OpsSite } from "../email/ops/ops-page.tsx";
 import { opsProblemPage } from "../email/ops/ops-page.tsx";
 import { OutcomeHistory } from "../email/ops/outcome-history.ts";
-import { ReplayJob } from "../email/ops/replay-job.ts";
+import { ReplayJob } from "../email/ops/replay.tsx";
 import { addSiteRoutes, createOpsApp } from "../email/ops/site-routes.ts";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
@@ -49,16 +45,16 @@ export async function startServeEmail(
   const metrics = await openServiceMetrics(engines, "email");
   const onRequest = createRequestMetrics(metrics);
   const history = new OutcomeHistory(systemClock);
-  const worker = await openWorker(engines, { metrics, log, fail, publicOrigin, history });
   const eventLog = await engines.eventLog();
   const ledger = await engines.ledger();
   const mailers = await engines.mailers();
-  const lag = new LagWatch({
+  const lag = new LagReader({
     eventLog,
     topic: topics.events,
     group: topics.group,
     clock: systemClock,
   });
+  const worker = await openWorker(engines, { metrics, lag, log, fail, publicOrigin, history });
   const site = {
     appName: settings.name,
     hasInbox: settings.emailMode === "log",
@@ -104,6 +100,7 @@ export async function startServeEmail(
 
 interface WorkerParts {
   readonly metrics: Metrics;
+  readonly lag: LagReader;
   readonly history: OutcomeHistory;
   readonly log: Log;
   readonly fail: () => void;
@@ -113,7 +110,7 @@ interface WorkerParts {
 /** Creates the topics of the embedded log; those of Kafka are left to create-topics. */
 async function openWorker(
   engines: Engines,
-  { metrics, history, log, fail, publicOrigin }: WorkerParts,
+  { metrics, lag, history, log, fail, publicOrigin }: WorkerParts,
 ): Promise<EmailWorker> {
   const { topics, email, kafka } = engines.config;
   const eventLog = await engines.eventLog();
@@ -124,13 +121,13 @@ async function openWorker(
     metrics,
     clock: systemClock,
     worker: () => worker,
-    lag: () => eventLog.lag(topics.events, topics.group),
+    lag,
   });
-  const measureMailer = createMailerMetrics(metrics, systemClock);
+  const observeMailer = createMailerMetrics(metrics, systemClock);
   const worker: EmailWorker = new EmailWorker({
     eventLog,
     ledger: await engines.ledger(),
-    ...(await composeDelivery(engines, log, publicOrigin, measureMailer)),
+    ...(await composeDelivery(engines, log, publicOrigin, observeMailer)),
     clock: systemClock,
     log,
     settings: {
@@ -165,7 +162,7 @@ interface OpsSiteParts {
   readonly log: Log;
   readonly worker: EmailWorker;
   readonly history: OutcomeHistory;
-  readonly lag: LagWatch;
+  readonly lag: LagReader;
   readonly authUrl: EmailNeighbours["authUrl"];
 }
 

@@ -11,9 +11,8 @@ import { openPostgresSuppressionStore } from "../../src/email/suppressions/postg
 import { findEngine } from "../../support/engines.ts";
 import { postgresAt } from "../../support/postgres-schema.ts";
 import { diagnosed, findTrouble, troubles } from "../support/doctor.ts";
-import type { OwnDatabase } from "../support/own-database.ts";
-import { openOwnDatabase } from "../support/own-database.ts";
-import { openOwnPgbouncer } from "../support/own-pgbouncer.ts";
+import type { OwnDatabase } from "../support/own-pgbouncer.ts";
+import { openOwnDatabase, openOwnPgbouncer } from "../support/own-pgbouncer.ts";
 
 const server = findEngine("postgres") ?? "";
 const key = "a".repeat(64);

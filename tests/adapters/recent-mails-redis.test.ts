@@ -1,7 +1,7 @@
 import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
 import { findEngine } from "../../support/engines.ts";
+import { openTestRedis } from "../../support/own-redis.ts";
 import { recentMailsContract } from "../contract/recent-mails.ts";
-import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis");
 if (url !== undefined) {

@@ -135,7 +135,7 @@ describe.skipIf(!hasOwnKafka())("doctor at a Kafka with TLS, logins and ACLs", (
     const after = await look("limited");
     expect(after.filter(({ check }) => check === "kafka.rights")).toMatchObject([{ level: "ok" }]);
     expect(troubles(after)).not.toContain("kafka.topic");
-    expect(findTrouble(after.slice(0, -1), "kafka.certificate").text).toContain("1 more day");
+    expect(findTrouble(after.slice(0, -1), "kafka.certificate").text).toContain("expires in 1 day");
     expect(after.filter(({ check }) => check === "kafka.settings")[0]?.fix).toContain(
       "DescribeConfigs",
     );

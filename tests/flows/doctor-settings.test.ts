@@ -139,7 +139,7 @@ describe("doctor on TEMPLATE_DIR", () => {
     const broken = await examineWith({ TEMPLATE_DIR: directory.path });
     expect(broken.exitCode).toBe(1);
     const { text } = findTrouble(broken.findings, "templates.sound");
-    expect(text).toStartWith("welcome.html:2 has no value named usrname");
+    expect(text).toStartWith("welcome.html:2 uses an unknown value, usrname");
     write("welcome.html", "<p>{{username}} {{unsubscribe_link}}</p>");
     const fixed = await examineWith({ TEMPLATE_DIR: directory.path });
     expect(troubles(fixed.findings)).toEqual([]);

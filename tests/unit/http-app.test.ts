@@ -9,7 +9,7 @@ import { clientAddress } from "../../src/core/http/environment.ts";
 import type { DrawProblem } from "../../src/core/http/problem.ts";
 import { respondToError } from "../../src/core/http/problem.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
-import { problemOf } from "../support/problem.ts";
+import { problemOf } from "../support/sign-in-world.ts";
 
 const bodySchema = z.object({ name: z.string().max(10), age: z.number().optional() });
 

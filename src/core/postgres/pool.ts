@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { backoffMs } from "../backoff.ts";
 import type { PostgresConnection } from "./url.ts";
 
 export type Sql = postgres.Sql;
@@ -6,7 +7,7 @@ export type SqlTransaction = postgres.TransactionSql;
 /** See `schemaFragment`. */
 export type SchemaName = postgres.Fragment;
 
-const reconnectDelaySecondsMax = 1;
+const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1000 };
 const idleInTransactionMs = 10_000;
 
 /**
@@ -50,7 +51,7 @@ export function connect(connection: PostgresConnection, limits: PoolLimits): Sql
     idle_timeout: 60,
     keep_alive: 15,
     fetch_types: false, // no arrays are read, and it costs a query per connection
-    backoff: (retries: number) => Math.min(0.05 * 2 ** retries, reconnectDelaySecondsMax),
+    backoff: (retries: number) => backoffMs(retries + 1, reconnectBackoff) / 1000,
     onnotice: () => {}, // "already exists, skipping" would be printed to standard output
     connection: {
       application_name: connection.applicationName,

@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { backoffMs } from "../backoff.ts";
 import { failureLine } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RedisConnection } from "./config.ts";
@@ -13,8 +14,7 @@ import {
 } from "./errors.ts";
 import { findDatabaseCount, probeWrites } from "./probe.ts";
 
-const reconnectDelayMsMin = 50;
-const reconnectDelayMsMax = 1000;
+const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1000 };
 const checkEveryMs = 250;
 /** An idle service notices a fail-over too. */
 const recheckEveryMs = 2000;
@@ -95,11 +95,7 @@ export class Availability {
 
   /** 50, 100, 200 … up to 1000 ms, and up to 100 ms of jitter. */
   reconnectDelayMs(times: number): number {
-    const doublings = Math.min(Math.max(times, this.#refusals) - 1, 10);
-    const delayMs = Math.min(
-      reconnectDelayMsMin * 2 ** Math.max(doublings, 0),
-      reconnectDelayMsMax,
-    );
+    const delayMs = backoffMs(Math.max(times, this.#refusals), reconnectBackoff);
     return delayMs + Math.floor(Math.random() * 100);
   }
 

@@ -1,18 +1,10 @@
-import { hostname } from "node:os";
-import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Service } from "../../core/service.ts";
-import type { Clock } from "../../core/time.ts";
-import { withDeadline } from "../../core/time.ts";
-import type { EmailWorker } from "../delivery/worker.ts";
-import type { EventLog, PartitionLag } from "../event-log/event-log.ts";
-import type { AcceptanceSummary, Failure, MinuteCount, OutcomeHistory } from "./outcome-history.ts";
-import type { ReplayJob, ReplayState } from "./replay-job.ts";
 
 /** Parts of a page by the id of their element, as HTML. */
 export type Sections = Readonly<Record<string, string>>;
 
 interface LiveFeedOptions {
-  /** How the page is now; called once for all who watch, and never while nobody does. */
+  /** The page as it is now; called once for all watchers, and never while there are none. */
   readonly render: () => Promise<Sections>;
   readonly everyMs: number;
 }
@@ -21,14 +13,14 @@ type Watcher = ReadableStreamDefaultController<Uint8Array>;
 
 export const watchersMax = 20;
 const silentTicksMax = 10;
-/** A browser that does not read is let go: it comes back by itself. */
+/** A browser that does not read is disconnected; it reconnects by itself. */
 const unreadChunksMax = 30;
 
 /**
- * Server-sent events for the pages. Idle: nobody watches, nothing is computed. Watched: every
- * `everyMs` the sections are rendered, and those that changed are encoded once and written to all
- * watchers (20 at most); after 10 times without a change a comment keeps the connections open. Stopped:
- * all are let go.
+ * Server-sent events for the pages. Idle: no watchers, nothing is computed. Watched: every `everyMs`
+ * the sections are rendered, and those that changed are encoded once and written to all watchers (20
+ * at most); after 10 rounds without a change a comment keeps the connections open. Stopped: all
+ * connections are closed.
  */
 export class LiveFeed implements Service {
   readonly name = "live pages";
@@ -48,7 +40,7 @@ export class LiveFeed implements Service {
     return this.#watchers.size;
   }
 
-  /** Undefined: too many watch already, or the service stops. */
+  /** Undefined: there are too many watchers, or the service is stopping. */
   watch(): Response | undefined {
     if (this.#stopped || this.#watchers.size >= watchersMax) return undefined;
     let watcher: Watcher | undefined;
@@ -119,127 +111,4 @@ const comment = encoder.encode(":\n\n");
 
 function encode(sections: Sections): Uint8Array {
   return encoder.encode(`data: ${JSON.stringify(sections)}\n\n`);
-}
-
-interface PartitionState extends PartitionLag {
-  /** The member that reads it, for people; undefined: nobody. */
-  readonly owner: string | undefined;
-}
-
-interface LagState {
-  readonly partitions: readonly PartitionState[];
-  /** Why the event log could not be asked. */
-  readonly problem: string | undefined;
-}
-
-interface LagWatchOptions {
-  readonly eventLog: Pick<EventLog, "lag" | "owners">;
-  readonly topic: string;
-  readonly group: string;
-  readonly clock: Pick<Clock, "now">;
-}
-
-const refreshEveryMs = 2000;
-const deadlineMs = 2000;
-
-/** Kafka ends a transaction whose producer is gone after a minute, unless that asked for more. */
-const openTransactionSecondsMax = 60;
-
-/** Asks the event log for lag and owners, at most every 2 s and only when somebody wants to know. */
-export class LagWatch {
-  readonly #options: LagWatchOptions;
-  #known: LagState = { partitions: [], problem: undefined };
-  #refreshing: Promise<void> | undefined;
-  #refreshedAt = Number.NEGATIVE_INFINITY;
-
-  constructor(options: LagWatchOptions) {
-    this.#options = options;
-  }
-
-  /** As it was 2 s ago at most, or as it was before when it takes longer to tell. */
-  async state(): Promise<LagState> {
-    const known = this.known();
-    if (known.partitions.length === 0) await this.#refreshing;
-    return this.#known;
-  }
-
-  /** As it was when it was last asked, at once; it is asked anew meanwhile. */
-  known(): LagState {
-    const now = this.#options.clock.now();
-    if (this.#refreshing === undefined && now - this.#refreshedAt >= refreshEveryMs) {
-      this.#refreshedAt = now;
-      this.#refreshing = this.#refresh().finally(() => {
-        this.#refreshing = undefined;
-      });
-    }
-    return this.#known;
-  }
-
-  async #refresh(): Promise<void> {
-    const { eventLog, topic, group } = this.#options;
-    const both = Promise.all([eventLog.lag(topic, group), eventLog.owners(topic, group)]);
-    both.catch(() => {}); // after the deadline nobody listens
-    try {
-      const [lag, owners] = await withDeadline("asking the lag", deadlineMs, both);
-      const partitions = lag.map((each) => ({ ...each, owner: owners.get(each.partition) }));
-      this.#known = { partitions, problem: undefined };
-    } catch (error) {
-      if (!isInstantError(error)) throw error;
-      this.#known = { ...this.#known, problem: errorMessage(error) };
-    }
-  }
-}
-
-/** Of each transaction that has been open for over a minute: what cannot be read because of it. */
-export function describeOpenTransactions({ partitions }: LagState): readonly string[] {
-  return partitions.flatMap(({ partition, openTransaction }) => {
-    if (openTransaction === undefined) return [];
-    const { offset, records, seconds } = openTransaction;
-    if (seconds <= openTransactionSecondsMax) return [];
-    const minutes = `${Math.floor(seconds / 60)} min`;
-    const events = `${records} ${records === 1 ? "event" : "events"}`;
-    return [
-      `Kafka: a producer's transaction has been open for ${minutes} at offset ${offset} of partition ${partition}: up to ${events} behind it cannot be read yet. instant doctor names the command that ends it`,
-    ];
-  });
-}
-
-/** All that the live pages show, at one time. */
-export interface OpsSnapshot {
-  readonly host: string;
-  /** Why no mail starts now; empty when mails flow. */
-  readonly reasons: readonly string[];
-  readonly inFlight: number;
-  readonly unfinished: number;
-  /** Partitions that this process reads. */
-  readonly mine: readonly number[];
-  readonly lag: LagState;
-  readonly minutes: readonly MinuteCount[];
-  readonly acceptance: AcceptanceSummary;
-  readonly failures: readonly Failure[];
-  readonly replay: ReplayState;
-}
-
-interface SnapshotSources {
-  readonly worker: Pick<EmailWorker, "pausedReasons" | "subscription">;
-  readonly history: OutcomeHistory;
-  readonly lag: LagWatch;
-  readonly replay: Pick<ReplayJob, "state">;
-}
-
-export async function takeSnapshot(sources: SnapshotSources): Promise<OpsSnapshot> {
-  const { worker, history, replay } = sources;
-  const stats = worker.subscription?.stats;
-  return {
-    host: hostname(),
-    reasons: worker.pausedReasons,
-    inFlight: stats?.inFlight ?? 0,
-    unfinished: stats?.unfinished ?? 0,
-    mine: stats?.partitions ?? [],
-    lag: await sources.lag.state(),
-    minutes: history.minutes(),
-    acceptance: history.acceptance(),
-    failures: history.failures(),
-    replay: replay.state,
-  };
 }
