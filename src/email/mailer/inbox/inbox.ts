@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import { errorMessage } from "../../../core/errors.ts";
+import { gather } from "../../../core/gather.ts";
 import type { Log } from "../../../core/log.ts";
 import { maskEmail } from "../../../core/log.ts";
 import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
@@ -41,32 +42,7 @@ const inboxMailsMax = 1_000;
 
 type NewMail = Omit<InboxMail, "id">;
 
-/** Adds what one turn of the event loop keeps as one job: the oldest are dropped once for all. */
-class InboxRows {
-  readonly #database: SqliteDatabase;
-  #mails: NewMail[] = [];
-  #added: Promise<number> | undefined;
-
-  constructor(database: SqliteDatabase) {
-    this.#database = database;
-  }
-
-  async add(mail: NewMail): Promise<InboxMail> {
-    const index = this.#mails.push(mail) - 1;
-    this.#added ??= this.#addSoon();
-    return { ...mail, id: (await this.#added) + index };
-  }
-
-  /** Resolves with the id of the first. */
-  async #addSoon(): Promise<number> {
-    await new Promise((resolve) => setImmediate(resolve));
-    const mails = this.#mails;
-    this.#mails = [];
-    this.#added = undefined;
-    return this.#database.write((file) => insertMails(file, mails));
-  }
-}
-
+/** Returns the id of the first. */
 function insertMails(file: Database, mails: readonly NewMail[]): number {
   const insert = file.query(
     `INSERT INTO inbox (message_id, recipient, subject, text, html, headers, received_at)
@@ -107,7 +83,11 @@ interface Row {
 /** The file stays open when the inbox is not used any more: it is the caller's. */
 export async function openInbox({ database }: { database: SqliteDatabase }): Promise<Inbox> {
   await database.migrate("inbox", [schema]);
-  const rows = new InboxRows(database);
+  // What one turn keeps is one transaction, which drops the oldest once for all.
+  const add = gather(async (mails: readonly NewMail[]) => {
+    const firstId = await database.write((file) => insertMails(file, mails));
+    return mails.map((mail, index): InboxMail => ({ ...mail, id: firstId + index }));
+  });
   return {
     list: (limit, before = Number.MAX_SAFE_INTEGER) =>
       database.read((file) =>
@@ -137,7 +117,7 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
       database.read((file) =>
         file.query<{ mails: number }, []>("SELECT count(*) AS mails FROM inbox").get(),
       )?.mails ?? 0,
-    add: (mail) => rows.add(mail),
+    add,
     clear: () =>
       database.write((file) => {
         file.query("DELETE FROM inbox").run();
