@@ -26,16 +26,18 @@ interface Delivery {
 }
 
 /**
- * The pipeline on the engines: the same in the worker and in the direct path. `publicOrigin`: where
- * people reach serve-auth, for links in mails. `measure` may wrap each mailer.
+ * The pipeline on the engines: the same in the worker and in the direct path. `givenOrigin`: where
+ * people reach serve-auth, for links in mails; PUBLIC_URL when left out. `measure` may wrap each mailer.
  */
 export async function composeDelivery(
   engines: Engines,
   log: Log,
-  publicOrigin = () => resolveHttp(engines.config.http).publicOrigin,
+  givenOrigin?: () => string | undefined,
   measure: (mailer: Mailer) => Mailer = (mailer) => mailer,
 ): Promise<Delivery> {
   const { config } = engines;
+  const configuredOrigin = resolveHttp(config.http).publicOrigin;
+  const publicOrigin = givenOrigin ?? (() => configuredOrigin);
   const { suppressions, preferences } = await openRecipientStores(engines);
   const { suppressionMs } = config.email;
   if (config.app.emailMode === "smtp" && publicOrigin() === undefined) {
