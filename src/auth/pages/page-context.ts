@@ -1,7 +1,7 @@
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import type { HttpContext } from "../../core/http/environment.ts";
-import { equalConstantTime, hmacText } from "../../core/secret.ts";
+import { signText, verifyText } from "../../core/signed-text.ts";
 import type { Clock } from "../../core/time.ts";
 import { codePurposes } from "../codes/code.ts";
 import type { CodePolicy } from "../codes/code-policy.ts";
@@ -69,14 +69,10 @@ const noteSchema = z.object({
 });
 export type Note = z.infer<typeof noteSchema>;
 
-const pendingSeconds = 15 * 60;
+const noteName = "page_note";
 const noteSeconds = 60;
 const pendingName = "page_code";
-const noteName = "page_note";
-
-export function readPending(context: HttpContext, deps: PageDeps): PendingCode | undefined {
-  return readSigned(context, deps, pendingName, pendingSchema);
-}
+const pendingSeconds = 15 * 60;
 
 /** Kept for 15 min, and while the address is locked. */
 export function keepPending(context: HttpContext, deps: PageDeps, pending: PendingCode): void {
@@ -85,12 +81,24 @@ export function keepPending(context: HttpContext, deps: PageDeps, pending: Pendi
   writeSigned(context, deps, { name: pendingName, value: pending, seconds });
 }
 
+export function readPending(context: HttpContext, deps: PageDeps): PendingCode | undefined {
+  const lifeMs = pendingSeconds * 1000 + deps.codePolicy.lockMsMax;
+  return readSigned(context, deps, { name: pendingName, schema: pendingSchema, lifeMs });
+}
+
 export function dropPending(context: HttpContext, deps: PageDeps): void {
   deleteCookie(context, pendingName, attributes(deps));
 }
 
+export function leaveNote(context: HttpContext, deps: PageDeps, note: Note): void {
+  const typed = note.typed?.slice(0, typedCharsMax);
+  const value = typed === undefined ? note : { ...note, typed };
+  writeSigned(context, deps, { name: noteName, value, seconds: noteSeconds });
+}
+
 export function readNote(context: HttpContext, deps: PageDeps): Note | undefined {
-  return readSigned(context, deps, noteName, noteSchema);
+  const lifeMs = noteSeconds * 1000;
+  return readSigned(context, deps, { name: noteName, schema: noteSchema, lifeMs });
 }
 
 /** Once it was shown. */
@@ -98,12 +106,6 @@ export function dropNote(context: HttpContext, deps: PageDeps): void {
   if (getCookie(context, noteName) !== undefined) {
     deleteCookie(context, noteName, attributes(deps));
   }
-}
-
-export function leaveNote(context: HttpContext, deps: PageDeps, note: Note): void {
-  const typed = note.typed?.slice(0, typedCharsMax);
-  const value = typed === undefined ? note : { ...note, typed };
-  writeSigned(context, deps, { name: noteName, value, seconds: noteSeconds });
 }
 
 interface Written {
@@ -114,28 +116,28 @@ interface Written {
 
 function writeSigned(context: HttpContext, deps: PageDeps, written: Written): void {
   const { name, value, seconds } = written;
-  const text = Buffer.from(JSON.stringify(value)).toString("base64url");
-  const signature = sign(deps.keys.current.secret, name, text);
-  setCookie(context, name, `${text}.${signature}`, { ...attributes(deps), maxAge: seconds });
+  const parts = [Buffer.from(JSON.stringify(value)).toString("base64url")];
+  const signing = { purpose: name, parts, signedAt: deps.clock.now() };
+  const text = signText(deps.keys.current.secret, signing);
+  setCookie(context, name, text, { ...attributes(deps), maxAge: seconds });
 }
 
-function readSigned<T>(
-  context: HttpContext,
-  { keys }: PageDeps,
-  name: string,
-  schema: z.ZodType<T>,
-): T | undefined {
-  const [text = "", signature = ""] = (getCookie(context, name) ?? "").split(".");
-  const signed = keys.all.some(({ secret }) => {
-    return equalConstantTime(sign(secret, name, text), signature);
-  });
-  if (!signed) return undefined;
+interface Read<T> {
+  readonly name: string;
+  readonly schema: z.ZodType<T>;
+  /** At most: the browser drops it when it ends. */
+  readonly lifeMs: number;
+}
+
+function readSigned<T>(context: HttpContext, deps: PageDeps, read: Read<T>): T | undefined {
+  const { name, schema, lifeMs } = read;
+  const keys = deps.keys.all.map(({ secret }) => secret);
+  const text = getCookie(context, name) ?? "";
+  const verified = verifyText(text, { purpose: name, keys, lifeMs, now: deps.clock.now() });
+  if (verified.kind !== "valid") return undefined;
+  const [value = ""] = verified.parts;
   // Ours, but perhaps of an earlier version of ours.
-  return schema.safeParse(JSON.parse(Buffer.from(text, "base64url").toString())).data;
-}
-
-function sign(secret: string, name: string, text: string): string {
-  return hmacText(secret, "base64url", "page-cookie", name, text);
+  return schema.safeParse(JSON.parse(Buffer.from(value, "base64url").toString())).data;
 }
 
 function attributes({ secureCookies }: CookieSettings) {
