@@ -3,36 +3,26 @@ import type { HttpAppOptions } from "../core/http/app.ts";
 import { createHttpApp } from "../core/http/app.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import { crossOriginReads, sameOriginWrites } from "../core/http/origins.ts";
-import type { HttpBoundary } from "../core/http/server.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Operation } from "../core/openapi/operation.ts";
-import type { Clock } from "../core/time.ts";
-import type { CodeRouteDeps } from "./code-routes.ts";
-import { addCodeRoutes } from "./code-routes.ts";
+import { addChangeEmailRoutes } from "./change-email.ts";
 import type { CodeStore } from "./codes/code-store.ts";
 import { cookieName } from "./current-session.ts";
+import { addDeleteUserRoutes } from "./delete-user.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import type { Limits } from "./limits/limits.ts";
-import { addPageRoutes } from "./pages/page-routes.ts";
-import { problemPage } from "./pages/problem-page.tsx";
+import type { PageDeps } from "./pages/page-context.ts";
+import { addPageRoutes, problemPage } from "./pages/page-routes.ts";
 import { logSpentBudgets } from "./rate-limited.ts";
+import { addRequestCodeRoute } from "./request-code.ts";
 import { addSessionRoutes } from "./session-routes.ts";
-import type { UserRouteDeps } from "./user-routes.ts";
 import { addUserRoutes } from "./user-routes.ts";
+import { addVerifyCodeRoute } from "./verify-code.ts";
 
-export interface AuthAppDeps extends CodeRouteDeps, UserRouteDeps {
-  readonly clock: Clock;
-  /** As people know the application. */
-  readonly appName: string;
-  /** Where requests come from, and whose pages may send them. */
-  readonly boundary: HttpBoundary;
-  /** The page on which whoever has this address chooses which mails come. */
-  readonly preferencesPath?: (email: string) => string;
-  /** Calls of other rooms whose routes are added to the app: documented with ours. */
+export interface AuthAppDeps extends PageDeps {
+  /** Calls of other modules whose routes are added to the app: documented with ours. */
   readonly furtherOperations?: readonly Operation[];
-  /** Where mails can be read on a developer's machine: asked for when a page would link to it. */
-  readonly inboxUrl?: () => string | undefined;
   readonly onRequest?: HttpAppOptions["onRequest"];
 }
 
@@ -61,19 +51,16 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     });
     app.use(path, sameOriginWrites({ cookieName, publicOrigin, origins: corsOrigins }));
   }
-  addCodeRoutes(app, deps);
+  addRequestCodeRoute(app, deps);
+  addVerifyCodeRoute(app, deps);
   addSessionRoutes(app, deps);
   addUserRoutes(app, deps);
+  addChangeEmailRoutes(app, deps);
+  addDeleteUserRoutes(app, deps);
   addHealthRoutes(app, deps);
   const { appName, furtherOperations = [] } = deps;
   addDocsRoutes(app, { appName, publicOrigin, furtherOperations });
-  addPageRoutes(app, {
-    ...deps,
-    codePolicy: deps.codes.policy,
-    publicOrigin,
-    preferencesPath: deps.preferencesPath,
-    inboxUrl: deps.inboxUrl ?? (() => undefined),
-  });
+  addPageRoutes(app, deps);
   return app;
 }
 
@@ -83,8 +70,8 @@ interface CountedStores {
 }
 
 /**
- * Counts what the stores of codes and limits answer, whichever page or call asked: the same stores
- * to whoever uses them.
+ * Counts what the stores of codes and limits answer, whichever page or call asked. Returns the same
+ * stores, counted.
  */
 export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) => CountedStores {
   const issues = metrics.counter({

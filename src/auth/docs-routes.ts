@@ -4,10 +4,12 @@ import type { HttpEnvironment } from "../core/http/environment.ts";
 import { createOpenApiDocument } from "../core/openapi/create-document.ts";
 import { docsPage } from "../core/openapi/docs-page.tsx";
 import type { Operation } from "../core/openapi/operation.ts";
-import { requestCodeOperation, verifyCodeOperation } from "./code-routes.ts";
+import { requestEmailOperation, verifyEmailOperation } from "./change-email.ts";
 import { cookieName } from "./current-session.ts";
+import { deleteUserOperation, requestDeletionOperation } from "./delete-user.ts";
 import { authErrors } from "./error-codes.ts";
 import { healthOperation, livenessOperation, readinessOperation } from "./health-routes.ts";
+import { requestCodeOperation } from "./request-code.ts";
 import {
   currentSessionOperation,
   listSessionsOperation,
@@ -15,15 +17,8 @@ import {
   revokeOthersOperation,
   revokeSessionOperation,
 } from "./session-routes.ts";
-import {
-  changeUserOperation,
-  deleteUserOperation,
-  getMeOperation,
-  getUserOperation,
-  requestDeletionOperation,
-  requestEmailOperation,
-  verifyEmailOperation,
-} from "./user-routes.ts";
+import { changeUserOperation, getMeOperation, getUserOperation } from "./user-routes.ts";
+import { verifyCodeOperation } from "./verify-code.ts";
 
 /** Every call of the sign-in API, in the order in which a person would meet them. */
 export const authOperations: readonly Operation[] = [

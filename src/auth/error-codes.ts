@@ -1,4 +1,5 @@
 import type { ErrorRow } from "../core/errors.ts";
+import { InstantError } from "../core/errors.ts";
 
 export const authErrors = {
   codeInvalid: {
@@ -74,3 +75,12 @@ export const authErrors = {
     status: 503,
   },
 } as const satisfies Record<string, ErrorRow>;
+
+/** The 409 that names the field. */
+export function conflict(
+  row: (typeof authErrors)["usernameTaken" | "emailTaken" | "emailUnchanged"],
+  field: string,
+  message: string,
+): InstantError {
+  return new InstantError(row, { details: { errors: [{ field, message }] } });
+}

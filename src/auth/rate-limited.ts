@@ -1,11 +1,12 @@
 import type { ErrorRow } from "../core/errors.ts";
-import type { HttpContext } from "../core/http/environment.ts";
-import { problemResponse } from "../core/http/problem.ts";
+import { InstantError } from "../core/errors.ts";
+import type { Failure } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Clock } from "../core/time.ts";
+import { authErrors } from "./error-codes.ts";
 import type { Budget, Limits } from "./limits/limits.ts";
 
-/** A budget that is used up, as the person who met it is told. */
+/** A budget that is exhausted, as whoever made the request is told. */
 export interface SpentBudget {
   /** What was counted, in kebab-case: "tries-per-email". */
   readonly scope: string;
@@ -14,65 +15,56 @@ export interface SpentBudget {
   readonly retryAfterMs: number;
 }
 
-/** One budget as a caller sees it: `quota` uses per `windowSeconds`. */
-interface RateLimitState {
-  /** A short name in kebab-case: "codes-per-email". */
-  readonly policy: string;
-  readonly quota: number;
-  readonly windowSeconds: number;
-  readonly remaining: number;
-  /** Seconds until there is something left again. */
-  readonly resetSeconds: number;
-}
+/** The budget of wrong codes of one address: its end is the address's lock. */
+export const triesScope = "tries-per-email";
 
-/** `RateLimit` and `RateLimit-Policy` (IETF draft-ietf-httpapi-ratelimit-headers). */
-function rateLimitHeaders(state: RateLimitState): Readonly<Record<string, string>> {
-  const { policy, quota, windowSeconds, remaining, resetSeconds } = state;
-  return {
-    RateLimit: `"${policy}";r=${remaining};t=${resetSeconds}`,
-    "RateLimit-Policy": `"${policy}";q=${quota};w=${windowSeconds}`,
-  };
+/**
+ * The 429 of an exhausted budget: which one, and when there is some again. Its headers are those of
+ * the IETF draft-ietf-httpapi-ratelimit-headers. One address's budget has a row of its own; above
+ * it, there were too many requests.
+ */
+export function spentError(
+  { scope, quota, windowMs, retryAfterMs }: SpentBudget,
+  ofAddress: typeof authErrors.tooManyCodes | typeof authErrors.tooManyTries,
+): InstantError {
+  const row = /-(?:per-client|in-all)$/.test(scope) ? authErrors.tooManyRequests : ofAddress;
+  const retryAfterSeconds = wholeSeconds(retryAfterMs);
+  return new InstantError(row, {
+    detail: `${row.meaning}; try again in ${inWords(retryAfterSeconds)}.`,
+    details: {
+      retryAfterSeconds,
+      members: { scope },
+      headers: {
+        RateLimit: `"${scope}";r=0;t=${retryAfterSeconds}`,
+        "RateLimit-Policy": `"${scope}";q=${quota};w=${Math.ceil(windowMs / 1000)}`,
+      },
+    },
+  });
 }
 
 /**
- * What a wrong code is answered. The last one of the budget says that the address is locked now, with
- * the members `scope` and `retryAfterSeconds` that every further try will be told as a 429.
+ * The problem of a wrong code. The last one of the budget says that the address is locked now, by the
+ * members `scope` and `retryAfterSeconds` that every further code will get with its 429.
  */
-export function wrongCodeResponse(
-  context: HttpContext,
-  row: ErrorRow,
-  locked: SpentBudget | undefined,
-): Response {
-  if (locked === undefined) return problemResponse(context, row);
-  const { scope } = locked;
-  const retryAfterSeconds = retryAfterSecondsOf(locked);
+export function wrongCodeError(row: ErrorRow, locked: SpentBudget | undefined): InstantError {
+  if (locked === undefined) return new InstantError(row);
+  const { scope, retryAfterMs } = locked;
+  const retryAfterSeconds = wholeSeconds(retryAfterMs);
   const wait = `Too many were wrong: no code is taken for ${inWords(retryAfterSeconds)}.`;
-  return problemResponse(context, row, {
+  return new InstantError(row, {
     detail: `${row.meaning}. ${wait}`,
-    members: { scope, retryAfterSeconds },
+    details: { members: { scope, retryAfterSeconds } },
   });
 }
 
-/** 429 that says what was spent and when there is some again. */
-export function spentResponse(context: HttpContext, row: ErrorRow, spent: SpentBudget): Response {
-  const { scope, quota } = spent;
-  const retryAfterSeconds = retryAfterSecondsOf(spent);
-  return problemResponse(context, row, {
-    detail: `${row.meaning}; try again in ${inWords(retryAfterSeconds)}.`,
-    retryAfterSeconds,
-    members: { scope },
-    headers: rateLimitHeaders({
-      policy: scope,
-      quota,
-      windowSeconds: Math.ceil(spent.windowMs / 1000),
-      remaining: 0,
-      resetSeconds: retryAfterSeconds,
-    }),
-  });
+/** For how long the address is locked after either of these; undefined: it is not. */
+export function lockedSeconds({ members, retryAfterSeconds }: Failure): number | undefined {
+  if (members?.["scope"] !== triesScope) return undefined;
+  return retryAfterSeconds ?? Number(members["retryAfterSeconds"]);
 }
 
-function retryAfterSecondsOf({ retryAfterMs }: SpentBudget): number {
-  return Math.max(1, Math.ceil(retryAfterMs / 1000));
+function wholeSeconds(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1000));
 }
 
 function inWords(seconds: number): string {
@@ -80,31 +72,31 @@ function inWords(seconds: number): string {
   return count === 1 ? `1 ${unit}` : `${count} ${unit}s`;
 }
 
-/** Budgets whose line is remembered; beyond it the oldest may be told again before its time. */
-const toldMax = 1_000;
+/** Budgets whose line is remembered; beyond it the oldest may be logged again before its time. */
+const loggedMax = 1_000;
 
 /**
- * The same limits, with a warning in the log when one of them is found spent: once per budget and
- * window in each process, however many requests meet it. A line costs a client its whole budget, so
- * nobody fills the log: with the default limits at most 166 clients can spend theirs in an hour
- * before the budget of all is spent too.
+ * The same limits, with a warning in the log when one of them is found exhausted: once per budget
+ * and window in each process, however many requests meet it. A line costs a client its whole budget,
+ * so nobody fills the log: with the default limits at most 166 clients can exhaust theirs in an hour
+ * before the global budget is exhausted too.
  */
 export function logSpentBudgets(
   limits: Limits,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Limits {
-  /** Until when each spent budget is told, the oldest first. */
-  const toldUntil = new Map<string, number>();
+  /** Until when each exhausted budget is not logged again, the oldest first. */
+  const loggedUntil = new Map<string, number>();
 
-  function tell(budget: Budget, retryAfterMs: number): void {
+  function logOnce(budget: Budget, retryAfterMs: number): void {
     const { scope, subject, quota, windowMs } = budget;
     const name = `${scope}:${subject}`;
     const now = clock.now();
-    if ((toldUntil.get(name) ?? 0) > now) return;
-    toldUntil.delete(name); // so that it becomes the newest
-    toldUntil.set(name, now + windowMs);
-    const [oldest = name] = toldUntil.keys();
-    if (toldUntil.size > toldMax) toldUntil.delete(oldest);
+    if ((loggedUntil.get(name) ?? 0) > now) return;
+    loggedUntil.delete(name); // so that it becomes the newest
+    loggedUntil.set(name, now + windowMs);
+    const [oldest = name] = loggedUntil.keys();
+    if (loggedUntil.size > loggedMax) loggedUntil.delete(oldest);
     const retryAfterSeconds = Math.ceil(retryAfterMs / 1000);
     const whose = subject === "all" ? {} : { client: subject };
     const windowSeconds = Math.ceil(windowMs / 1000);
@@ -115,7 +107,7 @@ export function logSpentBudgets(
     ...limits,
     take: async (request) => {
       const outcome = await limits.take(request);
-      if (outcome.kind === "spent") tell(outcome.budget, outcome.retryAfterMs);
+      if (outcome.kind === "spent") logOnce(outcome.budget, outcome.retryAfterMs);
       return outcome;
     },
   };

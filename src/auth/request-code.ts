@@ -1,27 +1,106 @@
+import type { Hono } from "hono";
 import { accepts } from "hono/accepts";
-import type { HttpContext } from "../core/http/environment.ts";
+import { z } from "zod";
+import { InstantError, unreachable } from "../core/errors.ts";
+import { readJson } from "../core/http/body.ts";
+import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
+import type { Operation } from "../core/openapi/operation.ts";
+import { addOperation } from "../core/openapi/operation.ts";
 import type { Clock } from "../core/time.ts";
 import { formatGoDuration } from "../core/time.ts";
-import type { EmailPublisher } from "../email/delivery/publisher.ts";
 import { answerMsMax } from "../email/delivery/publisher.ts";
 import type { EmailEvent } from "../email/event.ts";
+import type { AuthDeps } from "./auth-deps.ts";
 import type { CodeScope } from "./codes/code.ts";
 import { deriveCode, deriveVerifier } from "./codes/code.ts";
 import type { CodePolicy } from "./codes/code-policy.ts";
-import type { CodeStore, IssuedCode, IssueOutcome } from "./codes/code-store.ts";
+import type { IssuedCode, IssueOutcome } from "./codes/code-store.ts";
+import { authErrors } from "./error-codes.ts";
 import type { AuthKeys } from "./keys.ts";
-import type { LimitPolicy, Limits } from "./limits/limits.ts";
 import { codeBudgets } from "./limits/limits.ts";
 import type { SpentBudget } from "./rate-limited.ts";
+import { spentError } from "./rate-limited.ts";
+import { emailSchema } from "./schemas.ts";
 
-export interface RequestCodeDeps {
-  readonly codes: CodeStore;
-  readonly limits: Limits;
-  readonly limitPolicy: LimitPolicy;
-  readonly publisher: EmailPublisher;
-  readonly keys: AuthKeys;
-  readonly clock: Clock;
+// Codes that are sent by mail, whatever they are for: to sign in, to change an address (see
+// change-email.ts), to delete an account (see delete-user.ts).
+
+export const requestCodeBody = z.object({ email: emailSchema });
+
+/** The answer of every call that sends a code. */
+export const codeSentAnswer = {
+  status: 200,
+  description: "A mail is on its way.",
+  schema: z
+    .object({ message: z.string().meta({ examples: ["verification code sent to your email"] }) })
+    .meta({ id: "Message" }),
+} as const;
+export const codeSentResponse = { message: "verification code sent to your email" };
+
+/** What every call that sends a code may meet. */
+export const sendCodeProblems = [
+  authErrors.addressUnsupported,
+  authErrors.tooManyCodes,
+  authErrors.tooManyRequests,
+  authErrors.mailUnavailable,
+] as const;
+
+export const requestCodeOperation = {
+  id: "requestCode",
+  method: "post",
+  path: "/auth/request-code",
+  group: "Sign-in",
+  summary: "Send a sign-in code to an address",
+  description:
+    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail. It is written in the language of Accept-Language, if there are words in it.",
+  access: "anyone",
+  body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
+  answer: codeSentAnswer,
+  problems: sendCodeProblems,
+} as const satisfies Operation;
+
+export function addRequestCodeRoute(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
+  addOperation(app, requestCodeOperation, async (context) => {
+    const { email } = await readJson(context, requestCodeBody);
+    await sendCode(context, deps, { email, purpose: "sign_in" });
+    return context.json(codeSentResponse);
+  });
 }
+
+/** Sends a code on behalf of this request, which counts and chooses the language; throws why not. */
+export async function sendCode(
+  context: HttpContext,
+  deps: AuthDeps,
+  scope: CodeScope,
+): Promise<void> {
+  const client = context.get("client");
+  const locale = mailLocale(context, deps);
+  const outcome = await requestCode(deps, { ...scope, client, locale });
+  switch (outcome.kind) {
+    case "sent": {
+      const fields = { messageID: outcome.messageId, requestId: context.get("requestId") };
+      deps.log.info(fields, "Verification code requested");
+      return;
+    }
+    case "spent":
+      throw spentError(outcome.spent, authErrors.tooManyCodes);
+    case "unavailable": {
+      const { retryAfterSeconds } = outcome;
+      throw new InstantError(authErrors.mailUnavailable, { details: { retryAfterSeconds } });
+    }
+    case "unsupported_address": {
+      const errors = [{ field: "email", message: "must have only ASCII characters before the @" }];
+      throw new InstantError(authErrors.addressUnsupported, { details: { errors } });
+    }
+    default:
+      return unreachable(outcome);
+  }
+}
+
+type RequestCodeDeps = Pick<
+  AuthDeps,
+  "codes" | "limits" | "limitPolicy" | "publisher" | "keys" | "clock"
+>;
 
 interface RequestedCode extends CodeScope {
   /** Who asks, as it is counted. */
@@ -30,7 +109,7 @@ interface RequestedCode extends CodeScope {
   readonly locale: string | undefined;
 }
 
-export type RequestCodeOutcome =
+type RequestCodeOutcome =
   | { readonly kind: "sent"; readonly messageId: string }
   | { readonly kind: "spent"; readonly spent: SpentBudget }
   | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
@@ -145,6 +224,14 @@ function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailE
   };
 }
 
+/** The language in which to write to whoever sent the request; undefined: EMAIL_LOCALE. */
+export function mailLocale(
+  context: HttpContext,
+  { mailLanguages }: Pick<AuthDeps, "mailLanguages">,
+): string | undefined {
+  return preferredLanguage(context, mailLanguages);
+}
+
 const tagCharsMax = 35;
 const tag = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/;
 
@@ -172,14 +259,4 @@ function isSpoken(wanted: string, languages: readonly string[]): boolean {
   return parts.some((_part, dropped) => {
     return languages.includes(parts.slice(0, parts.length - dropped).join("-"));
   });
-}
-
-export interface MailLocaleDeps {
-  /** What mails can be written in: tags as in BCP 47, in lower case. */
-  readonly mailLanguages: readonly string[];
-}
-
-/** The language in which to write to who asks; undefined: EMAIL_LOCALE. */
-export function mailLocale(context: HttpContext, deps: MailLocaleDeps): string | undefined {
-  return preferredLanguage(context, deps.mailLanguages);
 }

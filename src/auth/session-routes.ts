@@ -1,24 +1,37 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { readOptionalJson } from "../core/http/body.ts";
-import type { HttpEnvironment } from "../core/http/environment.ts";
+import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
 import { httpErrors, problemResponse } from "../core/http/problem.ts";
 import type { Operation } from "../core/openapi/operation.ts";
 import { addOperation } from "../core/openapi/operation.ts";
-import type { CookieSettings, CurrentUserDeps } from "./current-session.ts";
+import type { AuthDeps } from "./auth-deps.ts";
 import { clearSessionCookie, findSignedIn, getSignedIn, sessionTokens } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
-import {
-  currentSessionAnswer,
-  logoutBody,
-  revokedAnswer,
-  sessionsAnswer,
-  userResponse,
-} from "./schemas.ts";
-import type { Session, SessionPolicy } from "./sessions/session-store.ts";
+import { timeAnswer, userAnswer, userResponse } from "./schemas.ts";
+import type { Session } from "./sessions/session-store.ts";
 import { sessionEndsAt, sessionIdPattern } from "./sessions/session-store.ts";
 
+// Where somebody is signed in, and the ends of it.
+
 const group = "Sessions";
+
+const sessionFields = {
+  id: z.string().meta({ description: "Names the session; it opens nothing." }),
+  device: z.string().meta({ description: "For people.", examples: ["Firefox on Windows"] }),
+  created_at: timeAnswer("The sign-in."),
+  last_used_at: timeAnswer("The last use, to the minute."),
+};
+
+const currentSessionAnswer = z
+  .object({
+    user: userAnswer,
+    session: z.object({
+      ...sessionFields,
+      expires_at: timeAnswer("When it ends if it is not used any more."),
+    }),
+  })
+  .meta({ id: "CurrentSession", description: "Who is signed in, and by which session." });
 
 export const currentSessionOperation = {
   id: "getCurrentSession",
@@ -30,6 +43,21 @@ export const currentSessionOperation = {
   access: "session",
   answer: { status: 200, description: "The session is live.", schema: currentSessionAnswer },
 } as const satisfies Operation;
+
+const sessionsAnswer = z
+  .object({
+    sessions: z
+      .array(
+        z
+          .object({
+            ...sessionFields,
+            current: z.boolean().meta({ description: "Of this request." }),
+          })
+          .meta({ id: "Session", description: "A place where somebody is signed in." }),
+      )
+      .meta({ description: "The one used last first." }),
+  })
+  .meta({ id: "Sessions" });
 
 export const listSessionsOperation = {
   id: "listSessions",
@@ -61,6 +89,10 @@ export const revokeSessionOperation = {
   problems: [authErrors.sessionNotFound, httpErrors.notFound],
 } as const satisfies Operation;
 
+const revokedAnswer = z
+  .object({ revoked: z.int().min(0).meta({ description: "How many sessions were ended." }) })
+  .meta({ id: "Revoked" });
+
 export const revokeOthersOperation = {
   id: "revokeOtherSessions",
   method: "post",
@@ -70,6 +102,10 @@ export const revokeOthersOperation = {
   access: "session",
   answer: { status: 200, description: "Only the current one is left.", schema: revokedAnswer },
 } as const satisfies Operation;
+
+const logoutBody = z.object({
+  everywhere: z.boolean().default(false).meta({ description: "Ends all sessions, not this one." }),
+});
 
 export const logoutOperation = {
   id: "logout",
@@ -84,38 +120,25 @@ export const logoutOperation = {
   answer: { status: 204, description: "Nobody is signed in any more." },
 } as const satisfies Operation;
 
-/** A session in the list of a user's, which `current` asked for. */
-function sessionResponse(session: Session, current: Session) {
-  return { ...shown(session), current: session.id === current.id };
-}
-
-/** The session of the request. */
-function currentSessionResponse(session: Session, policy: SessionPolicy) {
-  return { ...shown(session), expires_at: timeOf(sessionEndsAt(session, policy)) };
-}
-
-function shown({ id, device, createdAt, usedAt }: Session) {
-  return { id, device, created_at: timeOf(createdAt), last_used_at: timeOf(usedAt) };
-}
-
-function timeOf(at: number): string {
-  return new Date(at).toISOString();
-}
-
-type SessionRouteDeps = CurrentUserDeps & CookieSettings;
-
-/** `GET /auth/session`, what concerns `/auth/sessions`, and `POST /auth/logout`. */
-export function addSessionRoutes(app: Hono<HttpEnvironment>, deps: SessionRouteDeps): void {
+/** `GET /auth/session`, `/auth/sessions` and what ends them, and `POST /auth/logout`. */
+export function addSessionRoutes(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
   const { sessions } = deps;
   addOperation(app, currentSessionOperation, async (context) => {
     const { user, session } = await getSignedIn(context, deps);
-    const shown = currentSessionResponse(session, sessions.policy);
-    return context.json({ user: userResponse(user), session: shown });
+    const expires_at = timeOf(sessionEndsAt(session, sessions.policy));
+    return context.json({
+      user: userResponse(user),
+      session: { ...sessionResponse(session), expires_at },
+    });
   });
   addOperation(app, listSessionsOperation, async (context) => {
     const { session: current } = await getSignedIn(context, deps);
     const all = await sessions.list(current.userId);
-    return context.json({ sessions: all.map((session) => sessionResponse(session, current)) });
+    return context.json({
+      sessions: all.map((session) => {
+        return { ...sessionResponse(session), current: session.id === current.id };
+      }),
+    });
   });
   addOperation(app, revokeOthersOperation, async (context) => {
     const { session } = await getSignedIn(context, deps);
@@ -124,23 +147,40 @@ export function addSessionRoutes(app: Hono<HttpEnvironment>, deps: SessionRouteD
   });
   addOperation(app, revokeSessionOperation, async (context) => {
     const { session } = await getSignedIn(context, deps);
-    const id = context.req.param("id") ?? "";
-    const revoked = await sessions.revokeOne({ userId: session.userId, id });
-    if (!revoked) return problemResponse(context, authErrors.sessionNotFound);
-    if (id === session.id) clearSessionCookie(context, deps);
-    return context.body(null, 204);
+    const revoked = await revokeSession(context, deps, session, context.req.param("id") ?? "");
+    return revoked ? context.body(null, 204) : problemResponse(context, authErrors.sessionNotFound);
   });
-  addLogout(app, deps);
-}
-
-function addLogout(app: Hono<HttpEnvironment>, deps: SessionRouteDeps): void {
-  const { sessions } = deps;
   addOperation(app, logoutOperation, async (context) => {
     const { everywhere } = await readOptionalJson(context, logoutBody);
     const signedIn = everywhere ? await findSignedIn(context, deps) : undefined;
     if (signedIn !== undefined) await sessions.revokeAll({ userId: signedIn.user.id });
-    for (const token of sessionTokens(context)) await sessions.revoke(token);
-    clearSessionCookie(context, deps);
-    return context.body(null, 204); // signed in or not: afterwards nobody is
+    await signOut(context, deps);
+    return context.body(null, 204);
   });
+}
+
+function sessionResponse({ id, device, createdAt, usedAt }: Session) {
+  return { id, device, created_at: timeOf(createdAt), last_used_at: timeOf(usedAt) };
+}
+
+function timeOf(at: number): string {
+  return new Date(at).toISOString();
+}
+
+/** Ends the user's session with this id, perhaps the current one; false: there is none. */
+export async function revokeSession(
+  context: HttpContext,
+  deps: AuthDeps,
+  current: Session,
+  id: string,
+): Promise<boolean> {
+  const revoked = await deps.sessions.revokeOne({ userId: current.userId, id });
+  if (revoked && id === current.id) clearSessionCookie(context, deps);
+  return revoked;
+}
+
+/** Signed in or not: afterwards nobody is. */
+export async function signOut(context: HttpContext, deps: AuthDeps): Promise<void> {
+  for (const token of sessionTokens(context)) await deps.sessions.revoke(token);
+  clearSessionCookie(context, deps);
 }

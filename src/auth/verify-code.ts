@@ -1,97 +1,103 @@
-import { isInstantError, unreachable } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
+import type { Hono } from "hono";
+import { z } from "zod";
+import type { ErrorRow } from "../core/errors.ts";
+import { InstantError, isInstantError, unreachable } from "../core/errors.ts";
+import { readJson } from "../core/http/body.ts";
+import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
 import { maskEmail } from "../core/log.ts";
+import type { Operation } from "../core/openapi/operation.ts";
+import { addOperation } from "../core/openapi/operation.ts";
+import type { AuthDeps } from "./auth-deps.ts";
 import type { CodePurpose } from "./codes/code.ts";
 import { deriveVerifier } from "./codes/code.ts";
 import type { CodePolicy } from "./codes/code-policy.ts";
-import type { CodeStore } from "./codes/code-store.ts";
-import type { AuthKeys } from "./keys.ts";
-import type { LimitedUse, LimitPolicy, Limits } from "./limits/limits.ts";
+import { setSessionCookie } from "./current-session.ts";
+import { authErrors } from "./error-codes.ts";
+import type { LimitedUse, Limits } from "./limits/limits.ts";
 import { tryBudgets } from "./limits/limits.ts";
-import type { SignInNoticeDeps, WelcomeDeps } from "./notices.ts";
 import { noticeSignIn, welcome } from "./notices.ts";
 import type { SpentBudget } from "./rate-limited.ts";
-import type { SessionStore } from "./sessions/session-store.ts";
+import { spentError, triesScope, wrongCodeError } from "./rate-limited.ts";
+import { mailLocale } from "./request-code.ts";
+import { codeSchema, emailSchema, userAnswer, userResponse } from "./schemas.ts";
+import { describeDevice } from "./sessions/session-store.ts";
 import type { User, UserStore } from "./users/user-store.ts";
+import { usernameSchema } from "./users/user-store.ts";
 
-export interface TryCodeDeps {
-  readonly codes: CodeStore;
-  readonly limits: Limits;
-  readonly limitPolicy: LimitPolicy;
-  readonly keys: AuthKeys;
-  readonly log: Log;
+// Signing in with a code; and what an entry of a code costs, whatever it is for.
+
+export const verifyCodeBody = z.object({
+  email: emailSchema,
+  code: codeSchema,
+  username: usernameSchema.optional(),
+});
+
+const signedInAnswer = z
+  .object({
+    token: z.string().meta({ description: "For `Authorization: Bearer`; shown once." }),
+    user: userAnswer,
+  })
+  .meta({ id: "SignedIn" });
+
+export const verifyCodeOperation = {
+  id: "verifyCode",
+  method: "post",
+  path: "/auth/verify-code",
+  group: "Sign-in",
+  summary: "Sign in with the code",
+  description:
+    "The answer also sets the cookie session_id. The first sign-in of an address makes its user; a username that is taken leaves the code good. The wrong code that uses up the tries of an address locks it: the answer has scope and retryAfterSeconds, and until then every code, also the right one, is a 429.",
+  access: "anyone",
+  body: {
+    schema: verifyCodeBody,
+    required: true,
+    example: { email: "ana@example.com", code: "123456" },
+  },
+  answer: { status: 200, description: "Signed in.", schema: signedInAnswer },
+  problems: [
+    authErrors.codeInvalid,
+    authErrors.usernameTaken,
+    authErrors.tooManyTries,
+    authErrors.tooManyRequests,
+  ],
+} as const satisfies Operation;
+
+export function addVerifyCodeRoute(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
+  addOperation(app, verifyCodeOperation, async (context) => {
+    const { token, user } = await signIn(context, deps, await readJson(context, verifyCodeBody));
+    return context.json({ token, user: userResponse(user) });
+  });
 }
 
-interface CodeTry {
-  readonly purpose: CodePurpose;
-  /** In canonical form. */
-  readonly email: string;
-  readonly code: string;
-  /** Who tries, as it is counted. */
-  readonly client: string;
-  /** False: a right code stays good. */
-  readonly consume: boolean;
-}
-
-export type TryCodeOutcome =
-  | { readonly kind: "verified"; readonly messageId: string }
-  /** With `locked`: it was the last of the budget, which is spent from now on. */
-  | { readonly kind: "wrong"; readonly locked: SpentBudget | undefined }
-  /** Nothing was compared. */
-  | { readonly kind: "spent"; readonly spent: SpentBudget };
-
-/**
- * One entry of a code. What it costs the client is taken before anything is compared, so that many
- * at once get no more than is left, and given back when the code was right.
- */
-export async function tryCode(
-  { codes, limits, limitPolicy, keys, log }: TryCodeDeps,
-  { purpose, email, code, client, consume }: CodeTry,
-): Promise<TryCodeOutcome> {
-  const use = { use: crypto.randomUUID(), budgets: tryBudgets(limitPolicy, client) };
-  const taken = await limits.take(use);
-  if (taken.kind === "spent") {
-    return { kind: "spent", spent: { ...taken.budget, retryAfterMs: taken.retryAfterMs } };
-  }
-  const scope = { purpose, email };
-  const verifiers = keys.all.map(({ secret }) => deriveVerifier(secret, scope, code));
-  const tried = await codes.verify({ ...scope, verifiers, attempt: use.use, consume });
-  switch (tried.kind) {
-    case "wrong": {
-      if (tried.lockedForMs === undefined) return { kind: "wrong", locked: undefined };
-      const locked = spentTries(codes.policy, tried.lockedForMs);
-      const lockedSeconds = Math.ceil(tried.lockedForMs / 1000);
-      const fields = { email: maskEmail(email), purpose, client, lockedSeconds };
-      log.warn({ ...fields, scope: locked.scope }, "Address locked");
-      return { kind: "wrong", locked };
+/** Signs in whoever sent this request, its browser by the cookie; throws why not. */
+export async function signIn(
+  context: HttpContext,
+  deps: AuthDeps,
+  { email, code, username }: z.infer<typeof verifyCodeBody>,
+): Promise<{ readonly token: string; readonly user: User }> {
+  const client = context.get("client");
+  const device = describeDevice(context.req.header("User-Agent"));
+  const locale = mailLocale(context, deps);
+  const outcome = await verifyCode(deps, { email, code, username, client, device, locale });
+  switch (outcome.kind) {
+    case "signed_in": {
+      const { token, user, created, messageId } = outcome;
+      const fields = { userId: user.id, created, messageID: messageId };
+      deps.log.info({ ...fields, requestId: context.get("requestId") }, "Signed in");
+      setSessionCookie(context, token, deps);
+      return { token, user };
     }
-    case "locked":
-      return { kind: "spent", spent: spentTries(codes.policy, tried.retryAfterMs) };
-    case "verified":
-      await giveBack(limits, use);
-      return tried;
+    case "wrong":
+    case "spent":
+      throw refusedTry(outcome, authErrors.codeInvalid);
+    case "username_taken":
+      throw new InstantError(authErrors.usernameTaken, {
+        detail: "The username belongs to somebody else; the code is still good.",
+        details: { errors: [{ field: "username", message: "is taken" }] },
+      });
     default:
-      return unreachable(tried);
+      return unreachable(outcome);
   }
-}
-
-function spentTries(policy: CodePolicy, retryAfterMs: number): SpentBudget {
-  const { triesMax: quota, triesWindowMs: windowMs } = policy;
-  return { scope: "tries-per-email", quota, windowMs, retryAfterMs };
-}
-
-/** The code is used by now: when the store has just gone away, it costs the client one try. */
-async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
-  try {
-    await limits.giveBack(use);
-  } catch (error) {
-    if (!isInstantError(error)) throw error;
-  }
-}
-
-export interface VerifyCodeDeps extends TryCodeDeps, WelcomeDeps, SignInNoticeDeps {
-  readonly sessions: SessionStore;
-  readonly users: UserStore;
 }
 
 interface EnteredCode {
@@ -129,8 +135,8 @@ const usersDeadlineMs = 2_000;
  * else's. The latter is told only to who has the right code, or usernames and addresses could be
  * found out by asking.
  */
-export async function verifyCode(
-  deps: VerifyCodeDeps,
+async function verifyCode(
+  deps: AuthDeps,
   { username, device, locale, ...entered }: EnteredCode,
 ): Promise<VerifyCodeOutcome> {
   const { sessions, users } = deps;
@@ -158,4 +164,81 @@ async function isTaken(
   }
   const owner = await users.findByUsername(username);
   return owner !== undefined && owner.email !== email;
+}
+
+interface CodeTry {
+  readonly purpose: CodePurpose;
+  /** In canonical form. */
+  readonly email: string;
+  readonly code: string;
+  /** Who tries, as it is counted. */
+  readonly client: string;
+  /** False: a right code stays good. */
+  readonly consume: boolean;
+}
+
+export type TryCodeOutcome =
+  | { readonly kind: "verified"; readonly messageId: string }
+  /** With `locked`: it was the last of the budget, which is spent from now on. */
+  | { readonly kind: "wrong"; readonly locked: SpentBudget | undefined }
+  /** Nothing was compared. */
+  | { readonly kind: "spent"; readonly spent: SpentBudget };
+
+/**
+ * One entry of a code. What it costs the client is taken before anything is compared, so that many
+ * at once get no more than is left, and given back when the code was right.
+ */
+export async function tryCode(
+  { codes, limits, limitPolicy, keys, log }: AuthDeps,
+  { purpose, email, code, client, consume }: CodeTry,
+): Promise<TryCodeOutcome> {
+  const use = { use: crypto.randomUUID(), budgets: tryBudgets(limitPolicy, client) };
+  const taken = await limits.take(use);
+  if (taken.kind === "spent") {
+    return { kind: "spent", spent: { ...taken.budget, retryAfterMs: taken.retryAfterMs } };
+  }
+  const scope = { purpose, email };
+  const verifiers = keys.all.map(({ secret }) => deriveVerifier(secret, scope, code));
+  const tried = await codes.verify({ ...scope, verifiers, attempt: use.use, consume });
+  switch (tried.kind) {
+    case "wrong": {
+      if (tried.lockedForMs === undefined) return { kind: "wrong", locked: undefined };
+      const locked = spentTries(codes.policy, tried.lockedForMs);
+      const lockedSeconds = Math.ceil(tried.lockedForMs / 1000);
+      const fields = { email: maskEmail(email), purpose, client, lockedSeconds };
+      log.warn({ ...fields, scope: locked.scope }, "Address locked");
+      return { kind: "wrong", locked };
+    }
+    case "locked":
+      return { kind: "spent", spent: spentTries(codes.policy, tried.retryAfterMs) };
+    case "verified":
+      await giveBack(limits, use);
+      return tried;
+    default:
+      return unreachable(tried);
+  }
+}
+
+function spentTries(policy: CodePolicy, retryAfterMs: number): SpentBudget {
+  const { triesMax: quota, triesWindowMs: windowMs } = policy;
+  return { scope: triesScope, quota, windowMs, retryAfterMs };
+}
+
+/** The code is used by now: when the store has just gone away, it costs the client one try. */
+async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
+  try {
+    await limits.giveBack(use);
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+  }
+}
+
+/** Why an entry was not verified, as every call that takes a code answers; `wrong`: its own row. */
+export function refusedTry(
+  outcome: Exclude<TryCodeOutcome, { kind: "verified" }>,
+  wrong: ErrorRow,
+): InstantError {
+  return outcome.kind === "wrong"
+    ? wrongCodeError(wrong, outcome.locked)
+    : spentError(outcome.spent, authErrors.tooManyTries);
 }

@@ -65,6 +65,29 @@ describe.each(signInEngines())("the pages on %s", (_, open) => {
   });
 });
 
+test("a page is one line in the access log, and what it could not do is logged as by the API", async () => {
+  await using world = await openEmbeddedWorld();
+  const client = openPageClient(world);
+  await client.signIn(email);
+  const linesOf = (phrase: string) =>
+    world.lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ msg }) => msg === phrase);
+  expect(linesOf("HTTP request").map(({ route, status }) => [route, status])).toEqual([
+    ["/sign-in", 303],
+    ["/sign-in/code", 303],
+  ]);
+  for (const phrase of ["Verification code requested", "Signed in"]) {
+    expect(linesOf(phrase)).toMatchObject([{ requestId: expect.any(String) }]);
+  }
+  world.publisher.unavailable = true;
+  const asked = await client.post("/account/delete");
+  expect(await client.follow(asked)).toContain("We cannot send mails right now");
+  expect(linesOf("Request was not served")).toMatchObject([
+    { code: "mail_unavailable", requestId: asked.headers.get("X-Request-Id") },
+  ]);
+});
+
 describe("a form", () => {
   test.each([
     ["of another site", { Host: fromOurPage.Host, Origin: "https://evil.example" }],

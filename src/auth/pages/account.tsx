@@ -1,30 +1,28 @@
 import type { Hono } from "hono";
 import type { Child } from "hono/jsx";
 import { Button, ButtonLink, Field } from "../../core/html/controls.tsx";
+import { parseFields } from "../../core/http/body.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import {
-  currentSessionOperation,
-  listSessionsOperation,
-  revokeOthersOperation,
-  revokeSessionOperation,
-} from "../session-routes.ts";
-import { changeUserOperation } from "../user-routes.ts";
-import type { ApiAnswer } from "./api-client.ts";
-import { askApi } from "./api-client.ts";
+import type { Failure } from "../../core/http/problem.ts";
+import { findSignedIn, getSignedIn } from "../current-session.ts";
+import { revokeSession } from "../session-routes.ts";
+import type { Session } from "../sessions/session-store.ts";
+import { changeUserBody, changeUsername } from "../user-routes.ts";
 import type { PlacedNote } from "./auth-page.tsx";
-import { authPage, failureNote, NoteView, noteAt } from "./auth-page.tsx";
-import { EmailInput } from "./email-input.tsx";
+import { authPage, EmailInput, failureNote, NoteView, noteAt } from "./auth-page.tsx";
 import { agoWords, words } from "./messages.ts";
 import type { Note, NotePlace, PageDeps } from "./page-context.ts";
-import { formField, leaveNote, readNote, toSignIn } from "./page-context.ts";
-import { awayPage } from "./problem-page.tsx";
+import {
+  attempt,
+  formField,
+  isUnauthenticated,
+  leaveNote,
+  readNote,
+  toSignIn,
+} from "./page-context.ts";
 
-/** A session as its owner sees it. Times in Unix ms. */
-interface ShownSession {
-  readonly id: string;
-  readonly device: string;
-  readonly createdAt: number;
-  readonly usedAt: number;
+interface ShownSession extends Session {
+  /** Of this request. */
   readonly current: boolean;
 }
 
@@ -211,39 +209,43 @@ function EmailForm({ email, note }: { readonly email: string; readonly note: Pla
 /** `/account`, and the forms on it that need no code. */
 export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   app.get("/account", async (context) => {
-    const [current, listed] = await Promise.all([
-      askApi(app, context, currentSessionOperation),
-      askApi(app, context, listSessionsOperation),
-    ]);
-    if (current.kind === "problem") return awayPage(context, deps, current.problem);
-    if (listed.kind === "problem") return awayPage(context, deps, listed.problem);
-    const { email, username } = current.body.user;
+    const signedIn = await findSignedIn(context, deps);
+    if (signedIn === undefined) return toSignIn(context, deps);
+    const { user, session: current } = signedIn;
+    const sessions = await deps.sessions.list(user.id);
     return accountPage({
       appName: deps.appName,
-      email,
-      username: username ?? undefined,
-      preferencesPath: deps.preferencesPath?.(email),
-      sessions: listed.body.sessions.map(shownSession),
+      email: user.email,
+      username: user.username,
+      preferencesPath: deps.preferencesPath?.(user.email),
+      sessions: sessions.map((session) => ({ ...session, current: session.id === current.id })),
       note: readNote(context, deps),
       now: deps.clock.now(),
     });
   });
   app.post("/account/username", async (context) => {
     const typed = await formField(context, "username");
-    const body = { username: typed.trim() };
-    const answer = await askApi(app, context, changeUserOperation, { body });
-    return finish(context, deps, answer, { place: "username", done: "username_saved", typed });
+    const failure = await attempt(context, deps, async () => {
+      const { user } = await getSignedIn(context, deps);
+      const { username } = parseFields(changeUserBody, { username: typed.trim() });
+      await changeUsername(deps, user, username);
+    });
+    return finish(context, deps, failure, { place: "username", done: "username_saved", typed });
   });
   app.post("/account/sessions/revoke", async (context) => {
-    const pathParameters = { id: (await formField(context, "id")) || "-" };
-    const answer = await askApi(app, context, revokeSessionOperation, { pathParameters });
-    const gone = answer.kind === "problem" && answer.problem.status === 404;
-    const done = { place: "sessions", done: "session_revoked" } as const;
-    return finish(context, deps, gone ? { kind: "ok", body: undefined } : answer, done);
+    const id = await formField(context, "id");
+    const failure = await attempt(context, deps, async () => {
+      const { session } = await getSignedIn(context, deps);
+      await revokeSession(context, deps, session, id); // one that is gone is as good as ended
+    });
+    return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });
   app.post("/account/sessions/revoke-others", async (context) => {
-    const answer = await askApi(app, context, revokeOthersOperation);
-    return finish(context, deps, answer, { place: "sessions", done: "others_revoked" });
+    const failure = await attempt(context, deps, async () => {
+      const { userId, id: except } = (await getSignedIn(context, deps)).session;
+      await deps.sessions.revokeAll({ userId, except });
+    });
+    return finish(context, deps, failure, { place: "sessions", done: "others_revoked" });
   });
 }
 
@@ -251,26 +253,15 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
 function finish(
   context: HttpContext,
   deps: PageDeps,
-  answer: ApiAnswer<unknown>,
+  failure: Failure | undefined,
   { place, done, typed }: Pick<Note, "place" | "done" | "typed">,
 ): Response {
-  if (answer.kind === "ok") leaveNote(context, deps, { place, done });
+  if (failure === undefined) leaveNote(context, deps, { place, done });
   else {
-    const { problem } = answer;
-    if (problem.code === "unauthenticated") return toSignIn(context, deps);
+    if (isUnauthenticated(failure)) return toSignIn(context, deps);
     const now = deps.clock.now();
-    const note = failureNote(problem, { place, invalid: "username_invalid", now });
+    const note = failureNote(failure, { place, invalid: "username_invalid", now });
     leaveNote(context, deps, { ...note, typed });
   }
   return context.redirect(`/account#${place}`, 303);
-}
-
-interface ListedSession extends Pick<ShownSession, "id" | "device" | "current"> {
-  readonly created_at: string;
-  readonly last_used_at: string;
-}
-
-function shownSession({ id, device, current, ...times }: ListedSession): ShownSession {
-  const [createdAt, usedAt] = [Date.parse(times.created_at), Date.parse(times.last_used_at)];
-  return { id, device, current, createdAt, usedAt };
 }

@@ -1,12 +1,14 @@
 import type { Child } from "hono/jsx";
+import type { ErrorRow } from "../../core/errors.ts";
 import controlsStyles from "../../core/html/controls.css" with { type: "text" };
+import type { FieldAttributes } from "../../core/html/controls.tsx";
 import { ButtonLink, Notice } from "../../core/html/controls.tsx";
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
 import liveFormsScript from "../../core/html/live-forms.client.js" with { type: "text" };
 import { Frame, pageResponse } from "../../core/html/shell.tsx";
 import textStyles from "../../core/html/text.css" with { type: "text" };
 import waitForScript from "../../core/html/wait-for.client.js" with { type: "text" };
-import type { ApiProblem } from "./api-client.ts";
+import type { Failure } from "../../core/http/problem.ts";
 import codeFieldScript from "./code-field.client.js" with { type: "text" };
 import type { FailedName } from "./messages.ts";
 import { leftWords, words } from "./messages.ts";
@@ -86,6 +88,27 @@ export function NoteView({ note }: { readonly note: PlacedNote }) {
   );
 }
 
+interface EmailInputProps extends FieldAttributes {
+  readonly value: string;
+  readonly autofocus?: boolean;
+}
+
+/** Where an address is typed; its bound is that of `parseEmailAddress`. */
+export function EmailInput(attributes: EmailInputProps) {
+  return (
+    <input
+      {...attributes}
+      name="email"
+      type="email"
+      required
+      maxlength={320}
+      autocomplete="email"
+      autocapitalize="none"
+      spellcheck={false}
+    />
+  );
+}
+
 interface MessagePageOptions {
   readonly appName: string;
   readonly words: { readonly title: string; readonly text: string; readonly button: string };
@@ -118,24 +141,24 @@ export function messagePage({ words, reference, href, ...rest }: MessagePageOpti
   });
 }
 
-interface Failure {
+interface FailedPlace {
   readonly place: NotePlace;
   /** What is said of a field that does not fit. */
   readonly invalid: FailedName;
   readonly now: number;
 }
 
-/** A problem of the API as the note that tells a person of it. */
-export function failureNote(problem: ApiProblem, { place, invalid, now }: Failure): Note {
-  const { retryAfterSeconds } = problem;
+/** Why a form was not served, as the note that says so. */
+export function failureNote(failure: Failure, { place, invalid, now }: FailedPlace): Note {
+  const { row, retryAfterSeconds } = failure;
   return {
     place,
-    failed: failedName(problem, invalid),
+    failed: failedName(row, invalid),
     ...(retryAfterSeconds === undefined ? {} : { until: now + retryAfterSeconds * 1000 }),
   };
 }
 
-function failedName({ code, status }: ApiProblem, invalid: FailedName): FailedName {
+function failedName({ code, status }: ErrorRow, invalid: FailedName): FailedName {
   if (code === "validation_failed") return invalid;
   if (isFailedName(code)) return code;
   return status === 503 ? "unavailable" : "unexpected";

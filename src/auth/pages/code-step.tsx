@@ -2,15 +2,18 @@ import type { Hono } from "hono";
 import type { FieldAttributes } from "../../core/html/controls.tsx";
 import { Button, Field } from "../../core/html/controls.tsx";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
+import type { Failure } from "../../core/http/problem.ts";
 import type { CodePurpose } from "../codes/code.ts";
 import type { CodePolicy } from "../codes/code-policy.ts";
-import type { ApiAnswer, ApiProblem } from "./api-client.ts";
+import { lockedSeconds } from "../rate-limited.ts";
 import { authPage, failureNote, messagePage, NoteView, noteAt } from "./auth-page.tsx";
 import { leftWords, words } from "./messages.ts";
 import type { Note, PageDeps, PendingCode } from "./page-context.ts";
 import {
+  attempt,
   dropPending,
   formField,
+  isUnauthenticated,
   keepPending,
   leaveNote,
   readNote,
@@ -170,12 +173,13 @@ function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: stri
 /** What differs between the three things that a code confirms. */
 export interface CodeStep {
   readonly purpose: CodePurpose;
-  request(context: HttpContext, email: string): Promise<ApiAnswer<unknown>>;
-  enter(context: HttpContext, email: string, code: string): Promise<ApiAnswer<unknown>>;
+  /** Both throw why not, as the use cases do. */
+  send(context: HttpContext, email: string): Promise<unknown>;
+  enter(context: HttpContext, email: string, code: string): Promise<unknown>;
   /** After the code was right. */
   done(context: HttpContext): Response;
-  /** A problem that the page of the code cannot mend; undefined: it is of the code. */
-  refused?(context: HttpContext, problem: ApiProblem): Response | undefined;
+  /** A failure that another code would not change; undefined: it is about the code. */
+  refused?(context: HttpContext, failure: Failure): Response | undefined;
 }
 
 /** The page where a code is entered, and its two forms: the code, and asking for another one. */
@@ -187,11 +191,12 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     return pending?.purpose === purpose ? pending : undefined;
   };
   app.get(enter, (context) => {
-    const { appName, clock, codePolicy: policy, inboxUrl } = deps;
+    const { appName, clock, codes } = deps;
     const pending = pendingOf(context);
     if (pending === undefined) return messagePage({ appName, words: words.lost, href: back });
     const note = readNote(context, deps);
-    return codePage({ appName, pending, note, now: clock.now(), policy, inboxUrl: inboxUrl() });
+    const inboxUrl = deps.inboxUrl?.();
+    return codePage({ appName, pending, note, now: clock.now(), policy: codes.policy, inboxUrl });
   });
   app.post(again, async (context) => {
     const pending = pendingOf(context);
@@ -202,10 +207,9 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
   app.post(enter, async (context) => {
     const pending = pendingOf(context);
     if (pending === undefined) return context.redirect(enter, 303);
-    const answer = await step.enter(context, pending.email, await formField(context, "code"));
-    if (answer.kind === "problem") {
-      return refuse(context, deps, step, { pending, problem: answer.problem });
-    }
+    const code = await formField(context, "code");
+    const failure = await attempt(context, deps, () => step.enter(context, pending.email, code));
+    if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
     dropPending(context, deps);
     return step.done(context);
   });
@@ -225,58 +229,56 @@ interface Start {
 export async function startCodeStep(
   context: HttpContext,
   deps: PageDeps,
-  { purpose, request }: CodeStep,
+  { purpose, send }: CodeStep,
   { email, failedAt, typed }: Start,
 ): Promise<Response> {
   const now = deps.clock.now();
   const { enter } = codePaths[purpose];
-  const answer = await request(context, email);
+  const failure = await attempt(context, deps, () => send(context, email));
   const before = readPending(context, deps);
   const same = before?.purpose === purpose && before.email === email ? before : undefined;
   const keep = (nextAt: number) => {
     keepPending(context, deps, { ...same, purpose, email, nextAt });
   };
-  if (answer.kind === "ok") {
+  if (failure === undefined) {
     const repeated = same !== undefined && same.nextAt > now;
-    keep(repeated ? same.nextAt : now + deps.codePolicy.repeatWindowMs);
+    keep(repeated ? same.nextAt : now + deps.codes.policy.repeatWindowMs);
     if (same !== undefined) {
       const done = repeated ? "code_sent_already" : "code_sent";
       leaveNote(context, deps, { place: "step", done });
     }
     return context.redirect(enter, 303);
   }
-  const { problem } = answer;
-  if (problem.code === "unauthenticated") return toSignIn(context, deps);
-  const spent = problem.code === "too_many_codes";
+  if (isUnauthenticated(failure)) return toSignIn(context, deps);
+  const spent = failure.row.code === "too_many_codes";
   const { place, path } = spent ? ({ place: "step", path: enter } as const) : failedAt;
-  if (spent) keep(now + (problem.retryAfterSeconds ?? 0) * 1000);
-  const note = failureNote(problem, { place, invalid: "email_invalid", now });
+  if (spent) keep(now + (failure.retryAfterSeconds ?? 0) * 1000);
+  const note = failureNote(failure, { place, invalid: "email_invalid", now });
   leaveNote(context, deps, typed === undefined || spent ? note : { ...note, typed });
   return context.redirect(path, 303);
 }
 
 interface Refusal {
   readonly pending: PendingCode;
-  readonly problem: ApiProblem;
+  readonly failure: Failure;
 }
 
 function refuse(
   context: HttpContext,
   deps: PageDeps,
   step: CodeStep,
-  { pending, problem }: Refusal,
+  { pending, failure }: Refusal,
 ): Response {
-  const elsewhere = step.refused?.(context, problem);
+  const elsewhere = step.refused?.(context, failure);
   if (elsewhere !== undefined) return elsewhere;
-  if (problem.code === "unauthenticated") return toSignIn(context, deps);
+  if (isUnauthenticated(failure)) return toSignIn(context, deps);
   const now = deps.clock.now();
-  // The wrong code that spends the last try says so: the address is locked from now on.
-  if (problem.code === "too_many_tries" || problem.scope === "tries-per-email") {
-    const lockedUntil = now + (problem.retryAfterSeconds ?? 0) * 1000;
-    keepPending(context, deps, { ...pending, lockedUntil });
+  const locked = lockedSeconds(failure);
+  if (locked !== undefined) {
+    keepPending(context, deps, { ...pending, lockedUntil: now + locked * 1000 });
   } else {
-    const place = problem.status >= 429 ? "step" : "code";
-    leaveNote(context, deps, failureNote(problem, { place, invalid: "code_shape", now }));
+    const place = failure.row.status >= 429 ? "step" : "code";
+    leaveNote(context, deps, failureNote(failure, { place, invalid: "code_shape", now }));
   }
   return context.redirect(codePaths[step.purpose].enter, 303);
 }

@@ -1,23 +1,20 @@
 import type { Hono } from "hono";
 import { parseEmailAddress } from "../../core/email-address.ts";
 import { Button } from "../../core/html/controls.tsx";
+import { parseFields } from "../../core/http/body.ts";
 import type { HttpEnvironment } from "../../core/http/environment.ts";
-import {
-  deleteUserOperation,
-  getUserOperation,
-  requestDeletionOperation,
-  requestEmailOperation,
-  verifyEmailOperation,
-} from "../user-routes.ts";
-import { askApi } from "./api-client.ts";
+import { confirmEmail, sendEmailCode, verifyEmailBody } from "../change-email.ts";
+import { findSignedIn, getSignedIn } from "../current-session.ts";
+import { confirmDeletion, deleteUserBody } from "../delete-user.ts";
+import { authErrors } from "../error-codes.ts";
+import { requestCodeBody, sendCode } from "../request-code.ts";
 import type { PlacedNote } from "./auth-page.tsx";
 import { authPage, NoteView, noteAt } from "./auth-page.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { words } from "./messages.ts";
 import type { PageDeps } from "./page-context.ts";
-import { dropPending, formField, leaveNote, readNote } from "./page-context.ts";
-import { awayPage } from "./problem-page.tsx";
+import { dropPending, formField, leaveNote, readNote, toSignIn } from "./page-context.ts";
 
 interface DeletionPageOptions {
   readonly appName: string;
@@ -63,17 +60,24 @@ function addEmailChange(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const path = "/account#email";
   const step: CodeStep = {
     purpose: "change_email",
-    request: (context, email) => askApi(app, context, requestEmailOperation, { body: { email } }),
-    enter: (context, email, code) =>
-      askApi(app, context, verifyEmailOperation, { body: { email, code } }),
+    send: async (context, typed) => {
+      const { user } = await getSignedIn(context, deps);
+      const { email } = parseFields(requestCodeBody, { email: typed });
+      await sendEmailCode(context, deps, { user, email });
+    },
+    enter: async (context, email, code) => {
+      const { user } = await getSignedIn(context, deps);
+      const entered = parseFields(verifyEmailBody, { email, code });
+      await confirmEmail(context, deps, { user, ...entered });
+    },
     done: (context) => {
       leaveNote(context, deps, { place: "email", done: "email_changed" });
       return context.redirect(path, 303);
     },
-    refused: (context, { code }) => {
-      if (code !== "email_taken") return undefined;
+    refused: (context, { row }) => {
+      if (row.code !== authErrors.emailTaken.code) return undefined;
       dropPending(context, deps);
-      leaveNote(context, deps, { place: "email", failed: code });
+      leaveNote(context, deps, { place: "email", failed: "email_taken" });
       return context.redirect(path, 303);
     },
   };
@@ -90,24 +94,31 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const path = "/account/delete";
   const step: CodeStep = {
     purpose: "delete_account",
-    request: (context) => askApi(app, context, requestDeletionOperation),
-    enter: (context, _email, code) => askApi(app, context, deleteUserOperation, { body: { code } }),
+    send: async (context) => {
+      const { email } = (await getSignedIn(context, deps)).user;
+      await sendCode(context, deps, { email, purpose: "delete_account" });
+    },
+    enter: async (context, _email, typed) => {
+      const signedIn = await getSignedIn(context, deps);
+      const { code } = parseFields(deleteUserBody, { code: typed });
+      await confirmDeletion(context, deps, { ...signedIn, code });
+    },
     done: (context) => {
       leaveNote(context, deps, { place: "sign_in", done: "account_deleted" });
       return context.redirect("/", 303);
     },
   };
   app.get(path, async (context) => {
-    const answer = await askApi(app, context, getUserOperation);
-    if (answer.kind === "problem") return awayPage(context, deps, answer.problem);
+    const signedIn = await findSignedIn(context, deps);
+    if (signedIn === undefined) return toSignIn(context, deps);
     const note = noteAt(readNote(context, deps), "deletion", deps.clock.now());
-    return deletionPage({ appName: deps.appName, email: answer.body.email, note });
+    return deletionPage({ appName: deps.appName, email: signedIn.user.email, note });
   });
   app.post(path, async (context) => {
-    const answer = await askApi(app, context, getUserOperation);
-    if (answer.kind === "problem") return awayPage(context, deps, answer.problem);
+    const signedIn = await findSignedIn(context, deps);
+    if (signedIn === undefined) return toSignIn(context, deps);
     const failedAt = { place: "deletion", path } as const;
-    return startCodeStep(context, deps, step, { email: answer.body.email, failedAt });
+    return startCodeStep(context, deps, step, { email: signedIn.user.email, failedAt });
   });
   addCodeStep(app, deps, step);
 }

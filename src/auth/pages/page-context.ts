@@ -1,30 +1,60 @@
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import type { HttpContext } from "../../core/http/environment.ts";
+import type { Failure } from "../../core/http/problem.ts";
+import { describeFailure } from "../../core/http/problem.ts";
 import { signText, verifyText } from "../../core/signed-text.ts";
-import type { Clock } from "../../core/time.ts";
+import type { AuthDeps } from "../auth-deps.ts";
 import { codePurposes } from "../codes/code.ts";
-import type { CodePolicy } from "../codes/code-policy.ts";
-import type { CookieSettings } from "../current-session.ts";
-import { clearSessionCookie, sessionTokens } from "../current-session.ts";
-import type { AuthKeys } from "../keys.ts";
+import { clearSessionCookie, cookieAttributes, sessionTokens } from "../current-session.ts";
+import { authErrors } from "../error-codes.ts";
 import type { DoneName, FailedName } from "./messages.ts";
 import { words } from "./messages.ts";
 
-/** What all pages need, whichever it is. */
-export interface PageDeps extends CookieSettings {
+/** What pages need beside what the use cases need. */
+export interface PageDeps extends AuthDeps {
+  /** As people know the application. */
   readonly appName: string;
-  readonly clock: Clock;
-  /** Sign what a browser keeps between two pages. */
-  readonly keys: AuthKeys;
-  readonly codePolicy: CodePolicy;
-  /** PUBLIC_URL's, whose forms are ours too. */
-  readonly publicOrigin: string | undefined;
-  /** The page on which whoever has this address chooses which mails come; undefined: there is none. */
-  readonly preferencesPath: ((email: string) => string) | undefined;
+  /** The page on which the owner of this address chooses which mails come; undefined: there is none. */
+  readonly preferencesPath?: (email: string) => string;
   /** Where mails can be read on a developer's machine; undefined where they are sent. */
-  readonly inboxUrl: () => string | undefined;
+  readonly inboxUrl?: () => string | undefined;
 }
+
+/** A field of a form as browsers send one (`application/x-www-form-urlencoded`); "" without it. */
+export async function formField(context: HttpContext, name: string): Promise<string> {
+  return new URLSearchParams(await context.req.text()).get(name) ?? "";
+}
+
+/** Does what a form asks for. Undefined: done; else why not, logged as a call of the API would be. */
+export async function attempt(
+  context: HttpContext,
+  { log }: PageDeps,
+  work: () => Promise<unknown>,
+): Promise<Failure | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    return describeFailure(error, context, log);
+  }
+}
+
+export function isUnauthenticated({ row }: Failure): boolean {
+  return row.code === authErrors.unauthenticated.code;
+}
+
+/** To the first page, for who is not signed in; it says so to whoever was. */
+export function toSignIn(context: HttpContext, deps: PageDeps): Response {
+  if (sessionTokens(context).length > 0) {
+    clearSessionCookie(context, deps);
+    leaveNote(context, deps, { place: "sign_in", failed: "unauthenticated" });
+  }
+  return context.redirect("/", 303);
+}
+
+// What a browser keeps between a form and the next page stands in signed cookies, so that no URL has
+// to carry it.
 
 /** A code that was sent and is not entered yet. Times in Unix ms. */
 const pendingSchema = z.object({
@@ -36,6 +66,25 @@ const pendingSchema = z.object({
 });
 export type PendingCode = z.infer<typeof pendingSchema>;
 
+const pendingName = "page_code";
+const pendingSeconds = 15 * 60;
+
+/** Kept for 15 min, and while the address is locked. */
+export function keepPending(context: HttpContext, deps: PageDeps, pending: PendingCode): void {
+  const lockedMs = Math.max(0, (pending.lockedUntil ?? 0) - deps.clock.now());
+  const seconds = pendingSeconds + Math.ceil(lockedMs / 1000);
+  writeSigned(context, deps, { name: pendingName, value: pending, seconds });
+}
+
+export function readPending(context: HttpContext, deps: PageDeps): PendingCode | undefined {
+  const lifeMs = pendingSeconds * 1000 + deps.codes.policy.lockMsMax;
+  return readSigned(context, deps, { name: pendingName, schema: pendingSchema, lifeMs });
+}
+
+export function dropPending(context: HttpContext, deps: PageDeps): void {
+  deleteCookie(context, pendingName, cookieAttributes(deps));
+}
+
 const notePlaces = [
   "sign_in",
   "code",
@@ -46,8 +95,6 @@ const notePlaces = [
   "deletion",
 ] as const;
 export type NotePlace = (typeof notePlaces)[number];
-
-/** What a browser keeps between a form and the next page, signed, so that no URL has to carry it. */
 
 const typedCharsMax = 320;
 
@@ -71,24 +118,6 @@ export type Note = z.infer<typeof noteSchema>;
 
 const noteName = "page_note";
 const noteSeconds = 60;
-const pendingName = "page_code";
-const pendingSeconds = 15 * 60;
-
-/** Kept for 15 min, and while the address is locked. */
-export function keepPending(context: HttpContext, deps: PageDeps, pending: PendingCode): void {
-  const lockedMs = Math.max(0, (pending.lockedUntil ?? 0) - deps.clock.now());
-  const seconds = pendingSeconds + Math.ceil(lockedMs / 1000);
-  writeSigned(context, deps, { name: pendingName, value: pending, seconds });
-}
-
-export function readPending(context: HttpContext, deps: PageDeps): PendingCode | undefined {
-  const lifeMs = pendingSeconds * 1000 + deps.codePolicy.lockMsMax;
-  return readSigned(context, deps, { name: pendingName, schema: pendingSchema, lifeMs });
-}
-
-export function dropPending(context: HttpContext, deps: PageDeps): void {
-  deleteCookie(context, pendingName, attributes(deps));
-}
 
 export function leaveNote(context: HttpContext, deps: PageDeps, note: Note): void {
   const typed = note.typed?.slice(0, typedCharsMax);
@@ -104,7 +133,7 @@ export function readNote(context: HttpContext, deps: PageDeps): Note | undefined
 /** Once it was shown. */
 export function dropNote(context: HttpContext, deps: PageDeps): void {
   if (getCookie(context, noteName) !== undefined) {
-    deleteCookie(context, noteName, attributes(deps));
+    deleteCookie(context, noteName, cookieAttributes(deps));
   }
 }
 
@@ -119,7 +148,7 @@ function writeSigned(context: HttpContext, deps: PageDeps, written: Written): vo
   const parts = [Buffer.from(JSON.stringify(value)).toString("base64url")];
   const signing = { purpose: name, parts, signedAt: deps.clock.now() };
   const text = signText(deps.keys.current.secret, signing);
-  setCookie(context, name, text, { ...attributes(deps), maxAge: seconds });
+  setCookie(context, name, text, { ...cookieAttributes(deps), maxAge: seconds });
 }
 
 interface Read<T> {
@@ -138,22 +167,4 @@ function readSigned<T>(context: HttpContext, deps: PageDeps, read: Read<T>): T |
   const [value = ""] = verified.parts;
   // Ours, but perhaps of an earlier version of ours.
   return schema.safeParse(JSON.parse(Buffer.from(value, "base64url").toString())).data;
-}
-
-function attributes({ secureCookies }: CookieSettings) {
-  return { path: "/", httpOnly: true, sameSite: "Lax", secure: secureCookies } as const;
-}
-
-/** A field of a form as browsers send one (`application/x-www-form-urlencoded`); "" without it. */
-export async function formField(context: HttpContext, name: string): Promise<string> {
-  return new URLSearchParams(await context.req.text()).get(name) ?? "";
-}
-
-/** To the first page, for who is not signed in; whoever was is told so. */
-export function toSignIn(context: HttpContext, deps: PageDeps): Response {
-  if (sessionTokens(context).length > 0) {
-    clearSessionCookie(context, deps);
-    leaveNote(context, deps, { place: "sign_in", failed: "unauthenticated" });
-  }
-  return context.redirect("/", 303);
 }

@@ -15,13 +15,15 @@ const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
 /**
  * The pages. They work without a script: every form is answered by 303 to a page, and what became of
  * it waits there in a cookie, so that nothing is sent twice and no URL holds what was typed. Forms
- * are taken from our own pages alone. To the API a page is one client among others.
+ * are taken from our own pages alone. A form calls the same use cases as the API, under the same
+ * limits; a page that cannot be shown is the page of its problem.
  */
 export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
+  const { appName, boundary } = deps;
   for (const path of paths) {
     app.use(path, async (context, next) => {
-      if (context.req.method === "POST" && requestOrigin(context, deps.publicOrigin) !== "same") {
-        const { appName } = deps;
+      const isForm = context.req.method === "POST";
+      if (isForm && requestOrigin(context, boundary.publicOrigin) !== "same") {
         return messagePage({ appName, words: words.elsewhere, href: "/", status: 403 });
       }
       await next();
@@ -30,7 +32,7 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
     });
   }
   app.get(iconPath, (context) => {
-    return context.body(frameIcon(deps.appName), 200, {
+    return context.body(frameIcon(appName), 200, {
       "Content-Type": "image/svg+xml",
       "Cache-Control": "public, max-age=86400",
     });
@@ -42,4 +44,28 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
 
 function showsNote(context: HttpContext): boolean {
   return context.req.method === "GET" && context.res.status === 200;
+}
+
+interface ShownProblem {
+  readonly status: number;
+  readonly requestId: string;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
+/** What a person sees where a program gets a problem. */
+export function problemPage(
+  appName: string,
+  { status, requestId, retryAfterSeconds }: ShownProblem,
+  { method, path }: Pick<HttpContext["req"], "method" | "path">,
+): Response {
+  const headers =
+    retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
+  const page = { appName, status, headers };
+  const again = method === "GET" ? path : "/";
+  if (status === 503) return messagePage({ ...page, words: words.away, href: again });
+  if (status >= 500) {
+    return messagePage({ ...page, words: words.fault, reference: requestId, href: again });
+  }
+  const nowhere = status === 404 || status === 405;
+  return messagePage({ ...page, words: nowhere ? words.nowhere : words.refused, href: "/" });
 }

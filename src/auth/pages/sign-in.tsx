@@ -1,20 +1,26 @@
 import type { Hono } from "hono";
 import { parseEmailAddress } from "../../core/email-address.ts";
 import { Button, Field } from "../../core/html/controls.tsx";
+import { parseFields } from "../../core/http/body.ts";
 import type { HttpEnvironment } from "../../core/http/environment.ts";
-import { requestCodeOperation, verifyCodeOperation } from "../code-routes.ts";
-import { sessionTokens } from "../current-session.ts";
-import { currentSessionOperation, logoutOperation } from "../session-routes.ts";
-import { askApi } from "./api-client.ts";
+import { findSignedIn } from "../current-session.ts";
+import { requestCodeBody, sendCode } from "../request-code.ts";
+import { signOut } from "../session-routes.ts";
+import { signIn, verifyCodeBody } from "../verify-code.ts";
 import type { PlacedNote } from "./auth-page.tsx";
-import { authPage, NoteView, noteAt } from "./auth-page.tsx";
+import { authPage, EmailInput, NoteView, noteAt } from "./auth-page.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
-import { EmailInput } from "./email-input.tsx";
 import { words } from "./messages.ts";
 import type { PageDeps } from "./page-context.ts";
-import { dropPending, formField, leaveNote, readNote, readPending } from "./page-context.ts";
-import { awayPage } from "./problem-page.tsx";
+import {
+  attempt,
+  dropPending,
+  formField,
+  leaveNote,
+  readNote,
+  readPending,
+} from "./page-context.ts";
 
 interface SignInPageOptions {
   readonly appName: string;
@@ -64,18 +70,16 @@ function signInPage({ appName, note, email }: SignInPageOptions): Response {
 export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const step: CodeStep = {
     purpose: "sign_in",
-    request: (context, email) => askApi(app, context, requestCodeOperation, { body: { email } }),
+    send: async (context, typed) => {
+      const { email } = parseFields(requestCodeBody, { email: typed });
+      await sendCode(context, deps, { email, purpose: "sign_in" });
+    },
     enter: (context, email, code) =>
-      askApi(app, context, verifyCodeOperation, { body: { email, code } }),
+      signIn(context, deps, parseFields(verifyCodeBody, { email, code })),
     done: (context) => context.redirect("/account", 303),
   };
   app.get("/", async (context) => {
-    if (sessionTokens(context).length > 0) {
-      const answer = await askApi(app, context, currentSessionOperation);
-      if (answer.kind === "ok") return context.redirect("/account", 303);
-      const { problem } = answer;
-      if (problem.code !== "unauthenticated") return awayPage(context, deps, problem);
-    }
+    if ((await findSignedIn(context, deps)) !== undefined) return context.redirect("/account", 303);
     const note = noteAt(readNote(context, deps), "sign_in", deps.clock.now());
     const pending = readPending(context, deps);
     const email = pending?.purpose === "sign_in" ? pending.email : undefined;
@@ -90,13 +94,13 @@ export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): voi
   });
   addCodeStep(app, deps, step);
   app.post("/sign-out", async (context) => {
-    const answer = await askApi(app, context, logoutOperation);
-    if (answer.kind === "ok") {
-      dropPending(context, deps);
-      leaveNote(context, deps, { place: "sign_in", done: "signed_out" });
-      return context.redirect("/", 303);
+    const failure = await attempt(context, deps, () => signOut(context, deps));
+    if (failure !== undefined) {
+      leaveNote(context, deps, { place: "sessions", failed: "unavailable" });
+      return context.redirect("/account", 303);
     }
-    leaveNote(context, deps, { place: "sessions", failed: "unavailable" });
-    return context.redirect("/account", 303);
+    dropPending(context, deps);
+    leaveNote(context, deps, { place: "sign_in", done: "signed_out" });
+    return context.redirect("/", 303);
   });
 }

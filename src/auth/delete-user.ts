@@ -1,0 +1,117 @@
+import type { Hono } from "hono";
+import { z } from "zod";
+import { unreachable } from "../core/errors.ts";
+import { readJson } from "../core/http/body.ts";
+import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
+import type { Operation } from "../core/openapi/operation.ts";
+import { addOperation } from "../core/openapi/operation.ts";
+import type { AuthDeps } from "./auth-deps.ts";
+import type { SignedIn } from "./current-session.ts";
+import { clearSessionCookie, getSignedIn } from "./current-session.ts";
+import { authErrors } from "./error-codes.ts";
+import { codeSentAnswer, codeSentResponse, sendCode, sendCodeProblems } from "./request-code.ts";
+import { codeSchema } from "./schemas.ts";
+import type { TryCodeOutcome } from "./verify-code.ts";
+import { refusedTry, tryCode } from "./verify-code.ts";
+
+// The end of an account, confirmed by a code that is sent to its address.
+
+const group = "Account";
+
+export const requestDeletionOperation = {
+  id: "requestDeletionCode",
+  method: "post",
+  path: "/users/me/delete-code",
+  group,
+  summary: "Send a code that confirms the deletion of the account",
+  access: "session",
+  answer: codeSentAnswer,
+  problems: sendCodeProblems,
+} as const satisfies Operation;
+
+export const deleteUserBody = z.object({ code: codeSchema });
+
+/** Not `DELETE` with a body: what lies between may drop the body (RFC 9110, 9.3.5). */
+export const deleteUserOperation = {
+  id: "deleteUser",
+  method: "post",
+  path: "/users/me/delete",
+  group,
+  summary: "Delete the account, with the code",
+  description: "With its sessions, codes and e-mail preferences, for good.",
+  access: "session",
+  body: { schema: deleteUserBody, required: true, example: { code: "123456" } },
+  answer: { status: 204, description: "Gone." },
+  problems: [authErrors.confirmationInvalid, authErrors.tooManyTries, authErrors.tooManyRequests],
+} as const satisfies Operation;
+
+export function addDeleteUserRoutes(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
+  addOperation(app, requestDeletionOperation, async (context) => {
+    const { user } = await getSignedIn(context, deps);
+    await sendCode(context, deps, { email: user.email, purpose: "delete_account" });
+    return context.json(codeSentResponse);
+  });
+  addOperation(app, deleteUserOperation, async (context) => {
+    const signedIn = await getSignedIn(context, deps);
+    const { code } = await readJson(context, deleteUserBody);
+    await confirmDeletion(context, deps, { ...signedIn, code });
+    return context.body(null, 204);
+  });
+}
+
+interface ConfirmedDeletion extends SignedIn {
+  readonly code: string;
+}
+
+/** Deletes the user who sent this request, by the code, and ends the session; throws why not. */
+export async function confirmDeletion(
+  context: HttpContext,
+  deps: AuthDeps,
+  confirmed: ConfirmedDeletion,
+): Promise<void> {
+  const outcome = await deleteUser(deps, { ...confirmed, client: context.get("client") });
+  switch (outcome.kind) {
+    case "deleted": {
+      const fields = { userId: confirmed.user.id, requestId: context.get("requestId") };
+      deps.log.info(fields, "User deleted");
+      clearSessionCookie(context, deps);
+      return;
+    }
+    case "wrong":
+    case "spent":
+      throw refusedTry(outcome, authErrors.confirmationInvalid);
+    default:
+      return unreachable(outcome);
+  }
+}
+
+interface Deletion extends ConfirmedDeletion {
+  readonly client: string;
+}
+
+type DeleteUserOutcome =
+  | { readonly kind: "deleted" }
+  | Exclude<TryCodeOutcome, { kind: "verified" }>;
+
+/**
+ * Deletes a user with all that is kept of one. The code stays good until the last step, and every
+ * step may be repeated: a deletion that met an unavailable store is finished by asking again. Once
+ * the user is gone nobody can ask again; what could then be left, this session and these codes,
+ * opens nothing of the user's and ends by itself. Counted tries and locks stay, they name nobody.
+ */
+async function deleteUser(
+  deps: AuthDeps,
+  { user, session, code, client }: Deletion,
+): Promise<DeleteUserOutcome> {
+  const { users, sessions, codes } = deps;
+  const { id: userId, email } = user;
+  const entered = { purpose: "delete_account", email, code, client, consume: false } as const;
+  const tried = await tryCode(deps, entered);
+  if (tried.kind !== "verified") return tried;
+  for (const forget of deps.onUserDeleted) await forget(user);
+  await sessions.revokeAll({ userId, except: session.id });
+  await users.delete(userId);
+  await sessions.revokeAll({ userId });
+  await codes.forget(email);
+  return { kind: "deleted" };
+}
