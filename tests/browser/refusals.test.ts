@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
-import type { StoreFate } from "../support/away-store.ts";
-import { awayStore } from "../support/away-store.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld } from "../support/sign-in-world.ts";
 import type { Visitor } from "../support/visitor.ts";
@@ -18,10 +17,10 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
   let world: SignInWorld;
   let browser: Browser;
   let url = "";
-  let fate: StoreFate = "here";
+  let storeState: StoreState = "here";
   beforeAll(async () => {
     const plain = stack.use(await openEmbeddedWorld());
-    const sessions = awayStore(plain.stores.sessions, () => fate);
+    const sessions = awayStore(plain.stores.sessions, () => storeState);
     world = plain.restart({ sessions });
     const { fetch } = world.app;
     const server = openHttpServer({ fetch, hostname: "127.0.0.1", port: 0, log: silentLog });
@@ -55,7 +54,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     await visit(browser, { mayComplain: /status of 503/ }, async (visitor) => {
       const { page, look } = visitor;
       await signIn(visitor, "away@example.com");
-      fate = "away";
+      storeState = "unavailable";
       for (const path of ["/account", "/"]) {
         const answer = await page.goto(url + path);
         expect(answer?.status()).toBe(503);
@@ -63,7 +62,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
         await page.getByRole("heading", { name: "Back in a moment" }).waitFor();
       }
       await look("problem-503");
-      fate = "here";
+      storeState = "here";
       await page.getByRole("link", { name: "Try again" }).click();
       await page.getByRole("heading", { name: "Your account", exact: true }).waitFor();
     });
@@ -73,10 +72,10 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     await visit(browser, { mayComplain: /status of 503/ }, async (visitor) => {
       const { page } = visitor;
       await signIn(visitor, "notice@example.com");
-      fate = "away";
+      storeState = "unavailable";
       await page.getByRole("button", { name: "Sign out", exact: true }).click();
       await page.getByRole("heading", { name: "Back in a moment" }).waitFor();
-      fate = "here";
+      storeState = "here";
       await page.getByRole("link", { name: "Try again" }).click();
       await page.getByText("Something of ours is away.").waitFor();
     });
@@ -86,9 +85,9 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     await visit(browser, { mayComplain: /status of 500/ }, async (visitor) => {
       const { page, look } = visitor;
       await signIn(visitor, "fault@example.com");
-      fate = "faulty";
+      storeState = "faulty";
       const answer = await page.goto(`${url}/account`);
-      fate = "here";
+      storeState = "here";
       expect(answer?.status()).toBe(500);
       expect(await page.textContent("main")).not.toContain("a fault of the test's own");
       const reference = await page.textContent("main code");
@@ -131,3 +130,22 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     });
   });
 });
+
+type StoreState = "here" | "unavailable" | "faulty";
+
+/** A store whose every call fails while it is unavailable, as when its server is down, or faulty. */
+function awayStore<T extends object>(store: T, state: () => StoreState): T {
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...parameters: unknown[]) => {
+        if (state() === "unavailable") {
+          return Promise.reject(new InstantError(coreErrors.redisUnavailable));
+        }
+        if (state() === "faulty") return Promise.reject(new Error("a fault of the test's own"));
+        return Reflect.apply(value, target, parameters);
+      };
+    },
+  });
+}

@@ -21,11 +21,17 @@ import type { UserStore } from "../../src/auth/users/user-store.ts";
 import type { HttpEnvironment } from "../../src/core/http/environment.ts";
 import { createLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
+import type {
+  EmailPublisher,
+  MailFate,
+  PublishOutcome,
+} from "../../src/email/delivery/publisher.ts";
+import type { EmailEvent } from "../../src/email/event.ts";
+import { findEngine } from "../../support/engines.ts";
 import { expectNoSecrets } from "../../support/log-secrets.ts";
 import { openTestPostgres } from "../../support/postgres-schema.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { FakePublisher } from "./fake-publisher.ts";
 import { openTestRedis } from "./redis-prefix.ts";
 
 export interface SignInStores {
@@ -188,4 +194,42 @@ function createWorld(
     },
   };
   return world;
+}
+
+/** The engines every sign-in flow is tested on. */
+export function signInEngines(): readonly (readonly [string, OpenSignInWorld])[] {
+  const redis = findEngine("redis");
+  const postgres = findEngine("postgres");
+  const embedded = ["SQLite", openEmbeddedWorld] as const;
+  if (redis === undefined || postgres === undefined) return [embedded];
+  return [
+    embedded,
+    ["Redis and Postgres", (settings) => openServerWorld({ redis, postgres }, settings)],
+  ];
+}
+
+/** Keeps the events it is given, and is unavailable when told so. */
+export class FakePublisher implements EmailPublisher {
+  readonly events: EmailEvent[] = [];
+  readonly fates = new Map<string, MailFate>();
+  unavailable = false;
+  unsupported = false;
+
+  async publish(event: EmailEvent): Promise<PublishOutcome> {
+    this.events.push(event);
+    if (this.unsupported) return { kind: "unsupported_address" };
+    return this.unavailable ? { kind: "unavailable", retryAfterSeconds: 7 } : { kind: "queued" };
+  }
+
+  async fate(messageId: string): Promise<MailFate> {
+    return this.fates.get(messageId) ?? "unknown";
+  }
+
+  /** The newest code that was mailed. */
+  get code(): string {
+    for (const { eventType, data } of this.events.toReversed()) {
+      if (eventType === "verification_code") return data.code;
+    }
+    throw new Error("no code was mailed");
+  }
 }

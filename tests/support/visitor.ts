@@ -1,6 +1,12 @@
 import { expect } from "bun:test";
-import type { Browser, BrowserContext, ConsoleMessage, Page, Request } from "playwright-core";
-import { takeSeat } from "./browser-seats.ts";
+import type {
+  Browser,
+  BrowserContext,
+  BrowserContextOptions,
+  ConsoleMessage,
+  Page,
+  Request,
+} from "playwright-core";
 import { findFaults } from "./page-faults.ts";
 
 export interface VisitOptions {
@@ -95,4 +101,40 @@ async function copyOf(page: Page): Promise<Page> {
   await copy.setContent(document.replaceAll(/<script.*?<\/script>/gs, ""));
   await leave();
   return copy;
+}
+
+/** A window at a browser, with cookies of its own. */
+export interface Seat {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** Leaves it to the next one, without cookies. */
+  leave(): Promise<void>;
+}
+
+/** By browser, then by options. */
+const freeSeats = new WeakMap<Browser, Map<string, Seat[]>>();
+
+/**
+ * A seat that was left, or a new one: that is a process of Chromium, and takes longer than most
+ * visits. It is closed with its browser.
+ */
+async function takeSeat(browser: Browser, options: BrowserContextOptions): Promise<Seat> {
+  const byOptions = freeSeats.get(browser) ?? new Map<string, Seat[]>();
+  freeSeats.set(browser, byOptions);
+  const key = JSON.stringify(options);
+  const free = byOptions.get(key) ?? [];
+  byOptions.set(key, free);
+  const left = free.pop();
+  if (left !== undefined) return left;
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(10_000);
+  const seat: Seat = {
+    context,
+    page: await context.newPage(),
+    leave: async () => {
+      await context.clearCookies();
+      free.push(seat);
+    },
+  };
+  return seat;
 }
