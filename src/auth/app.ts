@@ -46,7 +46,7 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     app.use(path, async (context, next) => {
       await next();
       const { headers } = context.res;
-      headers.set("Cache-Control", "no-store"); // the answers are one person's
+      headers.set("Cache-Control", "no-store"); // each answer is one person's
       headers.append("Vary", "Authorization, Cookie");
     });
     app.use(path, sameOriginWrites({ cookieName, publicOrigin, origins: corsOrigins }));
@@ -76,17 +76,17 @@ interface CountedStores {
 export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) => CountedStores {
   const issues = metrics.counter({
     name: "instant_auth_codes_asked_total",
-    help: "Codes that were asked for: issued, repeated (the same mail again), or spent (none left).",
+    help: "Requested codes: issued, repeated (the same mail again), or spent (rate limited).",
     labels: ["purpose", "outcome"],
   });
   const checks = metrics.counter({
     name: "instant_auth_codes_entered_total",
-    help: "Codes that were entered: verified, wrong, or locked (too many wrong ones before).",
+    help: "Entered codes: verified, wrong, or locked (too many wrong ones before).",
     labels: ["purpose", "outcome"],
   });
   const spent = metrics.counter({
     name: "instant_auth_limits_spent_total",
-    help: "Requests that were refused because a budget was spent, by what is counted.",
+    help: "Requests refused by a rate limit, by what it counts.",
     labels: ["scope"],
   });
   return (stores) => ({ codes: countCodes(stores.codes), limits: countLimits(stores.limits) });

@@ -22,7 +22,7 @@ import type { User } from "./users/user-store.ts";
 import type { TryCodeOutcome } from "./verify-code.ts";
 import { refusedTry, tryCode } from "./verify-code.ts";
 
-// Another address for a user, confirmed by a code that is sent to it.
+// Changing the address of a user, confirmed by a code that is sent to the new one.
 
 const group = "Account";
 
@@ -33,7 +33,7 @@ export const requestEmailOperation = {
   group,
   summary: "Send a code to a new address",
   description:
-    "Whether the address is another account's is not told here, only to who has the code.",
+    "Whether the address belongs to another account is not revealed here, only with the code.",
   access: "session",
   body: { schema: requestCodeBody, required: true, example: { email: "ana@example.org" } },
   answer: codeSentAnswer,
@@ -84,7 +84,7 @@ interface NewEmail {
   readonly email: string;
 }
 
-/** Sends the code to the new address; throws why not. */
+/** Sends the code to the new address. Throws the problem to answer with. */
 export async function sendEmailCode(
   context: HttpContext,
   deps: AuthDeps,
@@ -97,11 +97,11 @@ export async function sendEmailCode(
 }
 
 interface ConfirmedEmail extends NewEmail {
-  /** That was sent to it. */
+  /** The code that was sent to it. */
   readonly code: string;
 }
 
-/** Gives the user the new address, by its code; throws why not. */
+/** Gives the user the new address, by its code. Throws the problem to answer with. */
 export async function confirmEmail(
   context: HttpContext,
   deps: AuthDeps,
@@ -143,8 +143,8 @@ type ChangeEmailOutcome =
   | { readonly kind: "gone" };
 
 /**
- * That the address is another user's is said only to a client with the right code, which so owns it:
- * asking for the code reveals nothing.
+ * That the address is another user's is revealed only with the right code, so only to its owner:
+ * requesting the code reveals nothing.
  */
 async function changeEmail(
   deps: AuthDeps,

@@ -17,7 +17,7 @@ const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 const quotaMax = 100_000;
 
-/** The window of a quota above those of one address. */
+/** The window of a quota per client or global. */
 function windowField(quota: string) {
   const name = `${quota}_WINDOW`;
   return durationField({
@@ -33,44 +33,44 @@ export const authFields = {
   port: portField({
     name: "AUTH_SERVICE_PORT",
     fallback: "8080",
-    doc: "Port of the sign-in API and pages; 0 takes a free one.",
+    doc: "Port of the sign-in API and pages; 0 picks a free one.",
   }),
   bind: textField({
     name: "AUTH_SERVICE_BIND",
     charsMax: 255,
     fallback: "127.0.0.1",
-    doc: "Address to listen on. Only this machine unless told otherwise: put a TLS proxy before it, or 0.0.0.0 in a container.",
+    doc: "Address to listen on: by default only this machine. Put a TLS proxy in front, or set 0.0.0.0 in a container.",
   }),
   secret: secretField({
     name: "AUTH_SECRET",
     charsMin: 32,
-    doc: "Codes are derived from it. Outside production one is made and kept in DATA_DIR.",
+    doc: "Codes are derived from it. Outside production one is generated and kept in DATA_DIR.",
   }),
   secretPrevious: secretField({
     name: "AUTH_SECRET_PREVIOUS",
     charsMin: 32,
-    doc: "The AUTH_SECRET of before a change, for as long as codes made with it live (AUTH_CODE_LIFETIME). docs/security.md says how to change it.",
+    doc: "The previous AUTH_SECRET, for as long as codes made with it are valid (AUTH_CODE_LIFETIME). docs/security.md says how to rotate it.",
   }),
   codeLifetimeMs: durationField({
     name: "AUTH_CODE_LIFETIME",
     fallback: "10m",
     minMs: minuteMs,
     maxMs: hourMs,
-    doc: "How long a code is good.",
+    doc: "How long a code is valid.",
   }),
   codeRepeatWindowMs: durationField({
     name: "AUTH_CODE_REPEAT_WINDOW",
     fallback: "1m",
     minMs: 0,
     maxMs: 10 * minuteMs,
-    doc: "How long asking again gives the same code and message. Shorter than AUTH_CODE_LIFETIME.",
+    doc: "How long a repeated request sends the same code and message. Shorter than AUTH_CODE_LIFETIME.",
   }),
   codeRepeatsMax: integerField({
     name: "AUTH_CODE_REPEATS",
     fallback: "5",
     min: 0,
     max: 100,
-    doc: "How often, within that window.",
+    doc: "How often the same code is sent again within that window.",
   }),
   codesMax: integerField({
     name: "AUTH_CODES_PER_EMAIL",
@@ -105,21 +105,21 @@ export const authFields = {
     fallback: "15m",
     minMs: minuteMs,
     maxMs: dayMs,
-    doc: "How long the first lock of an address lasts; each further one within 24 h lasts twice as long as the one before.",
+    doc: "How long the first lock of an address lasts; each further one within 24 h lasts twice as long as the previous one.",
   }),
   lockMsMax: durationField({
     name: "AUTH_LOCK_MAX",
     fallback: "1h",
     minMs: minuteMs,
     maxMs: dayMs,
-    doc: "The longest lock: at least AUTH_LOCK.",
+    doc: "The longest lock. At least AUTH_LOCK.",
   }),
   codesPerClient: integerField({
     name: "AUTH_CODES_PER_CLIENT",
     fallback: "60",
     min: 1,
     max: quotaMax,
-    doc: "Codes a client (an IPv4 address, the /64 of an IPv6 address) may ask for in each AUTH_CODES_PER_CLIENT_WINDOW, for whatever addresses. Set TRUSTED_PROXIES, or all people behind your proxy are one client.",
+    doc: "Codes a client (an IPv4 address, the /64 of an IPv6 address) may request in each AUTH_CODES_PER_CLIENT_WINDOW, for any addresses. Set TRUSTED_PROXIES, or everybody behind your proxy is one client.",
   }),
   codesPerClientWindowMs: windowField("AUTH_CODES_PER_CLIENT"),
   codesInAll: integerField({
@@ -127,7 +127,7 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Codes all clients together may ask for in each AUTH_CODES_IN_ALL_WINDOW. Beyond it nobody gets one: well above your busiest hour, and below what your mail server may send.",
+    doc: "Codes all clients together may request in each AUTH_CODES_IN_ALL_WINDOW. Beyond it nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
   }),
   codesInAllWindowMs: windowField("AUTH_CODES_IN_ALL"),
   triesPerClient: integerField({
@@ -135,7 +135,7 @@ export const authFields = {
     fallback: "60",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes a client may enter in each AUTH_TRIES_PER_CLIENT_WINDOW, for whatever addresses.",
+    doc: "Wrong codes a client may enter in each AUTH_TRIES_PER_CLIENT_WINDOW, for any addresses.",
   }),
   triesPerClientWindowMs: windowField("AUTH_TRIES_PER_CLIENT"),
   triesInAll: integerField({
@@ -143,7 +143,7 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes all clients together may enter in each AUTH_TRIES_IN_ALL_WINDOW. Beyond it nobody can sign in until some are over.",
+    doc: "Wrong codes all clients together may enter in each AUTH_TRIES_IN_ALL_WINDOW. Beyond it nobody can sign in until some have left the window.",
   }),
   triesInAllWindowMs: windowField("AUTH_TRIES_IN_ALL"),
   sessionIdleMs: durationField({
@@ -151,35 +151,35 @@ export const authFields = {
     fallback: "168h",
     minMs: 5 * minuteMs,
     maxMs: 365 * dayMs,
-    doc: "A session ends when it was not used for this long.",
+    doc: "A session ends when it has not been used for this long.",
   }),
   sessionLifetimeMs: durationField({
     name: "AUTH_SESSION_LIFETIME",
     fallback: "720h",
     minMs: 5 * minuteMs,
     maxMs: 365 * dayMs,
-    doc: "A session ends this long after the sign-in, however it is used: at least AUTH_SESSION_IDLE.",
+    doc: "A session ends this long after the sign-in, even if it is in use. At least AUTH_SESSION_IDLE.",
   }),
   welcomeMail: flagField({
     name: "AUTH_WELCOME_MAIL",
     fallback: "true",
-    doc: "Whether somebody who signs in for the first time is sent a welcome mail.",
+    doc: "Whether a welcome mail is sent after the first sign-in.",
   }),
   signInNotice: flagField({
     name: "AUTH_SIGN_IN_NOTICE",
     fallback: "true",
-    doc: "Whether somebody is told by mail of a sign-in on a device that none of the other sessions is on.",
+    doc: "Whether a mail reports a sign-in on a device that no other session of the user is on.",
   }),
   emailChangeNotice: flagField({
     name: "AUTH_EMAIL_CHANGE_NOTICE",
     fallback: "true",
-    doc: "Whether the old address is told by mail when a user takes another one.",
+    doc: "Whether a mail to the old address reports a change of address.",
   }),
 } as const;
 
 type AuthValues = ConfigValues<typeof authFields>;
 
-/** What the values of several variables say together that one alone cannot. */
+/** Problems between the values of several variables. */
 export function checkAuth(values: AuthValues): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const need = (holds: boolean, name: string, problem: string) => {

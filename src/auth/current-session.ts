@@ -6,7 +6,7 @@ import { authErrors } from "./error-codes.ts";
 import type { Session } from "./sessions/session-store.ts";
 import type { User } from "./users/user-store.ts";
 
-/** The session of a request: the token that it carries, and the cookie that carries it. */
+/** A user, and the session by which the request is theirs. */
 export interface SignedIn {
   readonly user: User;
   readonly session: Session;
@@ -43,8 +43,8 @@ export function sessionTokens(context: HttpContext): string[] {
 }
 
 /**
- * Gives the browser the token until the session's latest end. When it ends earlier for not being
- * used, the store knows; so the cookie need not be set again with every request.
+ * Gives the browser the token until the session's latest end. When it ends earlier for lack of
+ * use, the store knows; so the cookie need not be set again with every request.
  */
 export function setSessionCookie(
   context: HttpContext,
@@ -62,7 +62,7 @@ export function clearSessionCookie(
   deleteCookie(context, cookieName, cookieAttributes(deps));
 }
 
-/** Of each cookie of ours. */
+/** The attributes of all our cookies. */
 export function cookieAttributes({ secureCookies }: Pick<AuthDeps, "secureCookies">) {
   return { path: "/", httpOnly: true, sameSite: "Lax", secure: secureCookies } as const;
 }

@@ -14,7 +14,7 @@ import { codeSchema } from "./schemas.ts";
 import type { TryCodeOutcome } from "./verify-code.ts";
 import { refusedTry, tryCode } from "./verify-code.ts";
 
-// The end of an account, confirmed by a code that is sent to its address.
+// Deleting an account, confirmed by a code that is sent to its address.
 
 const group = "Account";
 
@@ -31,7 +31,7 @@ export const requestDeletionOperation = {
 
 export const deleteUserBody = z.object({ code: codeSchema });
 
-/** Not `DELETE` with a body: what lies between may drop the body (RFC 9110, 9.3.5). */
+/** Not `DELETE` with a body: a proxy may drop the body (RFC 9110, 9.3.5). */
 export const deleteUserOperation = {
   id: "deleteUser",
   method: "post",
@@ -41,7 +41,7 @@ export const deleteUserOperation = {
   description: "With its sessions, codes and e-mail preferences, for good.",
   access: "session",
   body: { schema: deleteUserBody, required: true, example: { code: "123456" } },
-  answer: { status: 204, description: "Gone." },
+  answer: { status: 204, description: "Deleted." },
   problems: [authErrors.confirmationInvalid, authErrors.tooManyTries, authErrors.tooManyRequests],
 } as const satisfies Operation;
 
@@ -63,7 +63,7 @@ interface ConfirmedDeletion extends SignedIn {
   readonly code: string;
 }
 
-/** Deletes the user who sent this request, by the code, and ends the session; throws why not. */
+/** Deletes the user, by the code, and clears the cookie. Throws the problem to answer with. */
 export async function confirmDeletion(
   context: HttpContext,
   deps: AuthDeps,
@@ -94,10 +94,10 @@ type DeleteUserOutcome =
   | Exclude<TryCodeOutcome, { kind: "verified" }>;
 
 /**
- * Deletes a user with all that is kept of one. The code stays good until the last step, and every
- * step may be repeated: a deletion that met an unavailable store is finished by asking again. Once
- * the user is gone nobody can ask again; what could then be left, this session and these codes,
- * opens nothing of the user's and ends by itself. Counted tries and locks stay, they name nobody.
+ * Deletes a user and everything stored about them. The code stays good until the last step, and every
+ * step may be repeated: a deletion that met an unavailable store is finished by trying again. Once
+ * the user is gone nobody can try again; what could then be left, this session and these codes,
+ * gives access to nothing and expires. Counted tries and locks stay: they name nobody.
  */
 async function deleteUser(
   deps: AuthDeps,

@@ -20,7 +20,7 @@ import {
 import { changeUserOperation, getMeOperation, getUserOperation } from "./user-routes.ts";
 import { verifyCodeOperation } from "./verify-code.ts";
 
-/** Every call of the sign-in API, in the order in which a person would meet them. */
+/** Every call of the sign-in API, in the order of their use. */
 export const authOperations: readonly Operation[] = [
   requestCodeOperation,
   verifyCodeOperation,
@@ -48,11 +48,11 @@ interface DocsDeps {
 }
 
 const description =
-  "Sign-in without passwords: a code comes by e-mail, entering it gives a session. Answers that are no success are problems as in RFC 9457; every 429 says in Retry-After and in its body when to try again. A session is known by the cookie session_id or by a Bearer token; with the cookie, a write must come from a page of the same origin.";
+  "Sign-in without passwords: a code comes by e-mail, and entering it opens a session. Errors are problems as in RFC 9457; every 429 says in Retry-After and in its body when to try again. A session is sent as the cookie session_id or as a Bearer token; with the cookie, a write must come from a page of the same origin.";
 
 /**
- * `GET /openapi.json`, and `GET /docs` for people. The document never changes; it is made when it is
- * first asked for, as the service would start later otherwise.
+ * `GET /openapi.json`, and `GET /docs` for people. The document never changes; it is created on the
+ * first request, so that the service starts sooner.
  */
 export function addDocsRoutes(app: Hono<HttpEnvironment>, deps: DocsDeps): void {
   const { appName, publicOrigin, furtherOperations } = deps;

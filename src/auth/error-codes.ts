@@ -10,7 +10,7 @@ export const authErrors = {
   },
   unauthenticated: {
     code: "unauthenticated",
-    meaning: "Nobody is signed in with this request",
+    meaning: "This request is not signed in",
     retryable: false,
     status: 401,
   },
@@ -34,7 +34,7 @@ export const authErrors = {
   },
   emailUnchanged: {
     code: "email_unchanged",
-    meaning: "This is your address already",
+    meaning: "This is already your address",
     retryable: false,
     status: 409,
   },
@@ -46,13 +46,13 @@ export const authErrors = {
   },
   addressUnsupported: {
     code: "address_unsupported",
-    meaning: "Our mail server does not take letters beyond ASCII before the @ of an address",
+    meaning: "Our mail server accepts only ASCII characters before the @ of an address",
     retryable: false,
     status: 422,
   },
   tooManyCodes: {
     code: "too_many_codes",
-    meaning: "Too many codes were asked for",
+    meaning: "Too many codes were requested",
     retryable: true,
     status: 429,
   },

@@ -31,10 +31,10 @@ export const healthOperation = {
   method: "get",
   path: "/health",
   group,
-  summary: "How the service and its stores are",
+  summary: "The state of the service and its stores",
   access: "anyone",
   answer: { status: 200, description: "All stores answer.", schema: healthAnswer },
-  otherwise: { status: 503, description: "One does not.", schema: healthAnswer },
+  otherwise: { status: 503, description: "A store does not answer.", schema: healthAnswer },
   storeless: true,
 } as const satisfies Operation;
 
@@ -43,11 +43,11 @@ export const livenessOperation = {
   method: "get",
   path: "/livez",
   group,
-  summary: "Whether the process answers",
+  summary: "Whether the process is alive",
   access: "anyone",
   answer: {
     status: 200,
-    description: "It does.",
+    description: "It is.",
     schema: z.object({ status: z.literal("alive") }).meta({ id: "Liveness" }),
   },
   storeless: true,
@@ -63,14 +63,14 @@ export const readinessOperation = {
   method: "get",
   path: "/readyz",
   group,
-  summary: "Whether requests should be sent here",
+  summary: "Whether the service can take requests",
   access: "anyone",
-  answer: { status: 200, description: "Yes.", schema: readyAnswer },
-  otherwise: { status: 503, description: "Not now, and why.", schema: notReadyAnswer },
+  answer: { status: 200, description: "It can.", schema: readyAnswer },
+  otherwise: { status: 503, description: "It cannot, and why.", schema: notReadyAnswer },
   storeless: true,
 } as const satisfies Operation;
 
-/** What a store tells about itself; each of the ports of this room has it. */
+/** What each store here can say about itself. */
 interface Pingable {
   readonly embedded: boolean;
   ping(options: { readonly deadlineMs: number }): Promise<void>;
@@ -91,13 +91,13 @@ const pingDeadlineMs = 2_000;
 
 /**
  * `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; each
- * with how the stores are, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`, with
- * the reasons. Kafka away does not matter here: mails are then delivered directly.
+ * with the state of each store, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`,
+ * with the reasons. Kafka is not checked: while it is unavailable, mails are delivered directly.
  */
 export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): void {
   addOperation(app, healthOperation, async (context) => {
     const stores = await findConnections(deps);
-    const healthy = reasonsAway(stores).length === 0;
+    const healthy = reasonsNotReady(stores).length === 0;
     const body = {
       status: healthy ? "healthy" : "unhealthy",
       service: "auth-service",
@@ -111,7 +111,7 @@ export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): v
   });
   addOperation(app, livenessOperation, (context) => context.json({ status: "alive" }));
   addOperation(app, readinessOperation, async (context) => {
-    const reasons = reasonsAway(await findConnections(deps));
+    const reasons = reasonsNotReady(await findConnections(deps));
     if (reasons.length === 0) return context.json({ status: "ready" });
     return context.json({ status: "not_ready", reasons }, 503);
   });
@@ -129,7 +129,7 @@ async function findConnections({ codes, limits, sessions, users, log }: HealthDe
 
 interface Found {
   readonly connection: Connection;
-  /** Of a store that answers and says why it cannot be used now. */
+  /** The words of a store that answers, but refuses to serve now. */
   readonly refusal?: unknown;
 }
 
@@ -145,11 +145,11 @@ async function findConnection(name: string, store: Pingable, log: Log): Promise<
   }
 }
 
-function reasonsAway(stores: Readonly<Record<string, Found>>): string[] {
+function reasonsNotReady(stores: Readonly<Record<string, Found>>): string[] {
   return Object.entries(stores)
     .filter(([, { connection }]) => connection === "disconnected")
     .map(([name, { refusal }]) => {
-      const reason = `the ${name} store is away`;
+      const reason = `the ${name} store is unavailable`;
       return refusal === undefined ? reason : `${reason}: ${refusal}`;
     });
 }

@@ -16,7 +16,7 @@ function sendNotice(
   messageId: string,
   create: () => Promise<EmailEvent | undefined>,
 ): void {
-  const phrase = "A notice was not sent";
+  const phrase = "Notice not sent";
   const send = async () => {
     const event = await create();
     const outcome = event === undefined ? undefined : await publisher.publish(event);

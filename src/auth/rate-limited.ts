@@ -6,7 +6,7 @@ import type { Clock } from "../core/time.ts";
 import { authErrors } from "./error-codes.ts";
 import type { Budget, Limits } from "./limits/limits.ts";
 
-/** A budget that is exhausted, as whoever made the request is told. */
+/** A budget that is exhausted, as the answer to the request names it. */
 export interface SpentBudget {
   /** What was counted, in kebab-case: "tries-per-email". */
   readonly scope: string;
@@ -15,13 +15,13 @@ export interface SpentBudget {
   readonly retryAfterMs: number;
 }
 
-/** The budget of wrong codes of one address: its end is the address's lock. */
+/** The budget of wrong codes for one address: once it is exhausted, the address is locked. */
 export const triesScope = "tries-per-email";
 
 /**
- * The 429 of an exhausted budget: which one, and when there is some again. Its headers are those of
- * the IETF draft-ietf-httpapi-ratelimit-headers. One address's budget has a row of its own; above
- * it, there were too many requests.
+ * The 429 of an exhausted budget: which one, and when to try again, with the headers of the IETF
+ * draft-ietf-httpapi-ratelimit-headers. `ofAddress`: the row when it is the budget of one address;
+ * those of a client and of all clients together are "too many requests".
  */
 export function spentError(
   { scope, quota, windowMs, retryAfterMs }: SpentBudget,
@@ -43,8 +43,8 @@ export function spentError(
 }
 
 /**
- * The problem of a wrong code. The last one of the budget says that the address is locked now, by the
- * members `scope` and `retryAfterSeconds` that every further code will get with its 429.
+ * The problem of a wrong code. The one that exhausts the budget says that the address is now locked,
+ * with the members `scope` and `retryAfterSeconds` that each later code gets with its 429.
  */
 export function wrongCodeError(row: ErrorRow, locked: SpentBudget | undefined): InstantError {
   if (locked === undefined) return new InstantError(row);
@@ -57,7 +57,7 @@ export function wrongCodeError(row: ErrorRow, locked: SpentBudget | undefined): 
   });
 }
 
-/** For how long the address is locked after either of these; undefined: it is not. */
+/** How long the address is locked after either of the two; undefined: it is not. */
 export function lockedSeconds({ members, retryAfterSeconds }: Failure): number | undefined {
   if (members?.["scope"] !== triesScope) return undefined;
   return retryAfterSeconds ?? Number(members["retryAfterSeconds"]);
@@ -100,7 +100,7 @@ export function logSpentBudgets(
     const retryAfterSeconds = Math.ceil(retryAfterMs / 1000);
     const whose = subject === "all" ? {} : { client: subject };
     const windowSeconds = Math.ceil(windowMs / 1000);
-    log.warn({ scope, ...whose, quota, windowSeconds, retryAfterSeconds }, "Budget spent");
+    log.warn({ scope, ...whose, quota, windowSeconds, retryAfterSeconds }, "Rate limit exhausted");
   }
 
   return {

@@ -22,8 +22,8 @@ import type { SpentBudget } from "./rate-limited.ts";
 import { spentError } from "./rate-limited.ts";
 import { emailSchema } from "./schemas.ts";
 
-// Codes that are sent by mail, whatever they are for: to sign in, to change an address (see
-// change-email.ts), to delete an account (see delete-user.ts).
+// Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
+// account (delete-user.ts).
 
 export const requestCodeBody = z.object({ email: emailSchema });
 
@@ -37,7 +37,7 @@ export const codeSentAnswer = {
 } as const;
 export const codeSentResponse = { message: "verification code sent to your email" };
 
-/** What every call that sends a code may meet. */
+/** The problems of every call that sends a code. */
 export const sendCodeProblems = [
   authErrors.addressUnsupported,
   authErrors.tooManyCodes,
@@ -52,7 +52,7 @@ export const requestCodeOperation = {
   group: "Sign-in",
   summary: "Send a sign-in code to an address",
   description:
-    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail. It is written in the language of Accept-Language, if there are words in it.",
+    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail. The mail is in the language of Accept-Language, if there are templates for it.",
   access: "anyone",
   body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
   answer: codeSentAnswer,
@@ -67,7 +67,10 @@ export function addRequestCodeRoute(app: Hono<HttpEnvironment>, deps: AuthDeps):
   });
 }
 
-/** Sends a code on behalf of this request, which counts and chooses the language; throws why not. */
+/**
+ * Sends a code on behalf of this request, whose client is counted and whose language the mail is in.
+ * Throws the problem to answer with.
+ */
 export async function sendCode(
   context: HttpContext,
   deps: AuthDeps,
@@ -103,9 +106,9 @@ type RequestCodeDeps = Pick<
 >;
 
 interface RequestedCode extends CodeScope {
-  /** Who asks, as it is counted. */
+  /** Who requests it, as it is counted. */
   readonly client: string;
-  /** The language of the mail; kept with the code, so that asking again changes nothing. */
+  /** The language of the mail; stored with the code, so that a repeat changes nothing. */
   readonly locale: string | undefined;
 }
 
@@ -118,8 +121,8 @@ type RequestCodeOutcome =
 /**
  * Sends a code to an address: a new one, or within the repeat window the same event, byte for byte,
  * so that the second mail is a duplicate. A message that failed, or whose secret is gone, is not
- * repeated. When nobody takes the mail, what it cost is given back. The users are not asked, so
- * known and unknown addresses cannot be told apart.
+ * repeated. When the mail cannot be handed over, what it cost is given back. Users are not looked up,
+ * so known and unknown addresses cannot be told apart.
  */
 export async function requestCode(
   deps: RequestCodeDeps,
@@ -149,12 +152,12 @@ export async function requestCode(
   return published;
 }
 
-/** Of the time for the answer: what giving back may take before it goes on behind the answer. */
+/** How much of the time for the answer giving back may take; then it goes on after the answer. */
 const giveBackMs = 500;
 
 async function within(clock: Clock, durationMs: number, work: Promise<unknown>): Promise<void> {
   const done = new AbortController();
-  work.catch(() => {}); // once the answer is out, nobody can be told
+  work.catch(() => {}); // after the answer there is nobody to report to
   const ended = work.finally(() => done.abort());
   ended.catch(() => {});
   await Promise.race([ended, clock.sleep(Math.max(0, durationMs), done.signal)]);
@@ -206,7 +209,7 @@ async function isRepeatable({ keys, publisher }: RequestCodeDeps, code: IssuedCo
   return (await publisher.fate(code.messageId)) !== "failed";
 }
 
-/** The same event for the same stored code, always: the ledger takes a difference for a conflict. */
+/** Always the same event for the same stored code: to the ledger, a difference is a conflict. */
 function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailEvent {
   const key = keys.all.find(({ id }) => id === code.keyId) ?? keys.current;
   const { expires_in, purpose, locale } = JSON.parse(code.data) as {
@@ -224,7 +227,7 @@ function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailE
   };
 }
 
-/** The language in which to write to whoever sent the request; undefined: EMAIL_LOCALE. */
+/** The language of mails to the sender of this request; undefined: EMAIL_LOCALE. */
 export function mailLocale(
   context: HttpContext,
   { mailLanguages }: Pick<AuthDeps, "mailLanguages">,
@@ -236,9 +239,9 @@ const tagCharsMax = 35;
 const tag = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/;
 
 /**
- * The language of `Accept-Language` that is wanted most among those of `languages` (in lower case),
- * as the client writes it: for "de, es-MX;q=0.8, en;q=0.5" and en, es it is "es-MX". A language is
- * known by its tag or by any shorter form of it (RFC 4647, 3.4). Undefined when none fits.
+ * The language of `Accept-Language` that is preferred most among `languages` (in lower case), as the
+ * client writes it: for "de, es-MX;q=0.8, en;q=0.5" and en, es it is "es-MX". A language matches by
+ * its tag or by any shorter form of it (RFC 4647, 3.4). Undefined when none matches.
  */
 function preferredLanguage(context: HttpContext, languages: readonly string[]): string | undefined {
   const found = accepts(context, {

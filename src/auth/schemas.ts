@@ -2,7 +2,7 @@ import { z } from "zod";
 import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
 import type { User } from "./users/user-store.ts";
 
-// What several calls of the API take or answer, as its document describes it.
+// Fields that several calls of the API take or answer, as its document describes them.
 
 /** A time in RFC 3339. */
 export const timeAnswer = (description: string) =>
@@ -28,7 +28,7 @@ export function userResponse(user: User) {
   };
 }
 
-/** An address in canonical form: what is typed differently but is the same mailbox is one person. */
+/** An address in canonical form, so that one mailbox is one person however it is typed. */
 export const emailSchema = z
   .string()
   .max(320)
@@ -40,11 +40,11 @@ export const emailSchema = z
   })
   .meta({
     format: "email",
-    description: "Compared in lower case, without blanks around it, its domain in ASCII.",
+    description: "Compared in lower case, trimmed, its domain in ASCII.",
     examples: ["ana@example.com"],
   });
 
-/** Blanks and dashes are dropped: people paste "123 456". */
+/** Spaces and dashes are dropped: people paste "123 456". */
 export const codeSchema = z
   .string()
   .max(32)
@@ -52,6 +52,6 @@ export const codeSchema = z
   .pipe(z.string().regex(/^\d{6}$/, "must be 6 digits"))
   .meta({
     pattern: "^[\\s-]*(?:\\d[\\s-]*){6}$",
-    description: "The six digits of the mail; blanks and dashes are dropped.",
+    description: "The six digits from the mail; spaces and dashes are dropped.",
     examples: ["123456"],
   });

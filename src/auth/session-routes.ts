@@ -12,12 +12,12 @@ import { timeAnswer, userAnswer, userResponse } from "./schemas.ts";
 import type { Session } from "./sessions/session-store.ts";
 import { sessionEndsAt, sessionIdPattern } from "./sessions/session-store.ts";
 
-// Where somebody is signed in, and the ends of it.
+// The sessions of a user, and ending them.
 
 const group = "Sessions";
 
 const sessionFields = {
-  id: z.string().meta({ description: "Names the session; it opens nothing." }),
+  id: z.string().meta({ description: "Identifies the session; it gives no access." }),
   device: z.string().meta({ description: "For people.", examples: ["Firefox on Windows"] }),
   created_at: timeAnswer("The sign-in."),
   last_used_at: timeAnswer("The last use, to the minute."),
@@ -28,7 +28,7 @@ const currentSessionAnswer = z
     user: userAnswer,
     session: z.object({
       ...sessionFields,
-      expires_at: timeAnswer("When it ends if it is not used any more."),
+      expires_at: timeAnswer("When it ends if it is not used again."),
     }),
   })
   .meta({ id: "CurrentSession", description: "Who is signed in, and by which session." });
@@ -39,7 +39,7 @@ export const currentSessionOperation = {
   path: "/auth/session",
   group,
   summary: "Who is signed in",
-  description: "How another service checks a session: it passes on the token it was given.",
+  description: "How another service checks a session: it forwards the token that it was given.",
   access: "session",
   answer: { status: 200, description: "The session is live.", schema: currentSessionAnswer },
 } as const satisfies Operation;
@@ -53,9 +53,9 @@ const sessionsAnswer = z
             ...sessionFields,
             current: z.boolean().meta({ description: "Of this request." }),
           })
-          .meta({ id: "Session", description: "A place where somebody is signed in." }),
+          .meta({ id: "Session", description: "A device on which somebody is signed in." }),
       )
-      .meta({ description: "The one used last first." }),
+      .meta({ description: "Most recently used first." }),
   })
   .meta({ id: "Sessions" });
 
@@ -80,7 +80,7 @@ export const revokeSessionOperation = {
   pathParameters: {
     id: {
       schema: z.string().regex(new RegExp(`^${sessionIdPattern}$`)),
-      pattern: sessionIdPattern, // "revoke-others" is no session
+      pattern: sessionIdPattern, // "revoke-others" is not an id
       description: "The id from the list.",
       example: "gXvV0sYQkLZ8w2nTfJm3Eg",
     },
@@ -100,11 +100,14 @@ export const revokeOthersOperation = {
   group,
   summary: "End all other sessions",
   access: "session",
-  answer: { status: 200, description: "Only the current one is left.", schema: revokedAnswer },
+  answer: { status: 200, description: "Only the current session is left.", schema: revokedAnswer },
 } as const satisfies Operation;
 
 const logoutBody = z.object({
-  everywhere: z.boolean().default(false).meta({ description: "Ends all sessions, not this one." }),
+  everywhere: z
+    .boolean()
+    .default(false)
+    .meta({ description: "End all sessions, not just this one." }),
 });
 
 export const logoutOperation = {
@@ -114,10 +117,10 @@ export const logoutOperation = {
   group,
   summary: "Sign out",
   description:
-    "Ends the session of the request, or all of the user's. Without one it does nothing.",
+    "Ends the session of the request, or all of the user's. Without a session it does nothing.",
   access: "anyone",
   body: { schema: logoutBody, required: false, example: { everywhere: true } },
-  answer: { status: 204, description: "Nobody is signed in any more." },
+  answer: { status: 204, description: "Signed out." },
 } as const satisfies Operation;
 
 /** `GET /auth/session`, `/auth/sessions` and what ends them, and `POST /auth/logout`. */
@@ -167,7 +170,7 @@ function timeOf(at: number): string {
   return new Date(at).toISOString();
 }
 
-/** Ends the user's session with this id, perhaps the current one; false: there is none. */
+/** Ends the user's session with this id, perhaps the current one; false: there is no such session. */
 export async function revokeSession(
   context: HttpContext,
   deps: AuthDeps,
@@ -179,7 +182,7 @@ export async function revokeSession(
   return revoked;
 }
 
-/** Signed in or not: afterwards nobody is. */
+/** Ends the session of this request, if there is one, and clears the cookie. */
 export async function signOut(context: HttpContext, deps: AuthDeps): Promise<void> {
   for (const token of sessionTokens(context)) await deps.sessions.revoke(token);
   clearSessionCookie(context, deps);

@@ -12,7 +12,7 @@ import { userAnswer, userResponse } from "./schemas.ts";
 import type { User } from "./users/user-store.ts";
 import { usernameSchema } from "./users/user-store.ts";
 
-// The signed-in user, and the username.
+// The signed-in user, and choosing a username.
 
 const group = "Account";
 
@@ -26,7 +26,7 @@ export const getUserOperation = {
   answer: { status: 200, description: "You.", schema: userAnswer },
 } as const satisfies Operation;
 
-/** The address it had first, which stays. */
+/** The path it had first, which stays. */
 export const getMeOperation = {
   ...getUserOperation,
   id: "getMe",
@@ -60,7 +60,7 @@ export function addUserRoutes(app: Hono<HttpEnvironment>, deps: AuthDeps): void 
   });
 }
 
-/** The user with the new username; throws why not. */
+/** Returns the user with the new username. Throws the problem to answer with. */
 export async function changeUsername(
   { users }: Pick<AuthDeps, "users">,
   { id }: User,

@@ -24,7 +24,7 @@ import { describeDevice } from "./sessions/session-store.ts";
 import type { User, UserStore } from "./users/user-store.ts";
 import { usernameSchema } from "./users/user-store.ts";
 
-// Signing in with a code; and what an entry of a code costs, whatever it is for.
+// Signing in with a code; and checking a code, whatever it is for.
 
 export const verifyCodeBody = z.object({
   email: emailSchema,
@@ -46,7 +46,7 @@ export const verifyCodeOperation = {
   group: "Sign-in",
   summary: "Sign in with the code",
   description:
-    "The answer also sets the cookie session_id. The first sign-in of an address makes its user; a username that is taken leaves the code good. The wrong code that uses up the tries of an address locks it: the answer has scope and retryAfterSeconds, and until then every code, also the right one, is a 429.",
+    "The answer also sets the cookie session_id. The first sign-in of an address creates its user; a username that is taken leaves the code good. The last wrong code that an address may have locks it: the answer has scope and retryAfterSeconds, and until then every code, even the right one, is a 429.",
   access: "anyone",
   body: {
     schema: verifyCodeBody,
@@ -69,7 +69,7 @@ export function addVerifyCodeRoute(app: Hono<HttpEnvironment>, deps: AuthDeps): 
   });
 }
 
-/** Signs in whoever sent this request, its browser by the cookie; throws why not. */
+/** Signs in the sender of this request, and sets the cookie. Throws the problem to answer with. */
 export async function signIn(
   context: HttpContext,
   deps: AuthDeps,
@@ -105,11 +105,11 @@ interface EnteredCode {
   readonly email: string;
   readonly code: string;
   readonly username: string | undefined;
-  /** Who tries, as it is counted. */
+  /** Who enters it, as it is counted. */
   readonly client: string;
-  /** Where, for people. */
+  /** As people recognise it. */
   readonly device: string;
-  /** The language of the mails that come of it. */
+  /** The language of the mails that result. */
   readonly locale: string | undefined;
 }
 
@@ -120,7 +120,7 @@ type VerifyCodeOutcome =
       readonly user: User;
       /** Whether this was the first sign-in of the address. */
       readonly created: boolean;
-      /** Of the mail that brought the code. */
+      /** Of the mail with the code. */
       readonly messageId: string;
     }
   | Exclude<TryCodeOutcome, { kind: "verified" }>
@@ -130,10 +130,10 @@ type VerifyCodeOutcome =
 const usersDeadlineMs = 2_000;
 
 /**
- * Signs in with a code, once. Two things are asked before the code is used up: whether the users'
+ * Signs in with a code, once. Two things are checked before the code is used up: whether the users'
  * store answers, so that an outage does not cost the code, and whether the username is somebody
- * else's. The latter is told only to who has the right code, or usernames and addresses could be
- * found out by asking.
+ * else's. The latter is revealed only with the right code, or usernames and addresses could be
+ * enumerated.
  */
 async function verifyCode(
   deps: AuthDeps,
@@ -171,7 +171,7 @@ interface CodeTry {
   /** In canonical form. */
   readonly email: string;
   readonly code: string;
-  /** Who tries, as it is counted. */
+  /** Who enters it, as it is counted. */
   readonly client: string;
   /** False: a right code stays good. */
   readonly consume: boolean;
@@ -179,13 +179,13 @@ interface CodeTry {
 
 export type TryCodeOutcome =
   | { readonly kind: "verified"; readonly messageId: string }
-  /** With `locked`: it was the last of the budget, which is spent from now on. */
+  /** With `locked`: it exhausted the budget. */
   | { readonly kind: "wrong"; readonly locked: SpentBudget | undefined }
   /** Nothing was compared. */
   | { readonly kind: "spent"; readonly spent: SpentBudget };
 
 /**
- * One entry of a code. What it costs the client is taken before anything is compared, so that many
+ * Checks an entered code. What it costs the client is taken before anything is compared, so that many
  * at once get no more than is left, and given back when the code was right.
  */
 export async function tryCode(
@@ -224,7 +224,7 @@ function spentTries(policy: CodePolicy, retryAfterMs: number): SpentBudget {
   return { scope: triesScope, quota, windowMs, retryAfterMs };
 }
 
-/** The code is used by now: when the store has just gone away, it costs the client one try. */
+/** The code is used by now: when the store fails at this moment, it costs the client one try. */
 async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
   try {
     await limits.giveBack(use);
@@ -233,7 +233,7 @@ async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
   }
 }
 
-/** Why an entry was not verified, as every call that takes a code answers; `wrong`: its own row. */
+/** The problem of a code that was not verified, for every call that takes one; `wrong`: its row. */
 export function refusedTry(
   outcome: Exclude<TryCodeOutcome, { kind: "verified" }>,
   wrong: ErrorRow,

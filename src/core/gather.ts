@@ -4,9 +4,9 @@ interface Turn<Item, Reply> {
 }
 
 /**
- * Makes one call of `work` of what one turn of the event loop asks for, at most `itemsMax` items a
- * call. `work` answers a list, a reply for each item in turn, and is called after all of its items
- * came in, so no reply is older than its question. A call that fails rejects its own items alone.
+ * Turns what one turn of the event loop asks for into one call of `work`, of at most `itemsMax` items.
+ * `work` returns a reply for each item, in their order. It is called after its last item came in, so
+ * no reply is older than its question. A call that fails rejects its own items only.
  */
 export function gather<Item, Reply>(
   work: (items: readonly Item[]) => Promise<readonly Reply[]>,

@@ -45,7 +45,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
       const answer = await page.goto(url + path);
       expect(answer?.status()).toBe(status);
       await look(`problem-${status}`);
-      await page.getByRole("link", { name: "Go to the first page" }).click();
+      await page.getByRole("link", { name: "Go to the start page" }).click();
       await page.getByRole("heading", { name: "Sign in" }).waitFor();
     });
   });
@@ -77,7 +77,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
       await page.getByRole("heading", { name: "Back in a moment" }).waitFor();
       storeState = "here";
       await page.getByRole("link", { name: "Try again" }).click();
-      await page.getByText("Something of ours is away.").waitFor();
+      await page.getByText("Something on our side is unavailable.").waitFor();
     });
   });
 
@@ -108,7 +108,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
       const answer = page.waitForResponse(`${url}/sign-out`);
       await page.getByRole("button", { name: "Win" }).click();
       expect((await answer).status()).toBe(403);
-      await page.getByRole("heading", { name: "Not taken" }).waitFor();
+      await page.getByRole("heading", { name: "Form not accepted" }).waitFor();
       await look("problem-403");
       await page.getByRole("link", { name: "Open the page" }).click();
       await page.getByRole("heading", { name: "Your account", exact: true }).waitFor();

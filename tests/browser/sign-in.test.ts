@@ -82,7 +82,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         await expectSaid(visitor, "The code has six digits.");
         for (let wrong = 1; wrong <= 4; wrong += 1) {
           await enterCode(visitor, otherThan(code), "Sign in");
-          await expectSaid(visitor, "That code is not right");
+          await expectSaid(visitor, "That code is wrong");
           if (wrong === 1) await look("wrong-code");
         }
         await enterCode(visitor, otherThan(code), "Sign in");
@@ -133,7 +133,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         }
         await page.goto(quick.authUrl);
         await send(visitor, "Send me a code");
-        await expectSaid(visitor, /as many codes as we may. Ask again in \d\d minutes/);
+        await expectSaid(visitor, /too many codes to this address. Request one in \d\d minutes/);
         await visitor.look("codes-spent");
         await enterCode(visitor, code, "Sign in");
         await expectAccount(visitor);

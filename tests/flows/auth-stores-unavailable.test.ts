@@ -200,7 +200,7 @@ describe.skipIf(redisUrl === "" || postgresUrl === "")("the pages, while a store
     for (const path of ["/", "/account", "/account/delete"]) await expectAway(here.get(path));
     const asked = await inTime(newcomer.post("/sign-in", { email }));
     const page = await newcomer.follow(asked);
-    expect(page).toContain("Something of ours is away. Try again in 5 seconds.");
+    expect(page).toContain("Something on our side is unavailable. Try again in 5 seconds.");
     expect(page).toContain(`value="${email}"`);
     proxy.resume();
     await eventually("the account is there again", async () => {
@@ -220,7 +220,7 @@ describe.skipIf(redisUrl === "" || postgresUrl === "")("the pages, while a store
     proxy.stall();
     await expectAway(here.get("/account"));
     const entered = await inTime(newcomer.post("/sign-in/code", { code }));
-    expect(await newcomer.follow(entered)).toContain("Something of ours is away.");
+    expect(await newcomer.follow(entered)).toContain("Something on our side is unavailable.");
     proxy.resume();
     await eventually("the account is there again", async () => {
       return (await here.get("/account")).status === 200;

@@ -176,12 +176,15 @@ describe.each(signInEngines())("the log on %s", (_, open) => {
       windowSeconds: 3600,
       retryAfterSeconds: 3600,
     };
-    expect(linesWith(world, "Budget spent")).toEqual([line]);
+    expect(linesWith(world, "Rate limit exhausted")).toEqual([line]);
     for (let n = 0; n < 6; n += 1) await request(world, `b${n}@x.org`, "192.0.2.2");
-    expect(linesWith(world, "Budget spent")).toEqual([line, { ...line, client: "192.0.2.2" }]);
+    expect(linesWith(world, "Rate limit exhausted")).toEqual([
+      line,
+      { ...line, client: "192.0.2.2" },
+    ]);
     await world.clock.advance(hour);
     for (let n = 0; n < 6; n += 1) await request(world, `c${n}@x.org`);
-    expect(linesWith(world, "Budget spent")).toHaveLength(3);
+    expect(linesWith(world, "Rate limit exhausted")).toHaveLength(3);
   });
 
   test("warns once a window when all together have spent theirs, naming nobody", async () => {
@@ -189,7 +192,7 @@ describe.each(signInEngines())("the log on %s", (_, open) => {
       limitPolicy: { ...limitPolicyDefault, triesInAll: budget(3) },
     });
     for (let n = 0; n < 9; n += 1) await enter(world, `a${n}@x.org`, `192.0.2.${n}`);
-    expect(linesWith(world, "Budget spent")).toEqual([
+    expect(linesWith(world, "Rate limit exhausted")).toEqual([
       {
         level: "warn",
         scope: "tries-in-all",

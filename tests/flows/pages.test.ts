@@ -46,7 +46,7 @@ describe.each(signInEngines())("the pages on %s", (_, open) => {
     const client = openPageClient(world);
     await client.post("/sign-in", { email });
     const code = otherThan(world.publisher.code);
-    const said = ["That code is not right", "for the next 15 minutes"] as const;
+    const said = ["That code is wrong", "for the next 15 minutes"] as const;
     for (let wrong = 1; wrong <= 5; wrong += 1) {
       const answer = await client.post("/sign-in/code", { code });
       expect(await client.follow(answer)).toContain(wrong < 5 ? said[0] : said[1]);
@@ -81,7 +81,7 @@ test("a page is one line in the access log, and what it could not do is logged a
   }
   world.publisher.unavailable = true;
   const asked = await client.post("/account/delete");
-  expect(await client.follow(asked)).toContain("We cannot send mails right now");
+  expect(await client.follow(asked)).toContain("We cannot send e-mails right now");
   expect(linesOf("Request was not served")).toMatchObject([
     { code: "mail_unavailable", requestId: asked.headers.get("X-Request-Id") },
   ]);
@@ -109,7 +109,7 @@ describe("a form", () => {
       const fields = { email: "evil@example.com", username: "evil", code };
       const answer = await client.post(path, fields, headers);
       expect([path, answer.status]).toEqual([path, 403]);
-      expect(await answer.text()).toContain("was not sent by a page of this site");
+      expect(await answer.text()).toContain("was not sent from a page of this site");
     }
     expect(world.publisher.events).toHaveLength(mails);
     expect([...client.cookies]).toEqual(cookies);
@@ -175,7 +175,7 @@ describe("what a browser keeps between two pages", () => {
       await thief.post(path, { code: world.publisher.code });
     }
     const answer = await thief.post("/sign-in/code", { code: otherThan(world.publisher.code) });
-    expect(await thief.follow(answer)).toContain("That code is not right");
+    expect(await thief.follow(answer)).toContain("That code is wrong");
     expect(await (await thief.get("/account")).text()).not.toContain(email);
   });
 
@@ -201,7 +201,7 @@ describe("what a browser keeps between two pages", () => {
       const answer = await client.get("/account");
       expect(answer.headers.get("Location")).toBe("/");
       expect(client.cookies.has("session_id")).toBe(false);
-      expect(await client.follow(answer)).toContain("You are not signed in any more.");
+      expect(await client.follow(answer)).toContain("You are no longer signed in.");
     }
     expect(await isLive(world, token)).toBe(true);
   });

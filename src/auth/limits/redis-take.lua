@@ -1,8 +1,8 @@
 -- Each key is a sorted set of uses by their time. For calls that are merged: ARGV has for each call
 -- the time (see above), the use, how many of KEYS are its own, then the quota and the window in ms
--- of each of these. A call takes from all its keys, or answers the number of the spent key that
--- takes longest to have some again, and how long that is. The calls take one after the other, and an
--- error of one is its own alone.
+-- of each of these. A call takes from all its keys, or answers the number of the exhausted key that
+-- takes longest to have a use again, and how long that is. The calls run one after the other, and an
+-- error of one fails that one alone.
 local function take(use, firstKey, count, firstPolicy)
   local spent, longestMs = 0, 0
   for index = 1, count do

@@ -26,7 +26,7 @@ interface ShownSession extends Session {
   readonly current: boolean;
 }
 
-/** Every session with a way to end it; the one of this device is ended by signing out. */
+/** Every session with a button to end it; that of this device is ended by signing out. */
 function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now: number }) {
   const own = words.account.sessions;
   return (
@@ -78,7 +78,7 @@ interface AccountPageOptions {
   readonly now: number;
 }
 
-/** The account of who is signed in: each setting with its own form. */
+/** The account of the signed-in user: each setting with its own form. */
 function accountPage(options: AccountPageOptions): Response {
   const { appName, email, username, preferencesPath, sessions, note, now } = options;
   const { account } = words;
@@ -206,7 +206,7 @@ function EmailForm({ email, note }: { readonly email: string; readonly note: Pla
   );
 }
 
-/** `/account`, and the forms on it that need no code. */
+/** `/account`, and those of its forms that need no code. */
 export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   app.get("/account", async (context) => {
     const signedIn = await findSignedIn(context, deps);
@@ -236,7 +236,7 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
     const id = await formField(context, "id");
     const failure = await attempt(context, deps, async () => {
       const { session } = await getSignedIn(context, deps);
-      await revokeSession(context, deps, session, id); // one that is gone is as good as ended
+      await revokeSession(context, deps, session, id); // already gone: fine
     });
     return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });

@@ -27,7 +27,7 @@ interface AuthPageOptions {
   readonly content: Child;
 }
 
-/** A page of sign-in: all share their styles and scripts, so that one can take another's place. */
+/** A page of sign-in: all share styles and scripts, so that a script can replace one by another. */
 export function authPage({ title, appName, width, aside, content, ...rest }: AuthPageOptions) {
   return pageResponse({
     ...rest,
@@ -51,7 +51,7 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
   });
 }
 
-/** What a page shows of the last form: a notice above its place, or an error at its field. */
+/** What a page shows of the last form: a notice above the section, or an error at the field. */
 export interface PlacedNote {
   readonly done?: string;
   readonly failed?: string;
@@ -69,7 +69,7 @@ export function noteAt(note: Note | undefined, place: NotePlace, now: number): P
   };
 }
 
-/** Both kinds, where there is no field that an error belongs to. */
+/** As notices, where there is no field for the error. */
 export function NoteView({ note }: { readonly note: PlacedNote }) {
   const { done, failed } = note;
   return (
@@ -112,7 +112,7 @@ export function EmailInput(attributes: EmailInputProps) {
 interface MessagePageOptions {
   readonly appName: string;
   readonly words: { readonly title: string; readonly text: string; readonly button: string };
-  /** What the text ends with, to be copied. */
+  /** At the end of the text, to be copied. */
   readonly reference?: string | undefined;
   /** Where the button leads. */
   readonly href: string;
@@ -120,7 +120,7 @@ interface MessagePageOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A page that only says something, and where to go on. */
+/** A page with a message and a link. */
 export function messagePage({ words, reference, href, ...rest }: MessagePageOptions): Response {
   return authPage({
     ...rest,
@@ -143,12 +143,12 @@ export function messagePage({ words, reference, href, ...rest }: MessagePageOpti
 
 interface FailedPlace {
   readonly place: NotePlace;
-  /** What is said of a field that does not fit. */
+  /** The message for an invalid field. */
   readonly invalid: FailedName;
   readonly now: number;
 }
 
-/** Why a form was not served, as the note that says so. */
+/** The note that says why a form failed. */
 export function failureNote(failure: Failure, { place, invalid, now }: FailedPlace): Note {
   const { row, retryAfterSeconds } = failure;
   return {

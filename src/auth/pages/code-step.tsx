@@ -22,8 +22,8 @@ import {
 } from "./page-context.ts";
 
 /**
- * One input whose digits fall into six boxes drawn behind it: for a keyboard, a paste, a filled-in
- * code and a screen reader it is one field, with or without the script that marks the next box.
+ * One input whose digits fall into six boxes drawn behind it: to a keyboard, a paste, autofill and a
+ * screen reader it is one field, with or without the script that marks the next box.
  * It takes more than six characters, so that a pasted "123 456" is not cut.
  */
 function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
@@ -59,7 +59,7 @@ interface CodePageOptions {
   readonly inboxUrl: string | undefined;
 }
 
-/** Where each purpose's code is entered, asked for again, and given up. */
+/** Where the code of each purpose is entered and requested again, and where its page leads back. */
 const codePaths: Readonly<
   Record<CodePurpose, { readonly enter: string; readonly again: string; readonly back: string }>
 > = {
@@ -76,7 +76,7 @@ const codePaths: Readonly<
   },
 };
 
-/** Where a code is entered; while its address is locked, how long that lasts and what to do. */
+/** The page of the code; while its address is locked, how long that lasts and what to do. */
 function codePage(options: CodePageOptions): Response {
   const { appName, pending, now } = options;
   const { purpose, lockedUntil = 0 } = pending;
@@ -170,10 +170,10 @@ function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: stri
   );
 }
 
-/** What differs between the three things that a code confirms. */
+/** What differs between the three purposes of a code. */
 export interface CodeStep {
   readonly purpose: CodePurpose;
-  /** Both throw why not, as the use cases do. */
+  /** Both throw the problem, as the use cases do. */
   send(context: HttpContext, email: string): Promise<unknown>;
   enter(context: HttpContext, email: string, code: string): Promise<unknown>;
   /** After the code was right. */
@@ -182,7 +182,7 @@ export interface CodeStep {
   refused?(context: HttpContext, failure: Failure): Response | undefined;
 }
 
-/** The page where a code is entered, and its two forms: the code, and asking for another one. */
+/** The page where a code is entered, and its two forms: the code, and requesting another one. */
 export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: CodeStep): void {
   const { purpose } = step;
   const { enter, again, back } = codePaths[purpose];
@@ -217,14 +217,14 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
 
 interface Start {
   readonly email: string;
-  /** Where it is told that no code can be had. */
+  /** Where a failure is shown. */
   readonly failedAt: { readonly place: Note["place"]; readonly path: string };
   readonly typed?: string;
 }
 
 /**
- * Asks for a code and goes where it is entered. There too when the address has had its codes: the
- * earlier ones may be at hand, and still good.
+ * Requests a code and leads to where it is entered; also when the address has had too many: an earlier
+ * one may be at hand and still good.
  */
 export async function startCodeStep(
   context: HttpContext,

@@ -22,7 +22,7 @@ interface DeletionPageOptions {
   readonly note: PlacedNote;
 }
 
-/** What a deletion takes away, before the code that proves who asks. */
+/** What a deletion deletes, before the code that proves whose account it is. */
 function deletionPage({ appName, email, note }: DeletionPageOptions): Response {
   const { deletion } = words;
   return authPage({
@@ -50,7 +50,7 @@ function deletionPage({ appName, email, note }: DeletionPageOptions): Response {
   });
 }
 
-/** What an account does only with a code: another address, and its end. */
+/** What needs a code: changing the address, and deleting the account. */
 export function addConfirmedRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   addEmailChange(app, deps);
   addDeletion(app, deps);

@@ -26,7 +26,7 @@ export async function formField(context: HttpContext, name: string): Promise<str
   return new URLSearchParams(await context.req.text()).get(name) ?? "";
 }
 
-/** Does what a form asks for. Undefined: done; else why not, logged as a call of the API would be. */
+/** Runs the use case of a form. Undefined: done; else why not, logged as for a call of the API. */
 export async function attempt(
   context: HttpContext,
   { log }: PageDeps,
@@ -44,7 +44,7 @@ export function isUnauthenticated({ row }: Failure): boolean {
   return row.code === authErrors.unauthenticated.code;
 }
 
-/** To the first page, for who is not signed in; it says so to whoever was. */
+/** To the first page, which says so when the browser still has a session's cookie. */
 export function toSignIn(context: HttpContext, deps: PageDeps): Response {
   if (sessionTokens(context).length > 0) {
     clearSessionCookie(context, deps);
@@ -53,14 +53,14 @@ export function toSignIn(context: HttpContext, deps: PageDeps): Response {
   return context.redirect("/", 303);
 }
 
-// What a browser keeps between a form and the next page stands in signed cookies, so that no URL has
-// to carry it.
+// What a browser keeps between a form and the next page is in signed cookies, so that it is in no
+// URL.
 
-/** A code that was sent and is not entered yet. Times in Unix ms. */
+/** A code that was sent and not entered yet. Times in Unix ms. */
 const pendingSchema = z.object({
   purpose: z.enum(codePurposes),
   email: z.string().max(320),
-  /** When asking for another one makes sense. */
+  /** When another one can be requested. */
   nextAt: z.number(),
   lockedUntil: z.number().optional(),
 });
@@ -109,7 +109,7 @@ const noteSchema = z.object({
   place: z.enum(notePlaces),
   done: namesOf<DoneName>(words.done).optional(),
   failed: namesOf<FailedName>(words.failed).optional(),
-  /** When trying again makes sense. */
+  /** When to try again. */
   until: z.number().optional(),
   /** What was typed, to be corrected. */
   typed: z.string().max(typedCharsMax).optional(),
@@ -130,7 +130,7 @@ export function readNote(context: HttpContext, deps: PageDeps): Note | undefined
   return readSigned(context, deps, { name: noteName, schema: noteSchema, lifeMs });
 }
 
-/** Once it was shown. */
+/** After it was shown. */
 export function dropNote(context: HttpContext, deps: PageDeps): void {
   if (getCookie(context, noteName) !== undefined) {
     deleteCookie(context, noteName, cookieAttributes(deps));

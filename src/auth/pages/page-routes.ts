@@ -13,10 +13,10 @@ import { addSignInRoutes } from "./sign-in.tsx";
 const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
 
 /**
- * The pages. They work without a script: every form is answered by 303 to a page, and what became of
- * it waits there in a cookie, so that nothing is sent twice and no URL holds what was typed. Forms
- * are taken from our own pages alone. A form calls the same use cases as the API, under the same
- * limits; a page that cannot be shown is the page of its problem.
+ * The pages. They work without a script: every form is answered by 303 to a page, which reads the
+ * result from a cookie, so that nothing is sent twice and no URL contains what was typed. Forms are
+ * accepted from our own pages only. They call the same use cases as the API, under the same limits;
+ * a page that fails is replaced by one that says so.
  */
 export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const { appName, boundary } = deps;
@@ -52,7 +52,7 @@ interface ShownProblem {
   readonly retryAfterSeconds?: number | undefined;
 }
 
-/** What a person sees where a program gets a problem. */
+/** A problem, as a page for a person. */
 export function problemPage(
   appName: string,
   { status, requestId, retryAfterSeconds }: ShownProblem,

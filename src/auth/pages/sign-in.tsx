@@ -25,11 +25,11 @@ import {
 interface SignInPageOptions {
   readonly appName: string;
   readonly note: PlacedNote;
-  /** The address to begin with, when one is known. */
+  /** Filled in, when one is known. */
   readonly email: string | undefined;
 }
 
-/** The first page: the address to which the code goes. */
+/** The first page: the address to send the code to. */
 function signInPage({ appName, note, email }: SignInPageOptions): Response {
   const { signIn } = words;
   const { done, failed, typed } = note;
@@ -66,7 +66,7 @@ function signInPage({ appName, note, email }: SignInPageOptions): Response {
   });
 }
 
-/** `/`: the address, then the code; and signing out again. */
+/** `/`: the address, then the code; and signing out. */
 export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const step: CodeStep = {
     purpose: "sign_in",

@@ -25,7 +25,7 @@ export const usersRoom: SchemaRoom = { room: "auth-users", steps: [schemaText] }
 type Query = PostgresDatabase["query"];
 
 /**
- * Users in the table `auth_users` of Postgres, which is made by the first use when Postgres is away
+ * Users in the table `auth_users` of Postgres, which the first use creates when Postgres is unavailable
  * now. Does not close the database it is given.
  */
 export async function openPostgresUserStore(
@@ -52,7 +52,7 @@ export async function openPostgresUserStore(
         RETURNING *, (xmax = 0) AS created`, // xmax is 0 in a row that was inserted, not updated
     );
     const row = rows[0];
-    if (row === undefined) throw new Error("an upsert returns its row");
+    if (row === undefined) throw new Error("an upsert returned no row");
     return { user: userOf(row), created: row.created };
   }
 
@@ -87,7 +87,7 @@ export async function openPostgresUserStore(
         return await signIn(request);
       } catch (error) {
         if (uniqueViolation(error) !== "auth_users_username") throw error;
-        return signIn({ ...request, username: undefined }); // taken meanwhile: chosen later
+        return signIn({ ...request, username: undefined }); // taken meanwhile: the user chooses one later
       }
     },
     ...createChanges(query),
