@@ -5,20 +5,14 @@ import type { HttpEnvironment } from "../core/http/environment.ts";
 import { crossOriginReads, sameOriginWrites } from "../core/http/origins.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Operation } from "../core/openapi/operation.ts";
-import { addChangeEmailRoutes } from "./change-email.ts";
+import { addOperation } from "../core/openapi/operation.ts";
 import type { CodeStore } from "./codes/code-store.ts";
 import { cookieName } from "./current-session.ts";
-import { addDeleteUserRoutes } from "./delete-user.ts";
-import { addDocsRoutes } from "./docs-routes.ts";
-import { addHealthRoutes } from "./health-routes.ts";
+import { addDocsRoutes, authOperations } from "./docs-routes.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PageDeps } from "./pages/page-context.ts";
 import { addPageRoutes, problemPage } from "./pages/page-routes.ts";
 import { logSpentBudgets } from "./rate-limited.ts";
-import { addRequestCodeRoute } from "./request-code.ts";
-import { addSessionRoutes } from "./session-routes.ts";
-import { addUserRoutes } from "./user-routes.ts";
-import { addVerifyCodeRoute } from "./verify-code.ts";
 
 export interface AuthAppDeps extends PageDeps {
   /** Calls of other modules whose routes are added to the app: documented with ours. */
@@ -51,13 +45,9 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     });
     app.use(path, sameOriginWrites({ cookieName, publicOrigin, origins: corsOrigins }));
   }
-  addRequestCodeRoute(app, deps);
-  addVerifyCodeRoute(app, deps);
-  addSessionRoutes(app, deps);
-  addUserRoutes(app, deps);
-  addChangeEmailRoutes(app, deps);
-  addDeleteUserRoutes(app, deps);
-  addHealthRoutes(app, deps);
+  for (const route of authOperations) {
+    addOperation(app, route, (context) => route.handle(context, deps));
+  }
   const { appName, furtherOperations = [] } = deps;
   addDocsRoutes(app, { appName, publicOrigin, furtherOperations });
   addPageRoutes(app, deps);

@@ -1,5 +1,7 @@
+import type { HttpContext } from "../core/http/environment.ts";
 import type { HttpBoundary } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
+import type { Operation } from "../core/openapi/operation.ts";
 import type { Clock } from "../core/time.ts";
 import type { EmailPublisher } from "../email/delivery/publisher.ts";
 import type { CodeStore } from "./codes/code-store.ts";
@@ -40,4 +42,9 @@ export interface AuthDeps {
 interface EmailChange {
   readonly from: string;
   readonly to: string;
+}
+
+/** A call of the API: how its document describes it, and what it does. */
+export interface AuthRoute extends Operation {
+  handle(context: HttpContext, deps: AuthDeps): Response | Promise<Response>;
 }

@@ -1,11 +1,8 @@
-import type { Hono } from "hono";
 import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
-import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
-import type { AuthDeps } from "./auth-deps.ts";
+import type { HttpContext } from "../core/http/environment.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import { getSignedIn } from "./current-session.ts";
 import { authErrors, conflict } from "./error-codes.ts";
 import { noticeEmailChange } from "./notices.ts";
@@ -26,7 +23,7 @@ import { refusedTry, tryCode } from "./verify-code.ts";
 
 const group = "Account";
 
-export const requestEmailOperation = {
+export const requestEmailRoute: AuthRoute = {
   id: "requestEmailCode",
   method: "post",
   path: "/users/me/email",
@@ -38,11 +35,17 @@ export const requestEmailOperation = {
   body: { schema: requestCodeBody, required: true, example: { email: "ana@example.org" } },
   answer: codeSentAnswer,
   problems: [authErrors.emailUnchanged, ...sendCodeProblems],
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { user } = await getSignedIn(context, deps);
+    const { email } = await readJson(context, requestCodeBody);
+    await sendEmailCode(context, deps, { user, email });
+    return context.json(codeSentResponse);
+  },
+};
 
 export const verifyEmailBody = z.object({ email: emailSchema, code: codeSchema });
 
-export const verifyEmailOperation = {
+export const verifyEmailRoute: AuthRoute = {
   id: "changeEmail",
   method: "post",
   path: "/users/me/email/verify",
@@ -61,22 +64,13 @@ export const verifyEmailOperation = {
     authErrors.tooManyTries,
     authErrors.tooManyRequests,
   ],
-} as const satisfies Operation;
-
-export function addChangeEmailRoutes(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
-  addOperation(app, requestEmailOperation, async (context) => {
-    const { user } = await getSignedIn(context, deps);
-    const { email } = await readJson(context, requestCodeBody);
-    await sendEmailCode(context, deps, { user, email });
-    return context.json(codeSentResponse);
-  });
-  addOperation(app, verifyEmailOperation, async (context) => {
+  handle: async (context, deps) => {
     const { user } = await getSignedIn(context, deps);
     const { email, code } = await readJson(context, verifyEmailBody);
     const changed = await confirmEmail(context, deps, { user, email, code });
     return context.json(userResponse(changed));
-  });
-}
+  },
+};
 
 interface NewEmail {
   readonly user: User;

@@ -1,11 +1,8 @@
-import type { Hono } from "hono";
 import { z } from "zod";
 import { unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
-import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
-import type { AuthDeps } from "./auth-deps.ts";
+import type { HttpContext } from "../core/http/environment.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { SignedIn } from "./current-session.ts";
 import { clearSessionCookie, getSignedIn } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
@@ -18,7 +15,7 @@ import { refusedTry, tryCode } from "./verify-code.ts";
 
 const group = "Account";
 
-export const requestDeletionOperation = {
+export const requestDeletionRoute: AuthRoute = {
   id: "requestDeletionCode",
   method: "post",
   path: "/users/me/delete-code",
@@ -27,12 +24,17 @@ export const requestDeletionOperation = {
   access: "session",
   answer: codeSentAnswer,
   problems: sendCodeProblems,
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { user } = await getSignedIn(context, deps);
+    await sendCode(context, deps, { email: user.email, purpose: "delete_account" });
+    return context.json(codeSentResponse);
+  },
+};
 
 export const deleteUserBody = z.object({ code: codeSchema });
 
 /** Not `DELETE` with a body: a proxy may drop the body (RFC 9110, 9.3.5). */
-export const deleteUserOperation = {
+export const deleteUserRoute: AuthRoute = {
   id: "deleteUser",
   method: "post",
   path: "/users/me/delete",
@@ -43,21 +45,13 @@ export const deleteUserOperation = {
   body: { schema: deleteUserBody, required: true, example: { code: "123456" } },
   answer: { status: 204, description: "Deleted." },
   problems: [authErrors.confirmationInvalid, authErrors.tooManyTries, authErrors.tooManyRequests],
-} as const satisfies Operation;
-
-export function addDeleteUserRoutes(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
-  addOperation(app, requestDeletionOperation, async (context) => {
-    const { user } = await getSignedIn(context, deps);
-    await sendCode(context, deps, { email: user.email, purpose: "delete_account" });
-    return context.json(codeSentResponse);
-  });
-  addOperation(app, deleteUserOperation, async (context) => {
+  handle: async (context, deps) => {
     const signedIn = await getSignedIn(context, deps);
     const { code } = await readJson(context, deleteUserBody);
     await confirmDeletion(context, deps, { ...signedIn, code });
     return context.body(null, 204);
-  });
-}
+  },
+};
 
 interface ConfirmedDeletion extends SignedIn {
   readonly code: string;

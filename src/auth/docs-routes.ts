@@ -4,41 +4,42 @@ import type { HttpEnvironment } from "../core/http/environment.ts";
 import { createOpenApiDocument } from "../core/openapi/create-document.ts";
 import { docsPage } from "../core/openapi/docs-page.tsx";
 import type { Operation } from "../core/openapi/operation.ts";
-import { requestEmailOperation, verifyEmailOperation } from "./change-email.ts";
+import type { AuthRoute } from "./auth-deps.ts";
+import { requestEmailRoute, verifyEmailRoute } from "./change-email.ts";
 import { cookieName } from "./current-session.ts";
-import { deleteUserOperation, requestDeletionOperation } from "./delete-user.ts";
+import { deleteUserRoute, requestDeletionRoute } from "./delete-user.ts";
 import { authErrors } from "./error-codes.ts";
-import { healthOperation, livenessOperation, readinessOperation } from "./health-routes.ts";
-import { requestCodeOperation } from "./request-code.ts";
+import { healthRoute, livenessRoute, readinessRoute } from "./health-routes.ts";
+import { requestCodeRoute } from "./request-code.ts";
 import {
-  currentSessionOperation,
-  listSessionsOperation,
-  logoutOperation,
-  revokeOthersOperation,
-  revokeSessionOperation,
+  currentSessionRoute,
+  listSessionsRoute,
+  logoutRoute,
+  revokeOthersRoute,
+  revokeSessionRoute,
 } from "./session-routes.ts";
-import { changeUserOperation, getMeOperation, getUserOperation } from "./user-routes.ts";
-import { verifyCodeOperation } from "./verify-code.ts";
+import { changeUserRoute, getMeRoute, getUserRoute } from "./user-routes.ts";
+import { verifyCodeRoute } from "./verify-code.ts";
 
 /** Every call of the sign-in API, in the order of their use. */
-export const authOperations: readonly Operation[] = [
-  requestCodeOperation,
-  verifyCodeOperation,
-  currentSessionOperation,
-  listSessionsOperation,
-  revokeSessionOperation,
-  revokeOthersOperation,
-  logoutOperation,
-  getUserOperation,
-  getMeOperation,
-  changeUserOperation,
-  requestEmailOperation,
-  verifyEmailOperation,
-  requestDeletionOperation,
-  deleteUserOperation,
-  healthOperation,
-  livenessOperation,
-  readinessOperation,
+export const authOperations: readonly AuthRoute[] = [
+  requestCodeRoute,
+  verifyCodeRoute,
+  currentSessionRoute,
+  listSessionsRoute,
+  revokeSessionRoute,
+  revokeOthersRoute,
+  logoutRoute,
+  getUserRoute,
+  getMeRoute,
+  changeUserRoute,
+  requestEmailRoute,
+  verifyEmailRoute,
+  requestDeletionRoute,
+  deleteUserRoute,
+  healthRoute,
+  livenessRoute,
+  readinessRoute,
 ];
 
 interface DocsDeps {

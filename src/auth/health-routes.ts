@@ -1,12 +1,12 @@
-import type { Hono } from "hono";
 import { z } from "zod";
 import { errorMessage, isInstantError } from "../core/errors.ts";
-import type { HttpEnvironment } from "../core/http/environment.ts";
 import type { Log } from "../core/log.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
-import type { Clock } from "../core/time.ts";
 import { withDeadline } from "../core/time.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
+
+// `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; each
+// with the state of each store, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`,
+// with the reasons. Kafka is not checked: while it is unavailable, mails are delivered directly.
 
 const group = "Health";
 const connection = z.enum(["connected", "embedded", "disconnected"]);
@@ -26,7 +26,7 @@ const healthAnswer = z
   })
   .meta({ id: "Health" });
 
-export const healthOperation = {
+export const healthRoute: AuthRoute = {
   id: "getHealth",
   method: "get",
   path: "/health",
@@ -36,66 +36,7 @@ export const healthOperation = {
   answer: { status: 200, description: "All stores answer.", schema: healthAnswer },
   otherwise: { status: 503, description: "A store does not answer.", schema: healthAnswer },
   storeless: true,
-} as const satisfies Operation;
-
-export const livenessOperation = {
-  id: "getLiveness",
-  method: "get",
-  path: "/livez",
-  group,
-  summary: "Whether the process is alive",
-  access: "anyone",
-  answer: {
-    status: 200,
-    description: "It is.",
-    schema: z.object({ status: z.literal("alive") }).meta({ id: "Liveness" }),
-  },
-  storeless: true,
-} as const satisfies Operation;
-
-const readyAnswer = z.object({ status: z.literal("ready") }).meta({ id: "Ready" });
-const notReadyAnswer = z
-  .object({ status: z.literal("not_ready"), reasons: z.array(z.string()) })
-  .meta({ id: "NotReady" });
-
-export const readinessOperation = {
-  id: "getReadiness",
-  method: "get",
-  path: "/readyz",
-  group,
-  summary: "Whether the service can take requests",
-  access: "anyone",
-  answer: { status: 200, description: "It can.", schema: readyAnswer },
-  otherwise: { status: 503, description: "It cannot, and why.", schema: notReadyAnswer },
-  storeless: true,
-} as const satisfies Operation;
-
-/** What each store here can say about itself. */
-interface Pingable {
-  readonly embedded: boolean;
-  ping(options: { readonly deadlineMs: number }): Promise<void>;
-}
-
-interface HealthDeps {
-  readonly codes: Pingable;
-  readonly limits: Pingable;
-  readonly sessions: Pingable;
-  readonly users: Pingable;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-type Connection = "connected" | "embedded" | "disconnected";
-
-const pingDeadlineMs = 2_000;
-
-/**
- * `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; each
- * with the state of each store, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`,
- * with the reasons. Kafka is not checked: while it is unavailable, mails are delivered directly.
- */
-export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): void {
-  addOperation(app, healthOperation, async (context) => {
+  handle: async (context, deps) => {
     const stores = await findConnections(deps);
     const healthy = reasonsNotReady(stores).length === 0;
     const body = {
@@ -108,16 +49,55 @@ export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): v
       timestamp: new Date(deps.clock.now()).toISOString(),
     };
     return context.json(body, healthy ? 200 : 503);
-  });
-  addOperation(app, livenessOperation, (context) => context.json({ status: "alive" }));
-  addOperation(app, readinessOperation, async (context) => {
+  },
+};
+
+export const livenessRoute: AuthRoute = {
+  id: "getLiveness",
+  method: "get",
+  path: "/livez",
+  group,
+  summary: "Whether the process is alive",
+  access: "anyone",
+  answer: {
+    status: 200,
+    description: "It is.",
+    schema: z.object({ status: z.literal("alive") }).meta({ id: "Liveness" }),
+  },
+  storeless: true,
+  handle: (context) => context.json({ status: "alive" }),
+};
+
+const readyAnswer = z.object({ status: z.literal("ready") }).meta({ id: "Ready" });
+const notReadyAnswer = z
+  .object({ status: z.literal("not_ready"), reasons: z.array(z.string()) })
+  .meta({ id: "NotReady" });
+
+export const readinessRoute: AuthRoute = {
+  id: "getReadiness",
+  method: "get",
+  path: "/readyz",
+  group,
+  summary: "Whether the service can take requests",
+  access: "anyone",
+  answer: { status: 200, description: "It can.", schema: readyAnswer },
+  otherwise: { status: 503, description: "It cannot, and why.", schema: notReadyAnswer },
+  storeless: true,
+  handle: async (context, deps) => {
     const reasons = reasonsNotReady(await findConnections(deps));
     if (reasons.length === 0) return context.json({ status: "ready" });
     return context.json({ status: "not_ready", reasons }, 503);
-  });
-}
+  },
+};
 
-async function findConnections({ codes, limits, sessions, users, log }: HealthDeps) {
+/** What each store here can say about itself. */
+type Pingable = Pick<AuthDeps["users"], "embedded" | "ping">;
+
+type Connection = z.infer<typeof connection>;
+
+const pingDeadlineMs = 2_000;
+
+async function findConnections({ codes, limits, sessions, users, log }: AuthDeps) {
   const [codesAre, limitsAre, sessionsAre, usersAre] = await Promise.all([
     findConnection("codes", codes, log),
     findConnection("limits", limits, log),

@@ -1,16 +1,13 @@
-import type { Hono } from "hono";
 import { accepts } from "hono/accepts";
 import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
-import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
+import type { HttpContext } from "../core/http/environment.ts";
 import type { Clock } from "../core/time.ts";
 import { formatGoDuration } from "../core/time.ts";
 import { answerMsMax } from "../email/delivery/publisher.ts";
 import type { EmailEvent } from "../email/event.ts";
-import type { AuthDeps } from "./auth-deps.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodeScope } from "./codes/code.ts";
 import { deriveCode, deriveVerifier } from "./codes/code.ts";
 import type { CodePolicy } from "./codes/code-policy.ts";
@@ -45,7 +42,7 @@ export const sendCodeProblems = [
   authErrors.mailUnavailable,
 ] as const;
 
-export const requestCodeOperation = {
+export const requestCodeRoute: AuthRoute = {
   id: "requestCode",
   method: "post",
   path: "/auth/request-code",
@@ -57,15 +54,12 @@ export const requestCodeOperation = {
   body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
   answer: codeSentAnswer,
   problems: sendCodeProblems,
-} as const satisfies Operation;
-
-export function addRequestCodeRoute(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
-  addOperation(app, requestCodeOperation, async (context) => {
+  handle: async (context, deps) => {
     const { email } = await readJson(context, requestCodeBody);
     await sendCode(context, deps, { email, purpose: "sign_in" });
     return context.json(codeSentResponse);
-  });
-}
+  },
+};
 
 /**
  * Sends a code on behalf of this request, whose client is counted and whose language the mail is in.
@@ -227,23 +221,19 @@ function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailE
   };
 }
 
-/** The language of mails to the sender of this request; undefined: EMAIL_LOCALE. */
-export function mailLocale(
-  context: HttpContext,
-  { mailLanguages }: Pick<AuthDeps, "mailLanguages">,
-): string | undefined {
-  return preferredLanguage(context, mailLanguages);
-}
-
 const tagCharsMax = 35;
 const tag = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/;
 
 /**
- * The language of `Accept-Language` that is preferred most among `languages` (in lower case), as the
- * client writes it: for "de, es-MX;q=0.8, en;q=0.5" and en, es it is "es-MX". A language matches by
- * its tag or by any shorter form of it (RFC 4647, 3.4). Undefined when none matches.
+ * The language of mails to the sender of this request: the one that `Accept-Language` prefers most
+ * among those that mails can be written in, as the client writes it. For "de, es-MX;q=0.8, en;q=0.5"
+ * and en, es it is "es-MX": a language matches by its tag or by any shorter form of it (RFC 4647,
+ * 3.4). Undefined when none matches: EMAIL_LOCALE.
  */
-function preferredLanguage(context: HttpContext, languages: readonly string[]): string | undefined {
+export function mailLocale(
+  context: HttpContext,
+  { mailLanguages: languages }: Pick<AuthDeps, "mailLanguages">,
+): string | undefined {
   const found = accepts(context, {
     header: "Accept-Language",
     supports: [...languages],

@@ -1,11 +1,8 @@
-import type { Hono } from "hono";
 import { z } from "zod";
 import { readOptionalJson } from "../core/http/body.ts";
-import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
+import type { HttpContext } from "../core/http/environment.ts";
 import { httpErrors, problemResponse } from "../core/http/problem.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
-import type { AuthDeps } from "./auth-deps.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import { clearSessionCookie, findSignedIn, getSignedIn, sessionTokens } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
 import { timeAnswer, userAnswer, userResponse } from "./schemas.ts";
@@ -33,7 +30,7 @@ const currentSessionAnswer = z
   })
   .meta({ id: "CurrentSession", description: "Who is signed in, and by which session." });
 
-export const currentSessionOperation = {
+export const currentSessionRoute: AuthRoute = {
   id: "getCurrentSession",
   method: "get",
   path: "/auth/session",
@@ -42,7 +39,13 @@ export const currentSessionOperation = {
   description: "How another service checks a session: it forwards the token that it was given.",
   access: "session",
   answer: { status: 200, description: "The session is live.", schema: currentSessionAnswer },
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { user, session } = await getSignedIn(context, deps);
+    const expires_at = timeOf(sessionEndsAt(session, deps.sessions.policy));
+    const shown = { ...sessionResponse(session), expires_at };
+    return context.json({ user: userResponse(user), session: shown });
+  },
+};
 
 const sessionsAnswer = z
   .object({
@@ -59,7 +62,7 @@ const sessionsAnswer = z
   })
   .meta({ id: "Sessions" });
 
-export const listSessionsOperation = {
+export const listSessionsRoute: AuthRoute = {
   id: "listSessions",
   method: "get",
   path: "/auth/sessions",
@@ -67,9 +70,17 @@ export const listSessionsOperation = {
   summary: "Where you are signed in",
   access: "session",
   answer: { status: 200, description: "All live sessions.", schema: sessionsAnswer },
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { session: current } = await getSignedIn(context, deps);
+    const all = await deps.sessions.list(current.userId);
+    const sessions = all.map((session) => {
+      return { ...sessionResponse(session), current: session.id === current.id };
+    });
+    return context.json({ sessions });
+  },
+};
 
-export const revokeSessionOperation = {
+export const revokeSessionRoute: AuthRoute = {
   id: "revokeSession",
   method: "delete",
   path: "/auth/sessions/{id}",
@@ -87,13 +98,18 @@ export const revokeSessionOperation = {
   },
   answer: { status: 204, description: "Ended." },
   problems: [authErrors.sessionNotFound, httpErrors.notFound],
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { session } = await getSignedIn(context, deps);
+    const revoked = await revokeSession(context, deps, session, context.req.param("id") ?? "");
+    return revoked ? context.body(null, 204) : problemResponse(context, authErrors.sessionNotFound);
+  },
+};
 
 const revokedAnswer = z
   .object({ revoked: z.int().min(0).meta({ description: "How many sessions were ended." }) })
   .meta({ id: "Revoked" });
 
-export const revokeOthersOperation = {
+export const revokeOthersRoute: AuthRoute = {
   id: "revokeOtherSessions",
   method: "post",
   path: "/auth/sessions/revoke-others",
@@ -101,7 +117,11 @@ export const revokeOthersOperation = {
   summary: "End all other sessions",
   access: "session",
   answer: { status: 200, description: "Only the current session is left.", schema: revokedAnswer },
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { userId, id: except } = (await getSignedIn(context, deps)).session;
+    return context.json({ revoked: await deps.sessions.revokeAll({ userId, except }) });
+  },
+};
 
 const logoutBody = z.object({
   everywhere: z
@@ -110,7 +130,7 @@ const logoutBody = z.object({
     .meta({ description: "End all sessions, not just this one." }),
 });
 
-export const logoutOperation = {
+export const logoutRoute: AuthRoute = {
   id: "logout",
   method: "post",
   path: "/auth/logout",
@@ -121,46 +141,14 @@ export const logoutOperation = {
   access: "anyone",
   body: { schema: logoutBody, required: false, example: { everywhere: true } },
   answer: { status: 204, description: "Signed out." },
-} as const satisfies Operation;
-
-/** `GET /auth/session`, `/auth/sessions` and what ends them, and `POST /auth/logout`. */
-export function addSessionRoutes(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
-  const { sessions } = deps;
-  addOperation(app, currentSessionOperation, async (context) => {
-    const { user, session } = await getSignedIn(context, deps);
-    const expires_at = timeOf(sessionEndsAt(session, sessions.policy));
-    return context.json({
-      user: userResponse(user),
-      session: { ...sessionResponse(session), expires_at },
-    });
-  });
-  addOperation(app, listSessionsOperation, async (context) => {
-    const { session: current } = await getSignedIn(context, deps);
-    const all = await sessions.list(current.userId);
-    return context.json({
-      sessions: all.map((session) => {
-        return { ...sessionResponse(session), current: session.id === current.id };
-      }),
-    });
-  });
-  addOperation(app, revokeOthersOperation, async (context) => {
-    const { session } = await getSignedIn(context, deps);
-    const { userId, id: except } = session;
-    return context.json({ revoked: await sessions.revokeAll({ userId, except }) });
-  });
-  addOperation(app, revokeSessionOperation, async (context) => {
-    const { session } = await getSignedIn(context, deps);
-    const revoked = await revokeSession(context, deps, session, context.req.param("id") ?? "");
-    return revoked ? context.body(null, 204) : problemResponse(context, authErrors.sessionNotFound);
-  });
-  addOperation(app, logoutOperation, async (context) => {
+  handle: async (context, deps) => {
     const { everywhere } = await readOptionalJson(context, logoutBody);
     const signedIn = everywhere ? await findSignedIn(context, deps) : undefined;
-    if (signedIn !== undefined) await sessions.revokeAll({ userId: signedIn.user.id });
+    if (signedIn !== undefined) await deps.sessions.revokeAll({ userId: signedIn.user.id });
     await signOut(context, deps);
     return context.body(null, 204);
-  });
-}
+  },
+};
 
 function sessionResponse({ id, device, createdAt, usedAt }: Session) {
   return { id, device, created_at: timeOf(createdAt), last_used_at: timeOf(usedAt) };

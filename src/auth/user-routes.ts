@@ -1,11 +1,7 @@
-import type { Hono } from "hono";
 import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
-import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
-import type { AuthDeps } from "./auth-deps.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import { getSignedIn } from "./current-session.ts";
 import { authErrors, conflict } from "./error-codes.ts";
 import { userAnswer, userResponse } from "./schemas.ts";
@@ -16,7 +12,7 @@ import { usernameSchema } from "./users/user-store.ts";
 
 const group = "Account";
 
-export const getUserOperation = {
+export const getUserRoute: AuthRoute = {
   id: "getUser",
   method: "get",
   path: "/users/me",
@@ -24,19 +20,23 @@ export const getUserOperation = {
   summary: "The signed-in user",
   access: "session",
   answer: { status: 200, description: "You.", schema: userAnswer },
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { user } = await getSignedIn(context, deps);
+    return context.json(userResponse(user));
+  },
+};
 
 /** The path it had first, which stays. */
-export const getMeOperation = {
-  ...getUserOperation,
+export const getMeRoute: AuthRoute = {
+  ...getUserRoute,
   id: "getMe",
   path: "/auth/me",
   summary: "The signed-in user, as at /users/me",
-} as const satisfies Operation;
+};
 
 export const changeUserBody = z.object({ username: usernameSchema });
 
-export const changeUserOperation = {
+export const changeUserRoute: AuthRoute = {
   id: "changeUser",
   method: "patch",
   path: "/users/me",
@@ -46,19 +46,12 @@ export const changeUserOperation = {
   body: { schema: changeUserBody, required: true, example: { username: "ana" } },
   answer: { status: 200, description: "Changed.", schema: userAnswer },
   problems: [authErrors.usernameTaken],
-} as const satisfies Operation;
-
-export function addUserRoutes(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
-  const showUser = async (context: HttpContext) =>
-    context.json(userResponse((await getSignedIn(context, deps)).user));
-  addOperation(app, getUserOperation, showUser);
-  addOperation(app, getMeOperation, showUser);
-  addOperation(app, changeUserOperation, async (context) => {
+  handle: async (context, deps) => {
     const { user } = await getSignedIn(context, deps);
     const { username } = await readJson(context, changeUserBody);
     return context.json(userResponse(await changeUsername(deps, user, username)));
-  });
-}
+  },
+};
 
 /** Returns the user with the new username. Throws the problem to answer with. */
 export async function changeUsername(

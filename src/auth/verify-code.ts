@@ -1,13 +1,10 @@
-import type { Hono } from "hono";
 import { z } from "zod";
 import type { ErrorRow } from "../core/errors.ts";
 import { InstantError, isInstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
-import type { HttpContext, HttpEnvironment } from "../core/http/environment.ts";
+import type { HttpContext } from "../core/http/environment.ts";
 import { maskEmail } from "../core/log.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
-import type { AuthDeps } from "./auth-deps.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodePurpose } from "./codes/code.ts";
 import { deriveVerifier } from "./codes/code.ts";
 import type { CodePolicy } from "./codes/code-policy.ts";
@@ -39,7 +36,7 @@ const signedInAnswer = z
   })
   .meta({ id: "SignedIn" });
 
-export const verifyCodeOperation = {
+export const verifyCodeRoute: AuthRoute = {
   id: "verifyCode",
   method: "post",
   path: "/auth/verify-code",
@@ -60,14 +57,11 @@ export const verifyCodeOperation = {
     authErrors.tooManyTries,
     authErrors.tooManyRequests,
   ],
-} as const satisfies Operation;
-
-export function addVerifyCodeRoute(app: Hono<HttpEnvironment>, deps: AuthDeps): void {
-  addOperation(app, verifyCodeOperation, async (context) => {
+  handle: async (context, deps) => {
     const { token, user } = await signIn(context, deps, await readJson(context, verifyCodeBody));
     return context.json({ token, user: userResponse(user) });
-  });
-}
+  },
+};
 
 /** Signs in the sender of this request, and sets the cookie. Throws the problem to answer with. */
 export async function signIn(

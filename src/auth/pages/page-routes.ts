@@ -4,7 +4,6 @@ import type { HttpContext, HttpEnvironment } from "../../core/http/environment.t
 import { requestOrigin } from "../../core/http/origins.ts";
 import { addAccountRoutes } from "./account.tsx";
 import { iconPath, messagePage } from "./auth-page.tsx";
-import { addConfirmedRoutes } from "./confirmed.tsx";
 import { words } from "./messages.ts";
 import type { PageDeps } from "./page-context.ts";
 import { dropNote } from "./page-context.ts";
@@ -39,7 +38,6 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   });
   addSignInRoutes(app, deps);
   addAccountRoutes(app, deps);
-  addConfirmedRoutes(app, deps);
 }
 
 function showsNote(context: HttpContext): boolean {
