@@ -12,7 +12,7 @@ import { addDocsRoutes, authOperations } from "./docs-routes.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PageDeps } from "./pages/page-context.ts";
 import { addPageRoutes, problemPage } from "./pages/page-routes.ts";
-import { logSpentBudgets } from "./rate-limited.ts";
+import { logSpentBudgets, triesScope } from "./rate-limited.ts";
 
 export interface AuthAppDeps extends PageDeps {
   /** Calls of other modules whose routes are added to the app: documented with ours. */
@@ -95,7 +95,7 @@ export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) =>
       verify: async (request) => {
         const outcome = await codes.verify(request);
         checks.add({ purpose: request.purpose, outcome: outcome.kind });
-        if (outcome.kind === "locked") spent.add({ scope: "tries-per-email" });
+        if (outcome.kind === "locked") spent.add({ scope: triesScope });
         return outcome;
       },
     };

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { errorMessage, isInstantError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
 import { withDeadline } from "../core/time.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 
@@ -9,19 +8,17 @@ import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 // with the reasons. Kafka is not checked: while it is unavailable, mails are delivered directly.
 
 const group = "Health";
+const storeNames = ["codes", "limits", "sessions", "users"] as const;
 const connection = z.enum(["connected", "embedded", "disconnected"]);
-const connections = {
-  codes: connection,
-  limits: connection,
-  sessions: connection,
-  users: connection,
-};
 
 const healthAnswer = z
   .object({
     status: z.enum(["healthy", "unhealthy"]),
     service: z.string(),
-    ...connections,
+    codes: connection,
+    limits: connection,
+    sessions: connection,
+    users: connection,
     timestamp: z.string().meta({ format: "date-time" }),
   })
   .meta({ id: "Health" });
@@ -37,15 +34,12 @@ export const healthRoute: AuthRoute = {
   otherwise: { status: 503, description: "A store does not answer.", schema: healthAnswer },
   storeless: true,
   handle: async (context, deps) => {
-    const stores = await findConnections(deps);
+    const stores = await pingStores(deps);
     const healthy = reasonsNotReady(stores).length === 0;
     const body = {
       status: healthy ? "healthy" : "unhealthy",
       service: "auth-service",
-      codes: stores.codes.connection,
-      limits: stores.limits.connection,
-      sessions: stores.sessions.connection,
-      users: stores.users.connection,
+      ...Object.fromEntries(stores.map(({ name, connection }) => [name, connection])),
       timestamp: new Date(deps.clock.now()).toISOString(),
     };
     return context.json(body, healthy ? 200 : 503);
@@ -84,51 +78,42 @@ export const readinessRoute: AuthRoute = {
   otherwise: { status: 503, description: "It cannot, and why.", schema: notReadyAnswer },
   storeless: true,
   handle: async (context, deps) => {
-    const reasons = reasonsNotReady(await findConnections(deps));
+    const reasons = reasonsNotReady(await pingStores(deps));
     if (reasons.length === 0) return context.json({ status: "ready" });
     return context.json({ status: "not_ready", reasons }, 503);
   },
 };
 
-/** What each store here can say about itself. */
-type Pingable = Pick<AuthDeps["users"], "embedded" | "ping">;
-
-type Connection = z.infer<typeof connection>;
-
-const pingDeadlineMs = 2_000;
-
-async function findConnections({ codes, limits, sessions, users, log }: AuthDeps) {
-  const [codesAre, limitsAre, sessionsAre, usersAre] = await Promise.all([
-    findConnection("codes", codes, log),
-    findConnection("limits", limits, log),
-    findConnection("sessions", sessions, log),
-    findConnection("users", users, log),
-  ]);
-  return { codes: codesAre, limits: limitsAre, sessions: sessionsAre, users: usersAre };
-}
-
-interface Found {
-  readonly connection: Connection;
+interface StoreState {
+  readonly name: (typeof storeNames)[number];
+  readonly connection: z.infer<typeof connection>;
   /** The words of a store that answers, but refuses to serve now. */
   readonly refusal?: unknown;
 }
 
-async function findConnection(name: string, store: Pingable, log: Log): Promise<Found> {
+const pingDeadlineMs = 2_000;
+
+function pingStores(deps: AuthDeps): Promise<StoreState[]> {
+  return Promise.all(storeNames.map((name) => pingStore(name, deps)));
+}
+
+async function pingStore(name: StoreState["name"], deps: AuthDeps): Promise<StoreState> {
+  const store = deps[name];
   const deadlineMs = pingDeadlineMs;
   try {
     await withDeadline(`ping of ${name}`, deadlineMs, store.ping({ deadlineMs }));
-    return { connection: store.embedded ? "embedded" : "connected" };
+    return { name, connection: store.embedded ? "embedded" : "connected" };
   } catch (error) {
-    log.warn({ store: name, error: errorMessage(error) }, "Store does not answer");
+    deps.log.warn({ store: name, error: errorMessage(error) }, "Store does not answer");
     const refusal = isInstantError(error) ? error.details["refusal"] : undefined;
-    return { connection: "disconnected", refusal };
+    return { name, connection: "disconnected", refusal };
   }
 }
 
-function reasonsNotReady(stores: Readonly<Record<string, Found>>): string[] {
-  return Object.entries(stores)
-    .filter(([, { connection }]) => connection === "disconnected")
-    .map(([name, { refusal }]) => {
+function reasonsNotReady(stores: readonly StoreState[]): string[] {
+  return stores
+    .filter(({ connection }) => connection === "disconnected")
+    .map(({ name, refusal }) => {
       const reason = `the ${name} store is unavailable`;
       return refusal === undefined ? reason : `${reason}: ${refusal}`;
     });

@@ -23,7 +23,7 @@ if (url !== undefined) {
 }
 
 test.skipIf(url === undefined)(
-  "users on Postgres: opens while it is away, and makes its table when it is back",
+  "users on Postgres: opens while it is unavailable, and creates its table when it is back",
   async () => {
     await using owned = await openTestPostgres(url ?? "");
     const away = new URL(url ?? "");

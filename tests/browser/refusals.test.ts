@@ -50,7 +50,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     });
   });
 
-  test("while a store is away is a page to try again from, and then the page itself", async () => {
+  test("while a store is unavailable is a page to try again from, and then the page itself", async () => {
     await visit(browser, { mayComplain: /status of 503/ }, async (visitor) => {
       const { page, look } = visitor;
       await signIn(visitor, "away@example.com");
@@ -68,7 +68,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     });
   });
 
-  test("after a form that met a store away is a notice, once the page is back", async () => {
+  test("after a form that met an unavailable store is a notice, once the page is back", async () => {
     await visit(browser, { mayComplain: /status of 503/ }, async (visitor) => {
       const { page } = visitor;
       await signIn(visitor, "notice@example.com");

@@ -60,7 +60,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
       });
     });
 
-    test("tells what is wrong with an address, and keeps it to be mended", async () => {
+    test("says what is wrong with an address, and keeps it to be corrected", async () => {
       await visit(site.browser, { scripts }, async (visitor) => {
         const { page, look } = visitor;
         await page.goto(site.dev.authUrl);

@@ -7,7 +7,7 @@ const ana: Budget = { scope: "codes-per-client", subject: "192.0.2.7", quota: 3,
 const ben: Budget = { ...ana, subject: "192.0.2.8" };
 const all: Budget = { scope: "codes-in-all", subject: "all", quota: 5, windowMs: 10 * minute };
 
-export type OpenLimits = (options: { readonly clock: FakeClock }) => Promise<
+type OpenLimits = (options: { readonly clock: FakeClock }) => Promise<
   AsyncDisposable & {
     readonly limits: Limits;
     /** Everything that is kept, as text. */
@@ -101,7 +101,7 @@ function testSeveral(openOn: OpenOn): void {
     expect(await take(limits, ben, all)).toMatchObject({ kind: "spent", budget: all });
   });
 
-  test("of several that are spent, the one that takes longest is told", async () => {
+  test("of several that are exhausted, the one that takes longest is named", async () => {
     await using opened = await openOn();
     const { limits } = opened;
     for (let use = 0; use < 3; use += 1) await take(limits, ana, { ...all, quota: 3 });
@@ -127,7 +127,7 @@ function testSeveral(openOn: OpenOn): void {
 }
 
 function testRepeats(openOn: OpenOn): void {
-  test("a use that is repeated is counted once, also when the budget is spent now", async () => {
+  test("a use that is repeated is counted once, also when the budget is exhausted now", async () => {
     await using opened = await openOn();
     const { limits } = opened;
     const request = { use: "same", budgets: [ana, all] };

@@ -54,7 +54,7 @@ export function testUserStore(name: string, open: OpenUserStore): void {
       expect(await store.findByUsername("aNA")).toEqual(user);
     });
 
-    test("who is not there is not found, whatever the question looks like", async () => {
+    test("an unknown user is not found, whatever the question looks like", async () => {
       await using opened = await openOn();
       const { store } = opened;
       for (const text of ["", "no id", "'; DROP TABLE auth_users; --", "\0", crypto.randomUUID()]) {

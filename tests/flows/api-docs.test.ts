@@ -147,7 +147,7 @@ describe("docs/api.md", () => {
     for (const [, name] of shown) expect(checked.output).toContain(`"${name}":`);
   });
 
-  test("shows a function that tells another service who somebody is", async () => {
+  test("shows a function by which another service finds out who is signed in", async () => {
     await using world = await openEmbeddedWorld();
     await using server = await serve(world);
     const { token, user } = await world.signIn("ana@example.com");
@@ -199,7 +199,7 @@ for (const { method, path, pathParameters } of authOperations) {
 }
 
 describe.each([...methodsByPath])("%s", (path, methods) => {
-  test("takes the documented methods, and names them to who asks with another", async () => {
+  test("takes the documented methods, and names them in the answer to any other", async () => {
     await using world = await openEmbeddedWorld();
     const others = ["OPTIONS", "PUT", "DELETE", "GET", "PATCH"].filter(
       (method) => !methods.includes(method),

@@ -13,7 +13,7 @@ const redisUrl = findEngine("redis") ?? "";
 const postgresUrl = findEngine("postgres") ?? "";
 const email = "test@example.com";
 
-/** How long anything may take to say that an engine is away: 2 s, and some for a busy machine. */
+/** How long anything may take to say that a store is unavailable: 2 s, and some for a busy machine. */
 const unavailableMsMax = 2_500;
 
 /** The same engine, by way of the proxy. */
@@ -59,7 +59,7 @@ test("health on the embedded engines says so", async () => {
   expect((await world.app.request("/readyz")).status).toBe(200);
 });
 
-describe.skipIf(redisUrl === "" || postgresUrl === "")("engines that go away", () => {
+describe.skipIf(redisUrl === "" || postgresUrl === "")("stores that become unavailable", () => {
   test("Redis silent: 503 within 2 s, unhealthy, and all is well when it is back", async () => {
     await using proxy = new StallableProxy(new URL(redisUrl).host);
     const redis = through(redisUrl, proxy);
@@ -181,7 +181,7 @@ async function inTime(asked: Promise<Response>): Promise<Response> {
   return answer;
 }
 
-async function expectAway(asked: Promise<Response>): Promise<void> {
+async function expectUnavailablePage(asked: Promise<Response>): Promise<void> {
   const answer = await inTime(asked);
   expect(answer.status).toBe(503);
   expect(answer.headers.get("Retry-After")).toBe("5");
@@ -189,43 +189,47 @@ async function expectAway(asked: Promise<Response>): Promise<void> {
   expect(await answer.text()).toContain("Back in a moment");
 }
 
-describe.skipIf(redisUrl === "" || postgresUrl === "")("the pages, while a store is away", () => {
-  test("Redis: say so within 2 s, keep what was typed, and work once it is back", async () => {
-    await using proxy = new StallableProxy(new URL(redisUrl).host);
-    const redis = through(redisUrl, proxy);
-    await using world = await openServerWorld({ redis, postgres: postgresUrl });
-    const [here, newcomer] = [openPageClient(world), openPageClient(world)];
-    await here.signIn("here@example.com");
-    proxy.stall();
-    for (const path of ["/", "/account", "/account/delete"]) await expectAway(here.get(path));
-    const asked = await inTime(newcomer.post("/sign-in", { email }));
-    const page = await newcomer.follow(asked);
-    expect(page).toContain("Something on our side is unavailable. Try again in 5 seconds.");
-    expect(page).toContain(`value="${email}"`);
-    proxy.resume();
-    await eventually("the account is there again", async () => {
-      return (await here.get("/account")).status === 200;
+describe.skipIf(redisUrl === "" || postgresUrl === "")(
+  "the pages, while a store is unavailable",
+  () => {
+    test("Redis: say so within 2 s, keep what was typed, and work once it is back", async () => {
+      await using proxy = new StallableProxy(new URL(redisUrl).host);
+      const redis = through(redisUrl, proxy);
+      await using world = await openServerWorld({ redis, postgres: postgresUrl });
+      const [here, newcomer] = [openPageClient(world), openPageClient(world)];
+      await here.signIn("here@example.com");
+      proxy.stall();
+      for (const path of ["/", "/account", "/account/delete"])
+        await expectUnavailablePage(here.get(path));
+      const asked = await inTime(newcomer.post("/sign-in", { email }));
+      const page = await newcomer.follow(asked);
+      expect(page).toContain("Something on our side is unavailable. Try again in 5 seconds.");
+      expect(page).toContain(`value="${email}"`);
+      proxy.resume();
+      await eventually("the account is there again", async () => {
+        return (await here.get("/account")).status === 200;
+      });
+      await newcomer.signIn(email);
     });
-    await newcomer.signIn(email);
-  });
 
-  test("Postgres: say so within 2 s, and the code is not used up", async () => {
-    await using proxy = new StallableProxy(new URL(postgresUrl).host);
-    const postgres = through(postgresUrl, proxy);
-    await using world = await openServerWorld({ redis: redisUrl, postgres });
-    const [here, newcomer] = [openPageClient(world), openPageClient(world)];
-    await here.signIn("here@example.com");
-    await newcomer.post("/sign-in", { email });
-    const { code } = world.publisher;
-    proxy.stall();
-    await expectAway(here.get("/account"));
-    const entered = await inTime(newcomer.post("/sign-in/code", { code }));
-    expect(await newcomer.follow(entered)).toContain("Something on our side is unavailable.");
-    proxy.resume();
-    await eventually("the account is there again", async () => {
-      return (await here.get("/account")).status === 200;
+    test("Postgres: say so within 2 s, and the code is not used up", async () => {
+      await using proxy = new StallableProxy(new URL(postgresUrl).host);
+      const postgres = through(postgresUrl, proxy);
+      await using world = await openServerWorld({ redis: redisUrl, postgres });
+      const [here, newcomer] = [openPageClient(world), openPageClient(world)];
+      await here.signIn("here@example.com");
+      await newcomer.post("/sign-in", { email });
+      const { code } = world.publisher;
+      proxy.stall();
+      await expectUnavailablePage(here.get("/account"));
+      const entered = await inTime(newcomer.post("/sign-in/code", { code }));
+      expect(await newcomer.follow(entered)).toContain("Something on our side is unavailable.");
+      proxy.resume();
+      await eventually("the account is there again", async () => {
+        return (await here.get("/account")).status === 200;
+      });
+      const again = await newcomer.post("/sign-in/code", { code });
+      expect(again.headers.get("Location")).toBe("/account");
     });
-    const again = await newcomer.post("/sign-in/code", { code });
-    expect(again.headers.get("Location")).toBe("/account");
-  });
-});
+  },
+);

@@ -89,7 +89,7 @@ describe("other origins", () => {
     },
   });
 
-  test("are told nothing unless CORS_ORIGINS names them", async () => {
+  test("read nothing unless CORS_ORIGINS names them", async () => {
     for (const settings of [{}, { boundary }]) {
       await using world = await openEmbeddedWorld(settings);
       for (const asked of [preflight("https://evil.example"), { headers: { Origin: "null" } }]) {

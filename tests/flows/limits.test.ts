@@ -51,7 +51,7 @@ describe.each(signInEngines())("limits on %s", (_, open) => {
     expect(await problemOf(await ask(9))).toMatchObject({ scope: "codes-in-all" });
   });
 
-  test("a client that was refused spends nothing of what all have", async () => {
+  test("a refused client takes nothing from the global budget", async () => {
     await using world = await open(few({ codesPerClient: budget(1), codesInAll: budget(2) }));
     const ask = (n: number) => request(world, `a${n}@x.org`);
     expect(await statuses(10, ask)).toEqual([200, ...Array<number>(9).fill(429)]);
@@ -117,7 +117,7 @@ describe.each(signInEngines())("limits on %s", (_, open) => {
     expect((await from("c@x.org", "8.8.8.8, 192.0.2.1")).status).toBe(429);
   });
 
-  test("a stranger's X-Forwarded-For is not believed", async () => {
+  test("X-Forwarded-For is ignored unless it comes from a proxy of ours", async () => {
     await using world = await open(few({ codesPerClient: budget(1) }));
     const from = (n: number) =>
       request(world, `a${n}@x.org`, "192.0.2.1", { "X-Forwarded-For": `8.8.8.${n}` });
@@ -163,7 +163,7 @@ describe.each(signInEngines())("the log on %s", (_, open) => {
     expect(linesWith(world, "Address locked")[1]).toMatchObject({ lockedSeconds: 1800 });
   });
 
-  test("warns once a window when a client has spent its budget", async () => {
+  test("warns once per window when a client has exhausted its budget", async () => {
     await using world = await open({
       limitPolicy: { ...limitPolicyDefault, codesPerClient: budget(2) },
     });
@@ -187,7 +187,7 @@ describe.each(signInEngines())("the log on %s", (_, open) => {
     expect(linesWith(world, "Rate limit exhausted")).toHaveLength(3);
   });
 
-  test("warns once a window when all together have spent theirs, naming nobody", async () => {
+  test("warns once per window when the global budget is exhausted, naming nobody", async () => {
     await using world = await open({
       limitPolicy: { ...limitPolicyDefault, triesInAll: budget(3) },
     });

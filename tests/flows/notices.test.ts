@@ -261,7 +261,7 @@ describe.each(signInEngines())("the language of mails on %s", (_, open) => {
     expect(world.publisher.events[0]?.data.locale).toBe(locale);
   });
 
-  test("stays that of the first time when the same code is asked for again", async () => {
+  test("stays that of the first mail when the same code is requested again", async () => {
     await using world = await open();
     await ask(world, "es");
     await ask(world, "ru");
@@ -270,7 +270,7 @@ describe.each(signInEngines())("the language of mails on %s", (_, open) => {
     expect(second?.data.locale).toBe("es");
   });
 
-  test("is told to the mails that come of a sign-in and of a new address", async () => {
+  test("is that of the mails after a sign-in and a change of address too", async () => {
     await using world = await open();
     const headers = { "Accept-Language": "ru" };
     await world.signIn(email, { headers });
@@ -281,7 +281,7 @@ describe.each(signInEngines())("the language of mails on %s", (_, open) => {
     const body = { email: "b@example.com", code: world.publisher.code };
     await world.request("/users/me/email/verify", { ...post, body });
     const told = () => new Set(world.publisher.events.map(({ eventType }) => eventType));
-    await eventually("all are told", () => told().size === 4);
+    await eventually("all are sent", () => told().size === 4);
     expect(world.publisher.events.map(({ data }) => data.locale)).not.toContain(undefined);
   });
 });

@@ -17,7 +17,7 @@ function formsOf(world: SignInWorld): string[] {
 }
 
 describe.each(signInEngines())("the pages on %s", (_, open) => {
-  test("lead through signing in, and no address on the way tells anything", async () => {
+  test("lead from signing in to deleting the account, and no URL on the way reveals anything", async () => {
     await using world = await open();
     const client = openPageClient(world);
     const asked = await client.post("/sign-in", { email });
@@ -64,7 +64,7 @@ describe.each(signInEngines())("the pages on %s", (_, open) => {
   });
 });
 
-test("a page is one line in the access log, and what it could not do is logged as by the API", async () => {
+test("a page is one line in the access log, and its failures are logged like those of the API", async () => {
   await using world = await openEmbeddedWorld();
   const client = openPageClient(world);
   await client.signIn(email);
@@ -191,7 +191,7 @@ describe("what a browser keeps between two pages", () => {
     expect(await entryPage(forgotten, given)).toContain("Start again");
   });
 
-  test("of a session that is none is taken away, and said so", async () => {
+  test("of an invalid session is deleted, and the page says so", async () => {
     await using world = await openEmbeddedWorld();
     const client = openPageClient(world);
     await client.signIn(email);
