@@ -46,7 +46,7 @@ export const words = {
     signOut: "Sign out",
     username: {
       title: "Username",
-      lead: "How others see you. No two people have the same one.",
+      lead: "How others see you. Each username is unique.",
       label: "Your username",
       hint: "Up to 32 characters: letters from a to z, digits, dots, dashes and underscores.",
       button: "Save",
@@ -65,7 +65,7 @@ export const words = {
     },
     sessions: {
       title: "Where you are signed in",
-      lead: "Do you not recognize one of these? Sign it out: it takes effect at once.",
+      lead: "If you do not recognize one of these, sign it out. It takes effect at once.",
       current: "This device",
       times: (used: string, begun: string) => `Last used ${used} · signed in ${begun}`,
       revoke: "Sign out",
