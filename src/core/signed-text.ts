@@ -7,7 +7,7 @@ import { equalConstantTime, hmacText } from "./secret.ts";
  * purpose is forged for every other. Used by the cookies of the pages, the links to unsubscribe and
  * the session of an operator.
  */
-export interface SignedText {
+interface SignedText {
   /** A new format needs a new purpose: an old text must not be read as a new one. */
   readonly purpose: string;
   /** Without dots; URL-safe where the text is to be. */
