@@ -1,13 +1,13 @@
 #!/bin/bash
-# What `instant create-topics` does, with Kafka's own tools only: creates the two topics or verifies
-# them; --grow adds partitions to an events topic that has fewer than KAFKA_TOPIC_PARTITIONS.
+# Does what `instant create-topics` does, but with Kafka's own tools: creates or verifies the two
+# topics; --grow adds partitions to an events topic that has fewer than KAFKA_TOPIC_PARTITIONS.
 #
 # Variables: KAFKA_BROKERS (localhost:9092), KAFKA_TOPIC_EMAIL_EVENTS (email-events),
 # KAFKA_TOPIC_EMAIL_DLQ (email-events-dlq), KAFKA_TOPIC_PARTITIONS (3), KAFKA_REPLICATION_FACTOR (1),
 # KAFKA_SSL, KAFKA_CA_FILE, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD.
 # The tools: a folder of Kafka's jars in KAFKA_LIBS (run with java), else KAFKA_HOME, else
 # kafka-topics.sh on PATH, else the jars that scripts/servers fetched.
-# Exit: 0 done, 1 Kafka is away or refuses, 2 usage.
+# Exit: 0 done, 1 Kafka is unreachable or refuses, 2 usage.
 set -euo pipefail
 
 grow=false
@@ -47,7 +47,7 @@ find_tool() {
   exit 1
 }
 
-# A password belongs into a file that only we can read, not on a command line.
+# A password belongs in a file that only we can read, not on a command line.
 write_settings() {
   local protocol=PLAINTEXT mechanism="${KAFKA_SASL_MECHANISM:-none}"
   local module=org.apache.kafka.common.security.scram.ScramLoginModule
@@ -69,10 +69,10 @@ write_settings() {
 
 kafka_topics() { "${tool[@]}" --bootstrap-server "$brokers" --command-config "$settings" "$@"; }
 
-# Runs the tool, keeping what it says for when it fails.
+# Runs the tool and prints its output only when it fails.
 run_quietly() {
-  local said
-  said="$(kafka_topics "$@" 2>&1)" || { echo "✗ $said" >&2; exit 1; }
+  local output
+  output="$(kafka_topics "$@" 2>&1)" || { echo "✗ $output" >&2; exit 1; }
 }
 
 create_or_verify() {

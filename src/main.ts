@@ -78,7 +78,7 @@ program
   .option("--limit <count>", "put back at most so many")
   .option("--rate <per_second>", "put back at most so many a second (default 1000)")
   .option("--max-replays <count>", "leave letters that were replayed this often (default 3)")
-  .option("--include-forgotten", "take too_old letters: they may have been sent before")
+  .option("--include-too-old", "take too_old letters: they may have been sent before")
   .option("--restart", "begin anew instead of continuing an unfinished replay")
   .option("--dry-run", "only show what would be put back, the first 20 one by one")
   .option("--yes", "do not ask; needed when no terminal is there to ask on")
@@ -165,10 +165,10 @@ program
   .argument("<message_id|recipient>")
   .option("--follow", "print each step as it comes, until the mail is settled")
   .option("--json", "print the report as JSON")
-  .action((what, options) =>
+  .action((argument, options) =>
     run(async (environment) => {
       const { trace } = await import("./commands/trace.ts");
-      return trace(environment, what, options);
+      return trace(environment, argument, options);
     }),
   );
 

@@ -13,7 +13,7 @@ export interface RedisPair extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   /** As redis-cli would ask the present master or replica. */
-  ask(role: "master" | "replica", ...command: readonly string[]): Promise<string>;
+  call(role: "master" | "replica", ...command: readonly string[]): Promise<string>;
   /**
    * FAILOVER: the master holds its writes back until the replica has them all, then they change
    * places. So nothing that was answered is lost; a master that dies loses what it had not sent on.
@@ -53,7 +53,7 @@ export async function openRedisPair(): Promise<RedisPair> {
     url: `redis://127.0.0.1:${proxy.port}/0`,
     host: "127.0.0.1",
     port: proxy.port,
-    ask: (role, ...command) => redisCli(role === "master" ? master : replica, ...command),
+    call: (role, ...command) => redisCli(role === "master" ? master : replica, ...command),
     failOver: async () => {
       await demote();
       await moveAddress();

@@ -6,13 +6,13 @@ import { crossOriginReads, sameOriginWrites } from "../core/http/origins.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Operation } from "../core/openapi/operation.ts";
 import { addOperation } from "../core/openapi/operation.ts";
-import type { CodeStore } from "./codes/code-store.ts";
+import type { CodeStore, PreparedCodes } from "./codes/code-store.ts";
 import { cookieName } from "./current-session.ts";
 import { addDocsRoutes, authOperations } from "./docs-routes.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PageDeps } from "./pages/page-context.ts";
 import { addPageRoutes, problemPage } from "./pages/page-routes.ts";
-import { logSpentBudgets, triesScope } from "./rate-limited.ts";
+import { attemptsScope, logExhaustedLimits } from "./rate-limited.ts";
 
 export interface AuthAppDeps extends PageDeps {
   /** Calls of other modules whose routes are added to the app: documented with ours. */
@@ -25,7 +25,7 @@ const isApiPath = (path: string) => apiPaths.some((api) => path.startsWith(api.s
 
 /** The HTTP app of serve-auth. It opens and closes nothing; more routes may be added to it. */
 export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
-  const deps = { ...given, limits: logSpentBudgets(given.limits, given) };
+  const deps = { ...given, limits: logExhaustedLimits(given.limits, given) };
   const { corsOrigins, publicOrigin, trustedProxies } = deps.boundary;
   const app = createHttpApp({
     log: deps.log,
@@ -65,37 +65,43 @@ interface CountedStores {
  */
 export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) => CountedStores {
   const issues = metrics.counter({
-    name: "instant_auth_codes_asked_total",
-    help: "Requested codes: issued, repeated (the same mail again), or spent (rate limited).",
+    name: "instant_auth_codes_requested_total",
+    help: "Requested codes: issued, repeated (the same mail again), or rate_limited.",
     labels: ["purpose", "outcome"],
   });
   const checks = metrics.counter({
-    name: "instant_auth_codes_entered_total",
+    name: "instant_auth_code_verifications_total",
     help: "Entered codes: verified, wrong, or locked (too many wrong ones before).",
     labels: ["purpose", "outcome"],
   });
-  const spent = metrics.counter({
-    name: "instant_auth_limits_spent_total",
+  const rateLimited = metrics.counter({
+    name: "instant_auth_rate_limited_total",
     help: "Requests refused by a rate limit, by what it counts.",
     labels: ["scope"],
   });
   return (stores) => ({ codes: countCodes(stores.codes), limits: countLimits(stores.limits) });
 
   function countCodes(codes: CodeStore): CodeStore {
+    const prepare = (email: string) => countCalls(codes.prepare(email));
+    return { ...codes, ...countCalls(codes), prepare };
+  }
+
+  function countCalls(codes: PreparedCodes): PreparedCodes {
     return {
-      ...codes,
       issue: async (request) => {
         const outcome = await codes.issue(request);
         issues.add({ purpose: request.purpose, outcome: outcome.kind });
-        if (outcome.kind === "spent") {
-          spent.add({ scope: outcome.budget === "codes" ? "codes-per-email" : "repeats-per-code" });
+        if (outcome.kind === "rate_limited") {
+          rateLimited.add({
+            scope: outcome.limit === "codes" ? "codes-per-email" : "repeats-per-code",
+          });
         }
         return outcome;
       },
       verify: async (request) => {
         const outcome = await codes.verify(request);
         checks.add({ purpose: request.purpose, outcome: outcome.kind });
-        if (outcome.kind === "locked") spent.add({ scope: triesScope });
+        if (outcome.kind === "locked") rateLimited.add({ scope: attemptsScope });
         return outcome;
       },
     };
@@ -106,7 +112,7 @@ export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) =>
       ...limits,
       take: async (request) => {
         const outcome = await limits.take(request);
-        if (outcome.kind === "spent") spent.add({ scope: outcome.budget.scope });
+        if (outcome.kind === "rate_limited") rateLimited.add({ scope: outcome.limit.scope });
         return outcome;
       },
     };

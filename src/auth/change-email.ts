@@ -16,8 +16,8 @@ import {
 } from "./request-code.ts";
 import { codeSchema, emailSchema, userAnswer, userResponse } from "./schemas.ts";
 import type { User } from "./users/user-store.ts";
-import type { TryCodeOutcome } from "./verify-code.ts";
-import { refusedTry, tryCode } from "./verify-code.ts";
+import type { CheckCodeOutcome } from "./verify-code.ts";
+import { checkCode, refusedCode } from "./verify-code.ts";
 
 // Changing the address of a user, confirmed by a code that is sent to the new one.
 
@@ -61,7 +61,7 @@ export const verifyEmailRoute: AuthRoute = {
   problems: [
     authErrors.emailTaken,
     authErrors.confirmationInvalid,
-    authErrors.tooManyTries,
+    authErrors.tooManyAttempts,
     authErrors.tooManyRequests,
   ],
   handle: async (context, deps) => {
@@ -111,8 +111,8 @@ export async function confirmEmail(
       return outcome.user;
     }
     case "wrong":
-    case "spent":
-      throw refusedTry(outcome, authErrors.confirmationInvalid);
+    case "rate_limited":
+      throw refusedCode(outcome, authErrors.confirmationInvalid);
     case "taken":
       throw conflict(authErrors.emailTaken, "email", "belongs to another account");
     case "gone":
@@ -130,7 +130,7 @@ interface EmailChange extends ConfirmedEmail {
 
 type ChangeEmailOutcome =
   | { readonly kind: "changed"; readonly user: User; readonly messageId: string }
-  | Exclude<TryCodeOutcome, { kind: "verified" }>
+  | Exclude<CheckCodeOutcome, { kind: "verified" }>
   /** The code was right and is still good. */
   | { readonly kind: "taken" }
   /** The user was deleted meanwhile. */
@@ -142,18 +142,18 @@ type ChangeEmailOutcome =
  */
 async function changeEmail(
   deps: AuthDeps,
-  { user, locale, ...entered }: EmailChange,
+  { user, locale, ...submitted }: EmailChange,
 ): Promise<ChangeEmailOutcome> {
-  const owner = await deps.users.findByEmail(entered.email);
+  const owner = await deps.users.findByEmail(submitted.email);
   const taken = owner !== undefined && owner.id !== user.id;
-  const tried = await tryCode(deps, { ...entered, purpose: "change_email", consume: !taken });
-  if (tried.kind !== "verified") return tried;
+  const checked = await checkCode(deps, { ...submitted, purpose: "change_email", consume: !taken });
+  if (checked.kind !== "verified") return checked;
   if (taken) return { kind: "taken" };
-  const outcome = await deps.users.setEmail({ id: user.id, email: entered.email });
+  const outcome = await deps.users.setEmail({ id: user.id, email: submitted.email });
   switch (outcome.kind) {
     case "changed": {
-      const { messageId } = tried;
-      const change = { from: user.email, to: entered.email };
+      const { messageId } = checked;
+      const change = { from: user.email, to: submitted.email };
       noticeEmailChange(deps, { ...change, messageId, locale });
       for (const carryOver of deps.onEmailChanged) await carryOver(change);
       return { ...outcome, messageId };

@@ -7,7 +7,7 @@ import {
   secretField,
   textField,
 } from "../core/config.ts";
-import type { CodePolicy } from "./codes/code-policy.ts";
+import type { CodePolicy } from "./codes/code.ts";
 import type { LimitPolicy } from "./limits/limits.ts";
 import type { SessionPolicy } from "./sessions/session-store.ts";
 
@@ -17,7 +17,7 @@ const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 const quotaMax = 100_000;
 
-/** The window of a quota per client or global. */
+/** The window of a quota above those of one address. */
 function windowField(quota: string) {
   const name = `${quota}_WINDOW`;
   return durationField({
@@ -33,23 +33,23 @@ export const authFields = {
   port: portField({
     name: "AUTH_SERVICE_PORT",
     fallback: "8080",
-    doc: "Port of the sign-in API and pages; 0 picks a free one.",
+    doc: "Port of the sign-in API and pages; 0 takes a free one.",
   }),
   bind: textField({
     name: "AUTH_SERVICE_BIND",
     charsMax: 255,
     fallback: "127.0.0.1",
-    doc: "Address to listen on: by default only this machine. Put a TLS proxy in front, or set 0.0.0.0 in a container.",
+    doc: "Address to listen on. The default is local only: put a TLS proxy in front of it; use 0.0.0.0 in a container.",
   }),
   secret: secretField({
     name: "AUTH_SECRET",
     charsMin: 32,
-    doc: "Codes are derived from it. Outside production one is generated and kept in DATA_DIR.",
+    doc: "Codes are derived from it. Outside production one is generated into DATA_DIR.",
   }),
   secretPrevious: secretField({
     name: "AUTH_SECRET_PREVIOUS",
     charsMin: 32,
-    doc: "The previous AUTH_SECRET, for as long as codes made with it are valid (AUTH_CODE_LIFETIME). docs/security.md says how to rotate it.",
+    doc: "The former AUTH_SECRET, until the codes derived from it have expired (AUTH_CODE_LIFETIME). How to rotate: docs/security.md.",
   }),
   codeLifetimeMs: durationField({
     name: "AUTH_CODE_LIFETIME",
@@ -63,21 +63,21 @@ export const authFields = {
     fallback: "1m",
     minMs: 0,
     maxMs: 10 * minuteMs,
-    doc: "How long a repeated request sends the same code and message. Shorter than AUTH_CODE_LIFETIME.",
+    doc: "How long further requests repeat the same code and message. Shorter than AUTH_CODE_LIFETIME.",
   }),
   codeRepeatsMax: integerField({
     name: "AUTH_CODE_REPEATS",
     fallback: "5",
     min: 0,
     max: 100,
-    doc: "How often the same code is sent again within that window.",
+    doc: "How many repeats are allowed within AUTH_CODE_REPEAT_WINDOW.",
   }),
   codesMax: integerField({
     name: "AUTH_CODES_PER_EMAIL",
     fallback: "5",
     min: 1,
     max: 100,
-    doc: "New codes an address may be sent in each AUTH_CODES_WINDOW.",
+    doc: "New codes per address in each AUTH_CODES_WINDOW.",
   }),
   codesWindowMs: durationField({
     name: "AUTH_CODES_WINDOW",
@@ -86,26 +86,26 @@ export const authFields = {
     maxMs: dayMs,
     doc: "See AUTH_CODES_PER_EMAIL.",
   }),
-  triesMax: integerField({
-    name: "AUTH_TRIES_PER_EMAIL",
+  attemptsMax: integerField({
+    name: "AUTH_ATTEMPTS_PER_EMAIL",
     fallback: "5",
     min: 1,
     max: 20,
-    doc: "Wrong codes that may be entered for an address in each AUTH_TRIES_WINDOW; the last one locks it.",
+    doc: "Wrong codes per address in each AUTH_ATTEMPTS_WINDOW; the last one locks the address.",
   }),
-  triesWindowMs: durationField({
-    name: "AUTH_TRIES_WINDOW",
+  attemptsWindowMs: durationField({
+    name: "AUTH_ATTEMPTS_WINDOW",
     fallback: "15m",
     minMs: minuteMs,
     maxMs: dayMs,
-    doc: "See AUTH_TRIES_PER_EMAIL.",
+    doc: "See AUTH_ATTEMPTS_PER_EMAIL.",
   }),
   lockMs: durationField({
     name: "AUTH_LOCK",
     fallback: "15m",
     minMs: minuteMs,
     maxMs: dayMs,
-    doc: "How long the first lock of an address lasts; each further one within 24 h lasts twice as long as the previous one.",
+    doc: "How long the first lock of an address lasts; each further lock within 24 h lasts twice as long as the previous one.",
   }),
   lockMsMax: durationField({
     name: "AUTH_LOCK_MAX",
@@ -119,33 +119,33 @@ export const authFields = {
     fallback: "60",
     min: 1,
     max: quotaMax,
-    doc: "Codes a client (an IPv4 address, the /64 of an IPv6 address) may request in each AUTH_CODES_PER_CLIENT_WINDOW, for any addresses. Set TRUSTED_PROXIES, or everybody behind your proxy is one client.",
+    doc: "Codes that a client (an IPv4 address, the /64 of an IPv6 address) may request in each AUTH_CODES_PER_CLIENT_WINDOW, for any addresses. Set TRUSTED_PROXIES, or everybody behind your proxy counts as one client.",
   }),
   codesPerClientWindowMs: windowField("AUTH_CODES_PER_CLIENT"),
-  codesInAll: integerField({
-    name: "AUTH_CODES_IN_ALL",
+  codesGlobal: integerField({
+    name: "AUTH_CODES_GLOBAL",
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Codes all clients together may request in each AUTH_CODES_IN_ALL_WINDOW. Beyond it nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
+    doc: "Codes that all clients together may request in each AUTH_CODES_GLOBAL_WINDOW. Beyond it nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
   }),
-  codesInAllWindowMs: windowField("AUTH_CODES_IN_ALL"),
-  triesPerClient: integerField({
-    name: "AUTH_TRIES_PER_CLIENT",
+  codesGlobalWindowMs: windowField("AUTH_CODES_GLOBAL"),
+  attemptsPerClient: integerField({
+    name: "AUTH_ATTEMPTS_PER_CLIENT",
     fallback: "60",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes a client may enter in each AUTH_TRIES_PER_CLIENT_WINDOW, for any addresses.",
+    doc: "Wrong codes that a client may enter in each AUTH_ATTEMPTS_PER_CLIENT_WINDOW, for any addresses.",
   }),
-  triesPerClientWindowMs: windowField("AUTH_TRIES_PER_CLIENT"),
-  triesInAll: integerField({
-    name: "AUTH_TRIES_IN_ALL",
+  attemptsPerClientWindowMs: windowField("AUTH_ATTEMPTS_PER_CLIENT"),
+  attemptsGlobal: integerField({
+    name: "AUTH_ATTEMPTS_GLOBAL",
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes all clients together may enter in each AUTH_TRIES_IN_ALL_WINDOW. Beyond it nobody can sign in until some have left the window.",
+    doc: "Wrong codes that all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. Beyond it nobody can sign in until some of them are older than the window.",
   }),
-  triesInAllWindowMs: windowField("AUTH_TRIES_IN_ALL"),
+  attemptsGlobalWindowMs: windowField("AUTH_ATTEMPTS_GLOBAL"),
   sessionIdleMs: durationField({
     name: "AUTH_SESSION_IDLE",
     fallback: "168h",
@@ -158,32 +158,32 @@ export const authFields = {
     fallback: "720h",
     minMs: 5 * minuteMs,
     maxMs: 365 * dayMs,
-    doc: "A session ends this long after the sign-in, even if it is in use. At least AUTH_SESSION_IDLE.",
+    doc: "A session ends this long after sign-in, even if it is in use. At least AUTH_SESSION_IDLE.",
   }),
   welcomeMail: flagField({
     name: "AUTH_WELCOME_MAIL",
     fallback: "true",
-    doc: "Whether a welcome mail is sent after the first sign-in.",
+    doc: "Whether to send a welcome mail on the first sign-in.",
   }),
   signInNotice: flagField({
     name: "AUTH_SIGN_IN_NOTICE",
     fallback: "true",
-    doc: "Whether a mail reports a sign-in on a device that no other session of the user is on.",
+    doc: "Whether to notify a user by mail of a sign-in on a device that has no other session.",
   }),
   emailChangeNotice: flagField({
     name: "AUTH_EMAIL_CHANGE_NOTICE",
     fallback: "true",
-    doc: "Whether a mail to the old address reports a change of address.",
+    doc: "Whether to notify the old address by mail when a user changes to another one.",
   }),
 } as const;
 
 type AuthValues = ConfigValues<typeof authFields>;
 
-/** Problems between the values of several variables. */
+/** What the values of several variables say together that one alone cannot. */
 export function checkAuth(values: AuthValues): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const need = (holds: boolean, name: string, problem: string) => {
-    if (!holds) problems.push({ name, problem });
+  const need = (isValid: boolean, name: string, problem: string) => {
+    if (!isValid) problems.push({ name, problem });
   };
   need(
     values.codeRepeatWindowMs < values.codeLifetimeMs,
@@ -211,8 +211,8 @@ export function resolveCodePolicy(values: AuthValues): CodePolicy {
     repeatsMax: values.codeRepeatsMax,
     codesMax: values.codesMax,
     codesWindowMs: values.codesWindowMs,
-    triesMax: values.triesMax,
-    triesWindowMs: values.triesWindowMs,
+    attemptsMax: values.attemptsMax,
+    attemptsWindowMs: values.attemptsWindowMs,
     lockMs: values.lockMs,
     lockMsMax: values.lockMsMax,
     lockMemoryMs: dayMs,
@@ -227,8 +227,11 @@ export function resolveSessionPolicy(values: AuthValues): SessionPolicy {
 export function resolveLimitPolicy(values: AuthValues): LimitPolicy {
   return {
     codesPerClient: { quota: values.codesPerClient, windowMs: values.codesPerClientWindowMs },
-    codesInAll: { quota: values.codesInAll, windowMs: values.codesInAllWindowMs },
-    triesPerClient: { quota: values.triesPerClient, windowMs: values.triesPerClientWindowMs },
-    triesInAll: { quota: values.triesInAll, windowMs: values.triesInAllWindowMs },
+    codesGlobal: { quota: values.codesGlobal, windowMs: values.codesGlobalWindowMs },
+    attemptsPerClient: {
+      quota: values.attemptsPerClient,
+      windowMs: values.attemptsPerClientWindowMs,
+    },
+    attemptsGlobal: { quota: values.attemptsGlobal, windowMs: values.attemptsGlobalWindowMs },
   };
 }

@@ -8,8 +8,8 @@ import { clearSessionCookie, getSignedIn } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
 import { codeSentAnswer, codeSentResponse, sendCode, sendCodeProblems } from "./request-code.ts";
 import { codeSchema } from "./schemas.ts";
-import type { TryCodeOutcome } from "./verify-code.ts";
-import { refusedTry, tryCode } from "./verify-code.ts";
+import type { CheckCodeOutcome } from "./verify-code.ts";
+import { checkCode, refusedCode } from "./verify-code.ts";
 
 // Deleting an account, confirmed by a code that is sent to its address.
 
@@ -44,7 +44,11 @@ export const deleteUserRoute: AuthRoute = {
   access: "session",
   body: { schema: deleteUserBody, required: true, example: { code: "123456" } },
   answer: { status: 204, description: "Deleted." },
-  problems: [authErrors.confirmationInvalid, authErrors.tooManyTries, authErrors.tooManyRequests],
+  problems: [
+    authErrors.confirmationInvalid,
+    authErrors.tooManyAttempts,
+    authErrors.tooManyRequests,
+  ],
   handle: async (context, deps) => {
     const signedIn = await getSignedIn(context, deps);
     const { code } = await readJson(context, deleteUserBody);
@@ -72,8 +76,8 @@ export async function confirmDeletion(
       return;
     }
     case "wrong":
-    case "spent":
-      throw refusedTry(outcome, authErrors.confirmationInvalid);
+    case "rate_limited":
+      throw refusedCode(outcome, authErrors.confirmationInvalid);
     default:
       return unreachable(outcome);
   }
@@ -85,13 +89,13 @@ interface Deletion extends ConfirmedDeletion {
 
 type DeleteUserOutcome =
   | { readonly kind: "deleted" }
-  | Exclude<TryCodeOutcome, { kind: "verified" }>;
+  | Exclude<CheckCodeOutcome, { kind: "verified" }>;
 
 /**
  * Deletes a user and everything stored about them. The code stays good until the last step, and every
  * step may be repeated: a deletion that met an unavailable store is finished by trying again. Once
  * the user is gone nobody can try again; what could then be left, this session and these codes,
- * gives access to nothing and expires. Counted tries and locks stay: they name nobody.
+ * gives access to nothing and expires. Counted attempts and locks stay: they name nobody.
  */
 async function deleteUser(
   deps: AuthDeps,
@@ -99,9 +103,9 @@ async function deleteUser(
 ): Promise<DeleteUserOutcome> {
   const { users, sessions, codes } = deps;
   const { id: userId, email } = user;
-  const entered = { purpose: "delete_account", email, code, client, consume: false } as const;
-  const tried = await tryCode(deps, entered);
-  if (tried.kind !== "verified") return tried;
+  const submitted = { purpose: "delete_account", email, code, client, consume: false } as const;
+  const checked = await checkCode(deps, submitted);
+  if (checked.kind !== "verified") return checked;
   for (const forget of deps.onUserDeleted) await forget(user);
   await sessions.revokeAll({ userId, except: session.id });
   await users.delete(userId);

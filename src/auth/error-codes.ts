@@ -56,8 +56,8 @@ export const authErrors = {
     retryable: true,
     status: 429,
   },
-  tooManyTries: {
-    code: "too_many_tries",
+  tooManyAttempts: {
+    code: "too_many_attempts",
     meaning: "Too many wrong codes were entered",
     retryable: true,
     status: 429,

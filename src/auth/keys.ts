@@ -25,7 +25,7 @@ function createKey(secret: string): AuthKey {
 
 /**
  * The name under which the stores keep what belongs to an address, so that their keys do not show
- * it. Not keyed with AUTH_SECRET: live codes and counted tries must outlive a change of the secret.
+ * it. Not keyed with AUTH_SECRET: live codes and counted attempts must outlive a change of the secret.
  */
 export function subjectOf(email: string): string {
   return sha256Hex(`instant-subject:${email}`);

@@ -4,11 +4,11 @@ import type { Failure } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Clock } from "../core/time.ts";
 import { authErrors } from "./error-codes.ts";
-import type { Budget, Limits } from "./limits/limits.ts";
+import type { Limits, RateLimit } from "./limits/limits.ts";
 
 /** A budget that is exhausted, as the answer to the request names it. */
-export interface SpentBudget {
-  /** What was counted, in kebab-case: "tries-per-email". */
+export interface ExhaustedLimit {
+  /** What was counted, in kebab-case: "attempts-per-email". */
   readonly scope: string;
   readonly quota: number;
   readonly windowMs: number;
@@ -16,21 +16,21 @@ export interface SpentBudget {
 }
 
 /** The budget of wrong codes for one address: once it is exhausted, the address is locked. */
-export const triesScope = "tries-per-email";
+export const attemptsScope = "attempts-per-email";
 
 /**
  * The 429 of an exhausted budget: which one, and when to try again, with the headers of the IETF
  * draft-ietf-httpapi-ratelimit-headers. `ofAddress`: the row when it is the budget of one address;
  * those of a client and of all clients together are "too many requests".
  */
-export function spentError(
-  { scope, quota, windowMs, retryAfterMs }: SpentBudget,
-  ofAddress: typeof authErrors.tooManyCodes | typeof authErrors.tooManyTries,
+export function rateLimitedError(
+  { scope, quota, windowMs, retryAfterMs }: ExhaustedLimit,
+  ofAddress: typeof authErrors.tooManyCodes | typeof authErrors.tooManyAttempts,
 ): InstantError {
-  const row = /-(?:per-client|in-all)$/.test(scope) ? authErrors.tooManyRequests : ofAddress;
+  const row = /-(?:per-client|global)$/.test(scope) ? authErrors.tooManyRequests : ofAddress;
   const retryAfterSeconds = wholeSeconds(retryAfterMs);
   return new InstantError(row, {
-    detail: `${row.meaning}; try again in ${inWords(retryAfterSeconds)}.`,
+    detail: `${row.meaning}; try again in ${formatWait(retryAfterSeconds)}.`,
     details: {
       retryAfterSeconds,
       members: { scope },
@@ -46,11 +46,11 @@ export function spentError(
  * The problem of a wrong code. The one that exhausts the budget says that the address is now locked,
  * with the members `scope` and `retryAfterSeconds` that each later code gets with its 429.
  */
-export function wrongCodeError(row: ErrorRow, locked: SpentBudget | undefined): InstantError {
+export function wrongCodeError(row: ErrorRow, locked: ExhaustedLimit | undefined): InstantError {
   if (locked === undefined) return new InstantError(row);
   const { scope, retryAfterMs } = locked;
   const retryAfterSeconds = wholeSeconds(retryAfterMs);
-  const wait = `Too many were wrong: no code is taken for ${inWords(retryAfterSeconds)}.`;
+  const wait = `Too many were wrong: no code is taken for ${formatWait(retryAfterSeconds)}.`;
   return new InstantError(row, {
     detail: `${row.meaning}. ${wait}`,
     details: { members: { scope, retryAfterSeconds } },
@@ -59,7 +59,7 @@ export function wrongCodeError(row: ErrorRow, locked: SpentBudget | undefined): 
 
 /** How long the address is locked after either of the two; undefined: it is not. */
 export function lockedSeconds({ members, retryAfterSeconds }: Failure): number | undefined {
-  if (members?.["scope"] !== triesScope) return undefined;
+  if (members?.["scope"] !== attemptsScope) return undefined;
   return retryAfterSeconds ?? Number(members["retryAfterSeconds"]);
 }
 
@@ -67,13 +67,13 @@ function wholeSeconds(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1000));
 }
 
-function inWords(seconds: number): string {
+function formatWait(seconds: number): string {
   const [count, unit] = seconds < 120 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
   return count === 1 ? `1 ${unit}` : `${count} ${unit}s`;
 }
 
-/** Budgets whose line is remembered; beyond it the oldest may be logged again before its time. */
-const loggedMax = 1_000;
+/** Budgets clientField line is remembered; beyond it the oldest may be logged again before its time. */
+const warnedMax = 1_000;
 
 /**
  * The same limits, with a warning in the log when one of them is found exhausted: once per budget
@@ -81,33 +81,36 @@ const loggedMax = 1_000;
  * so nobody fills the log: with the default limits at most 166 clients can exhaust theirs in an hour
  * before the global budget is exhausted too.
  */
-export function logSpentBudgets(
+export function logExhaustedLimits(
   limits: Limits,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Limits {
   /** Until when each exhausted budget is not logged again, the oldest first. */
-  const loggedUntil = new Map<string, number>();
+  const warnedUntil = new Map<string, number>();
 
-  function logOnce(budget: Budget, retryAfterMs: number): void {
-    const { scope, subject, quota, windowMs } = budget;
+  function warnOnce(limit: RateLimit, retryAfterMs: number): void {
+    const { scope, subject, quota, windowMs } = limit;
     const name = `${scope}:${subject}`;
     const now = clock.now();
-    if ((loggedUntil.get(name) ?? 0) > now) return;
-    loggedUntil.delete(name); // so that it becomes the newest
-    loggedUntil.set(name, now + windowMs);
-    const [oldest = name] = loggedUntil.keys();
-    if (loggedUntil.size > loggedMax) loggedUntil.delete(oldest);
+    if ((warnedUntil.get(name) ?? 0) > now) return;
+    warnedUntil.delete(name); // so that it becomes the newest
+    warnedUntil.set(name, now + windowMs);
+    const [oldest = name] = warnedUntil.keys();
+    if (warnedUntil.size > warnedMax) warnedUntil.delete(oldest);
     const retryAfterSeconds = Math.ceil(retryAfterMs / 1000);
-    const whose = subject === "all" ? {} : { client: subject };
+    const clientField = subject === "all" ? {} : { client: subject };
     const windowSeconds = Math.ceil(windowMs / 1000);
-    log.warn({ scope, ...whose, quota, windowSeconds, retryAfterSeconds }, "Rate limit exhausted");
+    log.warn(
+      { scope, ...clientField, quota, windowSeconds, retryAfterSeconds },
+      "Rate limit exceeded",
+    );
   }
 
   return {
     ...limits,
     take: async (request) => {
       const outcome = await limits.take(request);
-      if (outcome.kind === "spent") logOnce(outcome.budget, outcome.retryAfterMs);
+      if (outcome.kind === "rate_limited") warnOnce(outcome.limit, outcome.retryAfterMs);
       return outcome;
     },
   };

@@ -8,15 +8,14 @@ import { formatGoDuration } from "../core/time.ts";
 import { answerMsMax } from "../email/delivery/publisher.ts";
 import type { EmailEvent } from "../email/event.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
-import type { CodeScope } from "./codes/code.ts";
+import type { CodePolicy, CodeScope } from "./codes/code.ts";
 import { deriveCode, deriveVerifier } from "./codes/code.ts";
-import type { CodePolicy } from "./codes/code-policy.ts";
-import type { IssuedCode, IssueOutcome } from "./codes/code-store.ts";
+import type { IssuedCode, IssueOutcome, PreparedCodes } from "./codes/code-store.ts";
 import { authErrors } from "./error-codes.ts";
 import type { AuthKeys } from "./keys.ts";
-import { codeBudgets } from "./limits/limits.ts";
-import type { SpentBudget } from "./rate-limited.ts";
-import { spentError } from "./rate-limited.ts";
+import { codeLimits } from "./limits/limits.ts";
+import type { ExhaustedLimit } from "./rate-limited.ts";
+import { rateLimitedError } from "./rate-limited.ts";
 import { emailSchema } from "./schemas.ts";
 
 // Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
@@ -79,8 +78,8 @@ export async function sendCode(
       deps.log.info(fields, "Verification code requested");
       return;
     }
-    case "spent":
-      throw spentError(outcome.spent, authErrors.tooManyCodes);
+    case "rate_limited":
+      throw rateLimitedError(outcome.limit, authErrors.tooManyCodes);
     case "unavailable": {
       const { retryAfterSeconds } = outcome;
       throw new InstantError(authErrors.mailUnavailable, { details: { retryAfterSeconds } });
@@ -108,7 +107,7 @@ interface RequestedCode extends CodeScope {
 
 type RequestCodeOutcome =
   | { readonly kind: "sent"; readonly messageId: string }
-  | { readonly kind: "spent"; readonly spent: SpentBudget }
+  | { readonly kind: "rate_limited"; readonly limit: ExhaustedLimit }
   | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
   | { readonly kind: "unsupported_address" };
 
@@ -125,16 +124,20 @@ export async function requestCode(
   const { limits, codes, clock } = deps;
   const endsAt = clock.now() + answerMsMax;
   const scope = { email, purpose };
-  const use = { use: crypto.randomUUID(), budgets: codeBudgets(deps.limitPolicy, client) };
+  const use = { use: crypto.randomUUID(), limits: codeLimits(deps.limitPolicy, client) };
+  const prepared = codes.prepare(email);
   const taken = await limits.take(use);
-  if (taken.kind === "spent") {
-    return { kind: "spent", spent: { ...taken.budget, retryAfterMs: taken.retryAfterMs } };
+  if (taken.kind === "rate_limited") {
+    return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
   }
-  let issued = await issue(deps, { scope, locale });
+  let issued = await issue(deps, prepared, { scope, locale });
   if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
-    issued = await issue(deps, { scope, locale, supersedes: issued.code.messageId });
+    const supersedes = issued.code.messageId;
+    issued = await issue(deps, prepared, { scope, locale, supersedes });
   }
-  if (issued.kind === "spent") return { kind: "spent", spent: spentCodes(issued, codes.policy) };
+  if (issued.kind === "rate_limited") {
+    return { kind: "rate_limited", limit: exhaustedCodesLimit(issued, codes.policy) };
+  }
   const { messageId } = issued.code;
   const event = createEvent(deps.keys, scope, issued.code);
   const published = await deps.publisher.publish(event, { answerBy: endsAt - giveBackMs });
@@ -157,11 +160,11 @@ async function within(clock: Clock, durationMs: number, work: Promise<unknown>):
   await Promise.race([ended, clock.sleep(Math.max(0, durationMs), done.signal)]);
 }
 
-function spentCodes(
-  { budget, retryAfterMs }: Extract<IssueOutcome, { kind: "spent" }>,
+function exhaustedCodesLimit(
+  { limit, retryAfterMs }: Extract<IssueOutcome, { kind: "rate_limited" }>,
   policy: CodePolicy,
-): SpentBudget {
-  return budget === "codes"
+): ExhaustedLimit {
+  return limit === "codes"
     ? {
         scope: "codes-per-email",
         quota: policy.codesMax,
@@ -184,23 +187,24 @@ interface NewCode {
 
 function issue(
   { codes, keys }: RequestCodeDeps,
+  prepared: PreparedCodes,
   { scope, locale, supersedes }: NewCode,
 ): Promise<IssueOutcome> {
   const { id: keyId, secret } = keys.current;
   const messageId = crypto.randomUUID();
-  const verifier = deriveVerifier(secret, scope, deriveCode(secret, scope, messageId));
+  const verifier = () => deriveVerifier(secret, scope, deriveCode(secret, scope, messageId));
   const data = JSON.stringify({
     expires_in: formatGoDuration(codes.policy.lifetimeMs),
     purpose: scope.purpose,
     locale,
   });
   const request = { ...scope, messageId, keyId, verifier, data };
-  return codes.issue(supersedes === undefined ? request : { ...request, supersedes });
+  return prepared.issue(supersedes === undefined ? request : { ...request, supersedes });
 }
 
 async function isRepeatable({ keys, publisher }: RequestCodeDeps, code: IssuedCode) {
   if (!keys.all.some(({ id }) => id === code.keyId)) return false;
-  return (await publisher.fate(code.messageId)) !== "failed";
+  return (await publisher.status(code.messageId)) !== "failed";
 }
 
 /** Always the same event for the same stored code: to the ledger, a difference is a conflict. */

@@ -5,16 +5,15 @@ import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/environment.ts";
 import { maskEmail } from "../core/log.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
-import type { CodePurpose } from "./codes/code.ts";
+import type { CodePolicy, CodePurpose } from "./codes/code.ts";
 import { deriveVerifier } from "./codes/code.ts";
-import type { CodePolicy } from "./codes/code-policy.ts";
 import { setSessionCookie } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
 import type { LimitedUse, Limits } from "./limits/limits.ts";
-import { tryBudgets } from "./limits/limits.ts";
+import { attemptLimits } from "./limits/limits.ts";
 import { noticeSignIn, welcome } from "./notices.ts";
-import type { SpentBudget } from "./rate-limited.ts";
-import { spentError, triesScope, wrongCodeError } from "./rate-limited.ts";
+import type { ExhaustedLimit } from "./rate-limited.ts";
+import { attemptsScope, rateLimitedError, wrongCodeError } from "./rate-limited.ts";
 import { mailLocale } from "./request-code.ts";
 import { codeSchema, emailSchema, userAnswer, userResponse } from "./schemas.ts";
 import { describeDevice } from "./sessions/session-store.ts";
@@ -54,7 +53,7 @@ export const verifyCodeRoute: AuthRoute = {
   problems: [
     authErrors.codeInvalid,
     authErrors.usernameTaken,
-    authErrors.tooManyTries,
+    authErrors.tooManyAttempts,
     authErrors.tooManyRequests,
   ],
   handle: async (context, deps) => {
@@ -82,8 +81,8 @@ export async function signIn(
       return { token, user };
     }
     case "wrong":
-    case "spent":
-      throw refusedTry(outcome, authErrors.codeInvalid);
+    case "rate_limited":
+      throw refusedCode(outcome, authErrors.codeInvalid);
     case "username_taken":
       throw new InstantError(authErrors.usernameTaken, {
         detail: "The username belongs to somebody else; the code is still good.",
@@ -94,7 +93,7 @@ export async function signIn(
   }
 }
 
-interface EnteredCode {
+interface SubmittedCode {
   /** In canonical form. */
   readonly email: string;
   readonly code: string;
@@ -117,7 +116,7 @@ type VerifyCodeOutcome =
       /** Of the mail with the code. */
       readonly messageId: string;
     }
-  | Exclude<TryCodeOutcome, { kind: "verified" }>
+  | Exclude<CheckCodeOutcome, { kind: "verified" }>
   /** The code was right and is still good. */
   | { readonly kind: "username_taken" };
 
@@ -131,17 +130,17 @@ const usersDeadlineMs = 2_000;
  */
 async function verifyCode(
   deps: AuthDeps,
-  { username, device, locale, ...entered }: EnteredCode,
+  { username, device, locale, ...submitted }: SubmittedCode,
 ): Promise<VerifyCodeOutcome> {
   const { sessions, users } = deps;
-  const { email } = entered;
+  const { email } = submitted;
   const taken = await isTaken(users, email, username);
-  const tried = await tryCode(deps, { ...entered, purpose: "sign_in", consume: !taken });
-  if (tried.kind !== "verified") return tried;
+  const checked = await checkCode(deps, { ...submitted, purpose: "sign_in", consume: !taken });
+  if (checked.kind !== "verified") return checked;
   if (taken) return { kind: "username_taken" };
   const { user, created } = await users.signIn({ email, username });
   const { token, session } = await sessions.create({ userId: user.id, device });
-  const { messageId } = tried;
+  const { messageId } = checked;
   if (created) welcome(deps, user, locale);
   else noticeSignIn(deps, { user, session, messageId, locale });
   return { kind: "signed_in", token, user, created, messageId };
@@ -160,7 +159,7 @@ async function isTaken(
   return owner !== undefined && owner.email !== email;
 }
 
-interface CodeTry {
+interface CodeAttempt {
   readonly purpose: CodePurpose;
   /** In canonical form. */
   readonly email: string;
@@ -171,51 +170,55 @@ interface CodeTry {
   readonly consume: boolean;
 }
 
-export type TryCodeOutcome =
+export type CheckCodeOutcome =
   | { readonly kind: "verified"; readonly messageId: string }
   /** With `locked`: it exhausted the budget. */
-  | { readonly kind: "wrong"; readonly locked: SpentBudget | undefined }
+  | { readonly kind: "wrong"; readonly locked: ExhaustedLimit | undefined }
   /** Nothing was compared. */
-  | { readonly kind: "spent"; readonly spent: SpentBudget };
+  | { readonly kind: "rate_limited"; readonly limit: ExhaustedLimit };
 
 /**
  * Checks an entered code. What it costs the client is taken before anything is compared, so that many
  * at once get no more than is left, and given back when the code was right.
  */
-export async function tryCode(
+export async function checkCode(
   { codes, limits, limitPolicy, keys, log }: AuthDeps,
-  { purpose, email, code, client, consume }: CodeTry,
-): Promise<TryCodeOutcome> {
-  const use = { use: crypto.randomUUID(), budgets: tryBudgets(limitPolicy, client) };
+  { purpose, email, code, client, consume }: CodeAttempt,
+): Promise<CheckCodeOutcome> {
+  const use = { use: crypto.randomUUID(), limits: attemptLimits(limitPolicy, client) };
+  const prepared = codes.prepare(email);
   const taken = await limits.take(use);
-  if (taken.kind === "spent") {
-    return { kind: "spent", spent: { ...taken.budget, retryAfterMs: taken.retryAfterMs } };
+  if (taken.kind === "rate_limited") {
+    return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
   }
   const scope = { purpose, email };
   const verifiers = keys.all.map(({ secret }) => deriveVerifier(secret, scope, code));
-  const tried = await codes.verify({ ...scope, verifiers, attempt: use.use, consume });
-  switch (tried.kind) {
+  const checked = await prepared.verify({ ...scope, verifiers, attempt: use.use, consume });
+  switch (checked.kind) {
     case "wrong": {
-      if (tried.lockedForMs === undefined) return { kind: "wrong", locked: undefined };
-      const locked = spentTries(codes.policy, tried.lockedForMs);
-      const lockedSeconds = Math.ceil(tried.lockedForMs / 1000);
+      if (checked.lockedForMs === undefined) return { kind: "wrong", locked: undefined };
+      const locked = exhaustedAttemptsLimit(codes.policy, checked.lockedForMs);
+      const lockedSeconds = Math.ceil(checked.lockedForMs / 1000);
       const fields = { email: maskEmail(email), purpose, client, lockedSeconds };
       log.warn({ ...fields, scope: locked.scope }, "Address locked");
       return { kind: "wrong", locked };
     }
     case "locked":
-      return { kind: "spent", spent: spentTries(codes.policy, tried.retryAfterMs) };
+      return {
+        kind: "rate_limited",
+        limit: exhaustedAttemptsLimit(codes.policy, checked.retryAfterMs),
+      };
     case "verified":
       await giveBack(limits, use);
-      return tried;
+      return checked;
     default:
-      return unreachable(tried);
+      return unreachable(checked);
   }
 }
 
-function spentTries(policy: CodePolicy, retryAfterMs: number): SpentBudget {
-  const { triesMax: quota, triesWindowMs: windowMs } = policy;
-  return { scope: triesScope, quota, windowMs, retryAfterMs };
+function exhaustedAttemptsLimit(policy: CodePolicy, retryAfterMs: number): ExhaustedLimit {
+  const { attemptsMax: quota, attemptsWindowMs: windowMs } = policy;
+  return { scope: attemptsScope, quota, windowMs, retryAfterMs };
 }
 
 /** The code is used by now: when the store fails at this moment, it costs the client one try. */
@@ -228,11 +231,11 @@ async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
 }
 
 /** The problem of a code that was not verified, for every call that takes one; `wrong`: its row. */
-export function refusedTry(
-  outcome: Exclude<TryCodeOutcome, { kind: "verified" }>,
+export function refusedCode(
+  outcome: Exclude<CheckCodeOutcome, { kind: "verified" }>,
   wrong: ErrorRow,
 ): InstantError {
   return outcome.kind === "wrong"
     ? wrongCodeError(wrong, outcome.locked)
-    : spentError(outcome.spent, authErrors.tooManyTries);
+    : rateLimitedError(outcome.limit, authErrors.tooManyAttempts);
 }

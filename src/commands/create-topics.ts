@@ -23,25 +23,25 @@ export async function createTopics(
   const { topics } = config;
   return withTools(config, async (tools) => {
     const eventLog = await tools.eventLog();
-    const say = (line: string) => {
+    const print = (line: string) => {
       if (!options.json) process.stdout.write(`${line}\n`);
     };
-    say(rule);
-    say("Kafka Topic Initialization");
-    say(rule);
-    say(`Kafka Brokers: ${eventLog.address}`);
-    say(`Email Events Topic: ${topics.events}`);
-    say(`DLQ Topic: ${topics.deadLetters}`);
-    say(`Partitions: ${topics.partitions}`);
-    say(`Replication Factor: ${topics.replicationFactor}`);
-    say(`${rule}\n`);
-    say("Connecting to Kafka...");
+    print(rule);
+    print("Kafka Topic Initialization");
+    print(rule);
+    print(`Kafka Brokers: ${eventLog.address}`);
+    print(`Email Events Topic: ${topics.events}`);
+    print(`DLQ Topic: ${topics.deadLetters}`);
+    print(`Partitions: ${topics.partitions}`);
+    print(`Replication Factor: ${topics.replicationFactor}`);
+    print(`${rule}\n`);
+    print("Connecting to Kafka...");
     await connect(eventLog);
-    say("✓ Connected to Kafka\n");
-    say("Creating topics...");
+    print("✓ Connected to Kafka\n");
+    print("Creating topics...");
     const grow = options.grow ?? false;
     const reports = await eventLog.createTopics(topicSpecs(topics), { grow });
-    for (const report of reports) for (const line of reportLines(report)) say(line);
+    for (const report of reports) for (const line of reportLines(report)) print(line);
     if (options.json) process.stdout.write(`${JSON.stringify({ topics: reports })}\n`);
     return 0;
   });

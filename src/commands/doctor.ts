@@ -91,8 +91,8 @@ function diagnoseProblems(problems: readonly ConfigProblem[], diagnosis: Diagnos
     const usual = problem.startsWith("must be set")
       ? `Set it, for example ${exampleOf(name)}`
       : `See ${name} in docs/configuration.md`;
-    const mend = rest === undefined ? usual : rest.charAt(0).toUpperCase() + rest.slice(1);
-    diagnosis.fault("config.invalid", `${name} ${what}`, mend);
+    const fix = rest === undefined ? usual : rest.charAt(0).toUpperCase() + rest.slice(1);
+    diagnosis.fault("config.invalid", `${name} ${what}`, fix);
   }
 }
 

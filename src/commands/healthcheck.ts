@@ -10,7 +10,7 @@ export async function healthcheck(
 ): Promise<number> {
   const urls = url === undefined ? localUrls(environment) : [url];
   for (const candidate of urls) {
-    const answer = await ask(candidate);
+    const answer = await fetchHealth(candidate);
     if (answer === undefined) continue;
     process.stdout.write(`${candidate}: ${answer.status}\n`);
     return answer.ok ? 0 : 1;
@@ -24,7 +24,7 @@ function localUrls(environment: Environment): readonly string[] {
   return [email.servicePort, auth.port].map((port) => `http://127.0.0.1:${port}/health`);
 }
 
-async function ask(url: string): Promise<Response | undefined> {
+async function fetchHealth(url: string): Promise<Response | undefined> {
   try {
     return await fetch(url, { signal: AbortSignal.timeout(deadlineMs) });
   } catch {

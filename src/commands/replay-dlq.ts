@@ -7,7 +7,7 @@ import { throwProblems } from "../core/config.ts";
 import { coreErrors } from "../core/errors.ts";
 import { parseGoDuration, systemClock } from "../core/time.ts";
 import type { ReplayDeps } from "../email/dead-letters/replay.ts";
-import { moveLetters, planReplay } from "../email/dead-letters/replay.ts";
+import { planReplay, replayDeadLetters } from "../email/dead-letters/replay.ts";
 import type {
   Histogram,
   KnownReplays,
@@ -20,10 +20,10 @@ import {
   ReplayPlaceFile,
 } from "../email/dead-letters/replay-plan.ts";
 import {
+  deadLetterJson,
+  deadLetterLines,
   histogramJson,
   histogramLines,
-  letterJson,
-  letterLines,
   replayTotal,
 } from "../email/dead-letters/replay-report.ts";
 import type { DeadLetterClass } from "../email/delivery/outcome.ts";
@@ -42,7 +42,7 @@ export interface ReplayFlags {
   readonly limit?: string;
   readonly rate?: string;
   readonly maxReplays?: string;
-  readonly includeForgotten?: boolean;
+  readonly includeTooOld?: boolean;
   readonly restart?: boolean;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
@@ -84,7 +84,7 @@ export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayF
       recipient: flags.recipient?.trim().toLowerCase(),
       since: parseSince(flags.since, now, problems),
       maxReplays: whole("--max-replays", flags.maxReplays, 1) ?? maxReplaysDefault,
-      includeForgotten: flags.includeForgotten ?? false,
+      includeTooOld: flags.includeTooOld ?? false,
     },
   };
   throwProblems(problems, coreErrors.usageInvalid);
@@ -141,16 +141,16 @@ export async function replayDlq(environment: Environment, flags: ReplayFlags): P
     };
     const unfinished = flags.restart ? undefined : placeFile.load();
     const place = unfinished ?? (await newPlace(engines, deps.deadLetterTopic, parsed));
-    const say = (line: string) => {
+    const print = (line: string) => {
       if (!flags.json) process.stdout.write(`${line}\n`);
     };
     const { address } = deps.eventLog;
-    say(`Dead letters in ${deps.deadLetterTopic} at ${address}`);
+    print(`Dead letters in ${deps.deadLetterTopic} at ${address}`);
     if (unfinished !== undefined) {
       const { replayed, startedAt } = unfinished;
-      say(`Continuing the replay begun at ${startedAt}, which has put back ${replayed}`);
+      print(`Continuing the replay begun at ${startedAt}, which has put back ${replayed}`);
     }
-    return replay(deps, { flags, parsed, place, placeFile, say });
+    return replay(deps, { flags, parsed, place, placeFile, print });
   });
 }
 
@@ -159,28 +159,33 @@ interface ReplayRun {
   readonly parsed: ParsedReplayFlags;
   readonly place: ReplayPlace;
   readonly placeFile: ReplayPlaceFile;
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
 }
 
 async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
   const { flags, place } = run;
   const replays = await findReplays(deps, place);
   if (flags.yes && !flags.dryRun) return move(deps, run, { replays });
-  const { say, parsed, placeFile } = run;
+  const { print, parsed, placeFile } = run;
   const { selection, limit } = parsed;
   const { histogram, first } = await planReplay(deps, { selection, place, replays, limit });
   const total = replayTotal(histogram);
-  showHistogram(run, histogram);
+  printHistogram(run, histogram);
   if (!flags.dryRun && total > 0) {
     if (!(await confirmed(total, deps.eventsTopic))) return exitUsage;
     return move(deps, run, { replays, total });
   }
-  if (total > 0) say(letterLines(first).join("\n"));
-  if (total > first.length) say(`  … and ${total - first.length} more`);
-  say(total === 0 ? nothing : `Would put back ${total} (--dry-run)`);
+  if (total > 0) print(deadLetterLines(first).join("\n"));
+  if (total > first.length) print(`  … and ${total - first.length} more`);
+  print(total === 0 ? nothing : `Would put back ${total} (--dry-run)`);
   if (total === 0) placeFile.remove();
-  const letters = first.map(letterJson);
-  report(flags, { dryRun: true, classes: histogramJson(histogram), total, letters });
+  const deadLetters = first.map(deadLetterJson);
+  report(flags, {
+    dry_run: true,
+    classes: histogramJson(histogram),
+    total,
+    dead_letters: deadLetters,
+  });
   return 0;
 }
 
@@ -191,13 +196,13 @@ interface MoveRun {
 }
 
 async function move(deps: ReplayDeps, run: ReplayRun, { replays, total }: MoveRun) {
-  const { flags, parsed, place, placeFile, say } = run;
+  const { flags, parsed, place, placeFile, print } = run;
   const { selection, limit, perSecond } = parsed;
   const abort = new AbortController();
   const onSignal = () => abort.abort();
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
-  const { place: end, histogram } = await moveLetters(deps, {
+  const { place: end, histogram } = await replayDeadLetters(deps, {
     selection,
     place,
     replays,
@@ -206,22 +211,22 @@ async function move(deps: ReplayDeps, run: ReplayRun, { replays, total }: MoveRu
     signal: abort.signal,
     onProgress: (newest) => {
       placeFile.save(newest);
-      showProgress(newest.replayed - place.replayed, total);
+      printProgress(newest.replayed - place.replayed, total);
     },
   });
   const complete = !abort.signal.aborted;
   if (complete) placeFile.remove();
   const moved = end.replayed - place.replayed;
-  if (total === undefined) showHistogram(run, histogram);
+  if (total === undefined) printHistogram(run, histogram);
   const amount = total === undefined ? moved : `${moved} of ${total}`;
-  if (!complete) say(`Interrupted after ${amount}; run the same command again to go on`);
-  else say(moved === 0 ? nothing : `✓ Put back ${moved} dead letters`);
+  if (!complete) print(`Interrupted after ${amount}; run the same command again to go on`);
+  else print(moved === 0 ? nothing : `✓ Put back ${moved} dead letters`);
   report(flags, { replayed: moved, complete, classes: histogramJson(histogram) });
   return complete ? 0 : 1;
 }
 
-function showHistogram({ say }: ReplayRun, histogram: Histogram): void {
-  if (histogram.size > 0) say(`\n${histogramLines(histogram).join("\n")}\n`);
+function printHistogram({ print }: ReplayRun, histogram: Histogram): void {
+  if (histogram.size > 0) print(`\n${histogramLines(histogram).join("\n")}\n`);
 }
 
 /** From `--from-offset` (or the oldest) to the newest letter there is now, per partition. */
@@ -275,7 +280,7 @@ async function confirmed(total: number, topic: string): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim());
 }
 
-function showProgress(moved: number, total: number | undefined): void {
+function printProgress(moved: number, total: number | undefined): void {
   if (!process.stderr.isTTY) return;
   const line = total === undefined ? `${moved} put back` : `${moved} of ${total}`;
   process.stderr.write(`\r${line}${total !== undefined && moved >= total ? "\n" : ""}`);

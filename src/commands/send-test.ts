@@ -56,16 +56,22 @@ async function sendBy(
   options: SendTestOptions,
 ): Promise<boolean> {
   const event = parseEvent(options);
-  const talk: TestMailLine[] = [];
+  const transcript: TestMailLine[] = [];
   const outcome = await sendTestMail(config, server, event, ({ by, text }) => {
     const line = { by, text: withoutSecrets(text) };
-    talk.push(line);
+    transcript.push(line);
     if (!options.json) process.stdout.write(`${marks[by]}${line.text}\n`);
   });
   const accepted = outcome.kind === "accepted";
   const explanation = explainOutcome(outcome);
   if (options.json) {
-    const report = { accepted, explanation, message_id: event.messageId, outcome, talk };
+    const report = {
+      accepted,
+      explanation,
+      message_id: event.messageId,
+      outcome,
+      transcript,
+    };
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } else process.stdout.write(`\n${accepted ? "✓" : "✗"} ${explanation}\n`);
   return accepted;

@@ -103,16 +103,16 @@ export function report(flags: { readonly json?: boolean }, json: object, lines: 
 /** The newest first. Addresses in full: an operator has to compare them with what people write. */
 export function listSuppressions(environment: Environment, flags: SuppressionFlags) {
   const { reason, limit } = parseSuppressionFlags(flags);
-  const asked = flags.address === undefined ? undefined : parseRecipients([flags.address])[0];
+  const wanted = flags.address === undefined ? undefined : parseRecipients([flags.address])[0];
   return withSuppressions(environment, async (store) => {
     const found =
-      asked === undefined
+      wanted === undefined
         ? await store.newest({ limit, reason })
-        : [...(await store.find([asked.key])).values()];
-    const total = asked === undefined ? await store.count(reason) : found.length;
+        : [...(await store.find([wanted.key])).values()];
+    const total = wanted === undefined ? await store.count(reason) : found.length;
     const lines = found.map(lineOf);
     if (total === 0)
-      lines.push(asked === undefined ? "No address is suppressed" : "Not suppressed");
+      lines.push(wanted === undefined ? "No address is suppressed" : "Not suppressed");
     else if (total > found.length)
       lines.push(`${found.length} of ${total}; export writes them all`);
     report(flags, { total, suppressions: found.map(jsonOf) }, lines);
@@ -133,10 +133,10 @@ export function addSuppressions(
       return { ...recipient, reason, note: flags.note, createdAt, expiresAt };
     });
     const added = await store.add(entries);
-    const kept = new Set(entries.map(({ key }) => key)).size - added;
+    const unchanged = new Set(entries.map(({ key }) => key)).size - added;
     const lines = [`${added} suppressed`];
-    if (kept > 0) lines.push(`${kept} were suppressed for as long already`);
-    report(flags, { added, kept }, lines);
+    if (unchanged > 0) lines.push(`${unchanged} were suppressed for as long already`);
+    report(flags, { added, unchanged }, lines);
   });
 }
 
@@ -196,10 +196,10 @@ export function importSuppressions(
     for (let from = 0; from < entries.length; from += entriesMax) {
       added += await store.add(entries.slice(from, from + entriesMax));
     }
-    const kept = entries.length - added;
+    const unchanged = entries.length - added;
     const lines = [`${added} of ${entries.length} addresses suppressed`];
-    if (kept > 0) lines.push(`${kept} had ended, or were suppressed for as long already`);
-    report(flags, { rows: entries.length, added, kept }, lines);
+    if (unchanged > 0) lines.push(`${unchanged} had ended, or were suppressed for as long already`);
+    report(flags, { rows: entries.length, added, unchanged }, lines);
   });
 }
 

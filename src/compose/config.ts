@@ -28,7 +28,7 @@ const appFields = {
     name: "APP_NAME",
     charsMax: 100,
     fallback: "instant",
-    doc: "The name that mails and pages show.",
+    doc: "The name shown in mails and on pages.",
   }),
   dataDirectory: textField({
     name: "DATA_DIR",
@@ -39,18 +39,18 @@ const appFields = {
     name: "LOG_LEVEL",
     choices: logLevels,
     fallback: "info",
-    doc: "The least level that is logged.",
+    doc: "The lowest level that is logged.",
   }),
   logFormat: choiceField({
     name: "LOG_FORMAT",
     choices: ["auto", "json", "pretty"],
     fallback: "auto",
-    doc: "`json` is for machines, `pretty` for a person. `auto`: pretty on a terminal and outside production, else json. NO_COLOR leaves out the colours.",
+    doc: "`json` for machines, `pretty` for people. `auto`: pretty on a terminal outside production, otherwise json. NO_COLOR turns the colours off.",
   }),
   enableKafka: flagField({
     name: "ENABLE_KAFKA",
     fallback: "true",
-    doc: "Whether serve-auth publishes to the event log. `false`: it delivers every mail itself, and serve-email may be stopped.",
+    doc: "Whether serve-auth publishes to the event log. `false`: it delivers every mail directly, and serve-email may be stopped.",
   }),
   emailMode: choiceField({
     name: "EMAIL_MODE",
@@ -81,10 +81,25 @@ export type Config = ReturnType<typeof parseConfig<typeof configGroups>>;
 /** Which process the settings are for: production asks each for the engines it would use. */
 export type Role = "serve-auth" | "serve-email";
 
+/** What variables were called before; one that is still set would be ignored, so it is a problem. */
+const renamedVariables: Readonly<Record<string, string>> = {
+  AUTH_CODES_IN_ALL: "AUTH_CODES_GLOBAL",
+  AUTH_CODES_IN_ALL_WINDOW: "AUTH_CODES_GLOBAL_WINDOW",
+  AUTH_TRIES_IN_ALL: "AUTH_ATTEMPTS_GLOBAL",
+  AUTH_TRIES_IN_ALL_WINDOW: "AUTH_ATTEMPTS_GLOBAL_WINDOW",
+  AUTH_TRIES_PER_CLIENT: "AUTH_ATTEMPTS_PER_CLIENT",
+  AUTH_TRIES_PER_CLIENT_WINDOW: "AUTH_ATTEMPTS_PER_CLIENT_WINDOW",
+  AUTH_TRIES_PER_EMAIL: "AUTH_ATTEMPTS_PER_EMAIL",
+  AUTH_TRIES_WINDOW: "AUTH_ATTEMPTS_WINDOW",
+  EMAIL_OUTAGE_HOLD: "EMAIL_OUTAGE_RETRY_FOR",
+};
+
 /** Throws `config_invalid` with every problem at once. */
 export function loadConfig(environment: Environment, role?: Role): Config {
   return parseConfig(configGroups, environment, (values) => {
-    const problems: ConfigProblem[] = [];
+    const problems: ConfigProblem[] = Object.entries(renamedVariables)
+      .filter(([former]) => environment[former])
+      .map(([former, name]) => ({ name: former, problem: `was renamed: set ${name} instead` }));
     resolveRedis(values.redis, problems);
     problems.push(...checkKafkaConfig(values.kafka), ...checkPostgres(values.postgres));
     problems.push(...checkAuth(values.auth), ...checkHttp(values.http));
@@ -124,7 +139,7 @@ export function warnOfMistyped(environment: Environment, log: Log): void {
   );
   const diagnosis = new Diagnosis();
   diagnoseNames(diagnosis, environment, known);
-  for (const { text, mend } of diagnosis.findings) log.warn({ mend }, text);
+  for (const { text, fix } of diagnosis.findings) log.warn({ fix }, text);
 }
 
 interface TriedConfig {

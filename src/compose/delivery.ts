@@ -5,9 +5,9 @@ import type { Pipeline } from "../email/delivery/pipeline.ts";
 import { createPipeline } from "../email/delivery/pipeline.ts";
 import { RecipientGate } from "../email/delivery/recipient-gate.ts";
 import { feedbackSenderOf } from "../email/delivery/submission.ts";
-import { HeldOutcomes } from "../email/ledger/pending-outcomes.ts";
+import { PendingOutcomes } from "../email/ledger/pending-outcomes.ts";
+import type { ObserveMailer } from "../email/mailer/mail-server.ts";
 import { MailServers } from "../email/mailer/mail-servers.ts";
-import type { Mailer } from "../email/mailer/mailer.ts";
 import type { EventType } from "../email/mails/mail-types.tsx";
 import { eventTypes } from "../email/mails/mail-types.tsx";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
@@ -22,31 +22,29 @@ interface Delivery {
   readonly mailer: MailServers;
   readonly pipeline: Pipeline;
   /** Known outcomes that wait to be written to the ledger. */
-  readonly heldOutcomes: HeldOutcomes;
+  readonly pendingOutcomes: PendingOutcomes;
 }
 
 /**
- * The pipeline on the engines: the same in the worker and in the direct path. `givenOrigin`: where
- * people reach serve-auth, for links in mails; PUBLIC_URL when left out. `measure` may wrap each mailer.
+ * The pipeline on the engines: the same in the worker and in the direct path. `publicOrigin`: where
+ * people reach serve-auth, for links in mails. `observe` sees the outcome of each message.
  */
 export async function composeDelivery(
   engines: Engines,
   log: Log,
-  givenOrigin?: () => string | undefined,
-  measure: (mailer: Mailer) => Mailer = (mailer) => mailer,
+  publicOrigin = configuredOrigin(engines),
+  observe?: ObserveMailer,
 ): Promise<Delivery> {
   const { config } = engines;
-  const configuredOrigin = resolveHttp(config.http).publicOrigin;
-  const publicOrigin = givenOrigin ?? (() => configuredOrigin);
   const { suppressions, preferences } = await openRecipientStores(engines);
   const { suppressionMs } = config.email;
   if (config.app.emailMode === "smtp" && publicOrigin() === undefined) {
     log.warn({}, "PUBLIC_URL is not set: optional mails have no link to unsubscribe");
   }
   const ledger = await engines.ledger();
-  const mailer = await openServers(engines, log, measure);
-  const held = await engines.once("outcomes", () => {
-    const outcomes = new HeldOutcomes({ ledger, log: engines.log });
+  const mailer = await openServers(engines, log, observe);
+  const pendingOutcomes = await engines.once("outcomes", () => {
+    const outcomes = new PendingOutcomes({ ledger, log: engines.log });
     const flush = () => outcomes.flush({ deadlineMs: config.email.drainMs });
     return Object.assign(outcomes, {
       [Symbol.asyncDispose]: async () => {
@@ -75,28 +73,38 @@ export async function composeDelivery(
     recentMails: await engines.recentMails(),
     render: mailTemplatesOf(engines).render,
     feedbackSender: feedbackSenderOf(config.app.name),
-    record: (claim, change) => held.record(claim, change),
+    record: (claim, change) => pendingOutcomes.record(claim, change),
     settings: {
       leaseMs: config.email.leaseMs,
-      outageHoldMs: config.email.outageHoldMs,
+      outageRetryForMs: config.email.outageRetryForMs,
       retryForMs: config.email.retryForMs,
       digestSecret: emailSecret(config),
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
   });
-  return { mailer, pipeline, heldOutcomes: held };
+  return { mailer, pipeline, pendingOutcomes };
 }
 
-/** Each composition's own: what they send by is measured apart. */
+function configuredOrigin({ config }: Engines): () => string | undefined {
+  const { publicOrigin } = resolveHttp(config.http);
+  return () => publicOrigin;
+}
+
+/** Each composition's own: what they send is measured apart. */
 async function openServers(
   engines: Engines,
   log: Log,
-  measure: (mailer: Mailer) => Mailer,
+  observe: ObserveMailer | undefined,
 ): Promise<MailServers> {
-  const { refusalsMax, outageHoldMs } = engines.config.email;
-  const mailers = (await engines.mailers()).map(measure);
-  const pauses = outageHoldMs > 0;
-  const servers = new MailServers({ mailers, clock: systemClock, log, refusalsMax, pauses });
+  const { refusalsMax, outageRetryForMs } = engines.config.email;
+  const servers = new MailServers({
+    mailers: await engines.mailers(),
+    clock: systemClock,
+    log,
+    refusalsMax,
+    pauses: outageRetryForMs > 0,
+    observe,
+  });
   // The mailers are the engines' to close; this ends the probes before.
   const probes = { [Symbol.asyncDispose]: async () => servers.stop() };
   await engines.once(`probes ${crypto.randomUUID()}`, () => probes);

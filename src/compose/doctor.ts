@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { usersRoom } from "../auth/users/postgres.ts";
+import { usersModule } from "../auth/users/postgres.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { silentLog } from "../core/log.ts";
 import { resolvePostgres } from "../core/postgres/config.ts";
 import { diagnosePostgres } from "../core/postgres/diagnose.ts";
-import type { SchemaRoom } from "../core/postgres/migrate.ts";
+import type { SchemaModule } from "../core/postgres/migrate.ts";
 import type { PostgresOptions } from "../core/postgres/pool.ts";
 import { addressOf } from "../core/postgres/pool.ts";
 import type { RedisConnection } from "../core/redis/config.ts";
@@ -21,14 +21,18 @@ import { diagnoseKafkaEventLog } from "../email/event-log/kafka/kafka-diagnose.t
 import type { SmtpSubmission } from "../email/mailer/smtp/config.ts";
 import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
 import { diagnoseSmtp } from "../email/mailer/smtp/diagnose.ts";
-import { preferencesRoom } from "../email/preferences/postgres.ts";
-import { suppressionsRoom } from "../email/suppressions/postgres.ts";
+import { preferencesModule } from "../email/preferences/postgres.ts";
+import { suppressionsModule } from "../email/suppressions/postgres.ts";
 import { diagnoseTemplates } from "../email/templates/overrides/load-overrides.ts";
 import type { Config, Role } from "./config.ts";
 import { tryMailTemplates } from "./mail-templates.ts";
 
 /** The rooms that have tables in Postgres. */
-export const schemaRooms: readonly SchemaRoom[] = [usersRoom, preferencesRoom, suppressionsRoom];
+export const schemaModules: readonly SchemaModule[] = [
+  usersModule,
+  preferencesModule,
+  suppressionsModule,
+];
 
 /** Every check of what the services would run on, in the order in which a person reads them. */
 export function composeChecks(config: Config, roles: readonly Role[]): readonly Check[] {
@@ -121,7 +125,7 @@ function kafkaCheck(
           deadLetters,
           group: topics.group,
           retentionMsMin: auth.codeLifetimeMs,
-          outageMs: email.outageHoldMs,
+          outageMs: email.outageRetryForMs,
           eventMsMax: auth.codeLifetimeMs,
           eventBytesMax,
           production: app.environment === "production",
@@ -140,7 +144,7 @@ function postgresCheck(options: PostgresOptions): Check {
   return {
     group: "Postgres",
     about: addressOf(options),
-    run: (diagnosis) => diagnosePostgres(options, schemaRooms, diagnosis),
+    run: (diagnosis) => diagnosePostgres(options, schemaModules, diagnosis),
   };
 }
 
@@ -148,7 +152,7 @@ function postgresCheck(options: PostgresOptions): Check {
 function mailChecks(servers: readonly SmtpSubmission[]): readonly Check[] {
   const domainOf = (address: string) => address.slice(address.lastIndexOf("@") + 1);
   const senders = new Map(
-    servers.map(({ from, envelopeFrom, dkim }) => {
+    servers.map(({ from, envelopeFrom = from, dkim }) => {
       const sender = { domain: domainOf(from), envelopeDomain: domainOf(envelopeFrom), dkim };
       return [`${sender.domain} ${sender.envelopeDomain}`, sender];
     }),
@@ -182,23 +186,25 @@ const directCheck: Check = {
   },
 };
 
-const embeddedWords = {
+const embeddedDescriptions = {
   events: "the event log",
   state: "the ledger, codes and sessions",
   users: "users and preferences",
   inbox: "mails, which are kept and not sent (EMAIL_MODE=log)",
 } as const;
-type EmbeddedFile = keyof typeof embeddedWords;
+type EmbeddedFile = keyof typeof embeddedDescriptions;
 
 /** The engines that are files of this machine, because no address is set for a real one. */
 function embeddedCheck({ app }: Config, embedded: Readonly<Record<EmbeddedFile, boolean>>): Check {
-  const names = (Object.keys(embeddedWords) as EmbeddedFile[]).filter((name) => embedded[name]);
+  const names = (Object.keys(embeddedDescriptions) as EmbeddedFile[]).filter(
+    (name) => embedded[name],
+  );
   return {
     group: "Data directory",
     run: (diagnosis) => {
       if (names.length === 0) return;
-      const words = names.map((name) => embeddedWords[name]).join("; ");
-      diagnosis.ok("embedded", `Files of this machine: ${words}`);
+      const descriptions = names.map((name) => embeddedDescriptions[name]).join("; ");
+      diagnosis.ok("embedded", `Files of this machine: ${descriptions}`);
       for (const name of names) {
         diagnoseSqlite(join(app.dataDirectory, `${name}.sqlite`), diagnosis);
       }

@@ -143,15 +143,15 @@ export class Engines {
   file(name: EmbeddedFile): Promise<SqliteDatabase> {
     const path = join(this.config.app.dataDirectory, `${name}.sqlite`);
     // What nobody is sent may be lost with the machine; it would be the slowest part of the log mode.
-    const keeps = name === "inbox" ? "process_end" : "power_loss";
-    return this.once(`${name} file`, () => openSqlite(path, { keeps }));
+    const durability = name === "inbox" ? "process_end" : "power_loss";
+    return this.once(`${name} file`, () => openSqlite(path, { durability }));
   }
 }
 
 /** Once per change, not per mail; the rate in between is a metric. */
 function logRateChange(log: Log, change: SmtpRateChange): void {
   const { host: smtpHost, perSecond } = change;
-  if (change.kind === "free") log.info({ smtpHost, perSecond }, "Sending at full speed again");
+  if (change.kind === "free") log.info({ smtpHost, perSecond }, "Sending rate restored");
   else log.warn({ smtpHost, perSecond, reply: change.reply }, "Sending slowed down");
 }
 

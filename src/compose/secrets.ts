@@ -41,7 +41,7 @@ function makeSecret(path: string): string {
   } catch (error) {
     if (!hasCode(error, "EEXIST")) throw error;
   }
-  for (let tries = 0; tries < 100; tries += 1) {
+  for (let attempts = 0; attempts < 100; attempts += 1) {
     const secret = readSecret(path);
     if (secret !== undefined) return secret;
     Bun.sleepSync(10);

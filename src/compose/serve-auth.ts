@@ -38,12 +38,12 @@ import { openAuthStores, openRecipientStores } from "./stores.ts";
 type AuthMeasures = ReturnType<typeof createAuthMeasures>;
 
 /** Everything that serve-auth tells Prometheus, beside what its process costs. */
-export function createAuthMeasures(metrics: Metrics, isLogAway: () => boolean) {
+export function createAuthMeasures(metrics: Metrics, isLogUnavailable: () => boolean) {
   return {
     onRequest: createRequestMetrics(metrics),
     countStores: createStoreMetrics(metrics),
-    onPublished: createPublisherMetrics(metrics, isLogAway),
-    measureMailer: createMailerMetrics(metrics, systemClock),
+    onPublished: createPublisherMetrics(metrics, isLogUnavailable),
+    observeMailer: createMailerMetrics(metrics, systemClock),
   };
 }
 
@@ -102,12 +102,12 @@ export function forgetRecipient({ preferences, suppressions }: RecipientStores) 
  * What a person declined is declined at the new address too. The old one forgets it: it may be
  * somebody else's one day. A store that is away loses the wishes, not the change.
  */
-export function carryWishes({ preferences }: Pick<RecipientStores, "preferences">, log: Log) {
+export function carryPreferences({ preferences }: Pick<RecipientStores, "preferences">, log: Log) {
   return async (change: { readonly from: string; readonly to: string }): Promise<void> => {
     const [from, to] = [recipientKey(change.from), recipientKey(change.to)];
     try {
-      const wishes = await getPreferences(preferences, from);
-      const declined = Object.entries(wishes).filter(([, wanted]) => !wanted);
+      const current = await getPreferences(preferences, from);
+      const declined = Object.entries(current).filter(([, wanted]) => !wanted);
       await preferences.change(to, Object.fromEntries(declined));
       await preferences.forget(from);
     } catch (error) {
@@ -161,7 +161,7 @@ export async function startServeAuth(
     emailChangeNotices: config.auth.emailChangeNotice,
     mailLanguages: mailTemplatesOf(engines).languages,
     onUserDeleted: [forgetRecipient(recipients)],
-    onEmailChanged: [carryWishes(recipients, log)],
+    onEmailChanged: [carryPreferences(recipients, log)],
     furtherOperations: recipientOperations(config),
     preferencesPath: preferencesPathOf(config),
   });
@@ -205,7 +205,7 @@ async function openPublisher(
     engines,
     log,
     publicOrigin,
-    measures.measureMailer,
+    measures.observeMailer,
   );
   return engines.once("e-mail publisher", () => {
     const direct = new DirectDelivery({ pipeline, ledger, clock: systemClock, log });

@@ -13,7 +13,7 @@ import { topicSpecs } from "../email/event.ts";
 import { senderDefault } from "../email/mailer/inbox/inbox.ts";
 import { addInboxRoutes } from "../email/mailer/inbox/inbox-page.tsx";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
-import { LoginTries, operatorsOnly } from "../email/ops/access.ts";
+import { LoginAttempts, operatorsOnly } from "../email/ops/access.ts";
 import { renderSections } from "../email/ops/dashboard.tsx";
 import {
   describeOpenTransactions,
@@ -72,7 +72,7 @@ async function addOpsSite(
     everyMs: dashboardEveryMs,
   });
   const site = opsSiteOf(config);
-  const access = { token: ops.token, tries: new LoginTries(clock), clock };
+  const access = { token: ops.token, attempts: new LoginAttempts(clock), clock };
   addSiteRoutes(app, {
     ...{ site, access, feed, snapshot, log, replays, replay, ledger, deadLetterTopic },
     eventLog: async () => eventLog,
@@ -120,7 +120,7 @@ export async function startServeEmail(
     await engines.ledger(),
     await engines.mailers(),
   ];
-  const reasonsHeld = () => worker.reasonsHeld;
+  const pausedReasons = () => worker.pausedReasons;
   const lag = new LagWatch({
     ...{ eventLog, topic: topics.events, group: topics.group },
     clock: systemClock,
@@ -131,7 +131,7 @@ export async function startServeEmail(
   ];
   const site = opsSiteOf(engines.config);
   const app = createOpsApp({
-    ...{ log, ledger, reasonsHeld, notices, now: systemClock.now, metrics, onRequest },
+    ...{ log, ledger, pausedReasons, notices, now: systemClock.now, metrics, onRequest },
     drawProblem: (problem, { req }) => opsProblemPage(site, problem, req),
   });
   const live = await addOpsSite(app, engines, { log, worker, history, lag, authUrl });
@@ -185,11 +185,11 @@ async function openWorker(
     worker: () => worker,
     lag: () => eventLog.lag(topics.events, topics.group),
   });
-  const measureMailer = createMailerMetrics(metrics, systemClock);
+  const observeMailer = createMailerMetrics(metrics, systemClock);
   const worker: EmailWorker = new EmailWorker({
     eventLog,
     ledger: await engines.ledger(),
-    ...(await composeDelivery(engines, log, publicOrigin, measureMailer)),
+    ...(await composeDelivery(engines, log, publicOrigin, observeMailer)),
     clock: systemClock,
     log,
     settings: {
@@ -200,16 +200,16 @@ async function openWorker(
       poisonMax: email.poisonMax,
     },
     onFailed: (error) => {
-      log.error({ error: errorMessage(error) }, "Consumption cannot go on");
+      log.error({ error: errorMessage(error) }, "Consumer failed");
       fail();
     },
     onOutcome: (outcome, event) => {
       measure.onOutcome(outcome, event);
-      history.note(outcome, event);
+      history.observe(outcome, event);
     },
     onBuried: (deadLetterClass) => {
       measure.onBuried(deadLetterClass);
-      history.noteBuried();
+      history.observeDeadLetter();
     },
   });
   return worker;

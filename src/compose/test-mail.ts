@@ -5,7 +5,7 @@ import { systemClock } from "../core/time.ts";
 import { composeMessage, feedbackSenderOf } from "../email/delivery/submission.ts";
 import type { EmailEvent } from "../email/event.ts";
 import type { SendOutcome } from "../email/mailer/mailer.ts";
-import type { SmtpSubmission, SmtpTalkLine } from "../email/mailer/smtp/config.ts";
+import type { SmtpSubmission, SmtpTranscriptLine } from "../email/mailer/smtp/config.ts";
 import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
 import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
@@ -18,7 +18,7 @@ import { emailSecret } from "./secrets.ts";
 export type TestServer = SmtpSubmission;
 
 /** A line of the SMTP session, as it is printed. */
-export type TestMailLine = SmtpTalkLine;
+export type TestMailLine = SmtpTranscriptLine;
 
 export function testServers(config: Config): readonly TestServer[] {
   const problems: ConfigProblem[] = [];
@@ -36,7 +36,7 @@ export async function sendTestMail(
   config: Config,
   server: TestServer,
   event: EmailEvent,
-  onTalk: (line: TestMailLine) => void,
+  onTranscript: (line: TestMailLine) => void,
 ): Promise<SendOutcome> {
   const { publicOrigin } = resolveHttp(config.http);
   const unsubscribeLink = createUnsubscribeLink({
@@ -54,6 +54,6 @@ export async function sendTestMail(
     },
     event,
   );
-  await using mailer = openSmtpMailer({ ...server, connections: 1, onTalk });
+  await using mailer = openSmtpMailer({ ...server, connections: 1, onTranscript });
   return await mailer.send(message, { beforeContentEnds: async () => true });
 }

@@ -6,21 +6,21 @@ import { coreErrors, InstantError } from "./errors.ts";
 import { formatGoDuration, parseGoDuration } from "./time.ts";
 
 /**
- * One setting: an environment variable, how its text becomes a value, and the words that explain
- * it. Rooms export groups of fields; `parseConfig` reads them, the docs are generated from them.
+ * One setting: an environment variable, how its text becomes a value, and its documentation. Modules
+ * export groups of fields; `parseConfig` reads them, and the docs are generated from them.
  */
 export interface ConfigField<T> {
   readonly name: string;
-  /** The text of the variable → the value; fails with a sentence that states the bound. */
+  /** The variable's text → the value; its error states the bound. */
   readonly schema: z.ZodType<T, string>;
   /** Used as if it were the variable's text; none: the value is undefined when unset. */
   readonly fallback: string | undefined;
-  /** What is allowed, in words: "1 to 65535". */
+  /** What is allowed: "1 to 65535". */
   readonly bound: string;
   readonly example: string;
-  /** What it is for, in one or two sentences. */
+  /** What it does, in one or two sentences. */
   readonly doc: string;
-  /** Never printed; may also stand in the file that `NAME_FILE` names. */
+  /** Never printed; may also be read from the file that `NAME_FILE` names. */
   readonly secret: boolean;
 }
 
@@ -30,28 +30,28 @@ export type ConfigValues<G extends ConfigGroup> = {
   readonly [K in keyof G]: G[K] extends ConfigField<infer T> ? T : never;
 };
 
-interface Words {
+interface FieldOptions {
   readonly name: string;
   readonly doc: string;
   readonly example?: string;
 }
 
-type WithFallback = Words & { readonly fallback: string };
+type WithFallback = FieldOptions & { readonly fallback: string };
 
 function field<T>(
-  words: Words & { readonly fallback?: string; readonly secret?: boolean },
+  options: FieldOptions & { readonly fallback?: string; readonly secret?: boolean },
   bound: string,
   example: string,
   schema: z.ZodType<T, string>,
 ): ConfigField<T> {
   return {
-    name: words.name,
+    name: options.name,
     schema,
-    fallback: words.fallback,
+    fallback: options.fallback,
     bound,
-    example: words.example ?? words.fallback ?? example,
-    doc: words.doc,
-    secret: words.secret ?? false,
+    example: options.example ?? options.fallback ?? example,
+    doc: options.doc,
+    secret: options.secret ?? false,
   };
 }
 
@@ -59,56 +59,58 @@ function field<T>(
 type Optional<T> = ConfigField<T | undefined>;
 
 export function textField(
-  words: Words & { fallback: string; charsMax?: number },
+  options: FieldOptions & { fallback: string; charsMax?: number },
 ): ConfigField<string>;
-export function textField(words: Words & { charsMax?: number }): Optional<string>;
+export function textField(options: FieldOptions & { charsMax?: number }): Optional<string>;
 export function textField(
-  words: Words & { fallback?: string; charsMax?: number },
+  options: FieldOptions & { fallback?: string; charsMax?: number },
 ): ConfigField<string> {
-  const charsMax = words.charsMax ?? 1000;
+  const charsMax = options.charsMax ?? 1000;
   const bound = `1 to ${charsMax} characters, no control characters`;
   const schema = z
     .string()
     .min(1)
     .max(charsMax, `must be at most ${charsMax} characters`)
     .refine((text) => !/\p{Cc}/u.test(text), "must have no control characters");
-  return field(words, bound, "text", schema);
+  return field(options, bound, "text", schema);
 }
 
-/** Text of one shape; `shape` is the bound in words. */
+/** Text that matches `pattern`; `shape` describes it. */
 export function patternField(
-  words: WithFallback & { pattern: RegExp; shape: string },
+  options: WithFallback & { pattern: RegExp; shape: string },
 ): ConfigField<string>;
-export function patternField(words: Words & { pattern: RegExp; shape: string }): Optional<string>;
 export function patternField(
-  words: Words & { fallback?: string; pattern: RegExp; shape: string },
+  options: FieldOptions & { pattern: RegExp; shape: string },
+): Optional<string>;
+export function patternField(
+  options: FieldOptions & { fallback?: string; pattern: RegExp; shape: string },
 ): ConfigField<string> {
-  const schema = z.string().regex(words.pattern, `must be ${words.shape}`);
-  return field(words, words.shape, "text", schema);
+  const schema = z.string().regex(options.pattern, `must be ${options.shape}`);
+  return field(options, options.shape, "text", schema);
 }
 
 /** A secret of at least `charsMin` characters. */
-export function secretField(words: Words & { charsMin?: number }): Optional<string> {
-  const charsMin = words.charsMin ?? 1;
+export function secretField(options: FieldOptions & { charsMin?: number }): Optional<string> {
+  const charsMin = options.charsMin ?? 1;
   const bound = `${charsMin} to 4096 characters`;
   const schema = z.string().min(charsMin, `must be at least ${charsMin} characters`).max(4096);
-  return field({ ...words, secret: true }, bound, "…", schema);
+  return field({ ...options, secret: true }, bound, "…", schema);
 }
 
 export function integerField(
-  words: WithFallback & { min: number; max: number },
+  options: WithFallback & { min: number; max: number },
 ): ConfigField<number> {
-  const bound = `a whole number from ${words.min} to ${words.max}`;
+  const bound = `a whole number from ${options.min} to ${options.max}`;
   const schema = z
     .string()
     .regex(/^-?\d{1,15}$/, `must be ${bound}`)
     .transform(Number)
-    .refine((value) => value >= words.min && value <= words.max, `must be ${bound}`);
-  return field(words, bound, String(words.min), schema);
+    .refine((value) => value >= options.min && value <= options.max, `must be ${bound}`);
+  return field(options, bound, String(options.min), schema);
 }
 
-export function portField(words: WithFallback): ConfigField<number> {
-  return integerField({ ...words, min: 0, max: 65_535 });
+export function portField(options: WithFallback): ConfigField<number> {
+  return integerField({ ...options, min: 0, max: 65_535 });
 }
 
 interface NetworkAddress {
@@ -117,111 +119,114 @@ interface NetworkAddress {
 }
 
 /** `host:port`, with an IPv6 address in brackets; `portDefault` when the port is left out. */
-export function addressField(words: Words & { portDefault: number }): Optional<NetworkAddress> {
-  const bound = `host:port, such as localhost:${words.portDefault} or [::1]:${words.portDefault}`;
+export function addressField(
+  options: FieldOptions & { portDefault: number },
+): Optional<NetworkAddress> {
+  const bound = `host:port, such as localhost:${options.portDefault} or [::1]:${options.portDefault}`;
   const schema = z.string().transform((text, context) => {
     const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/@[\]]{1,255}))(?::(\d{1,5}))?$/.exec(text);
-    const port = Number(match?.[3] ?? words.portDefault);
+    const port = Number(match?.[3] ?? options.portDefault);
     if (match === null || port < 1 || port > 65_535) {
       context.addIssue(`must be ${bound}`);
       return z.NEVER;
     }
     return { host: match[1] ?? match[2] ?? "", port };
   });
-  return field(words, bound, `localhost:${words.portDefault}`, schema);
+  return field(options, bound, `localhost:${options.portDefault}`, schema);
 }
 
 /** Milliseconds from a duration in Go's notation. */
 export function durationField(
-  words: WithFallback & { minMs: number; maxMs: number },
+  options: WithFallback & { minMs: number; maxMs: number },
 ): ConfigField<number> {
-  const bound = `a duration from ${formatGoDuration(words.minMs)} to ${formatGoDuration(words.maxMs)}, such as 90s, 10m or 1h30m`;
+  const bound = `a duration from ${formatGoDuration(options.minMs)} to ${formatGoDuration(options.maxMs)}, such as 90s, 10m or 1h30m`;
   const schema = z.string().transform((text, context) => {
     const durationMs = parseGoDuration(text);
-    if (durationMs === undefined || durationMs < words.minMs || durationMs > words.maxMs) {
+    if (durationMs === undefined || durationMs < options.minMs || durationMs > options.maxMs) {
       context.addIssue(`must be ${bound}`);
       return z.NEVER;
     }
     return durationMs;
   });
-  return field(words, bound, "10m", schema);
+  return field(options, bound, "10m", schema);
 }
 
 export function choiceField<const C extends readonly [string, ...string[]]>(
-  words: WithFallback & { choices: C },
+  options: WithFallback & { choices: C },
 ): ConfigField<C[number]> {
-  const bound = `one of ${words.choices.join(", ")}`;
-  const schema = z.string().refine((text): text is C[number] => words.choices.includes(text), {
+  const bound = `one of ${options.choices.join(", ")}`;
+  const schema = z.string().refine((text): text is C[number] => options.choices.includes(text), {
     error: `must be ${bound}`,
   }) as z.ZodType<C[number], string>;
-  return field(words, bound, words.choices[0], schema);
+  return field(options, bound, options.choices[0], schema);
 }
 
-export function flagField(words: WithFallback): ConfigField<boolean> {
+export function flagField(options: WithFallback): ConfigField<boolean> {
   const schema = z
     .string()
     .regex(/^(true|false|1|0)$/, "must be true or false")
     .transform((text) => text === "true" || text === "1");
-  return field(words, "true or false", "true", schema);
+  return field(options, "true or false", "true", schema);
 }
 
-/** An e-mail address; the domain becomes ASCII, the part before the @ stays as it is. */
-export function mailboxField(words: Words): Optional<string> {
+/** An e-mail address; its domain is converted to ASCII, its local part is kept as is. */
+export function mailboxField(options: FieldOptions): Optional<string> {
   const schema = z.string().transform((text, context) => {
     const mailbox = parseMailbox(text);
     if (mailbox === undefined) context.addIssue(`must be ${emailAddressBound}`);
     return mailbox ?? z.NEVER;
   });
-  return field(words, emailAddressBound, "ana@example.com", schema);
+  return field(options, emailAddressBound, "ana@example.com", schema);
 }
 
-/** A comma-separated list; blanks around the items are dropped. */
+/** A comma-separated list; whitespace around items is ignored. */
 export function listField(
-  words: WithFallback & { itemPattern: RegExp; item: string },
+  options: WithFallback & { itemPattern: RegExp; item: string },
 ): ConfigField<string[]>;
-export function listField(words: Words & { itemPattern: RegExp; item: string }): Optional<string[]>;
 export function listField(
-  words: Words & { fallback?: string; itemPattern: RegExp; item: string },
+  options: FieldOptions & { itemPattern: RegExp; item: string },
+): Optional<string[]>;
+export function listField(
+  options: FieldOptions & { fallback?: string; itemPattern: RegExp; item: string },
 ): ConfigField<string[]> {
-  const bound = `1 to 100 of ${words.item}, separated by commas`;
+  const bound = `1 to 100 of ${options.item}, separated by commas`;
   const schema = z
     .string()
     .transform((text) => text.split(",").map((item) => item.trim()))
     .refine(
-      (items) => items.length <= 100 && items.every((item) => words.itemPattern.test(item)),
+      (items) => items.length <= 100 && items.every((item) => options.itemPattern.test(item)),
       `must be ${bound}`,
     );
-  return field(words, bound, words.item, schema);
+  return field(options, bound, options.item, schema);
 }
 
 /**
- * A URL with one of `protocols` ("redis:"). May hold a password, so it counts as a secret. `explain`:
- * what is wrong with a text of a known other form, in words of its own.
+ * A URL with one of `protocols` ("redis:"). `explain` may describe a known mistake in its own words.
  */
 export function urlField(
-  words: Words & {
+  options: FieldOptions & {
     protocols: readonly string[];
     secret?: boolean;
     explain?: (text: string) => string | undefined;
   },
 ): Optional<string> {
-  const bound = `a URL that starts with ${words.protocols.map((p) => `${p}//`).join(" or ")}`;
+  const bound = `a URL that starts with ${options.protocols.map((p) => `${p}//`).join(" or ")}`;
   const schema = z
     .string()
     .max(2048)
     .superRefine((text, context) => {
-      const problem = words.explain?.(text);
-      const isUrl = URL.canParse(text) && words.protocols.includes(new URL(text).protocol);
+      const problem = options.explain?.(text);
+      const isUrl = URL.canParse(text) && options.protocols.includes(new URL(text).protocol);
       if (problem !== undefined) context.addIssue(problem);
       else if (!isUrl) context.addIssue(`must be ${bound}`);
     });
-  return field(words, bound, `${words.protocols[0]}//…`, schema);
+  return field(options, bound, `${options.protocols[0]}//…`, schema);
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export interface ConfigProblem {
   readonly name: string;
-  /** What is wrong, what is allowed and an example; never a secret's value. */
+  /** What is wrong, what is allowed, and an example; never the value of a secret. */
   readonly problem: string;
 }
 
@@ -232,9 +237,8 @@ type ConfigOf<Gs extends Readonly<Record<string, ConfigGroup>>> = {
 };
 
 /**
- * Reads every group from the environment. An empty variable counts as unset (a copied
- * `.env.example` has many). Throws `config_invalid` that lists every problem at once; `check` adds
- * those of settings that do not fit together.
+ * Reads every group from the environment. An empty variable counts as unset (a copied `.env.example`
+ * has many). Throws one `config_invalid` with all problems; `check` adds those between settings.
  */
 export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup>>>(
   groups: Gs,
@@ -251,13 +255,13 @@ export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup
     read[groupName] = values;
   }
   const config = read as ConfigOf<Gs>;
-  const named = new Set(problems.map(({ name }) => name)); // one that is wrong already says so
+  const named = new Set(problems.map(({ name }) => name)); // already reported
   problems.push(...check(config).filter(({ name }) => !named.has(name)));
   throwProblems(problems);
   return config;
 }
 
-/** Throws `config_invalid` (or `row`) when there is any problem; its `details.problems` has them all. */
+/** Throws `config_invalid` (or `row`) if there are problems, all of them in `details.problems`. */
 export function throwProblems(
   problems: readonly ConfigProblem[],
   row: ErrorRow = coreErrors.configInvalid,
@@ -309,8 +313,8 @@ function readText(
 }
 
 /**
- * The PEM text of the file that the variable `name` names: the authorities to trust instead of the
- * public ones. Undefined when it cannot be used; why is pushed to `problems`.
+ * The PEM text of the file named by the variable `name`: certificate authorities to trust instead of
+ * the public ones. When unusable, undefined, and the reason is added to `problems`.
  */
 export function readAuthorities(
   name: string,

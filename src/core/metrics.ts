@@ -1,49 +1,49 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
-interface MetricWords {
+interface MetricOptions {
   /** Prometheus naming: base units, `_total` for counters. */
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly string[];
 }
 
-interface HistogramWords extends MetricWords {
+interface HistogramOptions extends MetricOptions {
   /** Upper bounds, rising; seconds for a duration. */
   readonly buckets: readonly number[];
 }
 
 /** A row of the list of metrics in the documentation. */
-export interface MetricRow extends Required<MetricWords> {
+export interface MetricRow extends Required<MetricOptions> {
   readonly kind: "counter" | "gauge" | "histogram";
 }
 
 type Labels = Readonly<Record<string, string>>;
 type Read = (set: (value: number, labels?: Labels) => void) => void | Promise<void>;
 
-/** Numbers that Prometheus asks for. Labels are of bounded kinds: never an id, an address, a text. */
+/** The process's Prometheus metrics. Labels have few values: never an id, an address or free text. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #rows: MetricRow[] = [];
 
-  /** `zeros`: shown as 0 from the beginning, so that the first one is seen as a rise. */
-  counter(words: MetricWords, zeros: readonly Labels[] = []): { add(labels?: Labels): void } {
-    const counter = new Counter(this.#register("counter", words));
+  /** `zeros`: label sets exported as 0 from the start, so that `rate()` sees the first increment. */
+  counter(options: MetricOptions, zeros: readonly Labels[] = []): { add(labels?: Labels): void } {
+    const counter = new Counter(this.#register("counter", options));
     for (const values of zeros) counter.inc(values, 0);
     return { add: (values = {}) => counter.inc(values) };
   }
 
-  histogram(words: HistogramWords): { observe(value: number, labels?: Labels): void } {
-    const settings = this.#register("histogram", words);
-    const histogram = new Histogram({ ...settings, buckets: [...words.buckets] });
+  histogram(options: HistogramOptions): { observe(value: number, labels?: Labels): void } {
+    const settings = this.#register("histogram", options);
+    const histogram = new Histogram({ ...settings, buckets: [...options.buckets] });
     return { observe: (value, values = {}) => histogram.observe(values, value) };
   }
 
-  /** `read` is called when Prometheus asks; what it does not set is left out. */
-  gauge(words: MetricWords, read: Read): void {
-    const isBare = words.labels === undefined;
+  /** `read` runs on each scrape; label sets that it does not set are left out. */
+  gauge(options: MetricOptions, read: Read): void {
+    const isBare = options.labels === undefined;
     new Gauge({
-      ...this.#register("gauge", words),
+      ...this.#register("gauge", options),
       async collect() {
         this.reset();
         if (isBare) this.remove(); // reset makes a gauge without labels 0; unset is no value
@@ -52,10 +52,10 @@ export class Metrics {
     });
   }
 
-  /** As `gauge`, for a sum that somebody else keeps. */
-  countElsewhere(words: MetricWords, read: () => number): void {
+  /** As `gauge`, for a counter whose total is kept elsewhere. */
+  countElsewhere(options: MetricOptions, read: () => number): void {
     new Counter({
-      ...this.#register("counter", words),
+      ...this.#register("counter", options),
       collect() {
         this.reset();
         this.inc(read());
@@ -63,7 +63,7 @@ export class Metrics {
     });
   }
 
-  /** What there is, in the order it was added. */
+  /** In the order of registration. */
   get rows(): readonly MetricRow[] {
     return this.#rows;
   }
@@ -77,21 +77,21 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  #register(kind: MetricRow["kind"], { name, help, labels = [] }: MetricWords) {
+  #register(kind: MetricRow["kind"], { name, help, labels = [] }: MetricOptions) {
     this.#rows.push({ kind, name, help, labels });
     return { name, help, labelNames: [...labels], registers: [this.#registry] };
   }
 }
 
-/** How often the event loop is looked at: cheap, and finds what blocks it for longer. */
-const lookEveryMs = 100;
+/** Cheap, and catches whatever blocks the event loop for longer. */
+const sampleEveryMs = 100;
 
 /**
- * What the process itself costs, under the names that Prometheus' own clients use. Dispose of it to
- * end the look at the event loop.
+ * Metrics of the process itself, named as in Prometheus' own clients. Disposing stops the
+ * event-loop sampling.
  */
 export function openProcessMetrics(metrics: Metrics): Disposable {
-  const delays = monitorEventLoopDelay({ resolution: lookEveryMs });
+  const delays = monitorEventLoopDelay({ resolution: sampleEveryMs });
   delays.enable();
   const startedAt = Date.now() / 1000 - process.uptime();
   metrics.countElsewhere(
@@ -112,7 +112,7 @@ export function openProcessMetrics(metrics: Metrics): Disposable {
   metrics.gauge(
     {
       name: "instant_event_loop_lag_seconds",
-      help: "The longest time the event loop was blocked since this was last asked.",
+      help: "The longest time the event loop was blocked since the last scrape.",
     },
     (set) => {
       set(delays.max / 1e9);

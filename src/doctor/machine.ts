@@ -18,13 +18,13 @@ interface DataDirectoryOptions {
 /** DATA_DIR: it can be written, others cannot read it, and its disk is not full. */
 export async function diagnoseDataDirectory(
   diagnosis: Diagnosis,
-  { path, freeBytes = askFreeBytes }: DataDirectoryOptions,
+  { path, freeBytes = readFreeBytes }: DataDirectoryOptions,
 ): Promise<void> {
   const exists = await isThere(path);
   const place = exists ? path : await nearest(path);
   if (!(await isWritable(place))) {
-    const mend = `Give it to the user that runs the program: chown <user> ${place}`;
-    diagnosis.fault("data.writable", `${place} cannot be written`, mend);
+    const fix = `Give it to the user that runs the program: chown <user> ${place}`;
+    diagnosis.fault("data.writable", `${place} cannot be written`, fix);
   } else if (!exists) {
     diagnosis.ok("data.writable", "Not there yet; the first start makes it");
   } else {
@@ -35,11 +35,11 @@ export async function diagnoseDataDirectory(
 
 function diagnoseSpace(diagnosis: Diagnosis, place: string, bytes: number): void {
   const free = `${formatBytes(bytes)} free`;
-  const mend = `Make room on the disk of ${place} (df -h ${place}), or move DATA_DIR`;
+  const fix = `Make room on the disk of ${place} (df -h ${place}), or move DATA_DIR`;
   if (bytes < freeBytesMin) {
-    diagnosis.fault("data.space", `The disk is full: ${free}, at least 100 MiB are needed`, mend);
+    diagnosis.fault("data.space", `The disk is full: ${free}, at least 100 MiB are needed`, fix);
   } else if (bytes < freeBytesWarn) {
-    diagnosis.warn("data.space", `The disk is nearly full: ${free}`, mend);
+    diagnosis.warn("data.space", `The disk is nearly full: ${free}`, fix);
   } else {
     diagnosis.ok("data.space", `Disk: ${free}`);
   }
@@ -90,7 +90,7 @@ async function nearest(path: string): Promise<string> {
   return place;
 }
 
-async function askFreeBytes(path: string): Promise<number> {
+async function readFreeBytes(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(path);
   return bavail * bsize;
 }
@@ -116,13 +116,13 @@ export async function diagnoseServicePort(
   diagnosis: Diagnosis,
 ): Promise<void> {
   if (port === 0) return; // any free one
-  const ready = await ask(`http://127.0.0.1:${port}/readyz`);
+  const ready = await readReadiness(`http://127.0.0.1:${port}/readyz`);
   const check = `service.${name}`;
   if (ready === undefined) {
     diagnosis.ok(check, `${name} does not run on port ${port} of this machine`);
   } else if (ready === "stranger") {
-    const mend = `End that one, or set ${variable} to another port`;
-    diagnosis.fault(check, `Port ${port} of ${name} is taken by another program`, mend);
+    const fix = `End that one, or set ${variable} to another port`;
+    diagnosis.fault(check, `Port ${port} of ${name} is taken by another program`, fix);
   } else if (ready.length === 0) {
     diagnosis.ok(check, `${name} runs on port ${port} and is ready`);
   } else {
@@ -132,7 +132,7 @@ export async function diagnoseServicePort(
 }
 
 /** Why it is not ready; empty: it is. Undefined: nothing listens. */
-async function ask(url: string): Promise<readonly string[] | "stranger" | undefined> {
+async function readReadiness(url: string): Promise<readonly string[] | "stranger" | undefined> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(answerTimeoutMs) });
     const answer: unknown = await response.json();

@@ -55,13 +55,13 @@ async function runCheck({ group, about, run }: Check, deadlineMs: number): Promi
 
 function reportBroken(diagnosis: Diagnosis, error: unknown): void {
   if (isInstantError(error, coreErrors.deadlineExceeded)) {
-    const mend = "Whatever it is asking accepts connections and then keeps silent: look at its log";
-    diagnosis.fault("doctor.deadline", `The rest of this check: no ${late(error.detail)}`, mend);
+    const fix = "Whatever it is asking accepts connections and then keeps silent: look at its log";
+    diagnosis.fault("doctor.deadline", `The rest of this check: no ${late(error.detail)}`, fix);
     return;
   }
   // One broken check must not hide what the others found.
-  const mend = "This check met something it does not know; the words above are what was said";
-  diagnosis.fault("doctor.broken", errorMessage(error), mend);
+  const fix = "This check met something it does not know; the words above are what was said";
+  diagnosis.fault("doctor.broken", errorMessage(error), fix);
 }
 
 /** "Redis after 9000 ms" → "answer from Redis after 9000 ms" */
@@ -99,13 +99,13 @@ export function renderReport(report: Report, style: ReportStyle): string {
   const lines: string[] = [];
   for (const { name, about, findings } of report.groups) {
     if (findings.length === 0) continue;
-    const where = about === undefined ? "" : `  ${paint(dim, about)}`;
-    lines.push(`${paint(bold, name)}${where}`);
-    for (const { level, text, mend } of findings) {
+    const suffix = about === undefined ? "" : `  ${paint(dim, about)}`;
+    lines.push(`${paint(bold, name)}${suffix}`);
+    for (const { level, text, fix } of findings) {
       const [first = "", ...rest] = fold(text, style.columns - 4);
       lines.push(`  ${paint(colours[level], marks[level])} ${first}`);
       lines.push(...rest.map((line) => `    ${line}`));
-      if (mend !== undefined) lines.push(...renderMend(mend, style.columns));
+      if (fix !== undefined) lines.push(...renderFix(fix, style.columns));
     }
     lines.push("");
   }
@@ -120,8 +120,8 @@ export function renderReport(report: Report, style: ReportStyle): string {
   return `${lines.join("\n")}\n`;
 }
 
-function renderMend(mend: string, columns: number): string[] {
-  const [first = "", ...rest] = fold(mend, columns - 6);
+function renderFix(fix: string, columns: number): string[] {
+  const [first = "", ...rest] = fold(fix, columns - 6);
   return [`    → ${first}`, ...rest.map((line) => `      ${line}`)];
 }
 
@@ -175,7 +175,7 @@ export function redactSecrets(
     findings: group.findings.map((finding) => ({
       ...finding,
       text: clean(finding.text),
-      mend: finding.mend === undefined ? undefined : clean(finding.mend),
+      fix: finding.fix === undefined ? undefined : clean(finding.fix),
     })),
   }));
 }

@@ -44,8 +44,8 @@ async function diagnoseSpf(
   const found = records.filter((record) => /^v=spf1(?: |$)/i.test(record));
   const [record = ""] = found;
   if (found.length === 0) {
-    const mend = `Add a TXT record to ${domain}: "v=spf1 include:<your mail provider> -all"`;
-    diagnosis.warn("dns.spf", `${domain} has no SPF record`, mend);
+    const fix = `Add a TXT record to ${domain}: "v=spf1 include:<your mail provider> -all"`;
+    diagnosis.warn("dns.spf", `${domain} has no SPF record`, fix);
   } else if (found.length > 1) {
     const text = `${domain} has ${found.length} SPF records, which count as none`;
     diagnosis.warn("dns.spf", text, "Join them to one");
@@ -72,8 +72,8 @@ async function diagnoseDmarc(
     diagnosis.ok("dns.dmarc", `${name}: mails that fail are treated as ${policy}`);
     return;
   }
-  const mend = `Add a TXT record to _dmarc.${domain}: "v=DMARC1; p=quarantine"`;
-  diagnosis.warn("dns.dmarc", `${domain} has no DMARC record`, mend);
+  const fix = `Add a TXT record to _dmarc.${domain}: "v=DMARC1; p=quarantine"`;
+  diagnosis.warn("dns.dmarc", `${domain} has no DMARC record`, fix);
 }
 
 async function diagnoseDkim(
@@ -84,8 +84,8 @@ async function diagnoseDkim(
   const name = `${selector}._domainkey.${domain}`;
   const key = (await lookUp(name)).find((record) => /\bp=/.test(record));
   if (key === undefined) {
-    const mend = `Publish the public half of DKIM_PRIVATE_KEY as a TXT record at ${name}`;
-    diagnosis.warn("dns.dkim", `No DKIM key at ${name}`, mend);
+    const fix = `Publish the public half of DKIM_PRIVATE_KEY as a TXT record at ${name}`;
+    diagnosis.warn("dns.dkim", `No DKIM key at ${name}`, fix);
   } else if (/\bp=\s*(?:;|$)/.test(key)) {
     const text = `The DKIM key at ${name} is revoked`;
     diagnosis.warn("dns.dkim", text, "Publish a new key under a new DKIM_SELECTOR");

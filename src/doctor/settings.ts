@@ -42,14 +42,14 @@ export function diagnoseSecrets(
     const weakness = describeWeakness(secret);
     if (weakness === undefined) strong.push(name);
     else {
-      const mend = `Make a new one: ${newSecret}`;
-      diagnosis.fault("secrets.strength", `${name} ${weakness}`, mend);
+      const fix = `Make a new one: ${newSecret}`;
+      diagnosis.fault("secrets.strength", `${name} ${weakness}`, fix);
     }
   }
   for (const names of namesOf.values()) {
     if (names.length < 2) continue;
-    const mend = `Who learns one has all: give each its own by ${newSecret}`;
-    diagnosis.fault("secrets.shared", `${names.join(" and ")} are the same`, mend);
+    const fix = `Who learns one has all: give each its own by ${newSecret}`;
+    diagnosis.fault("secrets.shared", `${names.join(" and ")} are the same`, fix);
   }
   if (strong.length > 0) diagnosis.ok("secrets.strength", `${strong.join(", ")}: long and random`);
 }
@@ -74,8 +74,8 @@ export function diagnoseSetup(setup: Setup, diagnosis: Diagnosis): void {
   const { kafka, redis, postgres, production } = setup;
   if (kafka && !redis) {
     const text = "Events are on Kafka, and what was sent is noted in a file of this machine only";
-    const mend = "Set REDIS_URL, or a second serve-email elsewhere sends the same mails again";
-    diagnosis.warn("setup.ledger", text, mend);
+    const fix = "Set REDIS_URL, or a second serve-email elsewhere sends the same mails again";
+    diagnosis.warn("setup.ledger", text, fix);
   }
   if ((kafka || redis) && !postgres) {
     const text = "Users and preferences are in a file of this machine only";
@@ -87,8 +87,8 @@ export function diagnoseSetup(setup: Setup, diagnosis: Diagnosis): void {
   }
   if (production && !setup.hasPublicUrl) {
     const text = "Mails have no link to unsubscribe, because PUBLIC_URL is not set";
-    const mend = "Set it to where people reach serve-auth, such as https://id.example.com";
-    diagnosis.warn("setup.public_url", text, mend);
+    const fix = "Set it to where people reach serve-auth, such as https://id.example.com";
+    diagnosis.warn("setup.public_url", text, fix);
   }
 }
 

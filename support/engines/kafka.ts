@@ -45,7 +45,7 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
  */
 export async function needKafkaJars(
   repository: string,
-  say: (line: string) => void,
+  print: (line: string) => void,
 ): Promise<string> {
   const cache = findCacheDirectory(repository);
   const jars = join(cache, `kafka-${kafkaVersion}`);
@@ -54,8 +54,8 @@ export async function needKafkaJars(
     `log4j-slf4j-impl-${logVersion}.jar`,
   ];
   if (newest.every((jar) => existsSync(join(jars, jar)))) return jars;
-  const maven = await needProgram("mvn", { debian: "maven", say });
-  say(`fetching Apache Kafka ${kafkaVersion} with Maven into ${cache} (54 MB, once)`);
+  const maven = await needProgram("mvn", { debian: "maven", print });
+  print(`fetching Apache Kafka ${kafkaVersion} with Maven into ${cache} (54 MB, once)`);
   const work = mkdtempSync(join(cache, "kafka-fetch-"));
   try {
     writeFileSync(join(work, "pom.xml"), pom);
@@ -77,12 +77,12 @@ export async function needKafkaJars(
 }
 
 /** Java 17 or newer. Throws MissingError that says what was found. */
-export async function needJava(say: (line: string) => void): Promise<string> {
+export async function needJava(print: (line: string) => void): Promise<string> {
   const home = process.env["JAVA_HOME"];
   const own = home === undefined ? undefined : join(home, "bin", "java");
   const debian = "openjdk-17-jre-headless";
   const java =
-    own !== undefined && existsSync(own) ? own : await needProgram("java", { debian, say });
+    own !== undefined && existsSync(own) ? own : await needProgram("java", { debian, print });
   const asked = Bun.spawnSync([java, "-version"]);
   const version = /version "(\d+)/.exec(asked.stderr.toString())?.[1];
   if (Number(version ?? 0) >= 17) return java;
@@ -123,8 +123,8 @@ export const kafka: Recipe = {
     variables: { KAFKA_BROKERS: `127.0.0.1:${hostPort}` },
   }),
   start: async (workshop) => {
-    const java = await needJava(workshop.say);
-    const jars = await needKafkaJars(workshop.repository, workshop.say);
+    const java = await needJava(workshop.print);
+    const jars = await needKafkaJars(workshop.repository, workshop.print);
     const port = await choosePort(usualPort);
     const settings = writeSettings(workshop, port, await choosePort(0));
     const classPath = ["-cp", join(jars, "*")];

@@ -21,11 +21,11 @@ let turn: Promise<unknown> = Promise.resolve();
  */
 export async function needProgram(
   program: string,
-  options: { readonly debian: string; readonly say: (line: string) => void },
+  options: { readonly debian: string; readonly print: (line: string) => void },
 ): Promise<string> {
   const found = Bun.which(program);
   if (found !== null) return found;
-  await installDebian(options.debian, program, options.say);
+  await installDebian(options.debian, program, options.print);
   const installed = Bun.which(program);
   if (installed !== null) return installed;
   throw new MissingError(`${options.debian} was installed, but ${program} is not on PATH`);
@@ -35,7 +35,7 @@ export async function needProgram(
 export async function installDebian(
   debian: string,
   what: string,
-  say: (line: string) => void,
+  print: (line: string) => void,
 ): Promise<void> {
   if (Bun.which("apt-get") === null) {
     throw new MissingError(`${what} is not installed, and there is no apt-get to install it with`);
@@ -45,14 +45,14 @@ export async function installDebian(
       `${what} is not installed, and that needs root: sudo apt-get install ${debian}`,
     );
   }
-  turn = turn.catch(() => {}).then(() => aptInstall(debian, say));
+  turn = turn.catch(() => {}).then(() => aptInstall(debian, print));
   await turn;
 }
 
 let updated = false;
 
-async function aptInstall(debian: string, say: (line: string) => void): Promise<void> {
-  say(`installing the Debian package ${debian}`);
+async function aptInstall(debian: string, print: (line: string) => void): Promise<void> {
+  print(`installing the Debian package ${debian}`);
   if (!updated) await run(["apt-get", "update", "-qq"]);
   updated = true;
   await run(["apt-get", "install", "-qq", "-y", "--no-install-recommends", debian]);
@@ -103,13 +103,13 @@ export function findBrowser(): string | undefined {
  * The path of `postconf`, with all that a Postfix with logins needs beside it: Cyrus' mechanisms
  * and the program that makes passwords. Postfix drops its rights by itself, so it needs root first.
  */
-export async function needPostfix(say: (line: string) => void): Promise<string> {
+export async function needPostfix(print: (line: string) => void): Promise<string> {
   if (process.getuid?.() !== 0) throw new MissingError("a Postfix of the tests' own needs root");
-  const postconf = await needProgram("postconf", { debian: "postfix", say });
-  await needProgram("saslpasswd2", { debian: "sasl2-bin", say });
+  const postconf = await needProgram("postconf", { debian: "postfix", print });
+  await needProgram("saslpasswd2", { debian: "sasl2-bin", print });
   const plugins = new Bun.Glob("/usr/lib/*/sasl2/libplain.so");
   if (plugins.scanSync({ onlyFiles: false }).next().done) {
-    await installDebian("libsasl2-modules", "Cyrus SASL's PLAIN and LOGIN", say);
+    await installDebian("libsasl2-modules", "Cyrus SASL's PLAIN and LOGIN", print);
   }
   return postconf;
 }
@@ -119,15 +119,15 @@ const pythonPackages = ["confluent-kafka==2.16.1", "kafka-python==3.0.12"] as co
 const franzGo = "github.com/twmb/franz-go@v1.22.3";
 const goMinorMin = 24; // crypto/rand.Text
 
-type Say = (line: string) => void;
+type Print = (line: string) => void;
 
 /** A Python with both Kafka clients, in a virtual environment of the repository's cache. */
-export async function needPythonClients(repository: string, say: Say): Promise<string> {
+export async function needPythonClients(repository: string, print: Print): Promise<string> {
   const directory = join(repository, ".cache", "producers", `python-${versionsOf(pythonPackages)}`);
   const python = join(directory, "bin", "python");
   if (existsSync(join(directory, "complete"))) return python;
-  const system = await needProgram("python3", { debian: "python3-venv", say });
-  say(`fetching ${pythonPackages.join(" and ")} with pip, once`);
+  const system = await needProgram("python3", { debian: "python3-venv", print });
+  print(`fetching ${pythonPackages.join(" and ")} with pip, once`);
   rmSync(directory, { recursive: true, force: true });
   await run([system, "-m", "venv", directory]);
   await run([python, "-m", "pip", "install", "--quiet", ...pythonPackages]);
@@ -136,15 +136,15 @@ export async function needPythonClients(repository: string, say: Say): Promise<s
 }
 
 /** The folder of a Go module that requires franz-go, which was compiled once. */
-export async function needGoModule(repository: string, say: Say): Promise<string> {
+export async function needGoModule(repository: string, print: Print): Promise<string> {
   const parent = join(repository, ".cache", "producers");
   const directory = join(parent, `go-${versionsOf([franzGo])}`);
-  const go = await needProgram("go", { debian: "golang-go", say });
+  const go = await needProgram("go", { debian: "golang-go", print });
   const version = await run([go, "version"]);
   const minor = Number(/go1\.(\d+)/.exec(version)?.[1] ?? 0);
   if (minor < goMinorMin) throw new MissingError(`Go 1.${goMinorMin} is needed, not ${version}`);
   if (existsSync(directory)) return directory;
-  say(`fetching ${franzGo}, once`);
+  print(`fetching ${franzGo}, once`);
   mkdirSync(parent, { recursive: true });
   const work = mkdtempSync(join(parent, "go-fetch-"));
   try {

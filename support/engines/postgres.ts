@@ -129,8 +129,8 @@ export const postgres: Recipe = {
       variables: { DATABASE_URL: toUrl(hostPort, password) },
     };
   },
-  start: async ({ directory, log, say }) => {
-    const programs = await needPrograms(say);
+  start: async ({ directory, log, print }) => {
+    const programs = await needPrograms(print);
     const password = keepPassword(join(directory, "password"));
     const cluster = makeCluster({ directory, programs, user, database, password });
     const port = await choosePort(usualPort);
@@ -150,10 +150,10 @@ function toUrl(port: number, password: string): string {
 }
 
 /** The folder of initdb and postgres: Debian keeps them off PATH, one folder a version. */
-async function needPrograms(say: (line: string) => void): Promise<string> {
+async function needPrograms(print: (line: string) => void): Promise<string> {
   const found = findPrograms();
   if (found !== undefined) return found;
-  await installDebian("postgresql", "PostgreSQL", say);
+  await installDebian("postgresql", "PostgreSQL", print);
   const installed = findPrograms();
   if (installed === undefined) throw new Error("postgresql was installed, but has no initdb");
   return installed;

@@ -103,7 +103,7 @@ export interface Workshop {
   readonly directory: string;
   /** Where the process writes what it has to say. */
   readonly log: string;
-  say(line: string): void;
+  print(line: string): void;
 }
 
 export interface DockerRun {

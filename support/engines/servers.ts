@@ -25,7 +25,7 @@ if (!Object.hasOwn(allowed, action ?? "") || !parameters.every((p) => known.has(
 
 const repository = resolve(import.meta.dir, "../..");
 const records = new ServerRecords(join(repository, ".cache", "servers"));
-const say = (line: string) => console.error(line);
+const print = (line: string) => console.error(line);
 const commands = { up, down, status } as const;
 const ok =
   action === "status"
@@ -36,11 +36,11 @@ const ok =
 process.exit(ok ? 0 : 1);
 
 async function up(wanted: readonly ServerName[]): Promise<boolean> {
-  const options = { repository, records, environment: process.env, say };
+  const options = { repository, records, environment: process.env, print };
   const results = await Promise.allSettled(wanted.map((name) => bringUp(name, options)));
   for (const [index, result] of results.entries()) {
     if (result.status === "fulfilled") printVariables(result.value);
-    else say(`${wanted[index]}: ${(result.reason as Error).message}`);
+    else print(`${wanted[index]}: ${(result.reason as Error).message}`);
   }
   return results.every((result) => result.status === "fulfilled");
 }
@@ -57,7 +57,7 @@ async function down(wanted: readonly ServerName[]): Promise<boolean> {
     const server = records.find(name);
     if (server !== undefined) {
       await endServer(server, records);
-      say(`${name}: ended`);
+      print(`${name}: ended`);
     }
     if (flags.includes("--wipe")) wipeServer(name, records);
   }

@@ -67,8 +67,8 @@ export const redis: Recipe = {
     command: ["redis-server", ...durable],
     variables: { REDIS_URL: `redis://127.0.0.1:${hostPort}/0` },
   }),
-  start: async ({ directory, log, say }) => {
-    const program = await needProgram("redis-server", { debian: "redis-server", say });
+  start: async ({ directory, log, print }) => {
+    const program = await needProgram("redis-server", { debian: "redis-server", print });
     const port = await choosePort(redisPort);
     const where = ["--bind", "127.0.0.1", "--port", String(port), "--dir", directory];
     const process = startDetached([program, ...where, ...durable], { log, directory });
@@ -117,7 +117,7 @@ interface UpOptions {
   readonly repository: string;
   readonly records: ServerRecords;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  say(line: string): void;
+  print(line: string): void;
 }
 
 /**
@@ -126,34 +126,34 @@ interface UpOptions {
  * there is no way, with what the person can do.
  */
 export async function bringUp(name: ServerName, options: UpOptions): Promise<Server> {
-  const say = (line: string) => options.say(`${name}: ${line}`);
+  const print = (line: string) => options.print(`${name}: ${line}`);
   const recipe = recipes[name];
   const earlier = options.records.find(name);
   const given = recipe.findGiven(options.environment);
   if (given !== undefined && !isSame(given, earlier)) {
     const where = Object.entries(given).map(([key, value]) => `${key}=${hidePassword(value)}`);
     if (await recipe.answers(given)) {
-      say(`using ${where.join(" ")}`);
+      print(`using ${where.join(" ")}`);
       return { name, variables: given, origin: { kind: "given" } };
     }
-    say(`${where.join(" ")} does not answer; one of our own serves instead`);
+    print(`${where.join(" ")} does not answer; starting another one`);
   }
   if (earlier !== undefined) {
     if ((await isAlive(earlier)) && (await becomesReady(recipe, earlier, 10_000))) return earlier;
     await endServer(earlier, options.records);
   }
-  return startServer(recipe, { ...options, say });
+  return startServer(recipe, { ...options, print });
 }
 
 async function startServer(recipe: Recipe, options: UpOptions): Promise<Server> {
   const { name } = recipe;
   const directory = options.records.folder(name);
   const server =
-    (await tryDocker(recipe, directory, options.say)) ??
+    (await tryDocker(recipe, directory, options.print)) ??
     (await startProcess(recipe, directory, options));
   options.records.save(server); // before it answers, so that `down` finds it whatever happens
   if (await becomesReady(recipe, server, readyWithinMs)) {
-    options.say("answers");
+    options.print("answers");
     return server;
   }
   const log = server.origin.kind === "process" ? server.origin.log : undefined;
@@ -166,14 +166,14 @@ async function startServer(recipe: Recipe, options: UpOptions): Promise<Server> 
 async function tryDocker(
   recipe: Recipe,
   directory: string,
-  say: (line: string) => void,
+  print: (line: string) => void,
 ): Promise<Server | undefined> {
   if (recipe.planDocker === undefined || !findDocker()) return undefined;
   const port = await choosePort(recipe.usualPort);
   const plan = recipe.planDocker(port, directory);
-  say(`starting ${plan.image} with Docker`);
+  print(`starting ${plan.image} with Docker`);
   return startContainer(recipe.name, directory, port, plan).catch((error: Error) => {
-    say(`Docker could not: ${error.message}`);
+    print(`Docker could not: ${error.message}`);
     return undefined;
   });
 }
@@ -181,11 +181,11 @@ async function tryDocker(
 async function startProcess(
   recipe: Recipe,
   directory: string,
-  { repository, say }: UpOptions,
+  { repository, print }: UpOptions,
 ): Promise<Server> {
   const log = join(directory, "output.log");
   writeFileSync(log, "", { mode: 0o600 });
-  const started = await recipe.start({ repository, directory, log, say }).catch((error) => {
+  const started = await recipe.start({ repository, directory, log, print }).catch((error) => {
     if (error instanceof MissingError) error.message += `; or let ${recipe.variable} point to one`;
     throw error;
   });

@@ -64,7 +64,7 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     expect(counted.calls).toHaveLength(6);
   });
 
-  test("killed in the middle: unavailable within 2.5 s, and it goes on when Redis is back", async () => {
+  test("killed in the middle: unavailable within 2.5 s, and it goes on when Redis available again", async () => {
     await using own = await openOwnRedis();
     await using redis = await openRedisAt(own.url);
     const ledger = openRedisDeliveryLedger({ redis });
@@ -118,7 +118,12 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     const ledger = openRedisDeliveryLedger({ redis: counted.client });
     const read = () => redis.run((client) => client.get("email:sent:mail-1"));
     const claim = claimOf("mail-1");
-    const deferral = { kind: "deferred", spent: true, leaseMs: 15_000, reason: "451" } as const;
+    const deferral = {
+      kind: "deferred",
+      countsAttempt: true,
+      leaseMs: 15_000,
+      reason: "451",
+    } as const;
     const steps = [
       () => ledger.claim(request("mail-1")),
       () => ledger.advance(claim, submitting),

@@ -36,7 +36,7 @@ async function openFile(partitions: number) {
 async function openFrozen(path: string) {
   const hour = 3_600_000;
   const log = await openEmbeddedEventLog(path, { timings: { heartbeatMs: hour, pollMs: hour } });
-  const reader = await EventLogReader.open(log, { topic, group, holds: () => true });
+  const reader = await EventLogReader.open(log, { topic, group, blocks: () => true });
   return {
     log,
     reader,
@@ -56,7 +56,7 @@ test("a member that was frozen and replaced cannot commit", async () => {
   await using other = await EventLogReader.open(log, {
     topic,
     group,
-    holds: (text) => text === "text 3",
+    blocks: (text) => text === "text 3",
   });
   await other.untilFinished(4);
   await eventually("what the other finished is committed", async () => {

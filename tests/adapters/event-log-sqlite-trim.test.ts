@@ -33,9 +33,9 @@ async function readUntil(log: EventLog, group: string, until: string): Promise<v
   await using reader = await EventLogReader.open(log, {
     topic,
     group,
-    holds: (text) => text === until,
+    blocks: (text) => text === until,
   });
-  await eventually("it came so far", () => reader.held.length > 0);
+  await eventually("it came so far", () => reader.blocked.length > 0);
 }
 
 async function earliest(log: EventLog): Promise<number | undefined> {

@@ -61,8 +61,8 @@ describe.skipIf(!hasOwnKafka())("a topic that is written in transactions", () =>
     await using third = await EventLogReader.open(otherLog, { topic, group });
     await eventually("both are in the group", () => {
       return (
-        second.subscription.stats.trouble === undefined &&
-        third.subscription.stats.trouble === undefined
+        second.subscription.stats.problem === undefined &&
+        third.subscription.stats.problem === undefined
       );
     });
     await producer.commit(["c"]);
@@ -149,7 +149,7 @@ describe.skipIf(!hasOwnKafka())("a topic that is written in transactions", () =>
       text: expect.stringContaining("partition 0: the group is at 1, the log begins at 2"),
     });
     const { failed } = (await EventLogReader.open(log, { topic, group })).subscription;
-    const command = /kafka-consumer-groups\.sh (.+)$/.exec(found?.mend ?? "")?.[1] ?? "none";
+    const command = /kafka-consumer-groups\.sh (.+)$/.exec(found?.fix ?? "")?.[1] ?? "none";
     await expect(failed).rejects.toMatchObject({ detail: expect.stringContaining(command) });
     const tool = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
     const classPath = `${process.env["TEST_KAFKA_LIBS"]}/*`;
@@ -180,7 +180,7 @@ describe.skipIf(!hasOwnKafka())("a topic that is written in transactions", () =>
         /began at offset 0 of .*, partition 0, is open for 1h: up to 2 events/,
       ),
     });
-    const command = /kafka-transactions\.sh (\S+ \S+ abort .+)$/.exec(found?.mend ?? "")?.[1] ?? "";
+    const command = /kafka-transactions\.sh (\S+ \S+ abort .+)$/.exec(found?.fix ?? "")?.[1] ?? "";
     const tool = "org.apache.kafka.tools.TransactionsCommand";
     const classPath = `${process.env["TEST_KAFKA_LIBS"]}/*`;
     const run = Bun.spawn(["java", "-cp", classPath, tool, ...command.split(" ")]);

@@ -1,9 +1,9 @@
 /** The calls of one turn go to Redis as one script: each is answered, or fails, on its own. */
 import { describe, expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code-policy.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { subjectOf } from "../../src/auth/keys.ts";
-import type { Budget, Limits } from "../../src/auth/limits/limits.ts";
+import type { Limits, RateLimit } from "../../src/auth/limits/limits.ts";
 import { openRedisLimits } from "../../src/auth/limits/redis.ts";
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
 import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
@@ -76,14 +76,14 @@ describe.skipIf(url === "")("calls of one turn", () => {
   });
 });
 
-function budget(scope: string, subject: string, quota: number): Budget {
+function budget(scope: string, subject: string, quota: number): RateLimit {
   return { scope, subject, quota, windowMs: 60_000 };
 }
 
 /** "taken", or the scope that is exhausted. */
-async function take(limits: Limits, budgets: readonly Budget[]): Promise<string> {
-  const outcome = await limits.take({ use: crypto.randomUUID(), budgets });
-  return outcome.kind === "taken" ? "taken" : outcome.budget.scope;
+async function take(limits: Limits, budgets: readonly RateLimit[]): Promise<string> {
+  const outcome = await limits.take({ use: crypto.randomUUID(), limits: budgets });
+  return outcome.kind === "taken" ? "taken" : outcome.limit.scope;
 }
 
 /** Makes them of a type that no script here reads. */

@@ -1,7 +1,7 @@
 /** Debian's pgbouncer with its defaults, which refuse startup parameters. */
 import { describe, expect, test } from "bun:test";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
-import { schemaRooms } from "../../src/compose/doctor.ts";
+import { schemaModules } from "../../src/compose/doctor.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
 import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
 import { findEngine } from "../../support/engines.ts";
@@ -45,7 +45,7 @@ for (const { name, mode, settings } of isHere ? poolers : []) {
       const { url } = await pooler();
       await using database = await openTestPostgres(url);
       const { schema } = database;
-      const all = schemaRooms.flatMap(({ room, steps }) =>
+      const all = schemaModules.flatMap(({ module: room, steps }) =>
         Array.from({ length: 3 }, () => database.migrate(room, steps)),
       );
       await Promise.all(all);
@@ -55,7 +55,7 @@ for (const { name, mode, settings } of isHere ? poolers : []) {
       );
       expect(found[0]?.["count"]).toBe(4);
       const checks = await diagnosed((diagnosis) =>
-        diagnosePostgres({ url, schema }, schemaRooms, diagnosis),
+        diagnosePostgres({ url, schema }, schemaModules, diagnosis),
       );
       expect(troubles(checks)).toEqual([]);
       expect(checks.map(({ check }) => check)).toContain("postgres.pooler");

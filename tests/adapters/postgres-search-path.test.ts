@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
-import { schemaRooms } from "../../src/compose/doctor.ts";
+import { schemaModules } from "../../src/compose/doctor.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
 import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
 import { openPostgresPreferenceStore } from "../../src/email/preferences/postgres.ts";
@@ -20,7 +20,7 @@ const key = "a".repeat(64);
 /** The schemas that hold a row after each store wrote one and read it. */
 async function useStores(url: string, schema: string | undefined): Promise<void> {
   await using database = openPostgres({ url, schema });
-  for (const { room, steps } of schemaRooms) await database.migrate(room, steps);
+  for (const { module: room, steps } of schemaModules) await database.migrate(room, steps);
   const users = await openPostgresUserStore(database);
   const { user } = await users.signIn({ email: "ana@example.com", username: undefined });
   expect(await users.findById(user.id)).toEqual(user);
@@ -35,7 +35,7 @@ async function useStores(url: string, schema: string | undefined): Promise<void>
   expect(await suppressions.add([dated])).toBe(1);
   expect(await suppressions.count()).toBe(1);
   const checks = await diagnosed((diagnosis) =>
-    diagnosePostgres({ url, schema }, schemaRooms, diagnosis),
+    diagnosePostgres({ url, schema }, schemaModules, diagnosis),
   );
   expect(troubles(checks)).toEqual([]);
   expect(checks.map(({ text }) => text)).toContain("Its tables are up to date");
@@ -80,9 +80,9 @@ describe.skipIf(server === "")("a search path that leads elsewhere", () => {
     const error = await openPostgresUserStore(database).catch(String);
     expect(error).toContain("search_path leads to no schema: set DB_SCHEMA");
     const checks = await diagnosed((diagnosis) =>
-      diagnosePostgres({ url: own.url, schema: undefined }, schemaRooms, diagnosis),
+      diagnosePostgres({ url: own.url, schema: undefined }, schemaModules, diagnosis),
     );
-    expect(findTrouble(checks, "postgres.schema").mend).toContain("DB_SCHEMA");
+    expect(findTrouble(checks, "postgres.schema").fix).toContain("DB_SCHEMA");
   });
 
   const pgbouncer = findEngine("pgbouncer");
@@ -112,7 +112,7 @@ describe.skipIf(server === "")("a search path that leads elsewhere", () => {
         expect(await schemasOfTables(own)).toEqual([expected]);
         // The same tables elsewhere draw nothing to them.
         await using elsewhere = openPostgres({ url: own.url, schema: "other" });
-        for (const { room, steps } of schemaRooms) await elsewhere.migrate(room, steps);
+        for (const { module: room, steps } of schemaModules) await elsewhere.migrate(room, steps);
         await another`SET search_path = other`;
         await using database = openPostgres({ url: pooler.url, schema });
         const users = await openPostgresUserStore(database);

@@ -59,7 +59,7 @@ describe.if(hasRedisServer())("RedisClient", () => {
     expect(await client.script(increment, ["n"], [1])).toBe(52);
   });
 
-  test("opens while Redis is away, fails at once, and connects when it comes", async () => {
+  test("opens while Redis unavailable, fails at once, and connects when it comes", async () => {
     await using own = await openOwnRedis();
     await own.stop();
     const { client, lines } = await openClient(own);
@@ -76,8 +76,8 @@ describe.if(hasRedisServer())("RedisClient", () => {
     await eventually("connected", () => client.connection === "connected", 3000);
     expect(await client.run((redis) => redis.get("n"))).toBeNull();
     expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
-      ["warn", "Redis is away"],
-      ["info", "Redis is back"],
+      ["warn", "Redis unavailable"],
+      ["info", "Redis available again"],
     ]);
   });
 
@@ -99,7 +99,7 @@ describe.if(hasRedisServer())("RedisClient", () => {
     expect(client.connection).toBe("disconnected");
     await own.start();
     await eventually("connected", () => client.connection === "connected", 3000);
-    expect(lines.map(({ msg }) => msg)).toEqual(["Redis is away", "Redis is back"]);
+    expect(lines.map(({ msg }) => msg)).toEqual(["Redis unavailable", "Redis available again"]);
   });
 
   test("a frozen server: every call fails within 2.5 s, later ones at once; then it is back", async () => {
@@ -127,7 +127,7 @@ describe.if(hasRedisServer())("RedisClient", () => {
     await using _ = client;
     const error = await client.run((redis) => redis.get("n")).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject(unavailable);
-    expect(lines).toMatchObject([{ msg: "Redis is away" }]);
+    expect(lines).toMatchObject([{ msg: "Redis unavailable" }]);
     expect(lines[0]?.reason).toContain("refused the password: check REDIS_PASSWORD");
     expect(JSON.stringify(lines) + Bun.inspect(error)).not.toContain("secret");
     const { client: known } = await openClient(own, "right-secret");

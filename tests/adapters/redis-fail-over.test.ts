@@ -48,7 +48,9 @@ describe.skipIf(!hasRedisServer())("a Redis that fails over", () => {
       const keys = Array.from({ length: 60 }, (_, number) => `n-${index}-${number}`);
       expect(await Promise.all(keys.map(form))).toEqual(keys.map(() => 1));
     }
-    const words = lines.filter(({ msg }) => msg === "Redis is away").map(({ reason }) => reason);
+    const words = lines
+      .filter(({ msg }) => msg === "Redis unavailable")
+      .map(({ reason }) => reason);
     expect(words).toHaveLength(forms.length);
     for (const reason of words) expect(reason).toContain("READONLY You can't write against a read");
   });
@@ -74,12 +76,12 @@ describe.skipIf(!hasRedisServer())("a Redis that fails over", () => {
 
   test("a replica from the start is never called connected, and doctor says the same", async () => {
     await using pair = await openRedisPair();
-    const port = Number((await pair.ask("replica", "CONFIG", "GET", "port")).split("\n")[1]);
+    const port = Number((await pair.call("replica", "CONFIG", "GET", "port")).split("\n")[1]);
     const { client, connection, lines } = await openClient({ host: "127.0.0.1", port });
     await using _ = client;
     expect(client.connection).toBe("disconnected");
     expect(await failure(client.run((redis) => redis.get("n")))).toContain("READONLY");
-    expect(lines).toMatchObject([{ msg: "Redis is away" }]);
+    expect(lines).toMatchObject([{ msg: "Redis unavailable" }]);
     const found = await diagnosed((diagnosis) => diagnoseRedis(connection, diagnosis));
     expect(findTrouble(found, "redis.role").text).toContain("READONLY");
   });
@@ -101,7 +103,7 @@ describe("a Redis that answers", () => {
     server.answer(() => ":0");
     await eventually("usable", () => client.connection === "connected");
     expect(server.connections).toBe(1);
-    expect(lines.map(({ msg }) => msg)).toEqual(["Redis is away", "Redis is back"]);
+    expect(lines.map(({ msg }) => msg)).toEqual(["Redis unavailable", "Redis available again"]);
     // A replica that loads anew says it in the middle of a connection.
     server.answer((command) => (isProbe(command) ? ":0" : `-${reply}`));
     const error = await failure(client.script(increment, ["n"], []));

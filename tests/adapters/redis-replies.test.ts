@@ -49,14 +49,14 @@ describe.skipIf(!hasRedisServer())("a reply that nobody waits for", () => {
     const totals = new RedisMinuteTotals(client, "totals");
     const secrets = { current: "secret", previous: undefined };
     const recent = openRedisRecentMails({ redis: client, secrets });
-    recent.note("ana@example.com", "first");
+    recent.add("ana@example.com", "first");
     await recent.settled();
     const key = ask(redis.port, "KEYS", "email:recent:*");
     ask(redis.port, "SET", key, "no sorted set");
     for (let time = 0; time < 3; time += 1) {
       totals.addOne();
       await totals.flush();
-      recent.note("ana@example.com", "second");
+      recent.add("ana@example.com", "second");
       await recent.settled();
     }
     const replies = lines.filter(({ msg }) => msg === "Redis refused a call");
@@ -120,7 +120,7 @@ describe.skipIf(!hasRedisServer())("a database other than 0", () => {
       return Number(/cmdstat_select:.*rejected_calls=(\d+)/.exec(stats)?.[1] ?? 0) >= 3;
     });
     expect(ask(redis.port, "DBSIZE")).toBe("0");
-    expect(lines.filter(({ msg }) => msg === "Redis is away")).toHaveLength(1);
+    expect(lines.filter(({ msg }) => msg === "Redis unavailable")).toHaveLength(1);
   });
 
   test("that is gone after a restart stays unused, also for calls in flight, until it is back", async () => {

@@ -50,7 +50,7 @@ describe.skipIf(program === "")("instant trace", () => {
     expect(await answer.json()).toEqual(JSON.parse(output));
     expect(JSON.parse(output)).toMatchObject({
       state: "accepted",
-      tries: 1,
+      attempts: 1,
       smtp: { host: "inbox" },
     });
     expect((await fetch(`${dev.emailUrl}/messages/unknown`)).status).toBe(404);

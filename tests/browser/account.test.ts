@@ -4,7 +4,7 @@ import type { SignInSite } from "../support/sign-in-site.ts";
 import {
   arriveSignedIn,
   enterCode,
-  expectSaid,
+  expectText,
   openSignInSite,
   send,
 } from "../support/sign-in-site.ts";
@@ -32,18 +32,18 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
     test("has a username, when it is one and nobody else's", async () => {
       const username = scripts ? "ana" : "ben";
       await visit(site.browser, { scripts }, async (visitor) => {
-        const { page, look } = visitor;
+        const { page, checkPage: look } = visitor;
         await arriveSignedIn(visitor, site.dev, addressOf("ana"));
         const save = async (name: string) => {
           await page.getByLabel("Your username").fill(name);
           await send(visitor, "Save");
         };
         await save("-ana");
-        await expectSaid(visitor, "Use 1 to 32 letters");
+        await expectText(visitor, "Use 1 to 32 letters");
         expect(await page.getByLabel("Your username").inputValue()).toBe("-ana");
         await look("username-mistake");
         await save(username);
-        await expectSaid(visitor, "Saved.");
+        await expectText(visitor, "Saved.");
         await page.goto(`${site.dev.authUrl}/account`);
         expect(await page.getByLabel("Your username").inputValue()).toBe(username);
       });
@@ -51,7 +51,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         await arriveSignedIn(visitor, site.dev, addressOf("other"));
         await visitor.page.getByLabel("Your username").fill(username.toUpperCase());
         await send(visitor, "Save");
-        await expectSaid(visitor, "That username is taken.");
+        await expectText(visitor, "That username is taken.");
       });
     });
 
@@ -60,7 +60,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
       await visit(site.browser, { scripts, userAgent: iphone }, async (first) => {
         await arriveSignedIn(first, site.dev, email);
         await visit(site.browser, { scripts, userAgent: firefox }, async (second) => {
-          const { page, look } = second;
+          const { page, checkPage: look } = second;
           await arriveSignedIn(second, site.dev, email);
           await look("account-two-sessions");
           const rows = page.locator(".sessions li");
@@ -69,13 +69,13 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
             expect.stringMatching(/^Safari on iPhone/),
           ]);
           await send(second, /^Sign out Safari on iPhone/);
-          await expectSaid(second, "That device is signed out.");
+          await expectText(second, "That device is signed out.");
           expect(await rows.count()).toBe(1);
         });
         await first.page.getByLabel("Your username").fill("too.late");
         await send(first, "Save");
-        await expectSaid(first, "You are no longer signed in.");
-        await first.look("signed-out-elsewhere");
+        await expectText(first, "You are no longer signed in.");
+        await first.checkPage("signed-out-elsewhere");
         expect(new URL(first.page.url()).pathname).toBe("/");
       });
     });
@@ -87,26 +87,26 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         await visit(site.browser, { scripts }, async (second) => {
           await arriveSignedIn(second, site.dev, email);
           await send(second, "Sign out everywhere else");
-          await expectSaid(second, "Every other device is signed out.");
+          await expectText(second, "Every other device is signed out.");
         });
         await first.page.reload();
-        await expectSaid(first, "You are no longer signed in.");
+        await expectText(first, "You are no longer signed in.");
       });
     });
 
     test("gets another address with a code that went there", async () => {
       const [email, newEmail] = [addressOf("old"), addressOf("new")];
       await visit(site.browser, { scripts }, async (visitor) => {
-        const { page, look } = visitor;
+        const { page, checkPage: look } = visitor;
         await arriveSignedIn(visitor, site.dev, email);
         const ask = async (address: string) => {
           await page.getByLabel("New e-mail address").fill(address);
           await send(visitor, "Send a code to it");
         };
         await ask("nowhere");
-        await expectSaid(visitor, "That is not an e-mail address.");
+        await expectText(visitor, "That is not an e-mail address.");
         await ask(email);
-        await expectSaid(visitor, "That is already your address.");
+        await expectText(visitor, "That is already your address.");
         await look("email-mistake");
         const code = await site.dev.codeAfter(newEmail, async () => {
           await ask(newEmail);
@@ -114,7 +114,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         });
         await look("confirm-address");
         await enterCode(visitor, code, "Change the address");
-        await expectSaid(visitor, "Your address is changed.");
+        await expectText(visitor, "Your address is changed.");
         expect(await page.textContent("#email")).toContain(newEmail);
         await look("address-changed");
       });
@@ -129,7 +129,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
       await visit(site.browser, { scripts, userAgent: iphone }, async (other) => {
         await arriveSignedIn(other, site.dev, email);
         await visit(site.browser, { scripts }, async (visitor) => {
-          const { page, look } = visitor;
+          const { page, checkPage: look } = visitor;
           await arriveSignedIn(visitor, site.dev, email);
           await page.getByRole("link", { name: "Delete my account …" }).click();
           await page.getByRole("heading", { name: "Delete your account?" }).waitFor();
@@ -140,11 +140,11 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
           });
           await look("delete-code");
           await enterCode(visitor, code, "Delete my account for good");
-          await expectSaid(visitor, "Your account is deleted.");
+          await expectText(visitor, "Your account is deleted.");
           await look("deleted");
         });
         await other.page.reload();
-        await expectSaid(other, "You are no longer signed in.");
+        await expectText(other, "You are no longer signed in.");
       });
     });
   });

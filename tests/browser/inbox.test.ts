@@ -12,7 +12,7 @@ describe.skipIf(program === undefined || chromium === undefined)("the inbox page
   test("is empty first, shows a mail as it comes, and its code in the frame", async () => {
     await using dev = await openDevProcess(program ?? "");
     await using browser = await openBrowser(chromium ?? "");
-    await visit(browser, {}, async ({ page, look }) => {
+    await visit(browser, {}, async ({ page, checkPage: look }) => {
       await page.goto(`${dev.emailUrl}/inbox`);
       expect(await page.textContent("main")).toContain("No mail yet");
       expect(await page.textContent("main")).toContain("Not for production");
@@ -31,7 +31,7 @@ describe.skipIf(program === undefined || chromium === undefined)("the inbox page
     await using dev = await openDevProcess(program ?? "");
     await using browser = await openBrowser(chromium ?? "");
     const code = await dev.codeAfter("ana@example.com", () => dev.requestCode("ana@example.com"));
-    await visit(browser, {}, async ({ page, context, look }) => {
+    await visit(browser, {}, async ({ page, context, checkPage: look }) => {
       await context.grantPermissions(["clipboard-read", "clipboard-write"]);
       await page.goto(`${dev.emailUrl}/inbox`);
       await page.getByRole("button", { name: "Copy the code" }).click();
@@ -63,7 +63,7 @@ describe.skipIf(program === undefined || chromium === undefined)("the inbox page
     for (const email of ["ana@example.com", "bob@example.com"]) {
       await dev.codeAfter(email, () => dev.requestCode(email));
     }
-    await visit(browser, { scripts: false }, async ({ page, look }) => {
+    await visit(browser, { scripts: false }, async ({ page, checkPage: look }) => {
       await page.goto(`${dev.emailUrl}/inbox`);
       await page.getByLabel("Search").fill("BOB@");
       await page.getByRole("button", { name: "Search" }).click();

@@ -4,9 +4,9 @@ import { findEngine } from "../../support/engines.ts";
 import type { SignInSite } from "../support/sign-in-site.ts";
 import {
   arriveSignedIn,
-  askForCode,
   expectAccount,
   openSignInSite,
+  requestCode,
 } from "../support/sign-in-site.ts";
 import { visit } from "../support/visitor.ts";
 
@@ -62,10 +62,10 @@ describe.skipIf(program === "" || chromium === "")("with the keyboard alone", ()
     });
   });
 
-  test("somebody types the code, mends a digit, and sends it with Enter", async () => {
+  test("somebody types the code, fixes a digit, and sends it with Enter", async () => {
     await visit(site.browser, {}, async (visitor) => {
       const { page } = visitor;
-      const code = await askForCode(visitor, site.dev, "slip@example.com");
+      const code = await requestCode(visitor, site.dev, "slip@example.com");
       await page.keyboard.type(`${code.slice(0, 5)}x${code[5] === "0" ? "1" : "0"}`);
       expect(await page.getByLabel("Six-digit code").inputValue()).toMatch(/^\d{6}$/);
       await page.keyboard.press("Backspace");
@@ -81,7 +81,7 @@ describe.skipIf(program === "" || chromium === "")("with the keyboard alone", ()
       const { page } = visitor;
       await page.goto(site.dev.authUrl);
       expect(await tabStops(page, 3)).toEqual(["instant", "E-mail address", "Send me a code"]);
-      await askForCode(visitor, site.dev, "tabs@example.com");
+      await requestCode(visitor, site.dev, "tabs@example.com");
       expect(await tabStops(page, 5)).toEqual([
         "instant",
         "Six-digit code",

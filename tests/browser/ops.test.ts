@@ -60,7 +60,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
     });
 
   test("open with the token, and say when it is wrong", () =>
-    visit(browser, { mayComplain: /401/ }, async ({ page, look }) => {
+    visit(browser, { mayComplain: /401/ }, async ({ page, checkPage: look }) => {
       await page.goto(`${url}/dead-letters`);
       await look("ops-login");
       await page.getByLabel("Token").fill("something else");
@@ -75,7 +75,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
     }));
 
   test("show what happens as it happens, and pause when the server is away", () =>
-    operate(async ({ page, look }) => {
+    operate(async ({ page, checkPage: look }) => {
       await page.getByText("Mails flow").waitFor();
       await page.getByText("this process").first().waitFor();
       await page.getByText("554 5.7.1 <b***@example.com> not welcome").waitFor();
@@ -104,7 +104,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
 
   test("find the life of a mail by its recipient, without a script too", () =>
     operate(
-      async ({ page, look }) => {
+      async ({ page, checkPage: look }) => {
         await page.getByRole("link", { name: "Search" }).click();
         await page.getByLabel("Recipient's address").fill(ana.recipient.toUpperCase());
         await page.getByRole("button", { name: "Search" }).click();
@@ -123,7 +123,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
 
   test("find a mail by its message_id, and say when it is not known", () =>
     operate(
-      async ({ page, look }) => {
+      async ({ page, checkPage: look }) => {
         await page.goto(`${url}/search`);
         await page.getByLabel("Recipient's address").fill(bob.messageId);
         await page.keyboard.press("Enter");
@@ -139,7 +139,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
     ));
 
   test("show dead letters by class, masked", () =>
-    operate(async ({ page, look }) => {
+    operate(async ({ page, checkPage: look }) => {
       await page.getByRole("link", { name: "Dead letters" }).click();
       await page.getByRole("link", { name: "malformed 1" }).click();
       await look("ops-letters");
@@ -150,7 +150,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
     }));
 
   test("put a dead letter back after a dry run, and show how far it is", () =>
-    operate(async ({ page, look }) => {
+    operate(async ({ page, checkPage: look }) => {
       rig.sink.setBehaviour([]);
       await page.goto(`${url}/dead-letters/of/rejected/1`);
       await page.getByRole("button", { name: "Look what would be put back" }).click();

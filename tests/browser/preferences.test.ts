@@ -27,7 +27,7 @@ async function openPage({ scripts }: { readonly scripts: boolean }) {
   const page = await browser.newPage({ javaScriptEnabled: scripts });
   const complaints: string[] = [];
   page.on("console", (message) => complaints.push(message.text()));
-  /** On a phone and on a desk, light and dark; with TEST_LOOKS=<folder> a picture of each. */
+  /** On a phone and on a desk, light and dark; with TEST_SCREENSHOTS=<folder> a picture of each. */
   const look = async (name: string) => {
     for (const width of [390, 1280]) {
       await page.setViewportSize({ width, height: 844 });
@@ -35,7 +35,7 @@ async function openPage({ scripts }: { readonly scripts: boolean }) {
         await page.emulateMedia({ colorScheme });
         const faults = await findFaults(page);
         expect({ name, width, colorScheme, faults }).toMatchObject({ faults: [] });
-        const folder = process.env["TEST_LOOKS"];
+        const folder = process.env["TEST_SCREENSHOTS"];
         const path = `${folder}/preferences-${name}-${width}-${colorScheme}.png`;
         if (folder !== undefined) await page.screenshot({ path, fullPage: true });
       }

@@ -20,7 +20,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
   let storeState: StoreState = "here";
   beforeAll(async () => {
     const plain = stack.use(await openEmbeddedWorld());
-    const sessions = awayStore(plain.stores.sessions, () => storeState);
+    const sessions = unavailableStore(plain.stores.sessions, () => storeState);
     world = plain.restart({ sessions });
     const { fetch } = world.app;
     const server = openHttpServer({ fetch, hostname: "127.0.0.1", port: 0, log: silentLog });
@@ -41,7 +41,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     ["where there is nothing", "/nowhere", 404],
     ["where only a form leads", "/sign-out", 405],
   ])("%s is a page that leads to the first one", async (_, path, status) => {
-    await visit(browser, { mayComplain: /status of 40[45]/ }, async ({ page, look }) => {
+    await visit(browser, { mayComplain: /status of 40[45]/ }, async ({ page, checkPage: look }) => {
       const answer = await page.goto(url + path);
       expect(answer?.status()).toBe(status);
       await look(`problem-${status}`);
@@ -52,7 +52,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
 
   test("while a store is unavailable is a page to try again from, and then the page itself", async () => {
     await visit(browser, { mayComplain: /status of 503/ }, async (visitor) => {
-      const { page, look } = visitor;
+      const { page, checkPage: look } = visitor;
       await signIn(visitor, "away@example.com");
       storeState = "unavailable";
       for (const path of ["/account", "/"]) {
@@ -83,7 +83,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
 
   test("when the program fails is a number to report, and no word of the fault", async () => {
     await visit(browser, { mayComplain: /status of 500/ }, async (visitor) => {
-      const { page, look } = visitor;
+      const { page, checkPage: look } = visitor;
       await signIn(visitor, "fault@example.com");
       storeState = "faulty";
       const answer = await page.goto(`${url}/account`);
@@ -98,7 +98,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
 
   test("after a form on another site is a refusal, and nothing was done", async () => {
     await visit(browser, { mayComplain: /status of 403/ }, async (visitor) => {
-      const { page, look } = visitor;
+      const { page, checkPage: look } = visitor;
       await signIn(visitor, "lured@example.com");
       const form = `<form method="post" action="${url}/sign-out"><button>Win</button></form>`;
       await page.route("http://elsewhere.example/", (route) =>
@@ -117,7 +117,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
 
   test("when the server cannot be reached is said above the form, which can be sent again", async () => {
     await visit(browser, { mayComplain: /ERR_INTERNET_DISCONNECTED/ }, async (visitor) => {
-      const { page, context, look } = visitor;
+      const { page, context, checkPage: look } = visitor;
       await page.goto(url);
       await page.getByLabel("E-mail address").fill("offline@example.com");
       await context.setOffline(true);
@@ -134,7 +134,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
 type StoreState = "here" | "unavailable" | "faulty";
 
 /** A store whose every call fails while it is unavailable, as when its server is down, or faulty. */
-function awayStore<T extends object>(store: T, state: () => StoreState): T {
+function unavailableStore<T extends object>(store: T, state: () => StoreState): T {
   return new Proxy(store, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);

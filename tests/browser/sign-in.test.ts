@@ -3,12 +3,12 @@ import { findEngine } from "../../support/engines.ts";
 import type { DevProcess } from "../support/dev-process.ts";
 import type { SignInSite } from "../support/sign-in-site.ts";
 import {
-  askForCode,
   enterCode,
   expectAccount,
-  expectSaid,
+  expectText,
   openSignInDev,
   openSignInSite,
+  requestCode,
   send,
 } from "../support/sign-in-site.ts";
 import { visit } from "../support/visitor.ts";
@@ -39,10 +39,10 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
     test("makes an account, and leads back to it after signing out", async () => {
       const email = addressOf("ana");
       await visit(site.browser, { scripts }, async (visitor) => {
-        const { page, context, look } = visitor;
+        const { page, context, checkPage: look } = visitor;
         await page.goto(site.dev.authUrl);
         await look("sign-in");
-        const code = await askForCode(visitor, site.dev, email);
+        const code = await requestCode(visitor, site.dev, email);
         await look("code");
         expect(await page.textContent("main")).toContain(email);
         await enterCode(visitor, code, "Sign in");
@@ -53,7 +53,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         await page.goto(site.dev.authUrl); // who is signed in has no use for the first page
         expect(new URL(page.url()).pathname).toBe("/account");
         await send(visitor, "Sign out");
-        await expectSaid(visitor, "You are signed out.");
+        await expectText(visitor, "You are signed out.");
         await look("signed-out");
         await page.goto(`${site.dev.authUrl}/account`);
         expect(new URL(page.url()).pathname).toBe("/");
@@ -62,11 +62,11 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
 
     test("says what is wrong with an address, and keeps it to be corrected", async () => {
       await visit(site.browser, { scripts }, async (visitor) => {
-        const { page, look } = visitor;
+        const { page, checkPage: look } = visitor;
         await page.goto(site.dev.authUrl);
         await page.getByLabel("E-mail address").fill("ana@example");
         await send(visitor, "Send me a code");
-        await expectSaid(visitor, "That is not an e-mail address.");
+        await expectText(visitor, "That is not an e-mail address.");
         expect(await page.getByLabel("E-mail address").inputValue()).toBe("ana@example");
         expect(await page.getByLabel("E-mail address").getAttribute("aria-invalid")).toBe("true");
         await look("sign-in-mistake");
@@ -76,13 +76,13 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
     test("counts wrong codes, then says how long the address is locked", async () => {
       const email = addressOf("locked");
       await visit(site.browser, { scripts }, async (visitor) => {
-        const { page, look } = visitor;
-        const code = await askForCode(visitor, site.dev, email);
+        const { page, checkPage: look } = visitor;
+        const code = await requestCode(visitor, site.dev, email);
         await enterCode(visitor, "123", "Sign in");
-        await expectSaid(visitor, "The code has six digits.");
+        await expectText(visitor, "The code has six digits.");
         for (let wrong = 1; wrong <= 4; wrong += 1) {
           await enterCode(visitor, otherThan(code), "Sign in");
-          await expectSaid(visitor, "That code is wrong");
+          await expectText(visitor, "That code is wrong");
           if (wrong === 1) await look("wrong-code");
         }
         await enterCode(visitor, otherThan(code), "Sign in");
@@ -96,7 +96,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
     });
 
     test("says where to begin when the browser forgot whom the code is for", async () => {
-      await visit(site.browser, { scripts }, async ({ page, look }) => {
+      await visit(site.browser, { scripts }, async ({ page, checkPage: look }) => {
         await page.goto(`${site.dev.authUrl}/sign-in/code`);
         await page.getByRole("heading", { name: "Start again" }).waitFor();
         await look("lost");
@@ -108,13 +108,13 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
     test("sends a new code when asked again, and the earlier stays good", async () => {
       const email = addressOf("again");
       await visit(site.browser, { scripts }, async (visitor) => {
-        const first = await askForCode(visitor, quick, email);
+        const first = await requestCode(visitor, quick, email);
         const second = await quick.codeAfter(email, async () => {
           await send(visitor, "Send a new code");
-          await expectSaid(visitor, "A new code is on its way");
+          await expectText(visitor, "A new code is on its way");
         });
         expect(second).not.toBe(first);
-        await visitor.look("sent-again");
+        await visitor.checkPage("sent-again");
         await enterCode(visitor, first, "Sign in");
         await expectAccount(visitor);
       });
@@ -124,17 +124,17 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
       const email = addressOf("greedy");
       await visit(site.browser, { scripts }, async (visitor) => {
         const { page } = visitor;
-        const code = await askForCode(visitor, quick, email);
+        const code = await requestCode(visitor, quick, email);
         for (let more = 0; more < 4; more += 1) {
           await quick.codeAfter(email, async () => {
             await send(visitor, "Send a new code");
-            await expectSaid(visitor, "A new code is on its way");
+            await expectText(visitor, "A new code is on its way");
           });
         }
         await page.goto(quick.authUrl);
         await send(visitor, "Send me a code");
-        await expectSaid(visitor, /too many codes to this address. Request one in \d\d minutes/);
-        await visitor.look("codes-spent");
+        await expectText(visitor, /too many codes to this address. Request one in \d\d minutes/);
+        await visitor.checkPage("codes-spent");
         await enterCode(visitor, code, "Sign in");
         await expectAccount(visitor);
       });
@@ -143,10 +143,10 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
 
   test("asking again too early says that the code is on its way", async () => {
     await visit(site.browser, { scripts: false }, async (visitor) => {
-      const code = await askForCode(visitor, site.dev, "early@example.com");
+      const code = await requestCode(visitor, site.dev, "early@example.com");
       await send(visitor, "Send a new code");
-      await expectSaid(visitor, "The code is already on its way");
-      await visitor.look("sent-already");
+      await expectText(visitor, "The code is already on its way");
+      await visitor.checkPage("sent-already");
       await enterCode(visitor, code, "Sign in");
       await expectAccount(visitor);
     });
@@ -156,10 +156,12 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
     await visit(site.browser, {}, async (visitor) => {
       const { page } = visitor;
       await page.clock.install();
-      await askForCode(visitor, site.dev, "patient@example.com");
+      await requestCode(visitor, site.dev, "patient@example.com");
       const again = page.getByRole("button", { name: "Send a new code" });
       expect(await again.isVisible()).toBe(false);
-      expect(await page.textContent(".resend")).toMatch(/A new code can be sent in 0:5\d|1:00/);
+      expect(await page.textContent(".resend")).toMatch(
+        /You can request a new code in (0:5\d|1:00)/,
+      );
       await page.clock.fastForward("01:01");
       await again.waitFor();
     });

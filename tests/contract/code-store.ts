@@ -1,10 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { CodeStore, IssueOutcome } from "../../src/auth/codes/code-store.ts";
-import { codeIssue, codeTry } from "../support/code-requests.ts";
-import { testGuessing } from "./code-store-guessing.ts";
-import type { OpenCodeStore } from "./code-store-opening.ts";
-import { idOf, kindOf, openOn } from "./code-store-opening.ts";
-import { testCodeTries } from "./code-store-tries.ts";
+import type { OpenCodeStore } from "../support/code-requests.ts";
+import { codeIssue, codeTry, idOf, kindOf, openOn } from "../support/code-requests.ts";
+import { testCodeTries } from "./code-store-attempts.ts";
 
 const minute = 60_000;
 
@@ -14,7 +12,6 @@ export function testCodeStore(name: string, open: OpenCodeStore): void {
     testRefunds(open);
     testForgetting(open);
     testCodeTries(open);
-    testGuessing(open);
   });
 }
 
@@ -45,12 +42,23 @@ function testIssuing(open: OpenCodeStore): void {
       expect(outcome).toEqual({ ...first, kind: "repeated" } as IssueOutcome);
     }
     expect(await store.issue(codeIssue("a@x.org", "again-6"))).toEqual({
-      kind: "spent",
-      budget: "repeats",
+      kind: "rate_limited",
+      limit: "repeats",
       retryAfterMs: 1,
     });
     await clock.advance(1);
     expect(idOf(await store.issue(codeIssue("a@x.org", "m2")))).toBe("m2");
+  });
+
+  test("a verifier is made for a new code alone", async () => {
+    await using opened = await openOn(open);
+    const { store } = opened;
+    await store.issue(codeIssue("a@x.org", "m1"));
+    const verifier = () => {
+      throw new Error("a verifier was made that nobody needs");
+    };
+    const outcome = await store.issue({ ...codeIssue("a@x.org", "m2"), verifier });
+    expect(idOf(outcome)).toBe("m1");
   });
 
   test("a message that will not arrive is not repeated", async () => {
@@ -77,12 +85,12 @@ function testIssuing(open: OpenCodeStore): void {
       await clock.advance(2 * minute);
     }
     const spent = await store.issue(codeIssue("a@x.org", "m5"));
-    expect(spent).toEqual({ kind: "spent", budget: "codes", retryAfterMs: 50 * minute });
+    expect(spent).toEqual({ kind: "rate_limited", limit: "codes", retryAfterMs: 50 * minute });
     expect(kindOf(await store.issue(codeIssue("b@x.org", "other")))).toBe("issued");
     await clock.advance(50 * minute);
     expect(kindOf(await store.issue(codeIssue("a@x.org", "m6")))).toBe("issued");
     expect(kindOf(await store.issue(codeIssue("a@x.org", "m7", { supersedes: "m6" })))).toBe(
-      "spent",
+      "rate_limited",
     );
   });
 
@@ -99,7 +107,7 @@ function testIssuing(open: OpenCodeStore): void {
     const spent = await store.issue(
       codeIssue("a@x.org", "m7", { purpose: "change_email" as const }),
     );
-    expect(spent).toMatchObject({ kind: "spent", budget: "codes" });
+    expect(spent).toMatchObject({ kind: "rate_limited", limit: "codes" });
   });
 
   test("many who ask at once get one message", async () => {
@@ -110,6 +118,17 @@ function testIssuing(open: OpenCodeStore): void {
     expect(outcomes.filter(({ kind }) => kind === "issued")).toHaveLength(1);
     expect(outcomes.filter(({ kind }) => kind === "repeated")).toHaveLength(5);
     expect(new Set(outcomes.map(idOf)).size).toBe(2); // that one, and undefined
+  });
+
+  test("what is prepared is for whenever it is needed, and may be dropped", async () => {
+    await using opened = await openOn(open);
+    const { store } = opened;
+    const [first, second] = [store.prepare("a@x.org"), store.prepare("a@x.org")];
+    store.prepare("a@x.org");
+    expect(kindOf(await first.issue(codeIssue("a@x.org", "m1")))).toBe("issued");
+    expect(kindOf(await second.issue(codeIssue("a@x.org", "m2")))).toBe("repeated");
+    const next = await second.issue(codeIssue("a@x.org", "m3", { supersedes: "m1" }));
+    expect(idOf(next)).toBe("m3");
   });
 }
 
@@ -126,7 +145,7 @@ function testForgetting(open: OpenCodeStore): void {
     expect(kindOf(await store.verify(codeTry("a@x.org", "222222", deletion)))).toBe("wrong");
     for (const id of ["m3", "m4", "m5"]) {
       const request = codeIssue("a@x.org", id, { supersedes: await newest(store) });
-      expect(kindOf(await store.issue(request))).not.toBe("spent");
+      expect(kindOf(await store.issue(request))).not.toBe("rate_limited");
     }
     for (let wrong = 3; wrong < 5; wrong += 1) await store.verify(codeTry("a@x.org", "999999"));
     expect(kindOf(await store.verify(codeTry("a@x.org", "999999")))).toBe("locked");
@@ -151,7 +170,7 @@ function testRefunds(open: OpenCodeStore): void {
       expect(kindOf(await store.issue(request))).toBe("issued");
     }
     const spent = await store.issue(codeIssue("a@x.org", "n6", { supersedes: "n5" }));
-    expect(kindOf(spent)).toBe("spent");
+    expect(kindOf(spent)).toBe("rate_limited");
   });
 
   test("a refunded repeat may be asked for again", async () => {

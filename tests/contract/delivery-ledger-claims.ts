@@ -41,8 +41,8 @@ export function claimRules(openStore: OpenLedgerStore, features: LedgerFeatures)
       const { request } = mail(store, features);
       await ledger.claim(request("a", { leaseMs: longMs }));
       const outcome = await other.claim(request("b"));
-      expect(outcome).toMatchObject({ kind: "held", state: "claimed" });
-      const waitMs = outcome.kind === "held" ? outcome.waitMs : 0;
+      expect(outcome).toMatchObject({ kind: "leased", state: "claimed" });
+      const waitMs = outcome.kind === "leased" ? outcome.waitMs : 0;
       expect(waitMs).toBeGreaterThan(longMs - 5000);
       expect(waitMs).toBeLessThanOrEqual(longMs);
     });
@@ -52,15 +52,15 @@ export function claimRules(openStore: OpenLedgerStore, features: LedgerFeatures)
       const [ledger, other] = [await store.open(), await store.open()];
       const { request, claim } = mail(store, features);
       await ledger.claim(request("a", { leaseMs: longMs }));
-      expect(await other.claim(request("b"))).toMatchObject({ kind: "held", deferred: false });
-      const deferral = { kind: "deferred", spent: true, leaseMs, reason: "451" } as const;
+      expect(await other.claim(request("b"))).toMatchObject({ kind: "leased", deferred: false });
+      const deferral = { kind: "deferred", countsAttempt: true, leaseMs, reason: "451" } as const;
       await ledger.advance(claim("a"), deferral);
       const outcome = await other.claim(request("b"));
-      expect(outcome).toMatchObject({ kind: "held", state: "claimed", deferred: true });
-      expect(outcome.kind === "held" ? outcome.waitMs : 0).toBeWithin(0, leaseMs + 1);
+      expect(outcome).toMatchObject({ kind: "leased", state: "claimed", deferred: true });
+      expect(outcome.kind === "leased" ? outcome.waitMs : 0).toBeWithin(0, leaseMs + 1);
       await store.pass(leaseMs + 1);
       expect(await other.claim(request("b"))).toEqual({ ...fresh, fence: 2, attempts: 1 });
-      expect(await ledger.claim(request("a"))).toMatchObject({ kind: "held", deferred: false });
+      expect(await ledger.claim(request("a"))).toMatchObject({ kind: "leased", deferred: false });
     });
 
     test("after the lease another owner claims with the next fence", async () => {
@@ -83,7 +83,7 @@ export function claimRules(openStore: OpenLedgerStore, features: LedgerFeatures)
       for (const change of [
         { kind: "renew", state: "claimed", leaseMs },
         { kind: "submitting", leaseMs },
-        { kind: "deferred", spent: true, leaseMs, reason: "451" },
+        { kind: "deferred", countsAttempt: true, leaseMs, reason: "451" },
         { kind: "rejected", class: "refused", reason: "550" },
         { kind: "ambiguous", reason: "lost" },
         { kind: "expired" },
@@ -121,7 +121,7 @@ export function claimRules(openStore: OpenLedgerStore, features: LedgerFeatures)
       );
       const kinds = outcomes.map((outcome) => outcome?.kind);
       expect(kinds.filter((kind) => kind === "claimed")).toHaveLength(1);
-      expect(kinds.filter((kind) => kind === "held")).toHaveLength(29);
+      expect(kinds.filter((kind) => kind === "leased")).toHaveLength(29);
     });
 
     test("of many that wait for a lease to end, one has it", async () => {
@@ -179,7 +179,9 @@ export function claimRules(openStore: OpenLedgerStore, features: LedgerFeatures)
       const { request } = mail(store, features);
       await ledger.claim(request("a", { leaseMs: longMs }));
       const eventTimestamp = store.now() - 2 * ledgerForgetsAfterMs;
-      expect(await ledger.claim(request("b", { eventTimestamp }))).toMatchObject({ kind: "held" });
+      expect(await ledger.claim(request("b", { eventTimestamp }))).toMatchObject({
+        kind: "leased",
+      });
     });
   });
 }

@@ -107,7 +107,7 @@ export function endingRules(openStore: OpenLedgerStore, features: LedgerFeatures
         for (const change of [
           { kind: "renew", state: "submitting", leaseMs: longMs },
           { kind: "submitting", leaseMs: longMs },
-          { kind: "deferred", spent: true, leaseMs: longMs, reason: "451" },
+          { kind: "deferred", countsAttempt: true, leaseMs: longMs, reason: "451" },
           ...Object.values(changes).filter(({ kind }) => kind !== state && kind !== "accepted"),
         ] as const) {
           const outcome = await ledger.advance(one.claim("a"), change);

@@ -29,7 +29,7 @@ export function interleavings(openStore: OpenLedgerStore, features: LedgerFeatur
   });
 }
 
-interface Seat {
+interface Slot {
   ledger: DeliveryLedger;
   run: OwnerRun;
   call: LedgerCall | undefined;
@@ -43,7 +43,7 @@ async function runSeed(store: LedgerStore, features: LedgerFeatures, seed: numbe
   const world: MailWorld = { now: () => store.now(), maybeSent: false, sends: 0 };
   const { leaseMs } = features;
   const begin = () => ownMail({ random, world, request, leaseMs });
-  const seats: Seat[] = [];
+  const seats: Slot[] = [];
   for (let seat = 0; seat < ownersAtOnce; seat += 1) {
     seats.push({ ledger: await store.open(), run: begin(), call: undefined, unheard: undefined });
   }
@@ -79,7 +79,7 @@ async function runSeed(store: LedgerStore, features: LedgerFeatures, seed: numbe
   return world.sends;
 }
 
-function startOf(seat: Seat, begin: () => OwnerRun): LedgerCall {
+function startOf(seat: Slot, begin: () => OwnerRun): LedgerCall {
   for (;;) {
     const first = seat.run.next("lost_answer"); // what is given to a run that starts is not seen
     if (!first.done) return first.value;

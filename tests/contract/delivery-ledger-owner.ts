@@ -69,7 +69,7 @@ export function* ownMail({ random, world, request, leaseMs }: OwnerOptions): Own
   const isTimely = world.now() < askedAt + leaseMs / 2;
   const isOurs = typeof answer === "object" && answer.kind === "done";
   if (!isOurs || !isTimely) {
-    yield* ask(advance({ kind: "deferred", spent: false, leaseMs: 0, reason: "withheld" }));
+    yield* ask(advance({ kind: "deferred", countsAttempt: false, leaseMs: 0, reason: "withheld" }));
     return;
   }
   world.sends += 1;
@@ -82,7 +82,7 @@ export function* ownMail({ random, world, request, leaseMs }: OwnerOptions): Own
 function afterSend(random: SeededRandom, world: MailWorld): LedgerChange {
   switch (random.below(5)) {
     case 0:
-      return { kind: "deferred", spent: true, leaseMs: 0, reason: "451 later" };
+      return { kind: "deferred", countsAttempt: true, leaseMs: 0, reason: "451 later" };
     case 1:
       return changes.rejected;
     case 2:

@@ -174,7 +174,12 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
         await ledger.claim(one.request("a", { leaseMs: longMs }));
         await ledger.advance(one.claim("a"), { kind: "submitting", leaseMs: longMs });
         const reason = `451 try ${attempt}`;
-        const deferral = { kind: "deferred", spent: true, leaseMs: longMs, reason } as const;
+        const deferral = {
+          kind: "deferred",
+          countsAttempt: true,
+          leaseMs: longMs,
+          reason,
+        } as const;
         await ledger.advance(one.claim("a"), deferral);
       }
       const { history } = JSON.parse((await store.read(one.messageId)) ?? "{}");

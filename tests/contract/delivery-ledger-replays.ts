@@ -8,12 +8,17 @@ export function replayRules(openStore: OpenLedgerStore, features: LedgerFeatures
   const position = { partition: 0, offset: 5 };
 
   describe("replay", () => {
-    test("a rejected mail is claimed anew: no dead letter, no tries spent", async () => {
+    test("a rejected mail is claimed anew: no dead letter, no tries countsAttempt", async () => {
       await using store = await openStore();
       const ledger = await store.open();
       const one = mail(store, features);
       await bringTo(ledger, one, "claimed", longMs);
-      const deferral = { kind: "deferred", spent: true, leaseMs: longMs, reason: "451" } as const;
+      const deferral = {
+        kind: "deferred",
+        countsAttempt: true,
+        leaseMs: longMs,
+        reason: "451",
+      } as const;
       await ledger.advance(one.claim("a"), deferral);
       await ledger.advance(one.claim("a"), changes.rejected);
       await ledger.markBuried(one.messageId, position);
@@ -62,7 +67,7 @@ export function replayRules(openStore: OpenLedgerStore, features: LedgerFeatures
       const one = mail(store, features);
       await bringTo(ledger, one, "claimed", features.leaseMs);
       const replay = one.request("b", { replayCount: 2, leaseMs: longMs });
-      expect(await ledger.claim(replay)).toMatchObject({ kind: "held" });
+      expect(await ledger.claim(replay)).toMatchObject({ kind: "leased" });
       await store.pass(features.leaseMs + 1);
       expect(await ledger.claim(replay)).toMatchObject({ kind: "claimed", fence: 2, replays: 2 });
       await ledger.advance(one.claim("b", 2), changes.rejected);

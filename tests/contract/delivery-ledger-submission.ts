@@ -16,7 +16,7 @@ export function submissionRules(openStore: OpenLedgerStore, features: LedgerFeat
       await bringTo(ledger, one, "submitting", longMs);
       for (const owner of ["a", "b"]) {
         const outcome = await ledger.claim(one.request(owner, { resubmit: true }));
-        expect(outcome).toMatchObject({ kind: "held", state: "submitting" });
+        expect(outcome).toMatchObject({ kind: "leased", state: "submitting" });
       }
     });
 
@@ -40,7 +40,7 @@ export function submissionRules(openStore: OpenLedgerStore, features: LedgerFeat
       const again = { kind: "submitting", leaseMs: longMs } as const;
       expect(await ledger.advance(one.claim("a"), again)).toEqual(done);
       await store.pass(leaseMs + 1);
-      expect(await ledger.claim(one.request("b"))).toMatchObject({ kind: "held" });
+      expect(await ledger.claim(one.request("b"))).toMatchObject({ kind: "leased" });
     });
 
     test("a renewed lease holds others back, in claimed and in submitting", async () => {
@@ -56,7 +56,7 @@ export function submissionRules(openStore: OpenLedgerStore, features: LedgerFeat
         });
         expect(renewed).toEqual(done);
         await store.pass(leaseMs + 1);
-        expect(await ledger.claim(one.request("b"))).toMatchObject({ kind: "held", state });
+        expect(await ledger.claim(one.request("b"))).toMatchObject({ kind: "leased", state });
       }
     });
 
@@ -69,8 +69,13 @@ export function submissionRules(openStore: OpenLedgerStore, features: LedgerFeat
         ledger.advance(one.claim("a"), { kind: "renew", state, leaseMs });
       expect(await renew("claimed")).toEqual({ kind: "lost", state: "submitting" });
       await store.pass(leaseMs + 1);
-      expect(await other.claim(one.request("b"))).toMatchObject({ kind: "held" });
-      const deferral = { kind: "deferred", spent: false, leaseMs: 0, reason: "421" } as const;
+      expect(await other.claim(one.request("b"))).toMatchObject({ kind: "leased" });
+      const deferral = {
+        kind: "deferred",
+        countsAttempt: false,
+        leaseMs: 0,
+        reason: "421",
+      } as const;
       await ledger.advance(one.claim("a"), deferral);
       for (const state of ["claimed", "submitting"] as const) {
         expect(await renew(state)).toEqual({ kind: "lost", state: "claimed" });
@@ -117,19 +122,24 @@ export function submissionRules(openStore: OpenLedgerStore, features: LedgerFeat
       expect(states).toEqual(["claimed", "submitting", "ambiguous", "claimed"]);
     });
 
-    test("a definite refusal leaves submitting at once; the try counts when it was spent", async () => {
+    test("a definite refusal leaves submitting at once; the try counts when it was countsAttempt", async () => {
       await using store = await openStore();
       const ledger = await store.open();
-      for (const spent of [true, false]) {
+      for (const countsAttempt of [true, false]) {
         const one = mail(store, features);
         await bringTo(ledger, one, "submitting", longMs);
-        const deferral = { kind: "deferred", spent, leaseMs: longMs, reason: "451 later" } as const;
+        const deferral = {
+          kind: "deferred",
+          countsAttempt,
+          leaseMs: longMs,
+          reason: "451 later",
+        } as const;
         expect(await ledger.advance(one.claim("a"), deferral)).toEqual(done);
         expect(await ledger.find(one.messageId)).toMatchObject({
           state: "claimed",
           owner: "a",
           fence: 1,
-          attempts: spent ? 1 : 0,
+          attempts: countsAttempt ? 1 : 0,
         });
       }
     });
@@ -138,7 +148,12 @@ export function submissionRules(openStore: OpenLedgerStore, features: LedgerFeat
       await using store = await openStore();
       const ledger = await store.open();
       const one = mail(store, features);
-      const deferral = { kind: "deferred", spent: true, leaseMs: longMs, reason: "451" } as const;
+      const deferral = {
+        kind: "deferred",
+        countsAttempt: true,
+        leaseMs: longMs,
+        reason: "451",
+      } as const;
       for (const attempts of [1, 2, 3]) {
         const claimed = await ledger.claim(one.request("a"));
         expect(claimed).toMatchObject({ kind: "claimed", fence: 1, attempts: attempts - 1 });
@@ -148,12 +163,17 @@ export function submissionRules(openStore: OpenLedgerStore, features: LedgerFeat
       }
     });
 
-    test("a deferral without a lease lets anyone claim at once, and the tries stay spent", async () => {
+    test("a deferral without a lease lets anyone claim at once, and the tries stay countsAttempt", async () => {
       await using store = await openStore();
       const [ledger, other] = [await store.open(), await store.open()];
       const one = mail(store, features);
       await bringTo(ledger, one, "claimed", longMs);
-      const deferral = { kind: "deferred", spent: true, leaseMs: 0, reason: "451" } as const;
+      const deferral = {
+        kind: "deferred",
+        countsAttempt: true,
+        leaseMs: 0,
+        reason: "451",
+      } as const;
       await ledger.advance(one.claim("a"), deferral);
       const outcome = await other.claim(one.request("b"));
       expect(outcome).toMatchObject({ kind: "claimed", fence: 2, attempts: 1 });

@@ -45,7 +45,7 @@ function testCommits(scope: ContractScope): void {
     const first = await EventLogReader.open(scope.log, {
       topic,
       group,
-      holds: (text) => text === "text 2",
+      blocks: (text) => text === "text 2",
     });
     await first.untilFinished(5);
     await first.stop(50);
@@ -60,7 +60,7 @@ function testCommits(scope: ContractScope): void {
     const topic = await scope.newTopic();
     const group = newName("group");
     await publishTexts(scope.log, topic, ["a", "b"], "key");
-    const reader = await EventLogReader.open(scope.log, { topic, group, holds: () => true });
+    const reader = await EventLogReader.open(scope.log, { topic, group, blocks: () => true });
     await reader.untilStarted(1);
     const stopping = reader.stop(20_000);
     reader.releaseAll();
@@ -163,10 +163,10 @@ function testMembers(scope: ContractScope): void {
     const group = newName("group");
     const texts = numbered("text", 20);
     await publishTexts(scope.log, topic, texts);
-    await using reader = await EventLogReader.open(scope.log, { topic, group, holds: () => true });
+    await using reader = await EventLogReader.open(scope.log, { topic, group, blocks: () => true });
     await reader.untilStarted(20);
     await using otherLog = await scope.harness.open();
-    await using other = await EventLogReader.open(otherLog, { topic, group, holds: () => true });
+    await using other = await EventLogReader.open(otherLog, { topic, group, blocks: () => true });
     await other.untilStarted(1);
     await other.stop();
     await reader.untilPartitions(2, rebalanceMsMax);
@@ -198,7 +198,7 @@ function testDeaths(scope: ContractScope): void {
       publish: [],
       read: { group, finish: 12 },
     });
-    const finished = await child.said("finished", 12);
+    const finished = await child.printed("finished", 12);
     await child.kill();
     await using reader = await EventLogReader.open(scope.log, { topic, group });
     const byChild = new Set(finished.map((place) => `text ${place.split(" ")[1]}`));
@@ -221,7 +221,7 @@ function testDeaths(scope: ContractScope): void {
     await using child = spawnEventLogChild({ address, topic, publish: [], read });
     await reader.untilPartitions(1, rebalanceMsMax);
     const positions = await publishTexts(scope.log, topic, numbered("later", 20));
-    const [started = ""] = await child.said("started", 1);
+    const [started = ""] = await child.printed("started", 1);
     await child.kill();
     const taken = positions.findIndex((at) => `${at.partition} ${at.offset}` === started);
     expect(taken).toBeGreaterThanOrEqual(0);

@@ -37,7 +37,7 @@ export function testEventLogOutages(harness: EventLogHarness): void {
       deferred: 0,
       paused: false,
       partitions: [],
-      trouble: expect.any(String),
+      problem: expect.any(String),
     });
     const state = await Promise.race([
       reader.subscription.failed.catch(() => "failed"),
@@ -54,7 +54,7 @@ export function testEventLogOutages(harness: EventLogHarness): void {
     const first = await EventLogReader.open(scope.log, {
       topic,
       group,
-      holds: (text) => text === "text 2",
+      blocks: (text) => text === "text 2",
     });
     await first.untilFinished(2);
     await first.stop(0);

@@ -31,7 +31,7 @@ export function testEventLogPublishing(harness: EventLogHarness): void {
       topic,
       publish: ["a", "b"],
     });
-    await child.said("published", 2);
+    await child.printed("published", 2);
     await child.kill();
     expect((await readAll(scope.log, topic)).map(textOf)).toEqual(["a", "b"]);
   });

@@ -95,7 +95,7 @@ export function testEventLogRanges(harness: EventLogHarness): void {
     await using reader = await EventLogReader.open(scope.log, {
       topic,
       group,
-      holds: (text) => text === "text 3",
+      blocks: (text) => text === "text 3",
     });
     await reader.untilFinished(3);
     const behind = await eventually("three records are committed, and one grows old", async () => {

@@ -73,7 +73,7 @@ function testLanes(scope: ContractScope): void {
     await using reader = await EventLogReader.open(scope.log, {
       topic,
       group: newName("group"),
-      holds: (text) => text === "a 0",
+      blocks: (text) => text === "a 0",
     });
     await reader.untilFinished(2);
     expect(reader.started.toSorted()).toEqual(["a 0", "b 0", "b 1"]);
@@ -88,7 +88,7 @@ function testLanes(scope: ContractScope): void {
     await using reader = await EventLogReader.open(scope.log, {
       topic,
       group: newName("group"),
-      holds: (text) => text === "text 0",
+      blocks: (text) => text === "text 0",
     });
     expect(await reader.untilFinished(4)).not.toContain("text 0");
     reader.releaseAll();
@@ -103,7 +103,7 @@ function testPauses(scope: ContractScope): void {
     const topic = await scope.newTopic({ partitions: 2 });
     const group = newName("group");
     await publishTexts(scope.log, topic, ["held"]);
-    await using reader = await EventLogReader.open(scope.log, { topic, group, holds: () => true });
+    await using reader = await EventLogReader.open(scope.log, { topic, group, blocks: () => true });
     await reader.untilStarted(1);
     reader.subscription.pause();
     expect(reader.subscription.stats.paused).toBe(true);
@@ -138,12 +138,12 @@ function testBounds(scope: ContractScope): void {
       topic,
       group: newName("group"),
       unfinishedMax: 5,
-      holds: () => true,
+      blocks: () => true,
     });
     while (reader.finished.length < 40) {
-      await eventually("records are in flight", () => reader.held.length > 0);
+      await eventually("records are in flight", () => reader.blocked.length > 0);
       expect(reader.subscription.stats.unfinished).toBeLessThanOrEqual(5);
-      const [text = ""] = reader.held;
+      const [text = ""] = reader.blocked;
       const count = reader.finished.length;
       reader.release(text);
       await reader.untilFinished(count + 1);
@@ -157,8 +157,8 @@ function testBounds(scope: ContractScope): void {
     await using reader = await EventLogReader.open(scope.log, {
       topic,
       group: newName("group"),
-      offsetsBeyondLowMarkMax: 10,
-      holds: (text) => text === "text 0",
+      offsetsBeyondLowWatermarkMax: 10,
+      blocks: (text) => text === "text 0",
     });
     await reader.untilFinished(9);
     expect(Math.max(...reader.records.map(({ offset }) => offset))).toBe(9);

@@ -1,11 +1,16 @@
 import { describe, expect, test } from "bun:test";
-import type { Budget, Limits } from "../../src/auth/limits/limits.ts";
+import type { Limits, RateLimit } from "../../src/auth/limits/limits.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const minute = 60_000;
-const ana: Budget = { scope: "codes-per-client", subject: "192.0.2.7", quota: 3, windowMs: minute };
-const ben: Budget = { ...ana, subject: "192.0.2.8" };
-const all: Budget = { scope: "codes-in-all", subject: "all", quota: 5, windowMs: 10 * minute };
+const ana: RateLimit = {
+  scope: "codes-per-client",
+  subject: "192.0.2.7",
+  quota: 3,
+  windowMs: minute,
+};
+const ben: RateLimit = { ...ana, subject: "192.0.2.8" };
+const all: RateLimit = { scope: "codes-global", subject: "all", quota: 5, windowMs: 10 * minute };
 
 type OpenLimits = (options: { readonly clock: FakeClock }) => Promise<
   AsyncDisposable & {
@@ -15,8 +20,8 @@ type OpenLimits = (options: { readonly clock: FakeClock }) => Promise<
   }
 >;
 
-const take = (limits: Limits, ...budgets: readonly Budget[]) =>
-  limits.take({ use: crypto.randomUUID(), budgets });
+const take = (limits: Limits, ...budgets: readonly RateLimit[]) =>
+  limits.take({ use: crypto.randomUUID(), limits: budgets });
 const taken = { kind: "taken" } as const;
 
 export function testLimits(name: string, open: OpenLimits): void {
@@ -43,12 +48,12 @@ function testWindows(openOn: OpenOn): void {
       await clock.advance(10_000);
     }
     const spent = await take(limits, ana);
-    expect(spent).toEqual({ kind: "spent", budget: ana, retryAfterMs: 30_000 });
+    expect(spent).toEqual({ kind: "rate_limited", limit: ana, retryAfterMs: 30_000 });
     await clock.advance(29_999);
-    expect(await take(limits, ana)).toMatchObject({ kind: "spent", retryAfterMs: 1 });
+    expect(await take(limits, ana)).toMatchObject({ kind: "rate_limited", retryAfterMs: 1 });
     await clock.advance(1);
     expect(await take(limits, ana)).toEqual(taken);
-    expect(await take(limits, ana)).toMatchObject({ kind: "spent", retryAfterMs: 10_000 });
+    expect(await take(limits, ana)).toMatchObject({ kind: "rate_limited", retryAfterMs: 10_000 });
   });
 
   test("what is refused costs nothing", async () => {
@@ -64,7 +69,7 @@ function testWindows(openOn: OpenOn): void {
     const { limits } = opened;
     for (let use = 0; use < 3; use += 1) await take(limits, ana);
     expect(await take(limits, ben)).toEqual(taken);
-    expect(await take(limits, { ...ana, scope: "tries-per-client" })).toEqual(taken);
+    expect(await take(limits, { ...ana, scope: "attempts-per-client" })).toEqual(taken);
   });
 
   test("a quota that was lowered holds at once", async () => {
@@ -75,7 +80,10 @@ function testWindows(openOn: OpenOn): void {
       await clock.advance(1_000);
     }
     const lowered = { ...ana, quota: 1 };
-    expect(await take(limits, lowered)).toMatchObject({ kind: "spent", retryAfterMs: 59_000 });
+    expect(await take(limits, lowered)).toMatchObject({
+      kind: "rate_limited",
+      retryAfterMs: 59_000,
+    });
     await clock.advance(59_000);
     expect(await take(limits, lowered)).toEqual(taken);
   });
@@ -95,10 +103,10 @@ function testSeveral(openOn: OpenOn): void {
     const { limits } = opened;
     for (let use = 0; use < 3; use += 1) expect(await take(limits, ana, all)).toEqual(taken);
     for (let use = 0; use < 9; use += 1) {
-      expect(await take(limits, ana, all)).toMatchObject({ kind: "spent", budget: ana });
+      expect(await take(limits, ana, all)).toMatchObject({ kind: "rate_limited", limit: ana });
     }
     for (let use = 0; use < 2; use += 1) expect(await take(limits, ben, all)).toEqual(taken);
-    expect(await take(limits, ben, all)).toMatchObject({ kind: "spent", budget: all });
+    expect(await take(limits, ben, all)).toMatchObject({ kind: "rate_limited", limit: all });
   });
 
   test("of several that are exhausted, the one that takes longest is named", async () => {
@@ -110,7 +118,7 @@ function testSeveral(openOn: OpenOn): void {
       [{ ...all, quota: 3 }, ana],
     ]) {
       const spent = await take(limits, ...budgets);
-      expect(spent).toMatchObject({ budget: { scope: all.scope }, retryAfterMs: 10 * minute });
+      expect(spent).toMatchObject({ limit: { scope: all.scope }, retryAfterMs: 10 * minute });
     }
   });
 
@@ -130,21 +138,21 @@ function testRepeats(openOn: OpenOn): void {
   test("a use that is repeated is counted once, also when the budget is exhausted now", async () => {
     await using opened = await openOn();
     const { limits } = opened;
-    const request = { use: "same", budgets: [ana, all] };
+    const request = { use: "same", limits: [ana, all] };
     for (let repeat = 0; repeat < 5; repeat += 1) expect(await limits.take(request)).toEqual(taken);
     for (let use = 0; use < 2; use += 1) expect(await take(limits, ana)).toEqual(taken);
-    expect(await take(limits, ana)).toMatchObject({ kind: "spent" });
+    expect(await take(limits, ana)).toMatchObject({ kind: "rate_limited" });
     expect(await limits.take(request)).toEqual(taken);
   });
 
   test("what is given back is given back once", async () => {
     await using opened = await openOn();
     const { limits } = opened;
-    const request = { use: "same", budgets: [ana, all] };
+    const request = { use: "same", limits: [ana, all] };
     await limits.take(request);
     for (let use = 0; use < 2; use += 1) await take(limits, ana, all);
     for (let repeat = 0; repeat < 3; repeat += 1) await limits.giveBack(request);
     expect(await take(limits, ana, all)).toEqual(taken);
-    expect(await take(limits, ana, all)).toMatchObject({ kind: "spent", budget: ana });
+    expect(await take(limits, ana, all)).toMatchObject({ kind: "rate_limited", limit: ana });
   });
 }

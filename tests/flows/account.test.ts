@@ -113,8 +113,8 @@ describe.each(signInEngines())("a change of address on %s", (_, open) => {
     for (let wrong = 0; wrong < 5; wrong += 1) await enter(otherThan(code));
     expect(await problemOf(await enter(code))).toMatchObject({
       status: 429,
-      code: "too_many_tries",
-      scope: "tries-per-email",
+      code: "too_many_attempts",
+      scope: "attempts-per-email",
     });
   });
 });

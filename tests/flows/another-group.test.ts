@@ -25,6 +25,6 @@ test.skipIf(kafka === undefined || redis === undefined)(
     await rig.untilDrained(15_000, "email-service-group-1");
     expect(rig.sink.acceptedTotal).toBe(events.length);
     expect(ends.filter((kind) => kind === "duplicate")).toHaveLength(events.length);
-    expect(await rig.letters()).toEqual([]);
+    expect(await rig.deadLetters()).toEqual([]);
   },
 );

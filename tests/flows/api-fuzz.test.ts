@@ -11,9 +11,9 @@ const seed = Number(process.env["FUZZ_SEED"] ?? Date.now() % 1_000_000);
 const many = { quota: 100_000, windowMs: 60_000 };
 const limitPolicy = {
   codesPerClient: many,
-  codesInAll: many,
-  triesPerClient: many,
-  triesInAll: many,
+  codesGlobal: many,
+  attemptsPerClient: many,
+  attemptsGlobal: many,
 };
 
 /** Anything at all, or the example with one field that is anything at all. */

@@ -32,7 +32,7 @@ test("a dead letter that is not acknowledged holds its record back, and is writt
       if (isDeaf) refused += 1;
       return isDeaf;
     }),
-    heldOutcomes: { held: 0, onHolding: () => {} },
+    pendingOutcomes: { count: 0, onPending: () => {} },
     clock: systemClock,
     log: silentLog,
     settings: {
@@ -54,6 +54,6 @@ test("a dead letter that is not acknowledged holds its record back, and is writt
   expect(uncommitted.reduce((sum, { records }) => sum + records, 0)).toBe(1);
   isDeaf = false;
   await rig.untilDrained();
-  expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
+  expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
   await worker.stop();
 });

@@ -49,7 +49,7 @@ const damaged = {
 } as const;
 
 async function firstLetter(rig: DeliveryRig): Promise<LogRecord> {
-  const [letter] = await rig.letters();
+  const [letter] = await rig.deadLetters();
   if (letter === undefined) throw new Error("there is no dead letter");
   return letter.record;
 }
@@ -126,7 +126,7 @@ describe.skipIf(!complete)("a dead letter read by other programs", () => {
       { key: null, value: null, headers: [] },
       { key: null, value: largest, headers: [["trace", new Uint8Array(1024)]] },
     ]);
-    const sizes = (await rig.letters()).map(({ record }) => record.value?.length ?? null);
+    const sizes = (await rig.deadLetters()).map(({ record }) => record.value?.length ?? null);
     expect(sizes).toHaveLength(2);
     expect(sizes).toContain(null);
     expect(sizes).toContain(largest.length);

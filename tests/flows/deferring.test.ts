@@ -51,7 +51,7 @@ describe.skipIf(kafka === undefined || redis === undefined)("A domain that defer
       latencies.push(performance.now() - startedAt);
     }
     expect(latencies.toSorted((a, b) => a - b)[10]).toBeLessThan(1_000);
-    expect(worker.reasonsHeld).toEqual([]);
+    expect(worker.pausedReasons).toEqual([]);
     const metrics = new Metrics();
     const lag = () => rig.eventLog.lag(rig.eventsTopic, rig.group);
     createWorkerMetrics({ metrics, clock: systemClock, worker: () => worker, lag });
@@ -60,7 +60,7 @@ describe.skipIf(kafka === undefined || redis === undefined)("A domain that defer
     expect(records).toHaveLength(3);
     // Of 3,000 that are not committed some try again just now; the others are nobody's delay.
     for (const [, count] of records) expect(Number(count)).toBeLessThan(500);
-    expect(await rig.letters()).toEqual([]);
+    expect(await rig.deadLetters()).toEqual([]);
   }, 120_000);
 
   test("finds a worker that was started anew on the schedule, not all its mails at once", async () => {

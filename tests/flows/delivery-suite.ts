@@ -47,7 +47,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.untilDrained();
       expect(rig.sink.acceptedTotal).toBe(0);
       expect(await rig.ledger.find(event.messageId)).toMatchObject({ state: "expired" });
-      expect(await rig.letters()).toEqual([]);
+      expect(await rig.deadLetters()).toEqual([]);
     });
 
     test("refused with 550 becomes a dead letter at once, with the server's words", async () => {
@@ -58,7 +58,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       const event = welcomeEvent();
       await rig.publish(event);
       await rig.untilDrained();
-      const [letter, ...others] = await rig.letters();
+      const [letter, ...others] = await rig.deadLetters();
       expect(others).toEqual([]);
       expect(letter).toMatchObject({ messageId: event.messageId, facts: { class: "rejected" } });
       expect(letter?.facts.reason).toContain("550 5.1.1 no such user");
@@ -85,7 +85,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       rig.sink.misbehave({ at: "rcpt", does });
       await rig.publish(welcomeEvent());
       await rig.untilDrained(20_000);
-      const letters = await rig.letters();
+      const letters = await rig.deadLetters();
       expect(letters.map(({ facts }) => [facts.class, facts.attempts])).toEqual([
         ["retries_exhausted", 4],
       ]);
@@ -139,7 +139,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.publish(event);
       await rig.untilDrained();
       expect(rig.sink.countByMessageId().get(event.messageId)).toBe(1);
-      const letters = await rig.letters();
+      const letters = await rig.deadLetters();
       expect(letters.map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
     });
 
@@ -151,7 +151,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.publish(event);
       await rig.untilDrained();
       expect(rig.sink.countByMessageId().get(event.messageId)).toBe(2);
-      expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
+      expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
     });
   });
 
@@ -162,26 +162,28 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.sink.refuse();
       const events = Array.from({ length: 30 }, () => welcomeEvent());
       for (const event of events) await rig.publish(event);
-      await eventually("the worker holds", () => worker.reasonsHeld.length > 0);
-      expect(worker.reasonsHeld[0]).toContain("127.0.0.1");
+      await eventually("the worker holds", () => worker.pausedReasons.length > 0);
+      expect(worker.pausedReasons[0]).toContain("127.0.0.1");
       await rig.sink.listen();
       await rig.untilDrained();
-      expect(worker.reasonsHeld).toEqual([]);
+      expect(worker.pausedReasons).toEqual([]);
       expect(rig.sink.acceptedTotal).toBe(events.length);
-      expect(await rig.letters()).toEqual([]);
+      expect(await rig.deadLetters()).toEqual([]);
       const records = await Promise.all(events.map((event) => rig.ledger.find(event.messageId)));
       expect(records.every((record) => record?.attempts === 0)).toBe(true);
     });
 
     test("past the hold gives mails up as smtp_unavailable, and drops codes that died", async () => {
-      await using rig = await open({ outageHoldMs: 1500 });
+      await using rig = await open({ outageRetryForMs: 1500 });
       await rig.startWorker();
       await rig.sink.refuse();
       const code = codeEvent();
       await rig.publish({ ...code, expiresAt: code.timestamp + 1000 });
       await rig.publish(welcomeEvent());
       await rig.untilDrained();
-      expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["smtp_unavailable"]);
+      expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual([
+        "smtp_unavailable",
+      ]);
       expect(await rig.ledger.find(code.messageId)).toMatchObject({ state: "expired" });
     });
   });
@@ -195,7 +197,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.publishRecord({ key: bytes("k"), value: bytes("{"), headers });
       await rig.publishRecord({ key: null, value: null, headers: [] });
       await rig.untilDrained();
-      const letters = await rig.letters();
+      const letters = await rig.deadLetters();
       const seen = letters.map(({ record, facts }) => [
         facts.class,
         record.value === null ? null : Buffer.from(record.value).toString(),
@@ -214,7 +216,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.publish({ ...event, recipient: "other@example.com" });
       await rig.untilDrained();
       expect(rig.sink.acceptedTotal).toBe(1);
-      expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["id_conflict"]);
+      expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["id_conflict"]);
     });
 
     test("an event older than the ledger's memory becomes too_old, and is not sent", async () => {
@@ -223,7 +225,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.publish(welcomeEvent({ timestamp: Date.now() - 24 * 3_600_000 }));
       await rig.untilDrained();
       expect(rig.sink.acceptedTotal).toBe(0);
-      expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["too_old"]);
+      expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["too_old"]);
     });
   });
 }

@@ -1,10 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { createServer } from "node:net";
 import { createTopics } from "../../src/commands/create-topics.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { AdminSession } from "../../src/email/event-log/kafka/admin-session.ts";
 import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
 import { openKafkaEventLog } from "../../src/email/event-log/kafka/kafka.ts";
 import { findEngine } from "../../support/engines.ts";
+import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import { newName } from "../contract/event-log-harness.ts";
 import { examineWith, findTrouble, troubles } from "../support/doctor.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
@@ -44,10 +46,10 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     );
   }
 
-  /** Follows a mend that is a kafka-configs.sh command. */
-  async function follow(mend: string | undefined): Promise<void> {
+  /** Follows a fix that is a kafka-configs.sh command. */
+  async function follow(fix: string | undefined): Promise<void> {
     const [, name = "", setting = ""] =
-      /--entity-name (\S+) --add-config (\S+)$/.exec(mend ?? "") ?? [];
+      /--entity-name (\S+) --add-config (\S+)$/.exec(fix ?? "") ?? [];
     const [entry = "", value = ""] = setting.split("=");
     await session.call("altering", (admin) =>
       admin.alterConfigs({
@@ -67,7 +69,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     }
   }
 
-  test("finds missing topics, and create-topics mends it", async () => {
+  test("finds missing topics, and create-topics fixes it", async () => {
     const settings = newSettings();
     const before = await look(settings);
     expect(before.troubles).toEqual(["kafka.topic", "kafka.topic"]);
@@ -80,14 +82,14 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     expect(after.text).toContain("May read and write both topics, and join the group");
   });
 
-  test("finds too few partitions, and create-topics --grow mends it", async () => {
+  test("finds too few partitions, and create-topics --grow fixes it", async () => {
     const settings = newSettings();
     await create(settings.KAFKA_TOPIC_EMAIL_EVENTS, { "retention.ms": "604800000" }, 1);
     await quietly(settings);
     const { findings } = await look(settings);
     expect(findTrouble(findings, "kafka.partitions")).toMatchObject({
       text: `${settings.KAFKA_TOPIC_EMAIL_EVENTS} has 1 partition instead of 3`,
-      mend: "./instant create-topics --grow",
+      fix: "./instant create-topics --grow",
     });
     await quietly(settings, { grow: true });
     expect((await look(settings)).troubles).toEqual([]);
@@ -103,19 +105,19 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
 
   for (const [setting, check, level, words] of seeded) {
     const [name, value] = Object.entries(setting)[0] ?? [];
-    test(`finds ${name}=${value}, and its mend mends it`, async () => {
+    test(`finds ${name}=${value}, and its fix works`, async () => {
       const settings = newSettings();
       await create(settings.KAFKA_TOPIC_EMAIL_EVENTS, { "retention.ms": "604800000", ...setting });
       await quietly(settings);
       const { findings } = await look(settings);
       const trouble = findTrouble(findings, check);
       expect(trouble).toMatchObject({ level, text: expect.stringContaining(words) });
-      await follow(trouble.mend);
+      await follow(trouble.fix);
       expect((await look(settings)).findings.map((each) => each.text)).not.toContain(trouble.text);
     });
   }
 
-  test("finds records that may be larger than a dead letter, and its mend mends it", async () => {
+  test("finds records that may be larger than a dead letter, and its fix works", async () => {
     const settings = newSettings();
     await create(settings.KAFKA_TOPIC_EMAIL_EVENTS, {
       "retention.ms": "604800000",
@@ -125,7 +127,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     const trouble = findTrouble((await look(settings)).findings, "kafka.record_size");
     expect(trouble).toMatchObject({ level: "warning" });
     expect(trouble.text).toContain("a larger dead letter keeps only its first 64 KiB");
-    await follow(trouble.mend);
+    await follow(trouble.fix);
     expect((await look(settings)).troubles).not.toContain("kafka.record_size");
   });
 
@@ -154,8 +156,8 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     const lag = findTrouble(findings, "kafka.lag");
     expect(lag.text).toContain("No serve-email reads the events");
     expect(lag.text).toContain("2 events wait");
-    expect(lag.mend).toBe("Start it: ./instant serve-email");
-    expect(findTrouble(findings, "kafka.dead_letters").mend).toContain("replay-dlq");
+    expect(lag.fix).toBe("Start it: ./instant serve-email");
+    expect(findTrouble(findings, "kafka.dead_letters").fix).toContain("replay-dlq");
     const [topic, group] = [settings.KAFKA_TOPIC_EMAIL_EVENTS, settings.KAFKA_CONSUMER_GROUP];
     await using reader = await EventLogReader.open(log, { topic, group });
     await reader.untilFinished(2);
@@ -173,10 +175,45 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
       text: "Failed to connect to Kafka: nothing listens on 127.0.0.1:1",
     });
     const tls = await look({ ...settings, KAFKA_SSL: "true" });
-    expect(findTrouble(tls.findings, "kafka.reachable").mend).toContain("KAFKA_SSL=false");
+    expect(findTrouble(tls.findings, "kafka.reachable").fix).toContain("KAFKA_SSL=false");
     await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
-    const stranger = await look({ ...settings, KAFKA_BROKERS: `127.0.0.1:${web.port}` });
-    expect(stranger.text).toContain("KAFKA_BROKERS");
-    expect(stranger.troubles).toEqual(["kafka.reachable"]);
+    const notKafka = await look({ ...settings, KAFKA_BROKERS: `127.0.0.1:${web.port}` });
+    expect(notKafka.findings).toEqual([
+      {
+        level: "fault",
+        check: "kafka.reachable",
+        text: `What answers on 127.0.0.1:${web.port} is not Kafka`,
+        fix: "Check KAFKA_BROKERS",
+      },
+    ]);
   });
+
+  test("finds a name that cannot be resolved, and a login that the port does not take", async () => {
+    const unknown = await look({ KAFKA_BROKERS: "no-such-host.invalid:9092" });
+    expect(findTrouble(unknown.findings, "kafka.reachable").text).toBe(
+      "Failed to connect to Kafka: the name no-such-host.invalid cannot be resolved",
+    );
+    const login = { KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "a" };
+    const noLogin = await look({ KAFKA_BROKERS: brokers, ...login, KAFKA_SASL_PASSWORD: "b" });
+    expect(findTrouble(noLogin.findings, "kafka.login").fix).toContain("KAFKA_SASL_MECHANISM=none");
+  });
+});
+
+test("doctor finds servers that are not Kafka, whether they speak first or TLS", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.resume();
+    socket.write("220 mail.example ESMTP\r\n");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const { key, cert } = testCertificates().good;
+  await using web = Bun.serve({ port: 0, tls: { key, cert }, fetch: () => new Response("hello") });
+  const [greets, speaksTls] = await Promise.all(
+    [port, web.port].map((each) => examineWith({ KAFKA_BROKERS: `127.0.0.1:${each}` })),
+  );
+  expect(findTrouble(greets?.findings ?? [], "kafka.reachable").text).toEndWith("is not Kafka");
+  expect(findTrouble(speaksTls?.findings ?? [], "kafka.reachable").fix).toBe("Set KAFKA_SSL=true");
+  await new Promise((resolve) => server.close(resolve));
 });

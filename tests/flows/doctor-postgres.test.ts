@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { schemaRooms } from "../../src/compose/doctor.ts";
+import { schemaModules } from "../../src/compose/doctor.ts";
 import { diagnosePostgres } from "../../src/core/postgres/diagnose.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openTestPostgres } from "../../support/postgres-schema.ts";
@@ -22,7 +22,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     const before = await examineWith(settings);
     expect(before.exitCode).toBe(0);
     expect(before.text).toContain("The next start makes or upgrades the tables of auth-users");
-    for (const { room, steps } of schemaRooms) await database.migrate(room, steps);
+    for (const { module: room, steps } of schemaModules) await database.migrate(room, steps);
     expect((await examineWith(settings)).text).toContain("Its tables are up to date");
   });
 
@@ -31,12 +31,12 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     await database.migrate("auth-users", ["SELECT 1", "SELECT 1", "SELECT 1"]);
     const options = { url, schema: database.schema };
     const found = await diagnosed((diagnosis) =>
-      diagnosePostgres(options, [{ room: "auth-users", steps: ["SELECT 1"] }], diagnosis),
+      diagnosePostgres(options, [{ module: "auth-users", steps: ["SELECT 1"] }], diagnosis),
     );
     expect(findTrouble(found, "postgres.schema")).toMatchObject({
       level: "fault",
       text: "Tables of auth-users are at version 3; this program knows 1",
-      mend: expect.stringContaining("A newer release made them"),
+      fix: expect.stringContaining("A newer release made them"),
     });
   });
 
@@ -52,11 +52,11 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     });
     return {
       run,
-      follow: (mend: string) => run(mend.slice(mend.indexOf("GRANT")).replace("<this role>", role)),
+      follow: (fix: string) => run(fix.slice(fix.indexOf("GRANT")).replace("<this role>", role)),
       grant: (right: string) => run(`GRANT ${right} TO ${role}`),
       look: (schema: string) =>
         diagnosed((diagnosis) =>
-          diagnosePostgres({ url: limited, schema }, schemaRooms, diagnosis),
+          diagnosePostgres({ url: limited, schema }, schemaModules, diagnosis),
         ),
       [Symbol.asyncDispose]: async () => {
         await run(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
@@ -64,24 +64,24 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     };
   }
 
-  test("finds a role that may make no tables, and its mend mends it", async () => {
+  test("finds a role that may make no tables, and its fix works", async () => {
     await using database = await openTestPostgres(url);
     await using role = await openRole(database);
     await database.query((sql, schema) => sql`DROP TABLE ${schema}.instant_schema_versions`);
     await role.grant(`USAGE ON SCHEMA ${database.schema}`);
-    const { mend = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
-    expect(mend).toContain(`GRANT CREATE ON SCHEMA ${database.schema}`);
-    await role.follow(mend);
+    const { fix = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
+    expect(fix).toContain(`GRANT CREATE ON SCHEMA ${database.schema}`);
+    await role.follow(fix);
     expect(troubles(await role.look(database.schema))).toEqual([]);
   });
 
-  test("finds a role that may not use the schema, and its mend mends it", async () => {
+  test("finds a role that may not use the schema, and its fix works", async () => {
     await using database = await openTestPostgres(url);
     await using role = await openRole(database);
     await database.query((sql, schema) => sql`DROP TABLE ${schema}.instant_schema_versions`);
-    const { text, mend = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
+    const { text, fix = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
     expect(text).toContain("may not use");
-    await role.follow(mend);
+    await role.follow(fix);
     expect(troubles(await role.look(database.schema))).toEqual([]);
   });
 
@@ -92,25 +92,25 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
         other.search = query;
       });
       const options = { url: asking, schema: database.schema };
-      return diagnosed((diagnosis) => diagnosePostgres(options, schemaRooms, diagnosis));
+      return diagnosed((diagnosis) => diagnosePostgres(options, schemaModules, diagnosis));
     };
     const found = await look("?channel_binding=require");
     expect(troubles(found)).toEqual(["postgres.channel_binding"]);
     expect(findTrouble(found, "postgres.channel_binding")).toMatchObject({
       level: "warning",
       text: expect.stringContaining("channel_binding=require"),
-      mend: expect.stringContaining("sslmode=verify-full"),
+      fix: expect.stringContaining("sslmode=verify-full"),
     });
     expect(troubles(await look("?channel_binding=prefer"))).toEqual([]);
   });
 
-  test("finds tables of another role, and its mend mends it", async () => {
+  test("finds tables of another role, and its fix works", async () => {
     await using database = await openTestPostgres(url);
     await using role = await openRole(database);
     await role.grant(`USAGE ON SCHEMA ${database.schema}`);
-    const { text, mend = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
+    const { text, fix = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
     expect(text).toContain("belong to");
-    await role.follow(mend);
+    await role.follow(fix);
     expect(troubles(await role.look(database.schema))).toEqual([]);
   });
 
@@ -122,9 +122,9 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     };
     const password = await look(changed((other) => (other.password = "not-this-password")));
     expect(password.text).toContain("refused the password");
-    expect(password.mend).toBe("Check the password in DATABASE_URL");
+    expect(password.fix).toBe("Check the password in DATABASE_URL");
     const database = await look(changed((other) => (other.pathname = "/no_such_database")));
-    expect(database.mend).toContain("createdb no_such_database");
+    expect(database.fix).toContain("createdb no_such_database");
     const port = await look(changed((other) => (other.port = "1")));
     expect(port.text).toBe("Nothing listens on 127.0.0.1:1");
     const name = await look(changed((other) => (other.hostname = "nowhere.invalid")));

@@ -11,9 +11,9 @@ function connectionTo({ host, port }: OwnRedis, secret?: string) {
   return { host, port, username: undefined, password: secret, db: 0, tls: false };
 }
 
-/** Follows a mend that is a redis-cli command. */
-function follow(redis: OwnRedis, mend: string | undefined): void {
-  const command = /^redis-cli ([^,]+),/.exec(mend ?? "")?.[1]?.split(" ") ?? [];
+/** Follows a fix that is a redis-cli command. */
+function follow(redis: OwnRedis, fix: string | undefined): void {
+  const command = /^redis-cli ([^,]+),/.exec(fix ?? "")?.[1]?.split(" ") ?? [];
   const done = Bun.spawnSync(["redis-cli", "-p", String(redis.port), ...command]);
   expect(done.stdout.toString().trim()).toBe("OK");
 }
@@ -33,7 +33,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     ]);
   });
 
-  test("finds eviction and missing persistence, and its mends mend them", async () => {
+  test("finds eviction and missing persistence, and its fixes fix them", async () => {
     await using redis = await openOwnRedis({
       persistent: false,
       args: ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"],
@@ -44,8 +44,8 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const eviction = findTrouble(before, "redis.eviction");
     expect(eviction).toMatchObject({ level: "fault" });
     expect(eviction.text).toContain("allkeys-lru");
-    follow(redis, eviction.mend);
-    follow(redis, findTrouble(before, "redis.persistence").mend);
+    follow(redis, eviction.fix);
+    follow(redis, findTrouble(before, "redis.persistence").fix);
     expect(troubles(await look())).toEqual([]);
   });
 
@@ -54,7 +54,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const found = await diagnosed((diagnosis) => diagnoseRedis(connectionTo(redis), diagnosis));
     const memory = findTrouble(found, "redis.memory");
     expect(memory.text).toContain("of maxmemory (1 MiB)");
-    expect(memory.mend).toContain("Raise maxmemory");
+    expect(memory.fix).toContain("Raise maxmemory");
   });
 
   test("tells a wrong password from a missing one, and shows none", async () => {
@@ -64,11 +64,11 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     expect(wrong.exitCode).toBe(1);
     expect(findTrouble(wrong.findings, "redis.reachable")).toMatchObject({
       text: "It refused the password",
-      mend: "Check REDIS_PASSWORD, or the password in REDIS_URL",
+      fix: "Check REDIS_PASSWORD, or the password in REDIS_URL",
     });
     expect(wrong.text).not.toContain("not-this-password");
     const missing = await examineWith({ REDIS_URL: redis.url });
-    expect(findTrouble(missing.findings, "redis.reachable").mend).toContain("Set REDIS_PASSWORD");
+    expect(findTrouble(missing.findings, "redis.reachable").fix).toContain("Set REDIS_PASSWORD");
     const right = await examineWith({ REDIS_URL: url(password) });
     expect(troubles(right.findings)).not.toContain("redis.reachable");
     expect(right.text).not.toContain(password);
@@ -80,10 +80,10 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const found = await diagnosed((diagnosis) =>
       diagnoseRedis(connectionTo(redis), diagnosis, { clock }),
     );
-    const { level, text, mend } = findTrouble(found, "redis.clock");
+    const { level, text, fix } = findTrouble(found, "redis.clock");
     expect(level).toBe("fault");
     expect(text).toContain("90 s behind");
-    expect(mend).toContain("NTP");
+    expect(fix).toContain("NTP");
   });
 
   test("finds a replica, and names its master", async () => {
@@ -92,7 +92,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
       args: ["--replicaof", master.host, String(master.port)],
     });
     const found = await diagnosed((diagnosis) => diagnoseRedis(connectionTo(replica), diagnosis));
-    expect(findTrouble(found, "redis.role").mend).toContain(`${master.host}:${master.port}`);
+    expect(findTrouble(found, "redis.role").fix).toContain(`${master.host}:${master.port}`);
   });
 
   test("finds nobody, a database that is not there, and one that is frozen, in time", async () => {
@@ -100,7 +100,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const missing = await examineWith({ REDIS_URL: `${redis.url.slice(0, -1)}99` });
     expect(findTrouble(missing.findings, "redis.reachable")).toMatchObject({
       text: expect.stringContaining("no database 99, only 0 to 15"),
-      mend: "Set a number from 0 to 15 in REDIS_DB, or at the end of REDIS_URL",
+      fix: "Set a number from 0 to 15 in REDIS_DB, or at the end of REDIS_URL",
     });
     redis.freeze();
     const startedAt = performance.now();
@@ -112,7 +112,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const gone = await examineWith({ REDIS_ADDR: `${redis.host}:${redis.port}` });
     expect(findTrouble(gone.findings, "redis.reachable")).toMatchObject({
       text: `Nothing listens on ${redis.host}:${redis.port}`,
-      mend: expect.stringContaining("Start Redis"),
+      fix: expect.stringContaining("Start Redis"),
     });
   });
 });

@@ -35,8 +35,8 @@ describe("doctor at the settings", () => {
     const typed = { KAFKA_BROKER: "a:1", SMTP_PASS: "x", REDIS_HOST: "a", DATABSE_URL: "x" };
     const { exitCode, findings } = await examineWith({ ...typed, PATH: "/bin", REDIS_PORT: "1" });
     expect(exitCode).toBe(0);
-    const mends = findings.filter(({ check }) => check === "config.mistyped");
-    expect(mends.map(({ text, mend }) => `${text.split(" ")[0]}: ${mend?.split("?")[0]}`)).toEqual([
+    const fixes = findings.filter(({ check }) => check === "config.mistyped");
+    expect(fixes.map(({ text, fix }) => `${text.split(" ")[0]}: ${fix?.split("?")[0]}`)).toEqual([
       "KAFKA_BROKER: Did you mean KAFKA_BROKERS",
       "SMTP_PASS: Did you mean SMTP_PASSWORD",
       "REDIS_HOST: Did you mean REDIS_ADDR",
@@ -56,7 +56,7 @@ describe("doctor at the settings", () => {
       "AUTH_SECRET looks like a placeholder, not like a random secret",
       "EMAIL_SECRET has only 3 different characters",
     ]);
-    expect(found[0]?.mend).toBe("Make a new one: openssl rand -base64 32");
+    expect(found[0]?.fix).toBe("Make a new one: openssl rand -base64 32");
     for (const secret of Object.values(weak)) expect(text).not.toContain(secret);
     const made = Bun.spawnSync(["openssl", "rand", "-base64", "32"]).stdout.toString().trim();
     const shared = await examineWith({ AUTH_SECRET: made, EMAIL_SECRET: made });
@@ -70,16 +70,16 @@ describe("doctor at the settings", () => {
       KAFKA_BROKERS: "127.0.0.1:1",
       SMTP_HOST: "smtp.example.com",
     });
-    expect(findTrouble(findings, "setup.ledger").mend).toContain("REDIS_URL");
-    expect(findTrouble(findings, "setup.mail_mode").mend).toContain("EMAIL_MODE=smtp");
+    expect(findTrouble(findings, "setup.ledger").fix).toContain("REDIS_URL");
+    expect(findTrouble(findings, "setup.mail_mode").fix).toContain("EMAIL_MODE=smtp");
   });
 
   test("finds a port that another program has", async () => {
     await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
     const { findings } = await examineWith({ EMAIL_SERVICE_PORT: String(web.port) });
-    const { text, mend } = findTrouble(findings, "service.serve-email");
+    const { text, fix } = findTrouble(findings, "service.serve-email");
     expect(text).toBe(`Port ${web.port} of serve-email is taken by another program`);
-    expect(mend).toContain("EMAIL_SERVICE_PORT");
+    expect(fix).toContain("EMAIL_SERVICE_PORT");
   });
 
   test("says what a service that runs here waits for", async () => {
@@ -100,12 +100,12 @@ describe("doctor at the data directory", () => {
       );
     const full = findTrouble(await look(99 * mebibyte), "data.space");
     expect(full).toMatchObject({ level: "fault", text: expect.stringContaining("99 MiB free") });
-    expect(full.mend).toContain(`df -h ${directory.path}`);
+    expect(full.fix).toContain(`df -h ${directory.path}`);
     expect(findTrouble(await look(1000 * mebibyte), "data.space").level).toBe("warning");
     expect(troubles(await look(1024 * mebibyte))).toEqual([]);
   });
 
-  test("finds files that others may read, and its mends mend it", async () => {
+  test("finds files that others may read, and its fixes work", async () => {
     using directory = temporaryDirectory();
     const secret = join(directory.path, "auth.secret");
     writeFileSync(secret, "x");
@@ -115,7 +115,7 @@ describe("doctor at the data directory", () => {
       diagnosed((diagnosis) => diagnoseDataDirectory(diagnosis, { path: directory.path }));
     const found = (await look()).filter(({ check }) => check === "data.modes");
     expect(found.map(({ level }) => level)).toEqual(["fault", "warning"]);
-    for (const { mend = "" } of found) expect(Bun.spawnSync(mend.split(" ")).exitCode).toBe(0);
+    for (const { fix = "" } of found) expect(Bun.spawnSync(fix.split(" ")).exitCode).toBe(0);
     expect(troubles(await look())).toEqual([]);
   });
 
@@ -125,9 +125,9 @@ describe("doctor at the data directory", () => {
     mkdirSync(path, { mode: 0o700 });
     writeFileSync(join(path, "state.sqlite"), "this is no database at all", { mode: 0o600 });
     const { findings } = await examineWith({ DATA_DIR: path });
-    const { text, mend = "" } = findTrouble(findings, "sqlite.readable");
+    const { text, fix = "" } = findTrouble(findings, "sqlite.readable");
     expect(text).toContain("state.sqlite cannot be read");
-    expect(Bun.spawnSync(mend.slice(mend.indexOf("mv ")).split(" ")).exitCode).toBe(0);
+    expect(Bun.spawnSync(fix.slice(fix.indexOf("mv ")).split(" ")).exitCode).toBe(0);
     expect((await examineWith({ DATA_DIR: path })).exitCode).toBe(0);
   });
 });

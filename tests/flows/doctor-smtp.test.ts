@@ -47,7 +47,7 @@ describe("doctor at the SMTP server", () => {
     expect(text).toContain("Takes mails up to 10240 KiB, several commands at once");
     expect(text).not.toContain(password);
     const certificate = findTrouble(findings, "smtp.certificate");
-    expect(certificate.text).toBe("The certificate of 127.0.0.1 is good for 1 more day");
+    expect(certificate.text).toBe("The certificate of 127.0.0.1 expires in 1 day");
   });
 
   test("finds a wrong password, and shows none", async () => {
@@ -55,7 +55,7 @@ describe("doctor at the SMTP server", () => {
     const { exitCode, findings, text } = await look({ auth }, login);
     expect(exitCode).toBe(1);
     const trouble = findTrouble(findings, "smtp.login");
-    expect(trouble.mend).toBe("Check SMTP_USER and SMTP_PASSWORD");
+    expect(trouble.fix).toBe("Check SMTP_USER and SMTP_PASSWORD");
     expect(trouble.text).toContain("535");
     expect(text).not.toContain("not-this-password");
   });
@@ -77,14 +77,14 @@ describe("doctor at the SMTP server", () => {
     expect(trouble).toMatchObject({
       level: "fault",
       text: expect.stringContaining("expired"),
-      mend: "Renew the certificate of the mail server",
+      fix: "Renew the certificate of the mail server",
     });
     const other = await look({ tls: { mode: "implicit", ...otherName } }, settings);
-    const { mend } = findTrouble(other.findings, "smtp.certificate");
-    expect(mend).toContain("SMTP_HOST must be a name in the certificate");
+    const { fix } = findTrouble(other.findings, "smtp.certificate");
+    expect(fix).toContain("SMTP_HOST must be a name in the certificate");
     const tls = { mode: "implicit", ...good } as const;
     const unknown = await look({ tls }, { ...settings, SMTP_CA_FILE: "" });
-    expect(findTrouble(unknown.findings, "smtp.certificate").mend).toContain("SMTP_CA_FILE");
+    expect(findTrouble(unknown.findings, "smtp.certificate").fix).toContain("SMTP_CA_FILE");
   });
 
   test.concurrent("finds a port that speaks TLS when plain is set, and the other way round", async () => {
@@ -92,13 +92,13 @@ describe("doctor at the SMTP server", () => {
     const [first] = troubles(implicit.findings);
     expect(findTrouble(implicit.findings, first ?? "")).toMatchObject({
       text: expect.stringContaining("speaks TLS from the first byte"),
-      mend: expect.stringContaining("SMTP_TLS=implicit"),
+      fix: expect.stringContaining("SMTP_TLS=implicit"),
     });
     const starttls = await look({ tls: { mode: "starttls", ...good } }, { SMTP_TLS: "implicit" });
     const [second] = troubles(starttls.findings);
-    expect(findTrouble(starttls.findings, second ?? "").mend).toContain("SMTP_TLS=starttls");
+    expect(findTrouble(starttls.findings, second ?? "").fix).toContain("SMTP_TLS=starttls");
     const { findings } = await look({}, { SMTP_TLS: "starttls" });
-    expect(findTrouble(findings, "smtp.tls").mend).toContain("SMTP_TLS=none");
+    expect(findTrouble(findings, "smtp.tls").fix).toContain("SMTP_TLS=none");
   });
 
   test.concurrent("finds a port that is not a mail server's, and one where nobody is", async () => {
@@ -113,9 +113,9 @@ describe("doctor at the SMTP server", () => {
     expect(wrong.text).toContain("Check SMTP_PORT");
     await new Promise((resolve) => web.close(resolve));
     const nobody = await examineWith({ ...plain, SMTP_PORT: String(port) });
-    expect(findTrouble(nobody.findings, "smtp.connect").mend).toContain("SMTP_HOST, SMTP_PORT");
+    expect(findTrouble(nobody.findings, "smtp.connect").fix).toContain("SMTP_HOST, SMTP_PORT");
     const name = await examineWith({ ...plain, SMTP_HOST: "nowhere.invalid" });
-    expect(findTrouble(name.findings, "smtp.name_not_found").mend).toContain("DNS");
+    expect(findTrouble(name.findings, "smtp.name_not_found").fix).toContain("DNS");
   });
 
   test("finds a server that takes only small mails", async () => {

@@ -49,7 +49,7 @@ describe("two SMTP servers", () => {
       await rig.untilDrained(20_000);
       expect([...second.countByMessageId().values()]).toEqual([1, 1, 1]);
       expect(first.acceptedTotal).toBe(0);
-      expect(await rig.letters()).toEqual([]);
+      expect(await rig.deadLetters()).toEqual([]);
       for (const { messageId } of events) {
         expect(await rig.ledger.find(messageId)).toMatchObject({ state: "accepted", attempts: 0 });
       }
@@ -64,7 +64,7 @@ describe("two SMTP servers", () => {
     await rig.publish(welcomeEvent());
     await rig.untilDrained();
     expect([first.acceptedTotal, second.acceptedTotal]).toEqual([1, 0]);
-    expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
+    expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
   });
 
   test.concurrent("a mail that the first defers or refuses stays with the first", async () => {
@@ -82,7 +82,7 @@ describe("two SMTP servers", () => {
     await rig.publish(codeEvent({ recipient: "nobody@example.com" }));
     await rig.untilDrained();
     expect([first.acceptedTotal, second.acceptedTotal]).toEqual([1, 0]);
-    expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
+    expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
   });
 
   test.concurrent("mails go by the first again once it is well; when both are down delivery pauses", async () => {
@@ -92,12 +92,12 @@ describe("two SMTP servers", () => {
     await first.refuse();
     await rig.publish(codeEvent());
     await eventually("the second takes it", () => second.acceptedTotal === 1);
-    expect(worker.reasonsHeld).toEqual([]);
+    expect(worker.pausedReasons).toEqual([]);
     expect(worker.serversDown.map(({ address }) => address)).toEqual([`127.0.0.1:${first.port}`]);
     await second.refuse();
     await rig.publish(codeEvent());
     await eventually("both are named", () => {
-      const [reason = ""] = worker.reasonsHeld;
+      const [reason = ""] = worker.pausedReasons;
       return reason.includes(String(first.port)) && reason.includes(String(second.port));
     });
     await first.listen();

@@ -35,7 +35,7 @@ describe("random and damaged records", () => {
       await rig.eventLog.publish(rig.eventsTopic, batch, { deadlineMs: 30_000 });
     }
     await rig.untilDrained(120_000);
-    const letters = await rig.letters();
+    const letters = await rig.deadLetters();
     const count = (kind: string) => ends.get(kind) ?? 0;
     expect([...ends.keys()].toSorted()).toEqual([
       "accepted",

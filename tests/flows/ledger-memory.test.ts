@@ -18,8 +18,8 @@ describe.skipIf(!complete)("a ledger whose Redis has too little memory", () => {
     await admin.run((client) => client.config("SET", "maxmemory", "1"));
     const events = mails();
     for (const event of events) await rig.publish(event);
-    await eventually("delivery is held", () => worker.reasonsHeld.length > 0);
-    expect(worker.reasonsHeld[0]).toContain("maxmemory");
+    await eventually("delivery is held", () => worker.pausedReasons.length > 0);
+    expect(worker.pausedReasons[0]).toContain("maxmemory");
     expect(rig.sink.acceptedTotal).toBe(0);
     await admin.run((client) => client.config("SET", "maxmemory", "0"));
     await rig.untilDrained();

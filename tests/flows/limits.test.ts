@@ -45,45 +45,47 @@ describe.each(signInEngines())("limits on %s", (_, open) => {
   });
 
   test("all clients together ask for so many codes and no more", async () => {
-    await using world = await open(few({ codesInAll: budget(3) }));
+    await using world = await open(few({ codesGlobal: budget(3) }));
     const ask = (n: number) => request(world, `a${n}@x.org`, `192.0.2.${n}`);
     expect(await statuses(4, ask)).toEqual([200, 200, 200, 429]);
-    expect(await problemOf(await ask(9))).toMatchObject({ scope: "codes-in-all" });
+    expect(await problemOf(await ask(9))).toMatchObject({ scope: "codes-global" });
   });
 
   test("a refused client takes nothing from the global budget", async () => {
-    await using world = await open(few({ codesPerClient: budget(1), codesInAll: budget(2) }));
+    await using world = await open(few({ codesPerClient: budget(1), codesGlobal: budget(2) }));
     const ask = (n: number) => request(world, `a${n}@x.org`);
     expect(await statuses(10, ask)).toEqual([200, ...Array<number>(9).fill(429)]);
     expect((await request(world, "b@x.org", "192.0.2.2")).status).toBe(200);
   });
 
   test("one client enters so many wrong codes, for whatever addresses, and no more", async () => {
-    await using world = await open(few({ triesPerClient: budget(3) }));
+    await using world = await open(few({ attemptsPerClient: budget(3) }));
     expect(await statuses(3, (n) => enter(world, `a${n}@x.org`))).toEqual([401, 401, 401]);
     expect(await problemOf(await enter(world, "a3@x.org"))).toMatchObject({
       status: 429,
       code: "too_many_requests",
-      scope: "tries-per-client",
+      scope: "attempts-per-client",
     });
     expect((await enter(world, "a3@x.org", "192.0.2.2")).status).toBe(401);
   });
 
   test("all clients together enter so many wrong codes and no more", async () => {
-    await using world = await open(few({ triesInAll: budget(3) }));
+    await using world = await open(few({ attemptsGlobal: budget(3) }));
     const ask = (n: number) => enter(world, `a${n}@x.org`, `192.0.2.${n}`);
     expect(await statuses(4, ask)).toEqual([401, 401, 401, 429]);
-    expect(await problemOf(await ask(9))).toMatchObject({ scope: "tries-in-all" });
+    expect(await problemOf(await ask(9))).toMatchObject({ scope: "attempts-global" });
   });
 
   test("right codes cost nothing", async () => {
-    await using world = await open(few({ triesPerClient: budget(1), triesInAll: budget(1) }));
+    await using world = await open(
+      few({ attemptsPerClient: budget(1), attemptsGlobal: budget(1) }),
+    );
     for (let n = 0; n < 5; n += 1) await world.signIn(`a${n}@x.org`);
     expect(await statuses(2, () => enter(world, "b@x.org"))).toEqual([401, 429]);
   });
 
   test("of 50 wrong codes for 50 addresses at once exactly the budget is compared", async () => {
-    await using world = await open(few({ triesPerClient: budget(7) }));
+    await using world = await open(few({ attemptsPerClient: budget(7) }));
     const entries = Array.from({ length: 50 }, (_each, n) => enter(world, `a${n}@x.org`));
     const found = (await Promise.all(entries)).map(({ status }) => status);
     expect(found.filter((status) => status === 401)).toHaveLength(7);
@@ -154,7 +156,7 @@ describe.each(signInEngines())("the log on %s", (_, open) => {
       email: "t***@example.com",
       purpose: "sign_in",
       client: "192.0.2.1",
-      scope: "tries-per-email",
+      scope: "attempts-per-email",
     };
     expect(linesWith(world, "Address locked")).toEqual([{ ...line, lockedSeconds: 900 }]);
     await world.clock.advance(hour / 4);
@@ -176,26 +178,26 @@ describe.each(signInEngines())("the log on %s", (_, open) => {
       windowSeconds: 3600,
       retryAfterSeconds: 3600,
     };
-    expect(linesWith(world, "Rate limit exhausted")).toEqual([line]);
+    expect(linesWith(world, "Rate limit exceeded")).toEqual([line]);
     for (let n = 0; n < 6; n += 1) await request(world, `b${n}@x.org`, "192.0.2.2");
-    expect(linesWith(world, "Rate limit exhausted")).toEqual([
+    expect(linesWith(world, "Rate limit exceeded")).toEqual([
       line,
       { ...line, client: "192.0.2.2" },
     ]);
     await world.clock.advance(hour);
     for (let n = 0; n < 6; n += 1) await request(world, `c${n}@x.org`);
-    expect(linesWith(world, "Rate limit exhausted")).toHaveLength(3);
+    expect(linesWith(world, "Rate limit exceeded")).toHaveLength(3);
   });
 
   test("warns once per window when the global budget is exhausted, naming nobody", async () => {
     await using world = await open({
-      limitPolicy: { ...limitPolicyDefault, triesInAll: budget(3) },
+      limitPolicy: { ...limitPolicyDefault, attemptsGlobal: budget(3) },
     });
     for (let n = 0; n < 9; n += 1) await enter(world, `a${n}@x.org`, `192.0.2.${n}`);
-    expect(linesWith(world, "Rate limit exhausted")).toEqual([
+    expect(linesWith(world, "Rate limit exceeded")).toEqual([
       {
         level: "warn",
-        scope: "tries-in-all",
+        scope: "attempts-global",
         quota: 3,
         windowSeconds: 3600,
         retryAfterSeconds: 3600,

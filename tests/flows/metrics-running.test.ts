@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { listAuthMetrics, listEmailMetrics } from "../../scripts/documents/metrics.ts";
+import { listAuthMetrics, listEmailMetrics } from "../../scripts/documents/tables.ts";
 import type { MetricRow } from "../../src/core/metrics.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -33,16 +33,16 @@ describe.skipIf(program === undefined)("/metrics of running services", () => {
       expect.arrayContaining([
         'instant_http_requests_total{method="POST",route="/auth/request-code",status="200"} 2',
         'instant_http_request_duration_seconds_count{route="/auth/request-code"} 2',
-        'instant_auth_codes_asked_total{purpose="sign_in",outcome="issued"} 1',
-        'instant_auth_codes_asked_total{purpose="sign_in",outcome="repeated"} 1',
-        'instant_auth_codes_entered_total{purpose="sign_in",outcome="wrong"} 1',
-        'instant_auth_codes_entered_total{purpose="sign_in",outcome="verified"} 1',
-        "instant_email_log_away 0",
+        'instant_auth_codes_requested_total{purpose="sign_in",outcome="issued"} 1',
+        'instant_auth_codes_requested_total{purpose="sign_in",outcome="repeated"} 1',
+        'instant_auth_code_verifications_total{purpose="sign_in",outcome="wrong"} 1',
+        'instant_auth_code_verifications_total{purpose="sign_in",outcome="verified"} 1',
+        "instant_email_log_unavailable 0",
       ]),
     );
     const published = await linesOf(dev.authUrl);
-    const taken = /^instant_email_publish_duration_seconds_count\{.*way="log".*\} \d+$/;
-    expect(published.filter((line) => taken.test(line))).toHaveLength(1);
+    const viaLog = /^instant_email_publish_duration_seconds_count\{.*path="log".*\} \d+$/;
+    expect(published.filter((line) => viaLog.test(line))).toHaveLength(1);
     await eventually("the mail is counted", async () => {
       const lines = await linesOf(dev.emailUrl);
       return lines.some((line) =>

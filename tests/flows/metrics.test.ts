@@ -34,9 +34,9 @@ test("the metrics count outcomes and dead letters, and show what delivery waits 
       'instant_email_dead_letters_total{class="ambiguous"} 1',
       "instant_email_ambiguous_total 1",
       'instant_email_accepted_after_seconds_count{event_type="welcome"} 1',
-      'instant_email_held{part="smtp"} 0',
+      'instant_email_paused{part="smtp"} 0',
       'instant_email_connected{engine="ledger"} 1',
-      "instant_email_held_outcomes 0",
+      "instant_email_pending_outcomes 0",
       'instant_email_lag_records{partition="0"} 0',
       'instant_email_lag_seconds{partition="0"} 0',
     ]),
@@ -44,7 +44,7 @@ test("the metrics count outcomes and dead letters, and show what delivery waits 
   await rig.sink.refuse();
   await rig.publish(welcomeEvent());
   await eventually("the metrics show that delivery waits", async () =>
-    (await linesOf()).includes('instant_email_held{part="smtp"} 1'),
+    (await linesOf()).includes('instant_email_paused{part="smtp"} 1'),
   );
   expect(await linesOf()).toContain(
     `instant_email_server_down{cause="connect",server="127.0.0.1:${rig.sink.port}"} 1`,

@@ -143,7 +143,7 @@ describe("what a browser keeps between two pages", () => {
     const signature = signed.join(".");
     expect(await entryPage(world, given)).toContain(email);
     await client.post("/sign-in/code", { code: "1" });
-    const note = client.cookies.get("page_note") ?? "";
+    const note = client.cookies.get("page_flash") ?? "";
     const forged = Buffer.from(
       Buffer.from(text, "base64url").toString().replace(email, "evil@example.com"),
     ).toString("base64url");

@@ -13,12 +13,12 @@ describe("delivery is held as a whole", () => {
     rig.sink.misbehave({ at: "rcpt", does: { kind: "reply", text: "451 4.7.1 busy" } });
     const events = Array.from({ length: 12 }, () => codeEvent());
     for (const event of events) await rig.publish(event);
-    await eventually("the worker holds", () => worker.reasonsHeld.length > 0);
-    expect(worker.reasonsHeld[0]).toContain("defers every mail");
+    await eventually("the worker holds", () => worker.pausedReasons.length > 0);
+    expect(worker.pausedReasons[0]).toContain("defers every mail");
     rig.sink.setBehaviour([]);
     await rig.untilDrained();
     expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
-    expect(await rig.letters()).toEqual([]);
+    expect(await rig.deadLetters()).toEqual([]);
   });
 
   test("not because one recipient is deferred again and again", async () => {
@@ -31,17 +31,17 @@ describe("delivery is held as a whole", () => {
     for (const event of others) await rig.publish(event);
     await eventually("the others are sent", () => rig.sink.acceptedTotal === others.length);
     expect(rig.lines.filter(({ msg }) => msg === "Delivery paused")).toEqual([]);
-    expect(worker.reasonsHeld).toEqual([]);
+    expect(worker.pausedReasons).toEqual([]);
   });
 
   test("when most records are poison: few are buried, the rest waits for a person", async () => {
     await using rig = await openDeliveryRig({ poisonMax: 5 });
     const worker = await rig.startWorker();
     for (let count = 0; count < 40; count += 1) await rig.publishRecord(poison);
-    await eventually("the worker holds", () => worker.reasonsHeld.length > 0);
-    expect(worker.reasonsHeld[0]).toContain("EMAIL_POISON_GUARD=0");
+    await eventually("the worker holds", () => worker.pausedReasons.length > 0);
+    expect(worker.pausedReasons[0]).toContain("EMAIL_POISON_GUARD=0");
     await worker.stop();
-    expect((await rig.letters()).length).toBeLessThanOrEqual(5);
+    expect((await rig.deadLetters()).length).toBeLessThanOrEqual(5);
     const lag = await rig.eventLog.lag(rig.eventsTopic, rig.group);
     expect(lag.reduce((sum, { records }) => sum + records, 0)).toBeGreaterThan(30);
   });
@@ -52,10 +52,10 @@ describe("delivery is held as a whole", () => {
     const worker = await rig.startWorker();
     await redis.stop();
     await eventually("the worker says so", () =>
-      worker.reasonsHeld[0]?.startsWith("Redis is not connected: start it"),
+      worker.pausedReasons[0]?.startsWith("Redis is not connected: start it"),
     );
     await redis.start();
-    await eventually("nothing holds it", () => worker.reasonsHeld.length === 0);
+    await eventually("nothing holds it", () => worker.pausedReasons.length === 0);
   });
 
   test.skipIf(!hasRedisServer())(
@@ -70,12 +70,12 @@ describe("delivery is held as a whole", () => {
       for (const event of events) await rig.publish(event);
       await eventually("all connections wait", () => rig.sink.reachedTotal.dot === 10);
       await admin.run((client) => client.config("SET", "maxmemory", "1"));
-      await eventually("the worker holds", () => worker.reasonsHeld[0]?.includes("maxmemory"));
-      expect(worker.held).toMatchObject({ ledger: true });
+      await eventually("the worker holds", () => worker.pausedReasons[0]?.includes("maxmemory"));
+      expect(worker.paused).toMatchObject({ ledger: true });
       await admin.run((client) => client.config("SET", "maxmemory", "0"));
       await rig.untilDrained();
       expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
-      await eventually("nothing holds it", () => worker.reasonsHeld.length === 0);
+      await eventually("nothing holds it", () => worker.pausedReasons.length === 0);
     },
   );
 
@@ -87,7 +87,7 @@ describe("delivery is held as a whole", () => {
       await rig.publish(welcomeEvent());
     }
     await rig.untilDrained();
-    expect((await rig.letters()).length).toBe(5);
+    expect((await rig.deadLetters()).length).toBe(5);
     expect(rig.sink.acceptedTotal).toBe(5);
   });
 });

@@ -175,8 +175,8 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
     });
 
     test("says when what was chosen cannot be saved now", async () => {
-      const preferencesAway = new InstantError(coreErrors.postgresUnavailable);
-      await using opened = await open({ preferencesAway });
+      const preferencesUnavailable = new InstantError(coreErrors.postgresUnavailable);
+      await using opened = await open({ preferencesUnavailable });
       const answer = await post(opened, opened.linkTo(email));
       expect([answer.status, answer.headers.get("Retry-After")]).toEqual([503, "5"]);
       expect(await answer.text()).toContain("nothing was changed");

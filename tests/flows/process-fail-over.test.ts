@@ -45,7 +45,7 @@ test.skipIf(!complete)(
     expect([await me(token), await me(later)]).toEqual([200, 200]);
     await rig.untilDrained();
     expect(sentTwice(rig.sink)).toEqual([]);
-    expect(worker.findLogs("Redis is away")[0]?.["reason"]).toContain("READONLY");
+    expect(worker.findLogs("Redis unavailable")[0]?.["reason"]).toContain("READONLY");
   },
   60_000,
 );
@@ -76,9 +76,9 @@ test.skipIf(!complete)(
     await each("says why", (said) => said.startsWith("503") && said.includes("READONLY You can't"));
     await pair.moveAddress();
     await each("is ready again", (said) => said.startsWith("200"));
-    await pair.ask("master", "CONFIG", "SET", "min-replicas-to-write", "5");
+    await pair.call("master", "CONFIG", "SET", "min-replicas-to-write", "5");
     await each("says why", (said) => said.startsWith("503") && said.includes("NOREPLICAS"));
-    await pair.ask("master", "CONFIG", "SET", "min-replicas-to-write", "0");
+    await pair.call("master", "CONFIG", "SET", "min-replicas-to-write", "0");
     await each("is ready again", (said) => said.startsWith("200"));
   },
   60_000,
@@ -104,7 +104,7 @@ test.skipIf(!complete)(
       });
     }
     for (const service of services) {
-      const said = service.findLogs("Redis is away").map(({ reason }) => reason);
+      const said = service.findLogs("Redis unavailable").map(({ reason }) => reason);
       expect(said).toEqual([expect.stringMatching(wanted)]);
     }
     const asked = await fetch(`${authUrl}/auth/request-code`, {

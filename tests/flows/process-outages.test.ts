@@ -61,7 +61,8 @@ describe.skipIf(!complete)("Kafka stopped", () => {
     expect(next.elapsedMs).toBeLessThan(1000);
 
     await kafka.start();
-    const isBack = () => auth.process.findLogs("Event log is back, publishing again").length > 0;
+    const isBack = () =>
+      auth.process.findLogs("Event log available again, publishing to it").length > 0;
     await eventually("serve-auth publishes again", isBack, 30_000);
     const before = consumedBy(worker);
     expect(await auth.request("dee@example.com")).toMatchObject({ status: 200 });

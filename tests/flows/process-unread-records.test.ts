@@ -45,7 +45,7 @@ test.skipIf(!complete)(
       (await readiness()).reasons?.find((each) => each.startsWith(reason)) !== undefined;
     await eventually("it is not ready", isSaid, 60_000);
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
-    expect(await metrics()).toContain('instant_email_held{part="dead_letters"} 1');
+    expect(await metrics()).toContain('instant_email_paused{part="dead_letters"} 1');
     expect(await metrics()).toContain('instant_email_dead_letters_total{class="malformed"} 0');
     expect(await metrics()).toContain("instant_email_unwritten_dead_letters 2");
 

@@ -49,7 +49,7 @@ export function recipientsSuite(engines: DeliveryRigOptions): void {
       });
       const line = rig.lines.find(({ msg }) => msg === "Email suppressed, not sent");
       expect(line).toMatchObject({ messageID: welcome.messageId, reason: "unsubscribed" });
-      expect(await rig.letters()).toEqual([]);
+      expect(await rig.deadLetters()).toEqual([]);
     });
   });
 

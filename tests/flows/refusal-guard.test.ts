@@ -15,7 +15,7 @@ async function expectRecovery(
   rig.sink.setBehaviour([]);
   await rig.untilDrained(20_000);
   expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
-  expect(await rig.letters()).toEqual([]);
+  expect(await rig.deadLetters()).toEqual([]);
   for (const { messageId } of events) {
     expect(await rig.ledger.find(messageId)).toMatchObject({ state: "accepted", attempts: 0 });
   }
@@ -37,9 +37,9 @@ describe("a server that refuses everybody", () => {
       const events = Array.from({ length: 30 }, (_, n) => codeEvent({ recipient: recipientOf(n) }));
       for (const event of events) await rig.publish(event);
       await eventually("delivery pauses", () =>
-        worker.reasonsHeld[0]?.includes("refuses every mail"),
+        worker.pausedReasons[0]?.includes("refuses every mail"),
       );
-      expect(worker.reasonsHeld[0]).toContain(text.slice(4));
+      expect(worker.pausedReasons[0]).toContain(text.slice(4));
       await expectRecovery(rig, at, events);
     },
   );
@@ -51,7 +51,7 @@ describe("a server that refuses everybody", () => {
     const event = welcomeEvent();
     await rig.publish(event);
     await rig.untilDrained(15_000);
-    expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
+    expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
   });
 
   test.concurrent("bad addresses among good ones are believed with the next acceptance", async () => {
@@ -63,9 +63,9 @@ describe("a server that refuses everybody", () => {
       await rig.publish(welcomeEvent({ recipient: `good${n}@example.com` }));
     }
     await rig.untilDrained(20_000);
-    expect((await rig.letters()).length).toBe(12);
+    expect((await rig.deadLetters()).length).toBe(12);
     expect(rig.sink.acceptedTotal).toBe(12);
-    expect(worker.reasonsHeld).toEqual([]);
+    expect(worker.pausedReasons).toEqual([]);
   });
 
   test.concurrent("one domain that refuses all its recipients stops nobody else", async () => {
@@ -75,11 +75,11 @@ describe("a server that refuses everybody", () => {
     for (let n = 0; n < 8; n += 1) {
       await rig.publish(welcomeEvent({ recipient: `p${n}@dead.example.com` }));
     }
-    await eventually("delivery pauses", () => worker.reasonsHeld.length > 0);
+    await eventually("delivery pauses", () => worker.pausedReasons.length > 0);
     await rig.publish(codeEvent({ recipient: "ana@alive.example.com" }));
     await eventually("the other domain's mail is sent", () => rig.sink.acceptedTotal === 1, 8000);
     await rig.untilDrained(30_000);
-    expect((await rig.letters()).length).toBe(8);
+    expect((await rig.deadLetters()).length).toBe(8);
     expect(rig.sink.acceptedTotal).toBe(1);
   });
 
@@ -91,8 +91,8 @@ describe("a server that refuses everybody", () => {
     for (const event of events) await rig.publish(event);
     await rig.untilDrained(20_000);
     expect([...(rig.sinks[1]?.countByMessageId().values() ?? [])]).toEqual(events.map(() => 1));
-    expect(await rig.letters()).toEqual([]);
-    expect(worker.reasonsHeld).toEqual([]);
+    expect(await rig.deadLetters()).toEqual([]);
+    expect(worker.pausedReasons).toEqual([]);
   });
 });
 
@@ -113,7 +113,7 @@ describe("a reply that blames the account", () => {
         codeEvent({ recipient: `p${n}@d${n % 7}.example.com` }),
       );
       for (const event of events) await rig.publish(event);
-      await eventually("delivery pauses", () => worker.reasonsHeld[0]?.includes(why));
+      await eventually("delivery pauses", () => worker.pausedReasons[0]?.includes(why));
       await expectRecovery(rig, at, events);
     },
   );
@@ -132,15 +132,15 @@ describe("a reply that blames the account", () => {
           published += 1;
           await rig.publish(welcomeEvent({ recipient: `good${published}@example.com` }));
         }
-        return (await rig.letters()).length > 0;
+        return (await rig.deadLetters()).length > 0;
       },
       25_000,
     );
-    expect((await rig.letters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
+    expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
     await rig.untilDrained(8000);
     expect(rig.sink.acceptedTotal).toBe(published);
     expect([...(await rig.suppressions.find(["bad@other.example.com"]))]).toEqual([]);
-    await eventually("delivery goes on", () => worker.reasonsHeld.length === 0);
+    await eventually("delivery goes on", () => worker.pausedReasons.length === 0);
   });
 
   test.concurrent.each([
@@ -154,13 +154,13 @@ describe("a reply that blames the account", () => {
       const text = "550 relay not permitted";
       rig.sink.misbehave({ at: "rcpt", does: { kind: "reply", text }, recipient: "dead" });
       for (let n = 0; n < dead; n += 1) await rig.publish(welcomeEvent({ recipient: deadOf(n) }));
-      await eventually("delivery pauses", () => worker.reasonsHeld.length > 0);
+      await eventually("delivery pauses", () => worker.pausedReasons.length > 0);
       await rig.publish(codeEvent({ recipient: alive }));
       await rig.untilDrained(20_000);
       expect(rig.sink.acceptedTotal).toBe(1);
-      const classes = (await rig.letters()).map(({ facts }) => facts.class);
+      const classes = (await rig.deadLetters()).map(({ facts }) => facts.class);
       expect(classes).toEqual(Array(dead).fill("rejected"));
-      expect(worker.reasonsHeld).toEqual([]);
+      expect(worker.pausedReasons).toEqual([]);
     },
   );
 });

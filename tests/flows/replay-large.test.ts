@@ -122,7 +122,7 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
     };
     const expected = total - acceptedMeanwhile - dead;
     const planned = await runInstant([...filters, "--dry-run", "--json"], options);
-    expect(JSON.parse(planned.stdout)).toMatchObject({ dryRun: true, total: expected });
+    expect(JSON.parse(planned.stdout)).toMatchObject({ dry_run: true, total: expected });
     expect((await interrupted("SIGINT")).output).toContain("run the same command again to go on");
     expect((await interrupted("SIGKILL")).output).toContain("Continuing the replay");
     const last = await runInstant(filters, options);

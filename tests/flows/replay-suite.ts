@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/core/time.ts";
 import type { ReplayDeps } from "../../src/email/dead-letters/replay.ts";
-import { moveLetters, planReplay } from "../../src/email/dead-letters/replay.ts";
+import { planReplay, replayDeadLetters } from "../../src/email/dead-letters/replay.ts";
 import type {
   Histogram,
   ReplayPlace,
@@ -19,7 +19,7 @@ const everything: ReplaySelection = {
   recipient: undefined,
   since: undefined,
   maxReplays: 3,
-  includeForgotten: false,
+  includeTooOld: false,
 };
 
 /** Dead letters put back: what was wrong is mended, what was sent stays sent. */
@@ -52,7 +52,7 @@ export function replaySuite(engines: DeliveryRigOptions): void {
   async function replay(rig: DeliveryRig, selection = everything, limit = 1000): Promise<number> {
     const place = await wholeTopic(rig);
     const options = { selection, place, limit, perSecond: 10_000, onProgress: () => {} };
-    const { place: end } = await moveLetters(depsOf(rig), options);
+    const { place: end } = await replayDeadLetters(depsOf(rig), options);
     await rig.untilDrained();
     return end.replayed;
   }
@@ -83,7 +83,7 @@ export function replaySuite(engines: DeliveryRigOptions): void {
       await using rig = await openBuried([welcomeEvent()]);
       rig.sink.setBehaviour([{ at: "rcpt", does: refusal }]);
       for (const moved of [1, 1, 1, 0]) expect(await replay(rig)).toBe(moved);
-      const letters = await rig.letters();
+      const letters = await rig.deadLetters();
       expect(letters.map(({ facts }) => facts.replayCount)).toEqual([0, 1, 2, 3]);
     });
 
@@ -132,10 +132,10 @@ export function replaySuite(engines: DeliveryRigOptions): void {
       await rig.publishRecord({ key: null, value, headers: [["trace", null]] });
       await rig.untilDrained();
       expect(await replay(rig)).toBe(1);
-      const [, again] = await rig.letters();
+      const [, again] = await rig.deadLetters();
       expect(again?.facts).toMatchObject({ class: "malformed", replayCount: 1 });
       for (const moved of [1, 1, 0]) expect(await replay(rig)).toBe(moved); // the newest letter alone
-      expect(await rig.letters()).toHaveLength(4);
+      expect(await rig.deadLetters()).toHaveLength(4);
       expect(again?.record.headers[0]).toEqual(["trace", null]);
     });
   });
@@ -146,7 +146,7 @@ export function replaySuite(engines: DeliveryRigOptions): void {
     const abort = new AbortController();
     const saved: ReplayPlace[] = [];
     const options = { selection: everything, limit: 1000, perSecond: 1000 };
-    const { place } = await moveLetters(depsOf(rig), {
+    const { place } = await replayDeadLetters(depsOf(rig), {
       ...options,
       place: await wholeTopic(rig),
       signal: abort.signal,
@@ -158,7 +158,7 @@ export function replaySuite(engines: DeliveryRigOptions): void {
     expect(place).toEqual(saved[0] as ReplayPlace);
     expect(place.replayed).toBeLessThan(events.length);
     const resumed = { ...options, place, onProgress: () => {} };
-    const { place: end } = await moveLetters(depsOf(rig), resumed);
+    const { place: end } = await replayDeadLetters(depsOf(rig), resumed);
     expect(end.replayed).toBe(events.length);
     await rig.untilDrained(30_000);
     const counts = [...rig.sink.countByMessageId().values()];
@@ -183,7 +183,7 @@ export function replaySuite(engines: DeliveryRigOptions): void {
       },
     };
     const saved: ReplayPlace[] = [];
-    const moving = moveLetters(
+    const moving = replayDeadLetters(
       { ...depsOf(rig), eventLog },
       {
         selection: everything,
@@ -199,7 +199,7 @@ export function replaySuite(engines: DeliveryRigOptions): void {
     await rig.untilDrained();
     const rest = { selection: everything, limit: 1000, perSecond: 10_000, onProgress: () => {} };
     if (place === undefined) throw new Error("no place was kept");
-    await moveLetters(depsOf(rig), { ...rest, place });
+    await replayDeadLetters(depsOf(rig), { ...rest, place });
     await rig.untilDrained();
     expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
   });

@@ -18,7 +18,7 @@ function openServers(environment: Record<string, string> = {}) {
   return {
     records,
     said,
-    up: () => bringUp("redis", { repository, records, environment, say }),
+    up: () => bringUp("redis", { repository, records, environment, print: say }),
     [Symbol.asyncDispose]: async () => {
       const left = records.find("redis");
       if (left !== undefined) await endServer(left, records);

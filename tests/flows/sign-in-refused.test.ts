@@ -59,17 +59,17 @@ describe.each(signInEngines())("refusals on %s", (_, open) => {
       const response = await verifyCode(world, otherThan(code));
       const problem = await problemOf(response);
       expect(problem).toMatchObject({ status: 401, code: "code_invalid" });
-      const told = wrong < 4 ? {} : { scope: "tries-per-email", retryAfterSeconds: 900 };
+      const told = wrong < 4 ? {} : { scope: "attempts-per-email", retryAfterSeconds: 900 };
       expect(pick(problem, "scope", "retryAfterSeconds")).toEqual(told);
     }
     const locked = await verifyCode(world, code);
     expect(locked.headers.get("Retry-After")).toBe("900");
-    expect(locked.headers.get("RateLimit")).toBe('"tries-per-email";r=0;t=900');
-    expect(locked.headers.get("RateLimit-Policy")).toBe('"tries-per-email";q=5;w=900');
+    expect(locked.headers.get("RateLimit")).toBe('"attempts-per-email";r=0;t=900');
+    expect(locked.headers.get("RateLimit-Policy")).toBe('"attempts-per-email";q=5;w=900');
     expect(await problemOf(locked)).toMatchObject({
       status: 429,
-      code: "too_many_tries",
-      scope: "tries-per-email",
+      code: "too_many_attempts",
+      scope: "attempts-per-email",
       retryAfterSeconds: 900,
     });
     await world.clock.advance(15 * minute);

@@ -15,9 +15,9 @@ const hour = 3_600_000;
 const many = { quota: 100_000, windowMs: hour };
 const limitPolicy = {
   codesPerClient: many,
-  codesInAll: many,
-  triesPerClient: many,
-  triesInAll: many,
+  codesGlobal: many,
+  attemptsPerClient: many,
+  attemptsGlobal: many,
 };
 const known = (n: number) => `known-${n % addressesCount}@example.com`;
 const unknown = (n: number) => `other-${n % addressesCount}@example.com`;
@@ -90,13 +90,9 @@ function slowForUnknown(codes: CodeStore): CodeStore {
   };
   return {
     ...codes,
-    issue: (request) => {
-      burn(request.email);
-      return codes.issue(request);
-    },
-    verify: (request) => {
-      burn(request.email);
-      return codes.verify(request);
+    prepare: (email) => {
+      burn(email);
+      return codes.prepare(email);
     },
   };
 }

@@ -27,7 +27,7 @@ describe("A server that answers the final dot long after the lease", () => {
         "accepted",
       ]);
     }
-    expect(await rig.letters()).toEqual([]);
+    expect(await rig.deadLetters()).toEqual([]);
   });
 
   test("is not sent a code again whose time ran out while the answer was lost", async () => {
@@ -38,7 +38,7 @@ describe("A server that answers the final dot long after the lease", () => {
     await rig.publish(event);
     await rig.untilDrained();
     expect(rig.sink.countByMessageId().get(event.messageId)).toBe(1);
-    await eventually("it is a dead letter", async () => (await rig.letters()).length === 1);
+    await eventually("it is a dead letter", async () => (await rig.deadLetters()).length === 1);
   });
 
   test("does not keep a closing mailer: the mail is ambiguous", async () => {

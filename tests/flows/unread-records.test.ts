@@ -7,8 +7,8 @@ import { silentLog } from "../../src/core/log.ts";
 import { systemClock } from "../../src/core/time.ts";
 import type { BuryDeps } from "../../src/email/dead-letters/bury.ts";
 import { bury, UnwrittenDeadLetters } from "../../src/email/dead-letters/bury.ts";
-import type { Letter } from "../../src/email/dead-letters/replay-plan.ts";
-import { selectLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import type { DeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import { selectDeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
 import type { EventLog, LogRecord } from "../../src/email/event-log/event-log.ts";
 import { eventLogErrors } from "../../src/email/event-log/event-log.ts";
 import { findEngine } from "../../support/engines.ts";
@@ -26,20 +26,20 @@ const mebibyte = 1024 * 1024;
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
-function headersOf({ record }: Letter) {
+function headersOf({ record }: DeadLetter) {
   return Object.fromEntries(
     record.headers.map(([name, value]) => [name, Buffer.from(value ?? []).toString()]),
   );
 }
 
-function isReplayed(letter: Letter): string {
+function isReplayed(letter: DeadLetter): string {
   const all = { classes: undefined, messageId: undefined, recipient: undefined, since: undefined };
-  const verdict = selectLetter(
+  const verdict = selectDeadLetter(
     letter,
-    { ...all, maxReplays: 3, includeForgotten: false },
+    { ...all, maxReplays: 3, includeTooOld: false },
     Date.now(),
   );
-  return verdict.kind === "skip" ? verdict.why : verdict.kind;
+  return verdict.kind === "skip" ? verdict.reason : verdict.kind;
 }
 
 async function produce(topic: string, codec: string, value: Buffer): Promise<void> {
@@ -71,7 +71,7 @@ test.skipIf(kafka === "" || kcat === "")(
       }
     }
     await sendAfterwards(rig);
-    const letters = await rig.letters();
+    const letters = await rig.deadLetters();
     expect(letters.length).toBe(8);
     for (const letter of letters) {
       const bytes = [3, 18][letters.indexOf(letter) % 2] ?? 0;
@@ -92,7 +92,7 @@ test.skipIf(kafka === "" || kcat === "")(
       expect(bytes).toBeGreaterThan(0);
       expect(isReplayed(letter)).toBe("not whole");
     }
-    expect(worker.reasonsHeld).toEqual([]);
+    expect(worker.pausedReasons).toEqual([]);
   },
   60_000,
 );
@@ -119,7 +119,7 @@ test.skipIf(!hasOwnKafka())(
     await own.start();
     await rig.startWorker();
     await rig.untilDrained(30_000);
-    const [letter, ...others] = await rig.letters();
+    const [letter, ...others] = await rig.deadLetters();
     expect(others).toEqual([]);
     expect(letter?.facts).toMatchObject({ class: "malformed", originalOffset: 0, isWhole: false });
     expect(letter?.facts.reason).toContain("checksum");
@@ -152,7 +152,7 @@ test("a dead letter that its topic refuses as too large is shortened", async () 
     settings: { deadLetterTopic, group: "group" },
   };
   await bury(deps, record, { ...cause, inLedger: false }, new AbortController().signal);
-  const [letter] = await rig.letters();
+  const [letter] = await rig.deadLetters();
   expect(letter?.record.value).toEqual(new Uint8Array(value.subarray(0, 4096)));
   expect(Buffer.from(letter?.record.key ?? []).toString()).toBe("key");
   expect(letter && headersOf(letter)).toMatchObject({

@@ -4,8 +4,8 @@ import type { Log } from "../../src/core/log.ts";
 import { createLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { systemClock } from "../../src/core/time.ts";
-import type { Letter } from "../../src/email/dead-letters/replay-plan.ts";
-import { readLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import type { DeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import { readDeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
 import type { DeadLetterClass, DeliveryOutcome } from "../../src/email/delivery/outcome.ts";
 import { isFinished } from "../../src/email/delivery/outcome.ts";
 import type { Pipeline } from "../../src/email/delivery/pipeline.ts";
@@ -17,7 +17,7 @@ import { encodeEmailEvent, eventKey, topicSpecs } from "../../src/email/event.ts
 import type { EventLog, OutgoingRecord } from "../../src/email/event-log/event-log.ts";
 import { openKafkaEventLog } from "../../src/email/event-log/kafka/kafka.ts";
 import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
-import { HeldOutcomes } from "../../src/email/ledger/pending-outcomes.ts";
+import { PendingOutcomes } from "../../src/email/ledger/pending-outcomes.ts";
 import { MailServers } from "../../src/email/mailer/mail-servers.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
 import { createUnsubscribeLink } from "../../src/email/preferences/unsubscribe-link.ts";
@@ -41,7 +41,7 @@ export interface DeliveryRigOptions {
   readonly replyTimeoutMs?: number;
   /** Default: as `replyTimeoutMs`. */
   readonly finalReplyTimeoutMs?: number;
-  readonly outageHoldMs?: number;
+  readonly outageRetryForMs?: number;
   readonly retryForMs?: number;
   /** Called with the kind of outcome that ended a record. */
   readonly onEnd?: (kind: DeliveryOutcome["kind"]) => void;
@@ -74,7 +74,7 @@ export interface DeliveryRig extends AsyncDisposable, RecipientStores, RigLedger
   publish(event: EmailEvent): Promise<void>;
   publishRecord(record: OutgoingRecord): Promise<void>;
   /** The dead letters so far. */
-  letters(): Promise<readonly Letter[]>;
+  deadLetters(): Promise<readonly DeadLetter[]>;
   /** Waits until the group (the rig's, or another) has finished everything. */
   untilDrained(withinMs?: number, group?: string): Promise<void>;
 }
@@ -92,7 +92,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   const sinks = [sink, ...(await openMoreSinks(options.moreSinks, stack))];
   const engines = await openEngines(options, stack, { log, sinks });
   const { eventLog } = engines;
-  const held = new HeldOutcomes({ ledger: engines.ledger, log });
+  const held = new PendingOutcomes({ ledger: engines.ledger, log });
   const pipeline = openPipeline(options, engines, { held, log });
   const names = await createNames(eventLog);
   const { eventsTopic, deadLetterTopic, group } = names;
@@ -103,7 +103,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       log,
       clock: systemClock,
       pipeline,
-      heldOutcomes: held,
+      pendingOutcomes: held,
       onOutcome: (outcome, event) => {
         options.onOutcome?.(outcome, event);
         if (isFinished(outcome) || outcome.kind === "dead_letter") options.onEnd?.(outcome.kind);
@@ -132,7 +132,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
     ...{ sink, sinks, pipeline, lines, startWorker, publishRecord },
     publish: (event) =>
       publishRecord({ key: eventKey(event), value: encodeEmailEvent(event), headers: [] }),
-    letters: () => readLetters(eventLog, deadLetterTopic),
+    deadLetters: () => readDeadLetters(eventLog, deadLetterTopic),
     untilDrained: async (withinMs, other = group) => {
       const drained = async () => {
         const lag = await eventLog.lag(eventsTopic, other).catch((error: unknown) => {
@@ -204,7 +204,7 @@ async function openEngines(
     log,
     clock: systemClock,
     refusalsMax: options.refusalsMax ?? 0,
-    pauses: options.outageHoldMs !== 0,
+    pauses: options.outageRetryForMs !== 0,
   });
   const { preferences, suppressions } = await openRecipientStores(options.postgres, stack);
   return { eventLog, ...ledgers, mailer: stack.use(mailer), preferences, suppressions };
@@ -213,7 +213,7 @@ async function openEngines(
 function openPipeline(
   options: DeliveryRigOptions,
   { ledger, recentMails, mailer, preferences, suppressions }: RigEngines,
-  { held, log }: { readonly held: HeldOutcomes; readonly log: Log },
+  { held, log }: { readonly held: PendingOutcomes; readonly log: Log },
 ): Pipeline {
   const clock = systemClock;
   return createPipeline({
@@ -239,7 +239,7 @@ function openPipeline(
     feedbackSender: "acme-mails",
     settings: {
       leaseMs: options.leaseMs ?? 2000,
-      outageHoldMs: options.outageHoldMs ?? 3_600_000,
+      outageRetryForMs: options.outageRetryForMs ?? 3_600_000,
       retryForMs: options.retryForMs ?? 3_600_000,
       digestSecret: "test secret",
       resendAmbiguous: new Set(options.resendAmbiguous ?? (["verification_code"] as const)),
@@ -247,11 +247,11 @@ function openPipeline(
   });
 }
 
-async function readLetters(eventLog: EventLog, topic: string): Promise<readonly Letter[]> {
-  const found: Letter[] = [];
+async function readDeadLetters(eventLog: EventLog, topic: string): Promise<readonly DeadLetter[]> {
+  const found: DeadLetter[] = [];
   for (const { partition, earliest, next } of await eventLog.offsets(topic)) {
     const records = eventLog.readRange({ topic, partition, from: earliest, to: next });
-    for await (const record of records) found.push(readLetter(record));
+    for await (const record of records) found.push(readDeadLetter(record));
   }
   return found;
 }

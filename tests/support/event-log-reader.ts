@@ -9,7 +9,7 @@ import { textOf } from "./event-log-records.ts";
 
 export interface ReaderOptions extends Omit<SubscribeOptions, "handle"> {
   /** Records whose text it holds until `release`, or until the abort leaves them unfinished. */
-  readonly holds?: (text: string) => boolean;
+  readonly blocks?: (text: string) => boolean;
 }
 
 /** A subscription that writes down what it handles, and holds what the test wants held. */
@@ -18,10 +18,10 @@ export class EventLogReader implements AsyncDisposable {
   readonly started: string[] = [];
   readonly finished: string[] = [];
   readonly records: LogRecord[] = [];
-  readonly #held = new Map<string, () => void>();
+  readonly #blocked = new Map<string, () => void>();
   readonly #options: ReaderOptions;
   #subscription: Subscription | undefined;
-  #holdsAll = true;
+  #blocksAll = true;
 
   static async open(log: EventLog, options: ReaderOptions): Promise<EventLogReader> {
     const reader = new EventLogReader(options);
@@ -41,19 +41,19 @@ export class EventLogReader implements AsyncDisposable {
     return this.#subscription;
   }
 
-  get held(): readonly string[] {
-    return [...this.#held.keys()];
+  get blocked(): readonly string[] {
+    return [...this.#blocked.keys()];
   }
 
   /** Finishes a held record. */
   release(text: string): void {
-    this.#held.get(text)?.();
+    this.#blocked.get(text)?.();
   }
 
   /** Finishes all held records and holds no more. */
   releaseAll(): void {
-    this.#holdsAll = false;
-    for (const finish of [...this.#held.values()]) finish();
+    this.#blocksAll = false;
+    for (const finish of [...this.#blocked.values()]) finish();
   }
 
   async untilFinished(count: number, withinMs = 30_000): Promise<readonly string[]> {
@@ -92,20 +92,20 @@ export class EventLogReader implements AsyncDisposable {
     const text = textOf(record);
     this.started.push(text);
     this.records.push(record);
-    if (this.#holdsAll && this.#options.holds?.(text)) await this.#hold(text, signal);
+    if (this.#blocksAll && this.#options.blocks?.(text)) await this.#block(text, signal);
     this.finished.push(text);
   }
 
-  async #hold(text: string, signal: AbortSignal): Promise<void> {
+  async #block(text: string, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => reject(signal.reason);
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave, { once: true });
-    this.#held.set(text, resolve);
+    this.#blocked.set(text, resolve);
     try {
       await promise;
     } finally {
-      this.#held.delete(text);
+      this.#blocked.delete(text);
     }
   }
 }

@@ -4,7 +4,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 
 export interface FlowBounds {
   readonly unfinishedMax: number;
-  readonly offsetsBeyondLowMarkMax: number;
+  readonly offsetsBeyondLowWatermarkMax: number;
 }
 
 interface Partition {
@@ -12,7 +12,7 @@ interface Partition {
   /** Where the next assignment starts; what was committed, by us or by another member. */
   committed: number;
   /** Present while it is assigned to the flow. */
-  held:
+  owned:
     | { next: number; newest: number; position: number; readonly unfinished: Set<number> }
     | undefined;
 }
@@ -38,13 +38,13 @@ export class FlowWorld {
     this.#partitions = Array.from({ length: 3 }, (_, partition) => ({
       records: randomRecords(random, partition),
       committed: 0,
-      held: undefined,
+      owned: undefined,
     }));
     this.flow = new RecordFlow<FlowRecord>({
       ...bounds,
       handle: (record) => this.#handle(record),
       onAdvance: () => {},
-      onRoom: () => {},
+      onCapacity: () => {},
     });
   }
 
@@ -68,7 +68,7 @@ export class FlowWorld {
     for (let round = 0; ; round += 1) {
       assert(round < 1_000, "the flow does not get to its end");
       for (const [index, partition] of this.#partitions.entries()) {
-        if (partition.held === undefined) this.#assignOne(index);
+        if (partition.owned === undefined) this.#assignOne(index);
       }
       for (let offer = 0; offer < 50; offer += 1) this.#offer();
       while (this.#running.size > 0) {
@@ -88,7 +88,7 @@ export class FlowWorld {
     const { promise, resolve } = Promise.withResolvers<void>();
     assert(!this.#paused, "a handler started while paused");
     assert(!this.#running.has(name(record)), "a record runs twice at once");
-    assert(this.#partitions[record.partition]?.held, "a dropped record started");
+    assert(this.#partitions[record.partition]?.owned, "a dropped record started");
     if (record.key !== null) {
       const key = String(record.key);
       assert(!this.#runningKeys.has(key), "two records of a key run at once");
@@ -104,37 +104,40 @@ export class FlowWorld {
 
   #offer(): void {
     const partition = this.#random.pick(this.#partitions);
-    const { held } = partition ?? {};
-    if (partition === undefined || held === undefined) return;
-    const again = held.newest >= 0 && this.#random.chance(0.05); // fetched twice
-    const record = partition.records[again ? held.next - 1 : held.next];
+    const { owned } = partition ?? {};
+    if (partition === undefined || owned === undefined) return;
+    const again = owned.newest >= 0 && this.#random.chance(0.05); // fetched twice
+    const record = partition.records[again ? owned.next - 1 : owned.next];
     if (record === undefined) return;
-    const oldest = Math.min(...held.unfinished);
+    const oldest = Math.min(...owned.unfinished);
     const beyond = Number.isFinite(oldest) ? record.offset - oldest : 0;
     const before = this.flow.unfinished;
     const taken = this.flow.offer(record);
     if (!taken) {
       const isFull = before >= this.#bounds.unfinishedMax;
-      assert(isFull || beyond >= this.#bounds.offsetsBeyondLowMarkMax, "refused for no reason");
+      assert(
+        isFull || beyond >= this.#bounds.offsetsBeyondLowWatermarkMax,
+        "refused for no reason",
+      );
       assert(!this.flow.isFetchable(record.partition), "refused but fetchable");
       return;
     }
-    if (record.offset <= held.newest) return;
-    assert(beyond < this.#bounds.offsetsBeyondLowMarkMax, "taken too far beyond the low mark");
-    held.next += 1;
-    held.newest = record.offset;
-    held.position = record.offset + 1;
-    held.unfinished.add(record.offset);
+    if (record.offset <= owned.newest) return;
+    assert(beyond < this.#bounds.offsetsBeyondLowWatermarkMax, "taken too far beyond the low mark");
+    owned.next += 1;
+    owned.newest = record.offset;
+    owned.position = record.offset + 1;
+    owned.unfinished.add(record.offset);
   }
 
   /** A fetch ends behind markers or a gap: all up to some offset before the next record was read. */
   #advance(): void {
     const index = this.#random.below(this.#partitions.length);
-    const { held, records } = this.#partitions[index] ?? {};
-    if (held === undefined || records === undefined) return;
-    const end = records[held.next]?.offset ?? (records.at(-1)?.offset ?? 0) + 10;
-    held.position = Math.max(held.position, end - this.#random.below(3));
-    this.flow.advance(index, held.position);
+    const { owned, records } = this.#partitions[index] ?? {};
+    if (owned === undefined || records === undefined) return;
+    const end = records[owned.next]?.offset ?? (records.at(-1)?.offset ?? 0) + 10;
+    owned.position = Math.max(owned.position, end - this.#random.below(3));
+    this.flow.advance(index, owned.position);
   }
 
   #finishOne(): void {
@@ -144,7 +147,7 @@ export class FlowWorld {
     this.#running.delete(name(record));
     this.#finished.add(name(record));
     if (record.key !== null) this.#runningKeys.delete(String(record.key));
-    this.#partitions[record.partition]?.held?.unfinished.delete(record.offset);
+    this.#partitions[record.partition]?.owned?.unfinished.delete(record.offset);
     run.finish();
   }
 
@@ -153,8 +156,8 @@ export class FlowWorld {
     this.flow.markCommitted(offsets);
     assert(this.flow.uncommitted().length === 0, "committed offsets are uncommitted");
     for (const { partition, offset } of offsets) {
-      const held = this.#partitions[partition];
-      if (held !== undefined) held.committed = offset;
+      const owned = this.#partitions[partition];
+      if (owned !== undefined) owned.committed = offset;
     }
   }
 
@@ -165,11 +168,11 @@ export class FlowWorld {
   #assignOne(index: number): void {
     const partition = this.#partitions[index];
     if (partition === undefined) return;
-    if (partition.held === undefined && this.#random.chance(0.3)) this.#workElsewhere(partition);
+    if (partition.owned === undefined && this.#random.chance(0.3)) this.#workElsewhere(partition);
     this.flow.assign([index]);
     const next = partition.records.findIndex(({ offset }) => offset >= partition.committed);
     this.flow.begin(index, partition.committed);
-    partition.held = {
+    partition.owned = {
       next: next < 0 ? partition.records.length : next,
       newest: -1,
       position: partition.committed,
@@ -182,7 +185,7 @@ export class FlowWorld {
     const partition = this.#partitions[index];
     if (partition === undefined) return;
     this.flow.revoke([index]);
-    partition.held = undefined;
+    partition.owned = undefined;
   }
 
   /** Another member had the partition meanwhile and finished some of it. */
@@ -209,11 +212,11 @@ export class FlowWorld {
     assert(this.flow.unfinished <= this.#bounds.unfinishedMax, "too many unfinished records");
     assert(this.flow.inFlight === this.#running.size, "inFlight is wrong");
     const uncommitted = new Map(this.flow.uncommitted().map((at) => [at.partition, at.offset]));
-    for (const [index, { held }] of this.#partitions.entries()) {
+    for (const [index, { owned }] of this.#partitions.entries()) {
       const offset = uncommitted.get(index);
-      assert(held !== undefined || offset === undefined, "a revoked partition is committable");
-      if (held === undefined || offset === undefined) continue;
-      const lowMark = held.unfinished.size > 0 ? Math.min(...held.unfinished) : held.position;
+      assert(owned !== undefined || offset === undefined, "a revoked partition is committable");
+      if (owned === undefined || offset === undefined) continue;
+      const lowMark = owned.unfinished.size > 0 ? Math.min(...owned.unfinished) : owned.position;
       assert(offset === lowMark, `the low mark is ${offset} and should be ${lowMark}`);
     }
   }

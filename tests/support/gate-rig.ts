@@ -10,7 +10,7 @@ export interface GateRig extends AsyncDisposable, RecipientStores {
   readonly clock: FakeClock;
   readonly phrases: string[];
   /** The keys of each question to the suppressions and to the preferences. */
-  readonly asked: { readonly suppressions: string[][]; readonly preferences: string[][] };
+  readonly queried: { readonly suppressions: string[][]; readonly preferences: string[][] };
   /** What the stores do when they are asked. */
   stores: "answer" | "fail" | "hang";
 }
@@ -22,27 +22,27 @@ export async function openGateRig(): Promise<GateRig> {
   const stores = await openRecipientStores(undefined, stack, { clock });
   const phrases: string[] = [];
   const write = (line: string) => phrases.push(String(JSON.parse(line).msg));
-  const asked = { suppressions: [] as string[][], preferences: [] as string[][] };
+  const queried = { suppressions: [] as string[][], preferences: [] as string[][] };
   const meet = async (): Promise<void> => {
     if (rig.stores === "fail") throw new InstantError(coreErrors.postgresUnavailable);
     if (rig.stores === "hang") await new Promise(() => {});
   };
   const rig: GateRig = {
     ...stores,
-    ...{ clock, phrases, asked, stores: "answer" },
+    ...{ clock, phrases, queried, stores: "answer" },
     gate: new RecipientGate({
       clock,
       log: createLog({ service: "test", level: "info", write }),
       suppressions: {
         find: async (keys) => {
-          asked.suppressions.push([...keys]);
+          queried.suppressions.push([...keys]);
           await meet();
           return stores.suppressions.find(keys);
         },
       },
       preferences: {
         findDeclined: async (keys) => {
-          asked.preferences.push([...keys]);
+          queried.preferences.push([...keys]);
           await meet();
           return stores.preferences.findDeclined(keys);
         },

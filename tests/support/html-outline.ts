@@ -29,7 +29,7 @@ export function htmlLinks(html: string): string[] {
 }
 
 /** The words that a reader of the page sees or hears, one after the other. */
-export function htmlWords(html: string): string[] {
+export function htmlText(html: string): string[] {
   const pieces: string[] = [];
   let hidden = 0;
   new HTMLRewriter()

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { getSignedIn } from "../../src/auth/current-session.ts";
-import { carryWishes, forgetRecipient } from "../../src/compose/serve-auth.ts";
+import { carryPreferences, forgetRecipient } from "../../src/compose/serve-auth.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 import { addBounceRoutes, bounceOperations } from "../../src/email/bounces/bounce-routes.ts";
 import type { BounceReporters } from "../../src/email/bounces/config.ts";
@@ -35,7 +35,7 @@ export const bounceSecret = "a secret for bounce reports, long enough";
 export const postmark = { user: "postmark", password: "a long password" } as const;
 
 export type OpenRecipientWorld = (options?: {
-  readonly preferencesAway?: Error;
+  readonly preferencesUnavailable?: Error;
 }) => Promise<RecipientWorld>;
 
 /** The engines every flow of recipients is tested on. */
@@ -50,7 +50,7 @@ export function recipientEngines(): readonly (readonly [string, OpenRecipientWor
 async function openWorld(
   open: OpenSignInWorld,
   postgres: string | undefined,
-  { preferencesAway }: { readonly preferencesAway?: Error },
+  { preferencesUnavailable }: { readonly preferencesUnavailable?: Error },
 ): Promise<RecipientWorld> {
   const stack = new AsyncDisposableStack();
   const storesClock = new FakeClock();
@@ -58,16 +58,16 @@ async function openWorld(
   const world = stack.use(
     await open({
       onUserDeleted: [forgetRecipient(stores)],
-      onEmailChanged: [carryWishes(stores, silentLog)],
+      onEmailChanged: [carryPreferences(stores, silentLog)],
       furtherOperations: [...preferenceOperations, ...bounceOperations],
       preferencesPath: createPreferencesPath({ secret: linkSecret, clock: storesClock }),
     }),
   );
   const { app, clock, lines } = world;
   const log = createLog({ service: "auth", level: "debug", write: (line) => lines.push(line) });
-  const away = () => Promise.reject(preferencesAway);
+  const away = () => Promise.reject(preferencesUnavailable);
   const preferences =
-    preferencesAway === undefined
+    preferencesUnavailable === undefined
       ? stores.preferences
       : { findDeclined: away, change: away, forget: away };
   const reporters = { secret: bounceSecret, postmark };

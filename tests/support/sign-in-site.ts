@@ -11,7 +11,7 @@ export interface SignInSite extends AsyncDisposable {
 }
 
 /** All visitors come from one address here. */
-const manyVisitors = { AUTH_CODES_PER_CLIENT: "1000", AUTH_TRIES_PER_CLIENT: "1000" };
+const manyVisitors = { AUTH_CODES_PER_CLIENT: "1000", AUTH_ATTEMPTS_PER_CLIENT: "1000" };
 
 /** The program with its pages, and a browser to see them with: one pair for a whole file. */
 export async function openSignInSite(
@@ -41,7 +41,7 @@ export async function send({ page }: Visitor, button: string | RegExp): Promise<
 }
 
 /** From the first page to that of the code; returns the code that was mailed. */
-export function askForCode(visitor: Visitor, dev: DevProcess, email: string): Promise<string> {
+export function requestCode(visitor: Visitor, dev: DevProcess, email: string): Promise<string> {
   const { page } = visitor;
   return dev.codeAfter(email, async () => {
     await page.goto(dev.authUrl);
@@ -85,7 +85,7 @@ export async function expectAccount({ page }: Visitor): Promise<void> {
 }
 
 /** What a page says to everybody: as a notice, or at the field it is about. */
-export async function expectSaid({ page }: Visitor, words: string | RegExp): Promise<void> {
+export async function expectText({ page }: Visitor, words: string | RegExp): Promise<void> {
   const said = await page.locator(".notice, .error").allTextContents();
   expect(said).toEqual([expect.stringMatching(words)]);
 }

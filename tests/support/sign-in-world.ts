@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Hono } from "hono";
 import type { AuthAppDeps } from "../../src/auth/app.ts";
 import { createAuthApp } from "../../src/auth/app.ts";
-import { codePolicyDefault } from "../../src/auth/codes/code-policy.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code.ts";
 import type { CodeStore } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { openSqliteCodeStore } from "../../src/auth/codes/sqlite.ts";
@@ -23,7 +23,7 @@ import { createLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import type {
   EmailPublisher,
-  MailFate,
+  MailStatus,
   PublishOutcome,
 } from "../../src/email/delivery/publisher.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
@@ -211,7 +211,7 @@ export function signInEngines(): readonly (readonly [string, OpenSignInWorld])[]
 /** Keeps the events it is given, and is unavailable when told so. */
 export class FakePublisher implements EmailPublisher {
   readonly events: EmailEvent[] = [];
-  readonly fates = new Map<string, MailFate>();
+  readonly fates = new Map<string, MailStatus>();
   unavailable = false;
   unsupported = false;
 
@@ -221,7 +221,7 @@ export class FakePublisher implements EmailPublisher {
     return this.unavailable ? { kind: "unavailable", retryAfterSeconds: 7 } : { kind: "queued" };
   }
 
-  async fate(messageId: string): Promise<MailFate> {
+  async status(messageId: string): Promise<MailStatus> {
     return this.fates.get(messageId) ?? "unknown";
   }
 

@@ -8,7 +8,7 @@ export interface EventLogChild extends AsyncDisposable {
   /** Ends it as a power cut would: kill -9. */
   kill(): Promise<void>;
   /** Waits until it printed `count` lines that begin with `word`; returns what follows the word. */
-  said(word: string, count: number): Promise<readonly string[]>;
+  printed(word: string, count: number): Promise<readonly string[]>;
 }
 
 export function spawnEventLogChild(task: EventLogChildTask): EventLogChild {
@@ -29,12 +29,12 @@ export function spawnEventLogChild(task: EventLogChildTask): EventLogChild {
   return {
     lines,
     kill,
-    said: (word, count) =>
+    printed: (word, count) =>
       eventually(
         `the child prints ${count} × ${word}`,
         () => {
-          const said = lines.filter((line) => line.startsWith(`${word} `));
-          return said.length >= count && said.map((line) => line.slice(word.length + 1));
+          const printed = lines.filter((line) => line.startsWith(`${word} `));
+          return printed.length >= count && printed.map((line) => line.slice(word.length + 1));
         },
         40_000,
       ),

@@ -27,7 +27,7 @@ export interface Visitor {
    * Whether all is well with the page as it is now, on a phone and on a desk, light and dark. Without
    * scripts, where the document is much the same: light on a phone and dark on a desk.
    */
-  look(name: string): Promise<void>;
+  checkPage(name: string): Promise<void>;
 }
 
 const phone = { width: 390, height: 844 };
@@ -50,7 +50,7 @@ const uuids = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g;
 /**
  * Lets somebody visit. Afterwards the console must have been silent (it tells of every breach of
  * the Content-Security-Policy), and no address or referrer that went over the wire may tell
- * anything. With TEST_LOOKS=<folder> each look is kept there as a picture, for the eye.
+ * anything. With TEST_SCREENSHOTS=<folder> each look is kept there as a picture, for the eye.
  */
 export async function visit(
   browser: Browser,
@@ -58,7 +58,10 @@ export async function visit(
   act: (visitor: Visitor) => Promise<void>,
 ): Promise<void> {
   const { scripts = true, mayComplain, ...rest } = options;
-  const { page, context, leave } = await takeSeat(browser, { javaScriptEnabled: scripts, ...rest });
+  const { page, context, leave } = await openBrowserSlot(browser, {
+    javaScriptEnabled: scripts,
+    ...rest,
+  });
   await page.setViewportSize(desk);
   await page.emulateMedia({ colorScheme: "light" });
   const complaints: string[] = [];
@@ -69,7 +72,7 @@ export async function visit(
     told.push(request.url(), request.headers()["referer"] ?? "");
   };
   page.on("console", onConsole).on("pageerror", onError).on("request", onRequest);
-  await act({ page, context, scripts, look: (name) => look({ page, scripts }, name) });
+  await act({ page, context, scripts, checkPage: (name) => checkPage({ page, scripts }, name) });
   page.off("console", onConsole).off("pageerror", onError).off("request", onRequest);
   await leave();
   expect(complaints.filter((text) => !mayComplain?.test(text))).toEqual([]);
@@ -77,14 +80,14 @@ export async function visit(
   expect(telling.filter((url) => !url.startsWith("data:"))).toEqual([]);
 }
 
-async function look({ page, scripts }: Pick<Visitor, "page" | "scripts">, name: string) {
+async function checkPage({ page, scripts }: Pick<Visitor, "page" | "scripts">, name: string) {
   const judged = scripts ? page : await copyOf(page);
   const faults: unknown[] = [];
   for (const { size, colorScheme } of scripts ? allViews : fewViews) {
     await judged.setViewportSize(size);
     await judged.emulateMedia({ colorScheme });
     faults.push(...(await findFaults(judged)));
-    const folder = process.env["TEST_LOOKS"];
+    const folder = process.env["TEST_SCREENSHOTS"];
     if (folder === undefined) continue;
     const file = [name, ...(scripts ? [] : ["plain"]), size.width, colorScheme].join("-");
     await judged.screenshot({ path: `${folder}/${file}.png`, fullPage: true });
@@ -96,7 +99,7 @@ async function look({ page, scripts }: Pick<Visitor, "page" | "scripts">, name: 
 async function copyOf(page: Page): Promise<Page> {
   const browser = page.context().browser();
   if (browser === null) throw new Error("the browser is gone");
-  const { page: copy, leave } = await takeSeat(browser, { offline: true });
+  const { page: copy, leave } = await openBrowserSlot(browser, { offline: true });
   const document = await page.content();
   await copy.setContent(document.replaceAll(/<script.*?<\/script>/gs, ""));
   await leave();
@@ -118,7 +121,7 @@ const freeSeats = new WeakMap<Browser, Map<string, Seat[]>>();
  * A seat that was left, or a new one: that is a process of Chromium, and takes longer than most
  * visits. It is closed with its browser.
  */
-async function takeSeat(browser: Browser, options: BrowserContextOptions): Promise<Seat> {
+async function openBrowserSlot(browser: Browser, options: BrowserContextOptions): Promise<Seat> {
   const byOptions = freeSeats.get(browser) ?? new Map<string, Seat[]>();
   freeSeats.set(browser, byOptions);
   const key = JSON.stringify(options);

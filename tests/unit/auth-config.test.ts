@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code-policy.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code.ts";
 import {
   authFields,
   checkAuth,
@@ -23,7 +23,7 @@ test("unset variables mean the documented budgets, on this machine alone", () =>
 test.each([
   ["AUTH_SECRET", "short", "must be at least 32 characters"],
   ["AUTH_CODE_LIFETIME", "2h", "must be a duration from 1m to 1h"],
-  ["AUTH_TRIES_PER_EMAIL", "0", "must be a whole number from 1 to 20"],
+  ["AUTH_ATTEMPTS_PER_EMAIL", "0", "must be a whole number from 1 to 20"],
   ["AUTH_SERVICE_PORT", "70000", "must be a whole number from 0 to 65535"],
 ])("%s=%s is refused with its bound", (name, text, problem) => {
   expect(() => parse({ [name]: text })).toThrow(`${name} ${problem}`);

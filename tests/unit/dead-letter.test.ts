@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import {
   encodeDeadLetter,
   encodeReplay,
-  readLetterFacts,
+  readDeadLetterFacts,
   replayCountOf,
 } from "../../src/email/dead-letters/dead-letter.ts";
 import type { LogRecord } from "../../src/email/event-log/event-log.ts";
@@ -57,7 +57,7 @@ describe("a dead letter", () => {
   });
 
   test("says why, how often and when", () => {
-    expect(readLetterFacts({ ...record, ...letter })).toEqual({
+    expect(readDeadLetterFacts({ ...record, ...letter })).toEqual({
       class: "rejected",
       reason: failure.reason,
       attempts: 4,
@@ -78,9 +78,9 @@ describe("a dead letter", () => {
 
   test("of a record that was put back keeps the replay count", () => {
     const replayed = { ...record, ...encodeReplay(record, 2) };
-    expect(readLetterFacts({ ...record, ...encodeDeadLetter(replayed, failure) }).replayCount).toBe(
-      2,
-    );
+    expect(
+      readDeadLetterFacts({ ...record, ...encodeDeadLetter(replayed, failure) }).replayCount,
+    ).toBe(2);
   });
 });
 

@@ -9,9 +9,9 @@ const groups: readonly Group[] = [
     name: "Redis",
     about: "localhost:6379/0",
     findings: [
-      { level: "ok", check: "a", text: "Answers", mend: undefined },
-      { level: "warning", check: "b", text: `${"many words ".repeat(12)}end`, mend: "Do this" },
-      { level: "fault", check: "c", text: "Wrong", mend: `${"and then that ".repeat(9)}end` },
+      { level: "ok", check: "a", text: "Answers", fix: undefined },
+      { level: "warning", check: "b", text: `${"many words ".repeat(12)}end`, fix: "Do this" },
+      { level: "fault", check: "c", text: "Wrong", fix: `${"and then that ".repeat(9)}end` },
     ],
   },
   { name: "Empty", about: undefined, findings: [] },
@@ -79,7 +79,7 @@ test("a secret that a server repeats is not shown, in whatever form", () => {
   const secret = "p@ss/w0rd and more";
   const forms = [secret, encodeURIComponent(secret), Buffer.from(secret).toString("base64")];
   const text = `You said ${forms.join(", ")}`;
-  const fault = { level: "fault", check: "a", text, mend: `not ${secret}` } as const;
+  const fault = { level: "fault", check: "a", text, fix: `not ${secret}` } as const;
   const [group] = redactSecrets([{ name: "A", about: secret, findings: [fault] }], [secret]);
   const shown = JSON.stringify(group);
   for (const form of forms) expect(shown).not.toContain(form);

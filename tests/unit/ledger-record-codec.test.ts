@@ -68,7 +68,7 @@ function randomRecord(random: SeededRandom): StoredRecord {
     digest: text(),
     eventType: text(),
     recipient: text(),
-    askedAt: maybe(time()),
+    requestedAt: maybe(time()),
     origin: maybe({ topic: text(), partition: random.below(9), offset: random.below(1e12) }),
     sentAt: maybe(time()),
     late: random.chance(0.5),
@@ -76,7 +76,7 @@ function randomRecord(random: SeededRandom): StoredRecord {
     reason: maybe(text()),
     smtp: maybe({ host: text(), reply: text(), queueId: maybe(text()) }),
     buried: maybe({ partition: random.below(9), offset: random.below(1e12) }),
-    trace: maybe(text()),
+    traceId: maybe(text()),
     history,
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import { createLog } from "../../src/core/log.ts";
-import { LoginTries, operatorsOnly } from "../../src/email/ops/access.ts";
+import { LoginAttempts, operatorsOnly } from "../../src/email/ops/access.ts";
 import { addSiteLogin } from "../../src/email/ops/login.tsx";
 import { FakeClock } from "../support/fake-clock.ts";
 
@@ -13,7 +13,7 @@ function openGuard(given: string | undefined) {
   const clock = new FakeClock();
   const lines: string[] = [];
   const log = createLog({ service: "t", level: "info", write: (line) => lines.push(line) });
-  const access = { token: given, tries: new LoginTries(clock), clock };
+  const access = { token: given, attempts: new LoginAttempts(clock), clock };
   const app = createHttpApp({ log });
   app.use("/page", operatorsOnly(access));
   app.all("/page", (context) => context.text("secret"));

@@ -6,7 +6,7 @@ import { FakeClock } from "../support/fake-clock.ts";
 
 const refused: DeliveryOutcome = {
   kind: "dead_letter",
-  letter: {
+  deadLetter: {
     class: "rejected",
     reason: "recipient refused: 550 <ana@example.com> no",
     messageId: "m1",
@@ -19,13 +19,13 @@ describe("the history of outcomes", () => {
   test("counts the last 60 minutes by what became of the mails", async () => {
     const clock = new FakeClock();
     const history = new OutcomeHistory(clock);
-    history.note({ kind: "accepted" });
+    history.observe({ kind: "accepted" });
     await clock.advance(30 * 60_000);
-    history.note({ kind: "duplicate" });
-    history.note({ kind: "retry", waitMs: 1, why: "deferred", reason: "451 later" });
-    history.note({ kind: "held", waitMs: 1 });
-    history.note(refused); // counted once its dead letter is written
-    history.noteBuried();
+    history.observe({ kind: "duplicate" });
+    history.observe({ kind: "retry", waitMs: 1, cause: "deferred", reason: "451 later" });
+    history.observe({ kind: "leased", waitMs: 1 });
+    history.observe(refused); // counted once its dead letter is written
+    history.observeDeadLetter();
     const minutes = history.minutes();
     expect(minutes).toHaveLength(60);
     expect(minutes[29]).toMatchObject({ accepted: 1, skipped: 0, retried: 0, dead_letter: 0 });
@@ -38,8 +38,8 @@ describe("the history of outcomes", () => {
     const clock = new FakeClock();
     const history = new OutcomeHistory(clock);
     const event = codeEvent({ recipient: "ana@example.com" });
-    history.note(refused, event);
-    history.note(refused, event);
+    history.observe(refused, event);
+    history.observe(refused, event);
     expect(history.failures()).toMatchObject([{ class: "rejected", times: 2 }]);
     expect(JSON.stringify(history.failures())).not.toContain("ana@");
     for (let index = 0; index < 30; index += 1) {
@@ -49,7 +49,7 @@ describe("the history of outcomes", () => {
         host: "h",
         reason: `down ${index}`,
       } as const;
-      history.note({ kind: "server_down", down, untilMs: 0 }, event);
+      history.observe({ kind: "server_down", down, untilMs: 0 }, event);
     }
     expect(history.failures()).toHaveLength(20);
     expect(history.failures()[0]).toMatchObject({ class: "server_down", reason: "down 29" });

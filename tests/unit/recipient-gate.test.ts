@@ -18,16 +18,16 @@ const suppression = {
 
 test("a recipient of whom nothing is known gets every mail", async () => {
   await using rig = await openGateRig();
-  expect(await rig.gate.look(codeEvent({ recipient }))).toEqual({ kind: "open" });
-  expect(await rig.gate.look(welcomeEvent({ recipient }))).toEqual({ kind: "open" });
+  expect(await rig.gate.check(codeEvent({ recipient }))).toEqual({ kind: "open" });
+  expect(await rig.gate.check(welcomeEvent({ recipient }))).toEqual({ kind: "open" });
 });
 
 test("an optional mail that was declined is suppressed; a code is not", async () => {
   await using rig = await openGateRig();
   await rig.preferences.change(key, { welcome: false });
   const declined = { kind: "suppressed", reason: "unsubscribed" } as const;
-  expect(await rig.gate.look(welcomeEvent({ recipient }))).toEqual(declined);
-  expect(await rig.gate.look(codeEvent({ recipient }))).toEqual({ kind: "open" });
+  expect(await rig.gate.check(welcomeEvent({ recipient }))).toEqual(declined);
+  expect(await rig.gate.check(codeEvent({ recipient }))).toEqual({ kind: "open" });
 });
 
 test("what was declined is one type: others of the same moment are not kept back", async () => {
@@ -36,7 +36,7 @@ test("what was declined is one type: others of the same moment are not kept back
   const welcome = welcomeEvent({ recipient });
   const notice = { ...welcome, eventType: "sign_in_notice" } as EmailEvent;
   const events = [welcome, notice, codeEvent({ recipient })];
-  const answers = await Promise.all(events.map((event) => rig.gate.look(event)));
+  const answers = await Promise.all(events.map((event) => rig.gate.check(event)));
   expect(answers.map(({ kind }) => kind)).toEqual(["suppressed", "open", "open"]);
 });
 
@@ -45,8 +45,8 @@ test("a suppressed address gets nothing, whatever it wished for", async () => {
   await rig.preferences.change(key, { welcome: false });
   await rig.suppressions.add([suppression]);
   const bounced = { kind: "suppressed", reason: "bounced" } as const;
-  expect(await rig.gate.look(codeEvent({ recipient }))).toEqual(bounced);
-  expect(await rig.gate.look(welcomeEvent({ recipient }))).toEqual(bounced);
+  expect(await rig.gate.check(codeEvent({ recipient }))).toEqual(bounced);
+  expect(await rig.gate.check(welcomeEvent({ recipient }))).toEqual(bounced);
 });
 
 test("mails of one moment are asked for together, and only optional ones for preferences", async () => {
@@ -54,33 +54,33 @@ test("mails of one moment are asked for together, and only optional ones for pre
   await rig.suppressions.add([suppression]);
   const codes = Array.from({ length: 700 }, (_, n) => codeEvent({ recipient: `u${n}@x.org` }));
   const events = [...codes, welcomeEvent({ recipient: "ben@x.org" }), codeEvent({ recipient })];
-  const answers = await Promise.all(events.map((event) => rig.gate.look(event)));
+  const answers = await Promise.all(events.map((event) => rig.gate.check(event)));
   expect(answers.filter(({ kind }) => kind === "open")).toHaveLength(701);
   expect(answers.at(-1)).toEqual({ kind: "suppressed", reason: "bounced" });
-  expect(rig.asked.suppressions.map((keys) => keys.length)).toEqual([500, 202]);
-  expect(rig.asked.preferences).toEqual([[recipientKey("ben@x.org")]]);
+  expect(rig.queried.suppressions.map((keys) => keys.length)).toEqual([500, 202]);
+  expect(rig.queried.preferences).toEqual([[recipientKey("ben@x.org")]]);
 });
 
 test("a wish counts for the next look: nothing is remembered", async () => {
   await using rig = await openGateRig();
-  expect(await rig.gate.look(welcomeEvent({ recipient }))).toEqual({ kind: "open" });
+  expect(await rig.gate.check(welcomeEvent({ recipient }))).toEqual({ kind: "open" });
   await rig.preferences.change(key, { welcome: false });
-  expect((await rig.gate.look(welcomeEvent({ recipient }))).kind).toBe("suppressed");
+  expect((await rig.gate.check(welcomeEvent({ recipient }))).kind).toBe("suppressed");
 });
 
 test("while the stores are away, looks are answered at once and one a second asks again", async () => {
   await using rig = await openGateRig();
   rig.stores = "fail";
   const event = codeEvent({ recipient });
-  expect(await rig.gate.look(event)).toMatchObject({ kind: "away" });
+  expect(await rig.gate.check(event)).toMatchObject({ kind: "unavailable" });
   for (let look = 0; look < 10; look += 1) {
-    expect(await rig.gate.look(event)).toMatchObject({ kind: "away" });
+    expect(await rig.gate.check(event)).toMatchObject({ kind: "unavailable" });
   }
-  expect(rig.asked.suppressions).toHaveLength(1);
+  expect(rig.queried.suppressions).toHaveLength(1);
   await rig.clock.advance(1_000);
-  for (let look = 0; look < 10; look += 1) await rig.gate.look(event);
-  expect(rig.asked.suppressions).toHaveLength(2);
-  expect(rig.phrases).toEqual(["Preferences are away, optional mails wait"]);
+  for (let look = 0; look < 10; look += 1) await rig.gate.check(event);
+  expect(rig.queried.suppressions).toHaveLength(2);
+  expect(rig.phrases).toEqual(["Preferences unavailable, optional mails wait"]);
 });
 
 test("when the stores are back, mails are looked up again", async () => {
@@ -88,22 +88,22 @@ test("when the stores are back, mails are looked up again", async () => {
   await rig.suppressions.add([suppression]);
   rig.stores = "fail";
   const event = codeEvent({ recipient });
-  await rig.gate.look(event);
+  await rig.gate.check(event);
   rig.stores = "answer";
   await rig.clock.advance(1_000);
-  await rig.gate.look(event);
-  await eventually("it is back", () => !rig.gate.isAway);
-  expect(await rig.gate.look(event)).toEqual({ kind: "suppressed", reason: "bounced" });
-  expect(rig.phrases.at(-1)).toBe("Preferences are back");
+  await rig.gate.check(event);
+  await eventually("it is back", () => !rig.gate.isUnavailable);
+  expect(await rig.gate.check(event)).toEqual({ kind: "suppressed", reason: "bounced" });
+  expect(rig.phrases.at(-1)).toBe("Preferences available again");
 });
 
 test("stores that hang keep a mail for a second, and everybody behind it no longer", async () => {
   await using rig = await openGateRig();
   rig.stores = "hang";
   const askedAt = performance.now();
-  const first = rig.gate.look(codeEvent());
-  await eventually("it is asked", () => rig.asked.suppressions.length === 1);
-  const answers = await Promise.all([first, rig.gate.look(codeEvent())]);
-  expect(answers.map(({ kind }) => kind)).toEqual(["away", "away"]);
+  const first = rig.gate.check(codeEvent());
+  await eventually("it is asked", () => rig.queried.suppressions.length === 1);
+  const answers = await Promise.all([first, rig.gate.check(codeEvent())]);
+  expect(answers.map(({ kind }) => kind)).toEqual(["unavailable", "unavailable"]);
   expect(performance.now() - askedAt).toBeLessThan(1_500);
 });

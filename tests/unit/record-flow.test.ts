@@ -15,7 +15,7 @@ function openFlow(handle: Handle, options: Partial<RecordFlowOptions<FlowRecord>
   const flow = new RecordFlow<FlowRecord>({
     handle,
     onAdvance: () => {},
-    onRoom: () => {},
+    onCapacity: () => {},
     ...options,
   });
   flow.assign([0]);
@@ -48,7 +48,7 @@ test("random interleavings of fetch, finish, commit, rebalance and pause lose no
     const random = new SeededRandom(seed);
     const bounds = {
       unfinishedMax: 1 + random.below(12),
-      offsetsBeyondLowMarkMax: 1 + random.below(40),
+      offsetsBeyondLowWatermarkMax: 1 + random.below(40),
     };
     const world = new FlowWorld(random, bounds);
     try {
@@ -115,7 +115,10 @@ test("what waits for a revoked partition is dropped, what runs goes on", async (
 test("fetching stops at a bound and goes on when half of it is free", async () => {
   const { handle, finish } = openGate();
   const room: number[] = [];
-  const flow = openFlow(handle, { unfinishedMax: 4, onRoom: (partition) => room.push(partition) });
+  const flow = openFlow(handle, {
+    unfinishedMax: 4,
+    onCapacity: (partition) => room.push(partition),
+  });
   for (let offset = 0; offset < 4; offset += 1) expect(flow.offer(record(offset))).toBe(true);
   expect(flow.isFetchable(0)).toBe(true);
   expect(flow.offer(record(4))).toBe(false);
@@ -131,8 +134,8 @@ test("an unfinished record lets its partition run only so far ahead", async () =
   const { handle, finish } = openGate();
   const room: number[] = [];
   const flow = openFlow(handle, {
-    offsetsBeyondLowMarkMax: 10,
-    onRoom: (partition) => room.push(partition),
+    offsetsBeyondLowWatermarkMax: 10,
+    onCapacity: (partition) => room.push(partition),
   });
   flow.offer(record(0));
   flow.offer(record(9));
@@ -214,7 +217,7 @@ test("keys that differ in one byte have different lanes, also when they are not 
 test("a record is refused while those in flight hold too many bytes", async () => {
   const { started, handle, finish } = openGate();
   const rooms: number[] = [];
-  const flow = openFlow(handle, { unfinishedBytesMax: 100, onRoom: (at) => rooms.push(at) });
+  const flow = openFlow(handle, { unfinishedBytesMax: 100, onCapacity: (at) => rooms.push(at) });
   const large = (offset: number) => ({ ...record(offset), value: Buffer.alloc(60) });
   expect([0, 1, 2].map((offset) => flow.offer(large(offset)))).toEqual([true, true, false]);
   await finish(1);

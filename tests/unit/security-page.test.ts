@@ -7,7 +7,7 @@ import {
 } from "../../src/auth/config.ts";
 import { loadConfig } from "../../src/compose/config.ts";
 import { formatGoDuration } from "../../src/core/time.ts";
-import { guesserRows } from "../contract/code-store-guessing.ts";
+import { guesserRows } from "../contract/code-store-attempts.ts";
 import { guessOdds } from "../support/guess-odds.ts";
 
 const page = readFileSync("docs/security.md", "utf8").replaceAll(/\s+/g, " ");
@@ -25,16 +25,16 @@ const count = (value: number) => value.toLocaleString("en-US");
 const chance = (inAMillion: number) =>
   `${inAMillion} in a million: 1 in ${count(Math.round(1_000_000 / inAMillion))}`;
 
-const { codesPerClient, codesInAll, triesPerClient, triesInAll } = limits;
-const chancesOfAll = triesInAll.quota * odds.liveCodesMax;
+const { codesPerClient, codesGlobal, attemptsPerClient, attemptsGlobal } = limits;
+const chancesOfAll = attemptsGlobal.quota * odds.liveCodesMax;
 const chancesUnsent = codes.codesMax * odds.guessesPerHourMax;
-const networks = codesInAll.quota / codesPerClient.quota;
+const networks = codesGlobal.quota / codesPerClient.quota;
 const mailsPerDay = (24 * 3_600_000 * codes.codesMax) / codes.codesWindowMs;
 
 /** What the page must say in these words, made from the defaults of the settings. */
 const sentences = [
-  `*T* = \`AUTH_TRIES_PER_EMAIL\` (${codes.triesMax})`,
-  `\`AUTH_TRIES_WINDOW\` (${formatGoDuration(codes.triesWindowMs)})`,
+  `*T* = \`AUTH_ATTEMPTS_PER_EMAIL\` (${codes.attemptsMax})`,
+  `\`AUTH_ATTEMPTS_WINDOW\` (${formatGoDuration(codes.attemptsWindowMs)})`,
   `\`AUTH_LOCK\` (${formatGoDuration(codes.lockMs)})`,
   `*C* = \`AUTH_CODES_PER_EMAIL\` (${codes.codesMax})`,
   `\`AUTH_CODES_WINDOW\` (${formatGoDuration(codes.codesWindowMs)})`,
@@ -47,18 +47,18 @@ const sentences = [
   `| 24 × that | ${chance(odds.chancesPerDayMax)} |`,
   `the owner gets ${mailsPerDay} mails a day`,
   `= ${chancesUnsent} in a million an hour`,
-  `may enter ${triesPerClient.quota} wrong codes an hour (\`AUTH_TRIES_PER_CLIENT\`), at up to ${odds.liveCodesMax} live codes each: ${triesPerClient.quota * odds.liveCodesMax} chances in a million an hour`,
-  `may enter ${count(triesInAll.quota)} (\`AUTH_TRIES_IN_ALL\`): ${count(chancesOfAll)} in a million, 1 account in ${1_000_000 / chancesOfAll} hours`,
-  `more than ${Math.floor(triesInAll.quota / triesPerClient.quota)} networks and sends ${count(codesInAll.quota)} mails an hour`,
-  `of 200 guesses at once exactly ${codes.triesMax} are compared`,
+  `may enter ${attemptsPerClient.quota} wrong codes an hour (\`AUTH_ATTEMPTS_PER_CLIENT\`), at up to ${odds.liveCodesMax} live codes each: ${attemptsPerClient.quota * odds.liveCodesMax} chances in a million an hour`,
+  `may enter ${count(attemptsGlobal.quota)} (\`AUTH_ATTEMPTS_GLOBAL\`): ${count(chancesOfAll)} in a million, 1 account in ${1_000_000 / chancesOfAll} hours`,
+  `controls more than ${Math.floor(attemptsGlobal.quota / attemptsPerClient.quota)} networks and sends ${count(codesGlobal.quota)} mails an hour`,
+  `of 200 guesses at once exactly ${codes.attemptsMax} are compared`,
   `The fifth wrong code locks the address for ${minutes(codes.lockMs)}, the second time for ${minutes(2 * codes.lockMs)}, from the third on for ${hours(codes.lockMsMax)}`,
-  `Who enters ${codes.triesMax} wrong codes after each lock`,
-  `can keep ${triesPerClient.quota / codes.triesMax} addresses locked`,
+  `An attacker who enters ${codes.attemptsMax} wrong codes after each lock`,
+  `can keep ${attemptsPerClient.quota / codes.attemptsMax} addresses locked`,
   `At most ${codes.codesMax} different mails an hour, ${mailsPerDay} a day`,
-  `Within ${minutes(codes.repeatWindowMs)} asking again is the same mail, which is not sent twice; it is asked for ${codes.repeatsMax} more times`,
-  `After ${codes.codesMax} codes the owner gets no new one until the first is an hour old; those that came are good for ${minutes(codes.lifetimeMs)} each`,
-  `Beyond ${count(codesInAll.quota)} codes an hour (\`AUTH_CODES_IN_ALL\`)`,
-  `beyond ${count(triesInAll.quota)} wrong ones (\`AUTH_TRIES_IN_ALL\`)`,
+  `Within ${minutes(codes.repeatWindowMs)} another request repeats the same mail, which is not sent twice; ${codes.repeatsMax} repeats are accepted`,
+  `After ${codes.codesMax} codes the owner gets no new one until the first is an hour old; those already sent are valid for ${minutes(codes.lifetimeMs)} each`,
+  `Beyond ${count(codesGlobal.quota)} codes an hour (\`AUTH_CODES_GLOBAL\`)`,
+  `beyond ${count(attemptsGlobal.quota)} wrong ones (\`AUTH_ATTEMPTS_GLOBAL\`)`,
   `at least ${Math.ceil(networks)} networks at ${codesPerClient.quota} codes an hour each (\`AUTH_CODES_PER_CLIENT\`)`,
   `${days(sessions.idleMs)} days from the last use, at most ${days(sessions.lifetimeMs)}`,
   `It lasts ${days(sessions.lifetimeMs)} days`,
@@ -72,13 +72,13 @@ describe("docs/security.md", () => {
     expect(page).toContain(sentence);
   });
 
-  test.each(guesserRows)("says what the %s guesser comes to: %i and %i", (name, hour, day) => {
+  test.each(guesserRows)("says how far the %s attacker gets: %i and %i", (name, hour, day) => {
     expect(page).toMatch(new RegExp(`\\| ${name}: [^|]+ \\| ${hour} \\| ${day} \\|`));
   });
 
   test("takes the third lock for the longest, as the settings make it", () => {
     expect(4 * codes.lockMs).toBe(codes.lockMsMax);
-    expect(codes.triesMax).toBe(5); // "the fifth"
+    expect(codes.attemptsMax).toBe(5); // "the fifth"
     expect(codes.lockMemoryMs).toBe(86_400_000); // "a day without a lock"
     for (const { windowMs } of Object.values(limits)) expect(windowMs).toBe(3_600_000);
   });

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
+import type { SendOutcome } from "../../src/email/mailer/mailer.ts";
 import type { SmtpOptions, SmtpRateChange } from "../../src/email/mailer/smtp/config.ts";
-import type { SmtpOutcome } from "../../src/email/mailer/smtp/outcome.ts";
-import { SendRate } from "../../src/email/mailer/smtp/send-rate.ts";
+import { Pace, SendRate } from "../../src/email/mailer/smtp/send-rate.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-const accepted: SmtpOutcome = { kind: "accepted", host: "h", reply: "250 ok", queueId: undefined };
-const throttled: SmtpOutcome = {
+const accepted: SendOutcome = { kind: "accepted", host: "h", reply: "250 ok", queueId: undefined };
+const throttled: SendOutcome = {
   kind: "throttled",
   host: "h",
   code: 454,
@@ -25,12 +25,12 @@ function openRate(mailsPerSecondMax = 0) {
 test("A server's rate is found, said once, and forgotten after a calm minute", async () => {
   const { clock, changes, rate } = openRate();
   expect(rate.perSecond).toBeUndefined();
-  for (let mail = 0; mail < 14; mail += 1) rate.note(accepted);
-  for (let mail = 0; mail < 50; mail += 1) rate.note(throttled);
+  for (let mail = 0; mail < 14; mail += 1) rate.observe(accepted);
+  for (let mail = 0; mail < 50; mail += 1) rate.observe(throttled);
   expect(rate.perSecond).toBeCloseTo(12.6);
   await clock.advance(1_500);
-  rate.note(accepted);
-  rate.note(throttled);
+  rate.observe(accepted);
+  rate.observe(throttled);
   expect(rate.perSecond).toBeLessThan(12.6);
   expect(changes).toEqual(["slowed"]);
   await clock.advance(60_000);
@@ -40,21 +40,61 @@ test("A server's rate is found, said once, and forgotten after a calm minute", a
 
 test("Sending grows faster again, at most to SMTP_RATE", async () => {
   const { rate } = openRate(20);
-  rate.note(throttled);
+  rate.observe(throttled);
   const slow = rate.perSecond ?? 0;
   expect(slow).toBeLessThan(20);
-  for (let mail = 0; mail < 1_000; mail += 1) rate.note(accepted);
+  for (let mail = 0; mail < 1_000; mail += 1) rate.observe(accepted);
   expect(rate.perSecond).toBe(20);
 });
 
 test("Throttling that lasts with nothing accepted is an outage with its reason", async () => {
   const { clock, rate } = openRate();
   for (let second = 0; second < 10; second += 1) {
-    expect(rate.note(throttled)).toMatchObject({ kind: "throttled" });
+    expect(rate.observe(throttled)).toMatchObject({ kind: "throttled" });
     await clock.advance(1_000);
   }
-  const down = rate.note(throttled);
+  const down = rate.observe(throttled);
   expect(down).toMatchObject({ kind: "server_down", cause: "throttled" });
-  expect(rate.note(accepted)).toBe(accepted);
-  expect(rate.note(throttled)).toMatchObject({ kind: "throttled" });
+  expect(rate.observe(accepted)).toBe(accepted);
+  expect(rate.observe(throttled)).toMatchObject({ kind: "throttled" });
+});
+
+/** When each of `count` callers that ask at once gets its turn, in ms. */
+async function turnsOf(count: number, perSecond: number, signal?: AbortSignal) {
+  const clock = new FakeClock();
+  const startedAt = clock.now();
+  const pace = new Pace(perSecond, clock);
+  const turns: (number | "given up")[] = [];
+  for (let caller = 0; caller < count; caller += 1) {
+    void pace.take(signal).then((granted) => {
+      turns.push(granted ? clock.now() - startedAt : "given up");
+    });
+  }
+  await clock.advance(10_000);
+  return turns;
+}
+
+test("turns are evenly spaced, the first at once", async () => {
+  expect(await turnsOf(5, 4)).toEqual([0, 250, 500, 750, 1000]);
+});
+
+test("a rate that does not divide a second is kept over many turns", async () => {
+  const turns = await turnsOf(300, 30);
+  expect(turns.at(-1)).toBeCloseTo((299 * 1000) / 30, 0);
+});
+
+test("a pause saves up no turns", async () => {
+  const clock = new FakeClock();
+  const pace = new Pace(2, clock);
+  await pace.take();
+  await clock.advance(60_000);
+  const startedAt = clock.now();
+  await pace.take();
+  const second = pace.take().then(() => clock.now() - startedAt);
+  await clock.advance(5_000);
+  expect(await second).toBe(500);
+});
+
+test("an aborted signal ends the waiting", async () => {
+  expect(await turnsOf(2, 1, AbortSignal.abort())).toEqual(["given up", "given up"]);
 });

@@ -30,9 +30,9 @@ test("a domain that says who may send for it is well; its DMARC may stand above 
 
 test("what is missing is told with the record to add", async () => {
   const found = await look({});
-  expect(findTrouble(found, "dns.spf").mend).toContain('bounces.example.com: "v=spf1');
-  expect(findTrouble(found, "dns.dmarc").mend).toContain('_dmarc.mail.example.com: "v=DMARC1');
-  expect(findTrouble(found, "dns.dkim").mend).toContain("s1._domainkey.example.com");
+  expect(findTrouble(found, "dns.spf").fix).toContain('bounces.example.com: "v=spf1');
+  expect(findTrouble(found, "dns.dmarc").fix).toContain('_dmarc.mail.example.com: "v=DMARC1');
+  expect(findTrouble(found, "dns.dkim").fix).toContain("s1._domainkey.example.com");
   expect(found.every(({ level }) => level === "warning")).toBe(true);
 });
 

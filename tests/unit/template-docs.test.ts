@@ -5,7 +5,7 @@ import { loadConfig } from "../../src/compose/config.ts";
 import { composeMailTemplates } from "../../src/compose/mail-templates.ts";
 import { eventTypes } from "../../src/email/mails/mail-types.tsx";
 import { namesOf } from "../../src/email/templates/overrides/overrides.ts";
-import { createSpeech } from "../../src/email/templates/texts.ts";
+import { createTimeFormat } from "../../src/email/templates/texts.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import { mailEvent, sentAt, unsubscribeUrl } from "../support/mails.ts";
@@ -36,7 +36,7 @@ test("docs/templates.md names every value of every type", () => {
   for (const type of eventTypes) {
     const row = rows.find((line) => line.startsWith(`| \`${type}\` |`));
     const shown = [...(row ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name ?? "").slice(1);
-    const names = namesOf(type, createSpeech("en")).filter(
+    const names = namesOf(type, createTimeFormat("en")).filter(
       (name) => !/^(?:app_name|recipient)$/.test(name),
     );
     expect(shown.toSorted()).toEqual(names.toSorted());

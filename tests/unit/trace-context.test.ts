@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import {
-  currentTrace,
+  createChildContext,
+  currentTraceContext,
   formatTraceparent,
-  nextStep,
   parseTraceparent,
-  runInTrace,
+  runInTraceContext,
 } from "../../src/core/trace-context.ts";
-import { readRecordTrace, traceHeaders } from "../../src/email/delivery/worker.ts";
+import { readTraceContext, traceContextHeaders } from "../../src/email/delivery/worker.ts";
 
 const [traceId, spanId] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"];
 const valid = `00-${traceId}-${spanId}-01`;
@@ -40,30 +40,28 @@ describe("a traceparent", () => {
 
 describe("the trace of what runs", () => {
   test("is kept across waiting, and apart from what runs beside it", async () => {
-    const [one, other] = [nextStep(undefined), nextStep(undefined)];
+    const [one, other] = [createChildContext(undefined), createChildContext(undefined)];
     const seen = async () => {
       await Bun.sleep(1);
-      return currentTrace();
+      return currentTraceContext();
     };
-    expect(await Promise.all([runInTrace(one, seen), runInTrace(other, seen), seen()])).toEqual([
-      one,
-      other,
-      undefined,
-    ]);
+    expect(
+      await Promise.all([runInTraceContext(one, seen), runInTraceContext(other, seen), seen()]),
+    ).toEqual([one, other, undefined]);
   });
 
   test("goes over a record to a further step of the same trace", () => {
-    const trace = nextStep(parseTraceparent(valid));
-    const headers = runInTrace(trace, traceHeaders);
-    const read = readRecordTrace(headers);
+    const trace = createChildContext(parseTraceparent(valid));
+    const headers = runInTraceContext(trace, traceContextHeaders);
+    const read = readTraceContext(headers);
     expect(read).toMatchObject({ traceId, flags: "01" });
     expect(read?.spanId).not.toBe(trace.spanId);
   });
 
   test("is none where a record has none, or a bad one", () => {
-    expect(traceHeaders()).toEqual([]);
+    expect(traceContextHeaders()).toEqual([]);
     for (const value of [null, new TextEncoder().encode("x"), new Uint8Array(100_000)]) {
-      expect(readRecordTrace([["traceparent", value]])).toBeUndefined();
+      expect(readTraceContext([["traceparent", value]])).toBeUndefined();
     }
   });
 });

@@ -26,17 +26,17 @@ export interface LimitedUse {
   /** A random name of this use. */
   readonly use: string;
   /** 1 to 10. */
-  readonly budgets: readonly Budget[];
+  readonly limits: readonly RateLimit[];
 }
 
-export interface Budget extends BudgetPolicy {
+export interface RateLimit extends QuotaPolicy {
   /** What is counted, in kebab-case: "codes-per-client". */
   readonly scope: string;
   /** Whose uses are counted together: a client's network, "all". */
   readonly subject: string;
 }
 
-interface BudgetPolicy {
+interface QuotaPolicy {
   readonly quota: number;
   readonly windowMs: number;
 }
@@ -44,10 +44,10 @@ interface BudgetPolicy {
 export type TakeOutcome =
   | { readonly kind: "taken" }
   /** The exhausted budget that takes longest to have a use again, and how long that is. */
-  | { readonly kind: "spent"; readonly budget: Budget; readonly retryAfterMs: number };
+  | { readonly kind: "rate_limited"; readonly limit: RateLimit; readonly retryAfterMs: number };
 
 /** Under which the uses of a budget are kept: it does not show the subject. */
-export function limitName({ scope, subject }: Budget): string {
+export function limitName({ scope, subject }: RateLimit): string {
   return `${scope}:${sha256Hex(`instant-limit:${subject}`)}`;
 }
 
@@ -58,33 +58,33 @@ export function limitName({ scope, subject }: Budget): string {
  * and all clients together 10,000 of each. A right code costs nothing.
  */
 export interface LimitPolicy {
-  readonly codesPerClient: BudgetPolicy;
-  readonly codesInAll: BudgetPolicy;
-  readonly triesPerClient: BudgetPolicy;
-  readonly triesInAll: BudgetPolicy;
+  readonly codesPerClient: QuotaPolicy;
+  readonly codesGlobal: QuotaPolicy;
+  readonly attemptsPerClient: QuotaPolicy;
+  readonly attemptsGlobal: QuotaPolicy;
 }
 
 const hourMs = 3_600_000;
 
 export const limitPolicyDefault: LimitPolicy = {
   codesPerClient: { quota: 60, windowMs: hourMs },
-  codesInAll: { quota: 10_000, windowMs: hourMs },
-  triesPerClient: { quota: 60, windowMs: hourMs },
-  triesInAll: { quota: 10_000, windowMs: hourMs },
+  codesGlobal: { quota: 10_000, windowMs: hourMs },
+  attemptsPerClient: { quota: 60, windowMs: hourMs },
+  attemptsGlobal: { quota: 10_000, windowMs: hourMs },
 };
 
 /** What requesting a code costs. */
-export function codeBudgets(policy: LimitPolicy, client: string): readonly Budget[] {
+export function codeLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
   return [
     { scope: "codes-per-client", subject: client, ...policy.codesPerClient },
-    { scope: "codes-in-all", subject: "all", ...policy.codesInAll },
+    { scope: "codes-global", subject: "all", ...policy.codesGlobal },
   ];
 }
 
 /** What entering a code costs, until it is right. */
-export function tryBudgets(policy: LimitPolicy, client: string): readonly Budget[] {
+export function attemptLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
   return [
-    { scope: "tries-per-client", subject: client, ...policy.triesPerClient },
-    { scope: "tries-in-all", subject: "all", ...policy.triesInAll },
+    { scope: "attempts-per-client", subject: client, ...policy.attemptsPerClient },
+    { scope: "attempts-global", subject: "all", ...policy.attemptsGlobal },
   ];
 }

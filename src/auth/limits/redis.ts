@@ -2,7 +2,7 @@ import type { RedisClient } from "../../core/redis/client.ts";
 import { redisScript } from "../../core/redis/script.ts";
 import type { Clock } from "../../core/time.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
-import type { Budget, Limits } from "./limits.ts";
+import type { Limits, RateLimit } from "./limits.ts";
 import { limitName } from "./limits.ts";
 import takeText from "./redis-take.lua" with { type: "text" };
 
@@ -24,20 +24,22 @@ interface RedisLimitsOptions {
  */
 export function openRedisLimits(redis: RedisClient, options: RedisLimitsOptions = {}): Limits {
   const { keyPrefix = "", clock } = options;
-  const keyOf = (budget: Budget) => `${keyPrefix}{auth:limits}:${limitName(budget)}`;
+  const keyOf = (limit: RateLimit) => `${keyPrefix}{auth:limits}:${limitName(limit)}`;
 
   return {
     embedded: false,
-    take: async ({ use, budgets }) => {
-      const policies = budgets.flatMap(({ quota, windowMs }) => [quota, windowMs]);
-      const args = [clock?.now() ?? "", use, budgets.length, ...policies];
-      const [index, retryAfterMs] = await redis.script(takeScript, budgets.map(keyOf), args);
-      const budget = budgets[index - 1];
-      return budget === undefined ? { kind: "taken" } : { kind: "spent", budget, retryAfterMs };
+    take: async ({ use, limits }) => {
+      const policies = limits.flatMap(({ quota, windowMs }) => [quota, windowMs]);
+      const args = [clock?.now() ?? "", use, limits.length, ...policies];
+      const [index, retryAfterMs] = await redis.script(takeScript, limits.map(keyOf), args);
+      const limit = limits[index - 1];
+      return limit === undefined
+        ? { kind: "taken" }
+        : { kind: "rate_limited", limit, retryAfterMs };
     },
-    giveBack: async ({ use, budgets }) => {
+    giveBack: async ({ use, limits }) => {
       await redis.run((client) =>
-        Promise.all(budgets.map((budget) => client.zrem(keyOf(budget), use))),
+        Promise.all(limits.map((limit) => client.zrem(keyOf(limit), use))),
       );
     },
     ping: (ping) => redis.ping(ping),

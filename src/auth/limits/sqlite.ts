@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
-import type { Budget, LimitedUse, Limits, TakeOutcome } from "./limits.ts";
+import type { LimitedUse, Limits, RateLimit, TakeOutcome } from "./limits.ts";
 import { limitName } from "./limits.ts";
 
 const migrations = [
@@ -29,10 +29,10 @@ export async function openSqliteLimits(
   return {
     embedded: true,
     take: (request) => database.write((db) => take(db, request, clock.now())),
-    giveBack: async ({ use, budgets }) => {
+    giveBack: async ({ use, limits }) => {
       await database.write((db) => {
         const query = db.query("DELETE FROM auth_limits WHERE name = ? AND use = ?");
-        for (const budget of budgets) query.run(limitName(budget), use);
+        for (const limit of limits) query.run(limitName(limit), use);
       });
     },
     ping: async () => {
@@ -41,15 +41,16 @@ export async function openSqliteLimits(
   };
 }
 
-function take(db: Database, { use, budgets }: LimitedUse, now: number): TakeOutcome {
-  let spent: Extract<TakeOutcome, { kind: "spent" }> | undefined;
-  for (const budget of budgets) {
-    const retryAfterMs = spentFor(db, budget, use, now);
-    if (retryAfterMs > (spent?.retryAfterMs ?? 0)) spent = { kind: "spent", budget, retryAfterMs };
+function take(db: Database, { use, limits }: LimitedUse, now: number): TakeOutcome {
+  let exhausted: Extract<TakeOutcome, { kind: "rate_limited" }> | undefined;
+  for (const limit of limits) {
+    const retryAfterMs = retryAfterMsOf(db, limit, use, now);
+    if (retryAfterMs > (exhausted?.retryAfterMs ?? 0))
+      exhausted = { kind: "rate_limited", limit, retryAfterMs };
   }
-  if (spent !== undefined) return spent;
+  if (exhausted !== undefined) return exhausted;
   const query = db.query("INSERT OR IGNORE INTO auth_limits VALUES (?, ?, ?, ?)");
-  for (const budget of budgets) query.run(limitName(budget), use, now, now + budget.windowMs);
+  for (const limit of limits) query.run(limitName(limit), use, now, now + limit.windowMs);
   db.query(
     `DELETE FROM auth_limits WHERE (name, use) IN
        (SELECT name, use FROM auth_limits WHERE ends_at <= ? ORDER BY ends_at LIMIT ${sweptMax})`,
@@ -58,8 +59,8 @@ function take(db: Database, { use, budgets }: LimitedUse, now: number): TakeOutc
 }
 
 /** How long until the budget has one more; 0 when it has one, or this use is counted already. */
-function spentFor(db: Database, budget: Budget, use: string, now: number): number {
-  const name = limitName(budget);
+function retryAfterMsOf(db: Database, limit: RateLimit, use: string, now: number): number {
+  const name = limitName(limit);
   if (db.query("SELECT 1 FROM auth_limits WHERE name = ? AND use = ?").get(name, use) !== null) {
     return 0;
   }
@@ -68,6 +69,6 @@ function spentFor(db: Database, budget: Budget, use: string, now: number): numbe
     .query<{ at: number }, [string, number, number]>(
       "SELECT at FROM auth_limits WHERE name = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?",
     )
-    .get(name, now - budget.windowMs, budget.quota - 1);
-  return last === null ? 0 : last.at + budget.windowMs - now;
+    .get(name, now - limit.windowMs, limit.quota - 1);
+  return last === null ? 0 : last.at + limit.windowMs - now;
 }

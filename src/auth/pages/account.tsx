@@ -13,19 +13,19 @@ import { requestCodeBody, sendCode } from "../request-code.ts";
 import { revokeSession } from "../session-routes.ts";
 import type { Session } from "../sessions/session-store.ts";
 import { changeUserBody, changeUsername } from "../user-routes.ts";
-import type { PlacedNote } from "./auth-page.tsx";
-import { authPage, EmailInput, failureNote, NoteView, noteAt } from "./auth-page.tsx";
+import type { PlacedFlash } from "./auth-page.tsx";
+import { authPage, EmailInput, FlashView, failureFlash, flashAt } from "./auth-page.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
-import { agoWords, words } from "./messages.ts";
-import type { Note, NotePlace, PageDeps } from "./page-context.ts";
+import { formatAgo, messages } from "./messages.ts";
+import type { Flash, FlashPlace, PageDeps } from "./page-context.ts";
 import {
   attempt,
   dropPending,
   formField,
   isUnauthenticated,
-  leaveNote,
-  readNote,
+  readFlash,
+  setFlash,
   toSignIn,
 } from "./page-context.ts";
 
@@ -36,7 +36,7 @@ interface ShownSession extends Session {
 
 /** Every session with a button to end it; that of this device is ended by signing out. */
 function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now: number }) {
-  const own = words.account.sessions;
+  const own = messages.account.sessions;
   return (
     <>
       <ul class="sessions">
@@ -48,7 +48,7 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
                 {session.current && <span class="badge">{own.current}</span>}
               </p>
               <p class="hint">
-                {own.times(agoWords(now - session.usedAt), agoWords(now - session.createdAt))}
+                {own.times(formatAgo(now - session.usedAt), formatAgo(now - session.createdAt))}
               </p>
             </div>
             {!session.current && <Revoke session={session} now={now} />}
@@ -57,7 +57,7 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
       </ul>
       {sessions.some((session) => !session.current) && (
         <form method="post" action="/account/sessions/revoke-others">
-          <Button look="plain">{own.others}</Button>
+          <Button variant="plain">{own.others}</Button>
         </form>
       )}
     </>
@@ -65,11 +65,14 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
 }
 
 function Revoke({ session, now }: { readonly session: ShownSession; readonly now: number }) {
-  const { revoke, revokeSpoken } = words.account.sessions;
+  const { revoke, revokeSpoken } = messages.account.sessions;
   return (
     <form method="post" action="/account/sessions/revoke">
       <input type="hidden" name="id" value={session.id} />
-      <Button look="plain" spoken={revokeSpoken(session.device, agoWords(now - session.usedAt))}>
+      <Button
+        variant="plain"
+        spoken={revokeSpoken(session.device, formatAgo(now - session.usedAt))}
+      >
         {revoke}
       </Button>
     </form>
@@ -82,15 +85,15 @@ interface AccountPageOptions {
   readonly username: string | undefined;
   readonly preferencesPath: string | undefined;
   readonly sessions: readonly ShownSession[];
-  readonly note: Note | undefined;
+  readonly flash: Flash | undefined;
   readonly now: number;
 }
 
 /** The account of the signed-in user: each setting with its own form. */
 function accountPage(options: AccountPageOptions): Response {
-  const { appName, email, username, preferencesPath, sessions, note, now } = options;
-  const { account } = words;
-  const at = (place: NotePlace) => noteAt(note, place, now);
+  const { appName, email, username, preferencesPath, sessions, flash, now } = options;
+  const { account } = messages;
+  const at = (place: FlashPlace) => flashAt(flash, place, now);
   return authPage({
     appName,
     title: account.title,
@@ -99,29 +102,29 @@ function accountPage(options: AccountPageOptions): Response {
     content: (
       <>
         <h1 class="page-title">{account.title}</h1>
-        <Section id="username" words={account.username}>
-          <UsernameForm username={username} note={at("username")} />
+        <Section id="username" messages={account.username}>
+          <UsernameForm username={username} flash={at("username")} />
         </Section>
-        <Section id="email" words={account.email}>
-          <EmailForm email={email} note={at("email")} />
+        <Section id="email" messages={account.email}>
+          <EmailForm email={email} flash={at("email")} />
         </Section>
         {preferencesPath !== undefined && (
-          <Section id="mails" words={account.mails}>
+          <Section id="mails" messages={account.mails}>
             <p>
-              <ButtonLink href={preferencesPath} look="plain">
+              <ButtonLink href={preferencesPath} variant="plain">
                 {account.mails.button}
               </ButtonLink>
             </p>
           </Section>
         )}
-        <Section id="sessions" words={account.sessions}>
-          <NoteView note={at("sessions")} />
+        <Section id="sessions" messages={account.sessions}>
+          <FlashView flash={at("sessions")} />
           <SessionList sessions={sessions} now={now} />
         </Section>
-        <Section id="deletion" words={account.deletion}>
-          <NoteView note={at("deletion")} />
+        <Section id="deletion" messages={account.deletion}>
+          <FlashView flash={at("deletion")} />
           <p>
-            <ButtonLink href="/account/delete" look="danger-plain">
+            <ButtonLink href="/account/delete" variant="danger-plain">
               {account.deletion.button}
             </ButtonLink>
           </p>
@@ -132,12 +135,12 @@ function accountPage(options: AccountPageOptions): Response {
 }
 
 interface SectionProps {
-  readonly id: NotePlace | "mails";
-  readonly words: { readonly title: string; readonly lead: string };
+  readonly id: FlashPlace | "mails";
+  readonly messages: { readonly title: string; readonly lead: string };
   readonly children?: Child;
 }
 
-function Section({ id, words: { title, lead }, children }: SectionProps) {
+function Section({ id, messages: { title, lead }, children }: SectionProps) {
   return (
     <section class="setting" id={id} aria-labelledby={`${id}-title`}>
       <div>
@@ -151,21 +154,21 @@ function Section({ id, words: { title, lead }, children }: SectionProps) {
 
 function SignOut({ email }: { readonly email: string }) {
   return (
-    <div class="who">
+    <div class="identity">
       <span class="address">{email}</span>
       <form method="post" action="/sign-out">
-        <Button look="plain">{words.account.signOut}</Button>
+        <Button variant="plain">{messages.account.signOut}</Button>
       </form>
     </div>
   );
 }
 
-function UsernameForm({ username, note }: { username: string | undefined; note: PlacedNote }) {
-  const { label, hint, button } = words.account.username;
-  const { done, failed, typed } = note;
+function UsernameForm({ username, flash }: { username: string | undefined; flash: PlacedFlash }) {
+  const { label, hint, button } = messages.account.username;
+  const { done, failed, typed } = flash;
   return (
     <form method="post" action="/account/username" class="stack" novalidate>
-      <NoteView note={done === undefined ? {} : { done }} />
+      <FlashView flash={done === undefined ? {} : { done }} />
       <Field
         id="username-field"
         label={label}
@@ -186,18 +189,18 @@ function UsernameForm({ username, note }: { username: string | undefined; note: 
         )}
       />
       <p>
-        <Button look="main">{button}</Button>
+        <Button variant="main">{button}</Button>
       </p>
     </form>
   );
 }
 
-function EmailForm({ email, note }: { readonly email: string; readonly note: PlacedNote }) {
-  const { current, label, button } = words.account.email;
-  const { done, failed, typed } = note;
+function EmailForm({ email, flash }: { readonly email: string; readonly flash: PlacedFlash }) {
+  const { current, label, button } = messages.account.email;
+  const { done, failed, typed } = flash;
   return (
     <form method="post" action="/account/email" class="stack" novalidate>
-      <NoteView note={done === undefined ? {} : { done }} />
+      <FlashView flash={done === undefined ? {} : { done }} />
       <p>
         {current} <strong class="address">{email}</strong>.
       </p>
@@ -208,7 +211,7 @@ function EmailForm({ email, note }: { readonly email: string; readonly note: Pla
         input={(attributes) => <EmailInput {...attributes} value={typed ?? ""} />}
       />
       <p>
-        <Button look="plain">{button}</Button>
+        <Button variant="plain">{button}</Button>
       </p>
     </form>
   );
@@ -227,7 +230,7 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
       username: user.username,
       preferencesPath: deps.preferencesPath?.(user.email),
       sessions: sessions.map((session) => ({ ...session, current: session.id === current.id })),
-      note: readNote(context, deps),
+      flash: readFlash(context, deps),
       now: deps.clock.now(),
     });
   });
@@ -264,14 +267,14 @@ function finish(
   context: HttpContext,
   deps: PageDeps,
   failure: Failure | undefined,
-  { place, done, typed }: Pick<Note, "place" | "done" | "typed">,
+  { place, done, typed }: Pick<Flash, "place" | "done" | "typed">,
 ): Response {
-  if (failure === undefined) leaveNote(context, deps, { place, done });
+  if (failure === undefined) setFlash(context, deps, { place, done });
   else {
     if (isUnauthenticated(failure)) return toSignIn(context, deps);
     const now = deps.clock.now();
-    const note = failureNote(failure, { place, invalid: "username_invalid", now });
-    leaveNote(context, deps, { ...note, typed });
+    const flash = failureFlash(failure, { place, invalid: "username_invalid", now });
+    setFlash(context, deps, { ...flash, typed });
   }
   return context.redirect(`/account#${place}`, 303);
 }
@@ -279,12 +282,12 @@ function finish(
 interface DeletionPageOptions {
   readonly appName: string;
   readonly email: string;
-  readonly note: PlacedNote;
+  readonly flash: PlacedFlash;
 }
 
 /** What a deletion deletes, before the code that proves whose account it is. */
-function deletionPage({ appName, email, note }: DeletionPageOptions): Response {
-  const { deletion } = words;
+function deletionPage({ appName, email, flash }: DeletionPageOptions): Response {
+  const { deletion } = messages;
   return authPage({
     appName,
     title: deletion.title,
@@ -292,13 +295,13 @@ function deletionPage({ appName, email, note }: DeletionPageOptions): Response {
     content: (
       <div class="card stack">
         <h1>{deletion.title}</h1>
-        <NoteView note={note} />
+        <FlashView flash={flash} />
         <p class="lead">{deletion.lead}</p>
         <p class="lead">
           {deletion.proof} <strong class="address">{email}</strong>.
         </p>
         <form method="post" action="/account/delete">
-          <Button look="danger" wide>
+          <Button variant="danger" wide>
             {deletion.button}
           </Button>
         </form>
@@ -325,13 +328,13 @@ function addEmailChange(app: Hono<HttpEnvironment>, deps: PageDeps): void {
       await confirmEmail(context, deps, { user, ...entered });
     },
     done: (context) => {
-      leaveNote(context, deps, { place: "email", done: "email_changed" });
+      setFlash(context, deps, { place: "email", done: "email_changed" });
       return context.redirect(path, 303);
     },
     refused: (context, { row }) => {
       if (row.code !== authErrors.emailTaken.code) return undefined;
       dropPending(context, deps);
-      leaveNote(context, deps, { place: "email", failed: "email_taken" });
+      setFlash(context, deps, { place: "email", failed: "email_taken" });
       return context.redirect(path, 303);
     },
   };
@@ -358,15 +361,15 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
       await confirmDeletion(context, deps, { ...signedIn, code });
     },
     done: (context) => {
-      leaveNote(context, deps, { place: "sign_in", done: "account_deleted" });
+      setFlash(context, deps, { place: "sign_in", done: "account_deleted" });
       return context.redirect("/", 303);
     },
   };
   app.get(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);
     if (signedIn === undefined) return toSignIn(context, deps);
-    const note = noteAt(readNote(context, deps), "deletion", deps.clock.now());
-    return deletionPage({ appName: deps.appName, email: signedIn.user.email, note });
+    const flash = flashAt(readFlash(context, deps), "deletion", deps.clock.now());
+    return deletionPage({ appName: deps.appName, email: signedIn.user.email, flash });
   });
   app.post(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);

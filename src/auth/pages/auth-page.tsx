@@ -11,8 +11,8 @@ import waitForScript from "../../core/html/wait-for.client.js" with { type: "tex
 import type { Failure } from "../../core/http/problem.ts";
 import codeFieldScript from "./code-field.client.js" with { type: "text" };
 import type { FailedName } from "./messages.ts";
-import { leftWords, words } from "./messages.ts";
-import type { Note, NotePlace } from "./page-context.ts";
+import { formatLeft, messages } from "./messages.ts";
+import type { Flash, FlashPlace } from "./page-context.ts";
 import styles from "./pages.css" with { type: "text" };
 
 export const iconPath = "/icon.svg";
@@ -42,7 +42,7 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
         </Frame>
         <template data-unsent>
           <Notice tone="failed">
-            <p>{words.unsent}</p>
+            <p>{messages.unsent}</p>
           </Notice>
         </template>
         <p class="unseen" role="status" data-spoken />
@@ -52,26 +52,26 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
 }
 
 /** What a page shows of the last form: a notice above the section, or an error at the field. */
-export interface PlacedNote {
+export interface PlacedFlash {
   readonly done?: string;
   readonly failed?: string;
   readonly typed?: string;
 }
 
-export function noteAt(note: Note | undefined, place: NotePlace, now: number): PlacedNote {
-  if (note?.place !== place) return {};
+export function flashAt(flash: Flash | undefined, place: FlashPlace, now: number): PlacedFlash {
+  if (flash?.place !== place) return {};
   return {
-    ...(note.done === undefined ? {} : { done: words.done[note.done] }),
-    ...(note.failed === undefined
+    ...(flash.done === undefined ? {} : { done: messages.done[flash.done] }),
+    ...(flash.failed === undefined
       ? {}
-      : { failed: words.failed[note.failed](leftWords((note.until ?? now) - now)) }),
-    ...(note.typed === undefined ? {} : { typed: note.typed }),
+      : { failed: messages.failed[flash.failed](formatLeft((flash.until ?? now) - now)) }),
+    ...(flash.typed === undefined ? {} : { typed: flash.typed }),
   };
 }
 
 /** As notices, where there is no field for the error. */
-export function NoteView({ note }: { readonly note: PlacedNote }) {
-  const { done, failed } = note;
+export function FlashView({ flash }: { readonly flash: PlacedFlash }) {
+  const { done, failed } = flash;
   return (
     <>
       {done !== undefined && (
@@ -111,7 +111,7 @@ export function EmailInput(attributes: EmailInputProps) {
 
 interface MessagePageOptions {
   readonly appName: string;
-  readonly words: { readonly title: string; readonly text: string; readonly button: string };
+  readonly messages: { readonly title: string; readonly text: string; readonly button: string };
   /** At the end of the text, to be copied. */
   readonly reference?: string | undefined;
   /** Where the button leads. */
@@ -121,20 +121,20 @@ interface MessagePageOptions {
 }
 
 /** A page with a message and a link. */
-export function messagePage({ words, reference, href, ...rest }: MessagePageOptions): Response {
+export function messagePage({ messages, reference, href, ...rest }: MessagePageOptions): Response {
   return authPage({
     ...rest,
-    title: words.title,
+    title: messages.title,
     width: "narrow",
     content: (
       <div class="card stack">
-        <h1>{words.title}</h1>
+        <h1>{messages.title}</h1>
         <p class="lead">
-          {words.text}
+          {messages.text}
           {reference !== undefined && <code class="reference">{reference}</code>}
         </p>
-        <ButtonLink href={href} look="main" wide>
-          {words.button}
+        <ButtonLink href={href} variant="main" wide>
+          {messages.button}
         </ButtonLink>
       </div>
     ),
@@ -142,14 +142,14 @@ export function messagePage({ words, reference, href, ...rest }: MessagePageOpti
 }
 
 interface FailedPlace {
-  readonly place: NotePlace;
+  readonly place: FlashPlace;
   /** The message for an invalid field. */
   readonly invalid: FailedName;
   readonly now: number;
 }
 
-/** The note that says why a form failed. */
-export function failureNote(failure: Failure, { place, invalid, now }: FailedPlace): Note {
+/** The flash that says why a form failed. */
+export function failureFlash(failure: Failure, { place, invalid, now }: FailedPlace): Flash {
   const { row, retryAfterSeconds } = failure;
   return {
     place,
@@ -165,5 +165,5 @@ function failedName({ code, status }: ErrorRow, invalid: FailedName): FailedName
 }
 
 function isFailedName(code: string): code is FailedName {
-  return Object.hasOwn(words.failed, code);
+  return Object.hasOwn(messages.failed, code);
 }

@@ -3,21 +3,20 @@ import type { FieldAttributes } from "../../core/html/controls.tsx";
 import { Button, Field } from "../../core/html/controls.tsx";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
 import type { Failure } from "../../core/http/problem.ts";
-import type { CodePurpose } from "../codes/code.ts";
-import type { CodePolicy } from "../codes/code-policy.ts";
+import type { CodePolicy, CodePurpose } from "../codes/code.ts";
 import { lockedSeconds } from "../rate-limited.ts";
-import { authPage, failureNote, messagePage, NoteView, noteAt } from "./auth-page.tsx";
-import { leftWords, words } from "./messages.ts";
-import type { Note, PageDeps, PendingCode } from "./page-context.ts";
+import { authPage, FlashView, failureFlash, flashAt, messagePage } from "./auth-page.tsx";
+import { formatLeft, messages } from "./messages.ts";
+import type { Flash, PageDeps, PendingCode } from "./page-context.ts";
 import {
   attempt,
   dropPending,
   formField,
   isUnauthenticated,
   keepPending,
-  leaveNote,
-  readNote,
+  readFlash,
   readPending,
+  setFlash,
   toSignIn,
 } from "./page-context.ts";
 
@@ -28,7 +27,7 @@ import {
  */
 function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
   return (
-    <code-field data-hint={words.code.pasteHint}>
+    <code-field data-hint={messages.code.pasteHint}>
       <span class="boxes" aria-hidden="true">
         {Array.from({ length: 6 }, () => (
           <span />
@@ -52,7 +51,7 @@ function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
 interface CodePageOptions {
   readonly appName: string;
   readonly pending: PendingCode;
-  readonly note: Note | undefined;
+  readonly flash: Flash | undefined;
   readonly now: number;
   readonly policy: CodePolicy;
   /** Where the mail can be read, on a developer's machine. */
@@ -80,11 +79,11 @@ const codePaths: Readonly<
 function codePage(options: CodePageOptions): Response {
   const { appName, pending, now } = options;
   const { purpose, lockedUntil = 0 } = pending;
-  const { title, back } = words.purposes[purpose];
+  const { title, back } = messages.purposes[purpose];
   const locked = lockedUntil > now;
   return authPage({
     appName,
-    title: locked ? words.code.lockedTitle : title,
+    title: locked ? messages.code.lockedTitle : title,
     width: "narrow",
     content: (
       <div class="card stack">
@@ -101,35 +100,35 @@ function codePage(options: CodePageOptions): Response {
   });
 }
 
-function Entry({ pending, note, now, policy, inboxUrl }: CodePageOptions) {
+function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
   const { purpose, email, nextAt } = pending;
-  const { title, button } = words.purposes[purpose];
-  const { failed } = noteAt(note, "code", now);
+  const { title, button } = messages.purposes[purpose];
+  const { failed } = flashAt(flash, "code", now);
   return (
     <>
       <h1>{title}</h1>
-      <NoteView note={noteAt(note, "step", now)} />
+      <FlashView flash={flashAt(flash, "step", now)} />
       <p class="lead">
-        {words.code.sent} <strong class="address">{email}</strong>.{" "}
-        {words.code.validity(leftWords(policy.lifetimeMs))}
+        {messages.code.sent} <strong class="address">{email}</strong>.{" "}
+        {messages.code.validity(formatLeft(policy.lifetimeMs))}
       </p>
       <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
         <Field
           id="code"
-          label={words.code.label}
+          label={messages.code.label}
           error={failed}
           input={(attributes) => <CodeInput attributes={attributes} />}
         />
-        <Button look={purpose === "delete_account" ? "danger" : "main"} wide>
+        <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
           {button}
         </Button>
       </form>
       <Resend path={codePaths[purpose].again} waitMs={nextAt - now} />
       {inboxUrl !== undefined && (
         <p class="development">
-          {words.code.development}{" "}
+          {messages.code.development}{" "}
           <a href={inboxUrl} target="_blank" rel="noreferrer">
-            {words.code.inbox}
+            {messages.code.inbox}
           </a>
         </p>
       )}
@@ -141,13 +140,13 @@ function Resend({ path, waitMs }: { readonly path: string; readonly waitMs: numb
   const seconds = Math.max(0, Math.ceil(waitMs / 1000));
   return (
     <div class="resend">
-      <p class="hint">{words.code.noMail}</p>
+      <p class="hint">{messages.code.noMail}</p>
       <wait-for seconds={String(seconds)}>
         <form method="post" action={path}>
-          <Button look="link">{words.code.again}</Button>
+          <Button variant="link">{messages.code.again}</Button>
         </form>
-        <p class="hint" data-words={words.code.wait}>
-          {seconds > 0 && words.code.wait.replace("{left}", leftWords(waitMs))}
+        <p class="hint" data-template={messages.code.wait}>
+          {seconds > 0 && messages.code.wait.replace("{left}", formatLeft(waitMs))}
         </p>
       </wait-for>
     </div>
@@ -155,15 +154,15 @@ function Resend({ path, waitMs }: { readonly path: string; readonly waitMs: numb
 }
 
 function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: string }) {
-  const { code } = words;
+  const { code } = messages;
   return (
     <>
       <h1>{code.lockedTitle}</h1>
-      <p class="lead">{code.locked(leftWords(leftMs))}</p>
+      <p class="lead">{code.locked(formatLeft(leftMs))}</p>
       <p class="hint">{code.lockedElse}</p>
       <wait-for seconds={String(Math.ceil(leftMs / 1000))} then="reload">
-        <p class="clock" data-words={code.unlocks}>
-          <a href={path}>{code.look}</a>
+        <p class="clock" data-template={code.unlocks}>
+          <a href={path}>{code.checkAgain}</a>
         </p>
       </wait-for>
     </>
@@ -193,10 +192,10 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
   app.get(enter, (context) => {
     const { appName, clock, codes } = deps;
     const pending = pendingOf(context);
-    if (pending === undefined) return messagePage({ appName, words: words.lost, href: back });
-    const note = readNote(context, deps);
+    if (pending === undefined) return messagePage({ appName, messages: messages.lost, href: back });
+    const flash = readFlash(context, deps);
     const inboxUrl = deps.inboxUrl?.();
-    return codePage({ appName, pending, note, now: clock.now(), policy: codes.policy, inboxUrl });
+    return codePage({ appName, pending, flash, now: clock.now(), policy: codes.policy, inboxUrl });
   });
   app.post(again, async (context) => {
     const pending = pendingOf(context);
@@ -218,7 +217,7 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
 interface Start {
   readonly email: string;
   /** Where a failure is shown. */
-  readonly failedAt: { readonly place: Note["place"]; readonly path: string };
+  readonly failedAt: { readonly place: Flash["place"]; readonly path: string };
   readonly typed?: string;
 }
 
@@ -245,16 +244,16 @@ export async function startCodeStep(
     keep(repeated ? same.nextAt : now + deps.codes.policy.repeatWindowMs);
     if (same !== undefined) {
       const done = repeated ? "code_sent_already" : "code_sent";
-      leaveNote(context, deps, { place: "step", done });
+      setFlash(context, deps, { place: "step", done });
     }
     return context.redirect(enter, 303);
   }
   if (isUnauthenticated(failure)) return toSignIn(context, deps);
-  const spent = failure.row.code === "too_many_codes";
-  const { place, path } = spent ? ({ place: "step", path: enter } as const) : failedAt;
-  if (spent) keep(now + (failure.retryAfterSeconds ?? 0) * 1000);
-  const note = failureNote(failure, { place, invalid: "email_invalid", now });
-  leaveNote(context, deps, typed === undefined || spent ? note : { ...note, typed });
+  const isRateLimited = failure.row.code === "too_many_codes";
+  const { place, path } = isRateLimited ? ({ place: "step", path: enter } as const) : failedAt;
+  if (isRateLimited) keep(now + (failure.retryAfterSeconds ?? 0) * 1000);
+  const flash = failureFlash(failure, { place, invalid: "email_invalid", now });
+  setFlash(context, deps, typed === undefined || isRateLimited ? flash : { ...flash, typed });
   return context.redirect(path, 303);
 }
 
@@ -278,7 +277,7 @@ function refuse(
     keepPending(context, deps, { ...pending, lockedUntil: now + locked * 1000 });
   } else {
     const place = failure.row.status >= 429 ? "step" : "code";
-    leaveNote(context, deps, failureNote(failure, { place, invalid: "code_shape", now }));
+    setFlash(context, deps, failureFlash(failure, { place, invalid: "code_shape", now }));
   }
   return context.redirect(codePaths[step.purpose].enter, 303);
 }

@@ -3,7 +3,7 @@ import type { CodePurpose } from "../codes/code.ts";
 const wrongCode = () => "That code is wrong or has expired. Use the one in our latest e-mail.";
 
 /** Everything a person reads on the pages of sign-in, in one place. `left` is a time: "5 minutes". */
-export const words = {
+export const messages = {
   signIn: {
     title: "Sign in",
     lead: "Enter your e-mail address, and we will send you a code. You need no password.",
@@ -26,7 +26,7 @@ export const words = {
       `To protect the account, no code works for this address for the next ${left}. After that, request a new one.`,
     lockedElse: "Was it not you? Nobody got in, and the lock ends by itself.",
     unlocks: "You can continue in {left}.",
-    look: "Check again",
+    checkAgain: "Check again",
   },
   purposes: {
     sign_in: { title: "Check your mail", button: "Sign in", back: "Use another address" },
@@ -108,7 +108,7 @@ export const words = {
     confirmation_invalid: wrongCode,
     too_many_codes: (left: string) =>
       `We have sent too many codes to this address. Request one in ${left}; the codes you have work until they expire.`,
-    too_many_tries: (left: string) => `Too many wrong codes. Try again in ${left}.`,
+    too_many_attempts: (left: string) => `Too many wrong codes. Try again in ${left}.`,
     too_many_requests: (left: string) =>
       `Too many requests from your network. Try again in ${left}.`,
     username_invalid: () =>
@@ -130,7 +130,7 @@ export const words = {
     text: "This form was not sent from a page of this site, so nothing was done. Open the page and try again there.",
     button: "Open the page",
   },
-  away: {
+  unavailable: {
     title: "Back in a moment",
     text: "Something that this page needs is unavailable. Nothing of yours is lost. Try again in a few seconds.",
     button: "Try again",
@@ -155,15 +155,15 @@ export const words = {
     "That did not get through: the server cannot be reached. Check your connection and try again.",
 } as const;
 
-export type DoneName = keyof typeof words.done;
-export type FailedName = keyof typeof words.failed;
+export type DoneName = keyof typeof messages.done;
+export type FailedName = keyof typeof messages.failed;
 
 /** Times as people say them, without a time zone, which the server does not know. */
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const [minuteMs, hourMs, dayMs] = [60_000, 3_600_000, 86_400_000];
 
 /** How long ago: "just now", "5 minutes ago", "yesterday". */
-export function agoWords(agoMs: number): string {
+export function formatAgo(agoMs: number): string {
   if (agoMs < minuteMs) return "just now";
   if (agoMs < hourMs) return relative.format(-Math.floor(agoMs / minuteMs), "minute");
   if (agoMs < dayMs) return relative.format(-Math.floor(agoMs / hourMs), "hour");
@@ -171,7 +171,7 @@ export function agoWords(agoMs: number): string {
 }
 
 /** How long still, rounded up so that nobody returns too early: "42 seconds", "15 minutes". */
-export function leftWords(leftMs: number): string {
+export function formatLeft(leftMs: number): string {
   const seconds = Math.max(1, Math.ceil(leftMs / 1000));
   if (seconds < 60) return count(seconds, "second");
   const minutes = Math.ceil(seconds / 60);

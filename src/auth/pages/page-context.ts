@@ -9,7 +9,7 @@ import { codePurposes } from "../codes/code.ts";
 import { clearSessionCookie, cookieAttributes, sessionTokens } from "../current-session.ts";
 import { authErrors } from "../error-codes.ts";
 import type { DoneName, FailedName } from "./messages.ts";
-import { words } from "./messages.ts";
+import { messages } from "./messages.ts";
 
 /** What pages need beside what the use cases need. */
 export interface PageDeps extends AuthDeps {
@@ -48,7 +48,7 @@ export function isUnauthenticated({ row }: Failure): boolean {
 export function toSignIn(context: HttpContext, deps: PageDeps): Response {
   if (sessionTokens(context).length > 0) {
     clearSessionCookie(context, deps);
-    leaveNote(context, deps, { place: "sign_in", failed: "unauthenticated" });
+    setFlash(context, deps, { place: "sign_in", failed: "unauthenticated" });
   }
   return context.redirect("/", 303);
 }
@@ -85,7 +85,7 @@ export function dropPending(context: HttpContext, deps: PageDeps): void {
   deleteCookie(context, pendingName, cookieAttributes(deps));
 }
 
-const notePlaces = [
+const flashPlaces = [
   "sign_in",
   "code",
   "step",
@@ -94,7 +94,7 @@ const notePlaces = [
   "sessions",
   "deletion",
 ] as const;
-export type NotePlace = (typeof notePlaces)[number];
+export type FlashPlace = (typeof flashPlaces)[number];
 
 const typedCharsMax = 320;
 
@@ -105,35 +105,35 @@ const namesOf = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
  * What became of a form: shown once, on the next page, at its place. `code` is the field of the code,
  * `step` the whole page around it.
  */
-const noteSchema = z.object({
-  place: z.enum(notePlaces),
-  done: namesOf<DoneName>(words.done).optional(),
-  failed: namesOf<FailedName>(words.failed).optional(),
+const flashSchema = z.object({
+  place: z.enum(flashPlaces),
+  done: namesOf<DoneName>(messages.done).optional(),
+  failed: namesOf<FailedName>(messages.failed).optional(),
   /** When to try again. */
   until: z.number().optional(),
   /** What was typed, to be corrected. */
   typed: z.string().max(typedCharsMax).optional(),
 });
-export type Note = z.infer<typeof noteSchema>;
+export type Flash = z.infer<typeof flashSchema>;
 
-const noteName = "page_note";
-const noteSeconds = 60;
+const flashName = "page_flash";
+const flashSeconds = 60;
 
-export function leaveNote(context: HttpContext, deps: PageDeps, note: Note): void {
-  const typed = note.typed?.slice(0, typedCharsMax);
-  const value = typed === undefined ? note : { ...note, typed };
-  writeSigned(context, deps, { name: noteName, value, seconds: noteSeconds });
+export function setFlash(context: HttpContext, deps: PageDeps, flash: Flash): void {
+  const typed = flash.typed?.slice(0, typedCharsMax);
+  const value = typed === undefined ? flash : { ...flash, typed };
+  writeSigned(context, deps, { name: flashName, value, seconds: flashSeconds });
 }
 
-export function readNote(context: HttpContext, deps: PageDeps): Note | undefined {
-  const lifeMs = noteSeconds * 1000;
-  return readSigned(context, deps, { name: noteName, schema: noteSchema, lifeMs });
+export function readFlash(context: HttpContext, deps: PageDeps): Flash | undefined {
+  const lifeMs = flashSeconds * 1000;
+  return readSigned(context, deps, { name: flashName, schema: flashSchema, lifeMs });
 }
 
 /** After it was shown. */
-export function dropNote(context: HttpContext, deps: PageDeps): void {
-  if (getCookie(context, noteName) !== undefined) {
-    deleteCookie(context, noteName, cookieAttributes(deps));
+export function clearFlash(context: HttpContext, deps: PageDeps): void {
+  if (getCookie(context, flashName) !== undefined) {
+    deleteCookie(context, flashName, cookieAttributes(deps));
   }
 }
 

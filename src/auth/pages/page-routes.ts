@@ -4,9 +4,9 @@ import type { HttpContext, HttpEnvironment } from "../../core/http/environment.t
 import { requestOrigin } from "../../core/http/origins.ts";
 import { addAccountRoutes } from "./account.tsx";
 import { iconPath, messagePage } from "./auth-page.tsx";
-import { words } from "./messages.ts";
+import { messages } from "./messages.ts";
 import type { PageDeps } from "./page-context.ts";
-import { dropNote } from "./page-context.ts";
+import { clearFlash } from "./page-context.ts";
 import { addSignInRoutes } from "./sign-in.tsx";
 
 const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
@@ -23,10 +23,10 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
     app.use(path, async (context, next) => {
       const isForm = context.req.method === "POST";
       if (isForm && requestOrigin(context, boundary.publicOrigin) !== "same") {
-        return messagePage({ appName, words: words.elsewhere, href: "/", status: 403 });
+        return messagePage({ appName, messages: messages.elsewhere, href: "/", status: 403 });
       }
       await next();
-      if (showsNote(context)) dropNote(context, deps);
+      if (showsFlash(context)) clearFlash(context, deps);
       return undefined;
     });
   }
@@ -40,7 +40,7 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   addAccountRoutes(app, deps);
 }
 
-function showsNote(context: HttpContext): boolean {
+function showsFlash(context: HttpContext): boolean {
   return context.req.method === "GET" && context.res.status === 200;
 }
 
@@ -60,10 +60,14 @@ export function problemPage(
     retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
   const page = { appName, status, headers };
   const again = method === "GET" ? path : "/";
-  if (status === 503) return messagePage({ ...page, words: words.away, href: again });
+  if (status === 503) return messagePage({ ...page, messages: messages.unavailable, href: again });
   if (status >= 500) {
-    return messagePage({ ...page, words: words.fault, reference: requestId, href: again });
+    return messagePage({ ...page, messages: messages.fault, reference: requestId, href: again });
   }
   const nowhere = status === 404 || status === 405;
-  return messagePage({ ...page, words: nowhere ? words.nowhere : words.refused, href: "/" });
+  return messagePage({
+    ...page,
+    messages: nowhere ? messages.nowhere : messages.refused,
+    href: "/",
+  });
 }

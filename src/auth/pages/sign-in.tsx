@@ -7,32 +7,32 @@ import { findSignedIn } from "../current-session.ts";
 import { requestCodeBody, sendCode } from "../request-code.ts";
 import { signOut } from "../session-routes.ts";
 import { signIn, verifyCodeBody } from "../verify-code.ts";
-import type { PlacedNote } from "./auth-page.tsx";
-import { authPage, EmailInput, NoteView, noteAt } from "./auth-page.tsx";
+import type { PlacedFlash } from "./auth-page.tsx";
+import { authPage, EmailInput, FlashView, flashAt } from "./auth-page.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
-import { words } from "./messages.ts";
+import { messages } from "./messages.ts";
 import type { PageDeps } from "./page-context.ts";
 import {
   attempt,
   dropPending,
   formField,
-  leaveNote,
-  readNote,
+  readFlash,
   readPending,
+  setFlash,
 } from "./page-context.ts";
 
 interface SignInPageOptions {
   readonly appName: string;
-  readonly note: PlacedNote;
+  readonly flash: PlacedFlash;
   /** Filled in, when one is known. */
   readonly email: string | undefined;
 }
 
 /** The first page: the address to send the code to. */
-function signInPage({ appName, note, email }: SignInPageOptions): Response {
-  const { signIn } = words;
-  const { done, failed, typed } = note;
+function signInPage({ appName, flash, email }: SignInPageOptions): Response {
+  const { signIn } = messages;
+  const { done, failed, typed } = flash;
   const atField = typed !== undefined && failed !== undefined;
   return authPage({
     appName,
@@ -41,7 +41,7 @@ function signInPage({ appName, note, email }: SignInPageOptions): Response {
     content: (
       <div class="card stack">
         <h1>{signIn.title}</h1>
-        <NoteView note={atField ? {} : note} />
+        <FlashView flash={atField ? {} : flash} />
         <p class="lead">{signIn.lead}</p>
         <form method="post" action="/sign-in" class="stack" novalidate>
           <Field
@@ -56,7 +56,7 @@ function signInPage({ appName, note, email }: SignInPageOptions): Response {
               />
             )}
           />
-          <Button look="main" wide>
+          <Button variant="main" wide>
             {signIn.button}
           </Button>
         </form>
@@ -80,10 +80,10 @@ export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): voi
   };
   app.get("/", async (context) => {
     if ((await findSignedIn(context, deps)) !== undefined) return context.redirect("/account", 303);
-    const note = noteAt(readNote(context, deps), "sign_in", deps.clock.now());
+    const flash = flashAt(readFlash(context, deps), "sign_in", deps.clock.now());
     const pending = readPending(context, deps);
     const email = pending?.purpose === "sign_in" ? pending.email : undefined;
-    return signInPage({ appName: deps.appName, note, email });
+    return signInPage({ appName: deps.appName, flash, email });
   });
   app.get("/sign-in", (context) => context.redirect("/", 303));
   app.post("/sign-in", async (context) => {
@@ -96,11 +96,11 @@ export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): voi
   app.post("/sign-out", async (context) => {
     const failure = await attempt(context, deps, () => signOut(context, deps));
     if (failure !== undefined) {
-      leaveNote(context, deps, { place: "sessions", failed: "unavailable" });
+      setFlash(context, deps, { place: "sessions", failed: "unavailable" });
       return context.redirect("/account", 303);
     }
     dropPending(context, deps);
-    leaveNote(context, deps, { place: "sign_in", done: "signed_out" });
+    setFlash(context, deps, { place: "sign_in", done: "signed_out" });
     return context.redirect("/", 303);
   });
 }

@@ -2,7 +2,7 @@ import { gather } from "../../core/gather.ts";
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import { migrateLater } from "../../core/postgres/database.ts";
 import { uniqueViolation } from "../../core/postgres/errors.ts";
-import type { SchemaRoom } from "../../core/postgres/migrate.ts";
+import type { SchemaModule } from "../../core/postgres/migrate.ts";
 import type { SchemaName, Sql } from "../../core/postgres/pool.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
@@ -20,7 +20,7 @@ interface UserRow {
 
 const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export const usersRoom: SchemaRoom = { room: "auth-users", steps: [schemaText] };
+export const usersModule: SchemaModule = { module: "auth-users", steps: [schemaText] };
 
 type Query = PostgresDatabase["query"];
 
@@ -32,7 +32,7 @@ export async function openPostgresUserStore(
   database: PostgresDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<UserStore> {
-  const migrated = await migrateLater(database, usersRoom.room, usersRoom.steps);
+  const migrated = await migrateLater(database, usersModule.module, usersModule.steps);
   const query: Query = async (statement) => {
     await migrated();
     return database.query(statement);

@@ -1,25 +1,25 @@
-/** What forms are made of: a button, a field with its hint and error, a notice. */
+/** Form controls: buttons, a field with its hint and error, a notice. */
 import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
 
-type ButtonLook = "main" | "plain" | "danger" | "danger-plain" | "link";
+type ButtonVariant = "main" | "plain" | "danger" | "danger-plain" | "link";
 
 interface ButtonProps {
-  readonly look: ButtonLook;
+  readonly variant: ButtonVariant;
   readonly wide?: boolean;
-  /** What a screen reader says in place of a label that only its surroundings explain. */
+  /** For screen readers, when the label is clear only in its surroundings. */
   readonly spoken?: string | undefined;
   readonly children?: Child;
 }
 
-function buttonClass({ look, wide }: Pick<ButtonProps, "look" | "wide">): string {
-  return `button button-${look}${wide ? " button-wide" : ""}`;
+function buttonClass({ variant, wide }: Pick<ButtonProps, "variant" | "wide">): string {
+  return `button button-${variant}${wide ? " button-wide" : ""}`;
 }
 
-/** Sends its form. */
-export function Button({ look, wide = false, spoken, children }: ButtonProps) {
+/** Submits its form. */
+export function Button({ variant, wide = false, spoken, children }: ButtonProps) {
   return (
-    <button type="submit" class={buttonClass({ look, wide })} aria-label={spoken}>
+    <button type="submit" class={buttonClass({ variant, wide })} aria-label={spoken}>
       {children}
     </button>
   );
@@ -28,24 +28,24 @@ export function Button({ look, wide = false, spoken, children }: ButtonProps) {
 /** A link that looks like a button. */
 export function ButtonLink({
   href,
-  look,
+  variant,
   wide = false,
   children,
 }: ButtonProps & { readonly href: string }) {
   return (
-    <a href={href} class={buttonClass({ look, wide })}>
+    <a href={href} class={buttonClass({ variant, wide })}>
       {children}
     </a>
   );
 }
 
 interface FieldProps {
-  /** Of the input, and of its hint and error with a suffix. */
+  /** The input's id; its hint and error have it with a suffix. */
   readonly id: string;
   readonly label: string;
   readonly hint?: string | undefined;
   readonly error?: string | undefined;
-  /** Draws the input; its attributes tie it to the hint and the error. */
+  /** Renders the input; the attributes link it to its hint and error. */
   readonly input: (attributes: FieldAttributes) => JSX.Element;
 }
 
@@ -90,7 +90,7 @@ interface NoticeProps {
   readonly children?: Child;
 }
 
-/** What just happened. It can take the focus, so that it is read out when it appears. */
+/** The result of the last action; focusable, so that screen readers announce it. */
 export function Notice({ tone, children }: NoticeProps) {
   return (
     <div

@@ -24,8 +24,8 @@ async function send(form) {
   } catch {
     form.removeAttribute("aria-busy");
     document.querySelector(".unsent")?.remove();
-    const words = document.querySelector("[data-unsent]");
-    form.prepend(words.content.firstElementChild.cloneNode(true));
+    const template = document.querySelector("[data-unsent]");
+    form.prepend(template.content.firstElementChild.cloneNode(true));
     form.firstElementChild.classList.add("unsent");
     form.firstElementChild.focus();
   }

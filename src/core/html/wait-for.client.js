@@ -1,6 +1,6 @@
 // <wait-for seconds="42" then="reload">: a button inside is there when the time is over; until then
-// an element with data-words, in which {left} stands for the time, tells how long that is. A screen
-// reader is not told each second: it reads the words when it comes by.
+// an element with data-template, in which {left} stands for the time, tells how long that is. A screen
+// reader is not told each second: it reads the text when it comes by.
 class WaitFor extends HTMLElement {
   connectedCallback() {
     this.endsAt = performance.now() + Number(this.getAttribute("seconds")) * 1000;
@@ -14,14 +14,14 @@ class WaitFor extends HTMLElement {
 
   tick() {
     const left = Math.ceil((this.endsAt - performance.now()) / 1000);
-    const words = this.querySelector("[data-words]");
+    const text = this.querySelector("[data-template]");
     for (const button of this.querySelectorAll("button")) button.hidden = left > 0;
     if (left > 0) {
-      if (words) words.textContent = words.dataset.words.replace("{left}", clock(left));
+      if (text) text.textContent = text.dataset.template.replace("{left}", clock(left));
       return;
     }
     clearInterval(this.timer);
-    if (words) words.textContent = "";
+    if (text) text.textContent = "";
     if (this.getAttribute("then") === "reload") location.reload();
   }
 }

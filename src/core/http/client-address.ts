@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net";
+import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
 import type { MiddlewareHandler } from "hono";
 import type { ErrorRow } from "../errors.ts";
 import type { HttpContext, HttpEnvironment } from "./environment.ts";
@@ -6,78 +6,50 @@ import { clientAddress } from "./environment.ts";
 import { problemResponse } from "./problem.ts";
 
 /**
- * An IP address as its 16 bytes; IPv4 as IPv6 maps it (RFC 4291, 2.5.5.2), so that `::ffff:192.0.2.1`
- * and `192.0.2.1` are one address.
+ * An IP address in its one canonical notation: IPv4 dotted ("192.0.2.1", also for
+ * "::ffff:192.0.2.1", RFC 4291, 2.5.5.2), IPv6 as in RFC 5952.
  */
-type IpAddress = Uint8Array;
-
-const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+type IpAddress = string;
 
 /** Undefined for anything that is no address: a name, an address with a port or a prefix. */
 export function parseIpAddress(text: string): IpAddress | undefined {
-  if (isIPv4(text)) return Uint8Array.from([...mappedPrefix, ...text.split(".").map(Number)]);
-  const address = text.replace(/%.*$/, ""); // the zone is about our own interfaces
-  return isIPv6(address) ? parseIpv6(address) : undefined;
+  if (isIPv4(text)) return text;
+  const address = text.replace(/%.*$/, ""); // the zone names one of our own interfaces
+  if (!isIPv6(address)) return undefined;
+  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical) ?? [];
+  if (high === undefined || low === undefined) return canonical;
+  const [upper, lower] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
+  return [upper >> 8, upper & 0xff, lower >> 8, lower & 0xff].join(".");
 }
 
-export interface IpNetwork {
-  readonly address: IpAddress;
-  /** Of the 128 bits. */
-  readonly prefixBits: number;
-}
+export type IpNetwork = BlockList;
 
 /** "10.0.0.0/8", "fd00::/8", or one address. */
 export function parseIpNetwork(text: string): IpNetwork | undefined {
-  const [, addressText = "", bitsText] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  const address = parseIpAddress(addressText);
-  if (address === undefined) return undefined;
-  const offset = isIPv4(addressText) ? 96 : 0;
-  const prefixBits = bitsText === undefined ? 128 : offset + Number(bitsText);
-  return prefixBits <= 128 ? { address, prefixBits } : undefined;
+  const [, address = "", bitsText] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const bitsMax = isIPv4(address) ? 32 : 128;
+  const bits = Number(bitsText ?? bitsMax);
+  if (isIP(address) === 0 || bits > bitsMax) return undefined;
+  const network = new BlockList();
+  network.addSubnet(address, bits, bitsMax === 32 ? "ipv4" : "ipv6");
+  return network;
 }
 
+/** An IPv4 address counts in networks of IPv6, too, as IPv6 maps it. */
 export function isInNetwork(address: IpAddress, network: IpNetwork): boolean {
-  for (let bit = 0; bit < network.prefixBits; bit += 8) {
-    const bits = Math.min(8, network.prefixBits - bit);
-    const mask = (0xff << (8 - bits)) & 0xff;
-    const index = bit / 8;
-    if (((address[index] ?? 0) & mask) !== ((network.address[index] ?? 0) & mask)) return false;
-  }
-  return true;
+  return network.check(isIPv4(address) ? `::ffff:${address}` : address, "ipv6");
 }
 
 /**
- * Who counts as one client: an IPv4 address ("192.0.2.7"), or the /64 of an IPv6 address
- * ("2001:db8:0:1::/64"), because one household or machine has all of it.
+ * What counts as one client: an IPv4 address ("192.0.2.7"), or the /64 of an IPv6 address
+ * ("2001:db8:0:1::/64"), because one household or machine usually has all of it.
  */
 export function clientNetworkOf(address: IpAddress): string {
-  if (mappedPrefix.every((byte, index) => address[index] === byte)) {
-    return address.subarray(12).join(".");
-  }
-  const groups = [0, 2, 4, 6].map((at) =>
-    (((address[at] ?? 0) << 8) | (address[at + 1] ?? 0)).toString(16),
-  );
-  return `${groups.join(":")}::/64`;
-}
-
-function parseIpv6(text: string): IpAddress {
-  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text);
-  const hex = (high = "", low = "") => ((Number(high) << 8) | Number(low)).toString(16);
-  const plain =
-    dotted === null
-      ? text
-      : `${dotted[1]}${hex(dotted[2], dotted[3])}:${hex(dotted[4], dotted[5])}`;
-  const [head = "", tail] = plain.split("::");
-  const before = groupsOf(head);
-  const after = groupsOf(tail ?? "");
-  const zeros = Array<number>(8 - before.length - after.length).fill(0);
-  return Uint8Array.from(
-    [...before, ...zeros, ...after].flatMap((group) => [group >> 8, group & 0xff]),
-  );
-}
-
-function groupsOf(text: string): number[] {
-  return text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16));
+  if (isIPv4(address)) return address;
+  const [head = [], tail = []] = address.split("::").map((half) => half.split(":").filter(Boolean));
+  const zeros = Array<string>(8 - head.length - tail.length).fill("0");
+  return `${[...head, ...zeros, ...tail].slice(0, 4).join(":")}::/64`;
 }
 
 const forwardedCharsMax = 2_000;
@@ -85,10 +57,9 @@ const hopsMax = 20;
 const unknownClient = "unknown";
 
 /**
- * Says on the context who asks, for counting (`context.get("client")`): the address of the other
- * end of the connection or, when that is one of ours (`trustedProxies`), the rightmost hop of
- * `X-Forwarded-For` that is none of ours: what stands left of it, its sender may have made up. IPv6
- * counts per /64. `unknown` when the connection is already gone.
+ * Sets `context.get("client")`, the client as rate limits count it: the peer of the connection or,
+ * when that is one of `trustedProxies`, the rightmost hop of `X-Forwarded-For` that is not; whatever
+ * stands left of it may be forged. IPv6 counts per /64. `unknown` when the connection is closed.
  */
 export function clientNetwork(
   trustedProxies: readonly IpNetwork[],
@@ -112,7 +83,7 @@ function findClient(
   for (const hop of forwarded.split(",").toReversed().slice(0, hopsMax)) {
     if (client === undefined || !isOurs(client)) return client;
     const before = parseIpAddress(withoutPort(hop.trim()));
-    if (before === undefined) return client; // the proxy of ours that wrote it is all we know
+    if (before === undefined) return client; // our proxy wrote it, so the proxy is all we know
     client = before;
   }
   return client;
@@ -125,7 +96,7 @@ function withoutPort(hop: string): string {
 
 const loopbackOnlyError: ErrorRow = {
   code: "loopback_only",
-  meaning: "This page is for programs and people on the same machine",
+  meaning: "This page is only served to the same machine",
   retryable: false,
   status: 403,
 };
@@ -134,8 +105,8 @@ const loopbackNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const loopbackAddresses = new Set(["127.0.0.1", "::1", "::ffff:127.0.0.1"]);
 
 /**
- * Lets a request through when it comes from this machine and was addressed to it by a loopback
- * name: a page elsewhere that makes a browser ask here (DNS rebinding) brings its own name.
+ * Only serves requests from this machine that name it by a loopback name in Host, which protects
+ * against DNS rebinding.
  */
 export function loopbackOnly(): MiddlewareHandler<HttpEnvironment> {
   return async function loopbackOnly(context, next) {

@@ -23,7 +23,7 @@ export function addMetricsRoute(
   const fromThisMachine = loopbackOnly();
   app.get("/metrics", async (context, next) => {
     if (token !== undefined) {
-      return bringsToken(context, token) ? next() : context.notFound();
+      return hasToken(context, token) ? next() : context.notFound();
     }
     const isForwarded = forwardingHeaders.some((name) => context.req.header(name) !== undefined);
     return loopback && !isForwarded ? fromThisMachine(context, next) : context.notFound();
@@ -35,7 +35,7 @@ export async function renderMetrics(context: HttpContext, metrics: Metrics): Pro
   return context.body(await metrics.render(), 200, { "Content-Type": metrics.contentType });
 }
 
-function bringsToken(context: HttpContext, token: string): boolean {
+function hasToken(context: HttpContext, token: string): boolean {
   const given = /^Bearer ([!-~]{1,1000})$/.exec(context.req.header("Authorization") ?? "")?.[1];
   return given !== undefined && equalSecret(given, token);
 }

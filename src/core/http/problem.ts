@@ -8,9 +8,9 @@ import { errorMessage, InstantError, isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { HttpContext, HttpEnvironment } from "./environment.ts";
 
-/** RFC 9457 with three members of ours: `code`, `requestId` and, for bad fields, `errors`. */
+/** RFC 9457 with our members `code`, `requestId` and, for invalid fields, `errors`. */
 export interface Problem {
-  /** `urn:instant:problem:<code>`: identifies the kind, leads nowhere. */
+  /** `urn:instant:problem:<code>`: an identifier, not a link. */
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -28,10 +28,10 @@ interface FieldError {
 }
 
 interface ProblemOptions {
-  /** What happened to this request, for the person who sent it; the row's meaning otherwise. */
+  /** What happened to this request, for its sender; the row's meaning when left out. */
   readonly detail?: string | undefined;
   readonly errors?: readonly FieldError[] | undefined;
-  /** Further members, beside those of `Problem`. */
+  /** Extension members in addition to those of `Problem`. */
   readonly members?: Readonly<Record<string, unknown>> | undefined;
   /** Adds `Retry-After`, and the member `retryAfterSeconds`. */
   readonly retryAfterSeconds?: number | undefined;
@@ -43,7 +43,7 @@ export interface Failure extends ProblemOptions {
   readonly row: ErrorRow;
 }
 
-/** The one way an answer that is no success leaves: `application/problem+json`, never cached. */
+/** Every response that is not a success: `application/problem+json`, never cached. */
 export function problemResponse(
   context: HttpContext,
   row: ErrorRow,
@@ -71,8 +71,8 @@ export function problemResponse(
 }
 
 /**
- * What any HTTP request may meet, whatever the route. A body that is not JSON is 400, one of
- * another content type 415, JSON whose fields do not fit 422 with an `errors` list.
+ * Errors of any route. A body that is not JSON is 400, another content type 415, JSON with invalid
+ * fields 422 with `errors`.
  */
 export const httpErrors = {
   malformedRequest: {
@@ -151,7 +151,7 @@ export const httpErrors = {
 
 const fieldErrorsMax = 20;
 
-/** What does not fit, as sentences that follow the field's name: "email", "must be text". */
+/** Each invalid field and what it must be: "email", "must be text". */
 export function fieldErrors(error: z.ZodError): FieldError[] {
   return error.issues.slice(0, fieldErrorsMax).map((issue) => ({
     field: issue.path.map(String).join(".").slice(0, 200),
@@ -171,11 +171,11 @@ function describeIssue(issue: Issue): string {
     case "too_small":
       return `must be at least ${issue.minimum}${unitOf(issue.origin)}`;
     default:
-      return issue.message; // the schema's own words
+      return issue.message; // written by the schema
   }
 }
 
-/** A schema without a sentence of its own for another type. */
+/** The schema has no message of its own. */
 function isZods(message: string): boolean {
   return message.startsWith("Invalid input");
 }
@@ -195,7 +195,7 @@ function unitOf(origin: string): string {
 const retryAfterSecondsDefault = 5;
 
 interface RefusalOptions {
-  /** Operators alone are served: they see what an engine itself said (`details.refusal`). */
+  /** Operators also see what the engine itself answered (`details.refusal`). */
   readonly showsRefusal?: boolean;
 }
 
@@ -211,11 +211,11 @@ export function respondToError(
 }
 
 /**
- * Any thrown value → what to answer, after what has to be logged. An `InstantError` answers with its
- * row's status: below 500 with its detail and what `details` has of `ProblemOptions`; from 500 on
- * with the row's meaning alone, because the detail may hold addresses and paths of ours. A retryable
- * 503 carries `Retry-After` (`details.retryAfterSeconds`, else 5 s). Anything else is a fault of
- * ours: 500 without a word about it, and an error line in the log.
+ * Any thrown value → what to answer, after logging what is to be logged. An `InstantError` gets the
+ * status of its row: below 500 with its detail and the `ProblemOptions` in its `details`; from 500 on
+ * with the row's meaning only, because the detail may contain internal addresses and paths. A
+ * retryable 503 has `Retry-After` (`details.retryAfterSeconds`, else 5 s). Anything else is a bug:
+ * 500 without detail, and an error in the log.
  */
 export function describeFailure(
   error: unknown,
@@ -238,8 +238,7 @@ export function describeFailure(
   const refusal = details["refusal"];
   const detail =
     showsRefusal && typeof refusal === "string" ? `${row.meaning}: ${refusal}` : undefined;
-  const retryAfterSeconds = retryAfterSecondsOf(row, details["retryAfterSeconds"]);
-  return { row, detail, retryAfterSeconds };
+  return { row, detail, retryAfterSeconds: retryAfterSecondsOf(row, details["retryAfterSeconds"]) };
 }
 
 function classifyError(error: unknown): InstantError | undefined {
@@ -249,19 +248,19 @@ function classifyError(error: unknown): InstantError | undefined {
   return error.status < 500 ? new InstantError(httpErrors.malformedRequest) : undefined;
 }
 
-function retryAfterSecondsOf(row: ErrorRow, asked: unknown): number | undefined {
+function retryAfterSecondsOf(row: ErrorRow, requested: unknown): number | undefined {
   if (row.status !== 503 || !row.retryable) return undefined;
-  return typeof asked === "number" ? asked : retryAfterSecondsDefault;
+  return typeof requested === "number" ? requested : retryAfterSecondsDefault;
 }
 
-/** A problem as a page, for a person; undefined: it stays as it is. */
+/** Renders a problem as a page; undefined: keep the JSON. */
 export type DrawProblem = (problem: Problem, context: HttpContext) => Response | undefined;
 
 const problemType = "application/problem+json";
 
 /**
- * Shows problems as pages to whoever asks for `text/html` by name: browsers that go somewhere or send
- * a form, and no program. Status and headers are those of the problem.
+ * Renders problems as pages for clients that accept `text/html` explicitly, that is browsers that
+ * navigate or submit a form. Status and headers stay.
  */
 export function problemPages(draw: DrawProblem): MiddlewareHandler<HttpEnvironment> {
   return async function problemPages(context, next) {

@@ -73,7 +73,7 @@ function resolve(schema: JsonSchema, document: OpenApiDocument): JsonSchema {
   return name === undefined ? schema : (document.components.schemas[name] ?? {});
 }
 
-const typeWords: Readonly<Record<string, string>> = {
+const typeNames: Readonly<Record<string, string>> = {
   string: "text",
   integer: "whole number",
   boolean: "true or false",
@@ -81,7 +81,7 @@ const typeWords: Readonly<Record<string, string>> = {
   null: "null",
 };
 
-const formatWords: Readonly<Record<string, string>> = {
+const formatNames: Readonly<Record<string, string>> = {
   email: "e-mail address",
   "date-time": "time",
   uuid: "UUID",
@@ -89,12 +89,12 @@ const formatWords: Readonly<Record<string, string>> = {
 
 function typeOf({ type, format, maxLength, default: fallback }: JsonSchema): string {
   const types = [type ?? "any"].flat();
-  const words = types.map((each) => {
-    return (each === "string" && formatWords[format ?? ""]) || (typeWords[each] ?? each);
+  const typeName = types.map((each) => {
+    return (each === "string" && formatNames[format ?? ""]) || (typeNames[each] ?? each);
   });
   const bound = maxLength === undefined ? "" : `, at most ${maxLength} characters`;
   const otherwise = fallback === undefined ? "" : `; ${JSON.stringify(fallback)} if left out`;
-  return `${words.join(" or ")}${bound}${otherwise}`;
+  return `${typeName.join(" or ")}${bound}${otherwise}`;
 }
 
 interface DocsPageOptions {

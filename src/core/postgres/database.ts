@@ -1,8 +1,8 @@
 import { coreErrors, InstantError, isInstantError } from "../errors.ts";
 import { withDeadline } from "../time.ts";
 import { classifyPostgresError, isStandby } from "./errors.ts";
-import type { SchemaRoom } from "./migrate.ts";
-import { migrateRoom } from "./migrate.ts";
+import type { SchemaModule } from "./migrate.ts";
+import { migrateModule } from "./migrate.ts";
 import type { PostgresOptions, SchemaName, Session, Sql, SqlTransaction } from "./pool.ts";
 import {
   addressOf,
@@ -32,7 +32,7 @@ export interface PostgresDatabase extends AsyncDisposable {
    * Brings the tables of one room to the last of `steps` (see `SchemaRoom`), each run once and in
    * order, under a lock, so that processes may start together. May take a minute, not 2 s.
    */
-  migrate(room: string, steps: readonly string[]): Promise<void>;
+  migrate(module: string, steps: readonly string[]): Promise<void>;
   ping(options: { readonly deadlineMs: number }): Promise<void>;
   /** Lets statements in flight finish for 5 s. Idempotent. */
   close(): Promise<void>;
@@ -50,7 +50,7 @@ export function openPostgres(options: PostgresOptions): PostgresDatabase {
         const begun = sql.begin((transaction) => work(transaction, schema));
         return (await begun) as Awaited<ReturnType<typeof work>>;
       }, deadlineMs),
-    migrate: (room, steps) => calls.migrate({ room, steps }),
+    migrate: (module, steps) => calls.migrate({ module, steps }),
     ping: async (ping) => {
       await calls.run((sql) => sql`SELECT 1`, ping.deadlineMs);
     },
@@ -120,10 +120,10 @@ class Calls {
     }
   }
 
-  async migrate(room: SchemaRoom): Promise<void> {
+  async migrate(module: SchemaModule): Promise<void> {
     try {
       const { schema } = await withDeadline("migrating", this.#deadlineMs, this.#findSession());
-      await migrateRoom(this.#options, this.#needed(schema), room);
+      await migrateModule(this.#options, this.#needed(schema), module);
     } catch (error) {
       if (isInstantError(error, coreErrors.deadlineExceeded)) throw this.#lateError(error);
       throw classifyPostgresError(error, this.#options);
@@ -198,12 +198,12 @@ async function endPool(sql: Sql, timeoutSeconds: number): Promise<void> {
  */
 export async function migrateLater(
   database: PostgresDatabase,
-  room: string,
+  module: string,
   steps: readonly string[],
 ): Promise<() => Promise<void>> {
   let migrating: Promise<void> | undefined;
   const migrated = () => {
-    migrating ??= database.migrate(room, steps).catch((error: unknown) => {
+    migrating ??= database.migrate(module, steps).catch((error: unknown) => {
       migrating = undefined;
       throw error;
     });

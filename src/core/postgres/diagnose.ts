@@ -1,7 +1,7 @@
 import type { Diagnosis } from "../diagnosis.ts";
 import { withDeadline } from "../time.ts";
 import { describePostgresFailure } from "./errors.ts";
-import type { SchemaRoom } from "./migrate.ts";
+import type { SchemaModule } from "./migrate.ts";
 import type { PostgresOptions, Session, SqlTransaction } from "./pool.ts";
 import {
   connect,
@@ -25,7 +25,7 @@ interface Place {
 }
 
 interface Wanted {
-  readonly rooms: readonly SchemaRoom[];
+  readonly modules: readonly SchemaModule[];
   /** See `Session`. */
   readonly schema: string | undefined;
 }
@@ -53,30 +53,30 @@ async function diagnoseSchema(
   if (place === undefined) return;
   if (place.may_read_versions === false) {
     const text = `Its tables belong to ${place.owner}, and this role may not read them`;
-    const mend = `Log in as ${place.owner}, or make this role a member: GRANT ${place.owner} TO <this role>`;
-    diagnosis.fault("postgres.schema", text, mend);
+    const fix = `Log in as ${place.owner}, or make this role a member: GRANT ${place.owner} TO <this role>`;
+    diagnosis.fault("postgres.schema", text, fix);
     return;
   }
   if (place.may_use === false) {
-    const mend = `As the schema's owner: GRANT USAGE, CREATE ON SCHEMA ${place.quoted} TO <this role>`;
-    diagnosis.fault("postgres.schema", `This role may not use the schema ${place.schema}`, mend);
+    const fix = `As the schema's owner: GRANT USAGE, CREATE ON SCHEMA ${place.quoted} TO <this role>`;
+    diagnosis.fault("postgres.schema", `This role may not use the schema ${place.schema}`, fix);
     return;
   }
   const versions = place.versions_table
-    ? await sql<{ room: string; version: number }[]>`
-        SELECT room, version
-        FROM ${schemaFragment(sql, place.schema ?? "")}.instant_schema_versions`
+    ? await sql<{ module: string; version: number }[]>`
+        SELECT coalesce(to_jsonb(v) ->> 'module', to_jsonb(v) ->> 'room') AS module, version
+        FROM ${schemaFragment(sql, place.schema ?? "")}.instant_schema_versions v`
     : [];
-  const versionOf = new Map(versions.map(({ room, version }) => [room, version]));
+  const versionOf = new Map(versions.map(({ module, version }) => [module, version]));
   const behind: string[] = [];
-  for (const { room, steps } of wanted.rooms) {
-    const version = versionOf.get(room) ?? 0;
+  for (const { module, steps } of wanted.modules) {
+    const version = versionOf.get(module) ?? 0;
     if (version > steps.length) {
-      const text = `Tables of ${room} are at version ${version}; this program knows ${steps.length}`;
-      const mend = "A newer release made them: run that one, or restore the backup from before it";
-      diagnosis.fault("postgres.schema", text, mend);
+      const text = `Tables of ${module} are at version ${version}; this program knows ${steps.length}`;
+      const fix = "A newer release made them: run that one, or restore the backup from before it";
+      diagnosis.fault("postgres.schema", text, fix);
     } else if (version < steps.length) {
-      behind.push(room);
+      behind.push(module);
     }
   }
   if (behind.length === 0) {
@@ -95,19 +95,19 @@ function diagnoseMissing(
   const names = behind.join(", ");
   const toBeMade = `Tables of ${names} are to be made`;
   if (schema === undefined) {
-    const mend = "Set DB_SCHEMA, or the search_path of this role (ALTER ROLE … SET search_path)";
+    const fix = "Set DB_SCHEMA, or the search_path of this role (ALTER ROLE … SET search_path)";
     const text = `${toBeMade}, and the search_path of this role leads to no schema`;
-    diagnosis.fault("postgres.schema", text, mend);
+    diagnosis.fault("postgres.schema", text, fix);
   } else if (place.schema === null && place.may_create_schemas) {
     diagnosis.ok("postgres.schema", `The first start makes the schema ${schema}`);
   } else if (place.may_create_tables === true) {
     diagnosis.ok("postgres.schema", `The next start makes or upgrades the tables of ${names}`);
   } else {
-    const mend =
+    const fix =
       place.schema === null
         ? `As the database's owner: CREATE SCHEMA ${place.quoted} AUTHORIZATION <this role>`
         : `As the schema's owner: GRANT CREATE ON SCHEMA ${place.quoted} TO <this role>`;
-    diagnosis.fault("postgres.schema", `${toBeMade}, and this role may not make any`, mend);
+    diagnosis.fault("postgres.schema", `${toBeMade}, and this role may not make any`, fix);
   }
 }
 
@@ -121,7 +121,7 @@ const connectionsFreeMin = 20;
 /** Logs in once and reads what the rooms need of this database. Changes nothing; ends within 7 s. */
 export async function diagnosePostgres(
   options: PostgresOptions,
-  rooms: readonly SchemaRoom[],
+  modules: readonly SchemaModule[],
   diagnosis: Diagnosis,
 ): Promise<void> {
   const sql = connect(options, {
@@ -131,15 +131,15 @@ export async function diagnosePostgres(
   });
   try {
     // The session first: a pooler may have no second connection while the transaction has one.
-    const asked = findSession(options, deadlineMs).then((session) =>
+    const inspection = findSession(options, deadlineMs).then((session) =>
       runInTransaction(sql, deadlineMs, (transaction) =>
-        look(transaction, { options, rooms, session }, diagnosis),
+        inspect(transaction, { options, modules, session }, diagnosis),
       ),
     );
-    await withDeadline("Postgres", deadlineMs, asked);
+    await withDeadline("Postgres", deadlineMs, inspection);
   } catch (error) {
-    const { text, mend } = describePostgresFailure(error, options);
-    diagnosis.fault("postgres.reachable", text, mend);
+    const { text, fix } = describePostgresFailure(error, options);
+    diagnosis.fault("postgres.reachable", text, fix);
   } finally {
     await withDeadline("closing", endSeconds * 2000, sql.end({ timeout: endSeconds })).catch(
       () => {}, // what does not close ends with the process
@@ -155,11 +155,11 @@ interface ServerRow {
   readonly connections_max: number;
 }
 
-async function look(
+async function inspect(
   sql: SqlTransaction,
   wanted: {
     readonly options: PostgresOptions;
-    readonly rooms: readonly SchemaRoom[];
+    readonly modules: readonly SchemaModule[];
     readonly session: Session;
   },
   diagnosis: Diagnosis,
@@ -189,11 +189,11 @@ async function look(
     diagnosis.ok("postgres.pooler", text);
   }
   if (server.read_only) {
-    const mend = "Point DATABASE_URL or DB_HOST to the primary";
-    diagnosis.fault("postgres.role", "It is read-only: a standby, or set so", mend);
+    const fix = "Point DATABASE_URL or DB_HOST to the primary";
+    diagnosis.fault("postgres.role", "It is read-only: a standby, or set so", fix);
   }
   diagnoseChannelBinding(wanted.options, diagnosis);
-  await diagnoseSchema(sql, { rooms: wanted.rooms, schema }, diagnosis);
+  await diagnoseSchema(sql, { modules: wanted.modules, schema }, diagnosis);
 }
 
 /** The setting is taken, since providers write it into every URL, and not kept: say so. */

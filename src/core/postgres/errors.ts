@@ -5,7 +5,7 @@ import { addressOf } from "./pool.ts";
 
 interface PostgresFailure {
   readonly text: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 /** By SQLSTATE, or by the code of postgres.js or the socket, in the order they are looked for. */
@@ -76,7 +76,7 @@ const failures: readonly (readonly [RegExp, string, string])[] = [
 ];
 
 /** The server, or what stands before it, said something that has no row above. */
-const said = ["", "It refuses ({reason})", "Check {place}, and the server's log"] as const;
+const serverRefused = ["", "It refuses ({reason})", "Check {place}, and the server's log"] as const;
 
 const otherwise = [
   "",
@@ -86,7 +86,7 @@ const otherwise = [
 
 /** What is wrong and the mend, for any failure of postgres.js; shows no password. */
 export function describePostgresFailure(error: unknown, options: PostgresOptions): PostgresFailure {
-  const unknown = error instanceof postgres.PostgresError ? said : otherwise;
+  const unknown = error instanceof postgres.PostgresError ? serverRefused : otherwise;
   return describe(findFailure(error) ?? unknown, error, options);
 }
 
@@ -105,13 +105,13 @@ function findFailure(error: unknown): Failure | undefined {
 }
 
 function describe(
-  [, text, mend]: Failure,
+  [, text, fix]: Failure,
   error: unknown,
   options: PostgresOptions,
 ): PostgresFailure {
   const [place, database = ""] = addressOf(options).split("/");
   const url = "url" in options;
-  const words: Readonly<Record<string, string>> = {
+  const values: Readonly<Record<string, string>> = {
     address: place ?? "",
     database,
     reason: errorMessage(error),
@@ -120,8 +120,8 @@ function describe(
     password: url ? "the password in DATABASE_URL" : "DB_PASSWORD",
   };
   const fill = (sentence: string) =>
-    sentence.replace(/\{(\w+)\}/g, (_, name: string) => words[name] ?? "");
-  return { text: fill(text), mend: fill(mend) };
+    sentence.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+  return { text: fill(text), fix: fill(fix) };
 }
 
 const uniqueViolationState = "23505";

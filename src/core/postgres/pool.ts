@@ -116,11 +116,11 @@ export async function findSession(
   const schema = schemaOf(options);
   const inTransaction = () =>
     schema === undefined
-      ? look(options, statementTimeoutMs, "transaction")
+      ? readSession(options, statementTimeoutMs, "transaction")
       : { scope: "transaction" as const, schema };
   if (placeOf(options).pooled) return inTransaction();
   try {
-    return await look(options, statementTimeoutMs, "connection");
+    return await readSession(options, statementTimeoutMs, "connection");
   } catch (error) {
     if (isRefusedParameter(error)) return inTransaction();
     throw error;
@@ -128,7 +128,7 @@ export async function findSession(
 }
 
 /** DEFAULT is the role's own path, whatever another client of the same pooler has set. */
-async function look(
+async function readSession(
   options: PostgresOptions,
   statementTimeoutMs: number,
   scope: SettingScope,

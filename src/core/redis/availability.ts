@@ -8,7 +8,7 @@ import {
   findRefusal,
   isMissingDatabase,
   isReply,
-  replyWords,
+  replyText,
 } from "./errors.ts";
 
 const reconnectDelayMsMin = 50;
@@ -58,7 +58,7 @@ export class Availability {
   #unwritable: string | undefined;
   #databases: number | undefined;
   #stopped = false;
-  #told: string | undefined;
+  #loggedReason: string | undefined;
   /** When each was logged last. */
   readonly #replies = new Map<string, number>();
   /** In a row, by servers that took the connection: a replica is not asked 20 times a second. */
@@ -83,12 +83,12 @@ export class Availability {
     this.#log = options.log;
     redis.on("error", (error: unknown) => {
       if (isReply(error)) void this.#loginRefused(error);
-      else this.#away(connectFailureLine(error, options.connection));
+      else this.#markUnavailable(connectFailureLine(error, options.connection));
     });
     redis.on("ready", () => void this.#check());
     redis.on("close", () => this.#closed());
     redis.on("reconnecting", () => {
-      if (this.#trouble === undefined) this.#away(lost);
+      if (this.#trouble === undefined) this.#markUnavailable(lost);
     });
   }
 
@@ -120,10 +120,10 @@ export class Availability {
    * What a call failed of; a refusal may end this connection. What else the server says is logged
    * here, once a minute, since some callers can do without what they asked for and say nothing.
    */
-  note(error: unknown): Refusal | undefined {
+  classify(error: unknown): Refusal | undefined {
     const refusal = findRefusal(error);
     if (refusal !== undefined && this.usable) this.#refused(refusal);
-    if (refusal === undefined && isReply(error)) this.#logReply(replyWords(error));
+    if (refusal === undefined && isReply(error)) this.#logReply(replyText(error));
     return refusal;
   }
 
@@ -178,7 +178,7 @@ export class Availability {
     if (kind === "unwritable") this.#writesRefused(reply);
     if (kind !== "elsewhere" && kind !== "wait") return;
     this.#usable = false;
-    this.#away(connectFailureLine(reply, this.#connection), true);
+    this.#markUnavailable(connectFailureLine(reply, this.#connection), true);
     if (kind === "elsewhere") {
       this.#refusals += 1;
       this.#reconnect();
@@ -198,7 +198,7 @@ export class Availability {
       this.#databases ??= await findDatabaseCount(connection);
     }
     if (!this.usable && !this.#stopped) {
-      this.#away(connectFailureLine(error, connection, this.#databases), true);
+      this.#markUnavailable(connectFailureLine(error, connection, this.#databases), true);
     }
   }
 
@@ -214,13 +214,13 @@ export class Availability {
   }
 
   /** One line when it goes away, and another when the server itself then says something else. */
-  #away(reason: string, isOwnWords = false): void {
+  #markUnavailable(reason: string, isServerReason = false): void {
     this.#trouble = reason;
-    this.#refusal = isOwnWords ? reason : undefined;
+    this.#refusal = isServerReason ? reason : undefined;
     this.#answered.resolve();
-    if (this.#told === undefined || (isOwnWords && this.#told !== reason)) {
-      this.#log.warn({ redis: this.#address, reason }, "Redis is away");
-      this.#told = reason;
+    if (this.#loggedReason === undefined || (isServerReason && this.#loggedReason !== reason)) {
+      this.#log.warn({ redis: this.#address, reason }, "Redis unavailable");
+      this.#loggedReason = reason;
     }
   }
 
@@ -228,7 +228,7 @@ export class Availability {
   #writesRefused(reply: string): void {
     const reason = connectFailureLine(reply, this.#connection);
     if (this.#unwritable === undefined) {
-      this.#log.warn({ redis: this.#address, reason }, "Redis takes no writes");
+      this.#log.warn({ redis: this.#address, reason }, "Redis rejects writes");
     }
     this.#unwritable = reason;
   }
@@ -247,14 +247,15 @@ export class Availability {
     if (unwritable !== undefined) this.#writesRefused(unwritable);
     else if (this.#unwritable !== undefined) {
       this.#unwritable = undefined;
-      this.#log.info({ redis: this.#address }, "Redis takes writes again");
+      this.#log.info({ redis: this.#address }, "Redis accepts writes again");
     }
     this.#usable = true;
     this.#refusals = 0;
     this.#trouble = undefined;
     this.#refusal = undefined;
-    if (this.#told !== undefined) this.#log.info({ redis: this.#address }, "Redis is back");
-    this.#told = undefined;
+    if (this.#loggedReason !== undefined)
+      this.#log.info({ redis: this.#address }, "Redis available again");
+    this.#loggedReason = undefined;
     this.#answered.resolve();
     for (const resolve of this.#waiting) resolve();
   }

@@ -42,7 +42,7 @@ const againAfterMs = 100;
  * Disconnected (see `Availability`): every call fails at once; connecting is tried again for ever
  * after 50, 100, 200 … up to 1000 ms (and up to 100 ms of jitter). Connected: calls are pipelined
  * with those of the same turn of the event loop and fail after 2 s without an answer. A call in
- * flight when the connection breaks is sent again once, if Redis is back in time; so is one that the
+ * flight when the connection breaks is sent again once, if Redis available again in time; so is one that the
  * server refused because another takes the writes now, which wrote nothing. Closed: every call fails.
  *
  * Whatever fails throws `redis_unavailable`, and the command may have been carried out all the same.
@@ -177,7 +177,7 @@ async function attempt<T>(call: () => Promise<T>, availability: Availability): P
   try {
     return await call();
   } catch (error) {
-    availability.note(error);
+    availability.classify(error);
     throw error;
   }
 }

@@ -16,12 +16,12 @@ export const redisFields = {
     explain: explainRedisUrl,
     secret: true,
     example: "redis://:password@localhost:6379/0",
-    doc: "Redis, with user, password and database as in redis://user:password@host:6379/0; rediss:// for TLS. Unset (with REDIS_ADDR): the embedded SQLite file.",
+    doc: "URL of Redis, with user, password and database, as in redis://user:password@host:6379/0; rediss:// for TLS. Unset (and no REDIS_ADDR): the embedded SQLite file.",
   }),
   address: addressField({
     name: "REDIS_ADDR",
     portDefault: 6379,
-    doc: "Redis, as host:port; instead of REDIS_URL.",
+    doc: "Redis as host:port, instead of REDIS_URL.",
   }),
   password: secretField({
     name: "REDIS_PASSWORD",
@@ -32,12 +32,12 @@ export const redisFields = {
     min: 0,
     max: 9999,
     fallback: "0",
-    doc: "Number of the database in the Redis at REDIS_ADDR.",
+    doc: "Database number in the Redis at REDIS_ADDR.",
   }),
   caFile: textField({
     name: "REDIS_CA_FILE",
     example: "/etc/ssl/redis-ca.pem",
-    doc: "The PEM file of the authority that signed Redis' certificate, with a rediss:// REDIS_URL. Unset: the public ones.",
+    doc: "PEM file of the authority that signed Redis' certificate, for a rediss:// REDIS_URL. Unset: the public ones.",
   }),
 } as const;
 
@@ -182,7 +182,7 @@ export function serverOptions(connection: RedisConnection) {
   };
 }
 
-const askTimeoutMs = 1000;
+const queryTimeoutMs = 1000;
 
 /** How many databases the server has, by a connection of its own; undefined when it does not say. */
 export async function findDatabaseCount(connection: RedisConnection): Promise<number | undefined> {
@@ -191,8 +191,8 @@ export async function findDatabaseCount(connection: RedisConnection): Promise<nu
     lazyConnect: true,
     enableReadyCheck: false,
     maxRetriesPerRequest: 0,
-    connectTimeout: askTimeoutMs,
-    commandTimeout: askTimeoutMs,
+    connectTimeout: queryTimeoutMs,
+    commandTimeout: queryTimeoutMs,
     retryStrategy: () => null,
   });
   redis.on("error", () => {}); // the call rejects as well

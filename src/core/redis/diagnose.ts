@@ -39,8 +39,8 @@ function diagnoseInfo(diagnosis: Diagnosis, info: RedisInfo, refusal?: string): 
 
 function diagnoseRole(diagnosis: Diagnosis, info: RedisInfo, refusal: string | undefined): void {
   if (info.get("role") !== "slave") return;
-  const said = refusal === undefined ? "" : ` (${refusal})`;
-  const text = `It is a replica, which takes no writes${said}`;
+  const suffix = refusal === undefined ? "" : ` (${refusal})`;
+  const text = `It is a replica, which takes no writes${suffix}`;
   diagnosis.fault("redis.role", text, `Point REDIS_URL or REDIS_ADDR to ${masterOf(info)}`);
 }
 
@@ -89,11 +89,11 @@ function diagnoseMemory(diagnosis: Diagnosis, info: RedisInfo): void {
   const share = Number(info.get("used_memory") ?? 0) / size;
   const of = own ? "maxmemory" : "the machine's memory";
   const text = `Uses ${Math.round(share * 100)} % of ${of} (${formatMebibytes(size)})`;
-  const mend = own
+  const fix = own
     ? "Raise maxmemory (redis-cli CONFIG SET maxmemory …), or move to a larger machine"
     : "Move it to a larger machine, or take other data out of it";
-  if (share >= fullMax) diagnosis.fault("redis.memory", `${text}: writes are refused soon`, mend);
-  else if (share >= fullWarn) diagnosis.warn("redis.memory", text, mend);
+  if (share >= fullMax) diagnosis.fault("redis.memory", `${text}: writes are refused soon`, fix);
+  else if (share >= fullWarn) diagnosis.warn("redis.memory", text, fix);
   else diagnosis.ok("redis.memory", text);
 }
 
@@ -133,9 +133,9 @@ export async function diagnoseRedis(
     await diagnoseScripts(redis, diagnosis);
     await diagnoseClock(redis, clock, diagnosis);
   } catch (error) {
-    const { text, mend } = describeConnectFailure(error, connection);
+    const { text, fix } = describeConnectFailure(error, connection);
     const check = errorMessage(error).startsWith("NOAUTH") ? "redis.reachable" : "redis.answers";
-    diagnosis.fault(check, text, mend);
+    diagnosis.fault(check, text, fix);
   } finally {
     redis.disconnect();
   }
@@ -172,15 +172,15 @@ async function connect(
     // ioredis' rejection only says that the connection is closed; why was said before.
     const silent = isInstantError(error, coreErrors.deadlineExceeded);
     const reason = errors[0] ?? (silent ? "no answer in time" : error);
-    const { text, mend } = describeConnectFailure(reason, connection);
-    diagnosis.fault("redis.reachable", text, mend);
+    const { text, fix } = describeConnectFailure(reason, connection);
+    diagnosis.fault("redis.reachable", text, fix);
     return false;
   }
   const [refused] = errors; // a database that is not there closes nothing
   if (refused === undefined) return true;
   const databases = isMissingDatabase(refused) ? await findDatabaseCount(connection) : undefined;
-  const { text, mend } = describeConnectFailure(refused, connection, databases);
-  diagnosis.fault("redis.reachable", text, mend);
+  const { text, fix } = describeConnectFailure(refused, connection, databases);
+  diagnosis.fault("redis.reachable", text, fix);
   return false;
 }
 
@@ -202,8 +202,8 @@ function diagnoseWrites(
   diagnosis: Diagnosis,
 ): void {
   if (refusal === undefined) return;
-  const { text, mend } = describeConnectFailure(refusal.reply, connection);
-  diagnosis.fault("redis.writes", text, mend);
+  const { text, fix } = describeConnectFailure(refusal.reply, connection);
+  diagnosis.fault("redis.writes", text, fix);
 }
 
 async function diagnoseScripts(redis: Redis, diagnosis: Diagnosis): Promise<void> {
@@ -212,15 +212,15 @@ async function diagnoseScripts(redis: Redis, diagnosis: Diagnosis): Promise<void
   } catch (error) {
     if (findRefusal(error) !== undefined) return; // said above
     const reason = errorMessage(error);
-    const mend = "Let this user run scripts: ACL SETUSER <user> +@scripting, or take another user";
-    diagnosis.fault("redis.scripts", `Scripts may not be run (${reason})`, mend);
+    const fix = "Let this user run scripts: ACL SETUSER <user> +@scripting, or take another user";
+    diagnosis.fault("redis.scripts", `Scripts may not be run (${reason})`, fix);
   }
 }
 
 async function diagnoseClock(redis: Redis, clock: Clock, diagnosis: Diagnosis): Promise<void> {
-  const askedAt = clock.now();
+  const requestedAt = clock.now();
   const [seconds = 0, micros = 0] = await redis.time();
-  const now = (askedAt + clock.now()) / 2;
+  const now = (requestedAt + clock.now()) / 2;
   const skewMs = Number(seconds) * 1000 + Number(micros) / 1000 - now;
   const size = Math.abs(skewMs);
   if (size < skewMsWarn) {
@@ -229,9 +229,9 @@ async function diagnoseClock(redis: Redis, clock: Clock, diagnosis: Diagnosis): 
   }
   const direction = skewMs > 0 ? "ahead of" : "behind";
   const text = `Its clock is ${Math.round(size / 1000)} s ${direction} this machine's`;
-  const mend = "Let both machines keep time by NTP (timedatectl shows whether one does)";
-  if (size < skewMsMax) diagnosis.warn("redis.clock", text, mend);
-  else diagnosis.fault("redis.clock", `${text}: codes expire at the wrong time`, mend);
+  const fix = "Let both machines keep time by NTP (timedatectl shows whether one does)";
+  if (size < skewMsMax) diagnosis.warn("redis.clock", text, fix);
+  else diagnosis.fault("redis.clock", `${text}: codes expire at the wrong time`, fix);
 }
 
 /**
@@ -243,8 +243,8 @@ export async function warnOfEviction(redis: RedisClient, log: Log): Promise<void
     const info = parseInfo(await redis.run((client) => client.info("memory")));
     const policy = info.get("maxmemory_policy");
     if (policy === undefined || policy === "noeviction") return;
-    const mend = "set maxmemory-policy noeviction";
-    log.warn({ redis: redis.address, policy, mend }, "Redis may forget what was sent");
+    const fix = "set maxmemory-policy noeviction";
+    log.warn({ redis: redis.address, policy, fix }, "Redis may forget what was sent");
   } catch (error) {
     if (!isInstantError(error)) throw error;
   }

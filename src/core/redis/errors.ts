@@ -44,7 +44,7 @@ const replyCharsMax = 200;
 
 /** Undefined for any other failure. */
 export function findRefusal(error: unknown): Refusal | undefined {
-  const message = replyWords(error);
+  const message = replyText(error);
   const found = codePattern.exec(message);
   const [whole = "", code = ""] = found ?? [];
   const kind = kinds[code];
@@ -61,7 +61,7 @@ export function isReply(error: unknown): boolean {
 }
 
 /** What it said, without the arguments that a server quotes back: they may be a password or a code. */
-export function replyWords(error: unknown): string {
+export function replyText(error: unknown): string {
   return errorMessage(error)
     .replace(scriptPlace, "")
     .replace(/,? with args beginning with.*$/s, "")
@@ -85,13 +85,13 @@ export function classifyRedisError(
   if (isInstantError(error, coreErrors.redisUnavailable) || error instanceof TypeError)
     return error;
   const reply = findRefusal(error)?.reply;
-  const words = reply ?? replyWords(error);
-  const known = reasons.find(([part]) => words.includes(part))?.[1] ?? words;
+  const text = reply ?? replyText(error);
+  const known = reasons.find(([part]) => text.includes(part))?.[1] ?? text;
   const isCut = known === notConnected;
-  const said = isCut ? refusal : (reply ?? (isReply(error) ? words : undefined));
+  const serverReason = isCut ? refusal : (reply ?? (isReply(error) ? text : undefined));
   return new InstantError(coreErrors.redisUnavailable, {
     detail: `${address}: ${isCut ? (trouble ?? known) : known}`,
-    ...(said === undefined ? {} : { details: { refusal: said } }),
+    ...(serverReason === undefined ? {} : { details: { refusal: serverReason } }),
   });
 }
 
@@ -109,7 +109,7 @@ const reasons = [
 
 interface ConnectFailure {
   readonly text: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 const rightAddress = "Point REDIS_URL or REDIS_ADDR to the master, or to a name that follows it";
@@ -189,8 +189,8 @@ export function describeConnectFailure(
   connection: RedisConnection,
   databases?: number,
 ): ConnectFailure {
-  const reason = replyWords(error);
-  const [, text, mend] = failures.find(([pattern]) => pattern.test(reason)) ?? [
+  const reason = replyText(error);
+  const [, text, fix] = failures.find(([pattern]) => pattern.test(reason)) ?? [
     undefined,
     `No answer from {address} ({reason})`,
     connection.tls
@@ -199,7 +199,7 @@ export function describeConnectFailure(
   ];
   const { host, port, db } = connection;
   const last = databases === undefined ? undefined : databases - 1;
-  const words: Readonly<Record<string, string>> = {
+  const values: Readonly<Record<string, string>> = {
     address: `${host}:${port}`,
     host,
     reason,
@@ -208,8 +208,8 @@ export function describeConnectFailure(
     range: last === undefined ? " that it has, such as 0," : ` from 0 to ${last}`,
   };
   const fill = (sentence: string) =>
-    sentence.replace(/\{(\w+)\}/g, (_, name: string) => words[name] ?? "");
-  return { text: fill(text), mend: fill(mend) };
+    sentence.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+  return { text: fill(text), fix: fill(fix) };
 }
 
 /** The same in one line, as "nothing listens on localhost:6379: start Redis there, or …". */

@@ -177,7 +177,7 @@ export interface SqliteDatabase extends AsyncDisposable {
    * Brings the tables of one room to the last of `steps`, each run once and in order, under the
    * file's write lock, so that processes may start together.
    */
-  migrate(room: string, steps: readonly string[]): Promise<void>;
+  migrate(module: string, steps: readonly string[]): Promise<void>;
   /** Waits for what was written, then closes. Idempotent. */
   close(): Promise<void>;
 }
@@ -187,7 +187,7 @@ interface SqliteOptions {
    * What a committed job outlives: always the end of this process, and (the default) that of the
    * machine too. Without it the last jobs may be gone after a power loss; the file is whole.
    */
-  readonly keeps?: "power_loss" | "process_end";
+  readonly durability?: "power_loss" | "process_end";
 }
 
 /**
@@ -196,9 +196,9 @@ interface SqliteOptions {
  */
 export async function openSqlite(
   path: string,
-  { keeps = "power_loss" }: SqliteOptions = {},
+  { durability = "power_loss" }: SqliteOptions = {},
 ): Promise<SqliteDatabase> {
-  const database = await openFile(path, keeps === "power_loss" ? "FULL" : "NORMAL");
+  const database = await openFile(path, durability === "power_loss" ? "FULL" : "NORMAL");
   const queue = new WriteQueue(database, { busyDeadlineMs });
   let closing: Promise<void> | undefined;
   const opened: SqliteDatabase = {
@@ -211,7 +211,7 @@ export async function openSqlite(
       }
     },
     write: (job) => queue.push(job),
-    migrate: (room, steps) => queue.push((db) => migrateRoom(db, room, steps)),
+    migrate: (module, steps) => queue.push((db) => migrateModule(db, module, steps)),
     close: () => {
       closing ??= queue.close().finally(() => database.close());
       return closing;
@@ -258,23 +258,28 @@ async function openFile(path: string, synchronous: "FULL" | "NORMAL"): Promise<D
   }
 }
 
-function migrateRoom(database: Database, room: string, steps: readonly string[]): void {
+function migrateModule(database: Database, module: string, steps: readonly string[]): void {
   database.run(
-    "CREATE TABLE IF NOT EXISTS schema_versions (room TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS schema_versions (module TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
   );
+  const columns = database.query<{ name: string }, []>("PRAGMA table_info(schema_versions)").all();
+  // Release 0.1 called the column "room".
+  if (columns.some(({ name }) => name === "room")) {
+    database.run("ALTER TABLE schema_versions RENAME COLUMN room TO module");
+  }
   const row = database
-    .query<{ version: number }, [string]>("SELECT version FROM schema_versions WHERE room = ?")
-    .get(room);
+    .query<{ version: number }, [string]>("SELECT version FROM schema_versions WHERE module = ?")
+    .get(module);
   const version = row?.version ?? 0;
   if (version > steps.length) {
     throw new InstantError(coreErrors.sqliteFailed, {
-      detail: `${room} is at schema ${version}, written by a newer instant (this one knows ${steps.length})`,
+      detail: `${module} is at schema ${version}, written by a newer instant (this one knows ${steps.length})`,
     });
   }
   for (const step of steps.slice(version)) database.run(step);
   database.run(
-    "INSERT INTO schema_versions VALUES (?, ?) ON CONFLICT (room) DO UPDATE SET version = excluded.version",
-    [room, steps.length],
+    "INSERT INTO schema_versions VALUES (?, ?) ON CONFLICT (module) DO UPDATE SET version = excluded.version",
+    [module, steps.length],
   );
 }
 
@@ -289,11 +294,11 @@ export function diagnoseSqlite(path: string, diagnosis: Diagnosis): void {
     database.query("SELECT count(*) FROM sqlite_schema").get();
   } catch (error) {
     if (isBusy(error)) {
-      const mend = "See who holds it: fuser or lsof on the file";
-      diagnosis.warn("sqlite.locked", `${path} is locked by another process`, mend);
+      const fix = "See who holds it: fuser or lsof on the file";
+      diagnosis.warn("sqlite.locked", `${path} is locked by another process`, fix);
       return;
     }
-    const mend = `Restore it from a backup, or move it away to begin anew: mv ${path} ${path}.broken`;
-    diagnosis.fault("sqlite.readable", `${path} cannot be read (${errorMessage(error)})`, mend);
+    const fix = `Restore it from a backup, or move it away to begin anew: mv ${path} ${path}.broken`;
+    diagnosis.fault("sqlite.readable", `${path} cannot be read (${errorMessage(error)})`, fix);
   }
 }

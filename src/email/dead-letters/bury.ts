@@ -81,7 +81,7 @@ export async function bury(
   const { messageId, inLedger } = cause;
   if (inLedger && messageId !== undefined) {
     const { partition, offset } = position;
-    await untilDone(deps, signal, "Burial not recorded", () =>
+    await untilDone(deps, signal, "Dead-letter position not recorded", () =>
       deps.ledger.markBuried(messageId, { partition, offset }),
     );
   }
@@ -113,9 +113,9 @@ async function write(
   const publish = async (): Promise<RecordPosition> => {
     for (;;) {
       try {
-        const letter = encodeDeadLetter(kept, failure);
+        const deadLetter = encodeDeadLetter(kept, failure);
         const options = { deadlineMs: publishDeadlineMs };
-        const [written] = await deps.eventLog.publish(deadLetterTopic, [letter], options);
+        const [written] = await deps.eventLog.publish(deadLetterTopic, [deadLetter], options);
         if (written === undefined) throw new Error("a publish of one record named no position");
         return written;
       } catch (error) {

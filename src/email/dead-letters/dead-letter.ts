@@ -25,7 +25,7 @@ interface Failure {
 }
 
 /** What a dead letter says about itself; undefined fields: it does not say. */
-export interface LetterFacts {
+export interface DeadLetterFacts {
   readonly class: DeadLetterClass | undefined;
   readonly reason: string | undefined;
   readonly attempts: number | undefined;
@@ -105,34 +105,34 @@ export function shortenRecord(record: LogRecord, valueBytesMax: number): LogReco
 }
 
 /** The original record again, with its replay count set and nothing else of ours. */
-export function encodeReplay(letter: LogRecord, replayCount: number): OutgoingRecord {
+export function encodeReplay(deadLetter: LogRecord, replayCount: number): OutgoingRecord {
   return {
-    key: letter.key,
-    value: letter.value,
-    headers: [...withoutOurs(letter.headers), [replayCountHeader, utf8(String(replayCount))]],
+    key: deadLetter.key,
+    value: deadLetter.value,
+    headers: [...withoutOurs(deadLetter.headers), [replayCountHeader, utf8(String(replayCount))]],
   };
 }
 
-export function readLetterFacts(letter: LogRecord): LetterFacts {
-  const headers = new Map(letter.headers); // the newest value of a name, as `findHeader`
-  const words = (name: string) => {
+export function readDeadLetterFacts(deadLetter: LogRecord): DeadLetterFacts {
+  const headers = new Map(deadLetter.headers); // the newest value of a name, as `findHeader`
+  const headerText = (name: string) => {
     const bytes = headers.get(name) ?? undefined;
     return bytes === undefined ? undefined : text.decode(bytes);
   };
-  const className = words("x-instant-class");
-  const failedAt = Date.parse(words("x-instant-failed-at") ?? "");
-  const attempts = Number(words("x-instant-attempts") ?? Number.NaN);
+  const className = headerText("x-instant-class");
+  const failedAt = Date.parse(headerText("x-instant-failed-at") ?? "");
+  const attempts = Number(headerText("x-instant-attempts") ?? Number.NaN);
   return {
     class: deadLetterClasses.find((known) => known === className),
-    reason: words("kafka_dlt-exception-message"),
+    reason: headerText("kafka_dlt-exception-message"),
     attempts: Number.isInteger(attempts) ? attempts : undefined,
     failedAt: Number.isNaN(failedAt) ? undefined : failedAt,
-    replayCount: replayCountOf(letter.headers),
-    originalTopic: words("kafka_dlt-original-topic"),
+    replayCount: replayCountOf(deadLetter.headers),
+    originalTopic: headerText("kafka_dlt-original-topic"),
     originalPartition: readInteger(headers.get("kafka_dlt-original-partition")),
     originalOffset: readInteger(headers.get("kafka_dlt-original-offset")),
     isWhole:
-      letter.unread === undefined &&
+      deadLetter.unread === undefined &&
       !headers.has("x-instant-value-sha256") &&
       !headers.has("x-instant-batch-sha256"),
   };
@@ -154,8 +154,8 @@ function findHeader(headers: RecordHeaders, name: string): Uint8Array | undefine
   return headers.findLast(([other]) => other === name)?.[1] ?? undefined;
 }
 
-function utf8(words: string): Uint8Array {
-  return new TextEncoder().encode(words);
+function utf8(headerText: string): Uint8Array {
+  return new TextEncoder().encode(headerText);
 }
 
 function int32(value: number): Uint8Array {

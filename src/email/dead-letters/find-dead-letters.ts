@@ -1,10 +1,10 @@
 import { isInstantError } from "../../core/errors.ts";
 import type { EventLog, RecordPosition } from "../event-log/event-log.ts";
 import { eventLogErrors } from "../event-log/event-log.ts";
-import type { Letter } from "./replay-plan.ts";
-import { readLetter } from "./replay-plan.ts";
+import type { DeadLetter } from "./replay-plan.ts";
+import { readDeadLetter } from "./replay-plan.ts";
 
-interface LetterSearch {
+interface DeadLetterSearch {
   readonly topic: string;
   /** Only the newest so many of each partition are looked at. */
   readonly newest: number;
@@ -12,12 +12,12 @@ interface LetterSearch {
 }
 
 /** The newest letters for which `isWanted` holds, oldest first; none while the topic is missing. */
-export async function findLetters(
+export async function findDeadLetters(
   eventLog: EventLog,
-  { topic, newest, signal }: LetterSearch,
-  isWanted: (letter: Letter) => boolean,
-): Promise<readonly Letter[]> {
-  const found: Letter[] = [];
+  { topic, newest, signal }: DeadLetterSearch,
+  isWanted: (deadLetter: DeadLetter) => boolean,
+): Promise<readonly DeadLetter[]> {
+  const found: DeadLetter[] = [];
   try {
     for (const { partition, earliest, next } of await eventLog.offsets(topic)) {
       const from = Math.max(earliest, next - newest);
@@ -29,8 +29,8 @@ export async function findLetters(
         ...(signal === undefined ? {} : { signal }),
       };
       for await (const record of eventLog.readRange(range)) {
-        const letter = readLetter(record);
-        if (isWanted(letter)) found.push(letter);
+        const deadLetter = readDeadLetter(record);
+        if (isWanted(deadLetter)) found.push(deadLetter);
       }
     }
   } catch (error) {
@@ -40,13 +40,13 @@ export async function findLetters(
 }
 
 /** The letter at one place; undefined when it is not kept any more. */
-export async function findLetterAt(
+export async function findDeadLetterAt(
   eventLog: EventLog,
   { topic, partition, offset }: RecordPosition,
-): Promise<Letter | undefined> {
+): Promise<DeadLetter | undefined> {
   const range = { topic, partition, from: offset, to: offset + 1 };
   for await (const record of eventLog.readRange(range)) {
-    if (record.offset === offset) return readLetter(record);
+    if (record.offset === offset) return readDeadLetter(record);
   }
   return undefined;
 }

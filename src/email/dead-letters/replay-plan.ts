@@ -7,8 +7,8 @@ import type { DeadLetterClass } from "../delivery/outcome.ts";
 import { decodeEmailEvent } from "../event.ts";
 import type { EventLog, LogRecord } from "../event-log/event-log.ts";
 import type { DeliveryLedger, LedgerRecord } from "../ledger/delivery-ledger.ts";
-import type { LetterFacts } from "./dead-letter.ts";
-import { readLetterFacts, replayCountOf } from "./dead-letter.ts";
+import type { DeadLetterFacts } from "./dead-letter.ts";
+import { readDeadLetterFacts, replayCountOf } from "./dead-letter.ts";
 
 export const maxReplaysDefault = 3;
 
@@ -23,13 +23,13 @@ export interface ReplaySelection {
   /** A letter that was replayed this often stays. */
   readonly maxReplays: number;
   /** Take letters of class `too_old`: they may have been sent before the ledger forgot them. */
-  readonly includeForgotten: boolean;
+  readonly includeTooOld: boolean;
 }
 
 /** A dead letter and what can be read of it. */
-export interface Letter {
+export interface DeadLetter {
   readonly record: LogRecord;
-  readonly facts: LetterFacts;
+  readonly facts: DeadLetterFacts;
   readonly messageId: string | undefined;
   readonly recipient: string | undefined;
   readonly expiresAt: number | undefined;
@@ -39,7 +39,7 @@ type Verdict =
   | { readonly kind: "replay" }
   /** The filters leave it out: not counted. */
   | { readonly kind: "unselected" }
-  | { readonly kind: "skip"; readonly why: SkipReason };
+  | { readonly kind: "skip"; readonly reason: SkipReason };
 
 type SkipReason =
   | "expired"
@@ -47,12 +47,12 @@ type SkipReason =
   | "accepted meanwhile"
   | "replayed already"
   | "replayed too often"
-  | "same letter again"
-  | "needs --include-forgotten"
+  | "duplicate dead letter"
+  | "needs --include-too-old"
   | "needs --class ambiguous";
 
-export function readLetter(record: LogRecord): Letter {
-  const facts = readLetterFacts(record);
+export function readDeadLetter(record: LogRecord): DeadLetter {
+  const facts = readDeadLetterFacts(record);
   // The start of a value is no event, even where it happens to read as one.
   const decoded = decodeEmailEvent(facts.isWhole ? record.value : null);
   if (decoded.kind === "poison") {
@@ -64,7 +64,7 @@ export function readLetter(record: LogRecord): Letter {
 }
 
 /** Where the letter's record lay, which tells a letter that was written twice; else the letter's own place. */
-function originOf({ record, facts }: Letter): string {
+function originOf({ record, facts }: DeadLetter): string {
   const { originalTopic, originalPartition, originalOffset } = facts;
   return originalOffset === undefined
     ? `letter/${record.partition}/${record.offset}`
@@ -85,74 +85,78 @@ function contentOf(record: LogRecord): string {
 }
 
 /** What the filters and the letter itself say; the ledger is asked afterwards. */
-export function selectLetter(letter: Letter, selection: ReplaySelection, now: number): Verdict {
-  const { facts } = letter;
-  if (!isSelected(letter, selection)) return { kind: "unselected" };
-  if (!facts.isWhole) return { kind: "skip", why: "not whole" };
+export function selectDeadLetter(
+  deadLetter: DeadLetter,
+  selection: ReplaySelection,
+  now: number,
+): Verdict {
+  const { facts } = deadLetter;
+  if (!isSelected(deadLetter, selection)) return { kind: "unselected" };
+  if (!facts.isWhole) return { kind: "skip", reason: "not whole" };
   if (facts.class === "ambiguous" && !selection.classes?.has("ambiguous")) {
-    return { kind: "skip", why: "needs --class ambiguous" };
+    return { kind: "skip", reason: "needs --class ambiguous" };
   }
-  if (facts.class === "too_old" && !selection.includeForgotten) {
-    return { kind: "skip", why: "needs --include-forgotten" };
+  if (facts.class === "too_old" && !selection.includeTooOld) {
+    return { kind: "skip", reason: "needs --include-too-old" };
   }
   if (facts.replayCount >= selection.maxReplays) {
-    return { kind: "skip", why: "replayed too often" };
+    return { kind: "skip", reason: "replayed too often" };
   }
-  if (letter.expiresAt !== undefined && letter.expiresAt <= now) {
-    return { kind: "skip", why: "expired" };
+  if (deadLetter.expiresAt !== undefined && deadLetter.expiresAt <= now) {
+    return { kind: "skip", reason: "expired" };
   }
   return { kind: "replay" };
 }
 
 /** What the ledger knows of a selected letter's mail. */
-function judgeByLedger(letter: Letter, known: LedgerRecord | undefined): Verdict {
-  if (known === undefined || letter.facts.class === "id_conflict") return { kind: "replay" };
-  if (known.state === "accepted") return { kind: "skip", why: "accepted meanwhile" };
-  if (known.state === "expired") return { kind: "skip", why: "expired" };
-  return known.replays > letter.facts.replayCount
-    ? { kind: "skip", why: "replayed already" }
+function judgeByLedger(deadLetter: DeadLetter, known: LedgerRecord | undefined): Verdict {
+  if (known === undefined || deadLetter.facts.class === "id_conflict") return { kind: "replay" };
+  if (known.state === "accepted") return { kind: "skip", reason: "accepted meanwhile" };
+  if (known.state === "expired") return { kind: "skip", reason: "expired" };
+  return known.replays > deadLetter.facts.replayCount
+    ? { kind: "skip", reason: "replayed already" }
     : { kind: "replay" };
 }
 
-function isSelected(letter: Letter, selection: ReplaySelection): boolean {
+function isSelected(deadLetter: DeadLetter, selection: ReplaySelection): boolean {
   const { classes, messageId, recipient, since } = selection;
-  const { facts } = letter;
+  const { facts } = deadLetter;
   if (classes !== undefined && !(facts.class !== undefined && classes.has(facts.class))) {
     return false;
   }
-  if (messageId !== undefined && letter.messageId !== messageId) return false;
-  if (recipient !== undefined && letter.recipient?.toLowerCase() !== recipient) return false;
-  return since === undefined || (facts.failedAt ?? letter.record.timestamp) >= since;
+  if (messageId !== undefined && deadLetter.messageId !== messageId) return false;
+  if (recipient !== undefined && deadLetter.recipient?.toLowerCase() !== recipient) return false;
+  return since === undefined || (facts.failedAt ?? deadLetter.record.timestamp) >= since;
 }
 
 /** Per class ("unknown" when a letter does not say): how many, and what becomes of them. */
 export type Histogram = Map<string, ClassCount>;
 interface ClassCount {
-  letters: number;
+  deadLetters: number;
   replay: number;
   readonly skipped: Map<SkipReason, number>;
 }
 
 interface Judged {
-  readonly letter: Letter;
+  readonly deadLetter: DeadLetter;
   /** Undefined: it is put back. */
   readonly skip: SkipReason | undefined;
 }
 
 /** The first `limit` letters to put back; counts them, and those that are skipped before the last. */
-export function takeLetters(
+export function takeDeadLetters(
   judged: readonly Judged[],
   limit: number,
   histogram: Histogram,
-): readonly Letter[] {
-  const taken: Letter[] = [];
-  for (const { letter, skip } of judged) {
+): readonly DeadLetter[] {
+  const taken: DeadLetter[] = [];
+  for (const { deadLetter, skip } of judged) {
     if (taken.length === limit) break;
-    const count = countOf(histogram, letter.facts.class ?? "unknown");
-    count.letters += 1;
+    const count = countOf(histogram, deadLetter.facts.class ?? "unknown");
+    count.deadLetters += 1;
     if (skip === undefined) {
       count.replay += 1;
-      taken.push(letter);
+      taken.push(deadLetter);
     } else {
       count.skipped.set(skip, (count.skipped.get(skip) ?? 0) + 1);
     }
@@ -163,7 +167,7 @@ export function takeLetters(
 function countOf(histogram: Histogram, name: string): ClassCount {
   const known = histogram.get(name);
   if (known !== undefined) return known;
-  const fresh: ClassCount = { letters: 0, replay: 0, skipped: new Map() };
+  const fresh: ClassCount = { deadLetters: 0, replay: 0, skipped: new Map() };
   histogram.set(name, fresh);
   return fresh;
 }
@@ -241,7 +245,7 @@ interface JudgedBatch {
   readonly next: number;
 }
 
-interface KnownLetters {
+interface KnownDeadLetters {
   /** Origins of the letters that were looked at. */
   readonly seen: Set<string>;
   readonly replays: KnownReplays;
@@ -266,28 +270,28 @@ export async function findReplays(
 }
 
 /** The ledger is asked for the letters of a batch at the same time. */
-export async function* judgeLetters(
+export async function* judgeDeadLetters(
   deps: JudgeDeps,
   { selection, place, replays, signal }: JudgeOptions,
   batchSize: number,
 ): AsyncGenerator<JudgedBatch, void> {
-  const known: KnownLetters = {
+  const known: KnownDeadLetters = {
     seen: new Set(),
     replays: replays ?? (await findReplays(deps, place, signal)),
   };
   for (const range of place.partitions) {
     const { partition, next, to } = range;
     if (next >= to) continue;
-    let letters: Letter[] = [];
+    let deadLetters: DeadLetter[] = [];
     for await (const record of readRecords(deps, range, signal)) {
-      letters.push(readLetter(record));
-      if (letters.length < batchSize) continue;
-      const judged = await judge(deps, letters, selection, known);
+      deadLetters.push(readDeadLetter(record));
+      if (deadLetters.length < batchSize) continue;
+      const judged = await judge(deps, deadLetters, selection, known);
       yield { partition, judged, next: record.offset + 1 };
-      letters = [];
+      deadLetters = [];
     }
     if (signal?.aborted) return;
-    yield { partition, judged: await judge(deps, letters, selection, known), next: to };
+    yield { partition, judged: await judge(deps, deadLetters, selection, known), next: to };
   }
 }
 
@@ -302,24 +306,24 @@ function readRecords(
 
 async function judge(
   deps: JudgeDeps,
-  letters: readonly Letter[],
+  deadLetters: readonly DeadLetter[],
   selection: ReplaySelection,
-  { seen, replays }: KnownLetters,
+  { seen, replays }: KnownDeadLetters,
 ): Promise<Judged[]> {
   const now = deps.clock.now();
-  const judged = letters.map(async (letter): Promise<Judged | undefined> => {
-    const verdict = selectLetter(letter, selection, now);
+  const judged = deadLetters.map(async (deadLetter): Promise<Judged | undefined> => {
+    const verdict = selectDeadLetter(deadLetter, selection, now);
     if (verdict.kind === "unselected") return undefined;
-    if (verdict.kind === "skip") return { letter, skip: verdict.why };
-    const origin = originOf(letter);
-    if (seen.has(origin)) return { letter, skip: "same letter again" };
+    if (verdict.kind === "skip") return { deadLetter, skip: verdict.reason };
+    const origin = originOf(deadLetter);
+    if (seen.has(origin)) return { deadLetter, skip: "duplicate dead letter" };
     seen.add(origin);
-    const { facts, messageId, record } = letter;
+    const { facts, messageId, record } = deadLetter;
     const newest = replays.size === 0 ? 0 : (replays.get(contentOf(record)) ?? 0);
-    if (newest > facts.replayCount) return { letter, skip: "replayed already" };
+    if (newest > facts.replayCount) return { deadLetter, skip: "replayed already" };
     const known = messageId === undefined ? undefined : await deps.ledger.find(messageId);
-    const byLedger = judgeByLedger(letter, known);
-    return { letter, skip: byLedger.kind === "skip" ? byLedger.why : undefined };
+    const byLedger = judgeByLedger(deadLetter, known);
+    return { deadLetter, skip: byLedger.kind === "skip" ? byLedger.reason : undefined };
   });
   return (await Promise.all(judged)).filter((entry) => entry !== undefined);
 }

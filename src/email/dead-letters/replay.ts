@@ -1,19 +1,19 @@
 import type { OutgoingRecord } from "../event-log/event-log.ts";
 import { encodeReplay } from "./dead-letter.ts";
-import type { Histogram, JudgeDeps, JudgeOptions, Letter, ReplayPlace } from "./replay-plan.ts";
-import { judgeLetters, takeLetters } from "./replay-plan.ts";
+import type { DeadLetter, Histogram, JudgeDeps, JudgeOptions, ReplayPlace } from "./replay-plan.ts";
+import { judgeDeadLetters, takeDeadLetters } from "./replay-plan.ts";
 
 /**
  * The items of `source`, each asked for while the one before it is worked on: never more than one
  * ahead. What is asked for too much, and its failure, is dropped when the reader ends early.
  */
-export async function* oneAhead<T>(source: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+export async function* prefetch<T>(source: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
   try {
-    for (let asked = source.next(); ; ) {
-      const { done, value } = await asked;
+    for (let upcoming = source.next(); ; ) {
+      const { done, value } = await upcoming;
       if (done) return;
-      asked = source.next();
-      asked.catch(() => {}); // the next turn hears of it, if there is one
+      upcoming = source.next();
+      upcoming.catch(() => {}); // the next turn hears of it, if there is one
       yield value;
     }
   } finally {
@@ -31,7 +31,7 @@ interface ReplayOptions extends JudgeOptions {
   readonly limit: number;
 }
 
-interface MoveOptions extends ReplayOptions {
+interface ReplayRunOptions extends ReplayOptions {
   readonly perSecond: number;
   /** After each acknowledged batch. */
   readonly onProgress: (place: ReplayPlace) => void;
@@ -46,16 +46,16 @@ const publishDeadlineMs = 10_000;
 export interface ReplayPlan {
   readonly histogram: Histogram;
   /** The first of those that would be put back. */
-  readonly first: readonly Letter[];
+  readonly first: readonly DeadLetter[];
 }
 
 /** Looks at the letters and moves none: what a replay would do now. */
 export async function planReplay(deps: ReplayDeps, options: ReplayOptions): Promise<ReplayPlan> {
   const histogram: Histogram = new Map();
-  const first: Letter[] = [];
+  const first: DeadLetter[] = [];
   let left = options.limit;
-  for await (const { judged } of judgeLetters(deps, options, batchSizeMax)) {
-    const taken = takeLetters(judged, left, histogram);
+  for await (const { judged } of judgeDeadLetters(deps, options, batchSizeMax)) {
+    const taken = takeDeadLetters(judged, left, histogram);
     first.push(...taken.slice(0, firstMax - first.length));
     left -= taken.length;
     if (left === 0) break;
@@ -63,7 +63,7 @@ export async function planReplay(deps: ReplayDeps, options: ReplayOptions): Prom
   return { histogram, first };
 }
 
-interface Move {
+interface ReplayResult {
   /** The last one that was reported; `next` = `to` everywhere when the replay is complete. */
   readonly place: ReplayPlace;
   /** What became of the letters that were looked at. */
@@ -76,7 +76,10 @@ interface Move {
  * the place moves on, and is reported, once the log acknowledged it. Aborting ends it after the
  * batch at hand.
  */
-export async function moveLetters(deps: ReplayDeps, options: MoveOptions): Promise<Move> {
+export async function replayDeadLetters(
+  deps: ReplayDeps,
+  options: ReplayRunOptions,
+): Promise<ReplayResult> {
   const { clock, eventLog } = deps;
   const { perSecond, signal } = options;
   const size = Math.ceil(perSecond / batchesPerSecond);
@@ -85,9 +88,9 @@ export async function moveLetters(deps: ReplayDeps, options: MoveOptions): Promi
   let place = options.place;
   let left = options.limit;
   try {
-    for await (const batch of oneAhead(judgeLetters(deps, options, batchSize))) {
+    for await (const batch of prefetch(judgeDeadLetters(deps, options, batchSize))) {
       const startedAt = clock.now();
-      const taken = takeLetters(batch.judged, left, histogram);
+      const taken = takeDeadLetters(batch.judged, left, histogram);
       for (const [topic, records] of byTopic(deps, taken)) {
         await eventLog.publish(topic, records, { deadlineMs: publishDeadlineMs });
       }
@@ -106,9 +109,12 @@ export async function moveLetters(deps: ReplayDeps, options: MoveOptions): Promi
   return { place, histogram };
 }
 
-function byTopic(deps: ReplayDeps, letters: readonly Letter[]): Map<string, OutgoingRecord[]> {
+function byTopic(
+  deps: ReplayDeps,
+  deadLetters: readonly DeadLetter[],
+): Map<string, OutgoingRecord[]> {
   const topics = new Map<string, OutgoingRecord[]>();
-  for (const { record, facts } of letters) {
+  for (const { record, facts } of deadLetters) {
     const topic = facts.originalTopic ?? deps.eventsTopic;
     const records = topics.get(topic) ?? [];
     records.push(encodeReplay(record, facts.replayCount + 1));
@@ -125,7 +131,7 @@ function advancePlace(place: ReplayPlace, partition: number, next: number, count
 }
 
 /** With a limit the place is behind the last letter that was put back. */
-function afterLast(letters: readonly Letter[], next: number): number {
-  const last = letters.at(-1);
+function afterLast(deadLetters: readonly DeadLetter[], next: number): number {
+  const last = deadLetters.at(-1);
   return last === undefined ? next : last.record.offset + 1;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/time.ts";
-import { runInTrace } from "../../core/trace-context.ts";
+import { runInTraceContext } from "../../core/trace-context.ts";
 
 interface BreakerOptions {
   readonly clock: Clock;
@@ -56,7 +56,7 @@ export class Breaker {
     this.#closed = Promise.withResolvers();
     if (clock.now() - this.#closedAt > probeDelayMsMax) this.#delayMs = probeDelayMsMin;
     onChange(this.#state);
-    void runInTrace(undefined, () => this.#probeUntilClosed()); // it is not the tripper's doing
+    void runInTraceContext(undefined, () => this.#probeUntilClosed()); // it is not the tripper's doing
   }
 
   /** Resolves when closed, stopped, `untilMs` (Unix ms) has come, or `signal` aborts. */

@@ -1,7 +1,7 @@
 import { maskEmail } from "../../core/log.ts";
 import { hmacText } from "../../core/secret.ts";
 import type { Clock } from "../../core/time.ts";
-import { currentTrace } from "../../core/trace-context.ts";
+import { currentTraceContext } from "../../core/trace-context.ts";
 import type { EmailEvent } from "../event.ts";
 import type { ClaimRequest, EventOrigin } from "../ledger/delivery-ledger.ts";
 import type { EventType } from "../mails/mail-types.tsx";
@@ -74,7 +74,7 @@ export function claimRequest(
     origin: run.origin,
     replayCount: run.replayCount,
     leaseMs: settings.leaseMs,
-    trace: currentTrace()?.traceId,
+    traceId: currentTraceContext()?.traceId,
     resubmit: settings.resendAmbiguous.has(event.eventType) && !isExpired(clock, event),
   };
 }

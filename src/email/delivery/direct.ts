@@ -73,7 +73,7 @@ export class DirectDelivery {
 
   #finish(event: EmailEvent, outcome: DeliveryOutcome, delivered: boolean): boolean {
     if (!delivered) {
-      const reason = "letter" in outcome ? outcome.letter.reason : undefined;
+      const reason = "deadLetter" in outcome ? outcome.deadLetter.reason : undefined;
       this.#deps.log.warn(
         { ...lineOf(event), outcome: outcome.kind, reason },
         "Direct delivery failed",
@@ -97,9 +97,9 @@ function decide(outcome: DeliveryOutcome, serverDowns: number): Next {
     case "expired":
     case "buried_before":
     case "dead_letter":
-    case "ledger_away":
+    case "ledger_unavailable":
       return { kind: "done", delivered: false };
-    case "held":
+    case "leased":
       return { kind: "wait", waitMs: Math.min(outcome.waitMs, pollMs) };
     case "retry":
       return { kind: "wait", waitMs: outcome.waitMs };

@@ -39,7 +39,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
     },
     [{ outcome: "accepted" }, { outcome: "dead_letter" }],
   );
-  const letters = metrics.counter(
+  const deadLetters = metrics.counter(
     {
       name: "instant_email_dead_letters_total",
       help: "Records moved to the dead-letter topic, by class, once it acknowledged them.",
@@ -64,7 +64,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   });
   addState(deps);
   addLag(deps);
-  const onBuried = (name: DeadLetterClass) => letters.add({ class: name });
+  const onBuried = (name: DeadLetterClass) => deadLetters.add({ class: name });
   const onOutcome: WorkerMeasures["onOutcome"] = (outcome, event) => {
     outcomes.add({ outcome: outcome.kind });
     if (outcome.kind === "accepted" && event !== undefined) {
@@ -72,7 +72,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
       ages.observe(seconds, { event_type: event.eventType });
     }
     if (outcome.kind === "suppressed") suppressed.add({ reason: outcome.reason });
-    if (outcome.kind === "retry" && outcome.why === "ambiguous") ambiguous.add();
+    if (outcome.kind === "retry" && outcome.cause === "ambiguous") ambiguous.add();
   };
   return { onOutcome, onBuried };
 }
@@ -81,13 +81,13 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
 function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
-      name: "instant_email_held",
+      name: "instant_email_paused",
       help: "1 while delivery waits for this part.",
       labels: ["part"],
     },
     (set) => {
-      for (const [part, isHeld] of Object.entries(worker()?.held ?? {}))
-        set(isHeld ? 1 : 0, { part });
+      for (const [part, isPaused] of Object.entries(worker()?.paused ?? {}))
+        set(isPaused ? 1 : 0, { part });
     },
   );
   metrics.gauge(
@@ -115,10 +115,10 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   );
   metrics.gauge(
     {
-      name: "instant_email_held_outcomes",
+      name: "instant_email_pending_outcomes",
       help: "Known outcomes that wait to be written to the ledger.",
     },
-    (set) => set(worker()?.heldOutcomes ?? 0),
+    (set) => set(worker()?.pendingOutcomes ?? 0),
   );
   metrics.gauge(
     {
@@ -158,12 +158,12 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
       return { ...each, records: atWork.length, seconds: (clock.now() - oldest) / 1000 };
     });
   };
-  let asking: Promise<readonly PartitionLag[]> | undefined;
-  const ask = () => {
-    asking ??= findLagHere().finally(() => {
-      asking = undefined;
+  let reading: Promise<readonly PartitionLag[]> | undefined;
+  const readLag = () => {
+    reading ??= findLagHere().finally(() => {
+      reading = undefined;
     });
-    return asking;
+    return reading;
   };
   metrics.gauge(
     {
@@ -172,7 +172,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
       labels: ["partition"],
     },
     async (set) => {
-      for (const { partition, records } of await ask()) set(records, labelsOf(partition));
+      for (const { partition, records } of await readLag()) set(records, labelsOf(partition));
     },
   );
   metrics.gauge(
@@ -182,7 +182,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
       labels: ["partition"],
     },
     async (set) => {
-      for (const { partition, seconds } of await ask()) set(seconds, labelsOf(partition));
+      for (const { partition, seconds } of await readLag()) set(seconds, labelsOf(partition));
     },
   );
   metrics.gauge(
@@ -192,7 +192,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
       labels: ["partition"],
     },
     async (set) => {
-      for (const { partition, openTransaction } of await ask())
+      for (const { partition, openTransaction } of await readLag())
         set(openTransaction?.records ?? 0, labelsOf(partition));
     },
   );
@@ -203,7 +203,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
       labels: ["partition"],
     },
     async (set) => {
-      for (const { partition, openTransaction } of await ask())
+      for (const { partition, openTransaction } of await readLag())
         set(openTransaction?.seconds ?? 0, labelsOf(partition));
     },
   );

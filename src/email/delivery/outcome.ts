@@ -17,12 +17,12 @@ export type DeliveryOutcome =
   | { readonly kind: "suppressed"; readonly reason: string }
   | { readonly kind: "buried_before" }
   /** Another owner works on it: look again after `waitMs`; `deferred`: its next try is then. */
-  | { readonly kind: "held"; readonly waitMs: number; readonly deferred?: boolean }
+  | { readonly kind: "leased"; readonly waitMs: number; readonly deferred?: boolean }
   /** Not now: run again after `waitMs`, in this lane. */
   | {
       readonly kind: "retry";
       readonly waitMs: number;
-      readonly why: RetryCause;
+      readonly cause: RetryCause;
       /** What the server, or we, said of it. */
       readonly reason?: string;
     }
@@ -35,16 +35,16 @@ export type DeliveryOutcome =
       readonly verdict: Promise<RefusalVerdict>;
     }
   /** The ledger does not answer: nothing was sent, nothing may be committed. */
-  | { readonly kind: "ledger_away"; readonly reason: string }
+  | { readonly kind: "ledger_unavailable"; readonly reason: string }
   /** Given up: bury it, then commit. */
-  | { readonly kind: "dead_letter"; readonly letter: DeadLetterCause };
+  | { readonly kind: "dead_letter"; readonly deadLetter: DeadLetterCause };
 
 type OutcomeOf<K extends DeliveryOutcome["kind"]> = Extract<DeliveryOutcome, { kind: K }>;
 type FinishedOutcome = OutcomeOf<
   "accepted" | "duplicate" | "expired" | "suppressed" | "buried_before"
 >;
 export type WaitingOutcome = OutcomeOf<
-  "held" | "retry" | "server_down" | "unconfirmed" | "ledger_away"
+  "leased" | "retry" | "server_down" | "unconfirmed" | "ledger_unavailable"
 >;
 
 const finishedKinds: ReadonlySet<DeliveryOutcome["kind"]> = new Set<FinishedOutcome["kind"]>([
@@ -60,7 +60,13 @@ export function isFinished(outcome: DeliveryOutcome): outcome is FinishedOutcome
   return finishedKinds.has(outcome.kind);
 }
 
-type RetryCause = "deferred" | "throttled" | "lost" | "ambiguous" | "withheld" | "preferences_away";
+type RetryCause =
+  | "deferred"
+  | "throttled"
+  | "lost"
+  | "ambiguous"
+  | "withheld"
+  | "preferences_unavailable";
 
 export interface DeadLetterCause {
   readonly class: DeadLetterClass;
@@ -86,9 +92,11 @@ export const deadLetterClasses = [
 export type DeadLetterClass = (typeof deadLetterClasses)[number];
 
 /** Whether the record itself is wrong, whoever reads it. */
-export function isPoison(letterClass: DeadLetterClass): boolean {
+export function isPoison(deadLetterClass: DeadLetterClass): boolean {
   return (
-    letterClass === "malformed" || letterClass === "invalid_data" || letterClass === "unknown_type"
+    deadLetterClass === "malformed" ||
+    deadLetterClass === "invalid_data" ||
+    deadLetterClass === "unknown_type"
   );
 }
 

@@ -2,7 +2,7 @@ import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
-import type { HeldOutcomes } from "../ledger/pending-outcomes.ts";
+import type { PendingOutcomes } from "../ledger/pending-outcomes.ts";
 import type { MailServers } from "../mailer/mail-servers.ts";
 import { Breaker } from "./breaker.ts";
 
@@ -28,7 +28,7 @@ class PoisonGuard {
   }
 
   /** Notes one more record; true when the guard has tripped, now or before. */
-  note(isPoison: boolean): boolean {
+  observe(isPoison: boolean): boolean {
     if (this.#poisonMax === 0 || this.#tripped) return this.#tripped;
     const value = isPoison ? 1 : 0;
     this.#poison += value - (this.#window[this.#next] ?? 0);
@@ -48,7 +48,7 @@ class PoisonGuard {
 interface PausesDeps {
   readonly ledger: DeliveryLedger;
   /** Known outcomes that wait to be written to the ledger: they go first. */
-  readonly heldOutcomes: Pick<HeldOutcomes, "held" | "onHolding">;
+  readonly pendingOutcomes: Pick<PendingOutcomes, "count" | "onPending">;
   readonly mailer: MailServers;
   readonly clock: Clock;
   readonly log: Log;
@@ -76,7 +76,7 @@ export class Pauses {
     this.#guard = new PoisonGuard(deps.poisonMax);
     // Mails may all be waiting for their outcome to be written; then none asks the ledger itself.
     deps.mailer.onChange(deps.onChange);
-    deps.heldOutcomes.onHolding((reason) => this.ledgerAway(reason));
+    deps.pendingOutcomes.onPending((reason) => this.ledgerUnavailable(reason));
   }
 
   /** Empty when mails flow. */
@@ -103,14 +103,14 @@ export class Pauses {
     return ledger || poison || this.#deps.mailer.pausesConsumption;
   }
 
-  ledgerAway(reason: string): void {
+  ledgerUnavailable(reason: string): void {
     this.#ledger.trip(reason);
   }
 
   /** True: bury no poison, somebody has to look. */
   received(isPoison: boolean): boolean {
     const before = this.#guard.reason;
-    const tripped = this.#guard.note(isPoison);
+    const tripped = this.#guard.observe(isPoison);
     if (tripped && before === undefined) {
       this.#deps.log.error({ part: "Poison guard", reason: this.#guard.reason }, "Delivery paused");
       this.#deps.onChange();
@@ -145,8 +145,8 @@ export class Pauses {
   async #probeLedger(): Promise<string | undefined> {
     try {
       await this.#deps.ledger.ping({ deadlineMs: ledgerPingDeadlineMs });
-      const held = this.#deps.heldOutcomes.held;
-      return held === 0 ? undefined : `${held} outcomes are being written to the ledger`;
+      const pending = this.#deps.pendingOutcomes.count;
+      return pending === 0 ? undefined : `${pending} outcomes are being written to the ledger`;
     } catch (error) {
       if (!isInstantError(error)) throw error;
       return errorMessage(error);

@@ -13,23 +13,23 @@ import { lineOf, placeOf } from "./outcome.ts";
 import type { GateAnswer, RecipientGate } from "./recipient-gate.ts";
 import type { SentMail, SettlementDeps } from "./settlement.ts";
 import {
+  deadLetter,
+  deadLetterClassOf,
   defer,
+  deferForPreferences,
+  deferForRate,
+  deferForServer,
+  deferRefusal,
   giveUp,
-  holdForPreferences,
-  holdForServer,
-  holdRefusal,
-  letter,
-  letterClassOf,
   lostWaitMs,
   release,
-  waitForRate,
 } from "./settlement.ts";
 import type { SubmissionDeps } from "./submission.ts";
 import { submit } from "./submission.ts";
 
 interface PipelineDeps extends SubmissionDeps, SettlementDeps {
-  readonly gate: Pick<RecipientGate, "look">;
-  readonly recentMails: Pick<RecentMails, "note">;
+  readonly gate: Pick<RecipientGate, "check">;
+  readonly recentMails: Pick<RecentMails, "add">;
   readonly suppressRefused: SuppressRefused;
   readonly settings: SubmissionDeps["settings"] & SettlementDeps["settings"] & ClaimSettings;
 }
@@ -51,11 +51,11 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   return async (run, context) => {
     if (run.unread !== undefined) {
       const cause = { class: "malformed", reason: run.unread, messageId: undefined } as const;
-      return letter({ ...cause, attempts: 0, inLedger: false });
+      return deadLetter({ ...cause, attempts: 0, inLedger: false });
     }
     const decoded = decodeEmailEvent(run.value);
     if (decoded.kind === "poison") {
-      return letter({ ...decoded, attempts: 0, inLedger: false });
+      return deadLetter({ ...decoded, attempts: 0, inLedger: false });
     }
     const { event } = decoded;
     const line = lineOf(event);
@@ -63,14 +63,14 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     run.event = event;
     if (!announced) deps.log.info({ ...line, ...placeOf(run.origin) }, "Email event consumed");
     try {
-      const looked = deps.gate.look(event); // while the ledger is asked, not after it
-      deps.recentMails.note(event.recipient, event.messageId);
+      const gateCheck = deps.gate.check(event); // while the ledger is asked, not after it
+      deps.recentMails.add(event.recipient, event.messageId);
       const claimed = await deps.ledger.claim(claimRequest(deps, run, event));
-      return await afterClaim(deps, { run, event, line, context, looked }, claimed);
+      return await afterClaim(deps, { run, event, line, context, gateCheck }, claimed);
     } catch (error) {
       context.signal.throwIfAborted();
       if (!isInstantError(error, ledgerErrors.ledgerUnavailable)) throw error;
-      return { kind: "ledger_away", reason: error.message };
+      return { kind: "ledger_unavailable", reason: error.message };
     }
   };
 }
@@ -81,7 +81,7 @@ interface Delivery {
   /** The fields of its log lines. */
   readonly line: ReturnType<typeof lineOf>;
   readonly context: RunContext;
-  readonly looked: Promise<GateAnswer>;
+  readonly gateCheck: Promise<GateAnswer>;
 }
 
 async function afterClaim(
@@ -94,8 +94,8 @@ async function afterClaim(
   switch (claimed.kind) {
     case "claimed":
       return deliverClaimed(deps, delivery, claimed);
-    case "held":
-      return { kind: "held", waitMs: claimed.waitMs, deferred: claimed.deferred };
+    case "leased":
+      return { kind: "leased", waitMs: claimed.waitMs, deferred: claimed.deferred };
     case "accepted":
       deps.log.warn(line, "Duplicate email event detected, skipping");
       return { kind: "duplicate" };
@@ -106,8 +106,8 @@ async function afterClaim(
     case "rejected": {
       if (claimed.buried !== undefined) return { kind: "buried_before" };
       const { reason } = claimed;
-      return letter({
-        class: letterClassOf(claimed.class),
+      return deadLetter({
+        class: deadLetterClassOf(claimed.class),
         reason,
         messageId,
         attempts: 0,
@@ -117,16 +117,16 @@ async function afterClaim(
     case "ambiguous": {
       if (claimed.buried !== undefined) return { kind: "buried_before" };
       const reason = "the server's answer after the content was lost; it may have been sent";
-      return letter({ class: "ambiguous", reason, messageId, attempts: 0, inLedger: true });
+      return deadLetter({ class: "ambiguous", reason, messageId, attempts: 0, inLedger: true });
     }
     case "id_conflict": {
       const reason = "another mail with this message_id is known";
-      return letter({ class: "id_conflict", reason, messageId, attempts: 0, inLedger: false });
+      return deadLetter({ class: "id_conflict", reason, messageId, attempts: 0, inLedger: false });
     }
     case "too_old": {
       if (isExpired(deps.clock, event)) return { kind: "expired" };
       const reason = "older than the ledger's memory: it may have been sent before";
-      return letter({ class: "too_old", reason, messageId, attempts: 0, inLedger: false });
+      return deadLetter({ class: "too_old", reason, messageId, attempts: 0, inLedger: false });
     }
     default:
       return unreachable(claimed);
@@ -143,23 +143,23 @@ async function deliverClaimed(
   run.claim = claim;
   if (isExpired(deps.clock, event)) {
     const outcome = await deps.ledger.advance(claim, { kind: "expired" });
-    if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+    if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
     deps.log.info(line, "Email event expired, not sent");
     return { kind: "expired" };
   }
-  const heldSince = run.replayedAt ?? event.timestamp;
-  const mail = { event, claim, attempts: claimed.attempts, heldSince };
-  const looked = await delivery.looked;
-  if (looked.kind === "suppressed") {
-    const { reason } = looked;
+  const retryingSince = run.replayedAt ?? event.timestamp;
+  const mail = { event, claim, attempts: claimed.attempts, retryingSince };
+  const gateAnswer = await delivery.gateCheck;
+  if (gateAnswer.kind === "suppressed") {
+    const { reason } = gateAnswer;
     const outcome = await deps.ledger.advance(claim, { kind: "suppressed", reason });
-    if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+    if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
     deps.log.info({ ...line, reason }, "Email suppressed, not sent");
     return { kind: "suppressed", reason };
   }
   // A code is waited for, and its recipient most likely wants it: it does not wait for the answer.
-  if (looked.kind === "away" && isOptionalType(event.eventType)) {
-    return holdForPreferences(deps, mail, looked.reason);
+  if (gateAnswer.kind === "unavailable" && isOptionalType(event.eventType)) {
+    return deferForPreferences(deps, mail, gateAnswer.reason);
   }
   const sent = run.refusal ?? (await submit(deps, claim, event, context));
   return afterSend(deps, delivery, mail, sent);
@@ -189,7 +189,7 @@ async function afterSend(
     case "refused": {
       run.refusals += 1;
       if (sent.confirmation !== undefined && run.refusal === undefined) {
-        if (run.refusals < refusalsMax) return holdRefusal(deps, mail, sent, sent.confirmation);
+        if (run.refusals < refusalsMax) return deferRefusal(deps, mail, sent, sent.confirmation);
       }
       const { host, reply } = sent;
       const smtp = { host, reply, queueId: undefined };
@@ -199,28 +199,28 @@ async function afterSend(
     }
     case "deferred":
       return defer(deps, mail, {
-        why: "deferred",
+        cause: "deferred",
         reason: `${sent.stage} deferred: ${sent.reply}`,
         retryAfterMs: sent.retryAfterMs,
         givenUpAs: "retries_exhausted",
       });
     case "throttled":
-      return waitForRate(deps, mail, sent);
+      return deferForRate(deps, mail, sent);
     case "server_down":
-      return holdForServer(deps, mail, sent);
+      return deferForServer(deps, mail, sent);
     case "lost": {
       run.losses += 1;
       const probed = run.losses > 1 ? await deps.mailer.probe(context.signal) : undefined;
-      if (probed?.kind === "server_down") return holdForServer(deps, mail, probed);
+      if (probed?.kind === "server_down") return deferForServer(deps, mail, probed);
       const { reason } = sent;
       if (probed === undefined) return release(deps, claim, { reason, why: "lost" });
       const givenUpAs = "retries_exhausted";
-      return defer(deps, mail, { why: "lost", reason, retryAfterMs: undefined, givenUpAs });
+      return defer(deps, mail, { cause: "lost", reason, retryAfterMs: undefined, givenUpAs });
     }
     case "ambiguous":
       deps.log.warn({ ...line, reason: sent.reason }, "Answer lost after the content");
       await deps.record(claim, { kind: "ambiguous", reason: sent.reason });
-      return { kind: "retry", waitMs: 0, why: "ambiguous" };
+      return { kind: "retry", waitMs: 0, cause: "ambiguous" };
     case "withheld": {
       const outcome = await release(deps, claim, { reason: "withheld", why: "withheld" });
       context.signal.throwIfAborted();

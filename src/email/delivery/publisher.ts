@@ -11,7 +11,7 @@ import type { Mailer } from "../mailer/mailer.ts";
 import { Breaker } from "./breaker.ts";
 import type { DirectDelivery } from "./direct.ts";
 import { lineOf } from "./outcome.ts";
-import { traceHeaders } from "./worker.ts";
+import { traceContextHeaders } from "./worker.ts";
 
 /** How another room asks for a mail. */
 export interface EmailPublisher {
@@ -24,7 +24,7 @@ export interface EmailPublisher {
    */
   publish(event: EmailEvent, options?: { readonly answerBy?: number }): Promise<PublishOutcome>;
   /** What became of an earlier mail, as far as the ledger knows. `unknown` when it cannot say. */
-  fate(messageId: string): Promise<MailFate>;
+  status(messageId: string): Promise<MailStatus>;
 }
 
 /** From its start, a request that asks for a mail is answered within this, whatever is away. */
@@ -38,12 +38,12 @@ export type PublishOutcome =
   | { readonly kind: "unsupported_address" };
 
 /** `failed`: rejected, expired or ambiguous: the mail will not come, or nobody knows. */
-export type MailFate = "unknown" | "pending" | "accepted" | "failed";
+export type MailStatus = "unknown" | "pending" | "accepted" | "failed";
 
 /** One way of a mail out of its publisher, taken or not. */
 interface PublishedEvent {
-  readonly way: "log" | "direct";
-  readonly taken: boolean;
+  readonly path: "log" | "direct";
+  readonly accepted: boolean;
   readonly seconds: number;
 }
 
@@ -52,22 +52,23 @@ const buckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 /** What a publisher tells Prometheus. `isLogAway`: whether events go the direct way now. */
 export function createPublisherMetrics(
   metrics: Metrics,
-  isLogAway: () => boolean,
+  isLogUnavailable: () => boolean,
 ): (published: PublishedEvent) => void {
   const durations = metrics.histogram({
     name: "instant_email_publish_duration_seconds",
-    help: "Until an event was acknowledged by the event log (log) or its mail by the SMTP server (direct); taken=false: it was not.",
-    labels: ["way", "taken"],
+    help: "Until an event was acknowledged by the event log (log) or its mail by the SMTP server (direct); accepted=false: it was not.",
+    labels: ["path", "accepted"],
     buckets,
   });
   metrics.gauge(
     {
-      name: "instant_email_log_away",
+      name: "instant_email_log_unavailable",
       help: "1 while the event log is away and mails are delivered directly.",
     },
-    (set) => set(isLogAway() ? 1 : 0),
+    (set) => set(isLogUnavailable() ? 1 : 0),
   );
-  return ({ way, taken, seconds }) => durations.observe(seconds, { way, taken: String(taken) });
+  return ({ path, accepted, seconds }) =>
+    durations.observe(seconds, { path, accepted: String(accepted) });
 }
 
 interface EventPublisherDeps {
@@ -107,8 +108,8 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
       probeDelayMsMin: 500,
       probeDelayMsMax: 5000,
       onChange: (state) => {
-        if (state.kind === "closed") log.info({}, "Event log is back, publishing again");
-        else log.error({ reason: state.reason }, "Event log is away, delivering directly");
+        if (state.kind === "closed") log.info({}, "Event log available again, publishing to it");
+        else log.error({ reason: state.reason }, "Event log unavailable, delivering directly");
       },
     });
   }
@@ -129,18 +130,18 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     const leftMs = endsAt - clock.now();
     const startedAt = performance.now();
     const delivered = leftMs > 0 && (await direct.deliver(event, leftMs));
-    this.#tell("direct", delivered, startedAt);
+    this.#measure("direct", delivered, startedAt);
     if (delivered) return { kind: "delivered" };
     // The first such mail is how the direct path learns what its server offers.
     if (this.#isUnsupported(event)) return { kind: "unsupported_address" };
     return { kind: "unavailable", retryAfterSeconds };
   }
 
-  async fate(messageId: string): Promise<MailFate> {
+  async status(messageId: string): Promise<MailStatus> {
     try {
       const record = await this.#deps.ledger.find(messageId);
       if (record === undefined) return "unknown";
-      return fateOf[record.state];
+      return statusByState[record.state];
     } catch (error) {
       if (!isInstantError(error)) throw error;
       return "unknown";
@@ -166,25 +167,25 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     const record = {
       key: eventKey(event),
       value: encodeEmailEvent(event),
-      headers: traceHeaders(),
+      headers: traceContextHeaders(),
     };
     const startedAt = performance.now();
     try {
       await eventLog.publish(topic, [record], { deadlineMs });
-      this.#tell("log", true, startedAt);
+      this.#measure("log", true, startedAt);
       log.info(lineOf(event), "Email event published");
       return true;
     } catch (error) {
       if (!isInstantError(error)) throw error;
-      this.#tell("log", false, startedAt);
+      this.#measure("log", false, startedAt);
       this.#breaker.trip(errorMessage(error));
       return false;
     }
   }
 
-  #tell(way: PublishedEvent["way"], taken: boolean, startedAt: number): void {
+  #measure(path: PublishedEvent["path"], accepted: boolean, startedAt: number): void {
     const seconds = (performance.now() - startedAt) / 1000;
-    this.#deps.onPublished?.({ way, taken, seconds });
+    this.#deps.onPublished?.({ path, accepted, seconds });
   }
 
   async #probe(): Promise<string | undefined> {
@@ -198,7 +199,7 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
   }
 }
 
-const fateOf = {
+const statusByState = {
   claimed: "pending",
   submitting: "pending",
   accepted: "accepted",
@@ -206,4 +207,4 @@ const fateOf = {
   rejected: "failed",
   expired: "failed",
   ambiguous: "failed",
-} as const satisfies Record<string, MailFate>;
+} as const satisfies Record<string, MailStatus>;

@@ -19,17 +19,17 @@ export type GateAnswer =
   /** The recipient gets no mail at all, or not of this type. */
   | { readonly kind: "suppressed"; readonly reason: SuppressionReason | "unsubscribed" }
   /** The stores did not answer. */
-  | { readonly kind: "away"; readonly reason: string };
+  | { readonly kind: "unavailable"; readonly reason: string };
 
-interface Look {
+interface PendingCheck {
   readonly key: string;
   /** Only for these is there a preference to ask for. */
   readonly optionalType: string | undefined;
   readonly answer: PromiseWithResolvers<GateAnswer>;
 }
 
-const looksPerBatch = 500;
-const askDeadlineMs = 1_000;
+const checksPerBatch = 500;
+const queryDeadlineMs = 1_000;
 const probeEveryMs = 1_000;
 
 /**
@@ -43,51 +43,51 @@ const probeEveryMs = 1_000;
  */
 export class RecipientGate {
   readonly #deps: RecipientGateDeps;
-  #waiting: Look[] = [];
-  #asking = false;
-  #away: (GateAnswer & { kind: "away"; probeAt: number }) | undefined;
+  #waiting: PendingCheck[] = [];
+  #running = false;
+  #outage: (GateAnswer & { kind: "unavailable"; probeAt: number }) | undefined;
 
   constructor(deps: RecipientGateDeps) {
     this.#deps = deps;
   }
 
-  get isAway(): boolean {
-    return this.#away !== undefined;
+  get isUnavailable(): boolean {
+    return this.#outage !== undefined;
   }
 
   /** Rejects for programmer errors alone. */
-  look({ recipient, eventType }: EmailEvent): Promise<GateAnswer> {
+  check({ recipient, eventType }: EmailEvent): Promise<GateAnswer> {
     const key = recipientKey(recipient);
-    if (this.#away !== undefined) {
-      if (this.#deps.clock.now() >= this.#away.probeAt) this.#probe(key);
-      const { kind, reason } = this.#away;
+    if (this.#outage !== undefined) {
+      if (this.#deps.clock.now() >= this.#outage.probeAt) this.#probe(key);
+      const { kind, reason } = this.#outage;
       return Promise.resolve({ kind, reason });
     }
     const optionalType = isOptionalType(eventType) ? eventType : undefined;
-    const look = { key, optionalType, answer: Promise.withResolvers<GateAnswer>() };
-    this.#waiting.push(look);
-    if (!this.#asking) void this.#askAll();
-    return look.answer.promise;
+    const check = { key, optionalType, answer: Promise.withResolvers<GateAnswer>() };
+    this.#waiting.push(check);
+    if (!this.#running) void this.#runBatches();
+    return check.answer.promise;
   }
 
-  async #askAll(): Promise<void> {
-    this.#asking = true;
+  async #runBatches(): Promise<void> {
+    this.#running = true;
     await new Promise((resolve) => setImmediate(resolve)); // the mails that come in the same moment
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, looksPerBatch);
+      const batch = this.#waiting.splice(0, checksPerBatch);
       try {
         await this.#answer(batch);
       } catch (error) {
         const open = [...batch, ...this.#waiting.splice(0)];
-        if (isInstantError(error)) this.#goAway(open, errorMessage(error));
+        if (isInstantError(error)) this.#markUnavailable(open, errorMessage(error));
         else for (const { answer } of open) answer.reject(error);
       }
     }
-    this.#asking = false;
+    this.#running = false;
   }
 
-  async #answer(batch: readonly Look[]): Promise<void> {
-    const [suppressed, declined] = await this.#ask(batch);
+  async #answer(batch: readonly PendingCheck[]): Promise<void> {
+    const [suppressed, declined] = await this.#query(batch);
     for (const { key, optionalType, answer } of batch) {
       const entry = suppressed.get(key);
       if (entry !== undefined) answer.resolve({ kind: "suppressed", reason: entry.reason });
@@ -97,38 +97,39 @@ export class RecipientGate {
     }
   }
 
-  #ask(batch: readonly Pick<Look, "key" | "optionalType">[]) {
+  #query(batch: readonly Pick<PendingCheck, "key" | "optionalType">[]) {
     const { preferences, suppressions } = this.#deps;
     const keys = [...new Set(batch.map(({ key }) => key))];
     const optional = batch.filter(({ optionalType }) => optionalType !== undefined);
-    const asked = [...new Set(optional.map(({ key }) => key))];
+    const optionalKeys = [...new Set(optional.map(({ key }) => key))];
     const nothing: Awaited<ReturnType<PreferenceStore["findDeclined"]>> = new Map();
     const both = Promise.all([
       suppressions.find(keys),
-      asked.length === 0 ? nothing : preferences.findDeclined(asked),
+      optionalKeys.length === 0 ? nothing : preferences.findDeclined(optionalKeys),
     ]);
-    return withDeadline("asking for suppressions and preferences", askDeadlineMs, both);
+    return withDeadline("asking for suppressions and preferences", queryDeadlineMs, both);
   }
 
-  #goAway(looks: readonly Look[], reason: string): void {
+  #markUnavailable(checks: readonly PendingCheck[], reason: string): void {
     const { clock, log } = this.#deps;
-    if (this.#away === undefined) log.warn({ reason }, "Preferences are away, optional mails wait");
-    this.#away = { kind: "away", reason, probeAt: clock.now() + probeEveryMs };
-    for (const { answer } of looks) answer.resolve({ kind: "away", reason });
+    if (this.#outage === undefined)
+      log.warn({ reason }, "Preferences unavailable, optional mails wait");
+    this.#outage = { kind: "unavailable", reason, probeAt: clock.now() + probeEveryMs };
+    for (const { answer } of checks) answer.resolve({ kind: "unavailable", reason });
   }
 
   /** Asks for both, whatever the mail that occasioned it. */
   #probe(key: string): void {
-    if (this.#away === undefined) return;
-    this.#away = { ...this.#away, probeAt: Number.POSITIVE_INFINITY };
-    this.#ask([{ key, optionalType: "any" }]).then(
+    if (this.#outage === undefined) return;
+    this.#outage = { ...this.#outage, probeAt: Number.POSITIVE_INFINITY };
+    this.#query([{ key, optionalType: "any" }]).then(
       () => {
-        this.#away = undefined;
-        this.#deps.log.info({}, "Preferences are back");
+        this.#outage = undefined;
+        this.#deps.log.info({}, "Preferences available again");
       },
       (error: unknown) => {
         if (!isInstantError(error)) throw error;
-        this.#goAway([], errorMessage(error));
+        this.#markUnavailable([], errorMessage(error));
       },
     );
   }

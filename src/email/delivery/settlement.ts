@@ -39,7 +39,7 @@ type RetryDecision =
 const firstDelayMs = 1000;
 const delayMsMax = 300_000;
 const requestedDelayMsMax = 60_000;
-const extraTries = 3;
+const extraAttempts = 3;
 const jitter = 0.2;
 
 export function decideRetry(input: RetryInput): RetryDecision {
@@ -48,7 +48,7 @@ export function decideRetry(input: RetryInput): RetryDecision {
   const requested = Math.min(input.retryAfterMs ?? 0, requestedDelayMsMax);
   const spread = growing * (1 - jitter + 2 * jitter * input.random);
   const waitMs = Math.round(Math.max(spread, requested));
-  if (attempts <= extraTries) return { kind: "retry", waitMs };
+  if (attempts <= extraAttempts) return { kind: "retry", waitMs };
   if (now >= untilMs) return { kind: "give_up" };
   return { kind: "retry", waitMs: Math.min(waitMs, untilMs - now) }; // the last try is at its end
 }
@@ -74,7 +74,7 @@ export interface SettlementDeps {
   readonly random: () => number;
   readonly settings: {
     /** 0: a server that is down spends the message's tries, as the guide's service did. */
-    readonly outageHoldMs: number;
+    readonly outageRetryForMs: number;
     /** How long a mail that is deferred is tried, from `heldSince` on. */
     readonly retryForMs: number;
   };
@@ -86,14 +86,14 @@ export interface SentMail {
   /** Tries spent before this one. */
   readonly attempts: number;
   /** From when on an outage may pause it and deferrals are retried, Unix ms. */
-  readonly heldSince: number;
+  readonly retryingSince: number;
 }
 
 /** After a claim was lost: how soon to ask the ledger what the new owner made of it. */
 export const lostWaitMs = 100;
 
 interface Deferral {
-  readonly why: "deferred" | "lost" | "preferences_away";
+  readonly cause: "deferred" | "lost" | "preferences_unavailable";
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
   readonly givenUpAs: "retries_exhausted" | "smtp_unavailable";
@@ -112,66 +112,67 @@ export async function defer(
   deferral: Deferral,
 ): Promise<DeliveryOutcome> {
   const { claim, event } = sent;
-  const { reason, retryAfterMs, why, givenUpAs } = deferral;
+  const { reason, retryAfterMs, cause, givenUpAs } = deferral;
   const attempts = sent.attempts + 1;
   const now = deps.clock.now();
-  const untilMs = deferral.untilMs ?? retryUntil(event, sent.heldSince, deps.settings.retryForMs);
+  const untilMs =
+    deferral.untilMs ?? retryUntil(event, sent.retryingSince, deps.settings.retryForMs);
   const decision = decideRetry({ attempts, untilMs, retryAfterMs, now, random: deps.random() });
   if (decision.kind === "give_up") {
     return giveUp(deps, sent, { kind: "rejected", class: givenUpAs, reason });
   }
   const { waitMs } = decision;
-  const change = { kind: "deferred", spent: true, leaseMs: waitMs, reason } as const;
+  const change = { kind: "deferred", countsAttempt: true, leaseMs: waitMs, reason } as const;
   const outcome = await deps.record(claim, change);
-  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+  if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
   deps.log.warn({ ...lineOf(event), attempts, waitMs, reason }, "Email deferred, will try again");
-  return { kind: "retry", waitMs, why, reason };
+  return { kind: "retry", waitMs, cause, reason };
 }
 
 /**
  * A server is down: no try is spent and the claim is free, until the hold is over; as long as
  * another server is well there is nothing to wait for, and no hold.
  */
-export async function holdForServer(
+export async function deferForServer(
   deps: SettlementDeps,
   sent: SentMail,
   down: ServerDown,
 ): Promise<DeliveryOutcome> {
-  const { claim, event, heldSince } = sent;
+  const { claim, event, retryingSince } = sent;
   const { reason } = down;
-  const { outageHoldMs } = deps.settings;
+  const { outageRetryForMs } = deps.settings;
   const moves = down.another === true;
-  if (outageHoldMs === 0 && !moves) {
+  if (outageRetryForMs === 0 && !moves) {
     return defer(deps, sent, {
-      why: "deferred",
+      cause: "deferred",
       reason,
       retryAfterMs: undefined,
       givenUpAs: "smtp_unavailable",
       untilMs: guideUntil(event),
     });
   }
-  const holdEndsAt = heldSince + outageHoldMs;
-  if (deps.clock.now() >= holdEndsAt && !moves) {
+  const retryEndsAt = retryingSince + outageRetryForMs;
+  if (deps.clock.now() >= retryEndsAt && !moves) {
     return giveUp(deps, sent, { kind: "rejected", class: "smtp_unavailable", reason });
   }
-  const change = { kind: "deferred", spent: false, leaseMs: 0, reason } as const;
+  const change = { kind: "deferred", countsAttempt: false, leaseMs: 0, reason } as const;
   const outcome = await deps.record(claim, change);
-  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
-  const untilMs = Math.min(event.expiresAt ?? Number.POSITIVE_INFINITY, holdEndsAt);
+  if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
+  const untilMs = Math.min(event.expiresAt ?? Number.POSITIVE_INFINITY, retryEndsAt);
   return { kind: "server_down", down, untilMs };
 }
 
 /** Nothing is made of the refusal yet; the claim stays ours while its verdict is awaited. */
-export async function holdRefusal(
+export async function deferRefusal(
   deps: SettlementDeps,
   { claim }: SentMail,
   refusal: RefusedMail,
   verdict: Promise<RefusalVerdict>,
 ): Promise<DeliveryOutcome> {
   const reason = `${refusal.stage} refused, to be confirmed: ${refusal.reply}`;
-  const change = { kind: "deferred", spent: false, leaseMs: quietMs, reason } as const;
+  const change = { kind: "deferred", countsAttempt: false, leaseMs: quietMs, reason } as const;
   const outcome = await deps.record(claim, change);
-  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
+  if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
   return { kind: "unconfirmed", refusal, verdict };
 }
 
@@ -182,25 +183,25 @@ const throttledWaitMsMax = 60_000;
  * We were too fast: no try is spent and the claim stays ours. The mailer keeps the pace; the short
  * wait only lets other mails go first. Given up when an outage would be.
  */
-export async function waitForRate(
+export async function deferForRate(
   deps: SettlementDeps,
   sent: SentMail,
   throttled: { readonly reply: string; readonly retryAfterMs: number | undefined },
 ): Promise<DeliveryOutcome> {
-  const { outageHoldMs } = deps.settings;
+  const { outageRetryForMs } = deps.settings;
   const reason = `throttled: ${throttled.reply}`;
-  if (outageHoldMs > 0 && deps.clock.now() >= sent.heldSince + outageHoldMs) {
+  if (outageRetryForMs > 0 && deps.clock.now() >= sent.retryingSince + outageRetryForMs) {
     return giveUp(deps, sent, { kind: "rejected", class: "smtp_unavailable", reason });
   }
-  const asked = Math.min(throttled.retryAfterMs ?? 0, throttledWaitMsMax);
-  const waitMs = Math.round(Math.max(throttledWaitMs * (0.5 + deps.random()), asked));
-  const change = { kind: "deferred", spent: false, leaseMs: waitMs, reason } as const;
+  const requestedMs = Math.min(throttled.retryAfterMs ?? 0, throttledWaitMsMax);
+  const waitMs = Math.round(Math.max(throttledWaitMs * (0.5 + deps.random()), requestedMs));
+  const change = { kind: "deferred", countsAttempt: false, leaseMs: waitMs, reason } as const;
   const outcome = await deps.record(sent.claim, change);
-  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
-  return { kind: "retry", waitMs, why: "throttled", reason };
+  if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
+  return { kind: "retry", waitMs, cause: "throttled", reason };
 }
 
-/** EMAIL_OUTAGE_HOLD=0, as the guide's service: three retries, and a code as long as it lives. */
+/** EMAIL_OUTAGE_RETRY_FOR=0, as the guide's service: three retries, and a code as long as it lives. */
 function guideUntil({ eventType, expiresAt }: EmailEvent): number {
   return eventType === "verification_code" ? (expiresAt ?? 0) : 0;
 }
@@ -212,35 +213,35 @@ const preferencesWaitMs = 2_000;
  * The recipient's wishes cannot be read: an optional mail waits in its lane, as for a server that is
  * away, and is given up as `retries_exhausted`.
  */
-export async function holdForPreferences(
+export async function deferForPreferences(
   deps: SettlementDeps,
   sent: SentMail,
   reason: string,
 ): Promise<DeliveryOutcome> {
-  const { claim, heldSince } = sent;
-  const { outageHoldMs } = deps.settings;
-  const why = "preferences_away";
+  const { claim, retryingSince } = sent;
+  const { outageRetryForMs } = deps.settings;
+  const cause = "preferences_unavailable";
   const givenUpAs = "retries_exhausted";
-  if (outageHoldMs === 0) {
+  if (outageRetryForMs === 0) {
     const untilMs = guideUntil(sent.event);
-    return defer(deps, sent, { why, reason, retryAfterMs: undefined, givenUpAs, untilMs });
+    return defer(deps, sent, { cause, reason, retryAfterMs: undefined, givenUpAs, untilMs });
   }
-  if (deps.clock.now() >= heldSince + outageHoldMs) {
+  if (deps.clock.now() >= retryingSince + outageRetryForMs) {
     return giveUp(deps, sent, { kind: "rejected", class: givenUpAs, reason });
   }
-  const change = { kind: "deferred", spent: false, leaseMs: 0, reason } as const;
+  const change = { kind: "deferred", countsAttempt: false, leaseMs: 0, reason } as const;
   const outcome = await deps.record(claim, change);
-  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
-  return { kind: "retry", waitMs: preferencesWaitMs * (0.8 + 0.4 * deps.random()), why };
+  if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
+  return { kind: "retry", waitMs: preferencesWaitMs * (0.8 + 0.4 * deps.random()), cause };
 }
 
 export async function release(
   deps: SettlementDeps,
   claim: Claim,
-  { reason, why }: { readonly reason: string; readonly why: "lost" | "withheld" },
+  { reason, why: cause }: { readonly reason: string; readonly why: "lost" | "withheld" },
 ): Promise<DeliveryOutcome> {
-  await deps.record(claim, { kind: "deferred", spent: false, leaseMs: 0, reason });
-  return { kind: "retry", waitMs: why === "lost" ? 0 : lostWaitMs, why };
+  await deps.record(claim, { kind: "deferred", countsAttempt: false, leaseMs: 0, reason });
+  return { kind: "retry", waitMs: cause === "lost" ? 0 : lostWaitMs, cause };
 }
 
 export async function giveUp(
@@ -249,9 +250,9 @@ export async function giveUp(
   change: Extract<LedgerChange, { kind: "rejected" }>,
 ): Promise<DeliveryOutcome> {
   const outcome = await deps.record(claim, change);
-  if (outcome.kind !== "done") return { kind: "held", waitMs: lostWaitMs };
-  return letter({
-    class: letterClassOf(change.class),
+  if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
+  return deadLetter({
+    class: deadLetterClassOf(change.class),
     reason: change.reason,
     messageId: claim.messageId,
     attempts: attempts + 1,
@@ -260,12 +261,12 @@ export async function giveUp(
 }
 
 /** The ledger's word for a refusal differs from the dead letters'. */
-export function letterClassOf(rejected: RejectedClass): DeadLetterClass {
+export function deadLetterClassOf(rejected: RejectedClass): DeadLetterClass {
   return rejected === "refused" ? "rejected" : rejected;
 }
 
-export function letter(cause: DeadLetterCause): DeliveryOutcome {
-  return { kind: "dead_letter", letter: cause };
+export function deadLetter(cause: DeadLetterCause): DeliveryOutcome {
+  return { kind: "dead_letter", deadLetter: cause };
 }
 
 /**
@@ -279,7 +280,7 @@ export async function releaseClaim(
 ): Promise<void> {
   if (claim === undefined) return;
   try {
-    await ledger.advance(claim, { kind: "deferred", spent: false, leaseMs: 0, reason });
+    await ledger.advance(claim, { kind: "deferred", countsAttempt: false, leaseMs: 0, reason });
   } catch (error) {
     if (!isInstantError(error)) throw error;
   }

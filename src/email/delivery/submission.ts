@@ -46,15 +46,15 @@ export async function submit(
 ): Promise<SendOutcome> {
   const { ledger, mailer, clock, settings } = deps;
   const message = composeMessage(deps, event);
-  let renewal = keepRenewing(deps, claim, "claimed");
+  let renewal = renewPeriodically(deps, claim, "claimed");
   const beforeContentEnds = async () => {
     clearInterval(renewal);
-    const askedAt = clock.now();
-    if (event.expiresAt !== undefined && askedAt >= event.expiresAt) return false;
+    const requestedAt = clock.now();
+    if (event.expiresAt !== undefined && requestedAt >= event.expiresAt) return false;
     const leaseMs = settings.leaseMs * submittingLeases;
     const outcome = await ledger.advance(claim, { kind: "submitting", leaseMs });
-    if (outcome.kind !== "done" || clock.now() - askedAt >= settings.leaseMs) return false;
-    renewal = keepRenewing(deps, claim, "submitting");
+    if (outcome.kind !== "done" || clock.now() - requestedAt >= settings.leaseMs) return false;
+    renewal = renewPeriodically(deps, claim, "submitting");
     return true;
   };
   try {
@@ -104,7 +104,7 @@ const submittingLeases = 3;
  * Each third of the lease, until it is stopped or the claim is lost. One that fails needs no answer:
  * whatever is written next compares owner and fence again.
  */
-function keepRenewing(
+function renewPeriodically(
   deps: SubmissionDeps,
   claim: Claim,
   state: "claimed" | "submitting",

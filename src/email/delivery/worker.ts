@@ -4,11 +4,11 @@ import type { Service } from "../../core/service.ts";
 import type { Clock } from "../../core/time.ts";
 import type { TraceContext } from "../../core/trace-context.ts";
 import {
-  currentTrace,
+  createChildContext,
+  currentTraceContext,
   formatTraceparent,
-  nextStep,
   parseTraceparent,
-  runInTrace,
+  runInTraceContext,
 } from "../../core/trace-context.ts";
 import type { BuryDeps } from "../dead-letters/bury.ts";
 import { bury, UnwrittenDeadLetters } from "../dead-letters/bury.ts";
@@ -18,7 +18,7 @@ import type { EventLog, LogRecord, RecordHeaders, Subscription } from "../event-
 import type { Defer } from "../event-log/flow/record-flow.ts";
 import { Semaphore } from "../event-log/flow/semaphore.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
-import type { HeldOutcomes } from "../ledger/pending-outcomes.ts";
+import type { PendingOutcomes } from "../ledger/pending-outcomes.ts";
 import type { MailServers } from "../mailer/mail-servers.ts";
 import type { DeadLetterCause, DeliveryOutcome, DeliveryRun, WaitingOutcome } from "./outcome.ts";
 import { createDeliveryRun, isFinished, isPoison, untilConfirmed } from "./outcome.ts";
@@ -32,24 +32,24 @@ const headerBytesMax = 512;
 const text = new TextDecoder();
 
 /** The headers that carry the trace of what runs now; none when there is none. */
-export function traceHeaders(): RecordHeaders {
-  const trace = currentTrace();
-  if (trace === undefined) return [];
-  return [[headerName, new TextEncoder().encode(formatTraceparent(trace))]];
+export function traceContextHeaders(): RecordHeaders {
+  const context = currentTraceContext();
+  if (context === undefined) return [];
+  return [[headerName, new TextEncoder().encode(formatTraceparent(context))]];
 }
 
 /** The next step of the trace that a record came with; undefined when it came with none. */
-export function readRecordTrace(headers: RecordHeaders): TraceContext | undefined {
+export function readTraceContext(headers: RecordHeaders): TraceContext | undefined {
   const bytes = headers.findLast(([name]) => name === headerName)?.[1];
   if (!bytes || bytes.length > headerBytesMax) return undefined;
   const given = parseTraceparent(text.decode(bytes));
-  return given === undefined ? undefined : nextStep(given);
+  return given === undefined ? undefined : createChildContext(given);
 }
 
 interface WorkerDeps extends BuryDeps {
   readonly eventLog: EventLog;
   readonly ledger: DeliveryLedger;
-  readonly heldOutcomes: Pick<HeldOutcomes, "held" | "onHolding">;
+  readonly pendingOutcomes: Pick<PendingOutcomes, "count" | "onPending">;
   readonly mailer: MailServers;
   readonly pipeline: Pipeline;
   readonly clock: Clock;
@@ -73,7 +73,7 @@ interface Handling {
   readonly defer: Defer;
 }
 
-const heldPollMsMax = 2000;
+const leasePollMsMax = 2000;
 const redisUnavailable = "Redis is not connected: start it, or check REDIS_URL or REDIS_ADDR";
 /** Two mails per connection: one on the wire, one at the ledger. */
 const runsPerConnection = 2;
@@ -107,17 +107,17 @@ export class EmailWorker implements Service {
   }
 
   /** Why no mail starts now; empty when mails flow. For `/readyz`. */
-  get reasonsHeld(): readonly string[] {
+  get pausedReasons(): readonly string[] {
     const { reasons } = this.#pauses;
     const idle = reasons.length === 0 ? [this.#ledgerTrouble] : [];
-    const { trouble } = this.#subscription?.stats ?? {};
+    const { problem: trouble } = this.#subscription?.stats ?? {};
     return [...reasons, ...idle, this.#unwritten.reason, trouble].filter(
       (reason) => reason !== undefined,
     );
   }
 
   /** By part: whether delivery waits for it. */
-  get held(): Pauses["paused"] & Readonly<Record<"dead_letters", boolean>> {
+  get paused(): Pauses["paused"] & Readonly<Record<"dead_letters", boolean>> {
     const { paused } = this.#pauses;
     return {
       ...paused,
@@ -139,19 +139,19 @@ export class EmailWorker implements Service {
   }
 
   /** The SMTP servers that are down, whether or not another one takes their mails. */
-  get serversDown(): MailServers["unwell"] {
-    return this.#deps.mailer.unwell;
+  get serversDown(): MailServers["unhealthy"] {
+    return this.#deps.mailer.unhealthy;
   }
 
   /** Known outcomes that wait for the ledger. */
-  get heldOutcomes(): number {
-    return this.#deps.heldOutcomes.held;
+  get pendingOutcomes(): number {
+    return this.#deps.pendingOutcomes.count;
   }
 
   /** Whether each engine answers, as far as is known without asking. */
   get connected(): Readonly<Record<"event_log" | "ledger", boolean>> {
     return {
-      event_log: this.#subscription !== undefined && this.#subscription.stats.trouble === undefined,
+      event_log: this.#subscription !== undefined && this.#subscription.stats.problem === undefined,
       ledger: this.#deps.ledger.connection !== "disconnected",
     };
   }
@@ -166,7 +166,7 @@ export class EmailWorker implements Service {
       topic: settings.eventsTopic,
       group: settings.group,
       handle: (record, signal, draining, defer) =>
-        runInTrace(readRecordTrace(record.headers), () =>
+        runInTraceContext(readTraceContext(record.headers), () =>
           this.#handle(record, { signal, draining, defer }),
         ),
     });
@@ -193,7 +193,7 @@ export class EmailWorker implements Service {
         return;
       }
       if (outcome.kind === "dead_letter") {
-        await this.#bury(record, outcome.letter, signal, draining);
+        await this.#bury(record, outcome.deadLetter, signal, draining);
         return;
       }
       const wait = () => this.#wait(outcome, run, draining);
@@ -208,21 +208,21 @@ export class EmailWorker implements Service {
 
   async #bury(
     record: LogRecord,
-    letter: DeadLetterCause,
+    cause: DeadLetterCause,
     signal: AbortSignal,
     draining: AbortSignal,
   ): Promise<void> {
-    const guarded = this.#pauses.received(isPoison(letter.class));
-    if (guarded && isPoison(letter.class)) await untilAborted(draining);
-    await bury({ ...this.#deps, unwritten: this.#unwritten }, record, letter, signal);
+    const guarded = this.#pauses.received(isPoison(cause.class));
+    if (guarded && isPoison(cause.class)) await untilAborted(draining);
+    await bury({ ...this.#deps, unwritten: this.#unwritten }, record, cause, signal);
   }
 
   async #wait(outcome: WaitingOutcome, run: DeliveryRun, draining: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     switch (outcome.kind) {
-      case "held":
+      case "leased":
         return clock.sleep(
-          outcome.deferred === true ? outcome.waitMs : Math.min(outcome.waitMs, heldPollMsMax),
+          outcome.deferred === true ? outcome.waitMs : Math.min(outcome.waitMs, leasePollMsMax),
           draining,
         );
       case "retry":
@@ -235,8 +235,8 @@ export class EmailWorker implements Service {
         });
       case "unconfirmed":
         return untilConfirmed(outcome, run, draining);
-      case "ledger_away":
-        return this.#pauses.ledgerAway(outcome.reason);
+      case "ledger_unavailable":
+        return this.#pauses.ledgerUnavailable(outcome.reason);
       default:
         return unreachable(outcome);
     }
@@ -250,7 +250,7 @@ export class EmailWorker implements Service {
 
 /** Nothing but time is waited for: it keeps no place of those that are at work. */
 function isScheduled(outcome: WaitingOutcome): boolean {
-  return outcome.kind === "retry" || (outcome.kind === "held" && outcome.deferred === true);
+  return outcome.kind === "retry" || (outcome.kind === "leased" && outcome.deferred === true);
 }
 
 /** Never resolves; rejects with the reason of the abort. */

@@ -121,7 +121,7 @@ export interface SubscribeOptions {
    */
   readonly unfinishedMax?: number;
   /** Most offsets between the low mark and the newest record, per partition (default 1,000,000). */
-  readonly offsetsBeyondLowMarkMax?: number;
+  readonly offsetsBeyondLowWatermarkMax?: number;
 }
 
 /**
@@ -153,7 +153,7 @@ export interface SubscriptionStats {
   /** Partitions this member owns now. */
   readonly partitions: readonly number[];
   /** Why no record can come: the log is away, the topic is missing. Undefined while all is well. */
-  readonly trouble: string | undefined;
+  readonly problem: string | undefined;
 }
 
 export interface LogRange {

@@ -85,8 +85,14 @@ function forgotten(claim: Claim, smtp: SmtpEvidence, now: number): StoredRecord 
 
 function withLateNote(record: StoredRecord, claim: Claim, now: number, note = "late, no record") {
   const { fence, owner } = claim;
-  const whose = owner === record.owner ? {} : { owner };
-  const entry = { at: now, state: "accepted", fence, note: boundedNote(note), ...whose } as const;
+  const ownerField = owner === record.owner ? {} : { owner };
+  const entry = {
+    at: now,
+    state: "accepted",
+    fence,
+    note: boundedNote(note),
+    ...ownerField,
+  } as const;
   return withHistory(record, entry);
 }
 
@@ -171,7 +177,7 @@ function deferred(record: StoredRecord, change: Change<"deferred">, now: number)
   if (!isOpen(record)) return lost(record);
   const patch = lease(change, now);
   if (record.waiting) return done(amend(record, patch));
-  const attempts = record.attempts + (change.spent ? 1 : 0);
+  const attempts = record.attempts + (change.countsAttempt ? 1 : 0);
   return done(
     transition(record, "claimed", {
       at: now,

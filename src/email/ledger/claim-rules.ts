@@ -54,9 +54,9 @@ function claimFresh(request: ClaimRequest, now: number): Decision<ClaimOutcome> 
     replays: request.replayCount,
     digest: request.digest,
     eventType: request.eventType,
-    trace: request.trace,
+    traceId: request.traceId,
     recipient: maskEmail(request.recipient),
-    askedAt: request.eventTimestamp,
+    requestedAt: request.eventTimestamp,
     origin: request.origin,
     history: [{ at: now, state: "claimed", fence: 1, note: undefined, owner: undefined }],
   };
@@ -70,13 +70,13 @@ function claimClaimed(record: StoredRecord, request: ClaimRequest, now: number) 
       amend(record, { leaseUntil, waiting: false, replays: replays(record, request) }),
     );
   }
-  if (record.leaseUntil > now) return held(record, "claimed", now);
+  if (record.leaseUntil > now) return leased(record, "claimed", now);
   return takeOver(record, request, now, {});
 }
 
 /** After the lease nobody knows whether the server took the mail. */
 function claimSubmitting(record: StoredRecord, request: ClaimRequest, now: number) {
-  if (record.leaseUntil > now) return held(record, "submitting", now);
+  if (record.leaseUntil > now) return leased(record, "submitting", now);
   const ambiguous = transition(record, "ambiguous", {
     at: now,
     note: "the lease ended in submitting",
@@ -160,13 +160,13 @@ function claimed(record: StoredRecord): Decision<ClaimOutcome> {
   };
 }
 
-function held(
+function leased(
   record: StoredRecord,
   state: "claimed" | "submitting",
   now: number,
 ): Decision<ClaimOutcome> {
   const waitMs = record.leaseUntil - now;
-  return answer({ kind: "held", state, waitMs, deferred: record.waiting });
+  return answer({ kind: "leased", state, waitMs, deferred: record.waiting });
 }
 
 function ambiguousOutcome(record: StoredRecord): ClaimOutcome {

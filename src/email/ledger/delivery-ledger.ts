@@ -73,7 +73,7 @@ export interface ClaimRequest {
   /** Takes an ambiguous mail for its one resubmission (the type's policy allows it). */
   readonly resubmit: boolean;
   /** The W3C trace id of what asked for the mail. */
-  readonly trace?: string | undefined;
+  readonly traceId?: string | undefined;
 }
 
 export type ClaimOutcome =
@@ -90,7 +90,7 @@ export type ClaimOutcome =
    * the first to ask by that time has it.
    */
   | {
-      readonly kind: "held";
+      readonly kind: "leased";
       readonly state: "claimed" | "submitting";
       readonly waitMs: number;
       readonly deferred: boolean;
@@ -146,7 +146,7 @@ export type LedgerChange =
    */
   | {
       readonly kind: "deferred";
-      readonly spent: boolean;
+      readonly countsAttempt: boolean;
       readonly leaseMs: number;
       readonly reason: string;
     }
@@ -207,7 +207,7 @@ export interface LedgerRecord {
   readonly eventType: string;
   readonly recipient: string;
   /** The event's own time; undefined in records of older versions. */
-  readonly askedAt: number | undefined;
+  readonly requestedAt: number | undefined;
   /** Of the delivery that claimed it last. */
   readonly origin: EventOrigin | undefined;
   readonly sentAt: number | undefined;
@@ -219,7 +219,7 @@ export interface LedgerRecord {
   /** The newest 20 changes, oldest first. */
   readonly history: readonly LedgerHistoryEntry[];
   /** The W3C trace id of the delivery that came first; undefined when it had none. */
-  readonly trace: string | undefined;
+  readonly traceId: string | undefined;
 }
 
 interface LedgerHistoryEntry {

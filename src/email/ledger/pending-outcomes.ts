@@ -5,18 +5,18 @@ import { systemClock } from "../../core/time.ts";
 import type { AdvanceOutcome, Claim, DeliveryLedger, LedgerChange } from "./delivery-ledger.ts";
 import { ledgerErrors } from "./delivery-ledger.ts";
 
-const heldMax = 10_000;
+const pendingMax = 10_000;
 const retryDelayMsMin = 100;
 const retryDelayMsMax = 1000;
 const writtenAtOnce = 100;
 
-interface Held {
+interface PendingOutcome {
   readonly claim: Claim;
   readonly change: LedgerChange;
   readonly settled: PromiseWithResolvers<AdvanceOutcome>;
 }
 
-interface HeldOutcomesOptions {
+interface PendingOutcomesOptions {
   readonly ledger: Pick<DeliveryLedger, "advance">;
   readonly log: Log;
   readonly clock?: Clock;
@@ -31,25 +31,25 @@ interface HeldOutcomesOptions {
  * follow. Who claims should wait until nothing is held. Given up: `flush` did not get rid of them in
  * time; their callers are told, the log names them.
  */
-export class HeldOutcomes {
-  readonly #options: HeldOutcomesOptions;
+export class PendingOutcomes {
+  readonly #options: PendingOutcomesOptions;
   readonly #clock: Clock;
   readonly #listeners: ((reason: string) => void)[] = [];
-  #waiting: Held[] = [];
+  #waiting: PendingOutcome[] = [];
   #writing: Promise<void> | undefined;
   #givenUp = new AbortController();
 
-  constructor(options: HeldOutcomesOptions) {
+  constructor(options: PendingOutcomesOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
   }
 
-  get held(): number {
+  get count(): number {
     return this.#waiting.length;
   }
 
   /** `listener` hears why, each time that holding begins. */
-  onHolding(listener: (reason: string) => void): void {
+  onPending(listener: (reason: string) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -58,11 +58,11 @@ export class HeldOutcomes {
     try {
       return await this.#options.ledger.advance(claim, change);
     } catch (error) {
-      if (!isAway(error) || this.#waiting.length >= heldMax) throw error;
-      const held: Held = { claim, change, settled: Promise.withResolvers() };
-      this.#waiting.push(held);
+      if (!isUnavailable(error) || this.#waiting.length >= pendingMax) throw error;
+      const pending: PendingOutcome = { claim, change, settled: Promise.withResolvers() };
+      this.#waiting.push(pending);
       this.#writing ??= this.#writeUntilEmpty(errorMessage(error));
-      return held.settled.promise;
+      return pending.settled.promise;
     }
   }
 
@@ -82,7 +82,7 @@ export class HeldOutcomes {
   async #writeUntilEmpty(reason: string): Promise<void> {
     const { log } = this.#options;
     const { signal } = this.#givenUp;
-    log.warn({ reason }, "Holding outcomes until the ledger is back");
+    log.warn({ reason }, "Ledger unavailable, outcomes wait in memory");
     for (const listener of this.#listeners) listener(reason);
     let delayMs = retryDelayMsMin;
     while (this.#waiting.length > 0) {
@@ -96,7 +96,7 @@ export class HeldOutcomes {
       delayMs = isBack ? retryDelayMsMin : Math.min(delayMs * 2, retryDelayMsMax);
     }
     this.#writing = undefined;
-    if (!signal.aborted) log.info({}, "Held outcomes are written");
+    if (!signal.aborted) log.info({}, "Pending outcomes written");
   }
 
   async #writeAll(): Promise<void> {
@@ -106,20 +106,20 @@ export class HeldOutcomes {
   }
 
   /** False when the ledger is (still) away; what was written waits no more. */
-  async #write(some: readonly Held[]): Promise<boolean> {
-    const written = await Promise.all(some.map((held) => this.#writeOne(held)));
-    this.#waiting = this.#waiting.filter((held) => !written.includes(held));
-    return written.every((held) => held !== undefined);
+  async #write(some: readonly PendingOutcome[]): Promise<boolean> {
+    const written = await Promise.all(some.map((pending) => this.#writeOne(pending)));
+    this.#waiting = this.#waiting.filter((pending) => !written.includes(pending));
+    return written.every((pending) => pending !== undefined);
   }
 
-  async #writeOne(held: Held): Promise<Held | undefined> {
+  async #writeOne(pending: PendingOutcome): Promise<PendingOutcome | undefined> {
     try {
-      held.settled.resolve(await this.#options.ledger.advance(held.claim, held.change));
+      pending.settled.resolve(await this.#options.ledger.advance(pending.claim, pending.change));
     } catch (error) {
-      if (isAway(error)) return undefined;
-      held.settled.reject(error);
+      if (isUnavailable(error)) return undefined;
+      pending.settled.reject(error);
     }
-    return held;
+    return pending;
   }
 
   #giveUp(): void {
@@ -134,6 +134,6 @@ export class HeldOutcomes {
   }
 }
 
-function isAway(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   return isInstantError(error, ledgerErrors.ledgerUnavailable);
 }

@@ -36,7 +36,7 @@ export function blankRecord(messageId: string): Omit<StoredRecord, "state"> {
     digest: "",
     eventType: "",
     recipient: "",
-    askedAt: undefined,
+    requestedAt: undefined,
     origin: undefined,
     sentAt: undefined,
     late: false,
@@ -45,7 +45,7 @@ export function blankRecord(messageId: string): Omit<StoredRecord, "state"> {
     smtp: undefined,
     buried: undefined,
     history: [],
-    trace: undefined,
+    traceId: undefined,
   };
 }
 
@@ -112,7 +112,7 @@ export function rememberOwner(record: StoredRecord): StoredRecord {
  * may.
  */
 export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string {
-  const { class: classOf, reason, smtp, buried, askedAt, origin } = record;
+  const { class: classOf, reason, smtp, buried, requestedAt, origin } = record;
   return (
     `${encodeHead(record)}"lease_until":"${writeTime(record.leaseUntil)}"` +
     `,"attempts":${record.attempts},"replays":${record.replays}` +
@@ -120,7 +120,7 @@ export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string 
     (record.waiting ? `,"waiting":true` : "") +
     `,"digest":${quote(record.digest)},"event_type":${quote(record.eventType)}` +
     `,"recipient":${quote(record.recipient)}` +
-    (askedAt === undefined ? "" : `,"asked_at":"${rfc3339(askedAt)}"`) +
+    (requestedAt === undefined ? "" : `,"requested_at":"${rfc3339(requestedAt)}"`) +
     (origin === undefined ? "" : `,"origin":${encodeOrigin(origin)}`) +
     (record.sentAt === undefined ? "" : `,"sent_at":"${writeTime(record.sentAt)}"`) +
     (record.late ? `,"late":true` : "") +
@@ -130,7 +130,7 @@ export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string 
     (buried === undefined
       ? ""
       : `,"buried":{"partition":${buried.partition},"offset":${buried.offset}}`) +
-    (record.trace === undefined ? "" : `,"trace":${quote(record.trace)}`) +
+    (record.traceId === undefined ? "" : `,"trace_id":${quote(record.traceId)}`) +
     `,"history":[${record.history.map((entry) => encodeEntry(entry, writeTime)).join(",")}]}`
   );
 }
@@ -153,17 +153,17 @@ export function decodeRecord(messageId: string, text: string): StoredRecord {
   if (!parsed.success) return unreadable(messageId);
   const wire = parsed.data;
   const { lease_until: leaseUntil, event_type: eventType, sent_at: sentAt, ...further } = wire;
-  const { asked_at: askedAt, smtp, ...same } = further;
+  const { requested_at: requestedAt, trace_id: traceId, smtp, ...same } = further;
   return {
     ...same,
     messageId,
     leaseUntil,
     eventType,
-    askedAt,
+    requestedAt,
     origin: wire.origin,
     sentAt,
     class: wire.class,
-    trace: wire.trace,
+    traceId,
     reason: wire.reason,
     buried: wire.buried,
     smtp: smtp && { host: smtp.host, reply: smtp.reply, queueId: smtp.queue_id },
@@ -209,12 +209,12 @@ const recordSchema = z.object({
   digest: z.string(),
   event_type: z.string(),
   recipient: z.string(),
-  asked_at: time.optional(),
+  requested_at: time.optional(),
   origin: z.object({ topic: z.string(), partition: count, offset: count }).optional(),
   sent_at: time.optional(),
   late: z.boolean().default(false),
   class: z.string().optional(),
-  trace: z.string().optional(),
+  trace_id: z.string().optional(),
   reason: z.string().optional(),
   smtp: z
     .object({ host: z.string(), reply: z.string(), queue_id: z.string().optional() })

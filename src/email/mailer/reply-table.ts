@@ -1,19 +1,13 @@
+import type { ServerDownCause } from "./mailer.ts";
 import type { ReplySource } from "./reply-sources.ts";
-import {
-  exchange,
-  exim,
-  google,
-  mailgun,
-  postfix,
-  postmark,
-  rfc,
-  sendgrid,
-  sesErrors,
-  sesQuota,
-  submission,
-  yahoo,
-} from "./reply-sources.ts";
-import type { SmtpServerDownCause } from "./smtp/outcome.ts";
+import { rfc, sources } from "./reply-sources.ts";
+
+/*
+ * Here is decided what each 4xx and 5xx reply of an SMTP server means, whatever command it answers:
+ * find the code, or a phrase of the reply, in an example. What no row knows, and which 4xx (some of
+ * 421, 451, 452) are about the session alone and repeated on a fresh one, stands in `reply.ts`; what
+ * becomes of the mail then, in `smtp/classify.ts`.
+ */
 
 /**
  * Whose fault a refusal is. `no_such_recipient`: it does not exist or is disabled for good, the only
@@ -31,7 +25,7 @@ export type ReplyVerdict =
   | "later"
   | ServerFault;
 type ServerFault = Extract<
-  SmtpServerDownCause,
+  ServerDownCause,
   "login" | "tls" | "mail_from" | "quota" | "account" | "relay" | "blocked" | "system" | "closing"
 >;
 
@@ -43,23 +37,23 @@ interface ReplyRow {
   /** Of the reply code; unset: any. */
   readonly code?: RegExp;
   readonly enhanced?: RegExp;
-  /** Any of them, in the reply's words without addresses. */
-  readonly words?: RegExp;
+  /** In the text of the reply, addresses taken out. */
+  readonly pattern?: RegExp;
   readonly stage?: ReplyStage;
-  /** Each is a test, and the first stands in docs/sending.md. In our words where the server's vary. */
+  /** Each is a test, and the first three stand in docs/sending.md. Our wording where servers' vary. */
   readonly examples: readonly [string, ...string[]];
   readonly source: ReplySource;
 }
 
 /**
- * Read from the top, the first row that fits decides. So: words that turn a code's usual meaning
- * around, then codes that mean one thing, then words of known relays, then what a code alone says.
- * What no row knows is decided in `classify-reply.ts`.
+ * Read from the top: the first row that fits decides. So: phrases that turn a code's usual meaning
+ * around, then codes that mean one thing, then phrases of known relays, then what a code alone says.
+ * What no row knows: `defaultVerdict` in `reply.ts`.
  */
 export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "message",
-    words:
+    pattern:
       /\b(?:url|uri|link|surbl|uribl|domain in (?:the )?(?:body|message))s?\b.{0,80}\b(?:list|black|block)/i,
     stage: "content",
     examples: ["554 5.7.1 Message contains a URL listed on a blocklist"],
@@ -73,7 +67,7 @@ export const replyRows: readonly ReplyRow[] = [
       "554 5.1.90 Message can't be sent: over the limit of recipients",
       "550 5.7.233 The tenant exceeded its daily limit of mails to external recipients",
     ],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "recipient",
@@ -83,11 +77,11 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.505 Access denied, banned recipient",
       "550 5.7.513 Client host [192.0.2.1] blocked by the recipient's domain using its block list",
     ],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "recipient",
-    words:
+    pattern:
       /\bresolver\.rst\.(?:auth|sendernotauth|notauth|restricted)|\bmarked as inactive\b|\bsuppression list\b|\b(?:recipient|address)\b.{0,40}\bsuppressed\b|(?<!\bip )\baddress(?:es)? (?:is |are |was )?blacklisted\b|\bpreviously bounced\b/i,
     examples: [
       "550 5.7.1 406 You tried to send to a recipient that has been marked as inactive",
@@ -95,11 +89,11 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required",
       "554 Message rejected: Address blacklisted.",
     ],
-    source: postmark,
+    source: sources.postmark,
   },
   {
     verdict: "tls",
-    words:
+    pattern:
       /\bstarttls\b.{0,40}\b(?:first|required|needed)|\bmust (?:first )?(?:issue|use) (?:a )?starttls/i,
     examples: [
       "530 5.7.0 Must issue a STARTTLS command first",
@@ -109,14 +103,14 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "account",
-    words:
+    pattern:
       /storedrv\.(?:client)?submi\w*.{0,200}(?:exception:quota|mailbox full)|mailbox full.{0,20}storedrv\.(?:client)?submi/i,
     examples: ["554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException"],
-    source: submission,
+    source: sources.submission,
   },
   {
     verdict: "recipient_later",
-    words:
+    pattern:
       /\b(?:user|recipient|mailbox|account|inbox)\b.{0,60}\breceiving\b.{0,20}\b(?:too|at a rate|high rate)|recipient (?:thread|rate) limit|\btoo many (?:messages|mails) (?:for|to) this (?:recipient|mailbox|user)/i,
     examples: [
       "550-5.2.1 The user you are trying to contact is receiving mail at a rate that\r\n550 5.2.1 prevents additional messages from being delivered",
@@ -124,11 +118,11 @@ export const replyRows: readonly ReplyRow[] = [
       "450 User is receiving mail too quickly",
       "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
     ],
-    source: google,
+    source: sources.google,
   },
   {
     verdict: "recipient_later",
-    words:
+    pattern:
       /\b(?:mailbox|inbox|mail box)(?: for \S*| of \S*| has| is| size| limit| storage| quota|'s)*\W{0,4}(?:full|over|exceed)|\b(?:account|user|recipient)(?: that you tried to reach)?(?: is| has|'s)? (?:over|exceeded) (?:its |their |the |his )?(?:storage |disk |mailbox |mail )?quota|out of (?:storage|disk) space|exceeded (?:its |the )?storage alloc|\b(?:storage|disk|mailbox|user) quota\b|\bquota\b.{0,40}\b(?:mailbox|recipient|inbox)|\bover ?quota\b/i,
     examples: [
       "552 5.2.2 The email account that you tried to reach is over quota",
@@ -150,14 +144,14 @@ export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "later",
     code: /^4(?!21)/,
-    words:
+    pattern:
       /\bthis (?:session|connection)\b|\bper (?:session|connection)\b|\bin one (?:session|connection)\b/i,
     examples: ["450 4.7.1 Too many messages in this session"],
     source: rfc(9422, "3"),
   },
   {
     verdict: "quota",
-    words:
+    pattern:
       /\b(?:daily|hourly|monthly|weekly|24[- ]?hours?)\b.{0,60}\b(?:quota|limit|allowance)|\b(?:sending|message|relay|submission|email|outbound|account|your) (?:quota|allowance)\b|\bquota exceeded\b|\bexceeded (?:your|the|its) (?:\w+ ){0,3}(?:quota|allowance)|\b(?:maximum|insufficient|not enough|no) (?:email )?credits\b|\bcredits? (?:limit )?exceeded|submissionquotaexceeded|\bout of credits?\b|\bmessaging limits?\b|\bexceed(?:ed|s)? (?:the |your |its )?(?:sending limit|hourly|daily|monthly)|\bmax(?:imum)? (?:emails|messages|defers and failures) per (?:hour|day)\b|\b(?:email|plan) limit (?:is |was |has been )?reached\b|\binsufficient (?:balance|funds)\b/i,
     examples: [
       "550 5.4.5 Daily user sending limit exceeded",
@@ -170,12 +164,12 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.0 The email limit is reached. Please upgrade your plan",
       "420 4.5.0 Exceed Sending limit (daily)",
     ],
-    source: google,
+    source: sources.google,
   },
   {
     verdict: "rate",
     code: /^[45]/,
-    words:
+    pattern:
       /\bthrottl|\b(?:sending|message|submission|send|mail|email|connection|request|peak smtp relay)[\w ]{0,20}\b(?:rate|limit)\b.{0,60}\b(?:exceed|reached|limit)|\brate[- ]?(?:limit|control|overlimit| overlimit)|\bunusual rate\b|\btoo (?:many|much|fast|quickly|frequent)\b.{0,40}\b(?:mails?|emails?|e-mails|messages?|connections?|connects|requests?|sent|per (?:second|minute))|\b(?:sending|submitting|connecting) too (?:fast|quickly)|\bslow(?:ing)? down\b|\bper (?:second|minute)\b|\bconcurrent connections?\b|\bsender thread limit|unexpected volume|deferred due to (?:user complaints|excessive)/i,
     examples: [
       "454 Throttling failure: Maximum sending rate exceeded.",
@@ -190,13 +184,13 @@ export const replyRows: readonly ReplyRow[] = [
       "535 5.7.8 Too many connections per account",
       "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints",
     ],
-    source: sesQuota,
+    source: sources.sesQuota,
   },
   {
     verdict: "rate",
     enhanced: /^[45]\.7\.28$|^4\.7\.[56]\d\d$/,
     examples: ["421 4.7.28 IP-Adresse", "451 4.7.500 Server busy"],
-    source: google,
+    source: sources.google,
   },
   {
     verdict: "login",
@@ -212,18 +206,18 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "login",
-    words:
+    pattern:
       /\b(?:need )?authentication (?:is )?(?:first|required|failed|needed|unsuccessful|credentials)|\b(?:must|please) (?:first )?(?:authenticate|log ?in)|\bnot authenticated\b|\binvalid (?:login|credentials)\b(?! for relay)|smtp auth(?:entication)? (?:is )?required|\bunauthenticated senders not allowed/i,
     examples: [
       "550 Authentication required",
       "550 5.7.1 Please authenticate first",
       "550 Unauthenticated senders not allowed",
     ],
-    source: sendgrid,
+    source: sources.sendgrid,
   },
   {
     verdict: "relay",
-    words:
+    pattern:
       /\brelay(?:ing)?\b.{0,40}\b(?:denied|not (?:permitted|allowed)|disallowed|prohibited|disabled|refused|forbidden)|\b(?:unable|not permitted|not allowed|refus\w+|cannot|can't|do(?:es)? not|won't|deny|denied)\b.{0,30}\brelay|\bnot (?:an )?open relay\b|\bunauthori[sz]ed relay|\brcpthosts\b|\bcredentials for relay\b/i,
     examples: [
       "554 5.7.1 <a@b.example>: Relay access denied",
@@ -235,23 +229,23 @@ export const replyRows: readonly ReplyRow[] = [
       "553 5.7.1 Relaying disallowed",
       "553 sorry, that domain isn't in my list of allowed rcpthosts",
     ],
-    source: exim,
+    source: sources.exim,
   },
   {
     verdict: "relay",
     enhanced: /^5\.7\.(?:54|64|367)$/,
     examples: ["550 5.7.64 TenantAttribution"],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "account",
     enhanced: /^5\.7\.(?:13|50[1-3]|7\d\d)$|^5\.2\.253$/,
     examples: ["550 5.7.708 Access denied, traffic not accepted from this IP"],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "account",
-    words:
+    pattern:
       /\b(?:domain|account|user|server|sender|subdomain)s?\b.{0,80}\bnot (?:allowed|permitted|authori[sz]ed|approved|enabled|activated|verified) (?:to send|for sending|yet|for use)|\b(?:domain|your account|account)\b.{0,40}\b(?:not activated|pending approval|under review|pending review)|\bsandbox\b|\bauthori[sz]ed recipients\b|\byour (?:account|domain|server|subscription|tenant|trial)\b.{0,60}\b(?:suspended|disabled|blocked|terminated|deactivated|paused|locked|expired|inactive|restricted)|\bsending (?:has been |is |was )?(?:paused|suspended|terminated|denied)|\b(?:smtp|sending|sender|customer) account (?:(?:has been|is|was) )?(?:not yet activated|closed|disabled|paused|suspended|terminated)|\bdisabled from sending\b|\baccount may not send\b|\bbad outbound sender\b|\boutboundspamexception\b|\bunusual sending activity\b|\bactivate your (?:\w+ )?account\b|\bdemo domains?\b|\bonly send testing emails\b|\bunconfigured sending domain\b|\bconfiguration set\b|\bnot authorized to perform\b|\b(?:trial|subscription|plan)(?: period)?(?: has| is)? expired\b|\b(?:organi[sz]ation|tenant)\b.{0,60}\b(?:blocked|exceeded|threshold)/i,
     examples: [
       "550 5.7.1 Domain mg.example.com is not allowed to send: The domain is unverified",
@@ -270,14 +264,14 @@ export const replyRows: readonly ReplyRow[] = [
       "554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException; WASCL UserAction verdict",
       "550 5.7.1 Unconfigured Sending Domain <example.com>",
     ],
-    source: mailgun,
+    source: sources.mailgun,
   },
   {
     verdict: "account",
-    words:
+    pattern:
       /\bsmtpclientauthentication\b|\bdisabled for the tenant\b|\berrorcode\W{1,4}4(?:00|01|05|12|13)\b/i,
     examples: ["550 5.7.30 SmtpClientAuthentication is disabled for the Tenant"],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "mail_from",
@@ -288,7 +282,7 @@ export const replyRows: readonly ReplyRow[] = [
       "554 5.2.252 SendAsDenied; noreply@example.com not allowed to send as x@example.com",
       "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
     ],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "mail_from",
@@ -300,7 +294,7 @@ export const replyRows: readonly ReplyRow[] = [
   },
   {
     verdict: "mail_from",
-    words:
+    pattern:
       /\bsender address rejected\b|\bsender (?:verify|verification) (?:failed|callout)|\bcallback setup failed while verifying|\bnot one of your addresses\b|\bsending from (?:the )?domain\b.{0,80}\bnot allowed|\benvelope sender does not match|\bsender address (?:is )?not allowed|\bsendas ?denied\b|\bsend (?:mail )?(?:as|on behalf of)\b|\b(?:email address|sender|from address|identit(?:y|ies)|sender signature|sender identity|domain)\b.{0,80}\bnot (?:been )?(?:verified|confirmed|owned|registered)|\bnot (?:match )?a verified sender|\b(?:not (?:authori[sz]ed|allowed|permitted)) to send (?:from|as|mail from)|\binvalid '?from'? address|\bfrom address\b.{0,60}\b(?:does not match|not allowed|invalid)|\bsender signature\b|\bsender (?:rejected|denied|not allowed|unknown)|\b(?:spf|dmarc|dkim)\b.{0,60}\b(?:fail|reject|check|unauthenticated|policy|not pass|did not pass)|\bunauthenticated (?:e?mail|sender)/i,
     examples: [
       "553 5.7.1 <a@b.example>: Sender address rejected: not owned by user x",
@@ -313,11 +307,11 @@ export const replyRows: readonly ReplyRow[] = [
       "550 Could not complete sender verify callout",
       "550 5.7.1 Sending from domain example.com is not allowed",
     ],
-    source: sesErrors,
+    source: sources.sesErrors,
   },
   {
     verdict: "blocked",
-    words:
+    pattern:
       /\bclient host\b.{0,60}\b(?:rejected|blocked)|\b(?:ip|host|server|network|address range|connection|client)\b.{0,80}\b(?:black|block|deny|reject)list|\b(?:blocked|listed|rejected|denied|refused)\b.{0,60}\b(?:spamhaus|spamcop|barracuda|sorbs|dnsbl|rbl|zen\.|bl\.|block ?list|black ?list)|\b(?:spamhaus|spamcop|dnsbl|rbl)\b|\b(?:sending|your|this) ip(?: address)?\b.{0,80}\b(?:blocked|banned|listed|reputation|denied|blacklisted|rejected)|\b(?:banned sending ip|poor reputation|low reputation)\b|\bconnections will not be accepted\b|\bwill be permanently deferred\b|\bnot authorized to send e?mail directly\b|\bunauthori[sz]ed ip\b|\bon our block ?list\b|\bip(?: address)?\W{0,3}[\da-f.:]{0,45}\W{0,3}(?:is |was |has been )?(?:blocked|banned|blacklisted)\b|\b(?:invalid|bad) (?:helo|ehlo)\b|\bhelo command rejected\b|\bptr record\b|\breverse dns\b/i,
     examples: [
       "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
@@ -328,13 +322,13 @@ export const replyRows: readonly ReplyRow[] = [
       "550-5.7.1 The IP you're using to send mail is not authorized to\r\n550 5.7.1 send email directly to our servers.",
       "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Part of their network is on our block list (S3150).",
     ],
-    source: postfix,
+    source: sources.postfix,
   },
   {
     verdict: "blocked",
     enhanced: /^5\.7\.(?:25|506|508|511|6[0-4]\d)$/,
     examples: ["550 5.7.606 Access denied, banned sending IP", "550 5.7.25 no PTR"],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "closing",
@@ -360,7 +354,7 @@ export const replyRows: readonly ReplyRow[] = [
   {
     verdict: "no_such_recipient",
     code: /^5/,
-    words:
+    pattern:
       /\b(?:user|mailbox|recipient|address|addressee)(?: address)?(?: is| was)? ?(?:unknown|not found|not known|invalid|no longer (?:exists|valid|available|in use|active))\b|\b(?:unknown|no such|nonexistent|non-existent|invalid) (?:local )?(?:user|mailbox|recipient|address|person|addressee)\b|\b(?:user|mailbox|recipient|address|email account that you tried to reach)\b.{0,60}\b(?:does not|doesn't|do not|did not|don't) exist\b|\brecipientnotfound\b|\bdoesn't have an? \S+ account\b|\bnull ?mx\b|\b(?:mailbox|user|recipient|address)\b.{0,60}\b(?:disabled|deactivated|discontinued|closed|terminated|deleted|removed)\b/i,
     stage: "recipient",
     examples: [
@@ -372,28 +366,28 @@ export const replyRows: readonly ReplyRow[] = [
       "556 5.1.10 Recipient address has null MX",
       "550 MAILBOX DOES NOT EXIST",
     ],
-    source: yahoo,
+    source: sources.yahoo,
   },
   {
     // Without a code of the recipient's, an account may as well be the one we send with.
     verdict: "no_such_recipient",
     code: /^5/,
     enhanced: /^5\.(?:1\.\d+|2\.1)$/,
-    words:
+    pattern:
       /\baccount\b.{0,60}\b(?:unknown|not found|does not exist|doesn't exist|disabled|deactivated|discontinued|closed|terminated|deleted|removed)\b/i,
     stage: "recipient",
     examples: [
       "550 5.2.1 The email account that you tried to reach is disabled",
       "550 5.1.1 account closed",
     ],
-    source: google,
+    source: sources.google,
   },
   {
     verdict: "message",
-    words:
+    pattern:
       /\bspam\b|\bvirus\b|\bmalware\b|\bphish|\bcontent\b|\bmessage (?:size|too (?:big|large))|\bpolicy\b/i,
     stage: "content",
     examples: ["554 5.7.1 spam", "552 5.3.4 message too big", "550 5.7.1 violates policy"],
-    source: google,
+    source: sources.google,
   },
 ];

@@ -23,8 +23,8 @@ export interface MailType<
   readonly essential: readonly string[];
   /** Data to look at it with, by name; the first is the usual case. */
   samples(now: number): Readonly<Record<string, z.infer<D>>>;
-  fill(event: FilledEvent<z.infer<D>>, say: Say): Filling;
-  letter(parts: LetterParts<W>): Letter;
+  fill(event: FilledEvent<z.infer<D>>, format: TimeFormat): Filling;
+  content(parts: ContentParts<W>): MailContent;
 }
 
 type MailKind = "transactional" | "optional";
@@ -38,7 +38,7 @@ interface FilledEvent<D> {
 }
 
 /** How things that depend on the language are said. */
-export interface Say {
+export interface TimeFormat {
   /** "10 minutes": what is left at sending, see `speech.ts`. */
   remaining(expiresAt: number, now: number): string;
   /** "31 January 2026 at 12:00 UTC", from RFC 3339. */
@@ -55,8 +55,8 @@ export interface Filling {
   readonly links: Texts;
 }
 
-export interface LetterParts<W, V = Texts, L = Texts, X = string> {
-  readonly words: W;
+export interface ContentParts<W, V = Texts, L = Texts, X = string> {
+  readonly messages: W;
   readonly appName: string;
   readonly values: V;
   readonly links: L;
@@ -65,7 +65,7 @@ export interface LetterParts<W, V = Texts, L = Texts, X = string> {
   readonly codeInSubject: boolean;
 }
 
-interface Letter {
+interface MailContent {
   readonly subject: string;
   /** The line that mail lists show behind the subject. */
   readonly preheader: string;
@@ -86,9 +86,9 @@ interface MailSpec<
   readonly essential?: readonly string[];
   readonly samples: (now: number) => Readonly<Record<string, z.infer<D>>>;
   readonly variant?: (data: z.infer<D>) => X;
-  readonly values: (event: FilledEvent<z.infer<D>>, say: Say) => V;
+  readonly values: (event: FilledEvent<z.infer<D>>, format: TimeFormat) => V;
   readonly links?: (data: z.infer<D>) => L;
-  readonly letter: (parts: LetterParts<W, V, L, X>) => Letter;
+  readonly content: (parts: ContentParts<W, V, L, X>) => MailContent;
 }
 
 /** The data of an event, by its schema. Each event may also say in which language to write. */
@@ -117,12 +117,12 @@ export function defineMail<W>() {
       variants,
       essential: spec.essential ?? [],
       samples: spec.samples,
-      fill: (event, say) => ({
+      fill: (event, format) => ({
         variant: spec.variant?.(event.data) ?? variants[0],
-        values: spec.values(event, say),
+        values: spec.values(event, format),
         links: spec.links?.(event.data) ?? {},
       }),
-      letter: (parts) => spec.letter(parts as LetterParts<W, V, L, X>),
+      content: (parts) => spec.content(parts as ContentParts<W, V, L, X>),
     };
   };
 }

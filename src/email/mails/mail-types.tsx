@@ -12,17 +12,17 @@ const sample = (purpose: Purpose) => ({ code: sampleCode, expires_in: "10m", pur
 const purposes = ["sign_in", "change_email", "delete_account"] as const;
 type Purpose = (typeof purposes)[number];
 
-interface VerificationCodeWords {
+interface VerificationCodeMessages {
   readonly headings: Readonly<Record<Purpose, string>>;
   subject(heading: string, appName: string): string;
   subjectWithCode(code: string, heading: string, appName: string): string;
   readonly enter: string;
   validity(remaining: string): string;
-  readonly unasked: Readonly<Record<Purpose, string>>;
+  readonly unrequested: Readonly<Record<Purpose, string>>;
 }
 
 /** The code that somebody asked for, with what it is for and how long it is good. */
-const verificationCode = defineMail<VerificationCodeWords>()({
+const verificationCode = defineMail<VerificationCodeMessages>()({
   kind: "transactional",
   data: mailData({
     code: z.string().regex(/^[A-Za-z0-9-]{4,12}$/, "must be 4 to 12 letters, digits or dashes"),
@@ -37,71 +37,71 @@ const verificationCode = defineMail<VerificationCodeWords>()({
     delete_account: sample("delete_account"),
   }),
   variant: ({ purpose }) => purpose ?? "sign_in",
-  values: ({ data, expiresAt, now }, say) => ({
+  values: ({ data, expiresAt, now }, format) => ({
     code: data.code,
-    remaining: expiresAt === undefined ? undefined : say.remaining(expiresAt, now),
+    remaining: expiresAt === undefined ? undefined : format.remaining(expiresAt, now),
   }),
-  letter: ({ words, appName, values, variant, codeInSubject }) => {
-    const heading = words.headings[variant];
-    const validity = values.remaining === undefined ? "" : words.validity(values.remaining);
+  content: ({ messages, appName, values, variant, codeInSubject }) => {
+    const heading = messages.headings[variant];
+    const validity = values.remaining === undefined ? "" : messages.validity(values.remaining);
     return {
       subject: codeInSubject
-        ? words.subjectWithCode(values.code, heading, appName)
-        : words.subject(heading, appName),
-      preheader: `${words.enter} ${validity}`,
+        ? messages.subjectWithCode(values.code, heading, appName)
+        : messages.subject(heading, appName),
+      preheader: `${messages.enter} ${validity}`,
       body: (
         <>
           <Heading>{heading}</Heading>
-          <Paragraph>{words.enter}</Paragraph>
+          <Paragraph>{messages.enter}</Paragraph>
           <Code>{values.code}</Code>
           {validity !== "" && <Paragraph>{validity}</Paragraph>}
-          <Note>{words.unasked[variant]}</Note>
+          <Note>{messages.unrequested[variant]}</Note>
         </>
       ),
     };
   },
 });
 
-interface WelcomeWords {
+interface WelcomeMessages {
   subject(appName: string): string;
   heading(username: string): string;
   ready(appName: string): string;
   readonly noPassword: string;
-  readonly unasked: string;
+  readonly unrequested: string;
 }
 
 /** To somebody who signed in for the first time. */
-const welcome = defineMail<WelcomeWords>()({
+const welcome = defineMail<WelcomeMessages>()({
   kind: "optional",
   data: mailData({ username: line(100) }),
   samples: () => ({ usual: { username: "ana" } }),
   values: ({ data }) => ({ username: data.username }),
-  letter: ({ words, appName, values }) => ({
-    subject: words.subject(appName),
-    preheader: words.ready(appName),
+  content: ({ messages, appName, values }) => ({
+    subject: messages.subject(appName),
+    preheader: messages.ready(appName),
     body: (
       <>
-        <Heading>{words.heading(values.username)}</Heading>
-        <Paragraph>{words.ready(appName)}</Paragraph>
-        <Paragraph>{words.noPassword}</Paragraph>
-        <Note>{words.unasked}</Note>
+        <Heading>{messages.heading(values.username)}</Heading>
+        <Paragraph>{messages.ready(appName)}</Paragraph>
+        <Paragraph>{messages.noPassword}</Paragraph>
+        <Note>{messages.unrequested}</Note>
       </>
     ),
   }),
 });
 
-interface SignInNoticeWords {
+interface SignInNoticeMessages {
   subject(appName: string): string;
   readonly heading: string;
   somebody(appName: string): string;
   readonly time: string;
   readonly device: string;
   readonly button: string;
-  readonly unasked: string;
+  readonly unrequested: string;
 }
 
 /** Tells somebody that the account was signed in to. */
-const signInNotice = defineMail<SignInNoticeWords>()({
+const signInNotice = defineMail<SignInNoticeMessages>()({
   kind: "optional",
   data: mailData({
     signed_in_at: time,
@@ -117,43 +117,43 @@ const signInNotice = defineMail<SignInNoticeWords>()({
       bare: { signed_in_at },
     };
   },
-  values: ({ data }, say) => ({
-    signed_in_at: say.time(data.signed_in_at),
+  values: ({ data }, format) => ({
+    signed_in_at: format.time(data.signed_in_at),
     device: data.device,
   }),
   links: ({ account_link }) => ({ account_link }),
-  letter: ({ words, appName, values, links }) => ({
-    subject: words.subject(appName),
-    preheader: words.somebody(appName),
+  content: ({ messages, appName, values, links }) => ({
+    subject: messages.subject(appName),
+    preheader: messages.somebody(appName),
     body: (
       <>
-        <Heading>{words.heading}</Heading>
-        <Paragraph>{words.somebody(appName)}</Paragraph>
+        <Heading>{messages.heading}</Heading>
+        <Paragraph>{messages.somebody(appName)}</Paragraph>
         <Facts>
-          <Fact label={words.time}>{values.signed_in_at}</Fact>
-          {values.device !== undefined && <Fact label={words.device}>{values.device}</Fact>}
+          <Fact label={messages.time}>{values.signed_in_at}</Fact>
+          {values.device !== undefined && <Fact label={messages.device}>{values.device}</Fact>}
         </Facts>
         {links.account_link !== undefined && (
-          <Button href={links.account_link} label={words.button} />
+          <Button href={links.account_link} label={messages.button} />
         )}
-        <Note>{words.unasked}</Note>
+        <Note>{messages.unrequested}</Note>
       </>
     ),
   }),
 });
 
-interface EmailChangeWords {
+interface EmailChangeMessages {
   subject(appName: string): string;
   readonly heading: string;
   changed(appName: string): string;
   readonly newAddress: string;
   readonly time: string;
   readonly button: string;
-  readonly unasked: string;
+  readonly unrequested: string;
 }
 
 /** To the old address: the account has another one now. */
-const emailChange = defineMail<EmailChangeWords>()({
+const emailChange = defineMail<EmailChangeMessages>()({
   kind: "transactional",
   data: mailData({
     /** As its owner may be told of it: `b***@example.com`. */
@@ -170,42 +170,42 @@ const emailChange = defineMail<EmailChangeWords>()({
       linked: { new_email, changed_at, account_link: "https://example.com/account" },
     };
   },
-  values: ({ data }, say) => ({
+  values: ({ data }, format) => ({
     new_email: data.new_email,
-    changed_at: say.time(data.changed_at),
+    changed_at: format.time(data.changed_at),
   }),
   links: ({ account_link }) => ({ account_link }),
-  letter: ({ words, appName, values, links }) => ({
-    subject: words.subject(appName),
-    preheader: words.changed(appName),
+  content: ({ messages, appName, values, links }) => ({
+    subject: messages.subject(appName),
+    preheader: messages.changed(appName),
     body: (
       <>
-        <Heading>{words.heading}</Heading>
-        <Paragraph>{words.changed(appName)}</Paragraph>
+        <Heading>{messages.heading}</Heading>
+        <Paragraph>{messages.changed(appName)}</Paragraph>
         <Facts>
-          <Fact label={words.newAddress}>{values.new_email}</Fact>
-          <Fact label={words.time}>{values.changed_at}</Fact>
+          <Fact label={messages.newAddress}>{values.new_email}</Fact>
+          <Fact label={messages.time}>{values.changed_at}</Fact>
         </Facts>
         {links.account_link !== undefined && (
-          <Button href={links.account_link} label={words.button} />
+          <Button href={links.account_link} label={messages.button} />
         )}
-        <Note>{words.unasked}</Note>
+        <Note>{messages.unrequested}</Note>
       </>
     ),
   }),
 });
 
-interface PasswordResetWords {
+interface PasswordResetMessages {
   subject(appName: string): string;
   readonly heading: string;
   choose(appName: string): string;
   readonly button: string;
   validity(remaining: string): string;
-  readonly unasked: string;
+  readonly unrequested: string;
 }
 
 /** For services whose users have passwords: the link to choose a new one. */
-const passwordReset = defineMail<PasswordResetWords>()({
+const passwordReset = defineMail<PasswordResetMessages>()({
   kind: "transactional",
   data: mailData({ reset_link: httpLink, expires_in: expiresIn.optional() }),
   essential: ["reset_link"],
@@ -213,22 +213,22 @@ const passwordReset = defineMail<PasswordResetWords>()({
     usual: { reset_link: "https://example.com/reset/2f9c41d07be8", expires_in: "1h" },
     endless: { reset_link: "https://example.com/reset/2f9c41d07be8" },
   }),
-  values: ({ expiresAt, now }, say) => ({
-    remaining: expiresAt === undefined ? undefined : say.remaining(expiresAt, now),
+  values: ({ expiresAt, now }, format) => ({
+    remaining: expiresAt === undefined ? undefined : format.remaining(expiresAt, now),
   }),
   links: ({ reset_link }) => ({ reset_link }),
-  letter: ({ words, appName, values, links }) => ({
-    subject: words.subject(appName),
-    preheader: words.choose(appName),
+  content: ({ messages, appName, values, links }) => ({
+    subject: messages.subject(appName),
+    preheader: messages.choose(appName),
     body: (
       <>
-        <Heading>{words.heading}</Heading>
-        <Paragraph>{words.choose(appName)}</Paragraph>
-        <Button href={links.reset_link} label={words.button} />
+        <Heading>{messages.heading}</Heading>
+        <Paragraph>{messages.choose(appName)}</Paragraph>
+        <Button href={links.reset_link} label={messages.button} />
         {values.remaining !== undefined && (
-          <Paragraph>{words.validity(values.remaining)}</Paragraph>
+          <Paragraph>{messages.validity(values.remaining)}</Paragraph>
         )}
-        <Note>{words.unasked}</Note>
+        <Note>{messages.unrequested}</Note>
       </>
     ),
   }),
@@ -249,7 +249,7 @@ export const mailTypes = {
 type MailTypes = typeof mailTypes;
 export type EventType = keyof MailTypes;
 export type DataOf<T extends EventType> = z.infer<MailTypes[T]["data"]>;
-export type WordsOf<T extends EventType> =
+export type MessagesOf<T extends EventType> =
   MailTypes[T] extends MailType<z.ZodObject, infer W> ? W : never;
 
 export const eventTypes = Object.keys(mailTypes) as readonly EventType[];

@@ -11,8 +11,8 @@ import { signText, verifyText } from "../../core/signed-text.ts";
 import type { Clock } from "../../core/time.ts";
 
 const windowMs = 15 * 60_000;
-const triesPerClient = 10;
-const triesOfAll = 100;
+const attemptsPerClientMax = 10;
+const attemptsGlobalMax = 100;
 const clientsMax = 10_000;
 
 /**
@@ -21,7 +21,7 @@ const clientsMax = 10_000;
  * token has at least 16 characters, so the limit only has to make guessing loud and slow. Not the
  * Limits of sign-in: those are in Redis, and an operator must get in while Redis is down.
  */
-export class LoginTries {
+export class LoginAttempts {
   readonly #clock: Pick<Clock, "now">;
   #endsAt = 0;
   #all = 0;
@@ -34,8 +34,9 @@ export class LoginTries {
   /** Seconds until this client is listened to again; undefined: it may try now. */
   lockedSeconds(client: string): number | undefined {
     this.#turn();
-    const spent = this.#all >= triesOfAll || (this.#clients.get(client) ?? 0) >= triesPerClient;
-    return spent ? Math.ceil((this.#endsAt - this.#clock.now()) / 1000) : undefined;
+    const exhausted =
+      this.#all >= attemptsGlobalMax || (this.#clients.get(client) ?? 0) >= attemptsPerClientMax;
+    return exhausted ? Math.ceil((this.#endsAt - this.#clock.now()) / 1000) : undefined;
   }
 
   failed(client: string): void {
@@ -62,8 +63,8 @@ export const opsErrors = {
     retryable: false,
     status: 401,
   },
-  tooManyTries: {
-    code: "ops_too_many_tries",
+  tooManyAttempts: {
+    code: "ops_too_many_attempts",
     meaning: "Too many wrong tokens",
     retryable: true,
     status: 429,
@@ -79,7 +80,7 @@ export const opsErrors = {
 export interface OpsAccess {
   /** Undefined: only this machine may look. */
   readonly token: string | undefined;
-  readonly tries: LoginTries;
+  readonly attempts: LoginAttempts;
   readonly clock: Pick<Clock, "now">;
 }
 
@@ -103,7 +104,7 @@ export function operatorsOnly(access: OpsAccess): MiddlewareHandler<HttpEnvironm
     }
     if (access.token === undefined) return local(context, next);
     if (bearer !== undefined) {
-      const wrong = tryToken(context, access, bearer);
+      const wrong = checkToken(context, access, bearer);
       return wrong ?? next();
     }
     if (hasSession(context, access.token, access.clock.now())) return next();
@@ -114,18 +115,18 @@ export function operatorsOnly(access: OpsAccess): MiddlewareHandler<HttpEnvironm
 }
 
 /** Undefined: it is the token. Else the problem to answer with. */
-export function tryToken(
+export function checkToken(
   context: HttpContext,
-  { token = "", tries }: OpsAccess,
-  tried: string,
+  { token = "", attempts }: OpsAccess,
+  given: string,
 ): Response | undefined {
   const client = context.get("client");
-  const retryAfterSeconds = tries.lockedSeconds(client);
+  const retryAfterSeconds = attempts.lockedSeconds(client);
   if (retryAfterSeconds !== undefined) {
-    return problemResponse(context, opsErrors.tooManyTries, { retryAfterSeconds });
+    return problemResponse(context, opsErrors.tooManyAttempts, { retryAfterSeconds });
   }
-  if (equalSecret(tried, token)) return undefined;
-  tries.failed(client);
+  if (equalSecret(given, token)) return undefined;
+  attempts.failed(client);
   return problemResponse(context, opsErrors.unauthenticated);
 }
 
@@ -160,6 +161,6 @@ export const opsFields = {
   token: secretField({
     name: "OPS_TOKEN",
     charsMin: 16,
-    doc: "Opens serve-email's pages for operators: typed on their login page, or sent as Authorization: Bearer. Unset: they are shown to this machine alone, under a loopback name.",
+    doc: "Token for the operators' pages of serve-email: entered on their login page, or sent as Authorization: Bearer. Unset: they answer only on the same machine, under a loopback name.",
   }),
 } as const;

@@ -21,14 +21,14 @@ function Chart({ minutes }: { readonly minutes: readonly MinuteCount[] }) {
   const sums = outcomeSeries.map((series) => {
     return [series, minutes.reduce((sum, minute) => sum + minute[series], 0)] as const;
   });
-  const words = sums.map(([series, sum]) => `${sum} ${names[series]}`).join(", ");
+  const summary = sums.map(([series, sum]) => `${sum} ${names[series]}`).join(", ");
   return (
     <figure class="chart">
       <svg
         viewBox={`0 0 ${minutes.length * step} ${height}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={`Mails per minute in the last hour: ${words}; at most ${most} in a minute`}
+        aria-label={`Mails per minute in the last hour: ${summary}; at most ${most} in a minute`}
       >
         {minutes.map((minute, index) => (
           <Bar minute={minute} left={index * step} scale={height / most} />
@@ -89,7 +89,7 @@ function round(value: number): string {
 }
 
 /** "120 ms", "1.4 s", "12 min", "3.2 h". */
-function durationWords(ms: number): string {
+function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   return ms < 3_600_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
@@ -100,7 +100,7 @@ const lateSeconds = 60;
 
 /** The first thing to read: whether mails flow; else why not, and where to go from there. */
 function State({ reasons, lag }: Pick<OpsSnapshot, "reasons" | "lag">) {
-  const late = [...lateWords(lag), ...describeOpenTransactions(lag)];
+  const late = [...lateReasons(lag), ...describeOpenTransactions(lag)];
   if (reasons.length > 0) {
     return (
       <div class="state state-bad">
@@ -122,17 +122,17 @@ function State({ reasons, lag }: Pick<OpsSnapshot, "reasons" | "lag">) {
   );
 }
 
-function List({ words }: { readonly words: readonly string[] }) {
+function List({ words: reasons }: { readonly words: readonly string[] }) {
   return (
     <ul>
-      {words.map((each) => (
+      {reasons.map((each) => (
         <li>{each}</li>
       ))}
     </ul>
   );
 }
 
-function lateWords({ partitions, problem }: OpsSnapshot["lag"]): readonly string[] {
+function lateReasons({ partitions, problem }: OpsSnapshot["lag"]): readonly string[] {
   if (problem !== undefined) return [];
   const waiting = partitions.filter(({ records }) => records > 0);
   const unread = waiting
@@ -140,7 +140,7 @@ function lateWords({ partitions, problem }: OpsSnapshot["lag"]): readonly string
     .map(({ partition, records }) => `Nobody reads partition ${partition}, where ${records} wait`);
   const seconds = Math.max(0, ...waiting.map((each) => each.seconds));
   if (seconds < lateSeconds) return unread;
-  const oldest = durationWords(seconds * 1000);
+  const oldest = formatDuration(seconds * 1000);
   return [
     ...unread,
     `The oldest event has waited for ${oldest}: see the last failures; with none there, add replicas`,
@@ -198,7 +198,7 @@ export function renderSections(snapshot: OpsSnapshot): Sections {
 function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {
   const records = lag.partitions.reduce((sum, partition) => sum + partition.records, 0);
   const seconds = Math.max(0, ...lag.partitions.map((partition) => partition.seconds));
-  const oldest = `the oldest for ${durationWords(seconds * 1000)}`;
+  const oldest = `the oldest for ${formatDuration(seconds * 1000)}`;
   const finished = unfinished === 0 ? "all are finished" : "the last are not finished";
   const waiting =
     lag.problem === undefined
@@ -212,8 +212,8 @@ function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {
       String(inFlight),
       unfinished > inFlight ? `${unfinished - inFlight} more wait their turn` : "by this process",
     ],
-    ["Half accepted within", msWords(p50), "of being asked for"],
-    ["99 % accepted within", msWords(p99), `of ${count} ${mails(count)} in 5 min`],
+    ["Half accepted within", formatMs(p50), "of being asked for"],
+    ["99 % accepted within", formatMs(p99), `of ${count} ${mails(count)} in 5 min`],
   ];
   return (
     <dl class="figures">
@@ -248,8 +248,8 @@ function Lag({ lag, mine }: OpsSnapshot) {
             <tr>
               <th scope="row">{partition}</th>
               <td>{records}</td>
-              <td>{records === 0 ? "–" : durationWords(seconds * 1000)}</td>
-              <td class="words">
+              <td>{records === 0 ? "–" : formatDuration(seconds * 1000)}</td>
+              <td class="text">
                 {owner ?? <span class={records === 0 ? "" : "badge badge-bad"}>nobody</span>}{" "}
                 {mine.includes(partition) && <span class="badge">this process</span>}
               </td>
@@ -274,7 +274,7 @@ function Failures({ failures }: OpsSnapshot) {
             {recipient !== undefined && <span>{recipient}</span>}
             {times > 1 && <span>{times} times in a row</span>}
           </p>
-          <p class="said">{reason}</p>
+          <p class="reason">{reason}</p>
         </li>
       ))}
     </ol>
@@ -285,6 +285,6 @@ function mails(count: number): string {
   return count === 1 ? "mail" : "mails";
 }
 
-function msWords(ms: number | undefined): string {
-  return ms === undefined ? "–" : durationWords(ms);
+function formatMs(ms: number | undefined): string {
+  return ms === undefined ? "–" : formatDuration(ms);
 }

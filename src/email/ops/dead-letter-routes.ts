@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import { findLetterAt, findLetters } from "../dead-letters/find-dead-letters.ts";
+import { findDeadLetterAt, findDeadLetters } from "../dead-letters/find-dead-letters.ts";
 import type { ReplayDeps } from "../dead-letters/replay.ts";
 import { planReplay } from "../dead-letters/replay.ts";
 import type { ReplayPlace, ReplaySelection } from "../dead-letters/replay-plan.ts";
@@ -10,14 +10,14 @@ import { replayTotal } from "../dead-letters/replay-report.ts";
 import type { DeadLetterClass } from "../delivery/outcome.ts";
 import { deadLetterClasses } from "../delivery/outcome.ts";
 import { isMessageId } from "../event.ts";
-import { lettersSearchedMax } from "../timeline/timeline.ts";
-import { letterPage, lettersPage } from "./dead-letters-page.tsx";
+import { deadLettersSearchedMax } from "../timeline/timeline.ts";
+import { deadLetterPage, deadLettersPage } from "./dead-letters-page.tsx";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsMessagePage } from "./ops-page.tsx";
 import type { ReplayJob } from "./replay-job.ts";
 import { planPage, progressPage } from "./replay-page.tsx";
 
-export interface LetterRouteDeps {
+export interface DeadLetterRouteDeps {
   readonly site: OpsSite;
   readonly replays: ReplayDeps;
   readonly replay: ReplayJob;
@@ -29,20 +29,24 @@ const replayLimit = 1_000_000;
 const formSchema = z.object({
   class: z.enum(["all", ...deadLetterClasses]).default("all"),
   id: z.string().refine(isMessageId).optional(),
-  forgotten: z.literal("yes").optional(),
+  too_old: z.literal("yes").optional(),
   to: z.string().max(20_000).optional(),
 });
 type ReplayForm = z.infer<typeof formSchema>;
 const endsSchema = z.array(z.object({ partition: z.int(), to: z.int().nonnegative() })).max(1000);
 
 /** `/dead-letters`: look, plan (a dry run that asks), put back, and its progress at `/replay`. */
-export function addLetterRoutes(app: Hono<HttpEnvironment>, deps: LetterRouteDeps): void {
+export function addDeadLetterRoutes(app: Hono<HttpEnvironment>, deps: DeadLetterRouteDeps): void {
   const { site, replays, replay } = deps;
   const { eventLog, deadLetterTopic: topic } = replays;
   const list = async (shown: string, page: number) => {
-    const found = await findLetters(eventLog, { topic, newest: lettersSearchedMax }, () => true);
-    const letters = found.toSorted((a, b) => b.record.timestamp - a.record.timestamp);
-    return lettersPage({ site, letters, shown, page });
+    const found = await findDeadLetters(
+      eventLog,
+      { topic, newest: deadLettersSearchedMax },
+      () => true,
+    );
+    const deadLetters = found.toSorted((a, b) => b.record.timestamp - a.record.timestamp);
+    return deadLettersPage({ site, deadLetters, shown, page });
   };
   app.get("/dead-letters", () => list("all", 1));
   app.get("/dead-letters/of/:class{[a-z_]{1,32}}/:page{[1-9]\\d{0,4}}", (context) =>
@@ -52,8 +56,10 @@ export function addLetterRoutes(app: Hono<HttpEnvironment>, deps: LetterRouteDep
     const partition = Number(context.req.param("partition"));
     const offset = Number(context.req.param("offset"));
     const known = (await eventLog.offsets(topic)).some((each) => each.partition === partition);
-    const letter = known ? await findLetterAt(eventLog, { topic, partition, offset }) : undefined;
-    return letter === undefined ? gone(site) : letterPage(site, letter);
+    const deadLetter = known
+      ? await findDeadLetterAt(eventLog, { topic, partition, offset })
+      : undefined;
+    return deadLetter === undefined ? gone(site) : deadLetterPage(site, deadLetter);
   });
   app.post("/dead-letters/plan", async (context) => {
     const form = await readForm(context);
@@ -117,7 +123,7 @@ function selectionOf(form: ReplayForm): ReplaySelection {
     recipient: undefined,
     since: undefined,
     maxReplays: maxReplaysDefault,
-    includeForgotten: form.forgotten === "yes",
+    includeTooOld: form.too_old === "yes",
   };
 }
 

@@ -1,10 +1,10 @@
 import { Button } from "../../core/html/controls.tsx";
 import { maskEmail } from "../../core/log.ts";
 import { adviceOf } from "../dead-letters/dead-letter.ts";
-import type { Letter } from "../dead-letters/replay-plan.ts";
-import { letterJson } from "../dead-letters/replay-report.ts";
+import type { DeadLetter } from "../dead-letters/replay-plan.ts";
+import { deadLetterSummary } from "../dead-letters/replay-report.ts";
 import { boundedNote, boundedText } from "../ledger/record.ts";
-import { lettersSearchedMax } from "../timeline/timeline.ts";
+import { deadLettersSearchedMax } from "../timeline/timeline.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsPage, Time } from "./ops-page.tsx";
 
@@ -63,10 +63,10 @@ function parse(text: string): unknown {
   }
 }
 
-interface LettersPageOptions {
+interface DeadLettersPageOptions {
   readonly site: OpsSite;
   /** All that were looked at, newest first. */
-  readonly letters: readonly Letter[];
+  readonly deadLetters: readonly DeadLetter[];
   /** "all", or the class that is shown. */
   readonly shown: string;
   /** From 1. */
@@ -76,9 +76,14 @@ interface LettersPageOptions {
 const perPage = 25;
 
 /** The newest dead letters, by class, and the way to put them back. */
-export function lettersPage({ site, letters, shown, page }: LettersPageOptions): Response {
-  const classes = Map.groupBy(letters, classOf);
-  const chosen = shown === "all" ? letters : (classes.get(shown) ?? []);
+export function deadLettersPage({
+  site,
+  deadLetters,
+  shown,
+  page,
+}: DeadLettersPageOptions): Response {
+  const classes = Map.groupBy(deadLetters, classOf);
+  const chosen = shown === "all" ? deadLetters : (classes.get(shown) ?? []);
   const advice = adviceOf(shown);
   const pages = Math.max(1, Math.ceil(chosen.length / perPage));
   return opsPage({
@@ -88,32 +93,32 @@ export function lettersPage({ site, letters, shown, page }: LettersPageOptions):
     content: (
       <>
         <h1 class="page-title">Dead letters</h1>
-        <Classes classes={classes} total={letters.length} shown={shown} />
-        <section class="card" aria-labelledby="letters-title">
-          <h2 id="letters-title">
+        <Classes classes={classes} total={deadLetters.length} shown={shown} />
+        <section class="card" aria-labelledby="dead-letters-title">
+          <h2 id="dead-letters-title">
             {chosen.length === 0
               ? "None"
               : `${chosen.length} ${shown === "all" ? "in all" : shown}`}
           </h2>
           {chosen.length > 0 && advice !== undefined && <p class="advice">{advice}</p>}
           <ol class="mails">
-            {chosen.slice((page - 1) * perPage, page * perPage).map((letter) => (
-              <Row letter={letter} />
+            {chosen.slice((page - 1) * perPage, page * perPage).map((deadLetter) => (
+              <Row letter={deadLetter} />
             ))}
           </ol>
           {pages > 1 && <Pages shown={shown} page={page} pages={pages} />}
-          {letters.length >= lettersSearchedMax && (
-            <p class="hint">Older ones than the newest {lettersSearchedMax} are not shown.</p>
+          {deadLetters.length >= deadLettersSearchedMax && (
+            <p class="hint">Older ones than the newest {deadLettersSearchedMax} are not shown.</p>
           )}
         </section>
-        {chosen.length > 0 && <PutBack shown={shown} />}
+        {chosen.length > 0 && <ReplayForm shown={shown} />}
       </>
     ),
   });
 }
 
 interface ClassesProps {
-  readonly classes: ReadonlyMap<string, readonly Letter[]>;
+  readonly classes: ReadonlyMap<string, readonly DeadLetter[]>;
   readonly total: number;
   readonly shown: string;
 }
@@ -136,17 +141,18 @@ function Classes({ classes, total, shown }: ClassesProps) {
   );
 }
 
-function Row({ letter }: { readonly letter: Letter }) {
-  const { partition, offset, className, messageId, recipient, reason } = letterJson(letter);
+function Row({ letter: deadLetter }: { readonly letter: DeadLetter }) {
+  const { partition, offset, className, messageId, recipient, reason } =
+    deadLetterSummary(deadLetter);
   return (
     <li>
       <p class="mail-line">
-        <Time at={letter.facts.failedAt ?? letter.record.timestamp} />
+        <Time at={deadLetter.facts.failedAt ?? deadLetter.record.timestamp} />
         <span class="badge badge-bad">{className}</span>
         <a href={`/dead-letters/at/${partition}/${offset}`}>{messageId ?? "no message_id"}</a>
         {recipient !== undefined && <span>{recipient}</span>}
       </p>
-      <p class="said">{boundedText(reason)}</p>
+      <p class="reason">{boundedText(reason)}</p>
     </li>
   );
 }
@@ -155,7 +161,7 @@ function Pages({
   shown,
   page,
   pages,
-}: Pick<LettersPageOptions, "shown" | "page"> & { pages: number }) {
+}: Pick<DeadLettersPageOptions, "shown" | "page"> & { pages: number }) {
   const path = (to: number) => `/dead-letters/of/${shown}/${to}`;
   return (
     <nav class="pages" aria-label="Further letters">
@@ -168,7 +174,7 @@ function Pages({
   );
 }
 
-function PutBack({ shown }: { readonly shown: string }) {
+function ReplayForm({ shown }: { readonly shown: string }) {
   return (
     <form class="card stack" method="post" action="/dead-letters/plan">
       <h2>Put back</h2>
@@ -182,16 +188,16 @@ function PutBack({ shown }: { readonly shown: string }) {
         <span>Also those that are too old for the ledger: they may have been sent</span>
       </label>
       <div>
-        <Button look="main">Look what would be put back …</Button>
+        <Button variant="main">Look what would be put back …</Button>
       </div>
     </form>
   );
 }
 
 /** One letter: what it says of itself, and the event with all that is secret masked. */
-export function letterPage(site: OpsSite, letter: Letter): Response {
-  const { record, facts, messageId } = letter;
-  const { className, recipient, reason } = letterJson(letter);
+export function deadLetterPage(site: OpsSite, deadLetter: DeadLetter): Response {
+  const { record, facts, messageId } = deadLetter;
+  const { className, recipient, reason } = deadLetterSummary(deadLetter);
   const origin = [facts.originalTopic, facts.originalPartition, facts.originalOffset];
   const rows: [string, string | undefined][] = [
     ["Class", className],
@@ -215,11 +221,11 @@ export function letterPage(site: OpsSite, letter: Letter): Response {
             Given up <Time at={facts.failedAt ?? record.timestamp} />
           </h2>
           <dl class="facts">
-            {rows.map(([name, words]) =>
-              words === undefined ? null : (
+            {rows.map(([name, value]) =>
+              value === undefined ? null : (
                 <div>
                   <dt>{name}</dt>
-                  <dd>{words}</dd>
+                  <dd>{value}</dd>
                 </div>
               ),
             )}
@@ -230,7 +236,7 @@ export function letterPage(site: OpsSite, letter: Letter): Response {
               <a class="button button-plain" href={`/mails/${messageId}`}>
                 Show the mail
               </a>
-              <Button look="main">Put it back …</Button>
+              <Button variant="main">Put it back …</Button>
             </form>
           )}
         </section>
@@ -243,6 +249,6 @@ export function letterPage(site: OpsSite, letter: Letter): Response {
   });
 }
 
-function classOf(letter: Letter): string {
-  return letter.facts.class ?? "unknown";
+function classOf(deadLetter: DeadLetter): string {
+  return deadLetter.facts.class ?? "unknown";
 }

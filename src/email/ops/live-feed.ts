@@ -139,7 +139,7 @@ interface LagWatchOptions {
   readonly clock: Pick<Clock, "now">;
 }
 
-const askEveryMs = 2000;
+const refreshEveryMs = 2000;
 const deadlineMs = 2000;
 
 /** Kafka ends a transaction whose producer is gone after a minute, unless that asked for more. */
@@ -149,8 +149,8 @@ const openTransactionSecondsMax = 60;
 export class LagWatch {
   readonly #options: LagWatchOptions;
   #known: LagState = { partitions: [], problem: undefined };
-  #asking: Promise<void> | undefined;
-  #askedAt = Number.NEGATIVE_INFINITY;
+  #refreshing: Promise<void> | undefined;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: LagWatchOptions) {
     this.#options = options;
@@ -159,23 +159,23 @@ export class LagWatch {
   /** As it was 2 s ago at most, or as it was before when it takes longer to tell. */
   async state(): Promise<LagState> {
     const known = this.known();
-    if (known.partitions.length === 0) await this.#asking;
+    if (known.partitions.length === 0) await this.#refreshing;
     return this.#known;
   }
 
   /** As it was when it was last asked, at once; it is asked anew meanwhile. */
   known(): LagState {
     const now = this.#options.clock.now();
-    if (this.#asking === undefined && now - this.#askedAt >= askEveryMs) {
-      this.#askedAt = now;
-      this.#asking = this.#ask().finally(() => {
-        this.#asking = undefined;
+    if (this.#refreshing === undefined && now - this.#refreshedAt >= refreshEveryMs) {
+      this.#refreshedAt = now;
+      this.#refreshing = this.#refresh().finally(() => {
+        this.#refreshing = undefined;
       });
     }
     return this.#known;
   }
 
-  async #ask(): Promise<void> {
+  async #refresh(): Promise<void> {
     const { eventLog, topic, group } = this.#options;
     const both = Promise.all([eventLog.lag(topic, group), eventLog.owners(topic, group)]);
     both.catch(() => {}); // after the deadline nobody listens
@@ -221,7 +221,7 @@ export interface OpsSnapshot {
 }
 
 interface SnapshotSources {
-  readonly worker: Pick<EmailWorker, "reasonsHeld" | "subscription">;
+  readonly worker: Pick<EmailWorker, "pausedReasons" | "subscription">;
   readonly history: OutcomeHistory;
   readonly lag: LagWatch;
   readonly replay: Pick<ReplayJob, "state">;
@@ -232,7 +232,7 @@ export async function takeSnapshot(sources: SnapshotSources): Promise<OpsSnapsho
   const stats = worker.subscription?.stats;
   return {
     host: hostname(),
-    reasons: worker.reasonsHeld,
+    reasons: worker.pausedReasons,
     inFlight: stats?.inFlight ?? 0,
     unfinished: stats?.unfinished ?? 0,
     mine: stats?.partitions ?? [],

@@ -5,7 +5,7 @@ import { requestOrigin } from "../../core/http/origins.ts";
 import { httpErrors, problemResponse } from "../../core/http/problem.ts";
 import type { Log } from "../../core/log.ts";
 import type { OpsAccess } from "./access.ts";
-import { beginSession, endSession, tryToken } from "./access.ts";
+import { beginSession, checkToken, endSession } from "./access.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsPage } from "./ops-page.tsx";
 
@@ -46,7 +46,7 @@ function loginPage(
               />
             )}
           />
-          <Button look="main" wide>
+          <Button variant="main" wide>
             Sign in
           </Button>
         </form>
@@ -70,7 +70,7 @@ export function addSiteLogin(app: Hono<HttpEnvironment>, { access, site, log }: 
     if (requestOrigin(context) !== "same") return problemResponse(context, httpErrors.crossOrigin);
     if (access.token === undefined) return context.redirect("/", 303);
     const token = new URLSearchParams(await context.req.text()).get("token") ?? "";
-    const refused = tryToken(context, access, token);
+    const refused = checkToken(context, access, token);
     if (refused === undefined) {
       beginSession(context, access);
       return context.redirect("/", 303);

@@ -80,7 +80,7 @@ function Bar({ site, place }: { readonly site: OpsSite; readonly place: Place })
       </nav>
       {site.hasLogin && (
         <form method="post" action="/logout">
-          <Button look="link">Sign out</Button>
+          <Button variant="link">Sign out</Button>
         </form>
       )}
     </div>
@@ -114,7 +114,7 @@ export function opsMessagePage(site: OpsSite, message: OpsMessage): Response {
         <h1>{title}</h1>
         <p class="lead">{text}</p>
         <div>
-          <ButtonLink look="plain" href={href}>
+          <ButtonLink variant="plain" href={href}>
             {button}
           </ButtonLink>
         </div>
@@ -146,7 +146,7 @@ export function opsProblemPage(
           </p>
         )}
         <div>
-          <ButtonLink look="plain" href={again ? path : "/"}>
+          <ButtonLink variant="plain" href={again ? path : "/"}>
             {again ? "Try again" : "Dashboard"}
           </ButtonLink>
         </div>

@@ -110,7 +110,7 @@ export class OutcomeHistory {
     this.#times = new AcceptanceTimes(clock);
   }
 
-  note(outcome: DeliveryOutcome, event?: EmailEvent): void {
+  observe(outcome: DeliveryOutcome, event?: EmailEvent): void {
     const series = seriesOf(outcome);
     if (series !== undefined) this.#minute()[series] += 1;
     if (outcome.kind === "accepted" && event !== undefined) {
@@ -121,7 +121,7 @@ export class OutcomeHistory {
   }
 
   /** A dead letter was acknowledged; its failure was noted before. */
-  noteBuried(): void {
+  observeDeadLetter(): void {
     this.#minute().dead_letter += 1;
   }
 
@@ -193,10 +193,10 @@ function seriesOf(outcome: DeliveryOutcome): OutcomeSeries | undefined {
 }
 
 function failureOf(outcome: DeliveryOutcome): { class: string; reason: string } | undefined {
-  if (outcome.kind === "dead_letter") return outcome.letter;
+  if (outcome.kind === "dead_letter") return outcome.deadLetter;
   if (outcome.kind === "server_down") return { class: "server_down", reason: outcome.down.reason };
   if (outcome.kind !== "retry" || outcome.reason === undefined) return undefined;
-  return { class: outcome.why, reason: outcome.reason };
+  return { class: outcome.cause, reason: outcome.reason };
 }
 
 function emptyMinute(at: number): MinuteCount {

@@ -3,15 +3,15 @@ import type { Log } from "../../core/log.ts";
 import type { Service } from "../../core/service.ts";
 import type { Clock } from "../../core/time.ts";
 import type { ReplayDeps } from "../dead-letters/replay.ts";
-import { moveLetters } from "../dead-letters/replay.ts";
+import { replayDeadLetters } from "../dead-letters/replay.ts";
 import type { ReplayPlace, ReplaySelection } from "../dead-letters/replay-plan.ts";
 
 export type ReplayState =
   | { readonly kind: "none" }
-  | { readonly kind: "running"; readonly moved: number; readonly total: number }
+  | { readonly kind: "running"; readonly replayed: number; readonly total: number }
   /** `complete`: false when it was stopped before its end. */
-  | { readonly kind: "ended"; readonly moved: number; readonly complete: boolean }
-  | { readonly kind: "failed"; readonly moved: number; readonly reason: string };
+  | { readonly kind: "ended"; readonly replayed: number; readonly complete: boolean }
+  | { readonly kind: "failed"; readonly replayed: number; readonly reason: string };
 
 interface ReplayOrder {
   readonly selection: ReplaySelection;
@@ -48,8 +48,8 @@ export class ReplayJob implements Service {
   begin(order: ReplayOrder): boolean {
     if (this.#state.kind === "running" || this.#stopped) return false;
     this.#abort = new AbortController();
-    this.#state = { kind: "running", moved: 0, total: order.total };
-    this.#log.warn({ letters: order.total }, "Replay of dead letters begun by an operator");
+    this.#state = { kind: "running", replayed: 0, total: order.total };
+    this.#log.warn({ deadLetters: order.total }, "Replay of dead letters started by an operator");
     this.#running = this.#run(order);
     return true;
   }
@@ -67,25 +67,25 @@ export class ReplayJob implements Service {
   }
 
   async #run({ selection, place, total }: ReplayOrder): Promise<void> {
-    let moved = 0;
+    let replayed = 0;
     const { signal } = this.#abort;
     try {
-      await moveLetters(this.#deps, {
+      await replayDeadLetters(this.#deps, {
         selection,
         place,
         limit: total,
         perSecond,
         signal,
         onProgress: (newest) => {
-          moved = newest.replayed;
-          this.#state = { kind: "running", moved, total };
+          replayed = newest.replayed;
+          this.#state = { kind: "running", replayed, total };
         },
       });
-      this.#state = { kind: "ended", moved, complete: !signal.aborted };
+      this.#state = { kind: "ended", replayed, complete: !signal.aborted };
     } catch (error) {
-      if (error === signal.reason) this.#state = { kind: "ended", moved, complete: false };
+      if (error === signal.reason) this.#state = { kind: "ended", replayed, complete: false };
       else if (!isInstantError(error)) throw error;
-      else this.#state = { kind: "failed", moved, reason: errorMessage(error) };
+      else this.#state = { kind: "failed", replayed, reason: errorMessage(error) };
     }
     this.#log.warn({ ...this.#state }, "Replay of dead letters ended");
   }

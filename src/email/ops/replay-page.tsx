@@ -2,7 +2,7 @@ import { raw } from "hono/html";
 import { unreachable } from "../../core/errors.ts";
 import { Button, ButtonLink } from "../../core/html/controls.tsx";
 import type { ReplayPlan } from "../dead-letters/replay.ts";
-import { letterJson, replayTotal } from "../dead-letters/replay-report.ts";
+import { deadLetterSummary, replayTotal } from "../dead-letters/replay-report.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsPage } from "./ops-page.tsx";
 import type { ReplayState } from "./replay-job.ts";
@@ -14,7 +14,7 @@ export function planPage(
   fields: Readonly<Record<string, string>>,
 ): Response {
   const total = replayTotal(plan.histogram);
-  const rows = [...plan.histogram].toSorted(([, a], [, b]) => b.letters - a.letters);
+  const rows = [...plan.histogram].toSorted(([, a], [, b]) => b.deadLetters - a.deadLetters);
   return opsPage({
     site,
     title: "Put back",
@@ -36,10 +36,10 @@ export function planPage(
               </tr>
             </thead>
             <tbody>
-              {rows.map(([name, { letters, replay, skipped }]) => (
+              {rows.map(([name, { deadLetters, replay, skipped }]) => (
                 <tr>
                   <th scope="row">{name}</th>
-                  <td>{letters}</td>
+                  <td>{deadLetters}</td>
                   <td>{replay}</td>
                   <td class="why">
                     {[...skipped].map(([why, count]) => `${count} ${why}`).join(", ") || "–"}
@@ -52,10 +52,10 @@ export function planPage(
             {Object.entries(fields).map(([name, value]) => (
               <input type="hidden" name={name} value={value} />
             ))}
-            <ButtonLink look="plain" href="/dead-letters">
+            <ButtonLink variant="plain" href="/dead-letters">
               Leave them
             </ButtonLink>
-            {total > 0 && <Button look="danger">{`Put ${total} back`}</Button>}
+            {total > 0 && <Button variant="danger">{`Put ${total} back`}</Button>}
           </form>
         </section>
         {plan.first.length > 0 && <First plan={plan} total={total} />}
@@ -71,8 +71,9 @@ function First({ plan, total }: { readonly plan: ReplayPlan; readonly total: num
         {plan.first.length === total ? "These" : `The first ${plan.first.length}`}
       </h2>
       <ol class="mails">
-        {plan.first.map((letter) => {
-          const { partition, offset, className, messageId, recipient } = letterJson(letter);
+        {plan.first.map((deadLetter) => {
+          const { partition, offset, className, messageId, recipient } =
+            deadLetterSummary(deadLetter);
           return (
             <li>
               <p class="mail-line">
@@ -120,11 +121,11 @@ export function ReplayProgress({ state }: { readonly state: ReplayState }) {
       return (
         <>
           <p>
-            {state.moved} of {state.total} put back
+            {state.replayed} of {state.total} put back
           </p>
-          <progress max={state.total} value={state.moved} aria-label="Put back" />
+          <progress max={state.total} value={state.replayed} aria-label="Put back" />
           <form class="actions" method="post" action="/dead-letters/stop">
-            <Button look="danger-plain">Stop after this batch</Button>
+            <Button variant="danger-plain">Stop after this batch</Button>
           </form>
         </>
       );
@@ -132,12 +133,12 @@ export function ReplayProgress({ state }: { readonly state: ReplayState }) {
       return (
         <p class={`state ${state.complete ? "state-good" : "state-bad"}`}>
           {state.complete
-            ? `Done: ${state.moved} put back. They are events again, and are sent like any other`
-            : `Stopped after ${state.moved}; what was put back stays so`}
+            ? `Done: ${state.replayed} put back. They are events again, and are sent like any other`
+            : `Stopped after ${state.replayed}; what was put back stays so`}
         </p>
       );
     case "failed":
-      return <p class="state state-bad">{`Failed after ${state.moved}: ${state.reason}`}</p>;
+      return <p class="state state-bad">{`Failed after ${state.replayed}: ${state.reason}`}</p>;
     default:
       return unreachable(state);
   }

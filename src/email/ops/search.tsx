@@ -5,17 +5,17 @@ import { Button, ButtonLink, Field } from "../../core/html/controls.tsx";
 import type { HttpEnvironment } from "../../core/http/environment.ts";
 import { adviceOf } from "../dead-letters/dead-letter.ts";
 import { isMessageId, messageIdPattern } from "../event.ts";
-import type { MailTrace, TraceDeps } from "../timeline/timeline.ts";
+import type { MailTimeline, TimelineDeps } from "../timeline/timeline.ts";
 import {
   changedAt,
   factLines,
   findMailsOf,
-  findTrace,
+  findTimeline,
   stateMeaning,
-  stateWords,
+  stateText,
   stepsOf,
-  traceErrors,
-  traceJson,
+  timelineErrors,
+  timelineJson,
 } from "../timeline/timeline.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsMessagePage, opsPage, Time } from "./ops-page.tsx";
@@ -23,13 +23,13 @@ import { opsMessagePage, opsPage, Time } from "./ops-page.tsx";
 interface SearchPageOptions {
   readonly site: OpsSite;
   /** What was typed. */
-  readonly sought?: string;
+  readonly query?: string;
   readonly error?: string;
-  readonly found?: readonly MailTrace[];
+  readonly found?: readonly MailTimeline[];
 }
 
 /** Where a mail is looked for. The address goes in the form's body, so that no URL holds it. */
-function searchPage({ site, sought = "", error, found }: SearchPageOptions): Response {
+function searchPage({ site, query = "", error, found }: SearchPageOptions): Response {
   return opsPage({
     site,
     title: "Search",
@@ -40,15 +40,15 @@ function searchPage({ site, sought = "", error, found }: SearchPageOptions): Res
         <h1 class="page-title">Search</h1>
         <form class="card stack" method="post" action="/search">
           <Field
-            id="sought"
+            id="query"
             label="Recipient's address or message_id"
             hint="A recipient's newest 50 mails of the last 24 h are found, and dead letters."
             error={error}
             input={(attributes) => (
               <input
                 {...attributes}
-                name="sought"
-                value={sought}
+                name="query"
+                value={query}
                 autocomplete="off"
                 autocapitalize="none"
                 spellcheck={false}
@@ -58,7 +58,7 @@ function searchPage({ site, sought = "", error, found }: SearchPageOptions): Res
             )}
           />
           <div>
-            <Button look="main">Search</Button>
+            <Button variant="main">Search</Button>
           </div>
         </form>
         {found !== undefined && <Found found={found} />}
@@ -67,7 +67,7 @@ function searchPage({ site, sought = "", error, found }: SearchPageOptions): Res
   });
 }
 
-function Found({ found }: { readonly found: readonly MailTrace[] }) {
+function Found({ found }: { readonly found: readonly MailTimeline[] }) {
   const title = found.length === 1 ? "1 mail" : `${found.length} mails`;
   return (
     <section class="card" aria-labelledby="found-title">
@@ -93,17 +93,17 @@ function Found({ found }: { readonly found: readonly MailTrace[] }) {
   );
 }
 
-function StateBadge({ mail }: { readonly mail: MailTrace }) {
+function StateBadge({ mail }: { readonly mail: MailTimeline }) {
   const state = mail.record?.state ?? "rejected";
   const good = state === "accepted";
   const bad = state === "rejected" || state === "ambiguous";
-  const look = good ? "badge" : bad ? "badge badge-bad" : "badge badge-plain";
-  return <span class={look}>{stateWords(mail)}</span>;
+  const badgeClass = good ? "badge" : bad ? "badge badge-bad" : "badge badge-plain";
+  return <span class={badgeClass}>{stateText(mail)}</span>;
 }
 
 /** The life of one mail. */
-function mailPage(site: OpsSite, mail: MailTrace): Response {
-  const { messageId, record, letter } = mail;
+function mailPage(site: OpsSite, mail: MailTimeline): Response {
+  const { messageId, record, deadLetter } = mail;
   return opsPage({
     site,
     title: "Mail",
@@ -124,31 +124,31 @@ function mailPage(site: OpsSite, mail: MailTrace): Response {
                 </dd>
               </div>
             )}
-            {factLines(mail).map(([name, words]) => (
+            {factLines(mail).map(([name, value]) => (
               <div>
                 <dt>{name}</dt>
                 <dd>
-                  <Words words={words} />
+                  <FactValue words={value} />
                 </dd>
               </div>
             ))}
-            {letter !== undefined && (
+            {deadLetter !== undefined && (
               <div>
                 <dt>What to do</dt>
-                <dd>{adviceOf(letter.facts.class)}</dd>
+                <dd>{adviceOf(deadLetter.facts.class)}</dd>
               </div>
             )}
           </dl>
-          {letter !== undefined && (
+          {deadLetter !== undefined && (
             <form class="actions" method="post" action="/dead-letters/plan">
               <input type="hidden" name="id" value={messageId} />
               <ButtonLink
-                look="plain"
-                href={`/dead-letters/at/${letter.record.partition}/${letter.record.offset}`}
+                variant="plain"
+                href={`/dead-letters/at/${deadLetter.record.partition}/${deadLetter.record.offset}`}
               >
                 Show the dead letter
               </ButtonLink>
-              <Button look="main">Put it back …</Button>
+              <Button variant="main">Put it back …</Button>
             </form>
           )}
         </section>
@@ -159,11 +159,11 @@ function mailPage(site: OpsSite, mail: MailTrace): Response {
 }
 
 /** A time looks here as everywhere on the pages. */
-function Words({ words }: { readonly words: string }) {
-  return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(words) ? <Time at={Date.parse(words)} exact /> : words;
+function FactValue({ words: value }: { readonly words: string }) {
+  return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value) ? <Time at={Date.parse(value)} exact /> : value;
 }
 
-function Steps({ mail: { record } }: { readonly mail: MailTrace }) {
+function Steps({ mail: { record } }: { readonly mail: MailTimeline }) {
   const steps = record === undefined ? [] : stepsOf(record);
   return (
     <section class="card" aria-labelledby="steps-title">
@@ -176,12 +176,12 @@ function Steps({ mail: { record } }: { readonly mail: MailTrace }) {
               <Time at={at} exact />
               <strong>{state}</strong>
               {stateMeaning(state)}
-              <span class="whose">
+              <span class="owner">
                 fence {fence}
                 {owner === undefined ? "" : `, owner ${owner}`}
               </span>
             </p>
-            {note !== undefined && <p class="said">{note}</p>}
+            {note !== undefined && <p class="reason">{note}</p>}
           </li>
         ))}
       </ol>
@@ -192,30 +192,30 @@ function Steps({ mail: { record } }: { readonly mail: MailTrace }) {
 /** `/search` and `/mails/:id`. */
 export function addSearchRoutes(
   app: Hono<HttpEnvironment>,
-  deps: TraceDeps & { readonly site: OpsSite },
+  deps: TimelineDeps & { readonly site: OpsSite },
 ): void {
   const { site } = deps;
   app.get("/search", () => searchPage({ site }));
   app.post("/search", async (context) => {
     const form = new URLSearchParams(await context.req.text());
-    const sought = (form.get("sought") ?? "").trim();
-    if (isMessageId(sought)) return context.redirect(`/mails/${sought}`, 303);
-    const recipient = parseEmailAddress(sought);
+    const query = (form.get("query") ?? "").trim();
+    if (isMessageId(query)) return context.redirect(`/mails/${query}`, 303);
+    const recipient = parseEmailAddress(query);
     if (recipient === undefined) {
-      const error = sought.includes("@")
+      const error = query.includes("@")
         ? `An address must be ${emailAddressBound}.`
         : "That is neither an address nor a message_id (1 to 128 letters, digits, dots, dashes, underscores).";
-      return searchPage({ site, sought, error });
+      return searchPage({ site, query, error });
     }
-    return searchPage({ site, sought, found: await findMailsOf(deps, recipient) });
+    return searchPage({ site, query, found: await findMailsOf(deps, recipient) });
   });
   app.get(`/mails/:id{${messageIdPattern}}`, async (context) => {
-    const mail = await findTrace(deps, context.req.param("id"));
+    const mail = await findTimeline(deps, context.req.param("id"));
     if (mail !== undefined) return mailPage(site, mail);
     return opsMessagePage(site, {
       status: 404,
       title: "Not known",
-      text: `${traceErrors.mailUnknown.meaning}.`,
+      text: `${timelineErrors.mailUnknown.meaning}.`,
       href: "/search",
       button: "Search again",
     });
@@ -223,10 +223,10 @@ export function addSearchRoutes(
 }
 
 /** `GET /messages/:id`: the life of a mail as JSON. No search by address: it would be in the URL. */
-export function addMessageRoutes(app: Hono<HttpEnvironment>, deps: TraceDeps): void {
+export function addMessageRoutes(app: Hono<HttpEnvironment>, deps: TimelineDeps): void {
   app.get(`/messages/:id{${messageIdPattern}}`, async (context) => {
-    const trace = await findTrace(deps, context.req.param("id"));
-    if (trace === undefined) throw new InstantError(traceErrors.mailUnknown);
-    return context.json(traceJson(trace), 200, { "Cache-Control": "no-store" });
+    const timeline = await findTimeline(deps, context.req.param("id"));
+    if (timeline === undefined) throw new InstantError(timelineErrors.mailUnknown);
+    return context.json(timelineJson(timeline), 200, { "Cache-Control": "no-store" });
   });
 }

@@ -11,19 +11,19 @@ import type { Metrics } from "../../core/metrics.ts";
 import { withDeadline } from "../../core/time.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import { ledgerTtlMs } from "../ledger/delivery-ledger.ts";
-import type { TraceDeps } from "../timeline/timeline.ts";
+import type { TimelineDeps } from "../timeline/timeline.ts";
 import type { OpsAccess } from "./access.ts";
 import { operatorsOnly, opsErrors } from "./access.ts";
 import { dashboardPage } from "./dashboard.tsx";
-import type { LetterRouteDeps } from "./dead-letter-routes.ts";
-import { addLetterRoutes } from "./dead-letter-routes.ts";
+import type { DeadLetterRouteDeps } from "./dead-letter-routes.ts";
+import { addDeadLetterRoutes } from "./dead-letter-routes.ts";
 import type { LiveFeed, OpsSnapshot } from "./live-feed.ts";
 import { addSiteLogin } from "./login.tsx";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsIconPath } from "./ops-page.tsx";
 import { addMessageRoutes, addSearchRoutes } from "./search.tsx";
 
-interface SiteDeps extends LetterRouteDeps, TraceDeps {
+interface SiteDeps extends DeadLetterRouteDeps, TimelineDeps {
   readonly site: OpsSite;
   readonly access: OpsAccess;
   readonly feed: LiveFeed;
@@ -61,14 +61,14 @@ export function addSiteRoutes(app: Hono<HttpEnvironment>, deps: SiteDeps): void 
     return feed.watch() ?? problemResponse(context, opsErrors.tooManyWatchers);
   });
   addSearchRoutes(app, deps);
-  addLetterRoutes(app, deps);
+  addDeadLetterRoutes(app, deps);
   addMessageRoutes(app, deps);
 }
 
 interface OpsDeps extends HttpAppOptions {
   readonly ledger: DeliveryLedger;
   /** Why no mail starts now; empty when mails flow. */
-  readonly reasonsHeld: () => readonly string[];
+  readonly pausedReasons: () => readonly string[];
   /** What stops no mails here, but needs attention: a server that another stands in for, a transaction left open. */
   readonly notices?: () => readonly string[];
   readonly now: () => number;
@@ -82,7 +82,7 @@ const countDeadlineMs = 2000;
  * answers) and `/readyz` (mails flow, else 503 with the reasons). Each answers within 2 s.
  */
 export function createOpsApp(deps: OpsDeps) {
-  const app = createHttpApp({ ...deps, showsRefusal: true });
+  const app = createHttpApp({ ...deps, exposesRefusal: true });
   app.get("/health", async (context) => health(context, deps));
   app.get("/stats", async (context) => {
     const records = await withDeadline("counting records", countDeadlineMs, deps.ledger.count());
@@ -90,7 +90,7 @@ export function createOpsApp(deps: OpsDeps) {
   });
   app.get("/livez", (context) => context.json({ status: "alive" }));
   app.get("/readyz", (context) => {
-    const reasons = deps.reasonsHeld();
+    const reasons = deps.pausedReasons();
     const notices = deps.notices?.() ?? [];
     return reasons.length === 0
       ? context.json(notices.length === 0 ? { status: "ready" } : { status: "ready", notices })

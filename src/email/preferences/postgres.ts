@@ -1,13 +1,13 @@
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import { migrateLater } from "../../core/postgres/database.ts";
-import type { SchemaRoom } from "../../core/postgres/migrate.ts";
+import type { SchemaModule } from "../../core/postgres/migrate.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { DeclinedRow, PreferenceStore } from "./preference-store.ts";
-import { groupDeclined, sortWishes } from "./preference-store.ts";
+import { groupDeclined, splitPreferences } from "./preference-store.ts";
 
-export const preferencesRoom: SchemaRoom = { room: "email-preferences", steps: [schemaText] };
+export const preferencesModule: SchemaModule = { module: "email-preferences", steps: [schemaText] };
 
 /**
  * Preferences in the table `email_declined` of Postgres, which may be away when this is called.
@@ -17,7 +17,7 @@ export async function openPostgresPreferenceStore(
   database: PostgresDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<PreferenceStore> {
-  const migrated = await migrateLater(database, preferencesRoom.room, preferencesRoom.steps);
+  const migrated = await migrateLater(database, preferencesModule.module, preferencesModule.steps);
   return {
     findDeclined: async (keys) => {
       await migrated();
@@ -29,9 +29,9 @@ export async function openPostgresPreferenceStore(
       );
       return groupDeclined(rows);
     },
-    change: async (key, wishes) => {
+    change: async (key, changes) => {
       await migrated();
-      const { declined, accepted } = sortWishes(wishes);
+      const { declined, accepted } = splitPreferences(changes);
       const now = new Date(clock.now());
       await database.transaction(async (sql, schema) => {
         await sql`

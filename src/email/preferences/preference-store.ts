@@ -15,12 +15,12 @@ import { optionalTypes } from "../event.ts";
 export interface PreferenceStore {
   /** By key, the types that were declined; who declined nothing is left out. At most 1,000 keys. */
   findDeclined(keys: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
-  change(key: string, wishes: Wishes): Promise<void>;
+  change(key: string, changes: PreferenceChanges): Promise<void>;
   forget(key: string): Promise<void>;
 }
 
 /** By type: true to get such mails, false to decline them. */
-export type Wishes = { readonly [T in OptionalType]?: boolean | undefined };
+export type PreferenceChanges = { readonly [T in OptionalType]?: boolean | undefined };
 export type Preferences = { readonly [T in OptionalType]: boolean };
 
 export async function getPreferences(store: PreferenceStore, key: string): Promise<Preferences> {
@@ -30,8 +30,11 @@ export async function getPreferences(store: PreferenceStore, key: string): Promi
 }
 
 /** The types of both kinds of wishes, for the adapters. */
-export function sortWishes(wishes: Wishes): { declined: string[]; accepted: string[] } {
-  const of = (wanted: boolean) => optionalTypes.filter((type) => wishes[type] === wanted);
+export function splitPreferences(changes: PreferenceChanges): {
+  declined: string[];
+  accepted: string[];
+} {
+  const of = (wanted: boolean) => optionalTypes.filter((type) => changes[type] === wanted);
   return { declined: of(false), accepted: of(true) };
 }
 

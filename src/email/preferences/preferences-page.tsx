@@ -11,7 +11,7 @@ import styles from "./preferences-page.css" with { type: "text" };
 import type { GrantedType } from "./unsubscribe-link.ts";
 
 /** Everything a person reads on the page of the preferences, in one place. */
-const words = {
+const messages = {
   title: "E-mails you get",
   lead: (appName: string) =>
     `Choose which mails ${appName} may send to the address that this link was sent to.`,
@@ -38,7 +38,7 @@ const words = {
     title: "Nothing was changed",
     text: "What was sent is not what this page sends. Go back, and try it again.",
   },
-  away: {
+  unavailable: {
     title: "Back in a moment",
     text: "What you chose could not be saved or read right now, and nothing was changed. Try again in a few seconds.",
   },
@@ -60,47 +60,47 @@ interface PreferencesPageOptions {
 /** What somebody gets, and both ways to change it. It names no address: the link may be passed on. */
 export function preferencesPage(options: PreferencesPageOptions): Response {
   const { appName, preferences, type, done } = options;
-  const title = type === "all" ? words.all : words.types[type].title;
+  const title = type === "all" ? messages.all : messages.types[type].title;
   const wanted = type !== "all" && preferences[type];
   return page({
     appName,
-    title: words.title,
+    title: messages.title,
     content: (
       <>
         {done !== undefined && (
           <Notice tone="done">
-            <p>{done === "saved" ? words.saved : words.unsubscribed(title)}</p>
+            <p>{done === "saved" ? messages.saved : messages.unsubscribed(title)}</p>
           </Notice>
         )}
-        <p class="lead">{words.lead(appName)}</p>
+        <p class="lead">{messages.lead(appName)}</p>
         {wanted && done === undefined && (
           <form method="post">
             <input type="hidden" name={oneClickField} value={oneClickValue} />
-            <Button look="main" wide>
-              {words.stop(title)}
+            <Button variant="main" wide>
+              {messages.stop(title)}
             </Button>
           </form>
         )}
         <form method="post" class="stack">
           <input type="hidden" name={chooseField} value="yes" />
           <fieldset class="mails">
-            <legend>{words.choose}</legend>
+            <legend>{messages.choose}</legend>
             {optionalTypes.map((one) => (
               <TypeBox type={one} wanted={preferences[one]} />
             ))}
           </fieldset>
           <p>
-            <Button look="plain">{words.save}</Button>
+            <Button variant="plain">{messages.save}</Button>
           </p>
         </form>
-        <p class="hint">{words.always}</p>
+        <p class="hint">{messages.always}</p>
       </>
     ),
   });
 }
 
 function TypeBox({ type, wanted }: { readonly type: OptionalType; readonly wanted: boolean }) {
-  const { title, text } = words.types[type];
+  const { title, text } = messages.types[type];
   return (
     <label class="mail-type">
       <input type="checkbox" name={type} value="yes" checked={wanted} />
@@ -110,12 +110,12 @@ function TypeBox({ type, wanted }: { readonly type: OptionalType; readonly wante
   );
 }
 
-const statuses = { old: 410, forged: 400, unclear: 400, away: 503 } as const;
+const statuses = { old: 410, forged: 400, unclear: 400, unavailable: 503 } as const;
 
 /** A page that only says why nothing was done. */
 export function refusalPage(appName: string, why: keyof typeof statuses): Response {
-  const { title, text } = words[why];
-  const headers: Record<string, string> = why === "away" ? { "Retry-After": "5" } : {};
+  const { title, text } = messages[why];
+  const headers: Record<string, string> = why === "unavailable" ? { "Retry-After": "5" } : {};
   const content = <p class="lead">{text}</p>;
   return page({ appName, title, status: statuses[why], headers, content });
 }

@@ -9,7 +9,7 @@ import { addOperation } from "../../core/openapi/operation.ts";
 import type { Clock } from "../../core/time.ts";
 import type { OptionalType } from "../event.ts";
 import { optionalTypes, recipientKey } from "../event.ts";
-import type { PreferenceStore, Wishes } from "./preference-store.ts";
+import type { PreferenceChanges, PreferenceStore } from "./preference-store.ts";
 import { getPreferences } from "./preference-store.ts";
 import {
   chooseField,
@@ -83,8 +83,8 @@ export function addPreferenceRoutes(app: Hono<HttpEnvironment>, deps: Preference
   );
   addOperation(app, changePreferencesOperation, async (context) => {
     const key = await keyOf(context);
-    const wishes = await readJson(context, changePreferencesOperation.body.schema);
-    await preferences.change(key, wishes);
+    const changes = await readJson(context, changePreferencesOperation.body.schema);
+    await preferences.change(key, changes);
     return context.json(await getPreferences(preferences, key));
   });
 }
@@ -126,8 +126,8 @@ async function withGrant(
   } catch (error) {
     if (!isInstantError(error) || error.row.status !== 503) throw error;
     const fields = { requestId: context.get("requestId"), error: errorMessage(error) };
-    log.warn(fields, "Preferences are away");
-    return refusalPage(appName, "away");
+    log.warn(fields, "Preferences unavailable");
+    return refusalPage(appName, "unavailable");
   }
 }
 
@@ -140,11 +140,14 @@ async function change(
   const isOneClick = form.get(oneClickField) === oneClickValue;
   if (!isOneClick && form.get(chooseField) === null) return refusalPage(appName, "unclear");
   const declined = type === "all" ? optionalTypes : [type];
-  const wishes: Wishes = isOneClick
+  const changes: PreferenceChanges = isOneClick
     ? Object.fromEntries(declined.map((one) => [one, false]))
     : Object.fromEntries(optionalTypes.map((one) => [one, form.get(one) === "yes"]));
-  await preferences.change(key, wishes);
-  log.info({ requestId: context.get("requestId"), wishes }, "E-mail preferences changed");
+  await preferences.change(key, changes);
+  log.info(
+    { requestId: context.get("requestId"), preferences: changes },
+    "E-mail preferences changed",
+  );
   const done = isOneClick ? "unsubscribed" : "saved";
   return preferencesPage({
     appName,

@@ -2,7 +2,7 @@ import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import type { DeclinedRow, PreferenceStore } from "./preference-store.ts";
-import { groupDeclined, sortWishes } from "./preference-store.ts";
+import { groupDeclined, splitPreferences } from "./preference-store.ts";
 import schemaText from "./sqlite-schema.sql" with { type: "text" };
 
 /** Preferences in the table `email_declined` of a SQLite file. Does not close what it is given. */
@@ -23,9 +23,9 @@ export async function openSqlitePreferenceStore(
       );
       return groupDeclined(rows);
     },
-    change: (key, wishes) =>
+    change: (key, changes) =>
       database.write((db) => {
-        const { declined, accepted } = sortWishes(wishes);
+        const { declined, accepted } = splitPreferences(changes);
         const accept = db.query(
           "DELETE FROM email_declined WHERE recipient_key = ? AND event_type = ?",
         );

@@ -13,7 +13,7 @@ import { hmacText } from "../../core/secret.ts";
  */
 export interface RecentMails {
   /** Returns at once and never throws. Drops notes when more than 1,000 are under way. */
-  note(recipient: string, messageId: string): void;
+  add(recipient: string, messageId: string): void;
   /** Newest first. The ledger may have forgotten some. Throws `ledger_unavailable`. */
   find(recipient: string): Promise<readonly string[]>;
   /** Resolves when no note is under way. */
@@ -36,24 +36,24 @@ export function recentMailKeys(secrets: RecipientSecrets, recipient: string): re
   );
 }
 
-const underWayMax = 1000;
+const writesMax = 1000;
 
 /** Writes that nobody waits for: at most 1,000 at a time; those that fail are lost, and the engine's client logs why. */
-export class NotesUnderWay {
-  readonly #notes = new Set<Promise<unknown>>();
+export class BackgroundWrites {
+  readonly #writes = new Set<Promise<unknown>>();
 
   /** Does not call `write` when there are too many already. */
   add(write: () => Promise<unknown>): void {
-    if (this.#notes.size >= underWayMax) return;
-    const note = write()
+    if (this.#writes.size >= writesMax) return;
+    const written = write()
       .catch((error: unknown) => {
         if (!isInstantError(error)) throw error;
       })
-      .finally(() => this.#notes.delete(note));
-    this.#notes.add(note);
+      .finally(() => this.#writes.delete(written));
+    this.#writes.add(written);
   }
 
   async settled(): Promise<void> {
-    await Promise.all(this.#notes);
+    await Promise.all(this.#writes);
   }
 }

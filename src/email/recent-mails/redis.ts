@@ -2,8 +2,8 @@ import type { RedisClient } from "../../core/redis/client.ts";
 import { redisScript } from "../../core/redis/script.ts";
 import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
-import { NotesUnderWay, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
-import noteText from "./redis-note.lua" with { type: "text" };
+import { BackgroundWrites, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
+import noteText from "./redis-add.lua" with { type: "text" };
 
 interface RedisRecentMailsOptions {
   readonly redis: RedisClient;
@@ -11,7 +11,7 @@ interface RedisRecentMailsOptions {
   readonly keyPrefix?: string;
 }
 
-const noteScript = redisScript<number>(noteText, { merges: true });
+const addScript = redisScript<number>(noteText, { merges: true });
 
 /**
  * A sorted set per recipient, `email:recent:<hash>`: about 200 bytes for a recipient of one mail.
@@ -22,12 +22,12 @@ export function openRedisRecentMails(options: RedisRecentMailsOptions): RecentMa
   const { redis, secrets, keyPrefix = "" } = options;
   const keys = (recipient: string) =>
     recentMailKeys(secrets, recipient).map((key) => `${keyPrefix}email:recent:${key}`);
-  const notes = new NotesUnderWay();
+  const writes = new BackgroundWrites();
   return {
-    note: (recipient, messageId) => {
+    add: (recipient, messageId) => {
       if (redis.connection === "disconnected") return;
       const args = [messageId, recentMailsMax, ledgerTtlMs];
-      notes.add(() => redis.script(noteScript, keys(recipient).slice(0, 1), args));
+      writes.add(() => redis.script(addScript, keys(recipient).slice(0, 1), args));
     },
     find: (recipient) =>
       asLedgerError(async () => {
@@ -36,6 +36,6 @@ export function openRedisRecentMails(options: RedisRecentMailsOptions): RecentMa
         );
         return [...new Set(found.flat())].slice(0, recentMailsMax);
       }),
-    settled: () => notes.settled(),
+    settled: () => writes.settled(),
   };
 }

@@ -4,7 +4,7 @@ import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
-import { NotesUnderWay, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
+import { BackgroundWrites, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
 
 interface SqliteRecentMailsOptions {
   readonly database: SqliteDatabase;
@@ -20,10 +20,13 @@ const schemaSteps = [
     PRIMARY KEY (recipient, message_id)
   ) STRICT, WITHOUT ROWID`,
   "CREATE INDEX email_recent_noted_at ON email_recent (noted_at)",
+  `ALTER TABLE email_recent RENAME COLUMN noted_at TO added_at;
+   DROP INDEX email_recent_noted_at;
+   CREATE INDEX email_recent_added_at ON email_recent (added_at)`,
 ] as const;
 
 /** Each note drops up to this many that are older than a day, so they never pile up. */
-const droppedPerNote = 4;
+const droppedPerAdd = 4;
 
 /** In the ledger's file, and in one transaction with its claim when both wait at the same time. */
 export async function openSqliteRecentMails(
@@ -31,51 +34,51 @@ export async function openSqliteRecentMails(
 ): Promise<RecentMails> {
   const { database, secrets, clock = systemClock } = options;
   await asLedgerError(() => database.migrate("email_recent", schemaSteps));
-  const notes = new NotesUnderWay();
+  const writes = new BackgroundWrites();
   return {
-    note: (recipient, messageId) => {
+    add: (recipient, messageId) => {
       const [key = ""] = recentMailKeys(secrets, recipient);
-      notes.add(() => database.write((file) => writeNote(file, key, messageId, clock.now())));
+      writes.add(() => database.write((file) => writeEntry(file, key, messageId, clock.now())));
     },
     find: (recipient) =>
       asLedgerError(async () => {
         const keys = recentMailKeys(secrets, recipient);
         const found = keys.flatMap((key) =>
-          database.read((file) => readNotes(file, key, clock.now())),
+          database.read((file) => readEntries(file, key, clock.now())),
         );
         return [...new Set(found)].slice(0, recentMailsMax);
       }),
-    settled: () => notes.settled(),
+    settled: () => writes.settled(),
   };
 }
 
-function writeNote(file: Database, key: string, messageId: string, now: number): void {
+function writeEntry(file: Database, key: string, messageId: string, now: number): void {
   file
     .query(
       `INSERT INTO email_recent VALUES (?, ?, ?)
-       ON CONFLICT (recipient, message_id) DO UPDATE SET noted_at = excluded.noted_at`,
+       ON CONFLICT (recipient, message_id) DO UPDATE SET added_at = excluded.added_at`,
     )
     .run(key, messageId, now);
   file
     .query(
       `DELETE FROM email_recent WHERE recipient = ?1 AND message_id IN
        (SELECT message_id FROM email_recent WHERE recipient = ?1
-        ORDER BY noted_at DESC, message_id LIMIT -1 OFFSET ?2)`,
+        ORDER BY added_at DESC, message_id LIMIT -1 OFFSET ?2)`,
     )
     .run(key, recentMailsMax);
   file
     .query(
       `DELETE FROM email_recent WHERE (recipient, message_id) IN
-       (SELECT recipient, message_id FROM email_recent WHERE noted_at <= ? LIMIT ?)`,
+       (SELECT recipient, message_id FROM email_recent WHERE added_at <= ? LIMIT ?)`,
     )
-    .run(now - ledgerTtlMs, droppedPerNote);
+    .run(now - ledgerTtlMs, droppedPerAdd);
 }
 
-function readNotes(file: Database, key: string, now: number): string[] {
+function readEntries(file: Database, key: string, now: number): string[] {
   return file
     .query<{ message_id: string }, [string, number]>(
-      `SELECT message_id FROM email_recent WHERE recipient = ? AND noted_at > ?
-       ORDER BY noted_at DESC, message_id`,
+      `SELECT message_id FROM email_recent WHERE recipient = ? AND added_at > ?
+       ORDER BY added_at DESC, message_id`,
     )
     .all(key, now - ledgerTtlMs)
     .map((row) => row.message_id);

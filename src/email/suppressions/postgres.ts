@@ -1,6 +1,6 @@
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import { migrateLater } from "../../core/postgres/database.ts";
-import type { SchemaRoom } from "../../core/postgres/migrate.ts";
+import type { SchemaModule } from "../../core/postgres/migrate.ts";
 import type { SchemaName, Sql } from "../../core/postgres/pool.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
@@ -24,7 +24,10 @@ interface At {
 
 type Statement<T> = (sql: Sql, at: At) => Promise<T>;
 
-export const suppressionsRoom: SchemaRoom = { room: "email-suppressions", steps: [schemaText] };
+export const suppressionsModule: SchemaModule = {
+  module: "email-suppressions",
+  steps: [schemaText],
+};
 
 /**
  * Suppressions in the table `email_suppressions` of Postgres, which may be away when this is called.
@@ -34,7 +37,11 @@ export async function openPostgresSuppressionStore(
   database: PostgresDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<SuppressionStore> {
-  const migrated = await migrateLater(database, suppressionsRoom.room, suppressionsRoom.steps);
+  const migrated = await migrateLater(
+    database,
+    suppressionsModule.module,
+    suppressionsModule.steps,
+  );
   const query = async <T>(statement: Statement<T>): Promise<T> => {
     await migrated();
     return database.query((sql, schema) => statement(sql, { schema, now: new Date(clock.now()) }));

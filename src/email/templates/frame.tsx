@@ -2,7 +2,7 @@ import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 
 /** The first thing a reader sees as one sign, such as an emoji of several code points. */
-function firstLetter(name: string): string {
+function firstGrapheme(name: string): string {
   const [first] = new Intl.Segmenter("en").segment(name.trim());
   return first?.segment ?? "";
 }
@@ -105,7 +105,7 @@ function Brand({ appName }: { readonly appName: string }) {
                 class="mark on-accent"
                 style="width:32px;height:32px;border-radius:9px;background:#2b50d9;color:#ffffff;font-size:18px;line-height:32px;font-weight:650;text-align:center"
               >
-                {firstLetter(appName)}
+                {firstGrapheme(appName)}
               </div>
             </td>
             <td

@@ -1,11 +1,11 @@
 import { english } from "./languages/en.ts";
 import { spanish } from "./languages/es.ts";
 import { russian } from "./languages/ru.ts";
-import type { LanguageWords } from "./texts.ts";
+import type { LanguageMessages } from "./texts.ts";
 
 /** The languages that mails are written in, by the tag that events name them with. */
 export const languages = { en: english, es: spanish, ru: russian } as const satisfies Readonly<
-  Record<string, LanguageWords>
+  Record<string, LanguageMessages>
 >;
 
 export type Language = keyof typeof languages;

@@ -1,7 +1,7 @@
 import type { Child } from "hono/jsx";
 import { isValidElement } from "hono/jsx";
 import type { EmailEvent } from "../event.ts";
-import type { Filling, LetterParts, MailType, Texts } from "../mails/mail-type.ts";
+import type { ContentParts, Filling, MailType, Texts } from "../mails/mail-type.ts";
 import type { EventType } from "../mails/mail-types.tsx";
 import { mailTypes } from "../mails/mail-types.tsx";
 import { Frame } from "./frame.tsx";
@@ -9,9 +9,9 @@ import type { Language } from "./languages.ts";
 import { isLanguage, languages, languageTags, localeChain } from "./languages.ts";
 import type { Overrides } from "./overrides/overrides.ts";
 import { renderOperatorMail, viewOf } from "./overrides/overrides.ts";
-import type { LanguageWords, Slotted } from "./texts.ts";
+import type { LanguageMessages, Slotted } from "./texts.ts";
 import {
-  createSpeech,
+  createTimeFormat,
   cutAtMarkers,
   fillSlots,
   markerOf,
@@ -28,8 +28,8 @@ const lines = new Set(["tr", "li", "br"]);
  * between them, a line for each row of a table, a link as its label and then its address, an
  * address that was shown only once. What is hidden from the ear (`aria-hidden`) is left out, and the head.
  */
-function plainText(letter: Child): string {
-  return `${wordsOf(letter, new Set())
+function plainText(content: Child): string {
+  return `${textOf(content, new Set())
     .replace(/[ \n]*\n\n[ \n]*/g, "\n\n")
     .replace(/ *\n */g, "\n")
     .replace(/ {2,}/g, " ")
@@ -37,30 +37,30 @@ function plainText(letter: Child): string {
 }
 
 /** `shown`: the addresses that stand in the text already. */
-function wordsOf(node: Child | undefined, shown: Set<string>): string {
-  if (Array.isArray(node)) return node.map((child) => wordsOf(child, shown)).join("");
+function textOf(node: Child | undefined, shown: Set<string>): string {
+  if (Array.isArray(node)) return node.map((child) => textOf(child, shown)).join("");
   if (typeof node === "string" || typeof node === "number") return String(node);
   if (!isValidElement(node)) return "";
   const { tag, props, children } = node;
-  if (typeof tag === "function") return wordsOf(tag({ ...props, children }), shown);
+  if (typeof tag === "function") return textOf(tag({ ...props, children }), shown);
   if (tag === "head" || props["aria-hidden"] === "true") return "";
-  const words = wordsOf(children, shown);
-  if (tag === "a") return linkOf(words, String(props["href"]), shown);
-  if (tag === "td") return `${words} `;
-  if (paragraphs.has(tag)) return `\n\n${words}\n\n`;
-  return lines.has(tag) ? `\n${words}` : words;
+  const text = textOf(children, shown);
+  if (tag === "a") return linkOf(text, String(props["href"]), shown);
+  if (tag === "td") return `${text} `;
+  if (paragraphs.has(tag)) return `\n\n${text}\n\n`;
+  return lines.has(tag) ? `\n${text}` : text;
 }
 
-function linkOf(words: string, href: string, shown: Set<string>): string {
-  if (words !== href) {
+function linkOf(text: string, href: string, shown: Set<string>): string {
+  if (text !== href) {
     shown.add(href);
-    return `${words}:\n${href}`;
+    return `${text}:\n${href}`;
   }
   return shown.has(href) ? "" : href;
 }
 
 /** One letter in one language, ready but for its values: the n-th slot is the n-th of `names`. */
-interface PreparedLetter {
+interface PreparedContent {
   readonly subject: Slotted;
   readonly html: Slotted;
   readonly text: Slotted;
@@ -68,7 +68,7 @@ interface PreparedLetter {
 
 interface Preparation {
   readonly type: EventType;
-  readonly words: LanguageWords;
+  readonly messages: LanguageMessages;
   readonly appName: string;
   readonly codeInSubject: boolean;
   readonly variant: string;
@@ -83,32 +83,32 @@ const recipientSlot = 0;
 const unsubscribeSlot = 1;
 const valuesSlot = 2;
 
-function prepareLetter(preparation: Preparation): PreparedLetter {
-  const { type, words, appName, values, links } = preparation;
-  const letter = mailTypes[type].letter({
-    words: words.mails[type],
+function prepareContent(preparation: Preparation): PreparedContent {
+  const { type, messages, appName, values, links } = preparation;
+  const content = mailTypes[type].content({
+    messages: messages.mails[type],
     appName,
     values: markers(values, valuesSlot),
     links: markers(links, valuesSlot + values.length),
     variant: preparation.variant,
     codeInSubject: preparation.codeInSubject,
-  } as LetterParts<never>);
-  const unsubscribe = { label: words.unsubscribe, href: markerOf(unsubscribeSlot) };
+  } as ContentParts<never>);
+  const unsubscribe = { label: messages.unsubscribe, href: markerOf(unsubscribeSlot) };
   const page = (
     <Frame
       appName={appName}
-      language={words.locale}
-      direction={words.direction}
-      title={letter.subject}
-      preheader={letter.preheader}
-      sentTo={words.sentTo(markerOf(recipientSlot), appName)}
+      language={messages.locale}
+      direction={messages.direction}
+      title={content.subject}
+      preheader={content.preheader}
+      sentTo={messages.sentTo(markerOf(recipientSlot), appName)}
       unsubscribe={preparation.unsubscribable ? unsubscribe : undefined}
     >
-      {letter.body}
+      {content.body}
     </Frame>
   );
   return {
-    subject: cutAtMarkers(letter.subject),
+    subject: cutAtMarkers(content.subject),
     html: cutAtMarkers(`<!doctype html>\n${inLines(page.toString())}\n`),
     text: cutAtMarkers(plainText(page)),
   };
@@ -157,9 +157,9 @@ export interface MailRendererOptions {
   readonly overrides?: Overrides;
 }
 
-const speeches = Object.fromEntries(
-  languageTags.map((tag) => [tag, createSpeech(languages[tag].locale, languages[tag].moment)]),
-) as Readonly<Record<Language, ReturnType<typeof createSpeech>>>;
+const timeFormats = Object.fromEntries(
+  languageTags.map((tag) => [tag, createTimeFormat(languages[tag].locale, languages[tag].aMoment)]),
+) as Readonly<Record<Language, ReturnType<typeof createTimeFormat>>>;
 
 /**
  * Renders mails from letters that are prepared once and kept: one for each type, language, variant
@@ -168,21 +168,21 @@ const speeches = Object.fromEntries(
  */
 export function createMailRenderer(options: MailRendererOptions): RenderMail {
   const appName = safeText(withoutMarkers(options.appName));
-  const prepared = new Map<string, PreparedLetter>();
+  const prepared = new Map<string, PreparedContent>();
   const { fallbackLocale, codeInSubject, overrides } = options;
 
-  const letterFor = (type: EventType, language: Language, fields: Fields): PreparedLetter => {
+  const contentFor = (type: EventType, language: Language, fields: Fields): PreparedContent => {
     const { filling, values, links, unsubscribable } = fields;
     const key = `${type} ${language} ${filling.variant} ${values} ${links} ${unsubscribable}`;
-    let letter = prepared.get(key);
-    if (letter === undefined) {
+    let content = prepared.get(key);
+    if (content === undefined) {
       const { variant } = filling;
-      const words = languages[language];
-      const of = { type, words, appName, codeInSubject, variant };
-      letter = prepareLetter({ ...of, values, links, unsubscribable });
-      prepared.set(key, letter);
+      const messages = languages[language];
+      const of = { type, messages, appName, codeInSubject, variant };
+      content = prepareContent({ ...of, values, links, unsubscribable });
+      prepared.set(key, content);
     }
-    return letter;
+    return content;
   };
 
   return (event, { now, unsubscribeUrl }) => {
@@ -192,7 +192,10 @@ export function createMailRenderer(options: MailRendererOptions): RenderMail {
     const mailType: MailType = mailTypes[type];
     const optional = mailType.kind === "optional" ? unsubscribeUrl : undefined;
     const own = overrides?.find(type, chain);
-    const filling = mailType.fill({ data, expiresAt, now }, own?.say ?? speeches[language]);
+    const filling = mailType.fill(
+      { data, expiresAt, now },
+      own?.timeFormat ?? timeFormats[language],
+    );
     if (own !== undefined) {
       const view = viewOf({ appName, recipient, unsubscribeUrl: optional, filling });
       return renderOperatorMail(own, view);
@@ -203,7 +206,7 @@ export function createMailRenderer(options: MailRendererOptions): RenderMail {
       links: presentIn(filling.links),
       unsubscribable: optional !== undefined,
     };
-    const letter = letterFor(type, language, fields);
+    const content = contentFor(type, language, fields);
     const texts = [
       safeText(recipient),
       optional ?? "",
@@ -211,9 +214,9 @@ export function createMailRenderer(options: MailRendererOptions): RenderMail {
       ...fields.links.map((name) => filling.links[name] ?? ""),
     ];
     return {
-      subject: fillSlots(letter.subject, texts),
-      text: fillSlots(letter.text, texts),
-      html: fillSlots(letter.html, texts.map(Bun.escapeHTML)),
+      subject: fillSlots(content.subject, texts),
+      text: fillSlots(content.text, texts),
+      html: fillSlots(content.html, texts.map(Bun.escapeHTML)),
     };
   };
 }

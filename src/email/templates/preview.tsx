@@ -30,15 +30,15 @@ export const previewable = eventTypes.map((type) => ({
 
 /** The choice that a request means; what it names wrongly, or not at all, is the first there is. */
 function parseChoice(
-  asked: { readonly type: string; readonly sample: string; readonly language: string },
+  requested: { readonly type: string; readonly sample: string; readonly language: string },
   languages: readonly string[],
 ): PreviewChoice {
   const first = previewable[0] ?? { type: "verification_code" as const, samples: [] };
-  const { type, samples } = previewable.find((one) => one.type === asked.type) ?? first;
+  const { type, samples } = previewable.find((one) => one.type === requested.type) ?? first;
   return {
     type,
-    sample: samples.find((name) => name === asked.sample) ?? samples[0] ?? "",
-    language: languages.find((tag) => tag === asked.language) ?? languages[0] ?? "en",
+    sample: samples.find((name) => name === requested.sample) ?? samples[0] ?? "",
+    language: languages.find((tag) => tag === requested.language) ?? languages[0] ?? "en",
   };
 }
 
@@ -235,8 +235,12 @@ export function createPreviewApp({ log, now, templates }: PreviewDeps) {
 }
 
 function choiceOf({ req }: HttpContext, languages: readonly string[]) {
-  const asked = (name: string) => req.query(name) ?? "";
-  const named = { type: asked("type"), sample: asked("sample"), language: asked("language") };
+  const requested = (name: string) => req.query(name) ?? "";
+  const named = {
+    type: requested("type"),
+    sample: requested("sample"),
+    language: requested("language"),
+  };
   return parseChoice(named, languages);
 }
 

@@ -1,6 +1,6 @@
 import { parseTimestamp } from "../mails/data-fields.ts";
-import type { Say } from "../mails/mail-type.ts";
-import type { EventType, WordsOf } from "../mails/mail-types.tsx";
+import type { TimeFormat } from "../mails/mail-type.ts";
+import type { EventType, MessagesOf } from "../mails/mail-types.tsx";
 
 const units = [
   ["day", 86_400_000],
@@ -15,7 +15,7 @@ const deliveryMs = 5000;
 const unitStyle = (unit: string) => ({ style: "unit", unit, unitDisplay: "long" }) as const;
 
 /** How a language says durations and times, and what it calls a `moment`; made once, since making `Intl` formats is slow. */
-export function createSpeech(locale: string, moment?: string): Say {
+export function createTimeFormat(locale: string, aMoment?: string): TimeFormat {
   const formats = units.map(([unit, unitMs]) => ({
     unitMs,
     format: new Intl.NumberFormat(locale, unitStyle(unit)),
@@ -41,7 +41,7 @@ export function createSpeech(locale: string, moment?: string): Say {
         const count = Math.floor(leftMs / unitMs);
         if (count >= 2) return format.format(count);
       }
-      return moment ?? seconds.format(Math.floor(leftMs / 1000));
+      return aMoment ?? seconds.format(Math.floor(leftMs / 1000));
     },
     time: (timestamp) => timeFormat.format(parseTimestamp(timestamp) ?? 0),
   };
@@ -107,16 +107,16 @@ export function safeText(text: string): string {
  * Every word of every mail in one language. A language is one file of this shape and one row in
  * `languages.ts`; a mail whose words are missing in one does not compile.
  */
-export interface LanguageWords {
+export interface LanguageMessages {
   /** BCP 47; also how `Intl` writes numbers and times. */
   readonly locale: string;
   readonly direction: "ltr" | "rtl";
   /** The language's own name, for the preview. */
   readonly name: string;
   /** When so little is left that a number would be wrong when it is read. */
-  readonly moment: string;
+  readonly aMoment: string;
   /** The small print: who this mail was sent to. */
   sentTo(recipient: string, appName: string): string;
   readonly unsubscribe: string;
-  readonly mails: { readonly [T in EventType]: WordsOf<T> };
+  readonly mails: { readonly [T in EventType]: MessagesOf<T> };
 }

@@ -1,15 +1,15 @@
 import type { ErrorRow, InstantError } from "../../core/errors.ts";
 import { isInstantError } from "../../core/errors.ts";
 import { withDeadline } from "../../core/time.ts";
-import { findLetterAt, findLetters } from "../dead-letters/find-dead-letters.ts";
-import type { Letter } from "../dead-letters/replay-plan.ts";
-import { letterJson } from "../dead-letters/replay-report.ts";
+import { findDeadLetterAt, findDeadLetters } from "../dead-letters/find-dead-letters.ts";
+import type { DeadLetter } from "../dead-letters/replay-plan.ts";
+import { deadLetterSummary } from "../dead-letters/replay-report.ts";
 import type { EventLog } from "../event-log/event-log.ts";
 import type { DeliveryLedger, LedgerRecord, LedgerState } from "../ledger/delivery-ledger.ts";
 import { boundedText } from "../ledger/record.ts";
 import type { RecentMails } from "../recent-mails/recent-mails.ts";
 
-export interface TraceDeps {
+export interface TimelineDeps {
   readonly ledger: Pick<DeliveryLedger, "find">;
   readonly recentMails: Pick<RecentMails, "find">;
   /** Asked for only where a dead letter is looked for: a trace works while the log is away. */
@@ -18,46 +18,46 @@ export interface TraceDeps {
 }
 
 /** The life of one mail as far as it is known: the ledger's record, its dead letter, or both. */
-export interface MailTrace {
+export interface MailTimeline {
   readonly messageId: string;
   readonly record: LedgerRecord | undefined;
   /** The newest one. */
-  readonly letter: Letter | undefined;
+  readonly deadLetter: DeadLetter | undefined;
   /** Why a dead letter could not be looked for. */
-  readonly letterProblem: string | undefined;
+  readonly deadLetterProblem: string | undefined;
 }
 
 /** A mail that the ledger does not know is looked for in the newest so many dead letters. */
-export const lettersSearchedMax = 10_000;
-const lettersDeadlineMs = 5_000;
+export const deadLettersSearchedMax = 10_000;
+const deadLettersDeadlineMs = 5_000;
 
 /**
  * Undefined when neither the ledger nor a dead letter knows it. Throws `ledger_unavailable`; and
  * `log_unavailable` when only a dead letter could know it, and they cannot be asked.
  */
-export async function findTrace(
-  deps: TraceDeps,
+export async function findTimeline(
+  deps: TimelineDeps,
   messageId: string,
-): Promise<MailTrace | undefined> {
+): Promise<MailTimeline | undefined> {
   const record = await deps.ledger.find(messageId);
   if (record !== undefined && record.buried === undefined) {
-    return { messageId, record, letter: undefined, letterProblem: undefined };
+    return { messageId, record, deadLetter: undefined, deadLetterProblem: undefined };
   }
   const topic = deps.deadLetterTopic;
-  const { found, problem } = await lookForLetters(deps, async (eventLog, signal) => {
+  const { found, problem } = await searchDeadLetters(deps, async (eventLog, signal) => {
     if (record?.buried !== undefined) {
-      const letter = await findLetterAt(eventLog, { topic, ...record.buried });
-      return letter === undefined ? [] : [letter];
+      const deadLetter = await findDeadLetterAt(eventLog, { topic, ...record.buried });
+      return deadLetter === undefined ? [] : [deadLetter];
     }
-    const search = { topic, newest: lettersSearchedMax, signal };
-    return findLetters(eventLog, search, (letter) => letter.messageId === messageId);
+    const search = { topic, newest: deadLettersSearchedMax, signal };
+    return findDeadLetters(eventLog, search, (deadLetter) => deadLetter.messageId === messageId);
   });
-  const letter = found.at(-1);
-  if (record === undefined && letter === undefined) {
+  const deadLetter = found.at(-1);
+  if (record === undefined && deadLetter === undefined) {
     if (problem === undefined) return undefined;
     throw problem;
   }
-  return { messageId, record, letter, letterProblem: problem?.message };
+  return { messageId, record, deadLetter, deadLetterProblem: problem?.message };
 }
 
 /**
@@ -65,55 +65,57 @@ export async function findTrace(
  * those that only a dead letter tells of. Throws as `findTrace`.
  */
 export async function findMailsOf(
-  deps: TraceDeps,
+  deps: TimelineDeps,
   recipient: string,
-): Promise<readonly MailTrace[]> {
+): Promise<readonly MailTimeline[]> {
   const ids = await deps.recentMails.find(recipient);
   const records = await Promise.all(ids.map((id) => deps.ledger.find(id)));
   const byId = new Map(ids.map((id, index) => [id, records[index]] as const));
   const address = recipient.toLowerCase();
   const topic = deps.deadLetterTopic;
-  const { found, problem } = await lookForLetters(deps, (eventLog, signal) =>
-    findLetters(
+  const { found, problem } = await searchDeadLetters(deps, (eventLog, signal) =>
+    findDeadLetters(
       eventLog,
-      { topic, newest: lettersSearchedMax, signal },
-      (letter) => letter.recipient?.toLowerCase() === address,
+      { topic, newest: deadLettersSearchedMax, signal },
+      (deadLetter) => deadLetter.recipient?.toLowerCase() === address,
     ),
   );
-  const letters = new Map(found.map((letter) => [letter.messageId ?? "", letter] as const));
+  const deadLetters = new Map(
+    found.map((deadLetter) => [deadLetter.messageId ?? "", deadLetter] as const),
+  );
   if (problem !== undefined && byId.size === 0) throw problem;
-  return [...new Set([...byId.keys(), ...letters.keys()])]
+  return [...new Set([...byId.keys(), ...deadLetters.keys()])]
     .map((messageId) => ({
       messageId,
       record: byId.get(messageId),
-      letter: letters.get(messageId),
-      letterProblem: problem?.message,
+      deadLetter: deadLetters.get(messageId),
+      deadLetterProblem: problem?.message,
     }))
-    .filter(({ record, letter }) => record !== undefined || letter !== undefined)
+    .filter(({ record, deadLetter }) => record !== undefined || deadLetter !== undefined)
     .toSorted((a, b) => changedAt(b) - changedAt(a));
 }
 
 /** When something happened to it last, Unix ms; 0: not known. */
-export function changedAt({ record, letter }: MailTrace): number {
-  return record?.history.at(-1)?.at ?? record?.sentAt ?? letter?.facts.failedAt ?? 0;
+export function changedAt({ record, deadLetter }: MailTimeline): number {
+  return record?.history.at(-1)?.at ?? record?.sentAt ?? deadLetter?.facts.failedAt ?? 0;
 }
 
 /** Whether nothing more happens to it by itself. */
-export function isSettled({ record }: MailTrace): boolean {
+export function isSettled({ record }: MailTimeline): boolean {
   if (record === undefined) return true;
   const { state, buried } = record;
   return state === "accepted" || state === "expired" || state === "suppressed" || !!buried;
 }
 
-async function lookForLetters(
-  deps: TraceDeps,
-  search: (eventLog: EventLog, signal: AbortSignal) => Promise<readonly Letter[]>,
-): Promise<{ readonly found: readonly Letter[]; readonly problem: InstantError | undefined }> {
+async function searchDeadLetters(
+  deps: TimelineDeps,
+  search: (eventLog: EventLog, signal: AbortSignal) => Promise<readonly DeadLetter[]>,
+): Promise<{ readonly found: readonly DeadLetter[]; readonly problem: InstantError | undefined }> {
   const giveUp = new AbortController();
   try {
     const searching = deps.eventLog().then((eventLog) => search(eventLog, giveUp.signal));
     searching.catch(() => {}); // after the deadline nobody listens
-    const found = await withDeadline("looking for dead letters", lettersDeadlineMs, searching);
+    const found = await withDeadline("looking for dead letters", deadLettersDeadlineMs, searching);
     return { found, problem: undefined };
   } catch (error) {
     if (!isInstantError(error)) throw error;
@@ -123,7 +125,7 @@ async function lookForLetters(
 }
 
 /** One step in the life of a mail, with whose doing it was. */
-interface TraceStep {
+interface TimelineStep {
   readonly at: number;
   readonly state: string;
   readonly fence: number;
@@ -131,7 +133,7 @@ interface TraceStep {
   readonly note: string | undefined;
 }
 
-export function stepsOf(record: LedgerRecord): readonly TraceStep[] {
+export function stepsOf(record: LedgerRecord): readonly TimelineStep[] {
   const owners = new Map<number, string>();
   for (const { fence, owner } of record.history) if (owner !== undefined) owners.set(fence, owner);
   if (!owners.has(record.fence) && record.owner !== "") owners.set(record.fence, record.owner);
@@ -157,37 +159,37 @@ export function stateMeaning(state: string): string | undefined {
 }
 
 /** "accepted", "rejected: refused", "dead letter: malformed". */
-export function stateWords({ record, letter }: MailTrace): string {
-  if (record === undefined) return `dead letter: ${letter?.facts.class ?? "unknown"}`;
+export function stateText({ record, deadLetter }: MailTimeline): string {
+  if (record === undefined) return `dead letter: ${deadLetter?.facts.class ?? "unknown"}`;
   const late = record.late ? " (late)" : "";
   return record.class === undefined ? `${record.state}${late}` : `${record.state}: ${record.class}`;
 }
 
 /** The answer of `GET /messages/:id` and of `--json`, in the ledger's spelling. */
-export function traceJson(trace: MailTrace): object {
-  const { messageId, record, letter, letterProblem } = trace;
+export function timelineJson(timeline: MailTimeline): object {
+  const { messageId, record, deadLetter, deadLetterProblem } = timeline;
   return {
     message_id: messageId,
     state: record?.state ?? "dead_letter",
     event_type: record?.eventType,
-    recipient: record?.recipient ?? (letter && letterJson(letter).recipient),
-    asked_at: isoOf(record?.askedAt),
+    recipient: record?.recipient ?? (deadLetter && deadLetterSummary(deadLetter).recipient),
+    requested_at: isoOf(record?.requestedAt),
     event: record?.origin,
     fence: record?.fence,
-    tries: record && triesOf(record),
-    replays: record?.replays ?? letter?.facts.replayCount,
+    attempts: record && attemptsOf(record),
+    replays: record?.replays ?? deadLetter?.facts.replayCount,
     resubmissions: record?.resubmissions,
     sent_at: isoOf(record?.sentAt),
     late: record?.late,
-    class: record?.class ?? letter?.facts.class,
+    class: record?.class ?? deadLetter?.facts.class,
     reason: record?.reason,
     smtp: record?.smtp && {
       host: record.smtp.host,
       reply: record.smtp.reply,
       queue_id: record.smtp.queueId,
     },
-    dead_letter: deadLetterJson(trace),
-    dead_letter_problem: letterProblem,
+    dead_letter: deadLetterEntry(timeline),
+    dead_letter_problem: deadLetterProblem,
     history: (record === undefined ? [] : stepsOf(record)).map((step) => ({
       ...step,
       at: isoOf(step.at),
@@ -195,16 +197,16 @@ export function traceJson(trace: MailTrace): object {
   };
 }
 
-function deadLetterJson({ record, letter }: MailTrace): object | undefined {
-  if (letter === undefined) return record?.buried;
-  const { facts } = letter;
+function deadLetterEntry({ record, deadLetter }: MailTimeline): object | undefined {
+  if (deadLetter === undefined) return record?.buried;
+  const { facts } = deadLetter;
   return {
-    partition: letter.record.partition,
-    offset: letter.record.offset,
+    partition: deadLetter.record.partition,
+    offset: deadLetter.record.offset,
     class: facts.class ?? "unknown",
     reason: boundedText(facts.reason ?? ""),
     failed_at: isoOf(facts.failedAt),
-    tries: facts.attempts,
+    attempts: facts.attempts,
     replays: facts.replayCount,
     event: {
       topic: facts.originalTopic,
@@ -215,82 +217,88 @@ function deadLetterJson({ record, letter }: MailTrace): object | undefined {
 }
 
 /** For a person: what it is, each step, then what is known beside. */
-export function traceLines(trace: MailTrace): readonly string[] {
-  const { messageId, record } = trace;
+export function timelineLines(timeline: MailTimeline): readonly string[] {
+  const { messageId, record } = timeline;
   const to = record === undefined ? "" : `  ${record.eventType} to ${record.recipient}`;
   return [
     `${messageId}${to}`,
-    `  ${stateWords(trace)}`,
+    `  ${stateText(timeline)}`,
     "",
     ...(record === undefined ? [] : stepsOf(record)).map((step) => `  ${stepLine(step)}`),
     ...(record === undefined || record.history.length === 0 ? [] : [""]),
-    ...factLines(trace).map(([name, words]) => `  ${name.padEnd(12)}${words}`),
+    ...factLines(timeline).map(([name, value]) => `  ${name.padEnd(15)}${value}`),
   ];
 }
 
-export function stepLine({ at, state, fence, owner, note }: TraceStep): string {
-  const whose = `fence ${fence}${owner === undefined ? "" : `  owner ${owner}`}`;
-  return `${isoOf(at)}  ${state.padEnd(10)}  ${whose}${note === undefined ? "" : `  ${note}`}`;
+export function stepLine({ at, state, fence, owner, note }: TimelineStep): string {
+  const ownerText = `fence ${fence}${owner === undefined ? "" : `  owner ${owner}`}`;
+  return `${isoOf(at)}  ${state.padEnd(10)}  ${ownerText}${note === undefined ? "" : `  ${note}`}`;
 }
 
 /** What is known beside the steps, by name. */
-export function factLines({ record, letter, letterProblem }: MailTrace): [string, string][] {
+export function factLines({
+  record,
+  deadLetter,
+  deadLetterProblem,
+}: MailTimeline): [string, string][] {
   const facts: [string, string | undefined][] = [
-    ["Asked", isoOf(record?.askedAt)],
-    ["Event", record?.origin && placeWords(record.origin)],
+    ["Requested", isoOf(record?.requestedAt)],
+    ["Event", record?.origin && positionText(record.origin)],
     ["Accepted", isoOf(record?.sentAt)],
-    ["Took", tookWords(record)],
-    ["Tries", record && String(triesOf(record))],
+    ["Delivery time", durationText(record)],
+    ["Attempts", record && String(attemptsOf(record))],
     ["Replays", record && record.replays > 0 ? String(record.replays) : undefined],
-    ["Sent again", record && record.resubmissions > 0 ? String(record.resubmissions) : undefined],
+    ["Resent", record && record.resubmissions > 0 ? String(record.resubmissions) : undefined],
     ["SMTP", record?.smtp?.host],
     ["Queue id", record?.smtp?.queueId],
     ["Reply", record?.smtp?.reply],
     ["Reason", record?.reason],
     [
       "Dead letter",
-      letter ? letterWords(letter, record?.reason) : record?.buried && placeWords(record.buried),
+      deadLetter
+        ? deadLetterText(deadLetter, record?.reason)
+        : record?.buried && positionText(record.buried),
     ],
-    ["Not read", letterProblem],
+    ["Not read", deadLetterProblem],
   ];
   return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
 }
 
 /** Those that were put off, and the one that the server ended. */
-function triesOf({ attempts, state, class: name }: LedgerRecord): number {
+function attemptsOf({ attempts, state, class: name }: LedgerRecord): number {
   return attempts + (state === "accepted" || name === "refused" ? 1 : 0);
 }
 
 /** One line of a list of mails. */
-export function summaryLine(trace: MailTrace): string {
-  const { messageId, record } = trace;
+export function summaryLine(timeline: MailTimeline): string {
+  const { messageId, record } = timeline;
   const type = record?.eventType ?? "";
-  return `  ${isoOf(changedAt(trace))}  ${stateWords(trace).padEnd(24)}  ${type.padEnd(18)}  ${messageId}`;
+  return `  ${isoOf(changedAt(timeline))}  ${stateText(timeline).padEnd(24)}  ${type.padEnd(18)}  ${messageId}`;
 }
 
 /** The reason is not said twice where the ledger has the same. */
-function letterWords({ record, facts }: Letter, said: string | undefined): string {
+function deadLetterText({ record, facts }: DeadLetter, knownReason: string | undefined): string {
   const reason = boundedText(facts.reason ?? "");
-  const place = `${placeWords(record)}  ${facts.class ?? "unknown"}`;
-  return reason === "" || reason === said ? place : `${place}: ${reason}`;
+  const place = `${positionText(record)}  ${facts.class ?? "unknown"}`;
+  return reason === "" || reason === knownReason ? place : `${place}: ${reason}`;
 }
 
 /** Topic, partition and offset as other tools show them: "email-events/1/42". */
-function placeWords(place: { topic?: string; partition: number; offset: number }): string {
+function positionText(place: { topic?: string; partition: number; offset: number }): string {
   const { topic, partition, offset } = place;
   return [topic, partition, offset].filter((part) => part !== undefined).join("/");
 }
 
-function tookWords(record: LedgerRecord | undefined): string | undefined {
-  if (record?.askedAt === undefined || record.sentAt === undefined) return undefined;
-  return `${((record.sentAt - record.askedAt) / 1000).toFixed(3)} s from asked to accepted`;
+function durationText(record: LedgerRecord | undefined): string | undefined {
+  if (record?.requestedAt === undefined || record.sentAt === undefined) return undefined;
+  return `${((record.sentAt - record.requestedAt) / 1000).toFixed(3)} s from request to acceptance`;
 }
 
 function isoOf(at: number | undefined): string | undefined {
   return at === undefined ? undefined : new Date(at).toISOString();
 }
 
-export const traceErrors = {
+export const timelineErrors = {
   mailUnknown: {
     code: "mail_unknown",
     meaning:

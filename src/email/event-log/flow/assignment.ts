@@ -1,8 +1,8 @@
 /** One received record in its partition's window, while it is unfinished. */
-export interface Mark {
+export interface UnfinishedRecord {
   readonly offset: number;
-  previous: Mark | undefined;
-  next: Mark | undefined;
+  previous: UnfinishedRecord | undefined;
+  next: UnfinishedRecord | undefined;
 }
 
 /**
@@ -15,9 +15,9 @@ export interface Mark {
  * received in ascending order; they finish in any order, and a finished one costs no memory, however
  * far it is ahead of one that waits for hours.
  */
-class LowMark {
-  #oldest: Mark | undefined;
-  #newest: Mark | undefined;
+class LowWatermark {
+  #oldest: UnfinishedRecord | undefined;
+  #newest: UnfinishedRecord | undefined;
   #position: number | undefined;
 
   /** Undefined until something was read. */
@@ -36,8 +36,8 @@ class LowMark {
     return this.#oldest === undefined ? 0 : offset - this.#oldest.offset;
   }
 
-  receive(offset: number): Mark {
-    const mark: Mark = { offset, previous: this.#newest, next: undefined };
+  receive(offset: number): UnfinishedRecord {
+    const mark: UnfinishedRecord = { offset, previous: this.#newest, next: undefined };
     if (this.#newest === undefined) this.#oldest = mark;
     else this.#newest.next = mark;
     this.#newest = mark;
@@ -51,7 +51,7 @@ class LowMark {
   }
 
   /** Returns whether the low mark moved. */
-  finish({ previous, next }: Mark): boolean {
+  finish({ previous, next }: UnfinishedRecord): boolean {
     if (previous === undefined) this.#oldest = next;
     else previous.next = next;
     if (next === undefined) this.#newest = previous;
@@ -68,7 +68,7 @@ export interface PartitionOffset {
 /** One assignment of a partition; a partition that comes back gets a new one. */
 export interface Assigned {
   readonly partition: number;
-  readonly lowMark: LowMark;
+  readonly lowWatermark: LowWatermark;
   /** The offset that was refused; undefined while the partition may be fetched. */
   refused: number | undefined;
   /** What need not be committed again; undefined until it is known. */
@@ -76,8 +76,10 @@ export interface Assigned {
 }
 
 /** Whether its low mark is ahead of what was committed. */
-export function isAhead({ lowMark, committed }: Assigned): boolean {
-  return lowMark.offset !== undefined && committed !== undefined && lowMark.offset > committed;
+export function hasUncommitted({ lowWatermark, committed }: Assigned): boolean {
+  return (
+    lowWatermark.offset !== undefined && committed !== undefined && lowWatermark.offset > committed
+  );
 }
 
 /** The partitions that are held now, and how far each is committed. */
@@ -93,8 +95,13 @@ export class Assignment {
   }
 
   add(partition: number): void {
-    const lowMark = new LowMark();
-    this.#assigned.set(partition, { partition, lowMark, refused: undefined, committed: undefined });
+    const lowWatermark = new LowWatermark();
+    this.#assigned.set(partition, {
+      partition,
+      lowWatermark,
+      refused: undefined,
+      committed: undefined,
+    });
   }
 
   /** Those of `partitions` that were held. */
@@ -112,9 +119,9 @@ export class Assignment {
   uncommitted(): readonly PartitionOffset[] {
     const offsets: PartitionOffset[] = [];
     for (const assigned of this.#assigned.values()) {
-      const { partition, lowMark } = assigned;
-      if (lowMark.offset === undefined || !isAhead(assigned)) continue;
-      offsets.push({ partition, offset: lowMark.offset });
+      const { partition, lowWatermark } = assigned;
+      if (lowWatermark.offset === undefined || !hasUncommitted(assigned)) continue;
+      offsets.push({ partition, offset: lowWatermark.offset });
     }
     return offsets;
   }

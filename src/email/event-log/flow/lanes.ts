@@ -76,7 +76,7 @@ export class Lanes<T> {
     for (const lane of this.#lanes.values()) this.#advance(lane);
   }
 
-  shut(): void {
+  close(): void {
     this.#open = false;
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
-import type { Assigned, Mark, PartitionOffset } from "./assignment.ts";
-import { Assignment, isAhead, Orphans } from "./assignment.ts";
+import type { Assigned, PartitionOffset, UnfinishedRecord } from "./assignment.ts";
+import { Assignment, hasUncommitted, Orphans } from "./assignment.ts";
 import type { Lane } from "./lanes.ts";
 import { Lanes, laneKey } from "./lanes.ts";
 
@@ -35,7 +35,7 @@ export interface RecordFlowOptions<R extends FlowRecord> {
   /** `uncommitted()` has something new. Called within the finish of many records: be quick. */
   readonly onAdvance: () => void;
   /** A partition that had a record refused may be fetched again, from that record on. */
-  readonly onRoom: (partition: number) => void;
+  readonly onCapacity: (partition: number) => void;
   /**
    * Most records that wait or run and are not deferred, whatever became of their partition
    * (default 1,000). Deferred ones that go on may exceed it for a while.
@@ -47,7 +47,7 @@ export interface RecordFlowOptions<R extends FlowRecord> {
   readonly deferredMax?: number;
   readonly deferredBytesMax?: number;
   /** Most offsets from a partition's low mark to its newest record (default 1,000,000). */
-  readonly offsetsBeyondLowMarkMax?: number;
+  readonly offsetsBeyondLowWatermarkMax?: number;
   readonly clock?: Clock;
 }
 
@@ -56,7 +56,7 @@ const unfinishedBytesMaxDefault = 64 * 1024 * 1024;
 const deferredMaxDefault = 20_000;
 const deferredBytesMaxDefault = 64 * 1024 * 1024;
 /** 4 h, the longest that a mail is deferred, at 70 records a second in one partition. */
-const offsetsBeyondLowMarkMaxDefault = 1_000_000;
+const offsetsBeyondLowWatermarkMaxDefault = 1_000_000;
 /** How long aborted handlers may take to end before `drain` goes on without them. */
 const abortGraceMs = 5_000;
 
@@ -65,7 +65,7 @@ interface Run<R> {
   readonly record: R;
   /** Whose low mark it holds back; undefined once its partition was revoked. */
   assigned: Assigned | undefined;
-  mark: Mark;
+  mark: UnfinishedRecord;
 }
 
 /**
@@ -115,7 +115,8 @@ export class RecordFlow<R extends FlowRecord> {
     this.#options = options;
     this.#unfinishedMax = options.unfinishedMax ?? unfinishedMaxDefault;
     this.#bytesMax = options.unfinishedBytesMax ?? unfinishedBytesMaxDefault;
-    this.#offsetsBeyondMax = options.offsetsBeyondLowMarkMax ?? offsetsBeyondLowMarkMaxDefault;
+    this.#offsetsBeyondMax =
+      options.offsetsBeyondLowWatermarkMax ?? offsetsBeyondLowWatermarkMaxDefault;
     this.#deferredMax = options.deferredMax ?? deferredMaxDefault;
     this.#deferredBytesMax = options.deferredBytesMax ?? deferredBytesMaxDefault;
     this.#lanes = new Lanes(
@@ -190,8 +191,8 @@ export class RecordFlow<R extends FlowRecord> {
   advance(partition: number, position: number): void {
     const assigned = this.#assignment.find(partition);
     if (assigned === undefined) return;
-    assigned.lowMark.advance(position);
-    if (isAhead(assigned)) this.#options.onAdvance();
+    assigned.lowWatermark.advance(position);
+    if (hasUncommitted(assigned)) this.#options.onAdvance();
   }
 
   /**
@@ -209,7 +210,7 @@ export class RecordFlow<R extends FlowRecord> {
       return isDropped;
     });
     for (const run of this.#lanes.runningItems()) if (isRevoked(run)) this.#orphan(run);
-    this.#makeRoom();
+    this.#readmitRefused();
   }
 
   /**
@@ -219,21 +220,22 @@ export class RecordFlow<R extends FlowRecord> {
   offer(record: R): boolean {
     const assigned = this.#assignment.find(record.partition);
     if (assigned === undefined || this.#ended) return false;
-    const { lowMark } = assigned;
+    const { lowWatermark } = assigned;
     const { offset } = record;
-    if (lowMark.has(offset)) return true;
-    if (lowMark.distance(offset) >= this.#offsetsBeyondMax) return this.#refuse(assigned, offset);
+    if (lowWatermark.has(offset)) return true;
+    if (lowWatermark.distance(offset) >= this.#offsetsBeyondMax)
+      return this.#refuse(assigned, offset);
     if (!this.#orphans.isEmpty && this.#rejoin(assigned, offset)) return true;
     if (this.#isOver(1)) return this.#refuse(assigned, offset);
     this.#bytes += bytesOf(record);
     assigned.committed ??= offset;
-    this.#lanes.push(laneKey(record.key), { record, assigned, mark: lowMark.receive(offset) });
+    this.#lanes.push(laneKey(record.key), { record, assigned, mark: lowWatermark.receive(offset) });
     return true;
   }
 
   pause(): void {
     this.#paused = true;
-    this.#lanes.shut();
+    this.#lanes.close();
   }
 
   resume(): void {
@@ -277,7 +279,7 @@ export class RecordFlow<R extends FlowRecord> {
     const draining = this.#draining.signal;
     const defer: Defer = async (wait) => {
       this.#lanes.setDeferred(lane, true);
-      this.#makeRoom();
+      this.#readmitRefused();
       try {
         await wait();
       } finally {
@@ -297,8 +299,8 @@ export class RecordFlow<R extends FlowRecord> {
   #finish(run: Run<R>, lane: Lane<Run<R>>): void {
     const { assigned, mark } = run;
     this.#leave(run, lane);
-    if (assigned?.lowMark.finish(mark)) this.#options.onAdvance();
-    this.#makeRoom();
+    if (assigned?.lowWatermark.finish(mark)) this.#options.onAdvance();
+    this.#readmitRefused();
   }
 
   #leave(run: Run<R>, lane: Lane<Run<R>>): void {
@@ -318,7 +320,7 @@ export class RecordFlow<R extends FlowRecord> {
     if (run === undefined) return false;
     assigned.committed ??= offset;
     run.assigned = assigned;
-    run.mark = assigned.lowMark.receive(offset);
+    run.mark = assigned.lowWatermark.receive(offset);
     return true;
   }
 
@@ -329,14 +331,15 @@ export class RecordFlow<R extends FlowRecord> {
   }
 
   /** Half of a bound must be free, so that fetching does not stop and go with each record. */
-  #makeRoom(): void {
+  #readmitRefused(): void {
     for (const assigned of this.#refused) {
       if (this.#ended || this.#isOver(0.5)) return;
-      const { lowMark, refused, partition } = assigned;
-      if (refused !== undefined && lowMark.distance(refused) > this.#offsetsBeyondMax / 2) continue;
+      const { lowWatermark, refused, partition } = assigned;
+      if (refused !== undefined && lowWatermark.distance(refused) > this.#offsetsBeyondMax / 2)
+        continue;
       this.#refused.delete(assigned);
       assigned.refused = undefined;
-      this.#options.onRoom(partition);
+      this.#options.onCapacity(partition);
     }
   }
 
@@ -355,7 +358,7 @@ export class RecordFlow<R extends FlowRecord> {
 
   #end(): void {
     this.#ended = true;
-    this.#lanes.shut();
+    this.#lanes.close();
   }
 
   async #idleWithin(durationMs: number): Promise<void> {

@@ -21,7 +21,7 @@ class Window {
     this.#bytes = Buffer.allocUnsafeSlow(historyBytes + pieceBytes);
   }
 
-  get room(): number {
+  get free(): number {
     return this.#bytes.length - this.#at;
   }
 
@@ -44,7 +44,7 @@ class Window {
   /** A copy of what is new, so that it may be kept. */
   handOut(): Buffer {
     const piece = Buffer.from(this.#bytes.subarray(this.#handedOut, this.#at));
-    if (this.room === 0) {
+    if (this.free === 0) {
       this.#bytes.copyWithin(0, this.#at - this.#historyBytes, this.#at);
       this.#at = this.#historyBytes;
     }
@@ -61,8 +61,8 @@ function* write(
 ): Generator<Buffer, void> {
   let { from, length } = run;
   while (length > 0) {
-    if (window.room === 0) yield window.handOut();
-    const count = Math.min(length, window.room);
+    if (window.free === 0) yield window.handOut();
+    const count = Math.min(length, window.free);
     if (run.distance > 0) window.repeat(run.distance, count);
     else window.literal(source, from, count);
     from += count;
@@ -105,7 +105,7 @@ function* snappyBlock(bytes: Buffer): Generator<Buffer, void> {
       const element = snappyElement(bytes, at);
       produced += element.length;
       if (produced > announced.length) throw new Error("it holds more than it announces");
-      const isLong = element.length > window.room;
+      const isLong = element.length > window.free;
       if (isLong || element.distance === 0) yield* write(window, bytes, element);
       else window.repeat(element.distance, element.length);
       at = element.end;
@@ -214,7 +214,7 @@ function* lz4Block(window: Window, bytes: Buffer): Generator<Buffer, void> {
     at += 1;
     const literals = readMore(token >>> 4);
     if (at + literals > bytes.length) throw endsEarly();
-    if (literals > window.room) {
+    if (literals > window.free) {
       yield* write(window, bytes, { from: at, distance: 0, length: literals });
     } else window.literal(bytes, at, literals);
     at += literals;
@@ -223,7 +223,7 @@ function* lz4Block(window: Window, bytes: Buffer): Generator<Buffer, void> {
     const distance = bytes.readUInt16LE(at);
     at += 2;
     const length = readMore(token & 15) + 4;
-    if (length > window.room) {
+    if (length > window.free) {
       if (distance === 0) throw new Error("it refers to bytes that it does not hold");
       yield* write(window, bytes, { from: 0, distance, length });
     } else window.repeat(distance, length);

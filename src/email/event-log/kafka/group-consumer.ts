@@ -217,7 +217,7 @@ class GroupSession {
     try {
       await withDeadline("leaving the group", leaveDeadlineMs, leaving);
     } catch (error) {
-      log.warn({ topic, group, reason: errorMessage(error) }, "Gave the consumer group up");
+      log.warn({ topic, group, reason: errorMessage(error) }, "Left the consumer group");
     }
   }
 }
@@ -225,7 +225,7 @@ class GroupSession {
 const waitMs = 1_000;
 const noticeEveryMs = 10_000;
 const crashesMax = 5;
-const crashesForgottenAfterMs = 5 * 60_000;
+const crashesResetAfterMs = 5 * 60_000;
 
 /**
  * A member of a consumer group that stays one.
@@ -287,7 +287,7 @@ export class GroupConsumer {
   }
 
   async #live(): Promise<void> {
-    const notice = setInterval(() => this.#sayTrouble(), noticeEveryMs);
+    const notice = setInterval(() => this.#logTrouble(), noticeEveryMs);
     try {
       while (!this.#stopped.signal.aborted) {
         const error = await this.#runSession();
@@ -326,11 +326,11 @@ export class GroupConsumer {
     if (row === coreErrors.kafkaUnavailable || row === kafkaErrors.topicMissing) {
       const isNews = this.#trouble?.row !== row;
       this.#trouble = error;
-      if (isNews) this.#sayTrouble();
+      if (isNews) this.#logTrouble();
       return waitMs;
     }
     const now = Date.now();
-    this.#crashedAt = this.#crashedAt.filter((at) => at > now - crashesForgottenAfterMs);
+    this.#crashedAt = this.#crashedAt.filter((at) => at > now - crashesResetAfterMs);
     this.#crashedAt.push(now);
     const crashes = this.#crashedAt.length;
     if (crashes > crashesMax) return undefined;
@@ -348,7 +348,7 @@ export class GroupConsumer {
       : undefined;
   }
 
-  #sayTrouble(): void {
+  #logTrouble(): void {
     const { topic, group, log } = this.#options;
     const reason = this.trouble;
     if (reason === undefined) return;

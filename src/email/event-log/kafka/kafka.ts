@@ -110,9 +110,9 @@ async function* readRange(
   }
 }
 
-async function mapped<T>(topic: string, ask: () => Promise<T>): Promise<T> {
+async function mapped<T>(topic: string, call: () => Promise<T>): Promise<T> {
   try {
-    return await ask();
+    return await call();
   } catch (error) {
     throw toEventLogError(error, topic);
   }

@@ -254,10 +254,10 @@ class TopicProducer {
   }
 
   async #open(): Promise<ProducerSession | undefined> {
-    const { client, batchBytesMax: ask, topic } = this.#options;
+    const { client, batchBytesMax: readBatchBytesMax, topic } = this.#options;
     const opening = ProducerSession.open(client);
     try {
-      const [session, bytesMax] = await Promise.all([opening, ask()]);
+      const [session, bytesMax] = await Promise.all([opening, readBatchBytesMax()]);
       this.#bytesMax = Math.min(batchBytesMax, bytesMax);
       this.#session = session;
       return session;

@@ -9,7 +9,7 @@ import { decodeRecord } from "./record.ts";
 
 const fetchBytesMax = 1024 * 1024;
 const isolation = { readUncommitted: 0, readCommitted: 1 } as const;
-const triesMax = 5;
+const attemptsMax = 5;
 
 interface KafkaRange {
   readonly topic: string;
@@ -108,14 +108,14 @@ export class RangeReader implements AsyncDisposable {
     offset: number,
     isolationLevel: number,
   ): Promise<FetchedPartition | "before_the_oldest"> {
-    for (let tries = 1; ; tries += 1) {
+    for (let attempts = 1; ; attempts += 1) {
       try {
         return await this.#fetch(range, offset, isolationLevel);
       } catch (error) {
         const failure = classifyKafkaError(error, { topic: range.topic });
         if (failure.row === kafkaErrors.offsetOutOfRange) return "before_the_oldest";
-        if (!failure.retryable || tries >= triesMax) throw failure;
-        await systemClock.sleep(100 * 2 ** tries, range.signal);
+        if (!failure.retryable || attempts >= attemptsMax) throw failure;
+        await systemClock.sleep(100 * 2 ** attempts, range.signal);
         await this.#cluster.refreshMetadata().catch(() => {}); // the next fetch says what is wrong
       }
     }

@@ -105,8 +105,8 @@ async function readRecordBatch(
 function believable({ context, stored, nextOffset: following }: StoredBatch): BatchContext {
   const { lastOffsetDelta, firstOffset } = context;
   const count = stored.length < 4 ? 1 : stored.readInt32BE(0);
-  const room = following === null ? count : Number(following) - Number(firstOffset);
-  const delta = Math.max(0, Math.min(lastOffsetDelta, (room > 0 ? room : count) - 1));
+  const offsets = following === null ? count : Number(following) - Number(firstOffset);
+  const delta = Math.max(0, Math.min(lastOffsetDelta, (offsets > 0 ? offsets : count) - 1));
   return { ...context, lastOffsetDelta: delta, isControlBatch: false, inTransaction: false };
 }
 

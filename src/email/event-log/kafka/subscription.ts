@@ -11,7 +11,7 @@ import { GroupConsumer } from "./group-consumer.ts";
 
 const everyMs = 200;
 const afterFailureMs = 1_000;
-const flushTriesMax = 3;
+const flushAttemptsMax = 3;
 const flushDeadlineMs = 5_000;
 
 interface Offset {
@@ -74,7 +74,8 @@ export class OffsetCommitter {
     clearTimeout(this.#timer);
     const flushed = (async () => {
       await this.#committing;
-      for (let tries = 0; tries < flushTriesMax; tries += 1) if (await this.commitNow()) return;
+      for (let attempts = 0; attempts < flushAttemptsMax; attempts += 1)
+        if (await this.commitNow()) return;
     })();
     // What was not committed is delivered again.
     await withDeadline("the last commit", flushDeadlineMs, flushed).catch(() => {});
@@ -187,7 +188,7 @@ export class KafkaSubscription implements Subscription {
     this.#flow = new RecordFlow({
       ...options,
       onAdvance: () => this.#committer.schedule(),
-      onRoom: (partition) => this.#offerBacklog(partition),
+      onCapacity: (partition) => this.#offerBacklog(partition),
     });
     this.#consumer = new GroupConsumer({
       ...options,
@@ -222,7 +223,7 @@ export class KafkaSubscription implements Subscription {
   get stats(): SubscriptionStats {
     const { inFlight, unfinished, deferred, paused, partitions } = this.#flow;
     const { trouble } = this.#consumer;
-    return { inFlight, unfinished, deferred, paused, partitions, trouble };
+    return { inFlight, unfinished, deferred, paused, partitions, problem: trouble };
   }
 
   atWork(partition: number): readonly LogRecord[] | undefined {

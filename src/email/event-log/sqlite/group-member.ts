@@ -2,7 +2,7 @@ import type { Log } from "../../../core/log.ts";
 import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
 import type { Clock } from "../../../core/time.ts";
 import type { PartitionOffset } from "../flow/assignment.ts";
-import type { Commit, Holding, Member, Membership, Owner } from "./membership.ts";
+import type { Commit, Member, Membership, OwnedPartition, Owner } from "./membership.ts";
 import {
   commitOffsets,
   readEpoch,
@@ -13,7 +13,7 @@ import {
 import type { StoredTopic } from "./topics.ts";
 import { findTopic, isLocked, toEventLogError } from "./topics.ts";
 
-const saysWaitingEveryMs = 10_000;
+const logWaitingEveryMs = 10_000;
 
 export interface GroupTimings {
   /** A member says that it lives. */
@@ -28,7 +28,7 @@ export interface GroupMemberOptions {
   readonly timings: GroupTimings;
   readonly clock: Clock;
   readonly log: Log;
-  readonly onGained: (topic: StoredTopic, holdings: readonly Holding[]) => void;
+  readonly onGained: (topic: StoredTopic, holdings: readonly OwnedPartition[]) => void;
   readonly onLost: (partitions: readonly number[]) => void;
   readonly uncommitted: () => readonly PartitionOffset[];
   readonly markCommitted: (offsets: readonly PartitionOffset[]) => void;
@@ -46,11 +46,11 @@ export interface GroupMemberOptions {
  */
 export class SqliteGroupMember {
   readonly #options: GroupMemberOptions;
-  readonly #held = new Map<number, Holding>();
+  readonly #owned = new Map<number, OwnedPartition>();
   #owner: Owner | undefined;
   #epoch = -1;
   #renewedAt = Number.NEGATIVE_INFINITY;
-  #saidWaitingAt: number | undefined;
+  #loggedWaitingAt: number | undefined;
   #renewing: Promise<void> | undefined;
   #phase: "staying" | "leaving" | "left" = "staying";
 
@@ -79,9 +79,9 @@ export class SqliteGroupMember {
       const done = await this.#options.database.write((file) =>
         commitOffsets(file, owner, commits),
       );
-      const isHeld = ({ partition, generation }: Commit) =>
-        this.#held.get(partition)?.generation === generation;
-      this.#options.markCommitted(done.filter(isHeld));
+      const isOwned = ({ partition, generation }: Commit) =>
+        this.#owned.get(partition)?.generation === generation;
+      this.#options.markCommitted(done.filter(isOwned));
       if (done.length < commits.length) this.#epoch = -1; // replaced: look at the group again
     });
   }
@@ -107,43 +107,43 @@ export class SqliteGroupMember {
         const { sessionMs } = timings;
         return renewMembership(file, member, { now: clock.now(), sessionMs, takes });
       });
-      if (membership === undefined) this.#sayWaiting();
+      if (membership === undefined) this.#logWaiting();
       else await this.#follow(membership);
     });
   }
 
-  async #follow({ topic, groupId, epoch, holdings, excess }: Membership): Promise<void> {
+  async #follow({ topic, groupId, epoch, owned: holdings, excess }: Membership): Promise<void> {
     const { member, onGained } = this.#options;
     const owner = { groupId, token: member.token };
     this.#owner = owner;
     this.#epoch = epoch;
-    const isHeld = ({ partition, generation }: Holding) =>
-      holdings.some((held) => held.partition === partition && held.generation === generation);
-    const lost = [...this.#held.values()].filter((held) => !isHeld(held));
-    this.#forget(lost.map(({ partition }) => partition));
+    const isOwned = ({ partition, generation }: OwnedPartition) =>
+      holdings.some((owned) => owned.partition === partition && owned.generation === generation);
+    const lost = [...this.#owned.values()].filter((owned) => !isOwned(owned));
+    this.#drop(lost.map(({ partition }) => partition));
     const gained = holdings.filter(
-      ({ partition }) => !this.#held.has(partition) && !excess.includes(partition),
+      ({ partition }) => !this.#owned.has(partition) && !excess.includes(partition),
     );
-    for (const holding of gained) this.#held.set(holding.partition, holding);
+    for (const partition of gained) this.#owned.set(partition.partition, partition);
     if (gained.length > 0) onGained(topic, gained);
     if (excess.length === 0) return;
     const commits = this.#commits().filter(({ partition }) => excess.includes(partition));
-    this.#forget(excess);
+    this.#drop(excess);
     await this.#options.database.write((file) => {
       commitOffsets(file, owner, commits);
       releasePartitions(file, owner, excess);
     });
   }
 
-  #forget(partitions: readonly number[]): void {
+  #drop(partitions: readonly number[]): void {
     if (partitions.length === 0) return;
-    for (const partition of partitions) this.#held.delete(partition);
+    for (const partition of partitions) this.#owned.delete(partition);
     this.#options.onLost(partitions);
   }
 
   #commits(): readonly Commit[] {
     return this.#options.uncommitted().flatMap(({ partition, offset }) => {
-      const generation = this.#held.get(partition)?.generation;
+      const generation = this.#owned.get(partition)?.generation;
       return generation === undefined ? [] : [{ partition, generation, offset }];
     });
   }
@@ -158,14 +158,14 @@ export class SqliteGroupMember {
     );
   }
 
-  #sayWaiting(): void {
+  #logWaiting(): void {
     const { clock, log, member } = this.#options;
     if (
       this.#phase === "left" ||
-      clock.now() - (this.#saidWaitingAt ?? -Infinity) < saysWaitingEveryMs
+      clock.now() - (this.#loggedWaitingAt ?? -Infinity) < logWaitingEveryMs
     )
       return;
-    this.#saidWaitingAt = clock.now();
+    this.#loggedWaitingAt = clock.now();
     log.warn({ topic: member.topic }, "Topic does not exist yet, waiting for it");
   }
 

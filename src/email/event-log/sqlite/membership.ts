@@ -13,7 +13,7 @@ export interface Member {
 }
 
 /** A partition that this member owns. `start`: the committed offset, else the earliest. */
-export interface Holding {
+export interface OwnedPartition {
   readonly partition: number;
   readonly generation: number;
   readonly start: number;
@@ -23,7 +23,7 @@ export interface Membership {
   readonly topic: StoredTopic;
   readonly groupId: number;
   readonly epoch: number;
-  readonly holdings: readonly Holding[];
+  readonly owned: readonly OwnedPartition[];
   /** Those of the holdings that other members wait for. */
   readonly excess: readonly number[];
 }
@@ -47,9 +47,9 @@ export function renewMembership(
   renewMember(database, groupId, token, now);
   const share = findShare(database, topic, groupId, token);
   if (takes) takeFree(database, groupId, token, share);
-  const holdings = readHoldings(database, topic, groupId, token);
-  const excess = holdings.slice(share).map(({ partition }) => partition);
-  return { topic, groupId, epoch: readEpoch(database, groupId), holdings, excess };
+  const owned = readHoldings(database, topic, groupId, token);
+  const excess = owned.slice(share).map(({ partition }) => partition);
+  return { topic, groupId, epoch: readEpoch(database, groupId), owned, excess };
 }
 
 export function readEpoch(database: Database, groupId: number): number {
@@ -157,9 +157,9 @@ function readHoldings(
   topic: StoredTopic,
   groupId: number,
   token: string,
-): readonly Holding[] {
+): readonly OwnedPartition[] {
   const rows = database
-    .query<Holding & { earliest: number; next: number }, [number, number, string]>(
+    .query<OwnedPartition & { earliest: number; next: number }, [number, number, string]>(
       `SELECT p.partition, g.generation, coalesce(g.committed, p.earliest) AS start,
          p.earliest, p.next
        FROM log_group_partitions g JOIN log_partitions p ON p.partition = g.partition

@@ -43,7 +43,7 @@ export class SqliteWakeups {
     this.#isNotifying = true;
     setImmediate(() => {
       this.#isNotifying = false;
-      this.#tell(true);
+      this.#notify(true);
     });
   }
 
@@ -51,7 +51,7 @@ export class SqliteWakeups {
     const version = this.#readVersion();
     const isNew = version !== this.#version;
     this.#version = version;
-    this.#tell(isNew);
+    this.#notify(isNew);
   }
 
   /** Changes when another connection has committed; a file that is locked just now says nothing. */
@@ -67,7 +67,7 @@ export class SqliteWakeups {
     }
   }
 
-  #tell(mayHaveNews: boolean): void {
+  #notify(mayHaveNews: boolean): void {
     for (const listener of [...this.#listeners]) listener(mayHaveNews);
   }
 
@@ -111,7 +111,7 @@ export class SqliteSubscription implements Subscription {
     this.#flow = new RecordFlow({
       ...options,
       onAdvance: () => this.#scheduleCommit(),
-      onRoom: () => this.#readSoon(),
+      onCapacity: () => this.#readSoon(),
     });
     this.#member = new SqliteGroupMember({
       ...options,
@@ -138,7 +138,7 @@ export class SqliteSubscription implements Subscription {
   get stats(): SubscriptionStats {
     const { inFlight, unfinished, deferred, paused, partitions } = this.#flow;
     const trouble = this.#topic === undefined ? "The topic does not exist yet" : undefined;
-    return { inFlight, unfinished, deferred, paused, partitions, trouble };
+    return { inFlight, unfinished, deferred, paused, partitions, problem: trouble };
   }
 
   atWork(partition: number): readonly LogRecord[] | undefined {

@@ -24,7 +24,7 @@ interface Trimmable {
  * forgotten: what it has not read stays.
  */
 function trimStep(database: Database, now: number): boolean {
-  forgetOldGroups(database, now);
+  deleteOldGroups(database, now);
   const partitions = database
     .query<Trimmable, []>(
       `SELECT topic_id AS topicId, partition, earliest, p.next, retention_ms AS retentionMs
@@ -40,8 +40,8 @@ function trimStep(database: Database, now: number): boolean {
   return false;
 }
 
-function forgetOldGroups(database: Database, now: number): void {
-  const forgotten = database
+function deleteOldGroups(database: Database, now: number): void {
+  const deleted = database
     .query<{ id: number }, [number]>(
       `SELECT g.id FROM log_groups g JOIN log_topics t ON t.id = g.topic_id
        WHERE g.seen_at < ?1 - t.retention_ms
@@ -49,7 +49,7 @@ function forgetOldGroups(database: Database, now: number): void {
            AND o.seen_at >= ?1 - t.retention_ms)`,
     )
     .all(now);
-  for (const { id } of forgotten) {
+  for (const { id } of deleted) {
     database.run("DELETE FROM log_group_partitions WHERE group_id = ?", [id]);
     database.run("DELETE FROM log_members WHERE group_id = ?", [id]);
     database.run("DELETE FROM log_groups WHERE id = ?", [id]);

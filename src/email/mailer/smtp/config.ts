@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { ConfigProblem, ConfigValues } from "../../../core/config.ts";
 import {
   choiceField,
@@ -12,19 +13,19 @@ import {
 } from "../../../core/config.ts";
 import type { DkimOptions } from "./dkim.ts";
 import { dkimFields, resolveDkim } from "./dkim.ts";
-import { defaultEhloName, ehloNamePattern, ehloNameShape, readServerUrls } from "./server-urls.ts";
+import { readServerUrls } from "./server-urls.ts";
 
 const tlsModes = ["starttls", "implicit", "none"] as const;
 export type SmtpTlsMode = (typeof tlsModes)[number];
 
 /** One line of an SMTP session as a person reads it: without control characters and secrets. */
-export interface SmtpTalkLine {
-  /** "note": about the connection itself, said by nobody. */
+export interface SmtpTranscriptLine {
+  /** "note": about the connection itself, sent by neither. */
   readonly by: "client" | "server" | "note";
   readonly text: string;
 }
 
-/** A server said that we are too fast, or has not for a minute. `perSecond` undefined: no limit. */
+/** The server said that we are too fast, or has not for a minute. `perSecond` undefined: no limit. */
 export type SmtpRateChange = {
   readonly host: string;
   readonly perSecond: number | undefined;
@@ -47,33 +48,41 @@ export interface SmtpOptions {
   readonly mailsPerSecondMax?: number;
   /** Set: every message is signed just before it is sent. */
   readonly dkim?: DkimOptions | undefined;
-  /** Told each line of the sessions, secrets hidden: for a person who looks for a fault. */
-  readonly onTalk?: (line: SmtpTalkLine) => void;
-  /** Told when the server's certificate ends (Unix ms), by each connection with TLS. */
+  /** Called with each line of the sessions, secrets hidden: for a person who looks for a fault. */
+  readonly onTranscript?: (line: SmtpTranscriptLine) => void;
+  /** Called with the end of the server's certificate (Unix ms), by each connection with TLS. */
   readonly onCertificate?: (endsAt: number) => void;
-  /** Told when sending slows down, and when it is at full speed again. */
+  /** Called when sending slows down, and when it is at full speed again. */
   readonly onRateChange?: (change: SmtpRateChange) => void;
-  /** Told by each connection whether the server offers SMTPUTF8 (RFC 6531). */
-  readonly onUtf8?: (offered: boolean) => void;
-  /** From asking for the name to the TCP connection. */
+  /** For resolving the name and the TCP connection. */
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */
   readonly greetingTimeoutMs: number;
   /** For each reply to a command. */
   readonly replyTimeoutMs: number;
-  /** For handing over the content up to the final dot (unset: as for a reply). */
+  /** For the content up to the final dot (unset: as for a reply). */
   readonly contentTimeoutMs?: number;
   /** For the answer to the final dot (unset: as for a reply). */
   readonly finalReplyTimeoutMs?: number;
   /** How we introduce ourselves in EHLO (see `defaultEhloName`). */
   readonly ehloName?: string;
-  /** A kept-open connection that was not used for so long is ended (default 20 s). */
+  /** A connection that was idle for so long is ended (default 20 s). */
   readonly idleMsMax?: number;
-  /** A connection is ended after so many messages (default: no limit but the one it announces). */
+  /** A connection is ended after so many messages (default: the server's limit alone). */
   readonly messagesPerConnectionMax?: number;
 }
 
-/** A field that means nothing to mail programs. */
+/** RFC 5321, 4.1.1.1: a fully qualified domain name, or an address literal of 4.1.3. */
+const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+const octet = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
+const domain = `(?=.{1,255}$)(?:${label}\\.)+(?=[A-Za-z0-9-]*[A-Za-z])${label}`;
+const literal = `\\[(?:${octet}(?:\\.${octet}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\\]`;
+
+const ehloNamePattern = new RegExp(`^(?:${domain}|${literal})$`);
+const ehloNameShape =
+  "a full domain name such as mail.example.com, or an address as [192.0.2.1] or [IPv6:2001:db8::1]";
+
+/** Not a field that mail programs know. */
 const ownHeaderName =
   /^(?!(?:from|to|cc|bcc|sender|reply-to|subject|date|message-id|mime-version|return-path|received|auto-submitted|x-auto-response-suppress|feedback-id|dkim-signature|(?:content|list|resent)-.*)$)[a-z][a-z0-9-]{0,75}$/i;
 
@@ -83,13 +92,13 @@ export const smtpFields = {
     name: "SMTP_URLS",
     example:
       "smtp://user:password@smtp.example.com:587?from=noreply@example.com,smtps://user:password@smtp.example.net:465?rate=14",
-    doc: "Several SMTP servers instead of SMTP_HOST, the preferred one first, separated by commas or line ends: smtp://user:password@host:port (smtps:// for implicit TLS), user and password percent-encoded. Each other SMTP_* setting may follow as a parameter of one server, in lower case without SMTP_: ?from=…&rate=…&connections=…; what is left out is as the setting says.",
+    doc: "Several SMTP servers instead of SMTP_HOST, in order of preference, separated by commas or line breaks: smtp://user:password@host:port (smtps:// for implicit TLS), user and password percent-encoded. Any other SMTP_* setting may follow as a parameter of one server, in lower case without SMTP_: ?from=…&rate=…&connections=…; omitted ones are taken from the settings.",
   }),
   host: textField({
     name: "SMTP_HOST",
     example: "smtp.example.com",
     charsMax: 255,
-    doc: "The SMTP server that takes the mails. Needed when EMAIL_MODE=smtp.",
+    doc: "The SMTP server to send through. Required with EMAIL_MODE=smtp.",
   }),
   port: portField({
     name: "SMTP_PORT",
@@ -99,66 +108,66 @@ export const smtpFields = {
   user: textField({
     name: "SMTP_USER",
     example: "mailer@example.com",
-    doc: "The login at the server. Without it no login is made.",
+    doc: "The user to log in as. Unset: no login.",
   }),
   password: secretField({
     name: "SMTP_PASSWORD",
-    doc: "The password of that login.",
+    doc: "The password of SMTP_USER.",
   }),
   from: mailboxField({
     name: "SMTP_FROM",
     example: "noreply@example.com",
-    doc: "The sender of every mail; its domain also ends each Message-ID. Needed when EMAIL_MODE=smtp.",
+    doc: "The sender of every mail; its domain is also that of each Message-ID. Required with EMAIL_MODE=smtp.",
   }),
   fromName: textField({
     name: "SMTP_FROM_NAME",
     example: "Example",
     charsMax: 100,
-    doc: "The sender's name as mail programs show it.",
+    doc: "The sender's display name.",
   }),
   envelopeFrom: mailboxField({
     name: "SMTP_ENVELOPE_FROM",
     example: "bounces@mail.example.com",
-    doc: "The sender in the envelope: where bounces go and whose domain SPF checks. Unset: SMTP_FROM.",
+    doc: "The envelope sender: where bounces go, and whose domain SPF checks. Unset: SMTP_FROM.",
   }),
   tls: choiceField({
     name: "SMTP_TLS",
     choices: tlsModes,
     fallback: "starttls",
-    doc: "How the connection is encrypted. starttls is required, not merely tried; the certificate must be valid for SMTP_HOST. none sends mails, and the login, in the clear.",
+    doc: "How the connection is encrypted. starttls is required, not opportunistic; the certificate must be valid for SMTP_HOST. none sends mails, and the login, in clear text.",
   }),
   caFile: textField({
     name: "SMTP_CA_FILE",
     example: "/etc/ssl/private-ca.pem",
-    doc: "A PEM file of the authorities that may have signed the server's certificate, instead of the public ones.",
+    doc: "PEM file of the authorities trusted for the server's certificate, instead of the public ones.",
   }),
   ehloName: patternField({
     name: "SMTP_EHLO_NAME",
     pattern: ehloNamePattern,
     shape: ehloNameShape,
     example: "mail.example.com",
-    doc: "How the service introduces itself to the server (EHLO). Unset: this machine's name when it has a dot, else the domain of SMTP_FROM.",
+    doc: "The name sent in EHLO. Unset: this machine's host name if it is fully qualified, otherwise the domain of SMTP_FROM.",
   }),
   connections: integerField({
     name: "SMTP_CONNECTIONS",
     fallback: "20",
     min: 1,
     max: 200,
-    doc: "Most connections to the server at the same time, per process.",
+    doc: "Maximum number of concurrent connections to the server, per process.",
   }),
   messagesPerConnectionMax: integerField({
     name: "SMTP_MAILS_PER_CONNECTION",
     fallback: "0",
     min: 0,
     max: 1_000_000,
-    doc: "A connection is ended after so many mails. 0: no limit but the one that the server announces (LIMITS, RFC 9422).",
+    doc: "A connection is closed after this many mails. 0: only the limit that the server announces (LIMITS, RFC 9422).",
   }),
   mailsPerSecondMax: integerField({
     name: "SMTP_RATE",
     fallback: "0",
     min: 0,
     max: 10_000,
-    doc: "Most mails a second, per process, evenly spaced; providers limit it. 0: no limit.",
+    doc: "Maximum number of mails per second, per process, evenly spaced, to stay below a provider's limit. 0: no limit.",
   }),
   idempotencyHeader: patternField({
     name: "SMTP_IDEMPOTENCY_HEADER",
@@ -166,7 +175,7 @@ export const smtpFields = {
     shape:
       "the name of a header field that is not the mail's own: letters, digits and dashes, at most 76",
     example: "Resend-Idempotency-Key",
-    doc: "A header field that carries the message_id, for a provider that takes a mail with a known key only once. It is not signed: the provider takes it out.",
+    doc: "A header field for the message_id, for a provider that accepts a mail with a known key only once. It is not covered by DKIM: the provider removes it.",
   }),
   connectTimeoutMs: durationField({
     name: "SMTP_CONNECT_TIMEOUT",
@@ -180,7 +189,7 @@ export const smtpFields = {
     fallback: "10s",
     minMs: 100,
     maxMs: 300_000,
-    doc: "How long the server may take to greet, and a TLS handshake to finish.",
+    doc: "How long the server may take to greet, and to finish a TLS handshake.",
   }),
   replyTimeoutMs: durationField({
     name: "SMTP_REPLY_TIMEOUT",
@@ -194,14 +203,14 @@ export const smtpFields = {
     fallback: "3m",
     minMs: 100,
     maxMs: 1_800_000,
-    doc: "How long handing over a mail's content may take, up to its final dot.",
+    doc: "How long sending a mail's content may take, up to its final dot.",
   }),
   finalReplyTimeoutMs: durationField({
     name: "SMTP_FINAL_REPLY_TIMEOUT",
     fallback: "10m",
     minMs: 100,
     maxMs: 1_800_000,
-    doc: "How long the server may take to answer the final dot; the claim is renewed meanwhile. A mail whose answer does not come in time is ambiguous.",
+    doc: "How long the server may take to answer the final dot; the claim is renewed meanwhile. A mail whose answer does not arrive in time is ambiguous.",
   }),
   ...dkimFields,
 } as const;
@@ -211,10 +220,12 @@ type SmtpConfig = ConfigValues<typeof smtpFields>;
 /** The server, and what is the same in every mail. */
 export interface SmtpSubmission extends SmtpOptions {
   readonly from: string;
-  readonly fromName: string | undefined;
-  readonly envelopeFrom: string;
-  readonly idempotencyHeader: string | undefined;
-  /** Whose domain ends each Message-ID: the same whichever server takes the mail. */
+  readonly fromName?: string | undefined;
+  /** The sender in the envelope (default: `from`). */
+  readonly envelopeFrom?: string | undefined;
+  /** The name of a header field that carries the `message_id`, for the provider. */
+  readonly idempotencyHeader?: string | undefined;
+  /** The domain after @ in each Message-ID is its (default: `from`), whichever server takes the mail. */
   readonly messageIdFrom?: string | undefined;
 }
 
@@ -242,9 +253,9 @@ export function resolveSmtpServers(
   const servers = readServerUrls(config.urls, smtpFields, problems).flatMap((settings, index) => {
     const own: ConfigProblem[] = [];
     const server = resolveSmtp({ ...config, ...settings }, own);
-    const where = `server ${index + 1} (${server?.host ?? String(settings["host"])})`;
+    const label = `server ${index + 1} (${server?.host ?? String(settings["host"])})`;
     for (const { name, problem } of own) {
-      problems.push({ name: "SMTP_URLS", problem: `${where}: ${name} ${problem}` });
+      problems.push({ name: "SMTP_URLS", problem: `${label}: ${name} ${problem}` });
     }
     return server === undefined ? [] : [server];
   });
@@ -299,4 +310,10 @@ export function resolveSmtp(
     ehloName: config.ehloName ?? defaultEhloName(from),
     ...{ from, fromName, envelopeFrom: envelopeFrom ?? from, idempotencyHeader, dkim },
   };
+}
+
+/** This machine's name when it is a full one, else the sender's domain. */
+export function defaultEhloName(from: string, machine = hostname()): string {
+  const isFullName = !machine.startsWith("[") && ehloNamePattern.test(machine);
+  return isFullName ? machine : from.slice(from.lastIndexOf("@") + 1);
 }

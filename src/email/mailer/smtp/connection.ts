@@ -2,163 +2,14 @@ import net from "node:net";
 import { TLSSocket } from "node:tls";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { readExpiry } from "../../../core/diagnosis.ts";
-import { isAscii } from "../../../core/email-address.ts";
+import { domainOf, isAscii } from "../../../core/email-address.ts";
 import { errorMessage } from "../../../core/errors.ts";
-import type { SessionLimits } from "../reply.ts";
-import { readFailure, readSessionLimits } from "../reply.ts";
-import { classifySetupFailure, withoutAnswer } from "./classify.ts";
+import type { RefusedMail, SendOptions, ServerDown } from "../mailer.ts";
+import { classifySetupFailure, readFailure, silenceFor, withoutAnswer } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
-import type { SmtpOutcome, SmtpServerDown } from "./outcome.ts";
-import { silenceFor } from "./outcome.ts";
-import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
-import { createTalkLogger, Transmission, tellConnected } from "./transmission.ts";
-
-/**
- * Connects to `host`, trying all of its addresses, within `timeoutMs` (the name's lookup included).
- * Rejects with the socket's error, with code ETIMEDOUT when it was late, or with the signal's reason.
- */
-function connectTcp(
-  target: { readonly host: string; readonly port: number; readonly timeoutMs: number },
-  signal?: AbortSignal,
-): Promise<net.Socket> {
-  const { host, port, timeoutMs } = target;
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({ host, port, autoSelectFamily: true });
-    const settle = (act: () => void) => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-      socket.off("error", fail);
-      act();
-    };
-    const fail = (error: unknown) =>
-      settle(() => {
-        socket.on("error", () => {}); // what a destroyed socket may still say
-        socket.destroy();
-        reject(error);
-      });
-    const onAbort = () => fail(signal?.reason);
-    const timer = setTimeout(() => {
-      fail(Object.assign(new Error(silenceFor("connection", timeoutMs)), { code: "ETIMEDOUT" }));
-    }, timeoutMs);
-    socket.once("error", fail);
-    socket.once("connect", () => settle(() => resolve(socket)));
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted === true) onAbort();
-  });
-}
-
-const replyBytesMax = 64 * 1024;
-/** EHLO, STARTTLS, EHLO again, and up to three lines of a login. */
-const repliesMax = 6;
-
-/**
- * Connects, secures and logs in: resolves with a session that is ready for MAIL FROM. Rejects with
- * the error as it came (`classifySetupFailure` reads it), or the signal's reason; then nothing is
- * left open. Each step has its own timeout; one over all of them stops a server that answers byte
- * by byte.
- */
-export async function openSession(
-  options: SmtpOptions,
-  signal?: AbortSignal,
-): Promise<SMTPConnection> {
-  const { host, port, connectTimeoutMs } = options;
-  const socket = await connectTcp({ host, port, timeoutMs: connectTimeoutMs }, signal);
-  const connection = createConnection(socket, options);
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => {});
-  connection.on("error", failed.reject); // also after the setup: an error event must have a listener
-  connection.once("end", () => failed.reject(new Error("the server closed the connection")));
-  const onAbort = () => failed.reject(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  const setupMs = setupTimeoutMs(options);
-  const timer = setTimeout(() => {
-    failed.reject(Object.assign(new Error(silenceFor("session", setupMs)), { code: "ETIMEDOUT" }));
-  }, setupMs);
-  try {
-    await Promise.race([welcome(connection), failed.promise]);
-    tellConnected(connection, options);
-    tellCertificate(connection, options);
-    await Promise.race([logIn(connection, options), failed.promise]);
-    return connection;
-  } catch (error) {
-    connection.close();
-    throw connection.upgrading === true ? inHandshake(error) : error;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  }
-}
-
-function createConnection(socket: net.Socket, options: SmtpOptions): SMTPConnection {
-  const { host, port, tls, ca } = options;
-  return new SMTPConnection({
-    host,
-    port,
-    connection: socket,
-    ...(options.ehloName === undefined ? {} : { name: options.ehloName }),
-    secure: tls === "implicit",
-    requireTLS: tls === "starttls",
-    ignoreTLS: tls === "none",
-    tls: { minVersion: "TLSv1.2", rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) },
-    connectionTimeout: setupTimeoutMs(options),
-    greetingTimeout: options.greetingTimeoutMs,
-    socketTimeout: options.replyTimeoutMs,
-    socketCloseTimeout: 0, // close means now: what was not written must not be written later
-    maxResponseSize: replyBytesMax,
-    logger: createTalkLogger(options) ?? false,
-    transactionLog: options.onTalk !== undefined,
-  });
-}
-
-function setupTimeoutMs(options: SmtpOptions): number {
-  return options.greetingTimeoutMs * 2 + options.replyTimeoutMs * repliesMax;
-}
-
-function welcome(connection: SMTPConnection): Promise<void> {
-  return new Promise((resolve, reject) => {
-    connection.connect((error) => (error === undefined ? resolve() : reject(error)));
-  });
-}
-
-function tellCertificate({ _socket: socket }: SMTPConnection, options: SmtpOptions): void {
-  const endsAt = socket instanceof TLSSocket ? readExpiry(socket) : undefined;
-  if (endsAt !== undefined) options.onCertificate?.(endsAt);
-}
-
-function logIn(connection: SMTPConnection, options: SmtpOptions): Promise<void> {
-  const { user, password } = options;
-  if (user === undefined || password === undefined) return Promise.resolve();
-  if (!connection.allowsAuth) {
-    return Promise.reject(Object.assign(new Error("it offers no login"), { code: "EAUTH" }));
-  }
-  return new Promise((resolve, reject) => {
-    connection.login({ user, pass: password }, (error) => (error ? reject(error) : resolve()));
-  });
-}
-
-/** What breaks a handshake is a matter of TLS, whatever code the socket gives it. */
-function inHandshake(error: unknown): Error {
-  const [originalCode] = readFailure(error).codes;
-  return Object.assign(new Error(errorMessage(error)), { code: "ETLS", originalCode });
-}
-
-/** What the server said to EHLO; nodemailer reads it and has no public way to ask. */
-function offersUtf8(connection: SMTPConnection): boolean {
-  const extensions: unknown = Reflect.get(connection, "_supportedExtensions");
-  return Array.isArray(extensions) && extensions.includes("SMTPUTF8");
-}
-
-/**
- * In the codes a server would use (RFC 6531, 3.4 and 4.2), though it was not asked: what is missing
- * is a feature of the server. It says nothing of the mailbox, so nobody is suppressed for it.
- */
-function refuseUtf8(host: string): SmtpOutcome {
-  const [code, enhancedCode] = [553, "5.6.7"];
-  const words =
-    "not sent: the server does not offer SMTPUTF8, which letters beyond ASCII before the @ need";
-  const reply = `${code} ${enhancedCode} ${words}`;
-  return { kind: "refused", host, code, enhancedCode, reply, stage: "recipient" };
-}
+import { createTranscriptLogger, recordConnection } from "./transcript.ts";
+import type { SentMessage, SmtpMessage } from "./transmission.ts";
+import { Transmission } from "./transmission.ts";
 
 const quitTimeoutMs = 1_000;
 
@@ -177,26 +28,28 @@ export class SmtpConnection {
   #messages = 0;
   #clean = true;
   #quitting: Promise<void> | undefined;
-  /** When it was last used, for whoever keeps it. Unix ms. */
+  /** Whether the server offers SMTPUTF8 (RFC 6531). */
+  readonly offersUtf8: boolean;
+  /** When it was last used, for the pool. Unix ms. */
   idleSince = 0;
 
   private constructor(connection: SMTPConnection, options: SmtpOptions) {
     this.#connection = connection;
     this.#options = options;
-    const lines: unknown = Reflect.get(connection, "_ehloLines"); // no public way to ask
-    this.#limits = readSessionLimits(Array.isArray(lines) ? lines.map(String) : []);
+    // What the server answered to EHLO; nodemailer has no public way to ask.
+    this.#limits = readSessionLimits(linesIn(connection, "_ehloLines"));
+    this.offersUtf8 = linesIn(connection, "_supportedExtensions").includes("SMTPUTF8");
   }
 
   /** Never throws; `withheld`: the signal was aborted. */
   static async open(
     options: SmtpOptions,
     signal?: AbortSignal,
-  ): Promise<SmtpConnection | SmtpServerDown | { readonly kind: "withheld" }> {
+  ): Promise<SmtpConnection | ServerDown | { readonly kind: "withheld" }> {
     try {
       const connection = await openSession(options, signal);
       // From here each wait has its own timer, and an idle session may be silent.
       if (connection._socket) connection._socket.setTimeout(0);
-      options.onUtf8?.(offersUtf8(connection));
       return new SmtpConnection(connection, options);
     } catch (error) {
       if (signal?.aborted === true) return { kind: "withheld" };
@@ -209,7 +62,7 @@ export class SmtpConnection {
   }
 
   /** Whether it carried as many messages as one connection should, or may. */
-  get spent(): boolean {
+  get exhausted(): boolean {
     const own = this.#options.messagesPerConnectionMax || Number.POSITIVE_INFINITY;
     return this.#messages >= Math.min(own, this.#limits.mails);
   }
@@ -219,7 +72,7 @@ export class SmtpConnection {
     return this.#domains.has(domainOf(to)) || this.#domains.size < this.#limits.recipientDomains;
   }
 
-  async send(message: SmtpMessage, options: SmtpSendOptions): Promise<SentMessage> {
+  async send(message: SmtpMessage, options: SendOptions): Promise<SentMessage> {
     this.#messages += 1;
     if (this.#limits.recipientDomains !== Number.POSITIVE_INFINITY) {
       this.#domains.add(domainOf(message.to)); // else unbounded
@@ -227,13 +80,12 @@ export class SmtpConnection {
     if (!this.#clean && !(await this.#reset())) {
       return { outcome: withoutAnswer("envelope", this.#options, "RSET failed"), begun: false };
     }
-    // It may have been aborted while the connection was opened or reset; no event tells then.
+    // It may have been aborted while the connection was opened or reset, before anybody listened.
     if (options.signal?.aborted === true) return { outcome: { kind: "withheld" }, begun: false };
-    if (!isAscii(message.to) && !offersUtf8(this.#connection)) {
+    if (!isAscii(message.to) && !this.offersUtf8) {
       return { outcome: refuseUtf8(this.#options.host), begun: true };
     }
-    const transmission = new Transmission(this.#connection, message, this.#options, options);
-    const sent = await transmission.finish();
+    const sent = await new Transmission(this.#connection, message, this.#options, options).run();
     this.#clean = sent.outcome.kind === "accepted";
     return sent;
   }
@@ -276,6 +128,162 @@ export class SmtpConnection {
   }
 }
 
-function domainOf(address: string): string {
-  return address.slice(address.lastIndexOf("@") + 1).toLowerCase();
+/** What a server announces for one session (RFC 9422); one recipient a mail is always allowed. */
+interface SessionLimits {
+  readonly mails: number;
+  readonly recipientDomains: number;
+}
+
+/** `lines`: of the answer to EHLO, without their codes. A value that is no number is no limit. */
+function readSessionLimits(lines: readonly string[]): SessionLimits {
+  const line = lines.find((each) => /^LIMITS(?:\s|$)/i.test(each)) ?? "";
+  const limit = (name: string) => {
+    const value = Number(new RegExp(`\\s${name}=(\\d{1,9})(?:\\s|$)`, "i").exec(line)?.[1] ?? 0);
+    return value > 0 ? value : Number.POSITIVE_INFINITY;
+  };
+  return { mails: limit("MAILMAX"), recipientDomains: limit("RCPTDOMAINMAX") };
+}
+
+function linesIn(connection: SMTPConnection, field: string): readonly string[] {
+  const lines: unknown = Reflect.get(connection, field);
+  return Array.isArray(lines) ? lines.map(String) : [];
+}
+
+/**
+ * In the codes a server would use (RFC 6531, 3.4 and 4.2), though it was not asked: the server
+ * lacks a feature. That says nothing about the mailbox, so nobody is suppressed for it.
+ */
+function refuseUtf8(host: string): RefusedMail {
+  const reply =
+    "553 5.6.7 not sent: the server does not offer SMTPUTF8, which letters beyond ASCII before the @ need";
+  return { kind: "refused", host, code: 553, enhancedCode: "5.6.7", reply, stage: "recipient" };
+}
+
+const replyBytesMax = 64 * 1024;
+/** EHLO, STARTTLS, EHLO again, and up to three lines of a login. */
+const repliesMax = 6;
+
+/**
+ * Connects, secures and logs in: resolves with a session that is ready for MAIL FROM. Rejects with
+ * the error as it came (`classifySetupFailure` reads it), or the signal's reason; then nothing is
+ * left open. Each step has its own timeout; one over all of them stops a server that answers byte
+ * by byte.
+ */
+export async function openSession(
+  options: SmtpOptions,
+  signal?: AbortSignal,
+): Promise<SMTPConnection> {
+  const { host, port, connectTimeoutMs } = options;
+  const socket = await connectTcp({ host, port, timeoutMs: connectTimeoutMs }, signal);
+  const connection = createConnection(socket, options);
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {});
+  connection.on("error", failed.reject); // also after the setup: an error event must have a listener
+  connection.once("end", () => failed.reject(new Error("the server closed the connection")));
+  const onAbort = () => failed.reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const setupMs = setupTimeoutMs(options);
+  const timer = setTimeout(() => {
+    failed.reject(Object.assign(new Error(silenceFor("session", setupMs)), { code: "ETIMEDOUT" }));
+  }, setupMs);
+  try {
+    await Promise.race([welcome(connection), failed.promise]);
+    recordConnection(connection, options);
+    reportCertificate(connection, options);
+    await Promise.race([logIn(connection, options), failed.promise]);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw connection.upgrading === true ? inHandshake(error) : error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Connects to `host`, trying all of its addresses, within `timeoutMs` (the name's lookup included).
+ * Rejects with the socket's error, with code ETIMEDOUT when it was late, or with the signal's reason.
+ */
+function connectTcp(
+  target: { readonly host: string; readonly port: number; readonly timeoutMs: number },
+  signal?: AbortSignal,
+): Promise<net.Socket> {
+  const { host, port, timeoutMs } = target;
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host, port, autoSelectFamily: true });
+    const settle = (act: () => void) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      socket.off("error", fail);
+      act();
+    };
+    const fail = (error: unknown) =>
+      settle(() => {
+        socket.on("error", () => {}); // of a destroyed socket
+        socket.destroy();
+        reject(error);
+      });
+    const onAbort = () => fail(signal?.reason);
+    const timer = setTimeout(() => {
+      fail(Object.assign(new Error(silenceFor("connection", timeoutMs)), { code: "ETIMEDOUT" }));
+    }, timeoutMs);
+    socket.once("error", fail);
+    socket.once("connect", () => settle(() => resolve(socket)));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+  });
+}
+
+function createConnection(socket: net.Socket, options: SmtpOptions): SMTPConnection {
+  const { host, port, tls, ca } = options;
+  return new SMTPConnection({
+    host,
+    port,
+    connection: socket,
+    ...(options.ehloName === undefined ? {} : { name: options.ehloName }),
+    secure: tls === "implicit",
+    requireTLS: tls === "starttls",
+    ignoreTLS: tls === "none",
+    tls: { minVersion: "TLSv1.2", rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) },
+    connectionTimeout: setupTimeoutMs(options),
+    greetingTimeout: options.greetingTimeoutMs,
+    socketTimeout: options.replyTimeoutMs,
+    socketCloseTimeout: 0, // close means now: what was not written must not be written later
+    maxResponseSize: replyBytesMax,
+    logger: createTranscriptLogger(options) ?? false,
+    transactionLog: options.onTranscript !== undefined,
+  });
+}
+
+function setupTimeoutMs(options: SmtpOptions): number {
+  return options.greetingTimeoutMs * 2 + options.replyTimeoutMs * repliesMax;
+}
+
+function welcome(connection: SMTPConnection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    connection.connect((error) => (error === undefined ? resolve() : reject(error)));
+  });
+}
+
+function reportCertificate({ _socket: socket }: SMTPConnection, options: SmtpOptions): void {
+  const endsAt = socket instanceof TLSSocket ? readExpiry(socket) : undefined;
+  if (endsAt !== undefined) options.onCertificate?.(endsAt);
+}
+
+function logIn(connection: SMTPConnection, options: SmtpOptions): Promise<void> {
+  const { user, password } = options;
+  if (user === undefined || password === undefined) return Promise.resolve();
+  if (!connection.allowsAuth) {
+    return Promise.reject(Object.assign(new Error("it offers no login"), { code: "EAUTH" }));
+  }
+  return new Promise((resolve, reject) => {
+    connection.login({ user, pass: password }, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** What breaks a handshake is a matter of TLS, whatever code the socket gives it. */
+function inHandshake(error: unknown): Error {
+  const [originalCode] = readFailure(error).codes;
+  return Object.assign(new Error(errorMessage(error)), { code: "ETLS", originalCode });
 }

@@ -1,13 +1,13 @@
-import type { LanguageWords } from "../texts.ts";
+import type { LanguageMessages } from "../texts.ts";
 
 const byMistake =
   "You didn't ask for this? Then somebody may have typed your address by mistake: you can ignore this mail. Never give the code to anyone.";
 
-export const english: LanguageWords = {
+export const english: LanguageMessages = {
   locale: "en-GB",
   direction: "ltr",
   name: "English",
-  moment: "a moment",
+  aMoment: "a moment",
   sentTo: (recipient, appName) => `This mail was sent to ${recipient} by ${appName}.`,
   unsubscribe: "Get no more mails of this kind",
   mails: {
@@ -21,7 +21,7 @@ export const english: LanguageWords = {
       subjectWithCode: (code, heading, appName) => `${code}: ${heading} for ${appName}`,
       enter: "Enter this code where you were asked for it.",
       validity: (remaining) => `It is valid for ${remaining} and can be used once.`,
-      unasked: {
+      unrequested: {
         sign_in: byMistake,
         change_email: byMistake,
         delete_account:
@@ -34,7 +34,7 @@ export const english: LanguageWords = {
       ready: (appName) => `Your ${appName} account is ready.`,
       noPassword:
         "There is no password to remember: whenever you sign in, we send a code to this address.",
-      unasked:
+      unrequested:
         "You didn't ask for this? Then somebody signed up with your address and read the code we sent to it: make sure that nobody else can read your mail.",
     },
     password_reset: {
@@ -43,7 +43,7 @@ export const english: LanguageWords = {
       choose: (appName) => `Use this link to choose a new password for ${appName}.`,
       button: "Choose a new password",
       validity: (remaining) => `The link is valid for ${remaining}.`,
-      unasked: "You didn't ask for this? Then ignore this mail: your password stays as it is.",
+      unrequested: "You didn't ask for this? Then ignore this mail: your password stays as it is.",
     },
     sign_in_notice: {
       subject: (appName) => `New sign-in to ${appName}`,
@@ -53,7 +53,7 @@ export const english: LanguageWords = {
       time: "Time",
       device: "Device",
       button: "Look at your account",
-      unasked:
+      unrequested:
         "It wasn't you? Then end that session in your account, and make sure that nobody else can read your mail.",
     },
     email_change: {
@@ -64,7 +64,7 @@ export const english: LanguageWords = {
       newAddress: "New address",
       time: "Time",
       button: "Look at your account",
-      unasked: "It wasn't you? Then somebody else was in your account: write to us at once.",
+      unrequested: "It wasn't you? Then somebody else was in your account: write to us at once.",
     },
   },
 };

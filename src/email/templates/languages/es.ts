@@ -1,13 +1,13 @@
-import type { LanguageWords } from "../texts.ts";
+import type { LanguageMessages } from "../texts.ts";
 
 const byMistake =
   "¿No lo ha pedido usted? Puede que alguien haya escrito su dirección por error: no haga caso de este correo. No dé el código a nadie.";
 
-export const spanish: LanguageWords = {
+export const spanish: LanguageMessages = {
   locale: "es",
   direction: "ltr",
   name: "Español",
-  moment: "un momento",
+  aMoment: "un momento",
   sentTo: (recipient, appName) => `${appName} ha enviado este correo a ${recipient}.`,
   unsubscribe: "No recibir más correos de este tipo",
   mails: {
@@ -21,7 +21,7 @@ export const spanish: LanguageWords = {
       subjectWithCode: (code, heading, appName) => `${code}: ${heading} en ${appName}`,
       enter: "Introduzca este código donde se lo hayan pedido.",
       validity: (remaining) => `Es válido durante ${remaining} y se puede usar una sola vez.`,
-      unasked: {
+      unrequested: {
         sign_in: byMistake,
         change_email: byMistake,
         delete_account:
@@ -34,7 +34,7 @@ export const spanish: LanguageWords = {
       ready: (appName) => `Su cuenta de ${appName} está lista.`,
       noPassword:
         "No hay contraseña que recordar: cada vez que inicie sesión, le enviaremos un código a esta dirección.",
-      unasked:
+      unrequested:
         "¿No lo ha pedido usted? Alguien se ha registrado con su dirección y ha leído el código que enviamos a ella: compruebe que nadie más pueda leer su correo.",
     },
     password_reset: {
@@ -43,7 +43,7 @@ export const spanish: LanguageWords = {
       choose: (appName) => `Con este enlace puede elegir una nueva contraseña para ${appName}.`,
       button: "Elegir una contraseña nueva",
       validity: (remaining) => `El enlace es válido durante ${remaining}.`,
-      unasked:
+      unrequested:
         "¿No lo ha pedido usted? No haga caso de este correo: su contraseña sigue siendo la misma.",
     },
     sign_in_notice: {
@@ -54,7 +54,7 @@ export const spanish: LanguageWords = {
       time: "Hora",
       device: "Dispositivo",
       button: "Ver su cuenta",
-      unasked:
+      unrequested:
         "¿No ha sido usted? Cierre esa sesión en su cuenta y compruebe que nadie más pueda leer su correo.",
     },
     email_change: {
@@ -65,7 +65,7 @@ export const spanish: LanguageWords = {
       newAddress: "Dirección nueva",
       time: "Hora",
       button: "Ver su cuenta",
-      unasked: "¿No ha sido usted? Alguien ha entrado en su cuenta: escríbanos enseguida.",
+      unrequested: "¿No ha sido usted? Alguien ha entrado en su cuenta: escríbanos enseguida.",
     },
   },
 };

@@ -1,13 +1,13 @@
-import type { LanguageWords } from "../texts.ts";
+import type { LanguageMessages } from "../texts.ts";
 
 const byMistake =
   "Вы этого не запрашивали? Возможно, кто-то по ошибке указал ваш адрес: просто не обращайте внимания на это письмо. Никому не сообщайте код.";
 
-export const russian: LanguageWords = {
+export const russian: LanguageMessages = {
   locale: "ru",
   direction: "ltr",
   name: "Русский",
-  moment: "несколько секунд",
+  aMoment: "несколько секунд",
   sentTo: (recipient, appName) =>
     `Это письмо отправлено на адрес ${recipient} от имени ${appName}.`,
   unsubscribe: "Не получать больше таких писем",
@@ -22,7 +22,7 @@ export const russian: LanguageWords = {
       subjectWithCode: (code, heading, appName) => `${code}: ${heading} — ${appName}`,
       enter: "Введите этот код там, где его запросили.",
       validity: (remaining) => `Срок действия — ${remaining}. Код можно использовать один раз.`,
-      unasked: {
+      unrequested: {
         sign_in: byMistake,
         change_email: byMistake,
         delete_account:
@@ -34,7 +34,7 @@ export const russian: LanguageWords = {
       heading: (username) => `Здравствуйте, ${username}!`,
       ready: (appName) => `Ваш аккаунт ${appName} готов.`,
       noPassword: "Пароль запоминать не нужно: при каждом входе мы отправляем код на этот адрес.",
-      unasked:
+      unrequested:
         "Вы этого не запрашивали? Значит, кто-то зарегистрировался с вашим адресом и прочитал отправленный на него код: убедитесь, что никто другой не читает вашу почту.",
     },
     password_reset: {
@@ -43,7 +43,7 @@ export const russian: LanguageWords = {
       choose: (appName) => `По этой ссылке вы можете задать новый пароль для ${appName}.`,
       button: "Задать новый пароль",
       validity: (remaining) => `Срок действия ссылки — ${remaining}.`,
-      unasked:
+      unrequested:
         "Вы этого не запрашивали? Не обращайте внимания на это письмо: пароль останется прежним.",
     },
     sign_in_notice: {
@@ -54,7 +54,7 @@ export const russian: LanguageWords = {
       time: "Время",
       device: "Устройство",
       button: "Открыть аккаунт",
-      unasked:
+      unrequested:
         "Это были не вы? Завершите этот сеанс в своём аккаунте и убедитесь, что никто другой не читает вашу почту.",
     },
     email_change: {
@@ -65,7 +65,7 @@ export const russian: LanguageWords = {
       newAddress: "Новый адрес",
       time: "Время",
       button: "Открыть аккаунт",
-      unasked: "Это были не вы? Значит, в ваш аккаунт вошёл кто-то другой: сразу напишите нам.",
+      unrequested: "Это были не вы? Значит, в ваш аккаунт вошёл кто-то другой: сразу напишите нам.",
     },
   },
 };

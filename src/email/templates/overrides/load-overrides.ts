@@ -5,7 +5,7 @@ import { errorMessage } from "../../../core/errors.ts";
 import type { MailType } from "../../mails/mail-type.ts";
 import type { EventType } from "../../mails/mail-types.tsx";
 import { eventTypes, isEventType, mailTypes } from "../../mails/mail-types.tsx";
-import { createSpeech } from "../texts.ts";
+import { createTimeFormat } from "../texts.ts";
 import type {
   OperatorMail,
   OperatorText,
@@ -73,7 +73,7 @@ function checkOperatorMail(
   return [...new Map(problems.map((one) => [`${one.file} ${one.problem}`, one])).values()];
 }
 
-function sampleViews(type: EventType, { say }: OperatorMail): OperatorView[] {
+function sampleViews(type: EventType, { timeFormat }: OperatorMail): OperatorView[] {
   const mailType: MailType = mailTypes[type];
   return Object.values(mailType.samples(sampleNow)).map((data) => {
     const expiresAt = "expires_in" in data ? sampleNow + 600_000 : undefined;
@@ -81,7 +81,7 @@ function sampleViews(type: EventType, { say }: OperatorMail): OperatorView[] {
       appName: "Acme",
       recipient: "ana@example.com",
       unsubscribeUrl: mailType.kind === "optional" ? "https://example.com/u/token" : undefined,
-      filling: mailType.fill({ data, expiresAt, now: sampleNow }, say),
+      filling: mailType.fill({ data, expiresAt, now: sampleNow }, timeFormat),
     };
     return viewOf(parts);
   });
@@ -226,7 +226,7 @@ function readMail(
   type: EventType,
   files: readonly string[],
 ): OperatorMail | undefined {
-  const say = createSpeech(locale);
+  const timeFormat = createTimeFormat(locale);
   const readText = (extension: string): OperatorText | undefined => {
     const name = `${type}.${extension}`;
     const file = join(folder, name);
@@ -235,13 +235,13 @@ function readMail(
       problems.push({ file, problem: "is missing; a mail is a .subject.txt, an .html and a .txt" });
     }
     if (source === undefined || !files.includes(name)) return undefined;
-    const parsed = parseOperatorText(file, source, namesOf(type, say));
+    const parsed = parseOperatorText(file, source, namesOf(type, timeFormat));
     problems.push(...parsed.problems);
     return parsed.text;
   };
   const [subject, html, text] = [readText("subject.txt"), readText("html"), readText("txt")];
   if (subject === undefined || html === undefined || text === undefined) return undefined;
-  const mail = { subject, html, text, say };
+  const mail = { subject, html, text, timeFormat };
   problems.push(...checkOperatorMail(type, mail, options));
   return mail;
 }
@@ -284,8 +284,8 @@ export function diagnoseTemplates(
 ): void {
   for (const { file, line, problem } of problems) {
     const place = line === undefined ? file : `${file}:${line}`;
-    const mend = `Mend ${place} in ${directory}; instant preview shows it at once`;
-    diagnosis.fault("templates.sound", `${place} ${problem}`, mend);
+    const fix = `Mend ${place} in ${directory}; instant preview shows it at once`;
+    diagnosis.fault("templates.sound", `${place} ${problem}`, fix);
   }
   if (problems.length > 0) return;
   diagnosis.ok("templates.sound", "All are well, rendered with sample data");

@@ -1,7 +1,7 @@
 import Mustache from "mustache";
 import { flagField, patternField, textField } from "../../../core/config.ts";
 import { lowerFirst } from "../../../core/errors.ts";
-import type { Filling, MailType, Say } from "../../mails/mail-type.ts";
+import type { Filling, MailType, TimeFormat } from "../../mails/mail-type.ts";
 import type { EventType } from "../../mails/mail-types.tsx";
 import { mailTypes } from "../../mails/mail-types.tsx";
 import { isLanguage } from "../languages.ts";
@@ -79,8 +79,8 @@ function parseProblem(
   lineAt: (position: number) => number,
 ): TemplateProblem {
   const message = error instanceof Error ? error.message : String(error);
-  const [, what = message, position] = /^(.*?)(?: at (\d+))?$/s.exec(message) ?? [];
-  const problem = `is not Mustache: ${lowerFirst(what)}`;
+  const [, detail = message, position] = /^(.*?)(?: at (\d+))?$/s.exec(message) ?? [];
+  const problem = `is not Mustache: ${lowerFirst(detail)}`;
   return position === undefined
     ? { file, problem }
     : { file, line: lineAt(Number(position)), problem };
@@ -88,8 +88,8 @@ function parseProblem(
 
 function tagsOf(tokens: readonly Token[]): Token[] {
   return tokens.flatMap((token) => {
-    const held = token[4]; // of a partial it is the white space before it
-    return [token, ...(Array.isArray(held) ? tagsOf(held) : [])];
+    const children = token[4]; // of a partial it is the white space before it
+    return [token, ...(Array.isArray(children) ? tagsOf(children) : [])];
   });
 }
 
@@ -113,7 +113,7 @@ export interface OperatorMail {
   readonly html: OperatorText;
   readonly text: OperatorText;
   /** How that language says durations and times. */
-  readonly say: Say;
+  readonly timeFormat: TimeFormat;
 }
 
 export interface ViewParts {
@@ -127,10 +127,10 @@ export interface ViewParts {
 const everywhere = ["app_name", "recipient"] as const;
 
 /** All that the templates of a type may name. */
-export function namesOf(type: EventType, say: Say): readonly string[] {
+export function namesOf(type: EventType, timeFormat: TimeFormat): readonly string[] {
   const mailType: MailType = mailTypes[type];
   const [data = {}] = Object.values(mailType.samples(0));
-  const { values, links } = mailType.fill({ data, expiresAt: undefined, now: 0 }, say);
+  const { values, links } = mailType.fill({ data, expiresAt: undefined, now: 0 }, timeFormat);
   const variants = mailType.variants.length > 1 ? mailType.variants : [];
   const unsubscribe = mailType.kind === "optional" ? ["unsubscribe_link"] : [];
   return [
@@ -203,15 +203,15 @@ export const templateFields = {
     pattern: /^(?=.{2,35}$)[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/,
     shape: "a language as in BCP 47, such as en or es-MX",
     fallback: "en",
-    doc: "Language of a mail whose event names none, or one that there are no words for. There are words in en, es and ru, and in what TEMPLATE_DIR adds.",
+    doc: "Language of a mail whose event names none, or an unsupported one. Supported are en, es and ru, and what TEMPLATE_DIR adds.",
   }),
   codeInSubject: flagField({
     name: "EMAIL_CODE_IN_SUBJECT",
     fallback: "false",
-    doc: "Whether the subject of a verification_code mail shows the code. Quick to read, also for whoever sees the locked screen of the phone.",
+    doc: "Whether the subject of a verification_code mail contains the code. Convenient, but also readable on a locked phone.",
   }),
   directory: textField({
     name: "TEMPLATE_DIR",
-    doc: "Directory of templates that replace the program's own, see docs/templates.md. Read once, at start; one that is broken is refused there.",
+    doc: "Directory of templates that replace the built-in ones, see docs/templates.md. Read once, at start; the service refuses to start with an invalid one.",
   }),
 } as const;
