@@ -24,7 +24,7 @@ export function listEmailMetrics(): readonly MetricRow[] {
   using _ = openProcessMetrics(metrics);
   createRequestMetrics(metrics);
   createMailerMetrics(metrics, systemClock);
-  const lag = async () => [];
+  const lag = { read: async () => ({ partitions: [], problem: undefined }) };
   createWorkerMetrics({ metrics, clock: systemClock, worker: () => undefined, lag });
   return metrics.rows;
 }

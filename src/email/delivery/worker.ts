@@ -14,8 +14,13 @@ import type { BuryDeps } from "../dead-letters/bury.ts";
 import { bury, UnwrittenDeadLetters } from "../dead-letters/bury.ts";
 import { replayCountOf } from "../dead-letters/dead-letter.ts";
 import type { EmailEvent } from "../event.ts";
-import type { EventLog, LogRecord, RecordHeaders, Subscription } from "../event-log/event-log.ts";
-import type { Defer } from "../event-log/flow/record-flow.ts";
+import type {
+  Defer,
+  EventLog,
+  LogRecord,
+  RecordHeaders,
+  Subscription,
+} from "../event-log/event-log.ts";
 import { Semaphore } from "../event-log/flow/semaphore.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import type { PendingOutcomes } from "../ledger/pending-outcomes.ts";
