@@ -72,7 +72,7 @@ function formatWait(seconds: number): string {
   return count === 1 ? `1 ${unit}` : `${count} ${unit}s`;
 }
 
-/** Budgets clientField line is remembered; beyond it the oldest may be logged again before its time. */
+/** Budgets whose line is remembered; beyond it the oldest may be logged again before its time. */
 const warnedMax = 1_000;
 
 /**
