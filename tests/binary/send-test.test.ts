@@ -159,7 +159,7 @@ describe.skipIf(findEngine("instant") === undefined)("instant send-test", () => 
     const usages = {
       "--type must be one of verification_code": ["--to", "ana@example.org", "--type", "nonsense"],
       "--to must be an e-mail address": ["--to", "ana"],
-      "--locale must be a language": ["--to", "ana@example.org", "--locale", "??"],
+      "--locale must be a BCP 47 language tag": ["--to", "ana@example.org", "--locale", "??"],
     };
     for (const [says, parameters] of Object.entries(usages)) {
       const done = await rig.run(parameters);

@@ -40,11 +40,11 @@ describe.skipIf(program === undefined).each([...engines])(
   (engine) => {
     test("adds, lists, finds and removes addresses", async () => {
       await using tool = await openTool(engine);
-      expect(await tool.run("list")).toBe("No address is suppressed\n");
+      expect(await tool.run("list")).toBe("No suppressed addresses\n");
       const added = ["add", "Ana@Example.com", "ben@example.com", "--note", "asked by phone"];
-      expect(await tool.json(...added, "--for", "720h")).toEqual({ added: 2, kept: 0 });
-      expect(await tool.json("add", "ana@example.com")).toEqual({ added: 1, kept: 0 });
-      expect(await tool.run("add", "ana@example.com")).toContain("1 were suppressed for as long");
+      expect(await tool.json(...added, "--for", "720h")).toEqual({ added: 2, unchanged: 0 });
+      expect(await tool.json("add", "ana@example.com")).toEqual({ added: 1, unchanged: 0 });
+      expect(await tool.run("add", "ana@example.com")).toContain("1 unchanged");
       const listed = await tool.json("list", "--address", "ben@example.com");
       expect(listed).toMatchObject({
         total: 1,
@@ -62,14 +62,22 @@ describe.skipIf(program === undefined).each([...engines])(
       await using tool = await openTool(engine);
       const addresses = Array.from({ length: 1_500 }, (_, n) => `user${n}@example.com`);
       writeFileSync(join(tool.directory, "list.csv"), addresses.join("\n"));
-      expect(await tool.json("import", "list.csv")).toEqual({ rows: 1_500, added: 1_500, kept: 0 });
+      expect(await tool.json("import", "list.csv")).toEqual({
+        rows: 1_500,
+        added: 1_500,
+        unchanged: 0,
+      });
       expect(await tool.json("export", "out.csv")).toEqual({ written: 1_500 });
       const path = join(tool.directory, "out.csv");
       expect(statSync(path).mode & 0o777).toBe(0o600);
       const text = readFileSync(path, "utf8");
       expect(text.split("\n")[0]).toBe("address,reason,note,created_at,expires_at,key");
       expect(await tool.run("export")).toBe(text);
-      expect(await tool.json("import", "out.csv")).toEqual({ rows: 1_500, added: 0, kept: 1_500 });
+      expect(await tool.json("import", "out.csv")).toEqual({
+        rows: 1_500,
+        added: 0,
+        unchanged: 1_500,
+      });
     });
 
     test("takes nothing of a file with a bad line, and names it", async () => {

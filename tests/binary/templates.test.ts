@@ -23,7 +23,7 @@ describe.skipIf(findEngine("instant") === undefined)("the built program", () => 
       };
       const ended = await runInstant([command], { directory: directory.path, environment });
       expect(ended.exitCode).toBe(2);
-      expect(ended.stderr).toContain("TEMPLATE_DIR welcome.html:3 has no value named usrname");
+      expect(ended.stderr).toContain("TEMPLATE_DIR welcome.html:3 uses an unknown value, usrname");
       expect(ended.stderr).toContain(
         "TEMPLATE_DIR welcome.txt:1 is not Mustache: unclosed section",
       );

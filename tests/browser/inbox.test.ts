@@ -52,8 +52,8 @@ describe.skipIf(program === undefined || chromium === undefined)("the inbox page
       expect(whole).toContain("Content-Type: text/html; charset=utf-8");
       await look("inbox-source");
       await page.setViewportSize(desk);
-      await page.getByRole("link", { name: "The life of this mail" }).click();
-      await page.getByRole("heading", { name: "Steps" }).waitFor();
+      await page.getByRole("link", { name: "Timeline of this mail" }).click();
+      await page.getByRole("heading", { name: "Timeline" }).waitFor();
     });
   });
 

@@ -78,7 +78,7 @@ describe.skipIf(chromium === undefined)("the page of the preferences", () => {
     await page.getByText("You are unsubscribed from “Welcome”").waitFor();
     await look("unsubscribed");
     await page.goto(link.slice(0, -9));
-    await page.getByRole("heading", { name: "This link is not complete" }).waitFor();
+    await page.getByRole("heading", { name: "This link is incomplete" }).waitFor();
     // The browser itself says that the answer was 400.
     expect(opened.complaints.filter((text) => !text.includes("400"))).toEqual([]);
   });

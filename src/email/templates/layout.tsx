@@ -1,15 +1,10 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
-
-/** The first thing a reader sees as one sign, such as an emoji of several code points. */
-function firstGrapheme(name: string): string {
-  const [first] = new Intl.Segmenter("en").segment(name.trim());
-  return first?.segment ?? "";
-}
+import { initialOf } from "../../core/html/shell.tsx";
 
 const font = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif";
 
-/** Colours for mail programs that know a dark mode; all else is inline. */
+/** For mail programs with a dark mode; all other styles are inline. */
 const darkMode = `:root{color-scheme:light dark;supported-color-schemes:light dark}
 @media (prefers-color-scheme:dark){
 .page{background:#121419!important}.card{background:#1b1e25!important;border-color:#2e333d!important}
@@ -19,23 +14,23 @@ const darkMode = `:root{color-scheme:light dark;supported-color-schemes:light da
 }
 @media (max-width:480px){.inner{padding:28px 22px!important}}`;
 
-/** Fills the rest of the line in mail lists, which would else show the mail's first words again. */
+/** Pads the preheader, or mail lists would show the start of the body after it. */
 const blank = raw(`\n${"&#847;&zwnj;&nbsp;".repeat(20)}`.repeat(2));
 
-interface FrameProps {
+interface LayoutProps {
   readonly appName: string;
   readonly language: string;
   readonly direction: "ltr" | "rtl";
   readonly title: string;
   readonly preheader: string;
-  /** Who gets it and why, and the way to get no more of it. */
+  /** The footer: whom the mail was sent to, and for optional mails the link to decline them. */
   readonly sentTo: string;
   readonly unsubscribe?: { readonly label: string; readonly href: string } | undefined;
   readonly children?: Child;
 }
 
-/** The frame of every mail: the name of the application, a card with the letter, the small print. */
-export function Frame(props: FrameProps) {
+/** What every mail has around its body: the name of the application, a card, the footer. */
+export function Layout(props: LayoutProps) {
   const { appName, language, direction, title, preheader, children } = props;
   return (
     <html lang={language} dir={direction}>
@@ -84,7 +79,7 @@ export function Frame(props: FrameProps) {
                     {children}
                   </td>
                 </tr>
-                <SmallPrint {...props} />
+                <Footer {...props} />
               </table>
             </td>
           </tr>
@@ -105,7 +100,7 @@ function Brand({ appName }: { readonly appName: string }) {
                 class="mark on-accent"
                 style="width:32px;height:32px;border-radius:9px;background:#2b50d9;color:#ffffff;font-size:18px;line-height:32px;font-weight:650;text-align:center"
               >
-                {firstGrapheme(appName)}
+                {initialOf(appName)}
               </div>
             </td>
             <td
@@ -121,7 +116,7 @@ function Brand({ appName }: { readonly appName: string }) {
   );
 }
 
-function SmallPrint({ sentTo, unsubscribe }: FrameProps) {
+function Footer({ sentTo, unsubscribe }: LayoutProps) {
   return (
     <tr>
       <td
