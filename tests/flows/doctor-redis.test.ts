@@ -18,7 +18,7 @@ function follow(redis: OwnRedis, fix: string | undefined): void {
   expect(done.stdout.toString().trim()).toBe("OK");
 }
 
-describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
+describe.skipIf(!hasRedisServer())("doctor on Redis", () => {
   test("finds nothing wrong with a reliable one", async () => {
     await using redis = await openOwnRedis();
     const { findings } = await examineWith({ REDIS_URL: redis.url });
