@@ -18,22 +18,17 @@ const kafkaUnavailable: ErrorRow = {
   status: 503,
 };
 
-export interface CreateTopicsOptions {
-  readonly grow?: boolean;
-  readonly json?: boolean;
-}
-
 /** Creates or verifies the two topics and reports it as in the guide. Throws when Kafka is down. */
 export async function createTopics(
   environment: Environment,
-  options: CreateTopicsOptions,
+  { grow = false, json = false }: { readonly grow?: boolean; readonly json?: boolean },
 ): Promise<number> {
   const config = loadConfig(environment);
   const { topics } = config;
   return withTools(config, async (tools) => {
     const eventLog = await tools.eventLog();
     const print = (line: string) => {
-      if (!options.json) process.stdout.write(`${line}\n`);
+      if (!json) process.stdout.write(`${line}\n`);
     };
     print(rule);
     print("Kafka Topic Initialization");
@@ -48,10 +43,9 @@ export async function createTopics(
     await connect(eventLog);
     print("✓ Connected to Kafka\n");
     print("Creating topics...");
-    const grow = options.grow ?? false;
     const reports = await eventLog.createTopics(topicSpecs(topics), { grow });
     for (const report of reports) for (const line of reportLines(report)) print(line);
-    if (options.json) process.stdout.write(`${JSON.stringify({ topics: reports })}\n`);
+    if (json) process.stdout.write(`${JSON.stringify({ topics: reports })}\n`);
     return 0;
   });
 }

@@ -211,6 +211,6 @@ function passwordForms(password: string): readonly string[] {
   try {
     return [password, decodeURIComponent(password)];
   } catch {
-    return [password]; // a lone % stands for itself
+    return [password]; // a lone % is a literal one
   }
 }

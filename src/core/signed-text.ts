@@ -1,11 +1,10 @@
 import { equalConstantTime, hmacText } from "./secret.ts";
 
 /**
- * A text that we hand out and get back: anybody can read it, nobody without the key can make or
- * change one. `<part>.<part>.<time>.<signature>`: the time of signing in seconds, base 36; the
- * signature is HMAC-SHA-256 in base64url over the purpose, the parts and the time, so a text of one
- * purpose is forged for every other. Used by the cookies of the pages, the links to unsubscribe and
- * the session of an operator.
+ * A text that we hand out and get back. Anyone can read it; nobody without the key can create or
+ * change one. `<part>.<part>.<time>.<signature>`: the time of signing is in seconds, base 36; the
+ * signature is HMAC-SHA-256 in base64url over the purpose, the parts and the time, so a text is valid
+ * for its own purpose only. Used by the pages' cookies, unsubscribe links and operators' sessions.
  */
 interface SignedText {
   /** A new format needs a new purpose: an old text must not be read as a new one. */

@@ -1,6 +1,6 @@
-// <wait-for seconds="42" then="reload">: a button inside is there when the time is over; until then
-// an element with data-template, in which {left} stands for the time, tells how long that is. A screen
-// reader is not told each second: it reads the text when it comes by.
+// <wait-for seconds="42" then="reload">: shows a button inside when the time is over; until then an
+// element with data-template shows its text with the time left in place of {left}. Screen readers are
+// not notified each second: they read the text when they get there.
 class WaitFor extends HTMLElement {
   connectedCallback() {
     this.endsAt = performance.now() + Number(this.getAttribute("seconds")) * 1000;

@@ -63,7 +63,7 @@ function traceContext(): MiddlewareHandler<HttpEnvironment> {
 
 export interface HttpAppOptions {
   readonly log: Log;
-  /** Whose `X-Forwarded-For` is trusted; nobody's when left out. */
+  /** Proxies whose `X-Forwarded-For` is trusted; none when left out. */
   readonly trustedProxies?: readonly IpNetwork[];
   /** Called for each answered request. */
   readonly onRequest?: (request: AnsweredRequest) => void;

@@ -59,7 +59,7 @@ const unknownClient = "unknown";
 /**
  * Sets `context.get("client")`, the client as rate limits count it: the peer of the connection or,
  * when that is one of `trustedProxies`, the rightmost hop of `X-Forwarded-For` that is not; whatever
- * stands left of it may be forged. IPv6 counts per /64. `unknown` when the connection is closed.
+ * is left of it may be forged. IPv6 counts per /64. `unknown` when the connection is closed.
  */
 export function clientNetwork(
   trustedProxies: readonly IpNetwork[],
