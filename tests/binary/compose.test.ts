@@ -129,7 +129,7 @@ describe("docker-compose.yml", () => {
   });
 
   test.skipIf(!complete)(
-    "its services run as it says, and a mail goes from one to the other",
+    "its services run as described, and a mail goes from one to the other",
     async () => {
       await using services = await openComposition();
       services.writeEnv();

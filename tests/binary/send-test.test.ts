@@ -111,7 +111,7 @@ const rows: Readonly<Record<string, Row>> = {
 };
 
 describe.skipIf(findEngine("instant") === undefined)("instant send-test", () => {
-  test("sends a signed mail and shows the talk without the password and the code", async () => {
+  test("sends a signed mail and prints the dialogue without the password and the code", async () => {
     await using rig = await openRig();
     const key = join(rig.directory, "dkim.pem");
     writeFileSync(key, testDkimPem);

@@ -8,7 +8,7 @@ import { verifyDkim } from "../support/dkim.ts";
 const program = findEngine("instant");
 
 describe.skipIf(program === undefined)("docs/sending.md", () => {
-  test("makes a key and a record by which the test mail is verified", async () => {
+  test("makes a key and a DNS record that verify the test mail", async () => {
     using directory = temporaryDirectory();
     await using sink = await openSmtpSink();
     const environment = {

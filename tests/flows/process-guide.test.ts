@@ -19,7 +19,7 @@ const post = (url: string, body: object) =>
   });
 
 describe.skipIf(!complete)("the guide, on Kafka, Redis, Postgres and SMTP", () => {
-  test("two quick requests are one mail; its code opens a session; no log tells a secret", async () => {
+  test("two quick requests are one mail; its code opens a session; no log contains a secret", async () => {
     const email = `duplicate-${crypto.randomUUID()}@test.com`;
     const schema = `t${crypto.randomUUID().replaceAll("-", "")}`;
     const environment = { DATABASE_URL: postgres, DB_SCHEMA: schema };
