@@ -93,7 +93,7 @@ export const emailFields = {
     itemPattern: new RegExp(`^(?:none|${eventTypes.join("|")})$`),
     item: `none, ${eventTypes.join(", ")}`,
     fallback: "verification_code",
-    doc: "Types that are sent again, once, when the server's answer after the content was lost. Others become dead letters for a person to decide.",
+    doc: "Types that are sent again, once, when the server's answer after the content was lost. Others become dead letters, and a person decides.",
   }),
 } as const;
 
