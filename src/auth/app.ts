@@ -66,17 +66,17 @@ interface CountedStores {
 export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) => CountedStores {
   const issues = metrics.counter({
     name: "instant_auth_codes_requested_total",
-    help: "Requested codes: issued, repeated (the same mail again), or rate_limited.",
+    help: "Code requests: issued, repeated (the same mail again), or rate_limited.",
     labels: ["purpose", "outcome"],
   });
   const checks = metrics.counter({
     name: "instant_auth_code_verifications_total",
-    help: "Entered codes: verified, wrong, or locked (too many wrong ones before).",
+    help: "Codes that were entered: verified, wrong, or locked (after too many wrong ones).",
     labels: ["purpose", "outcome"],
   });
   const rateLimited = metrics.counter({
     name: "instant_auth_rate_limited_total",
-    help: "Requests refused by a rate limit, by what it counts.",
+    help: "Requests refused by a rate limit, by the limit's scope.",
     labels: ["scope"],
   });
   return (stores) => ({ codes: countCodes(stores.codes), limits: countLimits(stores.limits) });

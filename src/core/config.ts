@@ -179,7 +179,11 @@ export function mailboxField<F extends Fallback = undefined>(
 export function listField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly itemPattern: RegExp; readonly item: string },
 ): Field<string[], F> {
-  const bound = `1 to 100 of ${options.item}, separated by commas`;
+  // Several names are the choice itself, a single one is an example.
+  const items = options.item.includes(", ")
+    ? `of ${options.item}`
+    : `items such as ${options.item}`;
+  const bound = `1 to 100 ${items}, separated by commas`;
   const schema = z
     .string()
     .transform((text) => text.split(",").map((item) => item.trim()))

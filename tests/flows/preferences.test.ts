@@ -93,7 +93,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
   });
 
   describe("the link in a mail", () => {
-    test("unsubscribes by one POST, at once, however often it comes, without a cookie", async () => {
+    test("unsubscribes by one POST without a cookie, at once, however often it is repeated", async () => {
       await using opened = await open();
       const link = opened.linkTo(email);
       for (let time = 0; time < 3; time += 1) {

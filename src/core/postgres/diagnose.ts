@@ -165,7 +165,7 @@ async function diagnoseServer(
   const version = server.version.split(" ")[0];
   diagnosis.ok("postgres.reachable", `Answers within ${tookMs} ms: PostgreSQL ${version}`);
   if (server.version_number < versionMin) {
-    const text = `PostgreSQL ${version} gets no more fixes`;
+    const text = `PostgreSQL ${version} no longer gets fixes`;
     diagnosis.warn("postgres.version", text, `Upgrade it to ${versionMin} or later`);
   }
   if (scope === "connection") diagnoseConnections(server, diagnosis);

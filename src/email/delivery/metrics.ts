@@ -14,7 +14,7 @@ interface WorkerMetricsDeps {
   readonly lag: Pick<LagReader, "read">;
 }
 
-/** A code is read within a minute or so, lives for 10 min; an outage is held for 20 h. */
+/** A code is read within a minute or so, lives for 10 min; a mail waits up to 20 h for an outage to end. */
 const ageBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3600, 72_000];
 
 interface WorkerMeasures {
@@ -23,7 +23,7 @@ interface WorkerMeasures {
 }
 
 /**
- * What the worker tells Prometheus. Returns what to call with each outcome, and with each dead
+ * What the worker reports to Prometheus. Returns what to call with each outcome, and with each dead
  * letter that was acknowledged. `ambiguous` counts the mails whose answer was lost after the
  * content: each is one to look at.
  */
@@ -32,7 +32,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   const outcomes = metrics.counter(
     {
       name: "instant_email_outcomes_total",
-      help: "Runs of the pipeline by what came of them.",
+      help: "Runs of the delivery pipeline, by outcome.",
       labels: ["outcome"],
     },
     [{ outcome: "accepted" }, { outcome: "dead_letter" }],
@@ -47,16 +47,16 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   );
   const suppressed = metrics.counter({
     name: "instant_email_suppressed_total",
-    help: "Mails that were not sent because their recipient gets none, or none of their type.",
+    help: "Mails that were not sent because their recipient is suppressed, or declined their type.",
     labels: ["reason"],
   });
   const ambiguous = metrics.counter({
     name: "instant_email_ambiguous_total",
-    help: "Mails whose answer was lost after the content.",
+    help: "Mails for which the server's answer to the content was lost.",
   });
   const ages = metrics.histogram({
     name: "instant_email_accepted_after_seconds",
-    help: "From the timestamp of an event to the SMTP server's answer that it took the mail.",
+    help: "Time from an event's timestamp to the SMTP server's acceptance of the mail.",
     labels: ["event_type"],
     buckets: ageBuckets,
   });
@@ -80,7 +80,7 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_paused",
-      help: "1 while delivery waits for this part.",
+      help: "1 while delivery is paused for this reason.",
       labels: ["part"],
     },
     (set) => {
@@ -89,20 +89,20 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
     },
   );
   metrics.gauge(
-    { name: "instant_email_in_flight", help: "Records that are being handled now." },
+    { name: "instant_email_in_flight", help: "Records that are being processed." },
     (set) => set(worker()?.subscription?.stats.inFlight ?? 0),
   );
   metrics.gauge(
     {
       name: "instant_email_deferred",
-      help: "Records that wait for their next try, and those behind them in their lanes.",
+      help: "Records that wait for their next attempt, and those behind them in their lanes.",
     },
     (set) => set(worker()?.subscription?.stats.deferred ?? 0),
   );
   metrics.gauge(
     {
       name: "instant_email_server_down",
-      help: "1 while this SMTP server is down, by what is wrong with it.",
+      help: "1 while this SMTP server is down, by cause.",
       labels: ["cause", "server"],
     },
     (set) => {
@@ -114,21 +114,21 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_pending_outcomes",
-      help: "Known outcomes that wait to be written to the ledger.",
+      help: "Known outcomes that are not yet written to the ledger.",
     },
     (set) => set(worker()?.pendingOutcomes ?? 0),
   );
   metrics.gauge(
     {
       name: "instant_email_unwritten_dead_letters",
-      help: "Dead letters that the log has not acknowledged: their partitions wait for them.",
+      help: "Dead letters that the event log has not acknowledged; their partitions wait for them.",
     },
     (set) => set(worker()?.unwrittenDeadLetters ?? 0),
   );
   metrics.gauge(
     {
       name: "instant_email_connected",
-      help: "1 while this engine answers, as far as the service knows.",
+      help: "1 while this engine answers, as last seen by the service.",
       labels: ["engine"],
     },
     (set) => {
@@ -180,7 +180,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_unreadable_records",
-      help: "Records behind an open transaction of a producer, which nobody can read yet, by partition.",
+      help: "Records behind a producer's open transaction, which no consumer can read yet, by partition.",
       labels: ["partition"],
     },
     async (set) => {
@@ -191,7 +191,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_unreadable_seconds",
-      help: "For how long the transaction is open that keeps records from being read, by partition.",
+      help: "Age of the open transaction that keeps records from being read, by partition.",
       labels: ["partition"],
     },
     async (set) => {

@@ -43,7 +43,7 @@ interface RunContext {
 export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<DeliveryOutcome>;
 
 /**
- * The way of one mail: decode → claim → expired, suppressed? → render → submit → record. Every branch of it
+ * The path of one mail: decode → claim → expired, suppressed? → render → submit → record. Every branch of it
  * stands in this file. It decides and never waits: its outcome says what to do. It throws
  * `signal.reason` when it was aborted, and else only for programmer errors.
  */
