@@ -1,5 +1,5 @@
-import type { DeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
-import { readDeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import type { DeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
+import { readDeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
 import type { ServiceRig } from "../../support/service-rig.ts";

@@ -22,7 +22,7 @@ const everything: ReplaySelection = {
   includeTooOld: false,
 };
 
-/** Dead letters put back: what was wrong is mended, what was sent stays sent. */
+/** Replayed dead letters: what was wrong is fixed, what was sent stays sent. */
 export function replaySuite(engines: DeliveryRigOptions): void {
   const refusal = { kind: "reply", text: "554 5.7.1 not today" } as const;
 
@@ -66,7 +66,7 @@ export function replaySuite(engines: DeliveryRigOptions): void {
     return histogram;
   }
 
-  describe("dead letters put back", () => {
+  describe("replayed dead letters", () => {
     test("are sent once each when what was wrong is mended, and a second replay moves none", async () => {
       const events = Array.from({ length: 12 }, () => welcomeEvent());
       await using rig = await openBuried(events);

@@ -36,7 +36,7 @@ export function timelineSuite(engines: DeliveryRigOptions): void {
       message_id: event.messageId,
       state: "accepted",
       recipient: "a***@example.com",
-      asked_at: new Date(event.timestamp).toISOString(),
+      requested_at: new Date(event.timestamp).toISOString(),
       event: { topic: rig.eventsTopic, offset: 0 },
       smtp: { host: "127.0.0.1", reply: expect.stringMatching(/^250 /) },
     });
@@ -63,13 +63,13 @@ export function timelineSuite(engines: DeliveryRigOptions): void {
     expect(JSON.parse(json)).toMatchObject({
       state: "rejected",
       class: "refused",
-      tries: 1,
+      attempts: 1,
       dead_letter: { partition: 0, offset: 0, class: "rejected", event: { offset: 0 } },
     });
     expect(json).not.toContain(event.recipient);
     const lines = timelineLines(found).join("\n");
     expect(lines).toContain(`${rig.deadLetterTopic}/0/0  rejected`);
-    expect(lines).toContain("Reason      recipient refused: 554 5.7.1");
+    expect(lines).toContain("Reason         recipient refused: 554 5.7.1");
   });
 
   test("a mail that never reached the ledger is found by its dead letter", async () => {

@@ -7,7 +7,7 @@ import { silentLog } from "../../src/core/log.ts";
 import { systemClock } from "../../src/core/time.ts";
 import type { BuryDeps } from "../../src/email/dead-letters/bury.ts";
 import { bury, UnwrittenDeadLetters } from "../../src/email/dead-letters/bury.ts";
-import type { DeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import type { DeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
 import { selectDeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
 import type { EventLog, LogRecord } from "../../src/email/event-log/event-log.ts";
 import { eventLogErrors } from "../../src/email/event-log/event-log.ts";

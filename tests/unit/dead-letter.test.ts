@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import {
   encodeDeadLetter,
   encodeReplay,
-  readDeadLetterFacts,
-  replayCountOf,
+  readDeadLetter,
 } from "../../src/email/dead-letters/dead-letter.ts";
+import { replayCountOf } from "../../src/email/event.ts";
 import type { LogRecord } from "../../src/email/event-log/event-log.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -57,7 +57,7 @@ describe("a dead letter", () => {
   });
 
   test("says why, how often and when", () => {
-    expect(readDeadLetterFacts({ ...record, ...letter })).toEqual({
+    expect(readDeadLetter({ ...record, ...letter }).facts).toEqual({
       class: "rejected",
       reason: failure.reason,
       attempts: 4,
@@ -79,7 +79,7 @@ describe("a dead letter", () => {
   test("of a record that was put back keeps the replay count", () => {
     const replayed = { ...record, ...encodeReplay(record, 2) };
     expect(
-      readDeadLetterFacts({ ...record, ...encodeDeadLetter(replayed, failure) }).replayCount,
+      readDeadLetter({ ...record, ...encodeDeadLetter(replayed, failure) }).facts.replayCount,
     ).toBe(2);
   });
 });

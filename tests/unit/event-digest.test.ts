@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { digestsConflict, eventDigest } from "../../src/email/delivery/claim-request.ts";
+import { digestsConflict, eventDigest } from "../../src/email/ledger/claim-rules.ts";
 
 const event = {
   eventType: "verification_code",

@@ -16,7 +16,7 @@ interface WorkerMetricsDeps {
 }
 
 const lagDeadlineMs = 2000;
-/** A code is read within a minute or so, lives for 10 min; an outage is held for 20 h. */
+/** A code is wanted within a minute and lives for 10 min; an outage may last 20 h. */
 const ageBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3600, 72_000];
 
 interface WorkerMeasures {
@@ -25,16 +25,16 @@ interface WorkerMeasures {
 }
 
 /**
- * What the worker tells Prometheus. Returns what to call with each outcome, and with each dead
- * letter that was acknowledged. `ambiguous` counts the mails whose answer was lost after the
- * content: each is one to look at.
+ * The worker's metrics. Returns what to call with each outcome, and with each dead letter that was
+ * acknowledged. `ambiguous` counts the mails whose answer was lost after the content: a person
+ * should look at each of them.
  */
 export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   const { metrics, clock } = deps;
   const outcomes = metrics.counter(
     {
       name: "instant_email_outcomes_total",
-      help: "Runs of the pipeline by what came of them.",
+      help: "Runs of the pipeline, by outcome.",
       labels: ["outcome"],
     },
     [{ outcome: "accepted" }, { outcome: "dead_letter" }],
@@ -49,7 +49,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   );
   const suppressed = metrics.counter({
     name: "instant_email_suppressed_total",
-    help: "Mails that were not sent because their recipient gets none, or none of their type.",
+    help: "Mails not sent because their recipient gets none, or none of their type.",
     labels: ["reason"],
   });
   const ambiguous = metrics.counter({
@@ -58,7 +58,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   });
   const ages = metrics.histogram({
     name: "instant_email_accepted_after_seconds",
-    help: "From the timestamp of an event to the SMTP server's answer that it took the mail.",
+    help: "From the timestamp of an event to the SMTP server's acceptance of its mail.",
     labels: ["event_type"],
     buckets: ageBuckets,
   });
@@ -77,7 +77,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   return { onOutcome, onBuried };
 }
 
-/** What the worker is like now, all of it known without asking anybody. */
+/** The worker's state, as far as it is known without asking an engine. */
 function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
@@ -97,14 +97,14 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_deferred",
-      help: "Records that wait for their next try, and those behind them in their lanes.",
+      help: "Records that wait for their next attempt, and those behind them in their lanes.",
     },
     (set) => set(worker()?.subscription?.stats.deferred ?? 0),
   );
   metrics.gauge(
     {
       name: "instant_email_server_down",
-      help: "1 while this SMTP server is down, by what is wrong with it.",
+      help: "1 while this SMTP server is down, by cause.",
       labels: ["cause", "server"],
     },
     (set) => {
@@ -123,7 +123,7 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_unwritten_dead_letters",
-      help: "Dead letters that the log has not acknowledged: their partitions wait for them.",
+      help: "Dead letters that the log has not acknowledged yet: their partitions wait for them.",
     },
     (set) => set(worker()?.unwrittenDeadLetters ?? 0),
   );

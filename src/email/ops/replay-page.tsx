@@ -1,8 +1,9 @@
 import { raw } from "hono/html";
 import { unreachable } from "../../core/errors.ts";
 import { Button, ButtonLink } from "../../core/html/controls.tsx";
+import { deadLetterSummary } from "../dead-letters/dead-letter.ts";
 import type { ReplayPlan } from "../dead-letters/replay.ts";
-import { deadLetterSummary, replayTotal } from "../dead-letters/replay-report.ts";
+import { replayTotal } from "../dead-letters/replay-plan.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsPage } from "./ops-page.tsx";
 import type { ReplayState } from "./replay-job.ts";
