@@ -75,13 +75,13 @@ function claimClaimed(record: StoredRecord, request: ClaimRequest, now: number) 
   return takeOver(record, request, now, {});
 }
 
-/** After the lease nobody knows whether the server took the mail. */
+/** After the lease nobody knows whether the server accepted the mail. */
 function claimSubmitting(record: StoredRecord, request: ClaimRequest, now: number) {
   if (record.leaseUntil > now) return leased(record, "submitting", now);
   const ambiguous = transition(record, "ambiguous", {
     at: now,
     note: "the lease ended in submitting",
-    patch: { leaseUntil: now, reason: "the owner went away after the content" },
+    patch: { leaseUntil: now, reason: "the owner was gone after the content" },
   });
   if (mayResubmit(ambiguous, request)) return claimAmbiguous(ambiguous, request, now);
   return { write: ambiguous, outcome: ambiguousOutcome(ambiguous) };
@@ -98,9 +98,9 @@ function claimRejected(record: StoredRecord, request: ClaimRequest, now: number)
 }
 
 /**
- * Only a parked mail, one with a dead letter, is replayed: a replay that meets the end of a lease
- * in submitting must hear `ambiguous`, and hear it again. It may send the mail once more, too, so it
- * uses up the resubmission.
+ * Only a mail with a dead letter is replayed: a replay that meets the end of a lease in submitting
+ * must get `ambiguous`, and get it again. A replay may send the mail once more, too, so it uses up
+ * the resubmission.
  */
 function claimAmbiguous(record: StoredRecord, request: ClaimRequest, now: number) {
   const resubmissions = record.resubmissions + 1;
@@ -178,7 +178,7 @@ function mayResubmit(record: StoredRecord, request: ClaimRequest): boolean {
   return request.resubmit && isResubmittable(record);
 }
 
-/** Once; and not when its dead letter waits for a person, who may replay it. */
+/** Once, and not while its dead letter waits for a person, who may replay it. */
 function isResubmittable(record: StoredRecord): boolean {
   return record.resubmissions === 0 && record.buried === undefined;
 }
