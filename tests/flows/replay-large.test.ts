@@ -26,7 +26,7 @@ const [total, acceptedMeanwhile, dead] = [10_000, 3_000, 1_000] as const;
 const secret = "a secret of the test, which is long enough";
 const smtp = { host: "mail.example.com", reply: "250 2.0.0 Ok", queueId: undefined };
 
-/** A mail that was deferred until its tries were spent, as the ledger has it afterwards. */
+/** A mail that was deferred until it was given up, as the ledger has it afterwards. */
 async function giveUp(ledger: DeliveryLedger, event: EmailEvent, index: number): Promise<void> {
   const { messageId, eventType, recipient, timestamp: eventTimestamp } = event;
   const owner = `owner-${index}`;
@@ -46,7 +46,7 @@ async function giveUp(ledger: DeliveryLedger, event: EmailEvent, index: number):
   if (index < acceptedMeanwhile) await ledger.advance(claim, { kind: "accepted", smtp });
 }
 
-function letterOf(event: EmailEvent, index: number, topic: string) {
+function deadLetterOf(event: EmailEvent, index: number, topic: string) {
   const record = {
     ...{ topic, partition: 0, offset: index, timestamp: event.timestamp, headers: [] },
     timestampType: "CreateTime" as const,
@@ -69,7 +69,7 @@ function eventAt(index: number): EmailEvent {
   return codeEvent({ timestamp, expiresAt: timestamp + 600_000 });
 }
 
-describe.skipIf(!complete)("a replay of ten thousand letters", () => {
+describe.skipIf(!complete)("a replay of ten thousand dead letters", () => {
   test("sends exactly those that can be sent, though it is interrupted twice", async () => {
     using directory = temporaryDirectory();
     await using sink = await openSmtpSink();
@@ -84,8 +84,8 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
     for (let from = 0; from < total; from += 500) {
       const batch = events.slice(from, from + 500);
       await Promise.all(batch.map((event, index) => giveUp(ledger, event, from + index)));
-      const letters = batch.map((event, index) => letterOf(event, from + index, name));
-      await eventLog.publish(topics.deadLetters, letters, { deadlineMs: 30_000 });
+      const deadLetters = batch.map((event, index) => deadLetterOf(event, from + index, name));
+      await eventLog.publish(topics.deadLetters, deadLetters, { deadlineMs: 30_000 });
     }
     const environment = {
       KAFKA_BROKERS: kafka ?? "",
@@ -133,7 +133,7 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
       expect.stringContaining("Continuing the replay"),
     ]);
     expect(last.stdout).toMatch(
-      /class +letters +to replay +skipped[^✓]+✓ Replayed \d+ dead letters/,
+      /class +dead letters +to replay +skipped[^✓]+✓ Replayed \d+ dead letters/,
     );
     await eventually("all are consumed", drained, 60_000);
     expect(sink.acceptedTotal).toBe(expected);

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 
 /** What one worker does with one mail, in good times and bad ones. */
-export function deliverySuite(engines: DeliveryRigOptions): void {
+function deliverySuite(engines: DeliveryRigOptions): void {
   const open = (options: DeliveryRigOptions = {}) => openDeliveryRig({ ...engines, ...options });
   const phrasesOf = (rig: DeliveryRig, messageId: string) =>
     rig.lines.filter((line) => line.messageID === messageId).map((line) => line.msg);
@@ -28,7 +29,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       expect(await rig.ledger.find(event.messageId)).toMatchObject({ state: "accepted" });
     });
 
-    test("whose event comes twice is sent once, and the second is said to be a duplicate", async () => {
+    test("whose event comes twice is sent once, and the second one is logged as a duplicate", async () => {
       await using rig = await open();
       await rig.startWorker();
       const event = codeEvent();
@@ -39,7 +40,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       expect(phrasesOf(rig, event.messageId)).toContain("Duplicate email event detected, skipping");
     });
 
-    test("that died before it could be sent is not sent", async () => {
+    test("that expired before it could be sent is not sent", async () => {
       await using rig = await open();
       await rig.startWorker();
       const event = codeEvent({ timestamp: Date.now() - 3_600_000 });
@@ -58,10 +59,13 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       const event = welcomeEvent();
       await rig.publish(event);
       await rig.untilDrained();
-      const [letter, ...others] = await rig.deadLetters();
+      const [deadLetter, ...others] = await rig.deadLetters();
       expect(others).toEqual([]);
-      expect(letter).toMatchObject({ messageId: event.messageId, facts: { class: "rejected" } });
-      expect(letter?.facts.reason).toContain("550 5.1.1 no such user");
+      expect(deadLetter).toMatchObject({
+        messageId: event.messageId,
+        facts: { class: "rejected" },
+      });
+      expect(deadLetter?.facts.reason).toContain("550 5.1.1 no such user");
       const record = await rig.ledger.find(event.messageId);
       expect(record).toMatchObject({ state: "rejected", buried: { partition: 0, offset: 0 } });
     });
@@ -85,13 +89,13 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       rig.sink.misbehave({ at: "rcpt", does });
       await rig.publish(welcomeEvent());
       await rig.untilDrained(20_000);
-      const letters = await rig.deadLetters();
-      expect(letters.map(({ facts }) => [facts.class, facts.attempts])).toEqual([
+      const deadLetters = await rig.deadLetters();
+      expect(deadLetters.map(({ facts }) => [facts.class, facts.attempts])).toEqual([
         ["retries_exhausted", 4],
       ]);
     });
 
-    test("that is deferred does not keep other people's mails", async () => {
+    test("that is deferred does not delay other people's mails", async () => {
       await using rig = await open();
       await rig.startWorker();
       const does = { kind: "reply", text: "451 4.7.1 later" } as const;
@@ -117,7 +121,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
   describe("a mail whose answer was lost after the dot", () => {
     const lost = { at: "dot", does: { kind: "drop", count: true }, times: 1 } as const;
 
-    test("is sent again once when it is a living code, with the same Message-ID", async () => {
+    test("is sent again once when it is a code that has not expired, with the same Message-ID", async () => {
       await using rig = await open();
       await rig.startWorker();
       rig.sink.misbehave(lost);
@@ -131,7 +135,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       });
     });
 
-    test("is parked as an ambiguous dead letter when it is of another type", async () => {
+    test("becomes an ambiguous dead letter when it is of another type", async () => {
       await using rig = await open();
       await rig.startWorker();
       rig.sink.misbehave(lost);
@@ -139,11 +143,11 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.publish(event);
       await rig.untilDrained();
       expect(rig.sink.countByMessageId().get(event.messageId)).toBe(1);
-      const letters = await rig.deadLetters();
-      expect(letters.map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
+      const deadLetters = await rig.deadLetters();
+      expect(deadLetters.map(({ facts }) => facts.class)).toEqual(["ambiguous"]);
     });
 
-    test("is parked when the one resubmission is lost as well", async () => {
+    test("becomes one, too, when the answer to the resubmission is lost", async () => {
       await using rig = await open();
       await rig.startWorker();
       rig.sink.misbehave({ ...lost, times: 2 });
@@ -155,14 +159,14 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
     });
   });
 
-  describe("an SMTP server that is away", () => {
-    test("holds all mails, spends no try, and lets them go when it is back", async () => {
+  describe("an SMTP server that is down", () => {
+    test("pauses all mails, costs no attempt, and gets them when it is back", async () => {
       await using rig = await open();
       const worker = await rig.startWorker();
       await rig.sink.refuse();
       const events = Array.from({ length: 30 }, () => welcomeEvent());
       for (const event of events) await rig.publish(event);
-      await eventually("the worker holds", () => worker.pausedReasons.length > 0);
+      await eventually("the worker pauses", () => worker.pausedReasons.length > 0);
       expect(worker.pausedReasons[0]).toContain("127.0.0.1");
       await rig.sink.listen();
       await rig.untilDrained();
@@ -173,7 +177,7 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       expect(records.every((record) => record?.attempts === 0)).toBe(true);
     });
 
-    test("past the hold gives mails up as smtp_unavailable, and drops codes that died", async () => {
+    test("for too long: mails are given up as smtp_unavailable, and expired codes dropped", async () => {
       await using rig = await open({ outageRetryForMs: 1500 });
       await rig.startWorker();
       await rig.sink.refuse();
@@ -197,8 +201,8 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
       await rig.publishRecord({ key: bytes("k"), value: bytes("{"), headers });
       await rig.publishRecord({ key: null, value: null, headers: [] });
       await rig.untilDrained();
-      const letters = await rig.deadLetters();
-      const seen = letters.map(({ record, facts }) => [
+      const deadLetters = await rig.deadLetters();
+      const seen = deadLetters.map(({ record, facts }) => [
         facts.class,
         record.value === null ? null : Buffer.from(record.value).toString(),
         record.key === null ? null : Buffer.from(record.key).toString(),
@@ -229,3 +233,38 @@ export function deliverySuite(engines: DeliveryRigOptions): void {
     });
   });
 }
+
+describe("delivery on the embedded engines", () => {
+  deliverySuite({});
+});
+
+const kafka = findEngine("kafka");
+const redis = findEngine("redis");
+
+describe.skipIf(kafka === undefined || redis === undefined)("delivery on Kafka and Redis", () => {
+  deliverySuite({ kafka, redis });
+});
+
+const hourMs = 3_600_000;
+
+test.skipIf(kafka === undefined || redis === undefined)(
+  "another KAFKA_CONSUMER_GROUP on a topic with a day of sent mail sends nothing again",
+  async () => {
+    const ends: string[] = [];
+    await using rig = await openDeliveryRig({ kafka, redis, onEnd: (kind) => ends.push(kind) });
+    await rig.startWorker();
+    const events = Array.from({ length: 230 }, (_, index) =>
+      index % 2 === 0
+        ? welcomeEvent({ timestamp: Date.now() - (index / 10) * hourMs })
+        : codeEvent(),
+    );
+    for (const event of events) await rig.publish(event);
+    await rig.untilDrained();
+    expect(rig.sink.acceptedTotal).toBe(events.length);
+    await rig.startWorker({ group: "email-service-group-1" });
+    await rig.untilDrained(15_000, "email-service-group-1");
+    expect(rig.sink.acceptedTotal).toBe(events.length);
+    expect(ends.filter((kind) => kind === "duplicate")).toHaveLength(events.length);
+    expect(await rig.deadLetters()).toEqual([]);
+  },
+);

@@ -34,7 +34,7 @@ async function publishAll(rig: DeliveryRig, events: readonly EmailEvent[]): Prom
 }
 
 describe.skipIf(kafka === undefined || redis === undefined)("A domain that defers", () => {
-  test("3,000 mails keeps nobody's code, and no mail is given up", async () => {
+  test("3,000 mails delays nobody's code, and no mail is given up", async () => {
     await using rig = await openDeliveryRig(engines);
     rig.sink.setBehaviour([greylists]);
     const worker = await rig.startWorker();
@@ -63,7 +63,7 @@ describe.skipIf(kafka === undefined || redis === undefined)("A domain that defer
     expect(await rig.deadLetters()).toEqual([]);
   }, 120_000);
 
-  test("finds a worker that was started anew on the schedule, not all its mails at once", async () => {
+  test("gets its mails on schedule from a restarted worker, and not all at once", async () => {
     await using rig = await openDeliveryRig(engines);
     rig.sink.setBehaviour([greylists]);
     const first = await rig.startWorker();
@@ -76,18 +76,90 @@ describe.skipIf(kafka === undefined || redis === undefined)("A domain that defer
       return records.map((record) => record?.attempts ?? 0);
     };
     const enough = async () => (await attempts()).every((count) => count >= 4);
-    await eventually("the next tries are 8 s away", enough, 60_000);
+    await eventually("the next attempts are 8 s off", enough, 60_000);
     await first.stop();
     const before = await attempts();
-    const asked = rig.sink.reachedTotal.rcpt;
+    const triedBefore = rig.sink.reachedTotal.rcpt;
     const second = await rig.startWorker();
     const waiting = () => second.subscription?.stats.deferred === events.length;
     await eventually("the new one waits for their time", waiting, 10_000);
-    expect(rig.sink.reachedTotal.rcpt - asked).toBeLessThan(events.length / 2);
+    expect(rig.sink.reachedTotal.rcpt - triedBefore).toBeLessThan(events.length / 2);
     rig.sink.setBehaviour([]);
     await rig.untilDrained(60_000);
     for (const { messageId } of events) expect(rig.sink.countByMessageId().get(messageId)).toBe(1);
     expect(Math.min(...before)).toBeGreaterThanOrEqual(4);
     expect((await attempts()).every((count, index) => count >= (before[index] ?? 0))).toBe(true);
   }, 120_000);
+});
+
+const throttledMails = 200;
+const perSecondMax = 14;
+
+test("200 mails to a server that takes 14 a second are all accepted, at about that rate", async () => {
+  const kinds: string[] = [];
+  await using rig = await openDeliveryRig({ onOutcome: ({ kind }) => kinds.push(kind) });
+  const does = { kind: "reply", text: "454 Throttling failure: Maximum sending rate exceeded." };
+  rig.sink.misbehave({ at: "dot", does: { ...does, kind: "reply" }, perSecondMax });
+  for (let mail = 0; mail < throttledMails; mail += 1) {
+    await rig.publish(codeEvent({ recipient: `a${mail}@example.com` }));
+  }
+  const startedAt = performance.now();
+  await rig.startWorker();
+  await rig.untilDrained(60_000);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  expect(rig.sink.acceptedTotal).toBe(throttledMails);
+  expect([...rig.sink.countByMessageId().values()].every((count) => count === 1)).toBe(true);
+  expect(kinds.filter((kind) => kind === "server_down" || kind === "dead_letter")).toEqual([]);
+  expect(rig.lines.some(({ msg }) => msg === "Email deferred, will try again")).toBe(false);
+  expect(seconds).toBeLessThan((throttledMails / perSecondMax) * 1.5);
+}, 90_000);
+
+/** Stands for 15 s, and 45 s in submitting. */
+const lease = { leaseMs: 300, finalReplyTimeoutMs: 20_000 };
+const slow = { at: "dot", does: { kind: "delay", ms: 3_000 } } as const;
+
+describe("A server that answers the final dot long after the lease", () => {
+  test("gets each mail once: its owner renews the lease and waits", async () => {
+    await using rig = await openDeliveryRig(lease);
+    await rig.startWorker();
+    rig.sink.setBehaviour([slow]);
+    const events = [codeEvent(), welcomeEvent()];
+    for (const event of events) await rig.publish(event);
+    await rig.sink.reaches("dot");
+    await rig.startWorker({ group: `${rig.group}-2` }); // it would take the mail over
+    await rig.untilDrained();
+    await rig.untilDrained(undefined, `${rig.group}-2`);
+    for (const { messageId } of events) {
+      expect(rig.sink.countByMessageId().get(messageId)).toBe(1);
+      const record = await rig.ledger.find(messageId);
+      expect(record?.history.map(({ state }) => state)).toEqual([
+        "claimed",
+        "submitting",
+        "accepted",
+      ]);
+    }
+    expect(await rig.deadLetters()).toEqual([]);
+  });
+
+  test("gets no code again that expired before the answer was lost", async () => {
+    await using rig = await openDeliveryRig({ ...lease, finalReplyTimeoutMs: 2_500 });
+    await rig.startWorker();
+    rig.sink.setBehaviour([{ at: "dot", does: { kind: "hang", count: true } }]);
+    const event = codeEvent({ timestamp: Date.now() - 598_500 });
+    await rig.publish(event);
+    await rig.untilDrained();
+    expect(rig.sink.countByMessageId().get(event.messageId)).toBe(1);
+    await eventually("it is a dead letter", async () => (await rig.deadLetters()).length === 1);
+  });
+
+  test("does not keep a mailer from closing: the mail is ambiguous", async () => {
+    await using rig = await openDeliveryRig(lease);
+    rig.sink.setBehaviour([{ at: "dot", does: { kind: "hang" } }]);
+    const reached = rig.sink.reaches("dot");
+    const message = { messageId: "m1", to: "a@example.com", subject: "s", text: "t", html: "h" };
+    const sending = rig.mailer.send(message, { beforeContentEnds: async () => true });
+    await reached;
+    await rig.mailer.close();
+    expect(await sending).toMatchObject({ kind: "ambiguous" });
+  });
 });
