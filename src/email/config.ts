@@ -12,7 +12,7 @@ import { eventTypes } from "./mails/mail-types.tsx";
 
 const hourMs = 3_600_000;
 
-/** The settings of the e-mail service and of what other rooms need of it. */
+/** The settings of the e-mail service, some of which other modules read as well. */
 export const emailFields = {
   servicePort: portField({
     name: "EMAIL_SERVICE_PORT",
@@ -27,24 +27,24 @@ export const emailFields = {
   serviceHost: textField({
     name: "EMAIL_SERVICE_HOST",
     fallback: "localhost",
-    doc: "Name under which others reach serve-email: shown when it starts, never listened on.",
+    doc: "Name by which others reach serve-email: printed when it starts, never listened on.",
   }),
   secret: secretField({
     name: "EMAIL_SECRET",
     charsMin: 32,
-    doc: "Key of the ledger's digests and of the links in mails. Unset: made once into DATA_DIR.",
+    doc: "Key of the ledger's digests and of the links in mails. Unset: generated once, into DATA_DIR.",
   }),
   secretPrevious: secretField({
     name: "EMAIL_SECRET_PREVIOUS",
     charsMin: 32,
-    doc: "The EMAIL_SECRET of before a change: the unsubscribe links of mails sent with it, which are good for a year, go on working.",
+    doc: "The EMAIL_SECRET before a change, so that the unsubscribe links in mails sent with it keep working; they are good for a year.",
   }),
   suppressionMs: durationField({
     name: "EMAIL_SUPPRESSION",
     minMs: 0,
     maxMs: 10 * 365 * 24 * hourMs,
     fallback: "720h",
-    doc: "How long an address gets no mail after a server refused it as not existing, or it was reported as bounced. 0: neither suppresses.",
+    doc: "How long an address gets no mail after a server refused it as nonexistent, or it was reported as bounced. 0: it goes on getting mail.",
   }),
   outageRetryForMs: durationField({
     name: "EMAIL_OUTAGE_RETRY_FOR",
@@ -58,21 +58,21 @@ export const emailFields = {
     minMs: 0,
     maxMs: 22 * hourMs,
     fallback: "4h",
-    doc: "How long a mail that the server defers (4xx, greylisting) is tried, from its timestamp or its replay, and never beyond its expiry. There are at least three retries: after 1, 2 and 4 s. Then: after 8, 16 … s, up to 5 min.",
+    doc: "How long a mail that the server defers (4xx, greylisting) is retried, from its timestamp or its replay, and never beyond its expiry. There are at least three retries, after 1, 2 and 4 s; further ones come after 8, 16 … s, up to 5 min.",
   }),
   leaseMs: durationField({
     name: "EMAIL_LEASE",
     minMs: 1000,
     maxMs: 300_000,
     fallback: "15s",
-    doc: "How long a claim on a mail outlives a worker that died; three times as long while the server's answer to the content is awaited. A living worker renews it.",
+    doc: "How long a claim on a mail outlives a worker that died; three times as long while the server's answer to the content is awaited. A living worker renews its claims.",
   }),
   drainMs: durationField({
     name: "EMAIL_DRAIN_TIMEOUT",
     minMs: 0,
     maxMs: 300_000,
     fallback: "25s",
-    doc: "How long a stopping serve-email may finish what is in flight.",
+    doc: "How long serve-email may take to finish what is in flight when it stops.",
   }),
   poisonMax: integerField({
     name: "EMAIL_POISON_GUARD",
@@ -86,21 +86,21 @@ export const emailFields = {
     min: 0,
     max: 1000,
     fallback: "10",
-    doc: "So many different recipients refused by an SMTP server in a row, with no mail accepted between, are the server's fault: delivery by it pauses, and nothing becomes a dead letter. A refusal waits for the next accepted mail, or 5 s without another refusal, before it is believed. 2 or more; 0: each is believed at once.",
+    doc: "This many different recipients refused by an SMTP server in a row, with no mail accepted in between, are the server's fault: delivery through it pauses, and nothing becomes a dead letter. A refusal waits for the next accepted mail, or 5 s without another refusal, before it is believed. 2 or more; 0: each is believed at once.",
   }),
   resendAmbiguous: listField({
     name: "EMAIL_RESEND_AMBIGUOUS",
     itemPattern: new RegExp(`^(?:none|${eventTypes.join("|")})$`),
     item: `none, ${eventTypes.join(", ")}`,
     fallback: "verification_code",
-    doc: "Types that are sent again, once, when the server's answer after the content was lost. The others wait as dead letters for a person.",
+    doc: "Types that are sent again, once, when the server's answer after the content was lost. The others become dead letters, for a person to decide.",
   }),
 } as const;
 
-/** What a single field cannot say. */
+/** What a single field cannot check. */
 export function checkEmail({ refusalsMax }: ConfigValues<typeof emailFields>): ConfigProblem[] {
   if (refusalsMax !== 1) return [];
-  const problem = "must be 0, or 2 to 1000: one refusal says nothing of the server";
+  const problem = "must be 0, or 2 to 1000: a single refusal says nothing about the server";
   return [{ name: "EMAIL_REFUSAL_GUARD", problem }];
 }
 

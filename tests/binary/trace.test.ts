@@ -44,13 +44,13 @@ describe.skipIf(program === "")("instant trace", () => {
     expect(output).not.toContain(recipient);
   });
 
-  test("says in JSON what serve-email says", async () => {
+  test("prints the same JSON as serve-email", async () => {
     const { output } = await trace("trace", messageId, "--json");
     const answer = await fetch(`${dev.emailUrl}/messages/${messageId}`);
     expect(await answer.json()).toEqual(JSON.parse(output));
     expect(JSON.parse(output)).toMatchObject({
       state: "accepted",
-      tries: 1,
+      attempts: 1,
       smtp: { host: "inbox" },
     });
     expect((await fetch(`${dev.emailUrl}/messages/unknown`)).status).toBe(404);
