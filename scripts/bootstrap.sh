@@ -1,7 +1,7 @@
 # Sourced by the scripts beside it. Leaves the shell in the repository with $bun set: the pinned
 # Bun, taken from PATH or fetched with npm into .cache/bun, and the packages of bun.lock installed.
 # Needs bash, coreutils, and either Bun or Node's npm; no root, nothing global, and no sed, grep or
-# curl. Everything it says goes to stderr, so that a script's own output stays clean.
+# curl. All its output goes to stderr, so that a script's own output stays clean.
 set -euo pipefail
 
 bun_version=1.4.5
@@ -20,7 +20,7 @@ is_pinned_bun() { [[ "$("$1" --version 2>/dev/null)" == "$bun_version" ]]; }
 
 # The npm package `bun` is a launcher that its install script replaces with the binary. npm may
 # refuse to run that script (and has no sh to run it with on a bare PATH), so it is left out: the
-# binary lies in one of the platform packages that came with it, and the one that runs is ours.
+# binary is in one of the platform packages that came with it, and the one that runs is ours.
 fetch_bun() {
   local target="$repo/.cache/bun" fetched candidate
   if ! command -v npm >/dev/null; then
@@ -65,5 +65,5 @@ else
 fi
 install_packages
 
-# A script's own settings never come from a .env that lies in the repository.
+# A script's own settings never come from a .env in the repository.
 run_typescript() { exec "$bun" --no-env-file "$@"; }

@@ -7,7 +7,7 @@
 # KAFKA_SSL, KAFKA_CA_FILE, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD.
 # The tools: a folder of Kafka's jars in KAFKA_LIBS (run with java), else KAFKA_HOME, else
 # kafka-topics.sh on PATH, else the jars that scripts/servers fetched.
-# Exit: 0 done, 1 Kafka is away or refuses, 2 usage.
+# Exit: 0 done, 1 Kafka is unreachable or refuses, 2 usage.
 set -euo pipefail
 
 grow=false
@@ -69,10 +69,10 @@ write_settings() {
 
 kafka_topics() { "${tool[@]}" --bootstrap-server "$brokers" --command-config "$settings" "$@"; }
 
-# Runs the tool, keeping what it says for when it fails.
+# Runs the tool and prints its output only when it fails.
 run_quietly() {
-  local said
-  said="$(kafka_topics "$@" 2>&1)" || { echo "✗ $said" >&2; exit 1; }
+  local output
+  output="$(kafka_topics "$@" 2>&1)" || { echo "✗ $output" >&2; exit 1; }
 }
 
 create_or_verify() {

@@ -34,3 +34,16 @@ export function welcomeEvent(
     data: { username: "ana" },
   };
 }
+
+/** A code that lives for an hour, for a recipient of its own. */
+export function lastingCodeEvent(): EmailEvent {
+  const timestamp = Date.now();
+  return codeEvent({ timestamp, expiresAt: timestamp + 3_600_000 });
+}
+
+/** Mails by turns: one that never expires, one that lives for an hour; each to another recipient. */
+export function makeMails(count: number): EmailEvent[] {
+  return Array.from({ length: count }, (_, index) =>
+    index % 2 === 0 ? welcomeEvent() : lastingCodeEvent(),
+  );
+}

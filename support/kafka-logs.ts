@@ -1,9 +1,15 @@
+import { Kafka, logLevel } from "kafkajs";
 import type { Log } from "../src/core/log.ts";
 import { silentLog } from "../src/core/log.ts";
 import type { EventLog } from "../src/email/event-log/event-log.ts";
 import type { KafkaConnection } from "../src/email/event-log/kafka/client.ts";
 import { createKafkaClient } from "../src/email/event-log/kafka/client.ts";
 import { openKafkaEventLog } from "../src/email/event-log/kafka/kafka.ts";
+
+/** A plain kafkajs client, for a yardstick or a look from outside. */
+export function connectKafka(brokers: string): Kafka {
+  return new Kafka({ brokers: brokers.split(","), logLevel: logLevel.ERROR });
+}
 
 /** `brokers` as in KAFKA_BROKERS, in plain text. */
 export function kafkaConnectionTo(brokers: string): KafkaConnection {

@@ -12,6 +12,7 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 export interface OwnKafka extends AsyncDisposable {
   /** As in KAFKA_BROKERS. */
   readonly brokers: string;
+  readonly cluster: OwnCluster;
   /** Starts it again after `stop` or `kill`; resolves when it answers. */
   start(): Promise<void>;
   /** SIGTERM: hands over and writes all. */
@@ -23,9 +24,16 @@ export interface OwnKafka extends AsyncDisposable {
   thaw(): void;
 }
 
+interface OwnCluster {
+  readonly id: string;
+  readonly controllerPort: number;
+}
+
 interface OwnKafkaOptions {
   /** How clients connect, "PLAINTEXT" unless said otherwise. */
   readonly protocol?: "PLAINTEXT" | "SASL_SSL";
+  /** Makes it the second broker of another's cluster. */
+  readonly joins?: OwnCluster;
   /** Where clients are sent, when that is not the broker's own port: to a proxy before it. */
   readonly advertisedPort?: number;
   /** Further lines of server.properties, for example of the protocol. */
@@ -70,10 +78,12 @@ export async function openOwnKafka(options: OwnKafkaOptions = {}): Promise<OwnKa
   const command = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", ...classPath];
   const directory = temporaryDirectory();
   const ports = await chooseThreePorts();
-  const [port] = ports;
+  const [port, , controllerPort] = ports;
   const settings = join(directory.path, "server.properties");
   writeFileSync(settings, properties(directory.path, ports, options));
-  await format(command, settings, options.formatArgs ?? []);
+  const newId = `x${randomBytes(16).toString("base64url").slice(1)}`; // a leading dash is a flag
+  const cluster = options.joins ?? { id: newId, controllerPort };
+  await format([...command, "kafka.tools.StorageTool"], cluster.id, settings, options);
   let server: Bun.Subprocess | undefined;
   const end = async (signal: NodeJS.Signals) => {
     server?.kill("SIGCONT");
@@ -83,6 +93,7 @@ export async function openOwnKafka(options: OwnKafkaOptions = {}): Promise<OwnKa
   };
   const own: OwnKafka = {
     brokers: `127.0.0.1:${port}`,
+    cluster,
     start: async () => {
       const started = Bun.spawn([...command, "kafka.Kafka", settings], {
         stdout: "ignore",
@@ -113,13 +124,14 @@ export async function openOwnKafka(options: OwnKafkaOptions = {}): Promise<OwnKa
 function properties(
   directory: string,
   [port, innerPort, controllerPort]: readonly [number, number, number],
-  { protocol = "PLAINTEXT", advertisedPort = port, properties: more = {} }: OwnKafkaOptions,
+  { protocol = "PLAINTEXT", joins, advertisedPort = port, properties: more = {} }: OwnKafkaOptions,
 ): string {
+  const listeners = `CLIENT://127.0.0.1:${port},INNER://127.0.0.1:${innerPort}`;
   const lines = {
-    "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
-    listeners: `CLIENT://127.0.0.1:${port},INNER://127.0.0.1:${innerPort},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "process.roles": joins ? "broker" : "broker,controller",
+    "node.id": joins ? "2" : "1",
+    "controller.quorum.voters": `1@127.0.0.1:${joins?.controllerPort ?? controllerPort}`,
+    listeners: joins ? listeners : `${listeners},CONTROLLER://127.0.0.1:${controllerPort}`,
     "advertised.listeners": `CLIENT://127.0.0.1:${advertisedPort},INNER://127.0.0.1:${innerPort}`,
     "listener.security.protocol.map": `CLIENT:${protocol},INNER:PLAINTEXT,CONTROLLER:PLAINTEXT`,
     "inter.broker.listener.name": "INNER",
@@ -145,13 +157,13 @@ function properties(
 }
 
 async function format(
-  java: readonly string[],
+  tool: readonly string[],
+  id: string,
   settings: string,
-  args: readonly string[],
+  { formatArgs = [] }: OwnKafkaOptions,
 ): Promise<void> {
-  const id = `x${randomBytes(16).toString("base64url").slice(1)}`; // a leading dash is a flag
-  const tool = ["kafka.tools.StorageTool", "format", "-t", id, "-c", settings, ...args];
-  const { exitCode, stdout, stderr } = Bun.spawnSync([...java, ...tool]);
+  const args = ["format", "-t", id, "-c", settings, ...formatArgs];
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...tool, ...args]);
   if (exitCode !== 0) throw new Error(`Kafka's storage: ${stdout}${stderr}`);
 }
 

@@ -1,103 +1,149 @@
 /**
- * The command behind scripts/bench: measures each row, prints the table, and keeps it when asked.
+ * The command behind scripts/bench: measures each row, prints the table, and keeps it if asked to.
  * Exit code 1 when a row could not be measured.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeScaling } from "../scaling/page.ts";
-import type { Benchmark } from "./benchmark.ts";
-import { parseOptions } from "./options.ts";
-import type { Recorded } from "./page.ts";
-import { nothingRecorded, record, replaceMeasured } from "./page.ts";
+import { parseArgs } from "node:util";
+import type { Benchmark, Result } from "./benchmark.ts";
+import { summarize } from "./benchmark.ts";
 import { profiledProgram, readShares, renderShares } from "./profile.ts";
-import type { Result } from "./result.ts";
-import { summarize } from "./result.ts";
+import { formatNumber, readRecorded, record, renderTable, replaceMeasured } from "./report.ts";
 import { benchmarks } from "./rows.ts";
 import type { Stage } from "./stage.ts";
 import { openStage } from "./stage.ts";
-import { formatNumber, renderTable } from "./table.ts";
 
-const print = (line: string) => console.error(line);
-const names = benchmarks.map(({ name }) => name);
-const options = readOptions();
-const scale = options.quick ? "quick" : "full";
-const chosen = benchmarks.filter(({ name, inQuick }) => {
-  return options.only?.includes(name) ?? (inQuick || !options.quick);
-});
-await using stage = openStage(print);
-const pagePath = join(stage.repository, "docs/benchmarks.md");
+interface BenchOptions {
+  readonly quick: boolean;
+  /** Names of the rows to measure; undefined: all of this scale. */
+  readonly only: readonly string[] | undefined;
+  readonly json: boolean;
+  readonly write: boolean;
+  /** Runs the program from its sources and prints where its time goes. */
+  readonly profile: boolean;
+}
 
-const done = options.profile ? await profileAll() : await measureAll();
-process.exitCode = done === chosen.length ? 0 : 1;
+const usage = "usage: scripts/bench [--quick] [--only name,name] [--profile] [--json] [--write]";
+const rowNames = benchmarks.map(({ name }) => name);
 
-async function measureAll(): Promise<number> {
+/** Throws an Error with the problem, the usage and the names of the rows; `--help` does too. */
+export function parseOptions(
+  parameters: readonly string[],
+  names: readonly string[],
+): BenchOptions {
+  try {
+    const { values } = parseArgs({
+      args: [...parameters],
+      options: {
+        quick: { type: "boolean", default: false },
+        only: { type: "string" },
+        json: { type: "boolean", default: false },
+        write: { type: "boolean", default: false },
+        profile: { type: "boolean", default: false },
+      },
+    });
+    const only = values.only?.split(",");
+    const unknown = only?.filter((name) => !names.includes(name)) ?? [];
+    if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(", ")}`);
+    if (values.profile && values.json) throw new Error("--profile prints tables, not JSON");
+    return { ...values, only };
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${describeUsage(names)}`);
+  }
+}
+
+function describeUsage(names: readonly string[]): string {
+  return `${usage}\nrows: ${names.join(", ")}`;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+
+async function main(parameters: readonly string[]): Promise<number> {
+  if (parameters.includes("--help")) {
+    console.log(describeUsage(rowNames));
+    return 0;
+  }
+  let options: BenchOptions;
+  try {
+    options = parseOptions(parameters, rowNames);
+  } catch (error) {
+    console.error((error as Error).message);
+    return 2;
+  }
+  const chosen = benchmarks.filter(({ name, inQuick }) => {
+    return options.only?.includes(name) ?? (inQuick || !options.quick);
+  });
+  await using stage = openStage((line) => console.error(line));
+  const act = options.profile ? profileAll : measureAll;
+  return (await act(stage, chosen, options)) === chosen.length ? 0 : 1;
+}
+
+/** Resolves with the number of rows that could be measured. */
+async function measureAll(
+  stage: Stage,
+  chosen: readonly Benchmark[],
+  { quick, json, write }: BenchOptions,
+): Promise<number> {
+  const scale = quick ? "quick" : "full";
   const results: Result[] = [];
   for (const benchmark of chosen) {
-    const result = await measure(benchmark, stage);
+    const result = await measure(benchmark, stage, scale);
     if (result !== undefined) results.push(result);
   }
-  if (options.write) write(results);
-  console.log(options.json ? JSON.stringify({ scale, results }) : `\n${renderTable(results)}`);
+  if (write) {
+    const recorded = record(readRecorded(stage.repository), scale, results, rowNames);
+    const path = join(stage.repository, "docs/benchmarks.json");
+    writeFileSync(path, `${JSON.stringify(recorded, undefined, 2)}\n`);
+    // The page has what was measured in full; quick numbers are only for comparing.
+    writePage(stage, (page) => replaceMeasured(page, renderTable(recorded.full)));
+  }
+  console.log(json ? JSON.stringify({ scale, results }) : `\n${renderTable(results)}`);
   return results.length;
 }
 
-async function profileAll(): Promise<number> {
+async function profileAll(
+  stage: Stage,
+  chosen: readonly Benchmark[],
+  { quick, write }: BenchOptions,
+): Promise<number> {
   const tables: string[] = [];
   for (const benchmark of chosen) {
     const directory = stage.makeDirectory();
-    const program = profiledProgram(stage, directory);
-    const result = await measure(benchmark, { ...stage, program });
+    const profiled = { ...stage, program: profiledProgram(stage, directory) };
+    const result = await measure(benchmark, profiled, quick ? "quick" : "full");
     if (result !== undefined) tables.push(renderShares(benchmark.name, readShares(directory)));
   }
   const text = tables.join("\n\n");
-  if (options.write) {
-    writeFileSync(pagePath, replaceMeasured(readPage(), text, "scripts/bench --profile"));
-  }
+  if (write) writePage(stage, (page) => replaceMeasured(page, text, "scripts/bench --profile"));
   console.log(`\n${text}`);
   return tables.length;
 }
 
-async function measure(benchmark: Benchmark, on: Stage): Promise<Result | undefined> {
+async function measure(
+  benchmark: Benchmark,
+  stage: Stage,
+  scale: "quick" | "full",
+): Promise<Result | undefined> {
   const startedAt = Date.now();
-  print(`${benchmark.name}: ${benchmark.job}`);
+  stage.print(`${benchmark.name}: ${benchmark.job}`);
   try {
-    const result = summarize(benchmark, await benchmark.measure(on, scale));
+    const result = summarize(benchmark, await benchmark.measure(stage, scale));
     const { ours, yardstick, ratio, cpuMicros } = result.measured;
     const cpu = [cpuMicros?.ours, cpuMicros?.yardstick].map((micros) => {
       return micros === undefined ? "–" : formatNumber(micros);
     });
-    print(
+    stage.print(
       `  ${formatNumber(ours)} against ${formatNumber(yardstick)} ${benchmark.unit}, ${ratio.toFixed(3)}×; ` +
         `CPU ${cpu.join(" and ")} µs each (${Math.round((Date.now() - startedAt) / 1000)} s)`,
     );
     return result;
   } catch (error) {
-    print(`  NOT MEASURED: ${(error as Error).stack}`);
+    stage.print(`  NOT MEASURED: ${(error as Error).stack}`);
     return undefined;
   }
 }
 
-/** The page shows what was measured in full; the quick numbers are for comparing alone. */
-function write(measured: readonly Result[]): void {
-  const numbersPath = join(stage.repository, "docs/benchmarks.json");
-  const earlier = existsSync(numbersPath)
-    ? (JSON.parse(readFileSync(numbersPath, "utf8")) as Recorded)
-    : nothingRecorded;
-  const recorded = record(earlier, scale, measured, names);
-  writeFileSync(numbersPath, `${JSON.stringify(recorded, undefined, 2)}\n`);
-  writeFileSync(pagePath, replaceMeasured(readPage(), renderTable(recorded.full)));
-  writeScaling(stage.repository, recorded);
-}
-
-function readPage(): string {
-  return readFileSync(pagePath, "utf8");
-}
-
-function readOptions() {
-  try {
-    return parseOptions(process.argv.slice(2), names);
-  } catch (error) {
-    print((error as Error).message);
-    process.exit(2);
-  }
+function writePage({ repository }: Stage, change: (page: string) => string): void {
+  const path = join(repository, "docs/benchmarks.md");
+  writeFileSync(path, change(readFileSync(path, "utf8")));
 }

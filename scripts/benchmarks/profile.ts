@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Stage } from "./stage.ts";
 
 /** As Bun writes it with --cpu-prof, in the form of Chrome's DevTools. */
-export interface CpuProfile {
+interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number;
     readonly callFrame: { readonly functionName: string; readonly url: string };
@@ -13,18 +13,18 @@ export interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
-export interface Share {
-  /** "email/ledger" for a room of src, "ioredis" for a package, or what the system did. */
+interface Share {
+  /** "email/ledger" for a module of src, "ioredis" for a package, or work of the system. */
   readonly part: string;
-  /** Of the time in which the process ran. */
+  /** Of the time the process ran. */
   readonly share: number;
 }
 
-/** The sampler's interval is 1 ms: longer gaps are time in which the process waited. */
+/** The sampler's interval is 1 ms: longer gaps are time it waited. */
 const sampleMicrosMax = 1200;
 const partsMax = 12;
 
-/** A program like ./instant, run from the sources, that leaves a profile in `directory` at its end. */
+/** Like ./instant, but run from the sources; leaves a profile in `directory` when it exits. */
 export function profiledProgram(stage: Stage, directory: string): string {
   const path = join(directory, "instant");
   const bun = `"${process.execPath}" --no-env-file --cwd="${stage.repository}"`;
@@ -34,7 +34,7 @@ export function profiledProgram(stage: Stage, directory: string): string {
   return path;
 }
 
-/** Of all profiles in `directory` together; the parts with the greatest shares first. */
+/** All profiles in `directory` together, greatest shares first. */
 export function readShares(directory: string): readonly Share[] {
   const files = readdirSync(directory).filter((name) => name.endsWith(".cpuprofile"));
   return sharesOf(
@@ -46,7 +46,7 @@ export function sharesOf(profiles: readonly CpuProfile[]): readonly Share[] {
   const micros = new Map<string, number>();
   let total = 0;
   for (const profile of profiles) {
-    const partOf = createPartOf(profile);
+    const partOf = createAttribution(profile);
     for (const [index, node] of profile.samples.entries()) {
       const took = Math.min(profile.timeDeltas[index] ?? 0, sampleMicrosMax);
       const part = partOf(node);
@@ -60,27 +60,27 @@ export function sharesOf(profiles: readonly CpuProfile[]): readonly Share[] {
     .slice(0, partsMax);
 }
 
-/** What a sample belongs to: the nearest caller with a home, unless it is the system's own work. */
-function createPartOf({ nodes }: CpuProfile): (id: number) => string {
+/** Attributes a sample to the nearest caller in a package or module, unless it is system work. */
+function createAttribution({ nodes }: CpuProfile): (id: number) => string {
   const known = new Map(nodes.map((node) => [node.id, node]));
   const parents = new Map<number, number>();
   for (const { id, children = [] } of nodes) for (const child of children) parents.set(child, id);
   return (id) => {
     for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
       const frame = known.get(at)?.callFrame;
-      const part = frame && homeOf(frame.functionName, frame.url);
+      const part = frame && findPart(frame.functionName, frame.url);
       if (part !== undefined) return part;
     }
     return "the runtime";
   };
 }
 
-function homeOf(functionName: string, url: string): string | undefined {
+function findPart(functionName: string, url: string): string | undefined {
   if (functionName === "writeBuffered") return "writes to sockets";
   if (url.startsWith("bun:sqlite")) return "SQLite";
   const [, inPackage] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url) ?? [];
-  const [, inRoom] = /\/src\/((?:core|auth|email|compose|commands)\/[^/.]+)/.exec(url) ?? [];
-  return inPackage ?? inRoom;
+  const [, inModule] = /\/src\/((?:core|auth|email|compose|commands)\/[^/.]+)/.exec(url) ?? [];
+  return inPackage ?? inModule;
 }
 
 export function renderShares(name: string, shares: readonly Share[]): string {

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { needProgram } from "../../support/engines/packages.ts";
-import type { ServerName, Variables } from "../../support/engines/server.ts";
+import type { ServerName } from "../../support/engines/server.ts";
 import { ServerRecords, withLock } from "../../support/engines/state.ts";
 import { bringUp } from "../../support/engines/up.ts";
 import type { OwnRedis } from "../../support/own-redis.ts";
@@ -12,18 +12,18 @@ export interface Stage extends AsyncDisposable {
   readonly repository: string;
   /** The built ./instant. */
   readonly program: string;
-  /** As in KAFKA_BROKERS. Others may use it too: make topics and groups of your own. */
+  /** As in KAFKA_BROKERS. It may be shared: create topics and groups of your own. */
   kafka(): Promise<string>;
-  /** As DATABASE_URL. Others may use it too: take a schema of your own. */
+  /** As in DATABASE_URL. It may be shared: create a schema of your own. */
   database(): Promise<string>;
   /**
-   * An empty Redis of one run, set as scripts/servers sets it: the append-only file is written each
-   * second. A ledger that still knew the mails of the run before would skip them.
+   * An empty Redis for one run, set up as scripts/servers does, with the append-only file synced
+   * every second. A ledger that still had the mails of the last run would skip them.
    */
   openRedis(): Promise<OwnRedis>;
-  /** A new, empty directory that is gone with the stage. */
+  /** A new, empty directory, deleted with the stage. */
   makeDirectory(): string;
-  /** Tells the person how far it is. */
+  /** Reports progress. */
   print(line: string): void;
 }
 
@@ -32,20 +32,19 @@ export function openStage(print: (line: string) => void): Stage {
   const stack = new AsyncDisposableStack();
   const repository = resolve(import.meta.dir, "../..");
   const records = new ServerRecords(join(repository, ".cache", "servers"));
-  const find = (name: ServerName): Promise<Variables> =>
-    withLock(join(records.directory, "lock"), async () => {
-      const options = { repository, records, environment: process.env, print };
-      return (await bringUp(name, options)).variables;
-    });
   const env = process.env;
+  const find = (name: ServerName, variable: string): Promise<string> =>
+    withLock(join(records.directory, "lock"), async () => {
+      const options = { repository, records, environment: env, print: print };
+      return (await bringUp(name, options)).variables[variable] ?? "";
+    });
   return {
     repository,
     program: env["TEST_INSTANT"] ?? join(repository, "instant"),
-    kafka: async () => env["TEST_KAFKA_BROKERS"] ?? (await find("kafka"))["KAFKA_BROKERS"] ?? "",
-    database: async () =>
-      env["TEST_DATABASE_URL"] ?? (await find("postgres"))["DATABASE_URL"] ?? "",
+    kafka: async () => env["TEST_KAFKA_BROKERS"] ?? find("kafka", "KAFKA_BROKERS"),
+    database: async () => env["TEST_DATABASE_URL"] ?? find("postgres", "DATABASE_URL"),
     openRedis: async () => {
-      await needProgram("redis-server", { debian: "redis-server", print });
+      await needProgram("redis-server", { debian: "redis-server", print: print });
       const args = ["--appendonly", "yes", "--maxmemory-policy", "noeviction"];
       return openOwnRedis({ persistent: false, args });
     },

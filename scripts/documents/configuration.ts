@@ -1,7 +1,7 @@
 import { configGroups } from "../../src/compose/config.ts";
 import type { ConfigField, ConfigGroup } from "../../src/core/config.ts";
 
-/** What is generated from the settings' own rows, so that it cannot say something else. */
+/** Documents generated from the settings' own rows, so that they cannot disagree with them. */
 const titles: Readonly<Record<keyof typeof configGroups, string>> = {
   app: "Program",
   auth: "Sign-in (serve-auth)",
@@ -60,7 +60,7 @@ instant is configured by environment variables. Every command reads the same one
 reported at once, with the variable's name, what is allowed and an example, and exit code 2.
 
 - An empty variable counts as unset.
-- A file of variables is read only when you say so: \`instant --env-file .env serve-email\`. What the
+- A file of variables is read only when you print so: \`instant --env-file .env serve-email\`. What the
   environment itself sets wins. \`instant dev\` also reads \`.env\` from the current directory.
 - A secret may stand in a file: \`SMTP_PASSWORD_FILE=/run/secrets/smtp\` in place of \`SMTP_PASSWORD\`.
 - An engine is the real one when its address is set, and a SQLite file in \`DATA_DIR\` when not.

@@ -1,12 +1,12 @@
 /**
- * Replaces what stands between `<!-- generated: name -->` and `<!-- end of name -->` in a page that
- * people write. Throws when the marks are not there.
+ * Replaces the text between `<!-- generated: name -->` and `<!-- end of name -->` in a hand-written
+ * page. Throws when the marks are missing.
  */
 export function replaceMarked(page: string, name: string, text: string): string {
   return replaceBetween(page, [`<!-- generated: ${name} -->`, `<!-- end of ${name} -->`], text);
 }
 
-/** The page with `text` between two marks, each a line. Throws when it has not both, in order. */
+/** The page with `text` between two marks, each a line. Throws unless both are there, in order. */
 export function replaceBetween(
   page: string,
   [from, to]: readonly [from: string, to: string],

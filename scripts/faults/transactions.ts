@@ -1,10 +1,10 @@
 import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
+import { makeMails } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { truncateKafkaTopic } from "../../support/kafka-logs.ts";
 import type { OpenTransaction } from "../../support/kafka-transactions.ts";
 import { TransactionalProducer } from "../../support/kafka-transactions.ts";
-import { makeMails } from "./mails.ts";
 import type { Played, Stage } from "./stage.ts";
 import type { FaultRow } from "./world.ts";
 
@@ -36,7 +36,7 @@ export async function retainTransactions(stage: Stage): Promise<Played> {
   const { committed, aborted } = producers;
   return {
     events: committed,
-    breaches: await findSent(row, aborted),
+    breaches: await findDelivered(row, aborted),
     note: `${committed.length} in committed and ${aborted.length} in aborted transactions, ${removed} records removed`,
   };
 }
@@ -44,9 +44,9 @@ export async function retainTransactions(stage: Stage): Promise<Played> {
 interface Producers extends AsyncDisposable {
   readonly committed: EmailEvent[];
   readonly aborted: EmailEvent[];
-  /** A transaction that is committed around one that is aborted, and the other way about. */
+  /** A committed transaction around an aborted one, and the other way round. */
   overlap(): Promise<void>;
-  /** Ends the log with what nobody may read, and its marker. */
+  /** Ends the log with an aborted transaction and its marker. */
   abort(): Promise<void>;
 }
 
@@ -57,16 +57,16 @@ async function openProducers({ kafkaProxy, eventsTopic }: FaultRow): Promise<Pro
   const inner = stack.use(await open());
   const committed: EmailEvent[] = [];
   const aborted: EmailEvent[] = [];
-  const around = async (isOuterGood: boolean) => {
-    const [outside, inside] = isOuterGood ? [committed, aborted] : [aborted, committed];
+  const around = async (isOuterCommitted: boolean) => {
+    const [outside, inside] = isOuterCommitted ? [committed, aborted] : [aborted, committed];
     const first = await outer.begin();
     await write(first, outside);
     const second = await inner.begin();
     await write(second, inside);
     await write(first, outside);
-    await (isOuterGood ? second.abort() : second.commit());
+    await (isOuterCommitted ? second.abort() : second.commit());
     await write(first, outside);
-    await (isOuterGood ? first.commit() : first.abort());
+    await (isOuterCommitted ? first.commit() : first.abort());
   };
   return {
     committed,
@@ -93,7 +93,7 @@ async function write(transaction: OpenTransaction, into: EmailEvent[]): Promise<
   }
 }
 
-/** The number of records that are gone, all of partition 0. */
+/** Removes all records of partition 0; the number of them. */
 async function removeAll(brokers: string, { eventLog, eventsTopic }: FaultRow): Promise<number> {
   const offsets = async () => (await eventLog.offsets(eventsTopic))[0];
   const before = await offsets();
@@ -103,13 +103,13 @@ async function removeAll(brokers: string, { eventLog, eventsTopic }: FaultRow): 
   return next - (before?.earliest ?? 0);
 }
 
-/** Aborted mails were never asked for: nobody may have as much as claimed one. */
-async function findSent({ sink, ledger }: FaultRow, aborted: readonly EmailEvent[]) {
+/** Aborted mails were never requested: none may even be claimed. */
+async function findDelivered({ sink, ledger }: FaultRow, aborted: readonly EmailEvent[]) {
   const breaches: string[] = [];
   for (const { messageId } of aborted) {
     const isKnown = (await ledger.find(messageId)) !== undefined;
     if (isKnown || sink.countByMessageId().has(messageId)) {
-      breaches.push(`${messageId}: of an aborted transaction, and taken for a mail`);
+      breaches.push(`${messageId}: delivered from an aborted transaction`);
     }
   }
   return breaches;

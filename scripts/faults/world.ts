@@ -6,43 +6,41 @@ import type { ServiceRig } from "../../support/service-rig.ts";
 import { openServiceRig } from "../../support/service-rig.ts";
 import type { SmtpSink, SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
-import { HoldProxy } from "./hold-proxy.ts";
-import type { KafkaRequest } from "./kafka-wire.ts";
-import { createKafkaWire } from "./kafka-wire.ts";
-import type { RedisCommand } from "./redis-wire.ts";
-import { createRedisWire } from "./redis-wire.ts";
+import { HoldProxy } from "./proxy.ts";
+import type { KafkaRequest, RedisCommand } from "./wires.ts";
+import { createKafkaWire, createRedisWire } from "./wires.ts";
 
-export type OwnKafka = Awaited<ReturnType<typeof openOwnKafka>>;
+type OwnKafka = Awaited<ReturnType<typeof openOwnKafka>>;
 type RedisAddress = Pick<OwnRedis, "url" | "host" | "port">;
-export type OwnRedis = Awaited<ReturnType<typeof openOwnRedis>>;
+type OwnRedis = Awaited<ReturnType<typeof openOwnRedis>>;
 
-/** Servers of its own behind proxies, and the built program's workers before those. */
+/** Servers of its own behind proxies, and workers of the built program in front of them. */
 export interface FaultWorld extends AsyncDisposable {
   readonly kafka: OwnKafka;
   readonly redis: OwnRedis;
-  /** Topics, group and sinks of one row; rows may run beside each other. */
+  /** Topics, group and sinks of one row; rows may run in parallel. */
   openRow(options?: RowOptions): Promise<FaultRow>;
 }
 
-export interface RowOptions {
-  /** Another than the world's, for a row that changes it for good. */
+interface RowOptions {
+  /** Instead of the world's, for a row that changes it for good. */
   readonly redis?: RedisAddress | undefined;
   readonly sink?: SmtpSinkOptions;
 }
 
-/** Its workers reach both servers through the proxies; the one before Kafka is shared by all rows. */
+/** Its workers reach both servers through proxies; all rows share the one in front of Kafka. */
 export interface FaultRow extends ServiceRig {
   readonly kafkaProxy: HoldProxy<KafkaRequest>;
   readonly redisProxy: HoldProxy<RedisCommand>;
-  /** For a worker that is given two servers; nobody else sends to it. */
+  /** For a worker with two servers; no other sends to it. */
   readonly secondSink: SmtpSink;
   startWorker(environment?: Record<string, string>): InstantProcess;
 }
 
-/** How many rows run beside each other where each mostly waits; two cores are enough for them. */
+/** How many rows run in parallel: each mostly waits, and two cores are enough for them. */
 export const rowsBeside = 3;
 
-/** Of a claim; of one whose final answer is awaited three times as long. */
+/** Of a claim; three times as long while the final reply is awaited. */
 export const leaseMs = 2000;
 /** Short, so that what follows a kill does not take long: leases and sessions of 2 s. */
 const quick = {
@@ -71,7 +69,8 @@ export async function openFaultWorld(program: string): Promise<FaultWorld> {
   );
   const redis = stack.use(await openOwnRedis());
   return {
-    ...{ kafka, redis },
+    kafka,
+    redis,
     openRow: (options = {}) =>
       openRow(program, { kafkaProxy, redis: options.redis ?? redis, sink: options.sink }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -97,7 +96,8 @@ async function openRow(program: string, { kafkaProxy, redis, sink }: Servers): P
   );
   return {
     ...rig,
-    ...{ kafkaProxy, redisProxy },
+    kafkaProxy,
+    redisProxy,
     secondSink: stack.use(await openSmtpSink()),
     startWorker: (environment = {}) => rig.start(["serve-email"], environment),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

@@ -14,7 +14,7 @@ export interface CheckResult {
 
 const toolDeadlineMs = 120_000;
 
-/** Why the rules of Biome exist that say only what they want. */
+/** Why the rules of Biome exist that print only what they want. */
 const reasons = {
   noImportCycles:
     "Files that import each other in a circle can only be understood, moved and initialised together. Move what both need into a third file, or pass it as an argument.",

@@ -7,23 +7,31 @@ import {
   needProgram,
   needPythonClients,
 } from "../../support/engines/packages.ts";
-import type { ServerName, Variables } from "../../support/engines/server.ts";
 import { ServerRecords } from "../../support/engines/state.ts";
 import { bringUp, endServer, wipeServer } from "../../support/engines/up.ts";
 import type { Need } from "./suite.ts";
 
-/** What was prepared: variables for the tests, and a line for each thing that is not there. */
-export interface Preparation {
+/** Variables for the tests, and a line for each engine that is missing. */
+interface Preparation {
   readonly environment: Record<string, string>;
   readonly ready: string[];
   readonly missing: string[];
 }
 
-const testVariables = {
-  kafka: ["KAFKA_BROKERS", "TEST_KAFKA_BROKERS"],
-  redis: ["REDIS_URL", "TEST_REDIS_URL"],
-  postgres: ["DATABASE_URL", "TEST_DATABASE_URL"],
-} as const satisfies Partial<Record<ServerName, readonly [string, string]>>;
+interface Engine {
+  readonly name: string;
+  /** Where the tests find it. */
+  readonly variable: string;
+  readonly need: Need;
+  /** Resolves with the variable's value; rejects with the reason why there is none. */
+  readonly find: () => Promise<string>;
+}
+
+const servers = [
+  { name: "kafka", variable: "KAFKA_BROKERS" },
+  { name: "redis", variable: "REDIS_URL" },
+  { name: "postgres", variable: "DATABASE_URL" },
+] as const;
 
 /** The servers of the tests, apart from a developer's own: always fresh, gone afterwards. */
 export function openTestServers(repository: string): ServerRecords {
@@ -31,9 +39,9 @@ export function openTestServers(repository: string): ServerRecords {
 }
 
 /**
- * Brings up what the suites need and never throws: what cannot be had is `missing`. Only
- * TEST_KAFKA_BROKERS, TEST_REDIS_URL and TEST_DATABASE_URL may point to servers that are there
- * already: a developer's DATABASE_URL is no place for tests.
+ * Brings up what the suites need and never throws: what cannot be had is `missing`. Only TEST_*
+ * variables may point to servers that are up already: a developer's DATABASE_URL is no place for
+ * tests.
  */
 export async function prepareEngines(
   repository: string,
@@ -41,86 +49,79 @@ export async function prepareEngines(
   needs: ReadonlySet<Need>,
 ): Promise<Preparation> {
   const prepared: Preparation = { environment: {}, ready: [], missing: [] };
-  const attempt = async (what: string, variable: string, find: () => Promise<string>) => {
+  const prepare = async ({ name, variable, find }: Engine) => {
     try {
       prepared.environment[variable] = await find();
-      prepared.ready.push(what);
+      prepared.ready.push(name);
     } catch (error) {
-      prepared.missing.push(`${what}: ${(error as Error).message}`);
+      prepared.missing.push(`${name}: ${(error as Error).message}`);
     }
   };
-  const say = (line: string) => console.error(line);
-  const work: Promise<void>[] = [];
-  if (needs.has("servers")) {
-    for (const name of ["kafka", "redis", "postgres"] as const) {
-      const [own, forTests] = testVariables[name];
-      const environment = { [own]: process.env[forTests] };
-      const find = async () => {
-        const server = await bringUp(name, { repository, records, environment, print: say });
-        return need(server.variables, own);
-      };
-      work.push(attempt(name, forTests, find));
-    }
-  }
-  if (needs.has("servers")) {
-    // Another implementation of Kafka's protocol: what it reads and writes is what others will.
-    const find = () => needProgram("kcat", { debian: "kcat", print: say });
-    work.push(attempt("kcat", "TEST_KCAT", find));
-    // The clients of docs/producing.md.
-    const findPython = () => process.env["TEST_PYTHON"] || needPythonClients(repository, say);
-    const findGoModule = () => process.env["TEST_GO_MODULE"] || needGoModule(repository, say);
-    work.push(attempt("python", "TEST_PYTHON", async () => findPython()));
-    work.push(attempt("go", "TEST_GO_MODULE", async () => findGoModule()));
-    work.push(attempt("postfix", "TEST_POSTFIX", () => needPostfix(say)));
-    const findPooler = () => needProgram("pgbouncer", { debian: "pgbouncer", print: say });
-    work.push(attempt("pgbouncer", "TEST_PGBOUNCER", findPooler));
-    const findFilter = () => needProgram("spamassassin", { debian: "spamassassin", print: say });
-    work.push(attempt("spamassassin", "TEST_SPAMASSASSIN", findFilter));
-  }
-  if (needs.has("chromium"))
-    work.push(attempt("chromium", "TEST_CHROMIUM", () => needBrowser(say)));
-  if (needs.has("compose")) {
-    const find = () => needProgram("docker-compose", { debian: "docker-compose", print: say });
-    work.push(attempt("compose", "TEST_COMPOSE", find));
-  }
-  if (needs.has("prometheus")) {
-    // The package has both; promtool is a program of its own.
-    const find = () => needProgram("promtool", { debian: "prometheus", print: say });
-    work.push(attempt("promtool", "TEST_PROMTOOL", find));
-    const findServer = () => needProgram("prometheus", { debian: "prometheus", print: say });
-    work.push(attempt("prometheus", "TEST_PROMETHEUS", findServer));
-  }
-  await Promise.all(work);
-  if (needs.has("servers")) {
-    // After Kafka itself, which may just have fetched them.
-    await attempt("kafka-jars", "TEST_KAFKA_LIBS", () => findKafkaJars(repository, say));
-  }
+  const engines = listEngines(repository, records).filter(({ need }) => needs.has(need));
+  // After Kafka itself, which may have to fetch the same jars.
+  const [jars, others] = [
+    engines.filter(({ name }) => name === "kafka-jars"),
+    engines.filter(({ name }) => name !== "kafka-jars"),
+  ];
+  await Promise.all(others.map(prepare));
+  await Promise.all(jars.map(prepare));
   return prepared;
+}
+
+function listEngines(repository: string, records: ServerRecords): Engine[] {
+  const print = (line: string) => console.error(line);
+  const env = process.env;
+  const program = (name: string, variable: string, need: Need, debian = name): Engine => {
+    return { name, variable, need, find: () => needProgram(name, { debian, print }) };
+  };
+  const server = ({ name, variable }: (typeof servers)[number]): Engine => ({
+    name,
+    variable: `TEST_${variable}`,
+    need: "servers",
+    find: async () => {
+      const environment = { [variable]: env[`TEST_${variable}`] };
+      const { variables } = await bringUp(name, { repository, records, environment, print });
+      const value = variables[variable];
+      if (value === undefined) throw new Error(`${variable} is not known`);
+      return value;
+    },
+  });
+  const client = (name: string, variable: string, find: () => Promise<string>): Engine => {
+    return { name, variable, need: "servers", find: async () => env[variable] || find() };
+  };
+  return [
+    ...servers.map(server),
+    // Another implementation of Kafka's protocol: if it reads and writes our records, others will.
+    program("kcat", "TEST_KCAT", "servers"),
+    // The clients of docs/producing.md.
+    client("python", "TEST_PYTHON", () => needPythonClients(repository, print)),
+    client("go", "TEST_GO_MODULE", () => needGoModule(repository, print)),
+    { name: "postfix", variable: "TEST_POSTFIX", need: "servers", find: () => needPostfix(print) },
+    program("pgbouncer", "TEST_PGBOUNCER", "servers"),
+    program("spamassassin", "TEST_SPAMASSASSIN", "servers"),
+    // For tests that start brokers of their own, to stop them.
+    client("kafka-jars", "TEST_KAFKA_LIBS", async () => {
+      await needJava(print);
+      return needKafkaJars(repository, print);
+    }),
+    {
+      name: "chromium",
+      variable: "TEST_CHROMIUM",
+      need: "chromium",
+      find: async () => findBrowser() ?? needProgram("chromium", { debian: "chromium", print }),
+    },
+    { ...program("docker-compose", "TEST_COMPOSE", "compose"), name: "compose" },
+    // The package has both.
+    program("promtool", "TEST_PROMTOOL", "prometheus", "prometheus"),
+    program("prometheus", "TEST_PROMETHEUS", "prometheus"),
+  ];
 }
 
 /** Ends and forgets what was started, data included. */
 export async function removeTestServers(records: ServerRecords): Promise<void> {
-  for (const name of ["kafka", "redis", "postgres"] as const) {
+  for (const { name } of servers) {
     const server = records.find(name);
     if (server !== undefined) await endServer(server, records);
     wipeServer(name, records);
   }
-}
-
-async function needBrowser(say: (line: string) => void): Promise<string> {
-  return findBrowser() ?? needProgram("chromium", { debian: "chromium", print: say });
-}
-
-/** For tests that start a broker of their own to end it. */
-async function findKafkaJars(repository: string, say: (line: string) => void): Promise<string> {
-  const given = process.env["TEST_KAFKA_LIBS"];
-  if (given) return given;
-  await needJava(say);
-  return needKafkaJars(repository, say);
-}
-
-function need(variables: Variables, name: string): string {
-  const value = variables[name];
-  if (value === undefined) throw new Error(`${name} is not known`);
-  return value;
 }

@@ -5,16 +5,16 @@ export type Need = "servers" | "binary" | "chromium" | "compose" | "prometheus";
 export interface Suite {
   readonly name: string;
   readonly folder: string;
-  /** How many files run beside each other, each in a process; for tests that mostly wait. */
+  /** How many files run in parallel, each in a process; for tests that mostly wait. */
   readonly processes?: number;
   readonly budgetSeconds: number;
   readonly needs: readonly Need[];
 }
 
-/** What comes before the suites; each has a time of its own too. */
+/** The steps before the suites; each has a budget too. */
 export const stepBudgetSeconds = { check: 20, build: 20, engines: 100 } as const;
 
-/** From the quickest answer to the slowest. All budgets together: under 25 minutes on two cores. */
+/** The quickest to fail first. All budgets together: at most 25 minutes on two cores. */
 export const suites: readonly Suite[] = [
   { name: "unit", folder: "tests/unit", budgetSeconds: 30, needs: [] },
   { name: "adapters", folder: "tests/adapters", budgetSeconds: 300, needs: ["servers"] },
@@ -41,7 +41,7 @@ export const suites: readonly Suite[] = [
   { name: "bench", folder: "tests/bench", budgetSeconds: 60, needs: ["servers", "binary"] },
 ];
 
-/** How a suite, or a step before it, went. */
+/** The result of a suite, or of a step before it. */
 export interface Outcome {
   readonly name: string;
   readonly passed: number;
@@ -49,6 +49,33 @@ export interface Outcome {
   readonly skipped: number;
   readonly seconds: number;
   readonly budgetSeconds: number;
-  /** The tests that failed, and what went wrong with the suite itself: a line each. */
+  /** A line for each failed test, and for each failure of the suite itself. */
   readonly notes: readonly string[];
+}
+
+/** The table at the end; its last line is for machines. */
+export function formatReport(outcomes: readonly Outcome[]): string {
+  const header = ["suite", "passed", "failed", "skipped", "seconds / budget"];
+  const rows = outcomes.map((outcome) => [
+    outcome.name,
+    String(outcome.passed),
+    String(outcome.failed),
+    String(outcome.skipped),
+    `${outcome.seconds.toFixed(1)} / ${outcome.budgetSeconds}`,
+  ]);
+  const widths = header.map((_, column) =>
+    Math.max(...[header, ...rows].map((row) => row[column]?.length ?? 0)),
+  );
+  const lines = [header, ...rows].map((row) =>
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join("  "),
+  );
+  const notes = outcomes.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`));
+  const count = (key: "passed" | "failed") =>
+    outcomes.reduce((sum, outcome) => sum + outcome[key], 0);
+  const last = `${count("passed")} passed, ${count("failed")} failed`;
+  return ["", ...lines, "", ...notes, ...(notes.length > 0 ? [""] : []), last].join("\n");
 }

@@ -9,7 +9,7 @@ import type { Operation } from "../core/openapi/operation.ts";
 import type { Clock } from "../core/time.ts";
 import type { CodeRouteDeps } from "./code-routes.ts";
 import { addCodeRoutes } from "./code-routes.ts";
-import type { CodeStore } from "./codes/code-store.ts";
+import type { CodeStore, PreparedCodes } from "./codes/code-store.ts";
 import { cookieName } from "./current-session.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
@@ -105,8 +105,12 @@ export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) =>
   return (stores) => ({ codes: countCodes(stores.codes), limits: countLimits(stores.limits) });
 
   function countCodes(codes: CodeStore): CodeStore {
+    const prepare = (email: string) => countCalls(codes.prepare(email));
+    return { ...codes, ...countCalls(codes), prepare };
+  }
+
+  function countCalls(codes: PreparedCodes): PreparedCodes {
     return {
-      ...codes,
       issue: async (request) => {
         const outcome = await codes.issue(request);
         issues.add({ purpose: request.purpose, outcome: outcome.kind });

@@ -7,7 +7,7 @@ import {
   secretField,
   textField,
 } from "../core/config.ts";
-import type { CodePolicy } from "./codes/code-policy.ts";
+import type { CodePolicy } from "./codes/code.ts";
 import type { LimitPolicy } from "./limits/limits.ts";
 import type { SessionPolicy } from "./sessions/session-store.ts";
 
@@ -211,8 +211,8 @@ export function resolveCodePolicy(values: AuthValues): CodePolicy {
     repeatsMax: values.codeRepeatsMax,
     codesMax: values.codesMax,
     codesWindowMs: values.codesWindowMs,
-    triesMax: values.attemptsMax,
-    triesWindowMs: values.attemptsWindowMs,
+    attemptsMax: values.attemptsMax,
+    attemptsWindowMs: values.attemptsWindowMs,
     lockMs: values.lockMs,
     lockMsMax: values.lockMsMax,
     lockMemoryMs: dayMs,

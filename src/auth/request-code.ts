@@ -5,10 +5,9 @@ import { formatGoDuration } from "../core/time.ts";
 import type { EmailPublisher } from "../email/delivery/publisher.ts";
 import { answerMsMax } from "../email/delivery/publisher.ts";
 import type { EmailEvent } from "../email/event.ts";
-import type { CodeScope } from "./codes/code.ts";
+import type { CodePolicy, CodeScope } from "./codes/code.ts";
 import { deriveCode, deriveVerifier } from "./codes/code.ts";
-import type { CodePolicy } from "./codes/code-policy.ts";
-import type { CodeStore, IssuedCode, IssueOutcome } from "./codes/code-store.ts";
+import type { CodeStore, IssuedCode, IssueOutcome, PreparedCodes } from "./codes/code-store.ts";
 import type { AuthKeys } from "./keys.ts";
 import type { LimitPolicy, Limits } from "./limits/limits.ts";
 import { codeLimits } from "./limits/limits.ts";
@@ -50,13 +49,15 @@ export async function requestCode(
   const endsAt = clock.now() + answerMsMax;
   const scope = { email, purpose };
   const use = { use: crypto.randomUUID(), limits: codeLimits(deps.limitPolicy, client) };
+  const prepared = codes.prepare(email);
   const taken = await limits.take(use);
   if (taken.kind === "rate_limited") {
     return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
   }
-  let issued = await issue(deps, { scope, locale });
+  let issued = await issue(deps, prepared, { scope, locale });
   if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
-    issued = await issue(deps, { scope, locale, supersedes: issued.code.messageId });
+    const supersedes = issued.code.messageId;
+    issued = await issue(deps, prepared, { scope, locale, supersedes });
   }
   if (issued.kind === "rate_limited")
     return { kind: "rate_limited", limit: exhaustedCodesLimit(issued, codes.policy) };
@@ -109,18 +110,19 @@ interface NewCode {
 
 function issue(
   { codes, keys }: RequestCodeDeps,
+  prepared: PreparedCodes,
   { scope, locale, supersedes }: NewCode,
 ): Promise<IssueOutcome> {
   const { id: keyId, secret } = keys.current;
   const messageId = crypto.randomUUID();
-  const verifier = deriveVerifier(secret, scope, deriveCode(secret, scope, messageId));
+  const verifier = () => deriveVerifier(secret, scope, deriveCode(secret, scope, messageId));
   const data = JSON.stringify({
     expires_in: formatGoDuration(codes.policy.lifetimeMs),
     purpose: scope.purpose,
     locale,
   });
   const request = { ...scope, messageId, keyId, verifier, data };
-  return codes.issue(supersedes === undefined ? request : { ...request, supersedes });
+  return prepared.issue(supersedes === undefined ? request : { ...request, supersedes });
 }
 
 async function isRepeatable({ keys, publisher }: RequestCodeDeps, code: IssuedCode) {

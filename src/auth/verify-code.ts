@@ -1,9 +1,8 @@
 import { isInstantError, unreachable } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { maskEmail } from "../core/log.ts";
-import type { CodePurpose } from "./codes/code.ts";
+import type { CodePolicy, CodePurpose } from "./codes/code.ts";
 import { deriveVerifier } from "./codes/code.ts";
-import type { CodePolicy } from "./codes/code-policy.ts";
 import type { CodeStore } from "./codes/code-store.ts";
 import type { AuthKeys } from "./keys.ts";
 import type { LimitedUse, LimitPolicy, Limits } from "./limits/limits.ts";
@@ -49,13 +48,14 @@ export async function checkCode(
   { purpose, email, code, client, consume }: CodeAttempt,
 ): Promise<CheckCodeOutcome> {
   const use = { use: crypto.randomUUID(), limits: attemptLimits(limitPolicy, client) };
+  const prepared = codes.prepare(email);
   const taken = await limits.take(use);
   if (taken.kind === "rate_limited") {
     return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
   }
   const scope = { purpose, email };
   const verifiers = keys.all.map(({ secret }) => deriveVerifier(secret, scope, code));
-  const checked = await codes.verify({ ...scope, verifiers, attempt: use.use, consume });
+  const checked = await prepared.verify({ ...scope, verifiers, attempt: use.use, consume });
   switch (checked.kind) {
     case "wrong": {
       if (checked.lockedForMs === undefined) return { kind: "wrong", locked: undefined };
@@ -79,7 +79,7 @@ export async function checkCode(
 }
 
 function exhaustedAttemptsLimit(policy: CodePolicy, retryAfterMs: number): ExhaustedLimit {
-  const { triesMax: quota, triesWindowMs: windowMs } = policy;
+  const { attemptsMax: quota, attemptsWindowMs: windowMs } = policy;
   return { scope: "attempts-per-email", quota, windowMs, retryAfterMs };
 }
 

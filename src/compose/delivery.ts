@@ -6,8 +6,8 @@ import { createPipeline } from "../email/delivery/pipeline.ts";
 import { RecipientGate } from "../email/delivery/recipient-gate.ts";
 import { feedbackSenderOf } from "../email/delivery/submission.ts";
 import { PendingOutcomes } from "../email/ledger/pending-outcomes.ts";
+import type { ObserveMailer } from "../email/mailer/mail-server.ts";
 import { MailServers } from "../email/mailer/mail-servers.ts";
-import type { Mailer } from "../email/mailer/mailer.ts";
 import type { EventType } from "../email/mails/mail-types.tsx";
 import { eventTypes } from "../email/mails/mail-types.tsx";
 import { createUnsubscribeLink } from "../email/preferences/unsubscribe-link.ts";
@@ -27,13 +27,13 @@ interface Delivery {
 
 /**
  * The pipeline on the engines: the same in the worker and in the direct path. `publicOrigin`: where
- * people reach serve-auth, for links in mails. `measure` may wrap each mailer.
+ * people reach serve-auth, for links in mails. `observe` sees the outcome of each message.
  */
 export async function composeDelivery(
   engines: Engines,
   log: Log,
   publicOrigin = configuredOrigin(engines),
-  measure: (mailer: Mailer) => Mailer = (mailer) => mailer,
+  observe?: ObserveMailer,
 ): Promise<Delivery> {
   const { config } = engines;
   const { suppressions, preferences } = await openRecipientStores(engines);
@@ -42,7 +42,7 @@ export async function composeDelivery(
     log.warn({}, "PUBLIC_URL is not set: optional mails have no link to unsubscribe");
   }
   const ledger = await engines.ledger();
-  const mailer = await openServers(engines, log, measure);
+  const mailer = await openServers(engines, log, observe);
   const pendingOutcomes = await engines.once("outcomes", () => {
     const outcomes = new PendingOutcomes({ ledger, log: engines.log });
     const flush = () => outcomes.flush({ deadlineMs: config.email.drainMs });
@@ -90,16 +90,21 @@ function configuredOrigin({ config }: Engines): () => string | undefined {
   return () => publicOrigin;
 }
 
-/** Each composition's own: what they send by is measured apart. */
+/** Each composition's own: what they send is measured apart. */
 async function openServers(
   engines: Engines,
   log: Log,
-  measure: (mailer: Mailer) => Mailer,
+  observe: ObserveMailer | undefined,
 ): Promise<MailServers> {
   const { refusalsMax, outageRetryForMs } = engines.config.email;
-  const mailers = (await engines.mailers()).map(measure);
-  const pauses = outageRetryForMs > 0;
-  const servers = new MailServers({ mailers, clock: systemClock, log, refusalsMax, pauses });
+  const servers = new MailServers({
+    mailers: await engines.mailers(),
+    clock: systemClock,
+    log,
+    refusalsMax,
+    pauses: outageRetryForMs > 0,
+    observe,
+  });
   // The mailers are the engines' to close; this ends the probes before.
   const probes = { [Symbol.asyncDispose]: async () => servers.stop() };
   await engines.once(`probes ${crypto.randomUUID()}`, () => probes);

@@ -152,7 +152,7 @@ function postgresCheck(options: PostgresOptions): Check {
 function mailChecks(servers: readonly SmtpSubmission[]): readonly Check[] {
   const domainOf = (address: string) => address.slice(address.lastIndexOf("@") + 1);
   const senders = new Map(
-    servers.map(({ from, envelopeFrom, dkim }) => {
+    servers.map(({ from, envelopeFrom = from, dkim }) => {
       const sender = { domain: domainOf(from), envelopeDomain: domainOf(envelopeFrom), dkim };
       return [`${sender.domain} ${sender.envelopeDomain}`, sender];
     }),

@@ -43,7 +43,7 @@ export function createAuthMeasures(metrics: Metrics, isLogUnavailable: () => boo
     onRequest: createRequestMetrics(metrics),
     countStores: createStoreMetrics(metrics),
     onPublished: createPublisherMetrics(metrics, isLogUnavailable),
-    measureMailer: createMailerMetrics(metrics, systemClock),
+    observeMailer: createMailerMetrics(metrics, systemClock),
   };
 }
 
@@ -205,7 +205,7 @@ async function openPublisher(
     engines,
     log,
     publicOrigin,
-    measures.measureMailer,
+    measures.observeMailer,
   );
   return engines.once("e-mail publisher", () => {
     const direct = new DirectDelivery({ pipeline, ledger, clock: systemClock, log });

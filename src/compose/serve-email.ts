@@ -185,11 +185,11 @@ async function openWorker(
     worker: () => worker,
     lag: () => eventLog.lag(topics.events, topics.group),
   });
-  const measureMailer = createMailerMetrics(metrics, systemClock);
+  const observeMailer = createMailerMetrics(metrics, systemClock);
   const worker: EmailWorker = new EmailWorker({
     eventLog,
     ledger: await engines.ledger(),
-    ...(await composeDelivery(engines, log, publicOrigin, measureMailer)),
+    ...(await composeDelivery(engines, log, publicOrigin, observeMailer)),
     clock: systemClock,
     log,
     settings: {

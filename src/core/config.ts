@@ -6,21 +6,21 @@ import { coreErrors, InstantError } from "./errors.ts";
 import { formatGoDuration, parseGoDuration } from "./time.ts";
 
 /**
- * One setting: an environment variable, how its text becomes a value, and the words that explain
- * it. Rooms export groups of fields; `parseConfig` reads them, the docs are generated from them.
+ * One setting: an environment variable, how its text becomes a value, and its documentation. Modules
+ * export groups of fields; `parseConfig` reads them, and the docs are generated from them.
  */
 export interface ConfigField<T> {
   readonly name: string;
-  /** The text of the variable → the value; fails with a sentence that states the bound. */
+  /** The variable's text → the value; its error states the bound. */
   readonly schema: z.ZodType<T, string>;
   /** Used as if it were the variable's text; none: the value is undefined when unset. */
   readonly fallback: string | undefined;
-  /** What is allowed, in words: "1 to 65535". */
+  /** What is allowed: "1 to 65535". */
   readonly bound: string;
   readonly example: string;
-  /** What it is for, in one or two sentences. */
+  /** What it does, in one or two sentences. */
   readonly doc: string;
-  /** Never printed; may also stand in the file that `NAME_FILE` names. */
+  /** Never printed; may also be read from the file that `NAME_FILE` names. */
   readonly secret: boolean;
 }
 
@@ -75,7 +75,7 @@ export function textField(
   return field(options, bound, "text", schema);
 }
 
-/** Text of one shape; `shape` is the bound in words. */
+/** Text that matches `pattern`; `shape` describes it. */
 export function patternField(
   options: WithFallback & { pattern: RegExp; shape: string },
 ): ConfigField<string>;
@@ -169,7 +169,7 @@ export function flagField(options: WithFallback): ConfigField<boolean> {
   return field(options, "true or false", "true", schema);
 }
 
-/** An e-mail address; the domain becomes ASCII, the part before the @ stays as it is. */
+/** An e-mail address; its domain is converted to ASCII, its local part is kept as is. */
 export function mailboxField(options: FieldOptions): Optional<string> {
   const schema = z.string().transform((text, context) => {
     const mailbox = parseMailbox(text);
@@ -179,7 +179,7 @@ export function mailboxField(options: FieldOptions): Optional<string> {
   return field(options, emailAddressBound, "ana@example.com", schema);
 }
 
-/** A comma-separated list; blanks around the items are dropped. */
+/** A comma-separated list; whitespace around items is ignored. */
 export function listField(
   options: WithFallback & { itemPattern: RegExp; item: string },
 ): ConfigField<string[]>;
@@ -201,8 +201,7 @@ export function listField(
 }
 
 /**
- * A URL with one of `protocols` ("redis:"). May hold a password, so it counts as a secret. `explain`:
- * what is wrong with a text of a known other form, in words of its own.
+ * A URL with one of `protocols` ("redis:"). `explain` may describe a known mistake in its own words.
  */
 export function urlField(
   options: FieldOptions & {
@@ -227,7 +226,7 @@ export function urlField(
 export type Environment = Readonly<Record<string, string | undefined>>;
 export interface ConfigProblem {
   readonly name: string;
-  /** What is wrong, what is allowed and an example; never a secret's value. */
+  /** What is wrong, what is allowed, and an example; never the value of a secret. */
   readonly problem: string;
 }
 
@@ -238,9 +237,8 @@ type ConfigOf<Gs extends Readonly<Record<string, ConfigGroup>>> = {
 };
 
 /**
- * Reads every group from the environment. An empty variable counts as unset (a copied
- * `.env.example` has many). Throws `config_invalid` that lists every problem at once; `check` adds
- * those of settings that do not fit together.
+ * Reads every group from the environment. An empty variable counts as unset (a copied `.env.example`
+ * has many). Throws one `config_invalid` with all problems; `check` adds those between settings.
  */
 export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup>>>(
   groups: Gs,
@@ -257,13 +255,13 @@ export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup
     read[groupName] = values;
   }
   const config = read as ConfigOf<Gs>;
-  const named = new Set(problems.map(({ name }) => name)); // one that is wrong already says so
+  const named = new Set(problems.map(({ name }) => name)); // already reported
   problems.push(...check(config).filter(({ name }) => !named.has(name)));
   throwProblems(problems);
   return config;
 }
 
-/** Throws `config_invalid` (or `row`) when there is any problem; its `details.problems` has them all. */
+/** Throws `config_invalid` (or `row`) if there are problems, all of them in `details.problems`. */
 export function throwProblems(
   problems: readonly ConfigProblem[],
   row: ErrorRow = coreErrors.configInvalid,
@@ -315,8 +313,8 @@ function readText(
 }
 
 /**
- * The PEM text of the file that the variable `name` names: the authorities to trust instead of the
- * public ones. Undefined when it cannot be used; why is pushed to `problems`.
+ * The PEM text of the file named by the variable `name`: certificate authorities to trust instead of
+ * the public ones. When unusable, undefined, and the reason is added to `problems`.
  */
 export function readAuthorities(
   name: string,

@@ -2,23 +2,23 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "./time.ts";
 
 /**
- * What a look at one dependency found, line by line. Adapters fill it in their `diagnose…`
- * functions, whoever runs them prints it. No text ever carries a secret, a code or a full address.
+ * One result of a diagnostic check. Adapters report them from their `diagnose…` functions. No text
+ * ever contains a secret, a code or a full address.
  */
 export interface Finding {
-  /** warning: it works, but not as well or as long as it should. fault: it does not work. */
+  /** warning: works, but not as well or as long as it should. fault: does not work. */
   readonly level: "ok" | "warning" | "fault";
-  /** For machines, and the same from release to release: "redis.eviction". */
+  /** A stable id for programs: "redis.eviction". */
   readonly check: string;
-  /** What is so; one sentence without a final stop. */
+  /** The result, as one sentence without a full stop. */
   readonly text: string;
-  /** What to do about it; a fault and a warning always have one. */
+  /** What to do about it; every fault and warning has one. */
   readonly fix: string | undefined;
 }
 
 /**
- * Open: takes findings, so that what was found before a deadline is kept. Closed: drops those of
- * work that was given up and goes on.
+ * Collects findings. Open: keeps them, so that a deadline loses nothing found so far. Closed: drops
+ * those of abandoned work that still runs.
  */
 export class Diagnosis {
   readonly #findings: Finding[] = [];
@@ -50,24 +50,24 @@ export class Diagnosis {
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** Automatic renewals are done by then; people have two weeks. */
+/** Automatic renewal has happened by then; a person has two weeks left. */
 const daysWarn = 14;
 
-/** When the certificate that the other side showed ends, Unix ms; undefined: it showed none. */
+/** When the peer's certificate expires, Unix ms; undefined: it presented none. */
 export function readExpiry(socket: TLSSocket): number | undefined {
   const certificate = socket.getPeerCertificate();
   const expiresAt = Date.parse(certificate?.valid_to ?? "");
   return Number.isNaN(expiresAt) ? undefined : expiresAt;
 }
 
-/** How long a certificate that is accepted now stays good. */
+/** Warns of a valid certificate that expires soon. */
 export function diagnoseExpiry(
   diagnosis: Diagnosis,
   check: string,
   { expiresAt, whose: subject, clock }: { expiresAt: number; whose: string; clock: Clock },
 ): void {
   const days = Math.floor((expiresAt - clock.now()) / dayMs);
-  const text = `The certificate of ${subject} is good for ${days} more ${days === 1 ? "day" : "days"}`;
-  if (days < daysWarn) diagnosis.warn(check, text, "Renew it before it ends");
+  const text = `The certificate of ${subject} expires in ${days} ${days === 1 ? "day" : "days"}`;
+  if (days < daysWarn) diagnosis.warn(check, text, "Renew it before then");
   else diagnosis.ok(check, text);
 }

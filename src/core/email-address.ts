@@ -47,3 +47,8 @@ function isDomain(domain: string): boolean {
   if (/^\d+$/.test(labels.at(-1) ?? "")) return false; // an IPv4 address
   return labels.every((label) => domainLabel.test(label));
 }
+
+/** Of an address, in lower case. */
+export function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf("@") + 1).toLowerCase();
+}

@@ -1,16 +1,16 @@
 /**
- * Operating failures: what can go wrong outside the program and is not a documented outcome.
- * Each is one row {code, meaning, retryable, status}; core rows stand here in
- * `core/error-codes.ts`, a room's own rows in the room. A foreign error is classified once, at the
- * adapter that met it. Programmer errors are not rows: they throw plain Errors and end the process.
+ * An operating failure: what can go wrong outside the program and is not a documented outcome. A
+ * module declares its own rows; those of the core are `coreErrors` below. A foreign error is
+ * classified once, by the adapter that meets it. A programmer error is no row: it throws a plain
+ * Error and ends the process.
  */
 export interface ErrorRow {
   readonly code: string;
-  /** One sentence for the person who reads it, without a final stop. */
+  /** One sentence for a person, without a full stop. */
   readonly meaning: string;
-  /** Whether the same call may succeed later with nothing changed by us. */
+  /** Whether the same call may succeed later without any change on our side. */
   readonly retryable: boolean;
-  /** The HTTP status it becomes when a request meets it. */
+  /** The HTTP status of a request that fails with it. */
   readonly status: number;
 }
 
@@ -51,17 +51,16 @@ export function isInstantError(error: unknown, row?: ErrorRow): error is Instant
   return error instanceof InstantError && (row === undefined || error.row === row);
 }
 
-/** The words of any thrown value, for a log line or a report. */
+/** The message of any thrown value, for a log line or a report. */
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Closes an exhaustive switch: a new kind that is not handled fails to compile. */
+/** Ends an exhaustive switch: an unhandled kind fails to compile. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`);
 }
 
-/** The error rows of the core; a room's own rows stand in the room. */
 export const coreErrors = {
   configInvalid: {
     code: "config_invalid",
@@ -119,12 +118,12 @@ export const coreErrors = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
-/** What is wrong and the mend in one line: "nothing listens on localhost:6379: start Redis there". */
+/** The problem and its fix in one line: "nothing listens on localhost:6379: start Redis there". */
 export function failureLine(failure: { readonly text: string; readonly fix: string }): string {
   return `${lowerFirst(failure.text)}: ${lowerFirst(failure.fix)}`;
 }
 
-/** A sentence as the part of another. */
+/** Makes a sentence part of another one. */
 export function lowerFirst(sentence: string): string {
   return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }

@@ -4,12 +4,12 @@ import { currentTraceContext } from "./trace-context.ts";
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 type LogLevel = (typeof logLevels)[number];
 
-/** The part of pino that the program uses: fields first, then the phrase. */
+/** The part of pino that the program uses: fields first, then the message. */
 export interface Log {
-  debug(fields: object, phrase: string): void;
-  info(fields: object, phrase: string): void;
-  warn(fields: object, phrase: string): void;
-  error(fields: object, phrase: string): void;
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
   /** The same log with `fields` on every line. */
   child(fields: object): Log;
 }
@@ -23,7 +23,8 @@ interface LogOptions {
 
 /**
  * JSON lines with text levels: `{"level":"info","time":"…","service":"…","msg":"…",…}` (the guide).
- * What runs as a part of a trace has its `traceId` too. Callers never pass a code, token, password or full address; `maskEmail` is for addresses.
+ * A line logged within a trace carries its `traceId`. Callers never pass a code, token, password or
+ * full address; addresses go through `maskEmail`.
  */
 export function createLog(options: LogOptions): Log {
   const settings: pino.LoggerOptions = {
@@ -40,8 +41,8 @@ export function createLog(options: LogOptions): Log {
 let unwritten = "";
 
 /**
- * The lines of one turn of the event loop in one write: what is logged is written within the turn,
- * and before the process exits.
+ * Batches the lines of one event-loop turn into a single write. Nothing is kept beyond the turn or
+ * the end of the process.
  */
 function writeToStdout(line: string): void {
   if (unwritten === "") setImmediate(writeLines);
@@ -69,8 +70,8 @@ export function maskEmail(address: string): string {
 }
 
 /**
- * Log lines for a person at a terminal: `12:00:00.000 INFO  auth-service Signed in  userId=…`. The
- * phrase and all fields stay as they are in the JSON; text of several lines stands below its line.
+ * A log line for a terminal: `12:00:00.000 INFO  auth-service Signed in  userId=…`. The message and
+ * fields are those of the JSON; a value of several lines is printed below.
  */
 export function formatLogLine(json: string, { colour }: { readonly colour: boolean }): string {
   const { level, time, service, msg, ...fields } = JSON.parse(json) as LogFields;
@@ -103,12 +104,12 @@ function isLong(value: unknown): boolean {
   return typeof value === "string" && value.includes("\n");
 }
 
-/** A text without spaces as it is, all else as JSON: nothing in it can move the cursor. */
+/** Text without spaces as is, everything else as JSON, so that no value can move the cursor. */
 function formatValue(value: unknown): string {
   return typeof value === "string" && /^[!-~]+$/.test(value) ? value : JSON.stringify(value);
 }
 
-/** Control characters other than the line ends are left out. */
+/** Drops control characters except line ends. */
 function indent(text: string): string {
   const lines = text.trimEnd().split(/\r?\n/);
   return lines.map((line) => `    ${line.replace(/\p{Cc}/gu, "")}`).join("\n");

@@ -21,12 +21,12 @@ export interface MetricRow extends Required<MetricOptions> {
 type Labels = Readonly<Record<string, string>>;
 type Read = (set: (value: number, labels?: Labels) => void) => void | Promise<void>;
 
-/** Numbers that Prometheus asks for. Labels are of bounded kinds: never an id, an address, a text. */
+/** The process's Prometheus metrics. Labels have few values: never an id, an address or free text. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #rows: MetricRow[] = [];
 
-  /** `zeros`: shown as 0 from the beginning, so that the first one is seen as a rise. */
+  /** `zeros`: label sets exported as 0 from the start, so that `rate()` sees the first increment. */
   counter(options: MetricOptions, zeros: readonly Labels[] = []): { add(labels?: Labels): void } {
     const counter = new Counter(this.#register("counter", options));
     for (const values of zeros) counter.inc(values, 0);
@@ -39,7 +39,7 @@ export class Metrics {
     return { observe: (value, values = {}) => histogram.observe(values, value) };
   }
 
-  /** `read` is called when Prometheus asks; what it does not set is left out. */
+  /** `read` runs on each scrape; label sets that it does not set are left out. */
   gauge(options: MetricOptions, read: Read): void {
     const isBare = options.labels === undefined;
     new Gauge({
@@ -52,7 +52,7 @@ export class Metrics {
     });
   }
 
-  /** As `gauge`, for a sum that somebody else keeps. */
+  /** As `gauge`, for a counter whose total is kept elsewhere. */
   countElsewhere(options: MetricOptions, read: () => number): void {
     new Counter({
       ...this.#register("counter", options),
@@ -63,7 +63,7 @@ export class Metrics {
     });
   }
 
-  /** What there is, in the order it was added. */
+  /** In the order of registration. */
   get rows(): readonly MetricRow[] {
     return this.#rows;
   }
@@ -83,12 +83,12 @@ export class Metrics {
   }
 }
 
-/** How often the event loop is looked at: cheap, and finds what blocks it for longer. */
+/** Cheap, and catches whatever blocks the event loop for longer. */
 const sampleEveryMs = 100;
 
 /**
- * What the process itself costs, under the names that Prometheus' own clients use. Dispose of it to
- * end the look at the event loop.
+ * Metrics of the process itself, named as in Prometheus' own clients. Disposing stops the
+ * event-loop sampling.
  */
 export function openProcessMetrics(metrics: Metrics): Disposable {
   const delays = monitorEventLoopDelay({ resolution: sampleEveryMs });
@@ -112,7 +112,7 @@ export function openProcessMetrics(metrics: Metrics): Disposable {
   metrics.gauge(
     {
       name: "instant_event_loop_lag_seconds",
-      help: "The longest time the event loop was blocked since this was last asked.",
+      help: "The longest time the event loop was blocked since the last scrape.",
     },
     (set) => {
       set(delays.max / 1e9);

@@ -30,12 +30,12 @@ export function randomToken(byteCount = 32): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(byteCount))).toString("base64url");
 }
 
-/** Compares a secret with what was given for it, in time that tells nothing, not even its length. */
+/** Constant-time comparison that does not even reveal the length. */
 export function equalSecret(given: string, secret: string): boolean {
   return equalConstantTime(sha256Hex(given), sha256Hex(secret));
 }
 
-/** Compares in time that depends on the lengths alone. */
+/** Constant-time for texts of equal length. */
 export function equalConstantTime(a: string, b: string): boolean {
   const left = Buffer.from(a);
   const right = Buffer.from(b);

@@ -1,17 +1,17 @@
 import { errorMessage } from "./errors.ts";
 import type { Log } from "./log.ts";
 
-/** A part of the program with a life. */
+/** A part of the program that is started and stopped. */
 export interface Service {
   readonly name: string;
   start(): Promise<void>;
-  /** Takes no new work, finishes what is in flight, releases all. Idempotent. */
+  /** Accepts no new work, finishes what is in flight, releases everything. Idempotent. */
   stop(): Promise<void>;
 }
 
 interface ServiceGroupOptions {
   readonly log: Log;
-  /** How long all stops together may take before the rest is named and abandoned. */
+  /** For all stops together; whatever still hangs then is named and abandoned. */
   readonly stopDeadlineMs: number;
 }
 
@@ -20,18 +20,18 @@ interface Part {
   readonly stop: () => Promise<void>;
 }
 
-/** Thrown to whoever still starts parts of a group that was told to stop. */
+/** Thrown to a caller that starts a part while the group is stopping. */
 class StoppedWhileStarting extends Error {
   override readonly name = "StoppedWhileStarting";
 }
 
 /**
- * The parts of a running program, stopped in the reverse of the order they came.
+ * The parts of a running program, stopped in reverse order.
  *
- * Starting: parts are owned (resources that were opened) or started (services). Stopping: asked
- * once or often, the parts stop one after the other; one that fails is logged and does not keep the
- * others; a part that comes now is stopped at once and its caller told. When the deadline passes,
- * the part that hangs is named and the rest abandoned.
+ * Starting: parts are owned (opened resources) or started (services). Stopping (idempotent): parts
+ * stop one after the other; a failure is logged and does not prevent the rest; a part that is added
+ * now is stopped at once and its caller gets an error. At the deadline the part that hangs is named
+ * in the log and the rest abandoned.
  */
 export class ServiceGroup {
   readonly #options: ServiceGroupOptions;
@@ -42,7 +42,7 @@ export class ServiceGroup {
     this.#options = options;
   }
 
-  /** Takes over what was opened, and returns it. */
+  /** Takes ownership of an opened resource, and returns it. */
   async own<R extends AsyncDisposable>(name: string, opening: R | Promise<R>): Promise<R> {
     const resource = await opening;
     await this.#add({ name, stop: async () => resource[Symbol.asyncDispose]() });
@@ -110,7 +110,7 @@ export class ServiceGroup {
   }
 }
 
-/** What the running program may ask of the one who runs it. */
+/** What `runUntilSignal` hands to the program. */
 export interface Running {
   readonly group: ServiceGroup;
   /** Ends the program: stops all parts, then exits with code 1. */
@@ -118,10 +118,10 @@ export interface Running {
 }
 
 /**
- * Starts a program with `start` and runs it until SIGTERM or SIGINT, then drains and stops it.
- * Resolves with the exit code: 0 when all stopped in time and nothing failed, 1 otherwise. The
- * handlers are in place before the first start, so that PID 1 can be stopped while it starts; a
- * second signal ends the process at once. Throws what `start` throws, after stopping its parts.
+ * Runs a program until SIGTERM or SIGINT, then drains and stops it. Resolves with the exit code: 0
+ * when everything stopped in time and nothing failed, else 1. The handlers are installed before
+ * `start`, so that PID 1 can be stopped while starting; a second signal exits at once. Rethrows what
+ * `start` throws, after stopping its parts.
  */
 export async function runUntilSignal(
   start: (running: Running) => Promise<void>,

@@ -1,6 +1,6 @@
 import { coreErrors, InstantError } from "./errors.ts";
 
-/** Time as a dependency, so that tests can hold and move it. Unix milliseconds throughout. */
+/** Time as a dependency, so that tests control it. Unix milliseconds throughout. */
 export interface Clock {
   now(): number;
   /** Resolves after `durationMs`, or at once when `signal` is aborted; never rejects. */
@@ -26,8 +26,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * Settles as `work` does, or rejects with `deadline_exceeded` after `durationMs`. The work itself
- * goes on: what it acquires must be released by whoever started it. `name` says what hung.
+ * Settles like `work`, or rejects with `deadline_exceeded` after `durationMs`; `name` says what
+ * hung. The work itself continues: whatever it acquires must be released by whoever started it.
  */
 export async function withDeadline<T>(
   name: string,
@@ -42,7 +42,7 @@ export async function withDeadline<T>(
       );
     }, durationMs);
   });
-  work.catch(() => {}); // a late rejection was already answered by the deadline
+  work.catch(() => {}); // the deadline has already reported it
   try {
     return await Promise.race([work, late]);
   } finally {
@@ -64,9 +64,8 @@ const unitMs: Readonly<Record<string, number>> = {
 const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
 
 /**
- * Milliseconds of a duration in Go's notation ("300ms", "1.5h", "1h30m", "0"), the notation of the
- * event's `expires_in` and of the settings. Undefined when it is not one, or is negative.
- * Source: Go's `time.ParseDuration`.
+ * Milliseconds of a duration in Go's notation ("300ms", "1.5h", "1h30m", "0"), which settings and the
+ * event's `expires_in` use. Undefined when invalid or negative. Source: Go's `time.ParseDuration`.
  */
 export function parseGoDuration(text: string): number | undefined {
   if (/^[+-]?0$/.test(text)) return 0;

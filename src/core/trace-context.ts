@@ -1,23 +1,23 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 /**
- * Whose doing something is, across processes (W3C Trace Context): what runs for one request or one
- * record shares a trace id, which its log lines carry.
+ * W3C Trace Context: everything that runs for one request or one record, in any process, shares a
+ * trace id, which its log lines carry.
  */
 export interface TraceContext {
   /** 32 lower-case hex digits, not all 0. */
   readonly traceId: string;
-  /** Of the step that runs now; 16 lower-case hex digits. */
+  /** The current span; 16 lower-case hex digits. */
   readonly spanId: string;
-  /** Two hex digits; 01: whoever began it records it. Passed on as it came. */
+  /** Two hex digits (01: sampled), passed on unchanged. */
   readonly flags: string;
 }
 
-/** Version 00; of a later version the part that it has in common (W3C Trace Context, 4.3). */
+/** Version 00, or the part of a later version that it shares (W3C Trace Context, 4.3). */
 const shape = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
 const headerCharsMax = 512;
 
-/** Undefined for what is no valid `traceparent`. */
+/** Undefined when `header` is not a valid `traceparent`. */
 export function parseTraceparent(header: string | undefined): TraceContext | undefined {
   if (header === undefined || header.length > headerCharsMax) return undefined;
   const [whole = "", traceId = "", spanId = "", flags = ""] = shape.exec(header) ?? [];
@@ -30,7 +30,7 @@ export function formatTraceparent({ traceId, spanId, flags }: TraceContext): str
   return `00-${traceId}-${spanId}-${flags}`;
 }
 
-/** A further step of a trace, or the first of a new one. */
+/** A new span of the trace of `before`, or of a new trace. */
 export function createChildContext(before: TraceContext | undefined): TraceContext {
   const traceId = before?.traceId ?? randomHex(16);
   return { traceId, spanId: randomHex(8), flags: before?.flags ?? "00" };
@@ -38,7 +38,7 @@ export function createChildContext(before: TraceContext | undefined): TraceConte
 
 const storage = new AsyncLocalStorage<TraceContext | undefined>();
 
-/** Runs `work`, and what it starts, as a part of this trace; undefined: of none. */
+/** Runs `work`, and whatever it starts, in this context; undefined: in none. */
 export function runInTraceContext<T>(context: TraceContext | undefined, work: () => T): T {
   return storage.run(context, work);
 }

@@ -1,6 +1,6 @@
 /** The calls of one turn go to Redis as one script: each is answered, or fails, on its own. */
 import { describe, expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code-policy.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { subjectOf } from "../../src/auth/keys.ts";
 import type { Limits, RateLimit } from "../../src/auth/limits/limits.ts";

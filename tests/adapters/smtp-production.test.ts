@@ -1,50 +1,19 @@
 import { describe, expect, test } from "bun:test";
-import type { SmtpMailerOptions } from "../../src/email/mailer/smtp/smtp.ts";
-import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
 import { readMail } from "../../support/smtp-sink/accepted.ts";
-import type { SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
-import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { testDkim, verifyDkim } from "../support/dkim.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-
-async function openRig(options: Partial<SmtpMailerOptions> = {}, sinkOptions?: SmtpSinkOptions) {
-  const sink = await openSmtpSink(sinkOptions);
-  const mailer = openSmtpMailer({
-    host: "127.0.0.1",
-    port: sink.port,
-    tls: "none",
-    connections: 3,
-    connectTimeoutMs: 5_000,
-    greetingTimeoutMs: 5_000,
-    replyTimeoutMs: 5_000,
-    from: "noreply@example.com",
-    ...options,
-  });
-  return {
-    sink,
-    mailer,
-    send: (messageId: string, to = "ana@example.com", signal = new AbortController().signal) =>
-      mailer.send(
-        { messageId, to, subject: "Hi", text: "Hi.\n", html: "<p>Hi.</p>\n" },
-        { beforeContentEnds: async () => true, signal },
-      ),
-    [Symbol.asyncDispose]: async () => {
-      await mailer.close();
-      await sink.close();
-    },
-  };
-}
+import { openSmtpRig } from "../support/smtp-rig.ts";
 
 describe("Mail by SMTP, as providers want it", () => {
   test("is signed with DKIM as it arrives, dots at the start of lines included", async () => {
-    await using rig = await openRig({ dkim: testDkim });
+    await using rig = await openSmtpRig({ dkim: testDkim });
     expect(await rig.send("m1")).toMatchObject({ kind: "accepted" });
     const verified = await verifyDkim(rig.sink.accepted[0]?.data ?? "");
     expect(verified).toMatchObject([{ result: "pass", domain: "example.com" }]);
   });
 
   test("has the envelope's sender in the envelope, and the other in the header", async () => {
-    await using rig = await openRig({ envelopeFrom: "bounces@mail.example.com" });
+    await using rig = await openSmtpRig({ envelopeFrom: "bounces@mail.example.com" });
     await rig.send("m1");
     const [mail] = rig.sink.accepted;
     expect(mail?.from).toBe("bounces@mail.example.com");
@@ -53,7 +22,7 @@ describe("Mail by SMTP, as providers want it", () => {
   });
 
   test("carries the message_id in the provider's field, the same when it is sent again", async () => {
-    await using rig = await openRig({ idempotencyHeader: "Resend-Idempotency-Key" });
+    await using rig = await openSmtpRig({ idempotencyHeader: "Resend-Idempotency-Key" });
     await rig.send("m1");
     await rig.send("m1");
     const keys = rig.sink.accepted.map(({ data }) =>
@@ -63,7 +32,7 @@ describe("Mail by SMTP, as providers want it", () => {
   });
 
   test("goes out no faster than the rate, over all connections", async () => {
-    await using rig = await openRig({ mailsPerSecondMax: 20 });
+    await using rig = await openSmtpRig({ mailsPerSecondMax: 20, connections: 3 });
     await Promise.all(Array.from({ length: 9 }, (_, index) => rig.send(`m${index}`)));
     const times = rig.sink.accepted.map(({ at }) => at);
     expect(times).toHaveLength(9);
@@ -72,10 +41,10 @@ describe("Mail by SMTP, as providers want it", () => {
   });
 
   test("is withheld when it is given up before its turn, and its place is free again", async () => {
-    await using rig = await openRig({ mailsPerSecondMax: 1, connections: 1 });
+    await using rig = await openSmtpRig({ mailsPerSecondMax: 1, connections: 1 });
     expect(await rig.send("m1")).toMatchObject({ kind: "accepted" });
     const abort = new AbortController();
-    const waiting = rig.send("m2", "ana@example.com", abort.signal);
+    const waiting = rig.send("m2", { signal: abort.signal });
     abort.abort();
     expect(await waiting).toEqual({ kind: "withheld" });
     expect(rig.sink.acceptedTotal).toBe(1);
@@ -86,8 +55,8 @@ describe("An address with letters beyond ASCII before the @", () => {
   const extensions = ["PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"];
 
   test("goes out with SMTPUTF8 where the server offers it", async () => {
-    await using rig = await openRig({ dkim: testDkim });
-    expect(await rig.send("m1", "jörg@example.com")).toMatchObject({ kind: "accepted" });
+    await using rig = await openSmtpRig({ dkim: testDkim });
+    expect(await rig.send("m1", { to: "jörg@example.com" })).toMatchObject({ kind: "accepted" });
     const [mail] = rig.sink.accepted;
     expect(mail?.to).toEqual(["jörg@example.com"]);
     expect(readMail(mail?.data ?? "").headers.get("to")).toBe("jörg@example.com");
@@ -95,8 +64,8 @@ describe("An address with letters beyond ASCII before the @", () => {
   });
 
   test("is refused with the reason where it does not, and the next mail goes out", async () => {
-    await using rig = await openRig({ connections: 1 }, { extensions });
-    expect(await rig.send("m1", "jörg@example.com")).toMatchObject({
+    await using rig = await openSmtpRig({ connections: 1 }, { extensions });
+    expect(await rig.send("m1", { to: "jörg@example.com" })).toMatchObject({
       kind: "refused",
       code: 553,
       enhancedCode: "5.6.7",
@@ -115,8 +84,8 @@ describe("An address with letters beyond ASCII before the @", () => {
   ])(
     "is not needed for %s: its domain is in ASCII in the envelope and the header",
     async (given, sent) => {
-      await using rig = await openRig({}, { extensions });
-      expect(await rig.send("m1", given)).toMatchObject({ kind: "accepted" });
+      await using rig = await openSmtpRig({}, { extensions });
+      expect(await rig.send("m1", { to: given })).toMatchObject({ kind: "accepted" });
       const [mail] = rig.sink.accepted;
       expect(mail?.to).toEqual([sent]);
       expect(readMail(mail?.data ?? "").headers.get("to")).toBe(sent);
@@ -125,8 +94,8 @@ describe("An address with letters beyond ASCII before the @", () => {
 
   test("what the server offers is known for ten minutes", async () => {
     const clock = new FakeClock();
-    await using without = await openRig({ clock }, { extensions });
-    await using offering = await openRig({ clock });
+    await using without = await openSmtpRig({ clock }, { extensions });
+    await using offering = await openSmtpRig({ clock });
     expect(without.mailer.offersUtf8).toBeUndefined();
     await Promise.all([without.send("m1"), offering.send("m1")]);
     expect([without.mailer.offersUtf8, offering.mailer.offersUtf8]).toEqual([false, true]);
@@ -135,7 +104,9 @@ describe("An address with letters beyond ASCII before the @", () => {
   });
 
   test("is not needed for a domain beyond ASCII, which is written in ASCII", async () => {
-    await using rig = await openRig({}, { extensions });
-    expect(await rig.send("m1", "ana@xn--bcher-kva.example")).toMatchObject({ kind: "accepted" });
+    await using rig = await openSmtpRig({}, { extensions });
+    expect(await rig.send("m1", { to: "ana@xn--bcher-kva.example" })).toMatchObject({
+      kind: "accepted",
+    });
   });
 });

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import type { SmtpOutcome } from "../../src/email/mailer/smtp/outcome.ts";
+import type { SendOutcome } from "../../src/email/mailer/mailer.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import type { SmtpRig } from "../support/smtp-rig.ts";
 import { openSmtpRig } from "../support/smtp-rig.ts";
 
 /** What the server answers, where, and what becomes of the message. */
-const rows: readonly (readonly [stage: SinkStage, reply: string, outcome: Partial<SmtpOutcome>])[] =
+const rows: readonly (readonly [stage: SinkStage, reply: string, outcome: Partial<SendOutcome>])[] =
   [
     ["mail", "550 5.7.1 no", { kind: "server_down", cause: "mail_from" }],
     ["mail", "451 4.7.1 later", { kind: "server_down", cause: "closing" }],

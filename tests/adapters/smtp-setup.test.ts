@@ -1,9 +1,13 @@
 import { describe, expect, test } from "bun:test";
+import { Metrics } from "../../src/core/metrics.ts";
+import { systemClock } from "../../src/core/time.ts";
+import { createMailerMetrics } from "../../src/email/mailer/mail-servers.ts";
+import type { ServerDownCause } from "../../src/email/mailer/mailer.ts";
 import type { SmtpOptions } from "../../src/email/mailer/smtp/config.ts";
-import type { SmtpServerDownCause } from "../../src/email/mailer/smtp/outcome.ts";
 import type { SinkAction, SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import type { SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
+import { openFullBacklog } from "../support/full-backlog.ts";
 import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
 
 const certificates = testCertificates();
@@ -17,8 +21,8 @@ interface Row {
   readonly client?: Partial<SmtpOptions>;
   readonly sink?: SmtpSinkOptions;
   readonly misbehaves?: readonly [SinkStage, SinkAction];
-  readonly cause: SmtpServerDownCause;
-  /** What the sentence must say, for the person who mends it. */
+  readonly cause: ServerDownCause;
+  /** Part of the reason: what to fix. */
   readonly says: string;
 }
 
@@ -198,7 +202,7 @@ describe("Before the first mail", () => {
       expect(JSON.stringify(outcome)).not.toContain(auth.password);
       // Whether a login is wanted shows at MAIL FROM only, which a probe does not send.
       if (name === "no login where one is wanted") return;
-      expect(await rig.client.probe()).toMatchObject({ kind: "server_down", cause });
+      expect(await rig.mailer.probe()).toMatchObject({ kind: "server_down", cause });
       expect(rig.sink.acceptedTotal).toBe(0);
     });
   }
@@ -212,7 +216,7 @@ describe("Before the first mail", () => {
   for (const [mode, tls] of Object.entries({ starttls: startTls, implicit: implicitTls })) {
     test(`${mode} with a trusted certificate and the right login: accepted`, async () => {
       await using rig = await openSmtpRig({ tls: tls.mode, ca, ...auth }, { tls, auth });
-      expect(await rig.client.probe()).toEqual({ kind: "up", host: "127.0.0.1" });
+      expect(await rig.mailer.probe()).toEqual({ kind: "up", host: "127.0.0.1" });
       expect(await rig.send("m1")).toMatchObject({ kind: "accepted" });
       expect(rig.sink.sessions.opened).toBe(1);
     });
@@ -229,3 +233,44 @@ describe("Before the first mail", () => {
     expect(await sending).toEqual({ kind: "withheld" });
   });
 });
+
+describe("Setting up with a server that is too slow", () => {
+  test("a server where connecting hangs: timeout", async () => {
+    await using backlog = await openFullBacklog();
+    await using rig = await openSmtpRig({ port: backlog.port, connectTimeoutMs: 100 });
+    expect(await rig.send("m1")).toMatchObject({
+      kind: "server_down",
+      cause: "timeout",
+      reason: expect.stringContaining("no connection within 100ms"),
+    });
+  });
+
+  test("a greeting byte by byte ends after the greeting timeout", async () => {
+    await using rig = await openSmtpRig(quickTimeouts);
+    rig.sink.misbehave({ at: "connect", does: { kind: "trickle", ms: 50 } });
+    expect(await rig.send("m1")).toMatchObject({ kind: "server_down", cause: "timeout" });
+  });
+
+  test("a reply byte by byte ends, all steps together", async () => {
+    await using rig = await openSmtpRig({ replyTimeoutMs: 100, greetingTimeoutMs: 100 });
+    rig.sink.misbehave({ at: "ehlo", does: { kind: "trickle", ms: 50 } });
+    expect(await rig.send("m1")).toMatchObject({ kind: "server_down", cause: "timeout" });
+  });
+});
+
+const gauge = /^instant_email_smtp_certificate_seconds\{server="[^"]+"\} (\S+)$/m;
+
+test.each([startTls, implicitTls])(
+  "the metrics say how long the server's certificate is valid, once it was seen: $mode",
+  async (tls) => {
+    await using rig = await openSmtpRig({ tls: tls.mode, ca }, { tls });
+    const metrics = new Metrics();
+    createMailerMetrics(metrics, systemClock)(rig.mailer);
+    expect(await metrics.render()).not.toMatch(gauge);
+    expect(await rig.mailer.probe()).toMatchObject({ kind: "up" });
+    const seconds = Number(gauge.exec(await metrics.render())?.[1]);
+    expect(seconds).toBeGreaterThan(0);
+    const endsAt = new Date(Date.now() + seconds * 1000);
+    expect(Math.abs(endsAt.getTime() - (rig.mailer.certificateEndsAt ?? 0))).toBeLessThan(5_000);
+  },
+);

@@ -36,7 +36,7 @@ test.skipIf(url === undefined)(
   },
 );
 
-test("a Postgres that is not there is named, with the mend", async () => {
+test("a Postgres that is not there is named, with the fix", async () => {
   const database = openPostgres({
     url: "postgres://ana:secret@127.0.0.1:5/app",
     schema: undefined,

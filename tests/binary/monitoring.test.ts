@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { listAuthMetrics, listEmailMetrics } from "../../scripts/documents/metrics.ts";
+import { listAuthMetrics, listEmailMetrics } from "../../scripts/documents/tables.ts";
 import { choosePort } from "../../support/engines/server.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -133,7 +133,7 @@ describe.skipIf(findEngine("instant") === undefined)("instant send-test", () => 
   });
 
   for (const [name, { sink, settings, misbehaves, to, says }] of Object.entries(rows)) {
-    test(`${name}: exit 1, and one sentence with the mend`, async () => {
+    test(`${name}: exit 1, and one sentence with the fix`, async () => {
       await using rig = await openRig(sink);
       if (misbehaves) rig.sink.misbehave({ at: misbehaves[0], does: misbehaves[1] });
       const done = await rig.run(["--to", to ?? "ana@example.org", "--json"], settings);

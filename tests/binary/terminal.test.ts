@@ -18,7 +18,7 @@ test.skipIf(program === "")(
     });
     await eventually("it has started", () => service.output.includes("Email service started"));
     expect(service.output).toMatch(
-      /WARN {2}email-service KAFKA_BROKER is set, but .* mend="Did you mean KAFKA_BROKERS\?/,
+      /WARN {2}email-service KAFKA_BROKER is set, but .* fix="Did you mean KAFKA_BROKERS\?/,
     );
     expect(service.output).not.toContain("\x1b[");
     expect(service.output).not.toContain('{"level"');

@@ -62,7 +62,7 @@ describe.skipIf(program === "" || chromium === "")("with the keyboard alone", ()
     });
   });
 
-  test("somebody types the code, mends a digit, and sends it with Enter", async () => {
+  test("somebody types the code, fixes a digit, and sends it with Enter", async () => {
     await visit(site.browser, {}, async (visitor) => {
       const { page } = visitor;
       const code = await requestCode(visitor, site.dev, "slip@example.com");

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { freezeAt, frozenPhases } from "../../scripts/faults/frozen-at.ts";
-import { killAt, mailsPerRound } from "../../scripts/faults/kill-at.ts";
-import { killsQuick } from "../../scripts/faults/options.ts";
-import { phases } from "../../scripts/faults/phases.ts";
+import { killsQuick } from "../../scripts/faults/chaos.ts";
+import { freezeAt, killAt, mailsPerRound } from "../../scripts/faults/kills.ts";
+import { frozenPhases, phases } from "../../scripts/faults/moments.ts";
 import type { FaultWorld } from "../../scripts/faults/world.ts";
 import { openFaultWorld, rowsBeside } from "../../scripts/faults/world.ts";
 import { Semaphore } from "../../src/email/event-log/flow/semaphore.ts";
@@ -24,7 +23,7 @@ describe.skipIf(!complete)("serve-email", () => {
 
   for (const phase of phases) {
     test.concurrent(
-      `killed ${phase.name}: no mail lost, none twice but a code whose answer was awaited`,
+      `killed ${phase.name}: no mail lost, none twice but a code that waited for its final reply`,
       async () => {
         const tally = await lanes.use(() => killAt(world, phase, killsQuick));
         expect(tally.mails).toBeGreaterThanOrEqual(killsQuick * mailsPerRound);
@@ -36,7 +35,7 @@ describe.skipIf(!complete)("serve-email", () => {
 
   for (const phase of frozenPhases) {
     test.concurrent(
-      `frozen ${phase.name} and woken: no mail lost, none twice but a code whose answer was awaited`,
+      `frozen ${phase.name} and woken: no mail lost, none twice but a code that waited for its final reply`,
       async () => {
         const tally = await lanes.use(() => freezeAt(world, phase, 1));
         expect(tally).toMatchObject({ mails: mailsPerRound, lost: 0, breaches: [] });

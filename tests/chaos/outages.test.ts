@@ -21,7 +21,7 @@ describe.skipIf(!complete)("under a load of mails", () => {
   }, 60_000);
   afterAll(() => world[Symbol.asyncDispose]());
 
-  // Those that take Kafka or Redis away from all come first, one after the other.
+  // Those that stop the shared Kafka or Redis come first, one after the other.
   for (const outage of outages.filter(({ alone }) => alone)) {
     test(nameOf(outage), () => play(outage), waitingIncludedMs);
   }
@@ -37,5 +37,5 @@ describe.skipIf(!complete)("under a load of mails", () => {
 });
 
 function nameOf({ name }: Outage): string {
-  return `${name}: no mail lost, none twice but a code whose answer was awaited`;
+  return `${name}: no mail lost, none twice but a code that waited for its final reply`;
 }

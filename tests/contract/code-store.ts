@@ -1,10 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { CodeStore, IssueOutcome } from "../../src/auth/codes/code-store.ts";
-import { codeIssue, codeTry } from "../support/code-requests.ts";
+import type { OpenCodeStore } from "../support/code-requests.ts";
+import { codeIssue, codeTry, idOf, kindOf, openOn } from "../support/code-requests.ts";
 import { testCodeTries } from "./code-store-attempts.ts";
-import { testGuessing } from "./code-store-guessing.ts";
-import type { OpenCodeStore } from "./code-store-opening.ts";
-import { idOf, kindOf, openOn } from "./code-store-opening.ts";
 
 const minute = 60_000;
 
@@ -14,7 +12,6 @@ export function testCodeStore(name: string, open: OpenCodeStore): void {
     testRefunds(open);
     testForgetting(open);
     testCodeTries(open);
-    testGuessing(open);
   });
 }
 
@@ -51,6 +48,17 @@ function testIssuing(open: OpenCodeStore): void {
     });
     await clock.advance(1);
     expect(idOf(await store.issue(codeIssue("a@x.org", "m2")))).toBe("m2");
+  });
+
+  test("a verifier is made for a new code alone", async () => {
+    await using opened = await openOn(open);
+    const { store } = opened;
+    await store.issue(codeIssue("a@x.org", "m1"));
+    const verifier = () => {
+      throw new Error("a verifier was made that nobody needs");
+    };
+    const outcome = await store.issue({ ...codeIssue("a@x.org", "m2"), verifier });
+    expect(idOf(outcome)).toBe("m1");
   });
 
   test("a message that will not arrive is not repeated", async () => {
@@ -110,6 +118,17 @@ function testIssuing(open: OpenCodeStore): void {
     expect(outcomes.filter(({ kind }) => kind === "issued")).toHaveLength(1);
     expect(outcomes.filter(({ kind }) => kind === "repeated")).toHaveLength(5);
     expect(new Set(outcomes.map(idOf)).size).toBe(2); // that one, and undefined
+  });
+
+  test("what is prepared is for whenever it is needed, and may be dropped", async () => {
+    await using opened = await openOn(open);
+    const { store } = opened;
+    const [first, second] = [store.prepare("a@x.org"), store.prepare("a@x.org")];
+    store.prepare("a@x.org");
+    expect(kindOf(await first.issue(codeIssue("a@x.org", "m1")))).toBe("issued");
+    expect(kindOf(await second.issue(codeIssue("a@x.org", "m2")))).toBe("repeated");
+    const next = await second.issue(codeIssue("a@x.org", "m3", { supersedes: "m1" }));
+    expect(idOf(next)).toBe("m3");
   });
 }
 

@@ -3,18 +3,19 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
-import type { AclEntry, AclOperationTypes } from "kafkajs";
+import type { AclEntry, AclOperationTypes, Admin } from "kafkajs";
 import { AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from "kafkajs";
 import { silentLog } from "../../src/core/log.ts";
 import { AdminSession } from "../../src/email/event-log/kafka/admin-session.ts";
 import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { OwnKafka } from "../../support/own-kafka.ts";
 import { hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
 import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { examineWith, findTrouble, troubles } from "../support/doctor.ts";
 
-const { authority, good, expired } = testCertificates();
+const { authority, good, otherName, expired } = testCertificates();
 const passwords = { chief: "the-password-of-the-chief", limited: "the-password-of-the-limited" };
 const directory = temporaryDirectory();
 const caFile = join(directory.path, "ca.pem");
@@ -62,9 +63,9 @@ describe.skipIf(!hasOwnKafka())("doctor at a Kafka with TLS, logins and ACLs", (
   }
 
   /** What kafka-acls.sh does with these arguments. */
-  async function follow(mend: string | undefined): Promise<void> {
+  async function follow(fix: string | undefined): Promise<void> {
     const [, principal = "", operation = "", kind = "", resourceName = ""] =
-      /--allow-principal (\S+) --operation (\w+) --(topic|group) (\S+)$/.exec(mend ?? "") ?? [];
+      /--allow-principal (\S+) --operation (\w+) --(topic|group) (\S+)$/.exec(fix ?? "") ?? [];
     const operations = { Read: 3, Write: 4, Describe: 8 } as const;
     const entry: AclEntry = {
       principal,
@@ -78,21 +79,26 @@ describe.skipIf(!hasOwnKafka())("doctor at a Kafka with TLS, logins and ACLs", (
     await asChief((admin) => admin.createAcls({ acl: [entry] }));
   }
 
-  async function asChief(act: Parameters<AdminSession["call"]>[1]): Promise<void> {
+  async function asChief<T>(act: (admin: Admin) => Promise<T>): Promise<T> {
     const sasl = { mechanism: "plain", username: "chief", password: passwords.chief } as const;
     const connection = { brokers: [kafka?.brokers ?? ""], ssl: true, caFile, sasl };
     const client = createKafkaClient({ connection, log: silentLog, patience: "quick" });
     const session = new AdminSession(client);
-    await session.call("acting", act);
-    await session.close();
+    try {
+      return await session.call("acting", act);
+    } finally {
+      await session.close();
+    }
   }
 
-  test("finds a wrong password, and shows none", async () => {
+  test("finds a wrong password, and shows none, and a mechanism that it does not take", async () => {
     const found = await look("chief", { KAFKA_SASL_PASSWORD: passwords.limited });
     expect(findTrouble(found, "kafka.login")).toMatchObject({
       level: "fault",
-      mend: "Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM",
+      fix: "Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM",
     });
+    const scram = await look("chief", { KAFKA_SASL_MECHANISM: "scram-sha-256" });
+    expect(findTrouble(scram, "kafka.login").text).toContain("SASL mechanism");
   });
 
   test("finds an unknown authority, a missing login and missing TLS", async () => {
@@ -104,7 +110,7 @@ describe.skipIf(!hasOwnKafka())("doctor at a Kafka with TLS, logins and ACLs", (
     expect(findTrouble(noTls, "kafka.reachable").fix).toContain("KAFKA_SSL=true");
   });
 
-  test("finds each right that is denied, and its mends mend it", async () => {
+  test("finds each right that is denied, and its fixes work", async () => {
     await asChief((admin) =>
       admin.createTopics({
         topics: ["email-events", "email-events-dlq"].map((topic) => ({
@@ -125,28 +131,35 @@ describe.skipIf(!hasOwnKafka())("doctor at a Kafka with TLS, logins and ACLs", (
     await follow(denied[0]?.fix); // now the topic may be seen, and not written to
     const partly = (await look("limited")).filter(({ check }) => check === "kafka.rights");
     expect(partly.map(({ text }) => text)).toEqual(denied.slice(1).map(({ text }) => text));
-    for (const { fix: mend } of partly) await follow(mend);
+    for (const { fix } of partly) await follow(fix);
     const after = await look("limited");
     expect(after.filter(({ check }) => check === "kafka.rights")).toMatchObject([{ level: "ok" }]);
     expect(troubles(after)).not.toContain("kafka.topic");
-    expect(findTrouble(after.slice(0, -1), "kafka.certificate").text).toContain("1 more day");
+    expect(findTrouble(after.slice(0, -1), "kafka.certificate").text).toContain("expires in 1 day");
     expect(after.filter(({ check }) => check === "kafka.settings")[0]?.fix).toContain(
       "DescribeConfigs",
     );
+    for (const topic of ["email-events", "email-events-dlq"]) {
+      const offsets = await asChief((admin) => admin.fetchTopicOffsets(topic));
+      expect(offsets.map(({ high }) => high)).not.toContain("1"); // tried, and not written
+    }
+    expect((await asChief((admin) => admin.listGroups())).groups).toEqual([]);
   });
 
-  test("finds a certificate that has expired", async () => {
-    const server = tls.createServer({ key: expired.key, cert: expired.cert });
+  test.each([
+    ["has expired", expired, "Renew the broker's certificate"],
+    ["is not trusted (ERR_TLS_CERT_ALTNAME_INVALID)", otherName, "use a name of the certificate"],
+  ])("finds a certificate that %s", async (fault, { key, cert }, remedy) => {
+    const server = tls.createServer({ key, cert });
     server.on("tlsClientError", () => {});
     server.on("secureConnection", (socket) => socket.on("error", () => {}));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     const found = await look("chief", { KAFKA_BROKERS: `127.0.0.1:${port}` });
-    expect(findTrouble(found, "kafka.reachable")).toMatchObject({
-      text: `The certificate of 127.0.0.1:${port} has expired`,
-      mend: "Renew the broker's certificate",
-    });
+    const { text, fix } = findTrouble(found, "kafka.reachable");
+    expect(text).toBe(`The certificate of 127.0.0.1:${port} ${fault}`);
+    expect(fix).toContain(remedy);
     await new Promise((resolve) => server.close(resolve));
   });
 });
@@ -176,12 +189,58 @@ test("doctor finds a port that accepts and says nothing, in time", async () => {
 });
 
 describe.skipIf(!hasOwnKafka())("doctor at a Kafka that sends its clients elsewhere", () => {
-  test("finds the address that nobody can reach", async () => {
-    const properties = { "advertised.listeners": "CLIENT://127.0.0.1:1,INNER://127.0.0.1:2" };
-    await using kafka = await openOwnKafka({ properties });
-    const { findings } = await examineWith({ KAFKA_BROKERS: kafka.brokers });
-    const { text, fix: mend } = findTrouble(findings, "kafka.advertised");
-    expect(text).toContain("127.0.0.1:1");
-    expect(mend).toContain("advertised.listeners");
+  const web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
+  afterAll(() => web.stop());
+
+  test.each([
+    ["nobody listens", "127.0.0.1:1"],
+    ["another server listens", `127.0.0.1:${web.port}`],
+  ])(
+    "finds the address where %s",
+    async (_, advertised) => {
+      const listeners = `CLIENT://${advertised},INNER://127.0.0.1:2`;
+      await using kafka = await openOwnKafka({ properties: { "advertised.listeners": listeners } });
+      const { findings } = await examineWith({ KAFKA_BROKERS: kafka.brokers });
+      const { text, fix } = findTrouble(findings, "kafka.advertised");
+      expect(text).toBe(`The cluster sends clients to ${advertised}, where no broker answers`);
+      expect(fix).toContain("advertised.listeners");
+    },
+    60_000,
+  );
+});
+
+describe.skipIf(!hasOwnKafka())("doctor at a cluster that lost a broker", () => {
+  test("finds too few replicas in sync, and a partition without a leader", async () => {
+    await using kafka = await openOwnKafka();
+    await using second = await openOwnKafka({ joins: kafka.cluster });
+    const connection = { brokers: [kafka.brokers], ssl: false, caFile: undefined, sasl: undefined };
+    const session = new AdminSession(
+      createKafkaClient({ connection, log: silentLog, patience: "quick" }),
+    );
+    const create = (topic: string, replicas: number[]) => {
+      const configEntries = [{ name: "min.insync.replicas", value: String(replicas.length) }];
+      const replicaAssignment = [{ partition: 0, replicas }];
+      return session.call("creating", (admin) =>
+        admin.createTopics({
+          topics: [{ topic, configEntries, replicaAssignment }],
+          waitForLeaders: false,
+        }),
+      );
+    };
+    const untilFault = (text: string) =>
+      eventually(text, async () => {
+        const { findings } = await examineWith({ KAFKA_BROKERS: kafka.brokers });
+        return findings.find((each) => each.level === "fault" && each.text.includes(text));
+      });
+    await create("email-events", [1, 2]);
+    await second.stop();
+    const { check } = await untilFault("email-events has 1 of 2 replicas in sync: nothing can be");
+    expect(check).toBe("kafka.replicas");
+    await second.start();
+    await eventually("the second is back", () => create("another-topic", [2]).catch(() => false));
+    await second.stop();
+    const { fix } = await untilFault("a partition without a leader");
+    expect(fix).toContain("--unavailable-partitions");
+    await session.close();
   }, 60_000);
 });

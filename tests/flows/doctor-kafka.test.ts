@@ -1,10 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { createServer } from "node:net";
 import { createTopics } from "../../src/commands/create-topics.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { AdminSession } from "../../src/email/event-log/kafka/admin-session.ts";
 import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
 import { openKafkaEventLog } from "../../src/email/event-log/kafka/kafka.ts";
 import { findEngine } from "../../support/engines.ts";
+import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import { newName } from "../contract/event-log-harness.ts";
 import { examineWith, findTrouble, troubles } from "../support/doctor.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
@@ -44,10 +46,10 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     );
   }
 
-  /** Follows a mend that is a kafka-configs.sh command. */
-  async function follow(mend: string | undefined): Promise<void> {
+  /** Follows a fix that is a kafka-configs.sh command. */
+  async function follow(fix: string | undefined): Promise<void> {
     const [, name = "", setting = ""] =
-      /--entity-name (\S+) --add-config (\S+)$/.exec(mend ?? "") ?? [];
+      /--entity-name (\S+) --add-config (\S+)$/.exec(fix ?? "") ?? [];
     const [entry = "", value = ""] = setting.split("=");
     await session.call("altering", (admin) =>
       admin.alterConfigs({
@@ -67,7 +69,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     }
   }
 
-  test("finds missing topics, and create-topics mends it", async () => {
+  test("finds missing topics, and create-topics fixes it", async () => {
     const settings = newSettings();
     const before = await look(settings);
     expect(before.troubles).toEqual(["kafka.topic", "kafka.topic"]);
@@ -80,14 +82,14 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     expect(after.text).toContain("May read and write both topics, and join the group");
   });
 
-  test("finds too few partitions, and create-topics --grow mends it", async () => {
+  test("finds too few partitions, and create-topics --grow fixes it", async () => {
     const settings = newSettings();
     await create(settings.KAFKA_TOPIC_EMAIL_EVENTS, { "retention.ms": "604800000" }, 1);
     await quietly(settings);
     const { findings } = await look(settings);
     expect(findTrouble(findings, "kafka.partitions")).toMatchObject({
       text: `${settings.KAFKA_TOPIC_EMAIL_EVENTS} has 1 partition instead of 3`,
-      mend: "./instant create-topics --grow",
+      fix: "./instant create-topics --grow",
     });
     await quietly(settings, { grow: true });
     expect((await look(settings)).troubles).toEqual([]);
@@ -103,7 +105,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
 
   for (const [setting, check, level, words] of seeded) {
     const [name, value] = Object.entries(setting)[0] ?? [];
-    test(`finds ${name}=${value}, and its mend mends it`, async () => {
+    test(`finds ${name}=${value}, and its fix works`, async () => {
       const settings = newSettings();
       await create(settings.KAFKA_TOPIC_EMAIL_EVENTS, { "retention.ms": "604800000", ...setting });
       await quietly(settings);
@@ -115,7 +117,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     });
   }
 
-  test("finds records that may be larger than a dead letter, and its mend mends it", async () => {
+  test("finds records that may be larger than a dead letter, and its fix works", async () => {
     const settings = newSettings();
     await create(settings.KAFKA_TOPIC_EMAIL_EVENTS, {
       "retention.ms": "604800000",
@@ -175,8 +177,43 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     const tls = await look({ ...settings, KAFKA_SSL: "true" });
     expect(findTrouble(tls.findings, "kafka.reachable").fix).toContain("KAFKA_SSL=false");
     await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
-    const stranger = await look({ ...settings, KAFKA_BROKERS: `127.0.0.1:${web.port}` });
-    expect(stranger.text).toContain("KAFKA_BROKERS");
-    expect(stranger.troubles).toEqual(["kafka.reachable"]);
+    const notKafka = await look({ ...settings, KAFKA_BROKERS: `127.0.0.1:${web.port}` });
+    expect(notKafka.findings).toEqual([
+      {
+        level: "fault",
+        check: "kafka.reachable",
+        text: `What answers on 127.0.0.1:${web.port} is not Kafka`,
+        fix: "Check KAFKA_BROKERS",
+      },
+    ]);
   });
+
+  test("finds a name that cannot be resolved, and a login that the port does not take", async () => {
+    const unknown = await look({ KAFKA_BROKERS: "no-such-host.invalid:9092" });
+    expect(findTrouble(unknown.findings, "kafka.reachable").text).toBe(
+      "Failed to connect to Kafka: the name no-such-host.invalid cannot be resolved",
+    );
+    const login = { KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "a" };
+    const noLogin = await look({ KAFKA_BROKERS: brokers, ...login, KAFKA_SASL_PASSWORD: "b" });
+    expect(findTrouble(noLogin.findings, "kafka.login").fix).toContain("KAFKA_SASL_MECHANISM=none");
+  });
+});
+
+test("doctor finds servers that are not Kafka, whether they speak first or TLS", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.resume();
+    socket.write("220 mail.example ESMTP\r\n");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const { key, cert } = testCertificates().good;
+  await using web = Bun.serve({ port: 0, tls: { key, cert }, fetch: () => new Response("hello") });
+  const [greets, speaksTls] = await Promise.all(
+    [port, web.port].map((each) => examineWith({ KAFKA_BROKERS: `127.0.0.1:${each}` })),
+  );
+  expect(findTrouble(greets?.findings ?? [], "kafka.reachable").text).toEndWith("is not Kafka");
+  expect(findTrouble(speaksTls?.findings ?? [], "kafka.reachable").fix).toBe("Set KAFKA_SSL=true");
+  await new Promise((resolve) => server.close(resolve));
 });

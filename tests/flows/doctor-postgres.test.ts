@@ -36,7 +36,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     expect(findTrouble(found, "postgres.schema")).toMatchObject({
       level: "fault",
       text: "Tables of auth-users are at version 3; this program knows 1",
-      mend: expect.stringContaining("A newer release made them"),
+      fix: expect.stringContaining("A newer release made them"),
     });
   });
 
@@ -52,7 +52,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     });
     return {
       run,
-      follow: (mend: string) => run(mend.slice(mend.indexOf("GRANT")).replace("<this role>", role)),
+      follow: (fix: string) => run(fix.slice(fix.indexOf("GRANT")).replace("<this role>", role)),
       grant: (right: string) => run(`GRANT ${right} TO ${role}`),
       look: (schema: string) =>
         diagnosed((diagnosis) =>
@@ -64,27 +64,24 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     };
   }
 
-  test("finds a role that may make no tables, and its mend mends it", async () => {
+  test("finds a role that may make no tables, and its fix works", async () => {
     await using database = await openTestPostgres(url);
     await using role = await openRole(database);
     await database.query((sql, schema) => sql`DROP TABLE ${schema}.instant_schema_versions`);
     await role.grant(`USAGE ON SCHEMA ${database.schema}`);
-    const { fix: mend = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
-    expect(mend).toContain(`GRANT CREATE ON SCHEMA ${database.schema}`);
-    await role.follow(mend);
+    const { fix = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
+    expect(fix).toContain(`GRANT CREATE ON SCHEMA ${database.schema}`);
+    await role.follow(fix);
     expect(troubles(await role.look(database.schema))).toEqual([]);
   });
 
-  test("finds a role that may not use the schema, and its mend mends it", async () => {
+  test("finds a role that may not use the schema, and its fix works", async () => {
     await using database = await openTestPostgres(url);
     await using role = await openRole(database);
     await database.query((sql, schema) => sql`DROP TABLE ${schema}.instant_schema_versions`);
-    const { text, fix: mend = "" } = findTrouble(
-      await role.look(database.schema),
-      "postgres.schema",
-    );
+    const { text, fix = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
     expect(text).toContain("may not use");
-    await role.follow(mend);
+    await role.follow(fix);
     expect(troubles(await role.look(database.schema))).toEqual([]);
   });
 
@@ -102,21 +99,18 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor at Postgres", () =
     expect(findTrouble(found, "postgres.channel_binding")).toMatchObject({
       level: "warning",
       text: expect.stringContaining("channel_binding=require"),
-      mend: expect.stringContaining("sslmode=verify-full"),
+      fix: expect.stringContaining("sslmode=verify-full"),
     });
     expect(troubles(await look("?channel_binding=prefer"))).toEqual([]);
   });
 
-  test("finds tables of another role, and its mend mends it", async () => {
+  test("finds tables of another role, and its fix works", async () => {
     await using database = await openTestPostgres(url);
     await using role = await openRole(database);
     await role.grant(`USAGE ON SCHEMA ${database.schema}`);
-    const { text, fix: mend = "" } = findTrouble(
-      await role.look(database.schema),
-      "postgres.schema",
-    );
+    const { text, fix = "" } = findTrouble(await role.look(database.schema), "postgres.schema");
     expect(text).toContain("belong to");
-    await role.follow(mend);
+    await role.follow(fix);
     expect(troubles(await role.look(database.schema))).toEqual([]);
   });
 

@@ -11,9 +11,9 @@ function connectionTo({ host, port }: OwnRedis, secret?: string) {
   return { host, port, username: undefined, password: secret, db: 0, tls: false };
 }
 
-/** Follows a mend that is a redis-cli command. */
-function follow(redis: OwnRedis, mend: string | undefined): void {
-  const command = /^redis-cli ([^,]+),/.exec(mend ?? "")?.[1]?.split(" ") ?? [];
+/** Follows a fix that is a redis-cli command. */
+function follow(redis: OwnRedis, fix: string | undefined): void {
+  const command = /^redis-cli ([^,]+),/.exec(fix ?? "")?.[1]?.split(" ") ?? [];
   const done = Bun.spawnSync(["redis-cli", "-p", String(redis.port), ...command]);
   expect(done.stdout.toString().trim()).toBe("OK");
 }
@@ -33,7 +33,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     ]);
   });
 
-  test("finds eviction and missing persistence, and its mends mend them", async () => {
+  test("finds eviction and missing persistence, and its fixes fix them", async () => {
     await using redis = await openOwnRedis({
       persistent: false,
       args: ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"],
@@ -64,7 +64,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     expect(wrong.exitCode).toBe(1);
     expect(findTrouble(wrong.findings, "redis.reachable")).toMatchObject({
       text: "It refused the password",
-      mend: "Check REDIS_PASSWORD, or the password in REDIS_URL",
+      fix: "Check REDIS_PASSWORD, or the password in REDIS_URL",
     });
     expect(wrong.text).not.toContain("not-this-password");
     const missing = await examineWith({ REDIS_URL: redis.url });
@@ -80,10 +80,10 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const found = await diagnosed((diagnosis) =>
       diagnoseRedis(connectionTo(redis), diagnosis, { clock }),
     );
-    const { level, text, fix: mend } = findTrouble(found, "redis.clock");
+    const { level, text, fix } = findTrouble(found, "redis.clock");
     expect(level).toBe("fault");
     expect(text).toContain("90 s behind");
-    expect(mend).toContain("NTP");
+    expect(fix).toContain("NTP");
   });
 
   test("finds a replica, and names its master", async () => {
@@ -100,7 +100,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const missing = await examineWith({ REDIS_URL: `${redis.url.slice(0, -1)}99` });
     expect(findTrouble(missing.findings, "redis.reachable")).toMatchObject({
       text: expect.stringContaining("no database 99, only 0 to 15"),
-      mend: "Set a number from 0 to 15 in REDIS_DB, or at the end of REDIS_URL",
+      fix: "Set a number from 0 to 15 in REDIS_DB, or at the end of REDIS_URL",
     });
     redis.freeze();
     const startedAt = performance.now();
@@ -112,7 +112,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     const gone = await examineWith({ REDIS_ADDR: `${redis.host}:${redis.port}` });
     expect(findTrouble(gone.findings, "redis.reachable")).toMatchObject({
       text: `Nothing listens on ${redis.host}:${redis.port}`,
-      mend: expect.stringContaining("Start Redis"),
+      fix: expect.stringContaining("Start Redis"),
     });
   });
 });

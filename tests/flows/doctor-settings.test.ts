@@ -35,10 +35,8 @@ describe("doctor at the settings", () => {
     const typed = { KAFKA_BROKER: "a:1", SMTP_PASS: "x", REDIS_HOST: "a", DATABSE_URL: "x" };
     const { exitCode, findings } = await examineWith({ ...typed, PATH: "/bin", REDIS_PORT: "1" });
     expect(exitCode).toBe(0);
-    const mends = findings.filter(({ check }) => check === "config.mistyped");
-    expect(
-      mends.map(({ text, fix: mend }) => `${text.split(" ")[0]}: ${mend?.split("?")[0]}`),
-    ).toEqual([
+    const fixes = findings.filter(({ check }) => check === "config.mistyped");
+    expect(fixes.map(({ text, fix }) => `${text.split(" ")[0]}: ${fix?.split("?")[0]}`)).toEqual([
       "KAFKA_BROKER: Did you mean KAFKA_BROKERS",
       "SMTP_PASS: Did you mean SMTP_PASSWORD",
       "REDIS_HOST: Did you mean REDIS_ADDR",
@@ -79,9 +77,9 @@ describe("doctor at the settings", () => {
   test("finds a port that another program has", async () => {
     await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
     const { findings } = await examineWith({ EMAIL_SERVICE_PORT: String(web.port) });
-    const { text, fix: mend } = findTrouble(findings, "service.serve-email");
+    const { text, fix } = findTrouble(findings, "service.serve-email");
     expect(text).toBe(`Port ${web.port} of serve-email is taken by another program`);
-    expect(mend).toContain("EMAIL_SERVICE_PORT");
+    expect(fix).toContain("EMAIL_SERVICE_PORT");
   });
 
   test("says what a service that runs here waits for", async () => {
@@ -107,7 +105,7 @@ describe("doctor at the data directory", () => {
     expect(troubles(await look(1024 * mebibyte))).toEqual([]);
   });
 
-  test("finds files that others may read, and its mends mend it", async () => {
+  test("finds files that others may read, and its fixes work", async () => {
     using directory = temporaryDirectory();
     const secret = join(directory.path, "auth.secret");
     writeFileSync(secret, "x");
@@ -117,7 +115,7 @@ describe("doctor at the data directory", () => {
       diagnosed((diagnosis) => diagnoseDataDirectory(diagnosis, { path: directory.path }));
     const found = (await look()).filter(({ check }) => check === "data.modes");
     expect(found.map(({ level }) => level)).toEqual(["fault", "warning"]);
-    for (const { fix: mend = "" } of found) expect(Bun.spawnSync(mend.split(" ")).exitCode).toBe(0);
+    for (const { fix = "" } of found) expect(Bun.spawnSync(fix.split(" ")).exitCode).toBe(0);
     expect(troubles(await look())).toEqual([]);
   });
 
@@ -127,9 +125,9 @@ describe("doctor at the data directory", () => {
     mkdirSync(path, { mode: 0o700 });
     writeFileSync(join(path, "state.sqlite"), "this is no database at all", { mode: 0o600 });
     const { findings } = await examineWith({ DATA_DIR: path });
-    const { text, fix: mend = "" } = findTrouble(findings, "sqlite.readable");
+    const { text, fix = "" } = findTrouble(findings, "sqlite.readable");
     expect(text).toContain("state.sqlite cannot be read");
-    expect(Bun.spawnSync(mend.slice(mend.indexOf("mv ")).split(" ")).exitCode).toBe(0);
+    expect(Bun.spawnSync(fix.slice(fix.indexOf("mv ")).split(" ")).exitCode).toBe(0);
     expect((await examineWith({ DATA_DIR: path })).exitCode).toBe(0);
   });
 });

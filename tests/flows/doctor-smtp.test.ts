@@ -47,7 +47,7 @@ describe("doctor at the SMTP server", () => {
     expect(text).toContain("Takes mails up to 10240 KiB, several commands at once");
     expect(text).not.toContain(password);
     const certificate = findTrouble(findings, "smtp.certificate");
-    expect(certificate.text).toBe("The certificate of 127.0.0.1 is good for 1 more day");
+    expect(certificate.text).toBe("The certificate of 127.0.0.1 expires in 1 day");
   });
 
   test("finds a wrong password, and shows none", async () => {
@@ -77,11 +77,11 @@ describe("doctor at the SMTP server", () => {
     expect(trouble).toMatchObject({
       level: "fault",
       text: expect.stringContaining("expired"),
-      mend: "Renew the certificate of the mail server",
+      fix: "Renew the certificate of the mail server",
     });
     const other = await look({ tls: { mode: "implicit", ...otherName } }, settings);
-    const { fix: mend } = findTrouble(other.findings, "smtp.certificate");
-    expect(mend).toContain("SMTP_HOST must be a name in the certificate");
+    const { fix } = findTrouble(other.findings, "smtp.certificate");
+    expect(fix).toContain("SMTP_HOST must be a name in the certificate");
     const tls = { mode: "implicit", ...good } as const;
     const unknown = await look({ tls }, { ...settings, SMTP_CA_FILE: "" });
     expect(findTrouble(unknown.findings, "smtp.certificate").fix).toContain("SMTP_CA_FILE");
@@ -92,7 +92,7 @@ describe("doctor at the SMTP server", () => {
     const [first] = troubles(implicit.findings);
     expect(findTrouble(implicit.findings, first ?? "")).toMatchObject({
       text: expect.stringContaining("speaks TLS from the first byte"),
-      mend: expect.stringContaining("SMTP_TLS=implicit"),
+      fix: expect.stringContaining("SMTP_TLS=implicit"),
     });
     const starttls = await look({ tls: { mode: "starttls", ...good } }, { SMTP_TLS: "implicit" });
     const [second] = troubles(starttls.findings);

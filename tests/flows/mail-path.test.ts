@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { measureFiles, measureFrames } from "../support/mail-path.ts";
 
 /** More than these, and nobody follows one mail through the code any more. */
-const framesMax = 18;
+const framesMax = 16;
 const filesMax = 50;
 
 describe("one mail on its way from the event log's batch to the socket", () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { listAuthMetrics, listEmailMetrics } from "../../scripts/documents/metrics.ts";
+import { listAuthMetrics, listEmailMetrics } from "../../scripts/documents/tables.ts";
 import type { MetricRow } from "../../src/core/metrics.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -90,13 +90,9 @@ function slowForUnknown(codes: CodeStore): CodeStore {
   };
   return {
     ...codes,
-    issue: (request) => {
-      burn(request.email);
-      return codes.issue(request);
-    },
-    verify: (request) => {
-      burn(request.email);
-      return codes.verify(request);
+    prepare: (email) => {
+      burn(email);
+      return codes.prepare(email);
     },
   };
 }

@@ -1,6 +1,12 @@
-import type { CodePurpose } from "../../src/auth/codes/code.ts";
-import { deriveVerifier } from "../../src/auth/codes/code.ts";
-import type { IssueRequest, VerifyRequest } from "../../src/auth/codes/code-store.ts";
+import type { CodePolicy, CodePurpose } from "../../src/auth/codes/code.ts";
+import { codePolicyDefault, deriveVerifier } from "../../src/auth/codes/code.ts";
+import type {
+  CodeStore,
+  IssueOutcome,
+  IssueRequest,
+  VerifyRequest,
+} from "../../src/auth/codes/code-store.ts";
+import { FakeClock } from "./fake-clock.ts";
 
 const secret = "a secret of tests";
 
@@ -20,7 +26,7 @@ export function codeIssue(
     purpose,
     messageId,
     keyId: "key",
-    verifier: deriveVerifier(secret, { email, purpose }, code),
+    verifier: () => deriveVerifier(secret, { email, purpose }, code),
     data: '{"expires_in":"10m"}',
     ...rest,
   };
@@ -39,3 +45,24 @@ export function codeTry(
     consume,
   };
 }
+
+interface OpenedCodeStore extends AsyncDisposable {
+  readonly store: CodeStore;
+}
+
+/** Opens a store with no codes in it, on the time of `clock`. */
+export type OpenCodeStore = (options: {
+  readonly policy: CodePolicy;
+  readonly clock: FakeClock;
+}) => Promise<OpenedCodeStore>;
+
+/** A store with the default budgets on a clock that stands still. */
+export async function openOn(open: OpenCodeStore) {
+  const clock = new FakeClock();
+  const opened = await open({ policy: codePolicyDefault, clock });
+  return { ...opened, clock, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+}
+
+export const idOf = (outcome: IssueOutcome) =>
+  outcome.kind === "rate_limited" ? undefined : outcome.code.messageId;
+export const kindOf = (outcome: { readonly kind: string }) => outcome.kind;

@@ -1,5 +1,5 @@
-import type { CodePolicy } from "../../src/auth/codes/code-policy.ts";
-import { liveCodesMax } from "../../src/auth/codes/code-policy.ts";
+import type { CodePolicy } from "../../src/auth/codes/code.ts";
+import { liveCodesMax } from "../../src/auth/codes/code.ts";
 
 const hourMs = 3_600_000;
 
@@ -15,12 +15,12 @@ export interface GuessOdds {
 
 /**
  * The formula of `docs/security.md`. The last wrong code of a budget locks, so in less than the
- * shorter of the window and the first lock there are never more than `triesMax` guesses; and a code
+ * shorter of the window and the first lock there are never more than `attemptsMax` guesses; and a code
  * meets those that fall into its life.
  */
 export function guessOdds(policy: CodePolicy): GuessOdds {
-  const roundMs = Math.min(policy.triesWindowMs, policy.lockMs);
-  const guessesIn = (durationMs: number) => policy.triesMax * Math.ceil(durationMs / roundMs);
+  const roundMs = Math.min(policy.attemptsWindowMs, policy.lockMs);
+  const guessesIn = (durationMs: number) => policy.attemptsMax * Math.ceil(durationMs / roundMs);
   const codesPerHour = (policy.codesMax * hourMs) / policy.codesWindowMs;
   const chancesPerHourMax = codesPerHour * guessesIn(policy.lifetimeMs);
   return {

@@ -1,28 +1,26 @@
-import type { SmtpOptions } from "../../src/email/mailer/smtp/config.ts";
-import type { SmtpOutcome } from "../../src/email/mailer/smtp/outcome.ts";
-import type { SmtpClient } from "../../src/email/mailer/smtp/smtp.ts";
-import { openSmtpClient } from "../../src/email/mailer/smtp/smtp.ts";
-import type { SmtpSendOptions } from "../../src/email/mailer/smtp/transmission.ts";
+import type { Mailer, SendOptions, SendOutcome } from "../../src/email/mailer/mailer.ts";
+import type { SmtpMailerOptions } from "../../src/email/mailer/smtp/smtp.ts";
+import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
 import type { SmtpSink, SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 
-/** A client and the sink it talks to, over one connection unless told otherwise. */
+/** A mailer and the sink it talks to, over one connection unless told otherwise. */
 export interface SmtpRig extends AsyncDisposable {
   readonly sink: SmtpSink;
-  readonly client: SmtpClient;
+  readonly mailer: Mailer;
   /** Sends a message with `id` in its Message-ID. */
-  send(id: string, options?: Partial<SmtpSendOptions> & { to?: string }): Promise<SmtpOutcome>;
+  send(id: string, options?: Partial<SendOptions> & { to?: string }): Promise<SendOutcome>;
 }
 
 /** For a test whose fact is a timeout; the others must not fail on a busy machine. */
 export const quickTimeouts = { greetingTimeoutMs: 200, replyTimeoutMs: 200 } as const;
 
 export async function openSmtpRig(
-  clientOptions: Partial<SmtpOptions> = {},
+  options: Partial<SmtpMailerOptions> = {},
   sinkOptions: SmtpSinkOptions = {},
 ): Promise<SmtpRig> {
   const sink = await openSmtpSink(sinkOptions);
-  const client = openSmtpClient({
+  const mailer = openSmtpMailer({
     host: "127.0.0.1",
     port: sink.port,
     tls: "none",
@@ -30,23 +28,20 @@ export async function openSmtpRig(
     connectTimeoutMs: 5_000,
     greetingTimeoutMs: 5_000,
     replyTimeoutMs: 5_000,
-    ...clientOptions,
+    from: "noreply@example.com",
+    ...options,
   });
   return {
     sink,
-    client,
-    send: (id, { to = "ana@example.com", ...options } = {}) =>
-      client.send(
-        { from: "noreply@example.com", to, content: messageWith(id) },
-        { beforeContentEnds: async () => true, ...options },
+    mailer,
+    send: (messageId, { to = "ana@example.com", ...sendOptions } = {}) =>
+      mailer.send(
+        { messageId, to, subject: "Hello", text: "Hello.\n", html: "<p>Hello.</p>\n" },
+        { beforeContentEnds: async () => true, ...sendOptions },
       ),
     [Symbol.asyncDispose]: async () => {
-      await client.close();
+      await mailer.close();
       await sink.close();
     },
   };
-}
-
-export function messageWith(id: string): Buffer {
-  return Buffer.from(`Message-ID: <${id}@example.com>\r\nSubject: Hello\r\n\r\nHello.\r\n`);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code-policy.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code.ts";
 import {
   authFields,
   checkAuth,

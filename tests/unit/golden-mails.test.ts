@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { goldenDirectory, renderGoldenMails } from "../../scripts/documents/golden-mails.ts";
+import { goldenDirectory, renderGoldenMails } from "../../scripts/documents/write.ts";
 
 const mails = renderGoldenMails();
 

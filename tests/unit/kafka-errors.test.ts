@@ -34,7 +34,7 @@ test.each([
   ],
   ["ENOTFOUND", "the name kafka cannot be resolved: check KAFKA_BROKERS, and this machine's DNS"],
   ["EPIPE", "kafka:9092: Connection error"],
-])("a broker that is not reached (%s) is named, with the mend", (code, words) => {
+])("a broker that is not reached (%s) is named, with the fix", (code, words) => {
   const error = new KafkaJSConnectionError("Connection error", { broker: "kafka:9092", code });
   expect(classifyKafkaError(error).detail).toStartWith(words);
 });

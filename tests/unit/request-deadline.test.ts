@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code-policy.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code.ts";
 import type { CodeStore } from "../../src/auth/codes/code-store.ts";
 import { createAuthKeys } from "../../src/auth/keys.ts";
 import type { Limits } from "../../src/auth/limits/limits.ts";
@@ -23,7 +23,7 @@ test("a request is answered within 12 s of its start, also where the stores are 
   const issued = { ...code, keyId: keys.current.id, data: '{"expires_in":"10m"}' };
   const codes = {
     policy: codePolicyDefault,
-    issue: () => slowly({ kind: "issued", code: issued }),
+    prepare: () => ({ issue: () => slowly({ kind: "issued", code: issued }) }),
     refund: () => slowly(undefined).then(() => givenBack.push("code")),
   } as unknown as CodeStore;
   const limits = {

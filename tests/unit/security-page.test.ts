@@ -7,7 +7,7 @@ import {
 } from "../../src/auth/config.ts";
 import { loadConfig } from "../../src/compose/config.ts";
 import { formatGoDuration } from "../../src/core/time.ts";
-import { guesserRows } from "../contract/code-store-guessing.ts";
+import { guesserRows } from "../contract/code-store-attempts.ts";
 import { guessOdds } from "../support/guess-odds.ts";
 
 const page = readFileSync("docs/security.md", "utf8").replaceAll(/\s+/g, " ");
@@ -33,8 +33,8 @@ const mailsPerDay = (24 * 3_600_000 * codes.codesMax) / codes.codesWindowMs;
 
 /** What the page must say in these words, made from the defaults of the settings. */
 const sentences = [
-  `*T* = \`AUTH_ATTEMPTS_PER_EMAIL\` (${codes.triesMax})`,
-  `\`AUTH_ATTEMPTS_WINDOW\` (${formatGoDuration(codes.triesWindowMs)})`,
+  `*T* = \`AUTH_ATTEMPTS_PER_EMAIL\` (${codes.attemptsMax})`,
+  `\`AUTH_ATTEMPTS_WINDOW\` (${formatGoDuration(codes.attemptsWindowMs)})`,
   `\`AUTH_LOCK\` (${formatGoDuration(codes.lockMs)})`,
   `*C* = \`AUTH_CODES_PER_EMAIL\` (${codes.codesMax})`,
   `\`AUTH_CODES_WINDOW\` (${formatGoDuration(codes.codesWindowMs)})`,
@@ -50,10 +50,10 @@ const sentences = [
   `may enter ${attemptsPerClient.quota} wrong codes an hour (\`AUTH_ATTEMPTS_PER_CLIENT\`), at up to ${odds.liveCodesMax} live codes each: ${attemptsPerClient.quota * odds.liveCodesMax} chances in a million an hour`,
   `may enter ${count(attemptsGlobal.quota)} (\`AUTH_ATTEMPTS_GLOBAL\`): ${count(chancesOfAll)} in a million, 1 account in ${1_000_000 / chancesOfAll} hours`,
   `more than ${Math.floor(attemptsGlobal.quota / attemptsPerClient.quota)} networks and sends ${count(codesGlobal.quota)} mails an hour`,
-  `of 200 guesses at once exactly ${codes.triesMax} are compared`,
+  `of 200 guesses at once exactly ${codes.attemptsMax} are compared`,
   `The fifth wrong code locks the address for ${minutes(codes.lockMs)}, the second time for ${minutes(2 * codes.lockMs)}, from the third on for ${hours(codes.lockMsMax)}`,
-  `Who enters ${codes.triesMax} wrong codes after each lock`,
-  `can keep ${attemptsPerClient.quota / codes.triesMax} addresses locked`,
+  `Who enters ${codes.attemptsMax} wrong codes after each lock`,
+  `can keep ${attemptsPerClient.quota / codes.attemptsMax} addresses locked`,
   `At most ${codes.codesMax} different mails an hour, ${mailsPerDay} a day`,
   `Within ${minutes(codes.repeatWindowMs)} asking again is the same mail, which is not sent twice; it is asked for ${codes.repeatsMax} more times`,
   `After ${codes.codesMax} codes the owner gets no new one until the first is an hour old; those that came are good for ${minutes(codes.lifetimeMs)} each`,
@@ -78,7 +78,7 @@ describe("docs/security.md", () => {
 
   test("takes the third lock for the longest, as the settings make it", () => {
     expect(4 * codes.lockMs).toBe(codes.lockMsMax);
-    expect(codes.triesMax).toBe(5); // "the fifth"
+    expect(codes.attemptsMax).toBe(5); // "the fifth"
     expect(codes.lockMemoryMs).toBe(86_400_000); // "a day without a lock"
     for (const { windowMs } of Object.values(limits)) expect(windowMs).toBe(3_600_000);
   });

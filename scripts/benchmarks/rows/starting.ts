@@ -1,22 +1,20 @@
+/** How long the program takes to start. */
 import { join } from "node:path";
 import { choosePort } from "../../../support/engines/server.ts";
-import type { Measured } from "../alternate.ts";
-import { alternate } from "../alternate.ts";
-import type { AuthGround } from "../auth-service.ts";
 import { openAuthGround } from "../auth-service.ts";
-import type { Benchmark } from "../benchmark.ts";
-import { Child } from "../child.ts";
-import { median } from "../result.ts";
+import type { Benchmark, Measured } from "../benchmark.ts";
+import { alternate, median } from "../benchmark.ts";
+import { Child } from "../processes.ts";
 import type { Stage } from "../stage.ts";
 
-/** One start is soon over and much disturbed: each side of a pair is the median of several. */
+/** One start is short and easily disturbed: each side of a pair is the median of several. */
 const sizes = { full: { starts: 11, pairs: 5 }, quick: { starts: 3, pairs: 3 } } as const;
 const startMsMax = 30_000;
 
 export const help: Benchmark = {
   name: "help",
   job: "`instant --help`, from start to end",
-  yardstick: "a compiled Bun server that says one line of help",
+  yardstick: "a compiled Bun server that prints one line of help",
   unit: "ms",
   target: { atMost: 1.5 },
   inQuick: true,
@@ -42,17 +40,14 @@ export const firstRequest: Benchmark = {
     const { pairs, starts } = sizes[scale];
     const hello = await compileHello(stage);
     await using ground = await openAuthGround(stage);
-    const startHello = () => timeToAnswer(stage, [hello], "PORT", {});
+    const auth = [stage.program, "serve-auth"];
     return await alternate(pairs, {
-      ours: () => medianOf(starts, () => startAuth(stage, ground)),
-      yardstick: () => medianOf(starts, startHello),
+      ours: () =>
+        medianOf(starts, () => timeToAnswer(stage, auth, "AUTH_SERVICE_PORT", ground.environment)),
+      yardstick: () => medianOf(starts, () => timeToAnswer(stage, [hello], "PORT", {})),
     });
   },
 };
-
-function startAuth(stage: Stage, { environment }: AuthGround): Promise<number> {
-  return timeToAnswer(stage, [stage.program, "serve-auth"], "AUTH_SERVICE_PORT", environment);
-}
 
 /** With the flags of scripts/binary/build.ts. */
 async function compileHello(stage: Stage): Promise<string> {
@@ -80,7 +75,7 @@ async function timeToEnd(stage: Stage, command: readonly string[]): Promise<numb
   return performance.now() - startedAt;
 }
 
-/** Asks every millisecond, with a request that any server answers; the status does not matter. */
+/** Sends a request every millisecond until any response comes, whatever its status. */
 async function timeToAnswer(
   stage: Stage,
   command: readonly string[],
@@ -95,7 +90,7 @@ async function timeToAnswer(
     environment: { [portVariable]: String(port), ...environment },
   });
   while (performance.now() < startedAt + startMsMax) {
-    if (child.hasEnded) throw child.failure();
+    if (child.hasExited) throw child.failure();
     const answer = await fetch(`http://127.0.0.1:${port}/livez`).catch(() => undefined);
     if (answer !== undefined) return performance.now() - startedAt;
     await Bun.sleep(1);

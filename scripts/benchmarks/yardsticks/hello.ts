@@ -1,6 +1,6 @@
 /**
- * The yardstick of starting: the least server there is, compiled as the program is. With `--help` it
- * says one line and ends; else it listens on PORT until SIGTERM.
+ * The yardstick of starting up: the smallest server there is, compiled as the program is. With
+ * `--help` it prints one line and exits; otherwise it listens on PORT until SIGTERM.
  */
 if (process.argv.includes("--help")) {
   console.log("usage: PORT=8080 hello");

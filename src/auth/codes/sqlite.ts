@@ -3,17 +3,8 @@ import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import { subjectOf } from "../keys.ts";
-import type { CodePolicy } from "./code-policy.ts";
-import type { CodeState } from "./code-state.ts";
-import {
-  ageCodes,
-  codeStateEndsAt,
-  createCodeState,
-  forgetCodes,
-  issueCode,
-  refundCode,
-  verifyCode,
-} from "./code-state.ts";
+import type { CodePolicy } from "./code.ts";
+import { applyRule, codeCalls } from "./code-rules.ts";
 import type { CodeStore } from "./code-store.ts";
 
 const migrations = [
@@ -40,44 +31,36 @@ export async function openSqliteCodeStore(
 ): Promise<CodeStore> {
   await database.migrate("auth-codes", migrations);
 
-  /** One address, aged, changed and saved, in one transaction. */
-  function change<T>(email: string, apply: (state: CodeState, now: number) => T): Promise<T> {
-    return database.write((db) => {
+  const calls = codeCalls(policy, (email, rule) =>
+    database.write((db) => {
       const now = clock.now();
       const subject = subjectOf(email);
-      const state = readState(db, subject);
-      ageCodes(state, policy, now);
-      const outcome = apply(state, now);
+      const decided = applyRule(rule, { text: readText(db, subject), policy, now });
       db.query("INSERT OR REPLACE INTO auth_codes VALUES (?, ?, ?)").run(
         subject,
-        JSON.stringify(state),
-        codeStateEndsAt(state, policy, now),
+        decided.text,
+        decided.endsAt,
       );
       sweep(db, now);
-      return outcome;
-    });
-  }
-
+      return decided.outcome;
+    }),
+  );
   return {
+    ...calls,
     policy,
     embedded: true,
-    issue: (request) =>
-      change(request.email, (state, now) => issueCode(state, request, policy, now)),
-    refund: ({ email, messageId }) => change(email, (state) => refundCode(state, messageId)),
-    verify: (request) =>
-      change(request.email, (state, now) => verifyCode(state, request, policy, now)),
-    forget: (email) => change(email, forgetCodes),
+    prepare: () => calls,
     ping: async () => {
       database.read((db) => db.query("SELECT 1 FROM auth_codes LIMIT 1").get());
     },
   };
 }
 
-function readState(db: Database, subject: string): CodeState {
+function readText(db: Database, subject: string): string {
   const row = db
     .query<{ state: string }, [string]>("SELECT state FROM auth_codes WHERE subject = ?")
     .get(subject);
-  return row === null ? createCodeState() : (JSON.parse(row.state) as CodeState);
+  return row?.state ?? "";
 }
 
 function sweep(db: Database, now: number): void {

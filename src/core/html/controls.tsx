@@ -1,4 +1,4 @@
-/** What forms are made of: a button, a field with its hint and error, a notice. */
+/** Form controls: buttons, a field with its hint and error, a notice. */
 import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
 
@@ -7,7 +7,7 @@ type ButtonVariant = "main" | "plain" | "danger" | "danger-plain" | "link";
 interface ButtonProps {
   readonly variant: ButtonVariant;
   readonly wide?: boolean;
-  /** What a screen reader says in place of a label that only its surroundings explain. */
+  /** For screen readers, when the label is clear only in its surroundings. */
   readonly spoken?: string | undefined;
   readonly children?: Child;
 }
@@ -16,7 +16,7 @@ function buttonClass({ variant, wide }: Pick<ButtonProps, "variant" | "wide">): 
   return `button button-${variant}${wide ? " button-wide" : ""}`;
 }
 
-/** Sends its form. */
+/** Submits its form. */
 export function Button({ variant, wide = false, spoken, children }: ButtonProps) {
   return (
     <button type="submit" class={buttonClass({ variant, wide })} aria-label={spoken}>
@@ -40,12 +40,12 @@ export function ButtonLink({
 }
 
 interface FieldProps {
-  /** Of the input, and of its hint and error with a suffix. */
+  /** The input's id; its hint and error have it with a suffix. */
   readonly id: string;
   readonly label: string;
   readonly hint?: string | undefined;
   readonly error?: string | undefined;
-  /** Draws the input; its attributes tie it to the hint and the error. */
+  /** Renders the input; the attributes link it to its hint and error. */
   readonly input: (attributes: FieldAttributes) => JSX.Element;
 }
 
@@ -90,7 +90,7 @@ interface NoticeProps {
   readonly children?: Child;
 }
 
-/** What just happened. It can take the focus, so that it is read out when it appears. */
+/** The result of the last action; focusable, so that screen readers announce it. */
 export function Notice({ tone, children }: NoticeProps) {
   return (
     <div

@@ -8,12 +8,12 @@ interface FrameProps {
   readonly appName: string;
   /** `narrow`: one card in the middle; `wide`: a page of several. */
   readonly width: "narrow" | "wide";
-  /** What stands at the right of the bar. */
+  /** At the right end of the bar. */
   readonly aside?: Child;
   readonly children?: Child;
 }
 
-/** What every page has around it: the name of the application, leading home, and the main part. */
+/** The layout of every page: a bar with the application's name, linked to home, and the main part. */
 export function Frame({ appName, width, aside, children }: FrameProps) {
   return (
     <div class={`frame ${width}`}>
@@ -31,7 +31,7 @@ export function Frame({ appName, width, aside, children }: FrameProps) {
   );
 }
 
-/** An SVG for the browser's tab: the initial on the accent colour. */
+/** The favicon, an SVG: the initial on the accent colour. */
 export function frameIcon(appName: string): string {
   const initial = initialOf(appName).replace(/[<>&]/g, (sign) => `&#${sign.charCodeAt(0)};`);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="9" fill="#2b50d9"/><text x="16" y="22.5" text-anchor="middle" font-family="system-ui,sans-serif" font-size="19" font-weight="650" fill="#fff">${initial}</text></svg>`;
@@ -49,19 +49,18 @@ interface ShellOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** The path of the page's icon, an SVG. */
   readonly icon?: string;
-  /** Styles of the page's own, and scripts, each a module; put into it under the nonce. */
+  /** The page's own styles and scripts (ES modules), inlined with the nonce. */
   readonly styles?: string;
   readonly scripts?: readonly string[];
   readonly body: () => JSX.Element;
 }
 
-/** Without one browsers ask for /favicon.ico. */
+/** Without an icon browsers request /favicon.ico. */
 const noIcon = "data:,";
 
 /**
- * A whole page that needs nothing from elsewhere, under a policy that runs and shows only what the
- * page itself carries (a fresh nonce a page); it may frame, ask and show images of its own origin
- * alone. Its forms tell this origin, and no other, where they come from.
+ * A self-contained page under a Content-Security-Policy that allows only its own inline styles and
+ * scripts (a fresh nonce per page) and connections, frames, images and forms of its own origin.
  */
 export function pageResponse(options: ShellOptions): Response {
   const nonce = randomToken(16);

@@ -14,19 +14,19 @@ import type { HttpEnvironment } from "./environment.ts";
 import type { DrawProblem } from "./problem.ts";
 import { httpErrors, problemPages, problemResponse, respondToError } from "./problem.ts";
 
-/** A request as it is counted and logged. */
+/** An answered request, for the log and the metrics. */
 export interface AnsweredRequest {
   readonly method: string;
-  /** The pattern of its route; "/*": a path without one. */
+  /** The route's pattern; "/*": no route matched. */
   readonly route: string;
   readonly status: number;
   readonly seconds: number;
 }
 
 /**
- * One line per request, `HTTP request`, with the pattern of its route: the path and the query may
- * hold a token or an address, so neither is logged ("/*" is a path without a route). A read that
- * succeeded is logged at debug: machines ask every few seconds. `onRequest` hears of each.
+ * One line per request, `HTTP request`, with the route's pattern: path and query may contain a token
+ * or an address, so neither is logged. Successful reads are logged at debug level, because probes
+ * come every few seconds. `onRequest` is called for each.
  */
 function accessLog(
   log: Log,
@@ -53,7 +53,7 @@ function accessLog(
   };
 }
 
-/** Goes on with the trace of the request's `traceparent`, or begins one. */
+/** Continues the trace of the request's `traceparent`, or starts one. */
 function traceContext(): MiddlewareHandler<HttpEnvironment> {
   return async function traceContext(context, next) {
     const given = parseTraceparent(context.req.header("traceparent"));
@@ -63,21 +63,21 @@ function traceContext(): MiddlewareHandler<HttpEnvironment> {
 
 export interface HttpAppOptions {
   readonly log: Log;
-  /** Whose `X-Forwarded-For` is believed; nobody's when left out. */
+  /** Whose `X-Forwarded-For` is trusted; nobody's when left out. */
   readonly trustedProxies?: readonly IpNetwork[];
-  /** Hears of each request that was answered. */
+  /** Called for each answered request. */
   readonly onRequest?: (request: AnsweredRequest) => void;
-  /** Operators alone are served: a problem says what an engine said why it refuses. */
+  /** For operators only: a problem shows why an engine refused. */
   readonly exposesRefusal?: boolean;
-  /** How a browser is shown a problem; as JSON, like everybody else, when left out. */
+  /** Renders problems for browsers; JSON when left out. */
   readonly drawProblem?: DrawProblem;
 }
 
 /**
- * The app that each service adds its routes to. Every answer carries `X-Request-Id` (the caller's,
- * when it is 1–64 of letters, digits, `-`, `_`, `=`; else a new one) and the secure headers; every
- * answer that is no success is a problem (RFC 9457); bodies end at 64 KiB. A header that a handler
- * sets itself stays, so a page may bring its own Content-Security-Policy.
+ * The app to which each service adds its routes. Every response has `X-Request-Id` (the caller's if
+ * it is 1–64 letters, digits, `-`, `_`, `=`, else a new one) and the security headers; every response
+ * that is not a success is a problem (RFC 9457); bodies are limited to 64 KiB. A header set by a
+ * handler is kept, so a page can have its own Content-Security-Policy.
  */
 export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   const { log, trustedProxies = [], drawProblem, exposesRefusal = false } = options;
@@ -86,8 +86,8 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   app.use(traceContext());
   app.use(async (context, next) => {
     await next();
-    // Hono's own is lost when a handler answers with a Response of its own, as pages do. Not by
-    // `context.header`: on an answer that is there it makes another, whose body is a stream.
+    // Hono's own is lost when a handler returns a Response of its own, as pages do. Not with
+    // `context.header`: on a finished response that makes another one, whose body is a stream.
     context.res.headers.set("X-Request-Id", context.get("requestId"));
   });
   app.use(accessLog(log, options.onRequest));
@@ -95,7 +95,7 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   app.use(
     secureHeaders({
       overwrite: false,
-      originAgentCluster: false, // of no use to a single origin, and browsers complain in sandboxed frames
+      originAgentCluster: false, // useless for a single origin, and browsers warn in sandboxed frames
       xFrameOptions: "DENY",
       contentSecurityPolicy: {
         defaultSrc: ["'none'"],
@@ -105,7 +105,7 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
       },
     }),
   );
-  // Inside the headers: a page brings its own Content-Security-Policy.
+  // Inside secureHeaders, because a page has its own Content-Security-Policy.
   if (drawProblem !== undefined) app.use(problemPages(drawProblem));
   app.use(
     methodNotAllowed({
@@ -125,7 +125,7 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   return app;
 }
 
-/** Bun's URL of a request without a usable Host (a load balancer's HTTP/1.0) is the bare path. */
+/** Without a usable Host (a load balancer's HTTP/1.0) Bun's request URL is the bare path. */
 function pathOf(request: Request): string {
   const { url } = request;
   return url.startsWith("/") ? (url.split(/[?#]/, 1)[0] ?? url) : getPath(request);

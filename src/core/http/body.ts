@@ -14,9 +14,9 @@ interface BodyLimitOptions {
 }
 
 /**
- * Takes the body in before a handler runs: at most 64 KiB (else 413, the rest unread), all of it
- * in time (else 408), whatever the length it announces. Hono's own body limit has no deadline. A
- * handler reads it with `context.req`, never with `context.req.raw`, whose body is gone.
+ * Reads the body before the handler runs: at most 64 KiB (else 413, the rest unread) and within the
+ * deadline (else 408), whatever Content-Length says; Hono's own limit has no deadline. Handlers read
+ * it through `context.req`; that of `context.req.raw` is consumed.
  */
 export function bodyLimit(options: BodyLimitOptions = {}): MiddlewareHandler<HttpEnvironment> {
   const deadlineMs = options.deadlineMs ?? 10_000;
@@ -29,16 +29,16 @@ export function bodyLimit(options: BodyLimitOptions = {}): MiddlewareHandler<Htt
     if (body === "too_large") {
       return problemResponse(context, httpErrors.bodyTooLarge, {
         detail: `The body may have at most ${bodyBytesMax} bytes.`,
-        headers: { Connection: "close" }, // what was not read must not become the next request
+        headers: { Connection: "close" }, // the unread rest must not be taken for the next request
       });
     }
-    // Hono keeps promises there, whatever its type says; each of its ways to read a body looks there.
+    // Despite its type Hono keeps promises here, and every one of its body readers looks here first.
     context.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer;
     return next();
   };
 }
 
-/** Undefined: it comes in chunks, and nobody knows how many; or there is none. */
+/** Undefined: chunked, or there is no body. */
 function announcedLength(headers: Headers): number | undefined {
   const length = headers.get("Content-Length") ?? "";
   return /^\d{1,15}$/.test(length) && !headers.has("Transfer-Encoding")
@@ -53,7 +53,7 @@ async function takeIn(
 ): Promise<ArrayBuffer | "too_large"> {
   if (announced !== undefined) {
     if (announced > bodyBytesMax) return "too_large";
-    // The server takes no more than was announced. A small body is here already, and needs no timer.
+    // The server reads no more than announced. A small body is already here and needs no timer.
     const whole = request.arrayBuffer();
     if (Bun.peek.status(whole) === "fulfilled") return whole;
     return inTime(whole, deadlineMs);
@@ -61,7 +61,7 @@ async function takeIn(
   const reader = request.body?.getReader();
   if (reader === undefined) return new ArrayBuffer();
   return inTime(readAll(reader), deadlineMs, () => {
-    reader.cancel().catch(() => {}); // the connection is given up anyway
+    reader.cancel().catch(() => {}); // the connection is closed anyway
   });
 }
 
@@ -94,8 +94,8 @@ async function readAll(
 }
 
 /**
- * The body as `schema` has it. Throws, in this order: 415 without a JSON content type, 400 when it
- * is not JSON in UTF-8, 422 with `errors` that name each bad field and its bound.
+ * The body parsed by `schema`. Throws, in this order: 415 without a JSON content type, 400 when it is
+ * not JSON in UTF-8, 422 with `errors` that name each invalid field and its bound.
  */
 export async function readJson<T>(context: HttpContext, schema: z.ZodType<T>): Promise<T> {
   const contentType = context.req.header("Content-Type") ?? "";
@@ -114,7 +114,7 @@ export async function readJson<T>(context: HttpContext, schema: z.ZodType<T>): P
   });
 }
 
-/** As `readJson`, but no body at all is as good as `{}`. */
+/** As `readJson`, but an absent body counts as `{}`. */
 export async function readOptionalJson<T>(context: HttpContext, schema: z.ZodType<T>): Promise<T> {
   const body = await context.req.arrayBuffer();
   return body.byteLength === 0 ? schema.parse({}) : readJson(context, schema);

@@ -14,7 +14,7 @@ type IpAddress = string;
 /** Undefined for anything that is no address: a name, an address with a port or a prefix. */
 export function parseIpAddress(text: string): IpAddress | undefined {
   if (isIPv4(text)) return text;
-  const address = text.replace(/%.*$/, ""); // the zone is about our own interfaces
+  const address = text.replace(/%.*$/, ""); // the zone names one of our own interfaces
   if (!isIPv6(address)) return undefined;
   const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical) ?? [];
@@ -42,8 +42,8 @@ export function isInNetwork(address: IpAddress, network: IpNetwork): boolean {
 }
 
 /**
- * Who counts as one client: an IPv4 address ("192.0.2.7"), or the /64 of an IPv6 address
- * ("2001:db8:0:1::/64"), because one household or machine has all of it.
+ * What counts as one client: an IPv4 address ("192.0.2.7"), or the /64 of an IPv6 address
+ * ("2001:db8:0:1::/64"), because one household or machine usually has all of it.
  */
 export function clientNetworkOf(address: IpAddress): string {
   if (isIPv4(address)) return address;
@@ -57,10 +57,9 @@ const hopsMax = 20;
 const unknownClient = "unknown";
 
 /**
- * Says on the context who asks, for counting (`context.get("client")`): the address of the other
- * end of the connection or, when that is one of ours (`trustedProxies`), the rightmost hop of
- * `X-Forwarded-For` that is none of ours: what stands left of it, its sender may have made up. IPv6
- * counts per /64. `unknown` when the connection is already gone.
+ * Sets `context.get("client")`, the client as rate limits count it: the peer of the connection or,
+ * when that is one of `trustedProxies`, the rightmost hop of `X-Forwarded-For` that is not; whatever
+ * stands left of it may be forged. IPv6 counts per /64. `unknown` when the connection is closed.
  */
 export function clientNetwork(
   trustedProxies: readonly IpNetwork[],
@@ -84,7 +83,7 @@ function findClient(
   for (const hop of forwarded.split(",").toReversed().slice(0, hopsMax)) {
     if (client === undefined || !isOurs(client)) return client;
     const before = parseIpAddress(withoutPort(hop.trim()));
-    if (before === undefined) return client; // the proxy of ours that wrote it is all we know
+    if (before === undefined) return client; // our proxy wrote it, so the proxy is all we know
     client = before;
   }
   return client;
@@ -97,7 +96,7 @@ function withoutPort(hop: string): string {
 
 const loopbackOnlyError: ErrorRow = {
   code: "loopback_only",
-  meaning: "This page is for programs and people on the same machine",
+  meaning: "This page is only served to the same machine",
   retryable: false,
   status: 403,
 };
@@ -106,8 +105,8 @@ const loopbackNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const loopbackAddresses = new Set(["127.0.0.1", "::1", "::ffff:127.0.0.1"]);
 
 /**
- * Lets a request through when it comes from this machine and was addressed to it by a loopback
- * name: a page elsewhere that makes a browser ask here (DNS rebinding) brings its own name.
+ * Only serves requests from this machine that name it by a loopback name in Host, which protects
+ * against DNS rebinding.
  */
 export function loopbackOnly(): MiddlewareHandler<HttpEnvironment> {
   return async function loopbackOnly(context, next) {

@@ -1,11 +1,11 @@
 import type { Context } from "hono";
 
-/** What every handler finds on its context: Hono's `Env` of all apps of the program. */
+/** Hono's `Env` for every app of the program. */
 export interface HttpEnvironment {
   readonly Bindings: { readonly clientAddress?: string | undefined };
   readonly Variables: {
     readonly requestId: string;
-    /** Who asks, as it is counted; see `clientNetwork`. */
+    /** The client as rate limits count it; see `clientNetwork`. */
     readonly client: string;
   };
 }
@@ -13,8 +13,8 @@ export interface HttpEnvironment {
 export type HttpContext = Context<HttpEnvironment>;
 
 /**
- * The address of the other end of the connection; undefined when it is already gone (or the
- * request did not come through a socket). Behind a proxy this is the proxy.
+ * The peer address of the connection (a proxy, if there is one); undefined when the connection is
+ * already closed or the request did not come through a socket.
  */
 export function clientAddress(context: HttpContext): string | undefined {
   return context.env?.clientAddress;

@@ -8,9 +8,9 @@ import { errorMessage, InstantError, isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { HttpContext, HttpEnvironment } from "./environment.ts";
 
-/** RFC 9457 with three members of ours: `code`, `requestId` and, for bad fields, `errors`. */
+/** RFC 9457 with our members `code`, `requestId` and, for invalid fields, `errors`. */
 export interface Problem {
-  /** `urn:instant:problem:<code>`: identifies the kind, leads nowhere. */
+  /** `urn:instant:problem:<code>`: an identifier, not a link. */
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -28,17 +28,17 @@ interface FieldError {
 }
 
 interface ProblemOptions {
-  /** What happened to this request, for the person who sent it; the row's meaning otherwise. */
+  /** What happened to this request, for its sender; the row's meaning when left out. */
   readonly detail?: string | undefined;
   readonly errors?: readonly FieldError[] | undefined;
-  /** Further members, beside those of `Problem`. */
+  /** Extension members in addition to those of `Problem`. */
   readonly members?: Readonly<Record<string, unknown>>;
   /** Adds `Retry-After`, and the member `retryAfterSeconds`. */
   readonly retryAfterSeconds?: number | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The one way an answer that is no success leaves: `application/problem+json`, never cached. */
+/** Every response that is not a success: `application/problem+json`, never cached. */
 export function problemResponse(
   context: HttpContext,
   row: ErrorRow,
@@ -66,8 +66,8 @@ export function problemResponse(
 }
 
 /**
- * What any HTTP request may meet, whatever the route. A body that is not JSON is 400, one of
- * another content type 415, JSON whose fields do not fit 422 with an `errors` list.
+ * Errors of any route. A body that is not JSON is 400, another content type 415, JSON with invalid
+ * fields 422 with `errors`.
  */
 export const httpErrors = {
   malformedRequest: {
@@ -146,7 +146,7 @@ export const httpErrors = {
 
 const fieldErrorsMax = 20;
 
-/** What does not fit, as sentences that follow the field's name: "email", "must be text". */
+/** Each invalid field and what it must be: "email", "must be text". */
 export function fieldErrors(error: z.ZodError): FieldError[] {
   return error.issues.slice(0, fieldErrorsMax).map((issue) => ({
     field: issue.path.map(String).join(".").slice(0, 200),
@@ -166,11 +166,11 @@ function describeIssue(issue: Issue): string {
     case "too_small":
       return `must be at least ${issue.minimum}${unitOf(issue.origin)}`;
     default:
-      return issue.message; // the schema's own words
+      return issue.message; // written by the schema
   }
 }
 
-/** A schema without a sentence of its own for another type. */
+/** The schema has no message of its own. */
 function isZods(message: string): boolean {
   return message.startsWith("Invalid input");
 }
@@ -190,11 +190,11 @@ function unitOf(origin: string): string {
 const retryAfterSecondsDefault = 5;
 
 /**
- * Any thrown value → its problem. An `InstantError` answers with its row's status: below 500 with
- * its detail, from 500 on with the row's meaning alone, because the detail may hold addresses and
- * paths of ours. A retryable 503 carries `Retry-After` (`details.retryAfterSeconds`, else 5 s).
- * Anything else is a fault of ours: 500 without a word about it, and an error line in the log.
- * `showsRefusal`: an operator is told as well what an engine itself said (`details.refusal`).
+ * Any thrown value → its problem. An `InstantError` gets the status of its row: below 500 with its
+ * detail, from 500 on with the row's meaning only, because the detail may contain internal addresses
+ * and paths. A retryable 503 has `Retry-After` (`details.retryAfterSeconds`, else 5 s). Anything else
+ * is a bug: 500 without detail, and an error in the log. `showsRefusal`: operators also see what the
+ * engine itself answered (`details.refusal`).
  */
 export function respondToError(
   error: Error,
@@ -235,14 +235,14 @@ function retryAfterSecondsOf(row: ErrorRow, requested: unknown): number | undefi
   return typeof requested === "number" ? requested : retryAfterSecondsDefault;
 }
 
-/** A problem as a page, for a person; undefined: it stays as it is. */
+/** Renders a problem as a page; undefined: keep the JSON. */
 export type DrawProblem = (problem: Problem, context: HttpContext) => Response | undefined;
 
 const problemType = "application/problem+json";
 
 /**
- * Shows problems as pages to whoever asks for `text/html` by name: browsers that go somewhere or send
- * a form, and no program. Status and headers are those of the problem.
+ * Renders problems as pages for clients that accept `text/html` explicitly, that is browsers that
+ * navigate or submit a form. Status and headers stay.
  */
 export function problemPages(draw: DrawProblem): MiddlewareHandler<HttpEnvironment> {
   return async function problemPages(context, next) {

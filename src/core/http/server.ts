@@ -24,23 +24,23 @@ export interface HttpServerOptions {
   /** 0: any free one, see `port` afterwards. */
   readonly port: number;
   readonly log: Log;
-  /** The variable that sets the port, for the error's mend. */
+  /** The variable that sets the port, for the error message. */
   readonly portVariable?: string;
-  /** How long requests in flight may take once `stop` was called; then they are cut. */
+  /** How long requests in flight may take after `stop`; then they are cut off. */
   readonly stopDeadlineMs?: number;
   readonly name?: string;
 }
 
 interface HttpServer extends Service, AsyncDisposable {
-  /** The port it listens on; the one asked for until it is started. */
+  /** The port it listens on; before the start, the requested one. */
   readonly port: number;
   readonly url: string;
 }
 
 /**
- * An HTTP server with a life. New: nothing listens. Started: listens; throws `port_in_use` or
- * `listen_failed` with the mend. Stopping: takes no connection, finishes what is in flight within
- * the deadline, then cuts it and says so. Stopped for good; stopping again is no error.
+ * New: not listening. Started: listens; throws `port_in_use` or `listen_failed` with the fix.
+ * Stopping: accepts no connection, finishes requests in flight until the deadline, then cuts them off
+ * with a warning. Stopped for good; stopping again is no error.
  */
 export function openHttpServer(options: HttpServerOptions): HttpServer {
   let server: Bun.Server<undefined> | undefined;
@@ -74,12 +74,12 @@ function listen(options: HttpServerOptions): Bun.Server<undefined> {
       port,
       idleTimeout: idleTimeoutSeconds,
       development: false,
-      reusePort: false, // Bun sets it beside development=false, and two programs would share the port
-      // The app limits bodies and answers with a problem; Bun's own answer would have no body. An
+      reusePort: false, // Bun's default with development=false; two programs would share the port
+      // The app itself limits bodies, and answers with a problem; Bun's response would be empty. An
       // unread body stays in the socket, so this costs no memory.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: (request, server) => {
-        const clientAddress = server.requestIP(request)?.address; // null once the client is gone
+        const clientAddress = server.requestIP(request)?.address; // null once the client has disconnected
         return fetch(request, { clientAddress });
       },
     });
@@ -117,7 +117,7 @@ function classifyListenError(error: unknown, options: HttpServerOptions): Instan
   });
 }
 
-/** For the URL a person opens: an address that means "all" is reached as localhost. */
+/** For a URL to open: a wildcard address is reached as localhost. */
 function urlHost(hostname: string): string {
   if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
   return hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -128,24 +128,24 @@ export const httpFields = {
     name: "PUBLIC_URL",
     protocols: ["https:", "http:"],
     example: "https://sign-in.example.com",
-    doc: "The address under which people reach serve-auth, when that is a proxy's. Its origin counts as our own.",
+    doc: "The public URL of serve-auth, when a proxy is in front of it. Its origin counts as our own.",
   }),
   trustedProxies: listField({
     name: "TRUSTED_PROXIES",
     itemPattern: /^[0-9A-Fa-f:.]+(?:\/\d{1,3})?$/,
     item: "10.0.0.0/8",
-    doc: "Addresses and networks of the proxies before serve-auth. Only when a request comes from one of them is its X-Forwarded-For believed: the client is its rightmost hop that is not in this list. Unset: nobody is believed, the client is who connects.",
+    doc: "Addresses and networks of the proxies in front of serve-auth. X-Forwarded-For is trusted only in requests from one of them: the client is its rightmost hop that is not in this list. Unset: X-Forwarded-For is ignored, and the client is the peer of the connection.",
   }),
   corsOrigins: listField({
     name: "CORS_ORIGINS",
     itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$/,
     item: "https://app.example.com",
-    doc: "Origins whose pages may use the sign-in API with the person's cookie. They are trusted like our own pages. Unset: none.",
+    doc: "Origins whose pages may call the sign-in API with the user's cookie. They are trusted like our own pages. Unset: none.",
   }),
   metricsToken: secretField({
     name: "METRICS_TOKEN",
     charsMin: 32,
-    doc: "What Prometheus brings as Bearer to read serve-auth's /metrics. Unset: it is read from the same machine alone, and by nobody in production.",
+    doc: "Bearer token with which Prometheus reads serve-auth's /metrics. Unset: /metrics answers only on the same machine, and not at all in production.",
   }),
 } as const;
 

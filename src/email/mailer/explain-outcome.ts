@@ -2,7 +2,7 @@ import { unreachable } from "../../core/errors.ts";
 import type { SendOutcome } from "./mailer.ts";
 import { classifyReply } from "./reply.ts";
 
-/** One sentence for a person who sent one mail by hand: what became of it, and the usual mend. */
+/** One sentence for a person who sent one mail by hand: what became of it, and the usual fix. */
 export function explainOutcome(outcome: SendOutcome): string {
   switch (outcome.kind) {
     case "accepted": {
@@ -12,16 +12,16 @@ export function explainOutcome(outcome: SendOutcome): string {
     case "refused":
       return `${outcome.host} refused the ${outcome.stage} (${outcome.reply}): ${fixOf(outcome)}`;
     case "deferred":
-      if (isMailboxBusy(outcome)) {
-        return `${outcome.host} says that the recipient's mailbox takes nothing now (${outcome.reply}): a mail of serve-email would be tried again`;
+      if (classifyReply(outcome, outcome.stage) === "recipient_later") {
+        return `${outcome.host} says that the recipient's mailbox accepts no mail now (${outcome.reply}): serve-email would try again`;
       }
-      return `${outcome.host} does not take the ${outcome.stage} now (${outcome.reply}): a mail of serve-email would be tried again; greylisting ends by itself`;
+      return `${outcome.host} does not accept the ${outcome.stage} now (${outcome.reply}): serve-email would try again; greylisting ends by itself`;
     case "throttled":
-      return `${outcome.host} says that we are too fast (${outcome.reply}): a mail of serve-email would be sent more slowly; SMTP_RATE keeps below a known limit`;
+      return `${outcome.host} says that we send too fast (${outcome.reply}): serve-email would slow down; SMTP_RATE keeps below a known limit`;
     case "server_down":
       return outcome.reason;
     case "lost":
-      return `${outcome.host} ended the session before it had the whole mail (${outcome.reason}): try again, and ask its administrator if it lasts`;
+      return `${outcome.host} ended the session before it had the whole mail (${outcome.reason}): try again, and ask its administrator if this lasts`;
     case "ambiguous":
       return `${outcome.host} may have accepted the mail or not (${outcome.reason}): look for it in the inbox before trying again`;
     case "withheld":
@@ -31,26 +31,22 @@ export function explainOutcome(outcome: SendOutcome): string {
   }
 }
 
-/** By what the table of replies makes of it; RFC 6531 for its own code. */
+/** By what `reply-table.ts` says; RFC 6531 for its own code. */
 function fixOf(refused: Extract<SendOutcome, { kind: "refused" }>): string {
-  const { enhancedCode = "", reply, stage } = refused;
+  const { enhancedCode = "", stage } = refused;
   if (enhancedCode === "5.6.7") {
-    return "take an address in ASCII, or a server that offers SMTPUTF8";
+    return "use an address in ASCII, or a server that offers SMTPUTF8";
   }
-  switch (classifyReply({ ...refused, text: reply }, stage)) {
+  switch (classifyReply(refused, stage)) {
     case "no_such_recipient":
-      return "check the address; it says that nobody has it";
+      return "check the address; the server says that it does not exist";
     case "recipient":
       return enhancedCode.startsWith("5.7.")
         ? "a policy forbids this recipient or sender; check that SMTP_FROM's domain is verified there, and SPF and DKIM"
-        : "check the address; it does not say that nobody has it";
+        : "check the address; the server does not say that it does not exist";
     default:
       return enhancedCode.startsWith("5.7.")
         ? "a policy forbids this mail; check its content, that SMTP_FROM's domain is verified there, and SPF and DKIM"
-        : "its words say what it dislikes in the mail";
+        : "its reply says what is wrong with the mail";
   }
-}
-
-function isMailboxBusy(outcome: Extract<SendOutcome, { kind: "deferred" }>): boolean {
-  return classifyReply({ ...outcome, text: outcome.reply }, outcome.stage) === "recipient_later";
 }

@@ -1,64 +1,69 @@
+import { domainOf } from "../../core/email-address.ts";
 import type { Clock } from "../../core/time.ts";
 import { Breaker } from "../delivery/breaker.ts";
 import type {
-  DeferredMail,
   Mailer,
   MailMessage,
   ProbeOutcome,
-  RefusedMail,
   SendOptions,
   SendOutcome,
   ServerDown,
 } from "./mailer.ts";
-import { domainOf, ServerStreak } from "./server-streak.ts";
+import { ServerStreak } from "./server-streak.ts";
+
+/** Called once for each mailer; what it returns, with the outcome of each message handed to it. */
+export type ObserveMailer = (mailer: Mailer) => (outcome: SendOutcome, seconds: number) => void;
 
 export interface MailServerDeps {
   readonly clock: Clock;
+  /** See `ServerStreak`. */
   readonly refusalsMax: number;
+  readonly observe?: ObserveMailer | undefined;
   /** False: one failure is no outage, only ten in a row are. */
   readonly pauses: boolean;
   /** There is no other server that a mail could go out by. */
   readonly alone: boolean;
   /** It went down for `reason`, or is back (undefined). */
   readonly onChange: (server: MailServer, reason: string | undefined) => void;
-  /** Lets one of the waiting mails go; false when none waits. */
+  /** Lets one of the waiting mails go as a trial; false when none waits. */
   readonly offerTrial: (refused: {
     readonly domains: ReadonlySet<string>;
     readonly recipient: string | undefined;
   }) => boolean;
 }
 
-/** RFC 6531: says what the server lacks for this one address, and nothing of its other mails. */
+/** RFC 6531: what the server lacks for this one address; it says nothing about other mails. */
 const utf8Missing = "5.6.7";
 
-/** How long a trial is offered; who was woken asks the ledger first. */
+/** How long a trial is offered; the mail that was woken asks the ledger first. */
 const trialOfferMs = 2_000;
 
 interface Trial {
-  /** Undefined: the server took the mail; else why it is not taken for well. */
+  /** Undefined: the server accepted the mail; else why it still counts as down. */
   readonly ended: PromiseWithResolvers<string | undefined>;
   readonly taken: PromiseWithResolvers<void>;
   isTaken: boolean;
 }
 
 /**
- * One SMTP server: whether it is well, by what it answers.
+ * One SMTP server, and whether it is up, by what it answers.
  *
- * Well: it is sent mails. Down: it could not be reached, closed on us, or deferred everybody; probes
- * (which send nothing) ask after 1, 2, 4, 5, 5 … s, and the first that succeeds makes it well.
- * Suspect: it refused everybody (`ServerStreak`), or blamed the account in its reply to one mail,
- * and is down too; but a probe can't tell: after each one that succeeds a single waiting mail is
- * sent as a trial, one of another domain than refused us first, then one to another recipient.
- * Accepted: well; and where only one domain had refused us, that domain, or where the mail went to
- * it, the recipient refused last is believed from then on. Anything else: down again, the mail was
- * not tried. When no mail wants to be the trial, the server is given out to all again, and the first
- * refusal makes it down.
+ * Up: it is sent mails. Down: it could not be reached, closed on us, or deferred everybody; probes
+ * (which send nothing) follow after 1, 2, 4, 5, 5 … s, and the first that succeeds makes it up.
+ * Suspect: it refused everybody (`ServerStreak`), or blamed the account in its reply to one mail.
+ * It is down then, but a probe can't tell: after each one that succeeds a single waiting mail is
+ * sent as a trial, at best to a domain that has not refused us, then at least to another recipient.
+ * Accepted: the server is up; and where only one domain had refused us, that domain, or where the
+ * trial went to it, the recipient refused last is believed from then on. Anything else: down again,
+ * and the attempt does not count. When no mail waits for a trial, all may be sent again, and the
+ * first refusal makes the server down.
  */
 export class MailServer {
   readonly mailer: Mailer;
   readonly #deps: MailServerDeps;
   readonly #breaker: Breaker;
   readonly #streak: ServerStreak;
+  readonly #observe: ReturnType<ObserveMailer> | undefined;
   #down: ServerDown | undefined;
   #suspect = false;
   #lossesInRow = 0;
@@ -73,6 +78,7 @@ export class MailServer {
     const { clock, refusalsMax, onChange } = deps;
     this.mailer = mailer;
     this.#deps = deps;
+    this.#observe = deps.observe?.(mailer);
     this.#streak = new ServerStreak({ clock, refusalsMax });
     this.#breaker = new Breaker({
       clock,
@@ -108,7 +114,10 @@ export class MailServer {
     try {
       const { mayBeOneDomain } = this;
       const [refusedDomain] = this.#streak.refusedDomains;
-      const outcome = this.#judge(message.to, begunAt, await this.mailer.send(message, options));
+      const startedAt = performance.now();
+      const sent = await this.mailer.send(message, options);
+      this.#observe?.(sent, (performance.now() - startedAt) / 1000);
+      const outcome = this.#judge(message.to, begunAt, sent);
       if (outcome.kind === "accepted" && trial !== undefined) {
         const isOther = mayBeOneDomain && refusedDomain !== domainOf(message.to);
         this.#denyingDomain = isOther ? refusedDomain : undefined;
@@ -134,7 +143,7 @@ export class MailServer {
     this.#trial?.ended.resolve("stopped");
   }
 
-  /** What an outcome says of the server; the caller hears of the server where it is at fault. */
+  /** What an outcome says about the server; where the server is at fault, the outcome says so too. */
   #judge(recipient: string, begunAt: number, outcome: SendOutcome): SendOutcome {
     switch (outcome.kind) {
       case "accepted":
@@ -155,7 +164,8 @@ export class MailServer {
       case "server_down":
         if (!this.#deps.pauses) this.#deferred(recipient);
         else if (outcome.answer === undefined) this.#trip(outcome);
-        else return this.#blamed(recipient, outcome, outcome.answer);
+        else if (this.#isBelieved(recipient)) return outcome.answer;
+        else return this.#blame(recipient, outcome);
         return outcome;
       default:
         return outcome; // of the mail, or of this connection
@@ -164,10 +174,10 @@ export class MailServer {
 
   #deferred(recipient: string): void {
     if (!this.#streak.deferred(recipient)) return;
-    this.#trip(this.#fault("system", "defers every mail; what it said is in the log"));
+    this.#trip(this.#fault("system", "defers every mail; its replies are in the log"));
   }
 
-  /** A single connection may just have ended; a second in a row is reason enough to go elsewhere. */
+  /** A single connection may just have ended; two in a row are reason enough to go elsewhere. */
   #lost(outcome: Extract<SendOutcome, { kind: "lost" }>): SendOutcome {
     this.#lossesInRow += 1;
     if (this.#lossesInRow < 2) return outcome;
@@ -182,28 +192,20 @@ export class MailServer {
 
   #refused(recipient: string, outcome: Extract<SendOutcome, { kind: "refused" }>): SendOutcome {
     if (this.#isBelieved(recipient)) return outcome;
+    const confirmation = this.#isKnown ? undefined : this.#streak.refused(recipient);
+    if (confirmation === undefined) {
+      const fault = `refuses every mail, none was accepted between (the last: ${outcome.reply}): check the account and its limits there, SMTP_FROM, and that it relays for us; EMAIL_REFUSAL_GUARD=0 believes it`;
+      return this.#blame(recipient, this.#fault("refusing", fault));
+    }
     this.#refusedRecipient = recipient;
-    const confirmation = this.#streak.refused(recipient, this.#isKnown);
-    if (confirmation !== undefined) return { ...outcome, confirmation };
-    const down = this.#fault(
-      "refusing",
-      `refuses every mail, none was accepted between (the last: ${outcome.reply}): check the account and its limits there, SMTP_FROM, and that it relays for us; EMAIL_REFUSAL_GUARD=0 believes it`,
-    );
-    this.#suspect = true;
-    this.#trip(down);
-    return down;
+    return { ...outcome, confirmation };
   }
 
-  /** A probe can't tell either whether it would say the same to the next mail: a trial does. */
-  #blamed(
-    recipient: string,
-    down: ServerDown,
-    answer: RefusedMail | DeferredMail,
-  ): ServerDown | RefusedMail | DeferredMail {
-    if (this.#isBelieved(recipient)) return answer;
+  /** Its reply to this recipient's mail is the server's fault. A probe can't tell when it ends: a trial does. */
+  #blame(recipient: string, down: ServerDown): ServerDown {
     this.#refusedRecipient = recipient;
-    this.#streak.blamed(recipient);
     this.#suspect = true;
+    this.#streak.blamed(recipient);
     this.#trip(down);
     return down;
   }

@@ -1,7 +1,8 @@
+import { domainOf } from "../../core/email-address.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
 import type { Clock } from "../../core/time.ts";
-import type { MailServerDeps } from "./mail-server.ts";
+import type { MailServerDeps, ObserveMailer } from "./mail-server.ts";
 import { MailServer } from "./mail-server.ts";
 import type {
   Mailer,
@@ -12,7 +13,6 @@ import type {
   ServerDown,
 } from "./mailer.ts";
 import { classifyReply } from "./reply.ts";
-import { domainOf } from "./server-streak.ts";
 
 interface MailServersOptions {
   /** In the order of preference; at least one. */
@@ -21,8 +21,9 @@ interface MailServersOptions {
   readonly log: Log;
   /** See `ServerStreak`. */
   readonly refusalsMax: number;
-  /** False: a server that is down is asked all the same, where there is no other. */
+  /** False: a server that is down is still used, where there is no other. */
   readonly pauses: boolean;
+  readonly observe?: ObserveMailer | undefined;
 }
 
 interface Waiter {
@@ -30,19 +31,19 @@ interface Waiter {
   readonly wake: () => void;
 }
 
-/** Timers hold at most 2^31 - 1 ms; after an hour the caller looks again. */
+/** Timers take at most 2^31 - 1 ms; after an hour the caller checks again. */
 const waitMsMax = 3_600_000;
 
 /**
  * The SMTP servers that mails may go out by, as one mailer: each mail is handed to the first that
- * is well (see `MailServer`). It never tries a second server within one `send`: what the first did
- * not take comes back as `server_down`, with `another` where the caller may send again at once, and
+ * is up (see `MailServer`). It never tries a second server within one `send`: what the first did
+ * not take is returned as `server_down`, with `another` where the caller may send again at once, but
  * only after the ledger says that nothing is on the wire. Everything else that a server answered,
- * an unknown answer above all, is an outcome and moves by itself to no other server.
+ * an unknown answer above all, is an outcome, and is never repeated by another server on its own.
  *
- * Some are well: mails flow. None is (`down`): `send` answers `server_down` without asking anybody,
- * and `untilBack` waits: for all of the waiting mails when a server is well again, for one of them
- * when a server that refused everybody is to be tried.
+ * Some are up: mails flow. None is (`down`): `send` returns `server_down` without asking any server,
+ * and `untilBack` waits: for all of the waiting mails until a server is up again, for one of them
+ * until a server that refused everybody needs a trial.
  */
 export class MailServers implements Mailer {
   readonly address: string;
@@ -55,13 +56,15 @@ export class MailServers implements Mailer {
   #stopped = false;
 
   constructor(options: MailServersOptions) {
-    const { mailers, clock, log, refusalsMax, pauses } = options;
+    const { mailers, clock, log, refusalsMax, pauses, observe } = options;
     this.#options = options;
     this.address = mailers.map(({ address }) => address).join(", ");
     this.concurrency = Math.max(...mailers.map(({ concurrency }) => concurrency)); // one at a time
     const alone = mailers.length === 1;
     const deps: MailServerDeps = {
-      ...{ clock, refusalsMax },
+      clock,
+      refusalsMax,
+      observe,
       alone,
       pauses: pauses || !alone,
       onChange: (server, reason) => this.#changed(server, reason),
@@ -71,14 +74,14 @@ export class MailServers implements Mailer {
     this.#log = log;
   }
 
-  /** False when no server takes letters beyond ASCII before the @; undefined: not known of all. */
+  /** False when no server takes letters beyond ASCII before the @; undefined: not known yet. */
   get offersUtf8(): boolean | undefined {
     const offers = this.#servers.map(({ mailer }) => mailer.offersUtf8);
     if (offers.includes(true)) return true;
     return offers.includes(undefined) ? undefined : false;
   }
 
-  /** What is wrong with each while none is well. */
+  /** What is wrong with each while none is up. */
   get down(): ServerDown | undefined {
     const downs = this.#servers.map(({ down }) => down);
     const [first] = downs;
@@ -87,7 +90,7 @@ export class MailServers implements Mailer {
     return { ...first, reason };
   }
 
-  /** Those that are down, whether or not others take their mails. */
+  /** Those that are down, whether or not others take the mails. */
   get unhealthy(): readonly { readonly address: string; readonly down: ServerDown }[] {
     return this.#servers.flatMap(({ mailer: { address }, down }) =>
       down === undefined ? [] : [{ address, down }],
@@ -95,14 +98,14 @@ export class MailServers implements Mailer {
   }
 
   /**
-   * Whether no further mail should be taken on. One domain that refuses all its recipients is no
-   * reason: only the mails to others can show that it is the domain.
+   * Whether no further mail should be consumed. One domain that refuses all its recipients is no
+   * reason: only mails to others can show that it is the domain.
    */
   get pausesConsumption(): boolean {
     return this.down !== undefined && !this.#servers.some(({ mayBeOneDomain }) => mayBeOneDomain);
   }
 
-  /** `listener` is called when a server went down or came back. */
+  /** `listener` is called when a server goes down or is back. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -119,7 +122,7 @@ export class MailServers implements Mailer {
     return another ? { ...outcome, another } : outcome;
   }
 
-  /** Of the server that mails go to now. */
+  /** The server that mails go to now. */
   async probe(signal?: AbortSignal): Promise<ProbeOutcome> {
     const server = this.#servers.find(({ down }) => down === undefined) ?? this.#servers[0];
     return server === undefined ? this.#gone() : server.probe(signal);
@@ -160,7 +163,7 @@ export class MailServers implements Mailer {
     return this.close();
   }
 
-  /** One whose domain did not refuse us tells most, then another recipient; the longest waiting. */
+  /** A domain that did not refuse us tells most, then another recipient; else the longest waiting. */
   #offerTrial(refused: Parameters<MailServerDeps["offerTrial"]>[0]): boolean {
     const waiters = [...this.#waiters];
     const chosen =
@@ -200,8 +203,8 @@ export class MailServers implements Mailer {
 
 const buckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Times each message that is handed to a mailer: the same mailer to whoever uses it. */
-export function createMailerMetrics(metrics: Metrics, clock: Clock): (mailer: Mailer) => Mailer {
+/** Counts and times the messages of each mailer. */
+export function createMailerMetrics(metrics: Metrics, clock: Clock): ObserveMailer {
   const measured: Mailer[] = [];
   const refusals = metrics.counter({
     name: "instant_email_smtp_refusals_total",
@@ -241,33 +244,11 @@ export function createMailerMetrics(metrics: Metrics, clock: Clock): (mailer: Ma
   );
   return (mailer) => {
     measured.push(mailer);
-    return {
-      address: mailer.address,
-      concurrency: mailer.concurrency,
-      get certificateEndsAt() {
-        return mailer.certificateEndsAt;
-      },
-      get perSecond() {
-        return mailer.perSecond;
-      },
-      get offersUtf8() {
-        return mailer.offersUtf8;
-      },
-      send: async (message, options) => {
-        const startedAt = performance.now();
-        const outcome = await mailer.send(message, options);
-        const server = mailer.address;
-        durations.observe((performance.now() - startedAt) / 1000, {
-          outcome: outcome.kind,
-          server,
-        });
-        const name = classOf(outcome);
-        if (name !== undefined) refusals.add({ class: name, server });
-        return outcome;
-      },
-      probe: (signal) => mailer.probe(signal),
-      close: () => mailer.close(),
-      [Symbol.asyncDispose]: () => mailer.close(),
+    const server = mailer.address;
+    return (outcome, seconds) => {
+      durations.observe(seconds, { outcome: outcome.kind, server });
+      const name = classOf(outcome);
+      if (name !== undefined) refusals.add({ class: name, server });
     };
   };
 }
@@ -276,5 +257,5 @@ function classOf(outcome: SendOutcome): string | undefined {
   if (outcome.kind === "server_down") return outcome.cause;
   if (outcome.kind === "throttled") return "rate";
   if (outcome.kind !== "refused" && outcome.kind !== "deferred") return undefined;
-  return classifyReply({ ...outcome, text: outcome.reply }, outcome.stage);
+  return classifyReply(outcome, outcome.stage);
 }

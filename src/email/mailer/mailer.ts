@@ -1,15 +1,15 @@
 import type { RefusalVerdict } from "./server-streak.ts";
 
 /**
- * Sends one message to one recipient and says exactly what became of it.
+ * Sends one message to one recipient and reports exactly what became of it.
  *
  * Promises, tested by `tests/contract/mailer.ts` for every adapter:
  * - `send` never throws for what a server or the network does: each end is one `SendOutcome`.
- * - `beforeContentEnds` is called once (again only when a try on a spent connection was definitely
- *   refused and is repeated on a fresh one), after the server agreed to take the content and all of it
- *   but the final dot was handed over. Until it resolved true the message cannot be accepted. False
- *   or a throw: the connection is closed without the dot, the outcome is `withheld`. It must settle:
- *   `send` resolves only after it did, so its effects never come after the outcome's.
+ * - `beforeContentEnds` is called once (again only when an attempt on an exhausted connection was
+ *   definitely refused and is repeated on a fresh one), after the server agreed to take the content
+ *   and all of it but the final dot was written. Until it resolved true the message cannot be
+ *   accepted. False or a throw: the connection is closed without the dot, the outcome is `withheld`.
+ *   It must settle: `send` resolves only after it did, so its effects never come after the outcome's.
  * - `ambiguous` only when the content ended and no reply to it was read; `lost` only before.
  * - `Message-ID` is derived from `messageId` alone, so a resubmission carries the same one.
  * Left out on purpose: retries, several recipients, attachments.
@@ -19,19 +19,19 @@ export interface Mailer extends AsyncDisposable {
   readonly address: string;
   /** How many messages are worth sending at the same time. */
   readonly concurrency: number;
-  /** When the server's certificate ends, Unix ms, as the newest connection saw it. */
+  /** When the server's certificate expires, Unix ms, as the newest connection saw it. */
   readonly certificateEndsAt?: number | undefined;
-  /** Mails a second that it sends at most now; undefined: no limit. */
+  /** The most mails a second that it sends now; undefined: no limit. */
   readonly perSecond?: number | undefined;
   /**
-   * Whether the server takes letters beyond ASCII before the @ (SMTPUTF8), as the newest connection
-   * of the last ten minutes heard; undefined: not known.
+   * Whether the server offers SMTPUTF8, which letters beyond ASCII before the @ need, as it said to
+   * the newest connection of the last ten minutes; undefined: not known.
    */
   readonly offersUtf8?: boolean | undefined;
   send(message: MailMessage, options: SendOptions): Promise<SendOutcome>;
-  /** Connects and logs in as `send` would, and sends nothing: is the server there? */
+  /** Connects and logs in as `send` would, and sends nothing. */
   probe(signal?: AbortSignal): Promise<ProbeOutcome>;
-  /** Waits for sends in flight (2 s; then they are cut), ends the connections politely. Idempotent. */
+  /** Waits for sends in flight (2 s; then they are cut), and ends the connections with QUIT. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export interface SendOptions {
   readonly beforeContentEnds: () => Promise<boolean>;
   /** Aborted: gives up if the content has not ended, as `withheld`; else waits for the reply. */
   readonly signal?: AbortSignal;
-  /** Asks a server that is known to be down all the same, where no other is well. */
+  /** Uses a server even if it is known to be down, where no other is up. */
   readonly evenIfDown?: boolean;
 }
 
@@ -61,24 +61,26 @@ export type SendOutcome =
       readonly reply: string;
       readonly queueId: string | undefined;
     }
-  /** 5xx to RCPT or to the content: this message will never be taken. */
+  /** 5xx to RCPT or to the content: this message will never be accepted. */
   | RefusedMail
   | DeferredMail
-  /** We are too fast: nothing was accepted, no try is the message's; the mailer has slowed down. */
-  | (SmtpReply & { readonly kind: "throttled"; readonly retryAfterMs: number | undefined })
+  /** We are too fast: nothing was accepted, no attempt counts; the mailer has slowed down. */
+  | ThrottledMail
   | ServerDown
   /** The connection broke (or timed out) after MAIL FROM and before the content ended. */
   | { readonly kind: "lost"; readonly host: string; readonly reason: string }
   /** The content ended and the reply to it was not read: nobody knows. */
   | { readonly kind: "ambiguous"; readonly host: string; readonly reason: string }
+  /** We gave up before the content ended. */
   | { readonly kind: "withheld" };
 
 /**
- * `confirmation` is set where the refusal may be the server's fault and not the recipient's: it says
- * later which (see `ServerStreak`); until then nothing may be made of it.
+ * `confirmation` is set where the refusal may be the server's fault and not the recipient's: it
+ * resolves with which (see `ServerStreak`); until then the refusal must have no effect.
  */
 export interface RefusedMail extends SmtpReply {
   readonly kind: "refused";
+  readonly host: string;
   readonly stage: "recipient" | "content";
   readonly confirmation?: Promise<RefusalVerdict>;
 }
@@ -86,28 +88,35 @@ export interface RefusedMail extends SmtpReply {
 /** 4xx to RCPT or to the content: this message, later. */
 export interface DeferredMail extends SmtpReply {
   readonly kind: "deferred";
+  readonly host: string;
   readonly stage: "recipient" | "content";
   /** A delay the server asked for, when its reply has one. */
   readonly retryAfterMs: number | undefined;
 }
 
-/** The server, not the message: nothing was sent, the try is not the message's. */
+interface ThrottledMail extends SmtpReply {
+  readonly kind: "throttled";
+  readonly host: string;
+  readonly retryAfterMs: number | undefined;
+}
+
+/** The server, not the message: nothing was sent, and the attempt does not count. */
 export interface ServerDown {
   readonly kind: "server_down";
   readonly cause: ServerDownCause;
   readonly host: string;
-  /** A clear sentence for the log and `/readyz`: what failed and the usual mend. */
+  /** A clear sentence for the log and `/readyz`: what failed and the usual fix. */
   readonly reason: string;
-  /** Another server is well, and may be sent the mail at once. */
+  /** Another server is up, and may be sent the mail at once. */
   readonly another?: boolean;
   /**
-   * What it answered to this mail, where that reply blames the account but came to one recipient or
-   * content: what the mail's outcome is where the server takes others all the same (`MailServer`).
+   * Its answer to this mail, where the reply blames the account but came for one recipient or
+   * content: the mail's outcome if the server turns out to take others all the same (`MailServer`).
    */
   readonly answer?: RefusedMail | DeferredMail;
 }
 
-type ServerDownCause =
+export type ServerDownCause =
   | "name_not_found"
   | "connect"
   | "timeout"
@@ -125,13 +134,13 @@ type ServerDownCause =
   | "system" // 4.3.x, or it defers everybody
   | "refusing"; // it refuses everybody
 
-interface SmtpReply {
-  readonly host: string;
+/** A server's reply, fit for logs; what it means is decided by `reply-table.ts`. */
+export interface SmtpReply {
   /** 250, 451, 550, … */
   readonly code: number;
-  /** RFC 3463, "5.1.1"; undefined when the server gives none. */
+  /** RFC 3463: "5.1.1"; undefined when the server gives none. */
   readonly enhancedCode: string | undefined;
-  /** The server's words, ≤ 500 characters, addresses masked. */
+  /** The whole reply on one line, at most 500 characters, addresses masked. */
   readonly reply: string;
 }
 

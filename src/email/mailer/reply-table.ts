@@ -1,19 +1,13 @@
+import type { ServerDownCause } from "./mailer.ts";
 import type { ReplySource } from "./reply-sources.ts";
-import {
-  exchange,
-  exim,
-  google,
-  mailgun,
-  postfix,
-  postmark,
-  rfc,
-  sendgrid,
-  sesErrors,
-  sesQuota,
-  submission,
-  yahoo,
-} from "./reply-sources.ts";
-import type { SmtpServerDownCause } from "./smtp/outcome.ts";
+import { rfc, sources } from "./reply-sources.ts";
+
+/*
+ * Here is decided what each 4xx and 5xx reply of an SMTP server means, whatever command it answers:
+ * find the code, or a phrase of the reply, in an example. What no row knows, and which 4xx (some of
+ * 421, 451, 452) are about the session alone and repeated on a fresh one, stands in `reply.ts`; what
+ * becomes of the mail then, in `smtp/classify.ts`.
+ */
 
 /**
  * Whose fault a refusal is. `no_such_recipient`: it does not exist or is disabled for good, the only
@@ -31,7 +25,7 @@ export type ReplyVerdict =
   | "later"
   | ServerFault;
 type ServerFault = Extract<
-  SmtpServerDownCause,
+  ServerDownCause,
   "login" | "tls" | "mail_from" | "quota" | "account" | "relay" | "blocked" | "system" | "closing"
 >;
 
@@ -43,18 +37,18 @@ interface ReplyRow {
   /** Of the reply code; unset: any. */
   readonly code?: RegExp;
   readonly enhanced?: RegExp;
-  /** Any of them, in the reply's words without addresses. */
+  /** In the text of the reply, addresses taken out. */
   readonly pattern?: RegExp;
   readonly stage?: ReplyStage;
-  /** Each is a test, and the first stands in docs/sending.md. In our words where the server's vary. */
+  /** Each is a test, and the first three stand in docs/sending.md. Our wording where servers' vary. */
   readonly examples: readonly [string, ...string[]];
   readonly source: ReplySource;
 }
 
 /**
- * Read from the top, the first row that fits decides. So: words that turn a code's usual meaning
- * around, then codes that mean one thing, then words of known relays, then what a code alone says.
- * What no row knows is decided in `classify-reply.ts`.
+ * Read from the top: the first row that fits decides. So: phrases that turn a code's usual meaning
+ * around, then codes that mean one thing, then phrases of known relays, then what a code alone says.
+ * What no row knows: `defaultVerdict` in `reply.ts`.
  */
 export const replyRows: readonly ReplyRow[] = [
   {
@@ -73,7 +67,7 @@ export const replyRows: readonly ReplyRow[] = [
       "554 5.1.90 Message can't be sent: over the limit of recipients",
       "550 5.7.233 The tenant exceeded its daily limit of mails to external recipients",
     ],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "recipient",
@@ -83,7 +77,7 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.505 Access denied, banned recipient",
       "550 5.7.513 Client host [192.0.2.1] blocked by the recipient's domain using its block list",
     ],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "recipient",
@@ -95,7 +89,7 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required",
       "554 Message rejected: Address blacklisted.",
     ],
-    source: postmark,
+    source: sources.postmark,
   },
   {
     verdict: "tls",
@@ -112,7 +106,7 @@ export const replyRows: readonly ReplyRow[] = [
     pattern:
       /storedrv\.(?:client)?submi\w*.{0,200}(?:exception:quota|mailbox full)|mailbox full.{0,20}storedrv\.(?:client)?submi/i,
     examples: ["554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException"],
-    source: submission,
+    source: sources.submission,
   },
   {
     verdict: "recipient_later",
@@ -124,7 +118,7 @@ export const replyRows: readonly ReplyRow[] = [
       "450 User is receiving mail too quickly",
       "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
     ],
-    source: google,
+    source: sources.google,
   },
   {
     verdict: "recipient_later",
@@ -170,7 +164,7 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.0 The email limit is reached. Please upgrade your plan",
       "420 4.5.0 Exceed Sending limit (daily)",
     ],
-    source: google,
+    source: sources.google,
   },
   {
     verdict: "rate",
@@ -190,13 +184,13 @@ export const replyRows: readonly ReplyRow[] = [
       "535 5.7.8 Too many connections per account",
       "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints",
     ],
-    source: sesQuota,
+    source: sources.sesQuota,
   },
   {
     verdict: "rate",
     enhanced: /^[45]\.7\.28$|^4\.7\.[56]\d\d$/,
     examples: ["421 4.7.28 IP-Adresse", "451 4.7.500 Server busy"],
-    source: google,
+    source: sources.google,
   },
   {
     verdict: "login",
@@ -219,7 +213,7 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.7.1 Please authenticate first",
       "550 Unauthenticated senders not allowed",
     ],
-    source: sendgrid,
+    source: sources.sendgrid,
   },
   {
     verdict: "relay",
@@ -235,19 +229,19 @@ export const replyRows: readonly ReplyRow[] = [
       "553 5.7.1 Relaying disallowed",
       "553 sorry, that domain isn't in my list of allowed rcpthosts",
     ],
-    source: exim,
+    source: sources.exim,
   },
   {
     verdict: "relay",
     enhanced: /^5\.7\.(?:54|64|367)$/,
     examples: ["550 5.7.64 TenantAttribution"],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "account",
     enhanced: /^5\.7\.(?:13|50[1-3]|7\d\d)$|^5\.2\.253$/,
     examples: ["550 5.7.708 Access denied, traffic not accepted from this IP"],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "account",
@@ -270,14 +264,14 @@ export const replyRows: readonly ReplyRow[] = [
       "554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException; WASCL UserAction verdict",
       "550 5.7.1 Unconfigured Sending Domain <example.com>",
     ],
-    source: mailgun,
+    source: sources.mailgun,
   },
   {
     verdict: "account",
     pattern:
       /\bsmtpclientauthentication\b|\bdisabled for the tenant\b|\berrorcode\W{1,4}4(?:00|01|05|12|13)\b/i,
     examples: ["550 5.7.30 SmtpClientAuthentication is disabled for the Tenant"],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "mail_from",
@@ -288,7 +282,7 @@ export const replyRows: readonly ReplyRow[] = [
       "554 5.2.252 SendAsDenied; noreply@example.com not allowed to send as x@example.com",
       "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
     ],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "mail_from",
@@ -313,7 +307,7 @@ export const replyRows: readonly ReplyRow[] = [
       "550 Could not complete sender verify callout",
       "550 5.7.1 Sending from domain example.com is not allowed",
     ],
-    source: sesErrors,
+    source: sources.sesErrors,
   },
   {
     verdict: "blocked",
@@ -328,13 +322,13 @@ export const replyRows: readonly ReplyRow[] = [
       "550-5.7.1 The IP you're using to send mail is not authorized to\r\n550 5.7.1 send email directly to our servers.",
       "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Part of their network is on our block list (S3150).",
     ],
-    source: postfix,
+    source: sources.postfix,
   },
   {
     verdict: "blocked",
     enhanced: /^5\.7\.(?:25|506|508|511|6[0-4]\d)$/,
     examples: ["550 5.7.606 Access denied, banned sending IP", "550 5.7.25 no PTR"],
-    source: exchange,
+    source: sources.exchange,
   },
   {
     verdict: "closing",
@@ -372,7 +366,7 @@ export const replyRows: readonly ReplyRow[] = [
       "556 5.1.10 Recipient address has null MX",
       "550 MAILBOX DOES NOT EXIST",
     ],
-    source: yahoo,
+    source: sources.yahoo,
   },
   {
     // Without a code of the recipient's, an account may as well be the one we send with.
@@ -386,7 +380,7 @@ export const replyRows: readonly ReplyRow[] = [
       "550 5.2.1 The email account that you tried to reach is disabled",
       "550 5.1.1 account closed",
     ],
-    source: google,
+    source: sources.google,
   },
   {
     verdict: "message",
@@ -394,6 +388,6 @@ export const replyRows: readonly ReplyRow[] = [
       /\bspam\b|\bvirus\b|\bmalware\b|\bphish|\bcontent\b|\bmessage (?:size|too (?:big|large))|\bpolicy\b/i,
     stage: "content",
     examples: ["554 5.7.1 spam", "552 5.3.4 message too big", "550 5.7.1 violates policy"],
-    source: google,
+    source: sources.google,
   },
 ];

@@ -1,6 +1,7 @@
+import { domainOf } from "../../core/email-address.ts";
 import type { Clock } from "../../core/time.ts";
 
-/** What a refusal that waited turned out to be. */
+/** What a refusal turned out to be, after it waited for a verdict. */
 export type RefusalVerdict = "refused" | "server_at_fault";
 
 interface ServerStreakOptions {
@@ -20,24 +21,24 @@ interface WaitingRefusal {
 }
 
 /**
- * Tells one server that turns everybody away from one that turns somebody away, by what it answers
- * in a row; each server has its own.
+ * Whether a server turns everybody away or only some, by its answers in a row; each server has its
+ * own streak.
  *
  * Calm: nothing was deferred or refused since the last acceptance. Streak: something was. A
- * deferred mail goes its own way at once (it is tried again anyway) and is only counted. A refused
- * mail waits for a verdict, since a refusal that is believed can't be taken back. Leaving the
- * streak:
+ * deferred mail is only counted, as it is retried anyway. A refused mail waits for a verdict, since
+ * a refusal that is believed can't be taken back. A streak ends when
  * - a mail whose sending began after a refusal is accepted: that refusal was about its recipient
- *   (`refused`). An acceptance of an earlier beginning only ends the count, as the server may have
+ *   (`refused`). An acceptance of an earlier sending only ends the count, as the server may have
  *   changed its mind in between;
- * - nothing more is refused for 5 s: all that wait are believed, as a lone bad address on a quiet
+ * - nothing more is refused for 5 s: all that wait are believed, as a single bad address on a quiet
  *   system must not wait long. So a server that denies everybody costs at most `refusalsMax - 1`
  *   mails where they come further apart than that, and none where they come faster;
- * - ten deferrals of at least two recipients, or refusals of `refusalsMax` different ones: the
- *   server is at fault. All that wait hear `server_at_fault`, were not tried, and the next answer
- *   begins a new streak. Deferrals at one domain may be that domain's, which greylists or is down,
- *   while others get their mails: one domain makes such a streak once, and none at all after a mail
- *   to another domain was the last one accepted; a mail that it accepts sets that back.
+ * - ten mails to at least two recipients were deferred, or `refusalsMax` different recipients
+ *   refused: the server is at fault. All that wait resolve with `server_at_fault`, their attempts do
+ *   not count, and the next answer begins a new streak. Deferrals at one domain may be that
+ *   domain's, which greylists or is down while others get their mails: one domain makes such a
+ *   streak once, and none at all after a mail to another domain was the last one accepted; a mail
+ *   that it accepts resets that.
  *
  * At most one entry per mail in flight; the caller bounds those.
  */
@@ -47,7 +48,7 @@ export class ServerStreak {
   readonly #refused = new Run();
   readonly #waiting = new Set<WaitingRefusal>();
   #domains = new Set<string>();
-  /** The one domain of a streak of deferrals, and whose mail was accepted last. */
+  /** The one domain of a streak of deferrals, and the domain of the mail accepted last. */
   #blamedDomain: string | undefined;
   #acceptedDomain: string | undefined;
   #sequence = 0;
@@ -85,15 +86,12 @@ export class ServerStreak {
     return isServer;
   }
 
-  /**
-   * Undefined: the server is at fault, or was known to be (`atFault`). Else what becomes of the
-   * refusal, known later.
-   */
-  refused(recipient: string, atFault = false): Promise<RefusalVerdict> | undefined {
+  /** What becomes of the refusal, known later; undefined: the server is at fault. */
+  refused(recipient: string): Promise<RefusalVerdict> | undefined {
     const { refusalsMax } = this.#options;
     this.#refused.observe(recipient);
     this.#domains.add(domainOf(recipient));
-    if (atFault || this.#refused.recipients.size >= refusalsMax) {
+    if (this.#refused.recipients.size >= refusalsMax) {
       this.serverAtFault();
       return undefined;
     }
@@ -103,17 +101,18 @@ export class ServerStreak {
     return promise;
   }
 
-  /** Its reply to this recipient's mail says that the server is at fault. */
+  /** The server is known to be at fault, and refused this recipient's mail for it. */
   blamed(recipient: string): void {
     this.#domains.add(domainOf(recipient));
+    this.serverAtFault();
   }
 
-  /** The domains of the refusals that made the server be at fault; one may deny us by itself. */
+  /** The domains whose refusals put the server at fault; a single one may deny us by itself. */
   get refusedDomains(): ReadonlySet<string> {
     return this.#domains;
   }
 
-  /** Also called where something else says so: whoever waits was not tried. */
+  /** Also called where something else says so: attempts that wait for a verdict do not count. */
   serverAtFault(): void {
     const domains = this.#domains;
     this.#endCount();
@@ -162,8 +161,4 @@ class Run {
     this.count = 0;
     this.recipients.clear();
   }
-}
-
-export function domainOf(recipient: string): string {
-  return recipient.slice(recipient.lastIndexOf("@") + 1).toLowerCase();
 }

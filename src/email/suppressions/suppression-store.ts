@@ -109,7 +109,7 @@ export function createSuppressRefused(deps: SuppressRefusedDeps) {
   return async function suppressRefused(event: EmailEvent, refusal: Refusal): Promise<void> {
     const { stage, reply } = refusal;
     if (suppressionMs === 0 || stage !== "recipient") return;
-    if (classifyReply({ ...refusal, text: reply }, stage) !== "no_such_recipient") return;
+    if (classifyReply(refusal, stage) !== "no_such_recipient") return;
     const address = event.recipient.toLowerCase();
     const createdAt = clock.now();
     const entry = {

@@ -1,14 +1,21 @@
-import { expect, test } from "bun:test";
-import { alternate } from "../../../scripts/benchmarks/alternate.ts";
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseOptions } from "../../../scripts/benchmarks/bench.ts";
 import type { Benchmark, Pair } from "../../../scripts/benchmarks/benchmark.ts";
-import { Child } from "../../../scripts/benchmarks/child.ts";
+import { alternate, isFarWorse, summarize } from "../../../scripts/benchmarks/benchmark.ts";
 import { timeDrain } from "../../../scripts/benchmarks/drain.ts";
-import { parseOptions } from "../../../scripts/benchmarks/options.ts";
-import { nothingRecorded, record, replaceMeasured } from "../../../scripts/benchmarks/page.ts";
-import { readCpuMicros, readResidentBytes } from "../../../scripts/benchmarks/process-usage.ts";
+import { HttpConnection, percentile } from "../../../scripts/benchmarks/loads.ts";
+import { Child, readCpuMicros, readResidentBytes } from "../../../scripts/benchmarks/processes.ts";
 import { sharesOf } from "../../../scripts/benchmarks/profile.ts";
-import { summarize } from "../../../scripts/benchmarks/result.ts";
-import { formatNumber, renderTable } from "../../../scripts/benchmarks/table.ts";
+import {
+  formatNumber,
+  readRecorded,
+  record,
+  renderTable,
+  replaceMeasured,
+} from "../../../scripts/benchmarks/report.ts";
+import { benchmarks } from "../../../scripts/benchmarks/rows.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const row: Benchmark = {
@@ -26,7 +33,7 @@ const pairs: readonly Pair[] = [
   { ours: 2400, yardstick: 4000, cpuMicros: { ours: 40 } },
 ];
 
-test("ours and the yardstick take turns in going first", async () => {
+test("ours and the yardstick take turns at going first", async () => {
   const order: string[] = [];
   const run = (side: string, value: number) => async () => {
     order.push(side);
@@ -38,10 +45,14 @@ test("ours and the yardstick take turns in going first", async () => {
   expect(measured[1]).toMatchObject({ ours: 1, yardstick: 2 });
 });
 
-test("the ratio is the median of the pairs' own, beside the least and the greatest", () => {
+test("the ratio is the median of the pairs' own, with the least and the greatest", () => {
   expect(summarize(row, pairs)).toMatchObject({
     measured: {
-      ...{ ours: 1000, yardstick: 4000, ratio: 0.6, ratioMin: 0.25, ratioMax: 0.9 },
+      ours: 1000,
+      yardstick: 4000,
+      ratio: 0.6,
+      ratioMin: 0.25,
+      ratioMax: 0.9,
       cpuMicros: { ours: 30, yardstick: 7 },
     },
     isMet: true,
@@ -58,7 +69,7 @@ test.each([
   expect(summarize({ ...row, ...aim }, pairs).isMet).toBe(isMet);
 });
 
-test("a row without a pair, or with one that is no number, was not measured", () => {
+test("a row without a pair, or with one that is not a number, was not measured", () => {
   expect(() => summarize(row, [])).toThrow("nothing was measured");
   expect(() => summarize(row, [{ ours: Number.NaN, yardstick: 1 }])).toThrow(
     "nothing was measured",
@@ -73,9 +84,8 @@ test("the table shows three figures, the spread, and what was missed", () => {
 | drain | a bare consumer | 1,000 mails/s | 4,000 mails/s | **0.60×** | 0.25–0.90× | ≥ 0.5× |
 | drain | a bare consumer | 1,000 mails/s | 4,000 mails/s | **0.60×** | 0.25–0.90× | ≤ 0.5×, ≤ 200 mails/s ✗ |`,
   );
-  expect([36_912, 0.81234, 5, 1_234_567].map(formatNumber)).toEqual([
-    ...["36,900", "0.812", "5", "1,230,000"],
-  ]);
+  const formatted = [36_912, 0.81234, 5, 1_234_567].map(formatNumber);
+  expect(formatted).toEqual(["36,900", "0.812", "5", "1,230,000"]);
 });
 
 test("only some rows can be asked for, and only rows there are", () => {
@@ -91,12 +101,7 @@ test("only some rows can be asked for, and only rows there are", () => {
 test("what was measured again replaces its row alone, in the order of the rows", () => {
   const result = (name: string, ours: number) =>
     summarize({ ...row, name }, [{ ours, yardstick: 1 }]);
-  const earlier = record(
-    nothingRecorded,
-    "full",
-    [result("b", 1), result("gone", 1)],
-    ["b", "gone"],
-  );
+  const earlier = { full: [result("b", 1), result("gone", 1)], quick: [] };
   const recorded = record(earlier, "full", [result("a", 2)], ["a", "b"]);
   expect(recorded.full.map(({ name, measured }) => [name, measured.ours])).toEqual([
     ["a", 2],
@@ -105,7 +110,7 @@ test("what was measured again replaces its row alone, in the order of the rows",
   expect(recorded.quick).toEqual([]);
 });
 
-test("the table replaces what stands between the page's marks", () => {
+test("the table replaces the text between the page's marks", () => {
   const page =
     "above\n<!-- scripts/bench writes from here -->\nold\n<!-- scripts/bench to here -->\nbelow\n";
   const replaced = replaceMeasured(page, "new");
@@ -117,32 +122,32 @@ test("the table replaces what stands between the page's marks", () => {
 });
 
 test("a drain is timed from the end of the warm-up to the last accepted mail", async () => {
-  let asked = 0;
+  let polls = 0;
   const measured = await timeDrain(
     {
-      begun: async () => [0, 5, 25, 60, 110][asked++] ?? 110,
+      begun: async () => [0, 5, 25, 60, 110][polls++] ?? 110,
       accepted: async () => 110,
       get cpuMicros() {
-        return asked * 1000;
+        return polls * 1000;
       },
       failure: (what) => new Error(what),
     },
     100,
     10,
   );
-  // From 25 mails, at the third question, to 110 at the fifth.
+  // From 25 mails, at the third poll, to 110 at the fifth.
   expect(measured.cpuMicros).toBeCloseTo(2000 / 85);
-  expect(measured.value).toBeLessThan(85 / 0.02); // it asks every 25 ms
+  expect(measured.value).toBeLessThan(85 / 0.02); // it polls every 25 ms
 });
 
-test("the usage of a process is what the process itself knows of it", () => {
+test("the usage of a process is what the process itself measures", () => {
   for (const until = performance.now() + 50; performance.now() < until; );
   const { user, system } = process.cpuUsage();
   expect(Math.abs(readCpuMicros(process.pid) - (user + system))).toBeLessThan(50_000);
   expect(readResidentBytes(process.pid) / process.memoryUsage().rss).toBeCloseTo(1, 1);
 });
 
-test("a child that fails says why", async () => {
+test("a child that fails reports why", async () => {
   using directory = temporaryDirectory();
   const command = ["/bin/sh", "-c", "echo out; echo 'no such topic' >&2; exit 3"];
   await using child = new Child(command, { directory: directory.path });
@@ -156,12 +161,12 @@ test("a child's output and CPU time are there when it has ended", async () => {
   expect(child.cpuMicros).toBeGreaterThan(0);
 });
 
-test("a profile's samples belong to their nearest caller with a home, and waits do not count", () => {
+test("a profile's samples belong to their nearest caller in a package or module; waits don't count", () => {
   const frame = (functionName: string, url: string) => ({ functionName, url });
   const profile = {
     nodes: [
       { id: 1, callFrame: frame("(root)", ""), children: [2, 3] },
-      { id: 2, callFrame: frame("change", "/x/src/email/ledger/redis.ts"), children: [4] },
+      { id: 2, callFrame: frame("change", "/x/src/email/ledger/redis-records.ts"), children: [4] },
       { id: 3, callFrame: frame("a", "/x/node_modules/@scope/name/index.js"), children: [5] },
       { id: 4, callFrame: frame("stringify", "") },
       { id: 5, callFrame: frame("writeBuffered", "") },
@@ -175,4 +180,86 @@ test("a profile's samples belong to their nearest caller with a home, and waits 
     { part: "@scope/name", share: 0.1 },
     { part: "the runtime", share: 0.1 },
   ]);
+});
+
+test("docs/benchmarks.md shows docs/benchmarks.json (else run scripts/bench --write)", () => {
+  const recorded = readRecorded(resolve(import.meta.dir, "../../.."));
+  const page = readFileSync("docs/benchmarks.md", "utf8");
+  expect(page).toBe(replaceMeasured(page, renderTable(recorded.full)));
+});
+
+test("docs/benchmarks.json has every row as it is measured today", () => {
+  const { full } = readRecorded(resolve(import.meta.dir, "../../.."));
+  const describeRow = ({
+    name,
+    job,
+    yardstick,
+    unit,
+    target,
+    oursAtMost,
+  }: Omit<Benchmark, "measure" | "inQuick">) => ({
+    name,
+    job,
+    yardstick,
+    unit,
+    target,
+    oursAtMost,
+  });
+  expect(full.map(describeRow)).toEqual(benchmarks.map(describeRow));
+});
+
+describe("a ratio", () => {
+  test("of a rate is far worse below half of the committed one", () => {
+    expect(isFarWorse({ atLeast: 0.3 }, 0.19, 0.4)).toBe(true);
+    expect(isFarWorse({ atLeast: 0.3 }, 0.21, 0.4)).toBe(false);
+  });
+
+  test("of a time is far worse above twice the committed one", () => {
+    expect(isFarWorse({ atMost: 3 }, 5.1, 2.5)).toBe(true);
+    expect(isFarWorse({ atMost: 3 }, 4.9, 2.5)).toBe(false);
+  });
+});
+
+describe("the load", () => {
+  test("finds the end of an answer that comes in pieces", async () => {
+    const pieces = ["HTTP/1.1 429 Too Many\r\nContent-", "Length: 5\r\n", "\r\nhel", "lo"];
+    using listener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data: async (socket) => {
+          for (const piece of pieces) {
+            socket.write(piece);
+            socket.flush();
+            await Bun.sleep(5);
+          }
+        },
+      },
+    });
+    const { promise, resolve: answer } = Promise.withResolvers<unknown>();
+    const url = new URL(`http://127.0.0.1:${listener.port}`);
+    const connection = await HttpConnection.open(url, answer);
+    connection.send("GET / HTTP/1.1\r\n\r\n");
+    expect(await promise).toEqual({ status: 429, body: "hello" });
+    connection.close();
+  });
+
+  test("hears of a connection that ends before the answer", async () => {
+    using listener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: (socket) => void socket.end("HTTP/1.1 200 OK\r\n") },
+    });
+    const { promise, resolve: answer } = Promise.withResolvers<{ readonly status: number }>();
+    const url = new URL(`http://127.0.0.1:${listener.port}`);
+    const connection = await HttpConnection.open(url, answer);
+    connection.send("GET / HTTP/1.1\r\n\r\n");
+    expect((await promise).status).toBe(0);
+  });
+
+  test("takes the value below which a share of all lie", () => {
+    const values = Array.from({ length: 100 }, (_, index) => 100 - index);
+    expect(percentile(values, 0.99)).toBe(100);
+    expect(percentile(values, 0.5)).toBe(51);
+  });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isFresh } from "../../../scripts/binary/fresh.ts";
+import { isFresh } from "../../../scripts/binary/build.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 /** A product made at 1000 s of sources from before; `touch` changes one at 2000 s. */

@@ -1,12 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
-import { readRecorded } from "../../../scripts/benchmarks/committed.ts";
 import { renderConfiguration, renderEnvExample } from "../../../scripts/documents/configuration.ts";
-import { replaceMarked } from "../../../scripts/documents/marked.ts";
-import { renderMetricTables } from "../../../scripts/documents/metrics.ts";
-import { renderReplyTable } from "../../../scripts/documents/replies.ts";
-import { renderScaling } from "../../../scripts/scaling/page.ts";
+import { replaceBetween, replaceMarked } from "../../../scripts/documents/marked.ts";
+import { renderMetricTables, renderReplyTable } from "../../../scripts/documents/tables.ts";
 import { configGroups, loadConfig } from "../../../src/compose/config.ts";
 import type { ConfigField } from "../../../src/core/config.ts";
 
@@ -32,14 +29,16 @@ describe("generated documents", () => {
     expect(page).toBe(replaceMarked(page, "replies", renderReplyTable()));
   });
 
-  test("docs/scaling.md is computed from docs/benchmarks.json (else run scripts/document)", () => {
-    const page = readFileSync("docs/scaling.md", "utf8");
-    expect(page).toBe(replaceMarked(page, "scaling", renderScaling(readRecorded("."))));
-  });
-
   test("a copied .env.example is a valid configuration, the same as none", () => {
     expect(loadConfig(parseEnv(renderEnvExample()))).toEqual(loadConfig({}));
   });
+});
+
+test("only the text between the marks of a page is replaced", () => {
+  const page = "a\n<!-- from -->\n\nold\n\n<!-- to -->\nb\n";
+  const marks = ["<!-- from -->", "<!-- to -->"] as const;
+  expect(replaceBetween(page, marks, "\nnew\n")).toBe(page.replace("old", "new"));
+  expect(() => replaceBetween("no marks", marks, "new")).toThrow("needs the lines");
 });
 
 describe("a setting", () => {

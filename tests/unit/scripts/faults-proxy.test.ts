@@ -1,18 +1,18 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import net from "node:net";
-import { HoldProxy } from "../../../scripts/faults/hold-proxy.ts";
-import { createRedisWire } from "../../../scripts/faults/redis-wire.ts";
+import { cut, HoldProxy } from "../../../scripts/faults/proxy.ts";
+import { createKafkaWire, createRedisWire } from "../../../scripts/faults/wires.ts";
 import { eventually } from "../../../support/eventually.ts";
 
 /** A server that answers each command with its second word, and a client of it through a proxy. */
 async function openRig() {
   const stack = new AsyncDisposableStack();
-  const heard: string[] = [];
+  const received: string[] = [];
   const wire = createRedisWire();
   const server = net.createServer((socket) => {
     socket.on("data", (bytes: Buffer) => {
       for (const word of bytes.toString().matchAll(/\$\d+\r\n(\w+)/g)) {
-        heard.push(word[1] ?? "");
+        received.push(word[1] ?? "");
         socket.write(`+${word[1]}\r\n`);
       }
     });
@@ -32,7 +32,9 @@ async function openRig() {
   });
   client.on("error", () => {});
   return {
-    ...{ proxy, heard, client },
+    proxy,
+    received,
+    client,
     say: (...words: string[]) => {
       for (const word of words) client.write(`*1\r\n$${word.length}\r\n${word}\r\n`);
     },
@@ -41,7 +43,7 @@ async function openRig() {
   };
 }
 
-const fits = ([word]: readonly string[]) => word === "stop";
+const matches = ([word]: readonly string[]) => word === "stop";
 
 test("passes requests and replies", async () => {
   await using rig = await openRig();
@@ -52,11 +54,11 @@ test("passes requests and replies", async () => {
 
 test("holds a request and all behind it until it is released", async () => {
   await using rig = await openRig();
-  const hold = rig.proxy.hold({ at: "request", fits });
+  const hold = rig.proxy.hold({ at: "request", matches });
   rig.say("one", "stop", "two");
   await hold.untilCaught(1, 0);
   await eventually("the first is answered", () => rig.answers().length === 1);
-  expect(rig.heard).toEqual(["one"]);
+  expect(rig.received).toEqual(["one"]);
   hold.release();
   await eventually("all are answered", () => rig.answers().length === 3);
   expect(rig.answers()).toEqual(["one", "stop", "two"]);
@@ -64,9 +66,9 @@ test("holds a request and all behind it until it is released", async () => {
 
 test("holds a reply while the server hears all", async () => {
   await using rig = await openRig();
-  const hold = rig.proxy.hold({ at: "reply", fits });
+  const hold = rig.proxy.hold({ at: "reply", matches });
   rig.say("one", "stop", "two");
-  await eventually("the server heard all", () => rig.heard.length === 3);
+  await eventually("the server received all", () => rig.received.length === 3);
   await eventually("the first is answered", () => rig.answers().length === 1);
   expect(rig.answers()).toEqual(["one"]);
   hold.release();
@@ -75,23 +77,95 @@ test("holds a reply while the server hears all", async () => {
 
 test("drops what it holds, with its connection", async () => {
   await using rig = await openRig();
-  const hold = rig.proxy.hold({ at: "request", fits });
+  const hold = rig.proxy.hold({ at: "request", matches });
   rig.say("one", "stop");
   await hold.untilCaught(1, 0);
   const closed = new Promise((resolve) => rig.client.once("close", resolve));
   hold.drop();
   await closed;
-  expect(rig.heard).toEqual(["one"]);
+  expect(rig.received).toEqual(["one"]);
 });
 
 test("catches nothing more once it is shut, and counts what it caught", async () => {
   await using rig = await openRig();
-  const hold = rig.proxy.hold({ at: "reply", fits });
+  const hold = rig.proxy.hold({ at: "reply", matches });
   rig.say("stop", "stop");
   await hold.untilCaught(2, 1000);
   expect(hold.caught).toBe(2);
   hold.shut();
   rig.say("stop");
-  await eventually("the server heard all", () => rig.heard.length === 3);
+  await eventually("the server received all", () => rig.received.length === 3);
   expect(hold.caught).toBe(2);
+});
+
+/** What `length` finds when the bytes come one by one. */
+function cutSlowly(bytes: Buffer, length: (bytes: Buffer) => number | undefined): string[] {
+  const found: string[] = [];
+  let kept = Buffer.alloc(0);
+  for (const byte of bytes) {
+    const { messages, rest } = cut(Buffer.concat([kept, Buffer.of(byte)]), length);
+    found.push(...messages.map(String));
+    kept = Buffer.from(rest);
+  }
+  expect(kept.length).toBe(0);
+  return found;
+}
+
+describe("Redis' protocol", () => {
+  test.each([
+    "+OK\r\n",
+    "-ERR no\r\n",
+    ":12\r\n",
+    "$-1\r\n",
+    "$0\r\n\r\n",
+    "$7\r\na\r\nb\r\nc\r\n",
+    "*-1\r\n",
+    "*0\r\n",
+    "*3\r\n:1\r\n:1700000000000\r\n$-1\r\n",
+    "*2\r\n*1\r\n:1\r\n$1\r\nx\r\n",
+    "%1\r\n+a\r\n*1\r\n:1\r\n",
+    "_\r\n",
+  ])("finds where %j ends", (reply) => {
+    const { replyLength } = createRedisWire();
+    expect(cutSlowly(Buffer.from(reply + reply), replyLength)).toEqual([reply, reply]);
+  });
+
+  test("reads a command's arguments, whatever is in them", () => {
+    const words = ["evalsha", "abc", "1", "email:sent:1", "absent", "", 'é"\r\n*1'];
+    const bulk = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("");
+    const wire = createRedisWire();
+    const command = Buffer.from(`*${words.length}\r\n${bulk}`);
+    expect(wire.requestLength(command)).toBe(command.length);
+    expect(wire.readRequest(command)).toEqual(words);
+  });
+});
+
+describe("Kafka's protocol", () => {
+  const request = (apiKey: number, body: string) => {
+    const frame = Buffer.concat([Buffer.alloc(12), Buffer.from(body)]);
+    frame.writeInt32BE(frame.length - 4, 0);
+    frame.writeInt16BE(apiKey, 4);
+    return frame;
+  };
+
+  test("finds where a request ends", () => {
+    const [first, second] = [request(8, "one"), request(0, "")];
+    const { requestLength } = createKafkaWire();
+    const found = cutSlowly(Buffer.concat([first, second]), requestLength);
+    expect(found).toEqual([first, second].map(String));
+  });
+
+  test("finds what a request is and which names it contains", () => {
+    const read = createKafkaWire().readRequest(request(8, "group-7"));
+    expect(read.api).toBe("offsetCommit");
+    expect([read.names("group-7"), read.names("group-8")]).toEqual([true, false]);
+    expect(createKafkaWire().readRequest(request(3, "")).api).toBeUndefined();
+  });
+
+  test("knows a member by its heartbeat", () => {
+    const wire = createKafkaWire();
+    expect(wire.readRequest(request(11, "")).isMember).toBe(false);
+    wire.readRequest(request(12, ""));
+    expect(wire.readRequest(request(11, "")).isMember).toBe(true);
+  });
 });

@@ -1,35 +1,37 @@
 import { expect, test } from "bun:test";
-import { assumed, computeDemand } from "../../../scripts/scaling/demand.ts";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { formatNumber, readRecorded } from "../../../scripts/benchmarks/report.ts";
+import { encodeEmailEvent, eventKey } from "../../../src/email/event.ts";
 
-const cost = { cpuMicros: 100, redisBytes: 1000, redisCalls: 4, eventBytes: 300 };
-const day = 86_400;
+/** Of a record besides key and value: lengths, offset, time, headers, its part of the batch. */
+const recordOverheadBytes = 40;
 
-test("the busiest second decides the cores, the connections and the calls", () => {
-  const demand = computeDemand(100 * day, cost);
-  expect(demand.averagePerSecond).toBe(100);
-  expect(demand.peakPerSecond).toBe(100 * assumed.peakFactor);
-  expect(demand.cores).toBeCloseTo(0.1);
-  expect(demand.connections).toBe(1000 * assumed.secondsPerMail);
-  expect(demand.redisCallsPerSecond).toBe(4000);
+test("docs/scaling.md quotes what docs/benchmarks.json has; its tables are computed from that", () => {
+  const { full } = readRecorded(resolve(import.meta.dir, "../../.."));
+  const find = (name: string) => full.find((row) => row.name === name)?.measured;
+  const page = readFileSync("docs/scaling.md", "utf8");
+  const quoted = [
+    ...page.matchAll(/^\| [^|]+ \| ([\d,]+)(?: µs| bytes)? \| (?:`([a-z-]+)`|its key)/gm),
+  ];
+  expect(quoted.map(([, figure, row]) => [row, figure])).toEqual([
+    ["drain-smtp", formatNumber(find("drain-smtp")?.cpuMicros?.ours ?? Number.NaN)],
+    ["ledger-memory", formatNumber(find("ledger-memory")?.ours ?? Number.NaN)],
+    ["ledger-calls", formatNumber(find("ledger-calls")?.ours ?? Number.NaN)],
+    [undefined, formatNumber(codeBytes() + recordOverheadBytes)],
+  ]);
 });
 
-test("the day decides the memory of the ledger", () => {
-  expect(computeDemand(1_000_000, cost).redisBytes).toBe(1e9);
-});
-
-test("one process is never enough, and each has partitions of its own", () => {
-  const { replicas, partitions } = computeDemand(day, cost);
-  expect(replicas).toBe(assumed.replicasMin);
-  expect(partitions).toBeGreaterThanOrEqual(replicas);
-});
-
-test("the bottleneck is what costs most of what there is", () => {
-  const first = (changed: Partial<typeof cost>) =>
-    computeDemand(10_000_000, { ...cost, ...changed }).shares[0]?.of;
-  expect(first({})).toContain("SMTP connections");
-  expect(first({ redisBytes: 1e6 })).toBe("the memory of one Redis shard");
-  expect(first({ redisCalls: 1000 })).toBe(
-    "the calls that one Redis shard takes, one for each step",
-  );
-  expect(first({ cpuMicros: 1e6 })).toBe("the core that one serve-email can use");
-});
+/** A sign-in code for an address of usual length. */
+function codeBytes(): number {
+  const timestamp = Date.UTC(2026, 0, 1);
+  const event = {
+    messageId: "00000000-0000-4000-8000-000000000000",
+    eventType: "verification_code",
+    timestamp,
+    expiresAt: timestamp + 600_000,
+    recipient: "somebody.or.other@example.com",
+    data: { code: "000000", expires_in: "10m", purpose: "sign_in" },
+  } as const;
+  return eventKey(event).length + encodeEmailEvent(event).length;
+}

@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findLeftovers, markName } from "../../../scripts/suites/leftovers.ts";
-import { formatReport } from "../../../scripts/suites/report.ts";
-import { runSuite } from "../../../scripts/suites/run-suite.ts";
+import {
+  findLeftovers,
+  markName,
+  parseSummary,
+  runSuite,
+} from "../../../scripts/suites/run-suite.ts";
 import type { Outcome } from "../../../scripts/suites/suite.ts";
-import { stepBudgetSeconds, suites } from "../../../scripts/suites/suite.ts";
-import { parseSummary } from "../../../scripts/suites/summary.ts";
+import { formatReport, stepBudgetSeconds, suites } from "../../../scripts/suites/suite.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 /** Runs a suite of one file in a folder of its own. */

@@ -1,12 +1,12 @@
-import type { ITopicConfig } from "kafkajs";
+import type { ITopicConfig, MemberDescription } from "kafkajs";
 import { AssignerProtocol, ConfigResourceTypes } from "kafkajs";
 import { isInstantError } from "../../../core/errors.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
 import type { TopicReport, TopicSpec } from "../event-log.ts";
+import { describeDifferences } from "../topic-differences.ts";
 import type { AdminSession } from "./admin-session.ts";
 import { kafkaErrors } from "./errors.ts";
-import { describeDifferences } from "./topic-differences.ts";
 
 /** Kafka's default of `max.message.bytes`. */
 const recordBytesMaxDefault = 1_048_588;
@@ -36,6 +36,11 @@ export interface KafkaTopicSettings {
   readonly inSyncReplicasMin: number | undefined;
   /** `cleanup.policy` has "compact". */
   readonly compacted: boolean;
+}
+
+export interface KafkaPartitionReplicas {
+  readonly replicas: number;
+  readonly inSync: number;
 }
 
 export interface KafkaPartitionOffsets {
@@ -95,6 +100,16 @@ export class TopicAdmin {
         retentionMs: numberOf("retention.ms"),
         recordBytesMax: numberOf("max.message.bytes"),
       };
+    });
+  }
+
+  /** By partition; each has a leader. */
+  async replicas(topic: string): Promise<readonly KafkaPartitionReplicas[]> {
+    const { topics } = await this.#session.call(`asking for the replicas of ${topic}`, (admin) =>
+      admin.fetchTopicMetadata({ topics: [topic] }),
+    );
+    return (topics[0]?.partitions ?? []).map(({ replicas, isr }) => {
+      return { replicas: replicas.length, inSync: isr.length };
     });
   }
 
@@ -182,17 +197,21 @@ export class GroupAdmin {
 
   /** Who reads each partition of `topic`: "10.0.0.7 (instant-3f2a…)"; empty during a rebalance. */
   async owners(topic: string, group: string): Promise<ReadonlyMap<number, string>> {
-    const { groups } = await this.#session.call(`asking for the members of ${group}`, (admin) =>
-      admin.describeGroups([group]),
-    );
     const owners = new Map<number, string>();
-    for (const { memberId, clientHost, memberAssignment } of groups[0]?.members ?? []) {
+    for (const { memberId, clientHost, memberAssignment } of await this.members(group)) {
       if (memberAssignment.length === 0) continue; // it just joined
       const decoded = AssignerProtocol.MemberAssignment.decode(memberAssignment);
       const name = `${clientHost.replace(/^\//, "")} (${memberId.slice(-12)})`;
       for (const partition of decoded?.assignment[topic] ?? []) owners.set(partition, name);
     }
     return owners;
+  }
+
+  async members(group: string): Promise<readonly MemberDescription[]> {
+    const { groups } = await this.#session.call(`asking for the members of ${group}`, (admin) =>
+      admin.describeGroups([group]),
+    );
+    return groups[0]?.members ?? [];
   }
 }
 

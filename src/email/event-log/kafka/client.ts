@@ -1,5 +1,12 @@
 import { readFileSync } from "node:fs";
-import type { KafkaConfig, LogEntry, logCreator, RetryOptions, SASLOptions } from "kafkajs";
+import type {
+  ISocketFactory,
+  KafkaConfig,
+  LogEntry,
+  logCreator,
+  RetryOptions,
+  SASLOptions,
+} from "kafkajs";
 import { Kafka, logLevel } from "kafkajs";
 import { coreErrors, errorMessage, InstantError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
@@ -56,14 +63,15 @@ interface KafkaSasl {
 
 const connectTimeoutMs = 3_000;
 const loginTimeoutMs = 5_000;
-const requestTimeoutMs = 10_000;
+const requestTimeoutMs = { once: 3_000, quick: 10_000, patient: 10_000 } as const;
 
 /**
- * How long a client tries to reach a broker before the call fails. Quick: 3 tries within 0.2 s, for
- * callers who wait and have another way. Patient: 9 tries within 5 s, for what runs in the
- * background and would only try again.
+ * How long a client tries to reach a broker before the call fails. Once: for a diagnosis, which has
+ * to know within seconds. Quick: 3 tries within 0.2 s, for callers who wait and have another way.
+ * Patient: 9 tries within 5 s, for what runs in the background and would only try again.
  */
 const patience = {
+  once: { retries: 0, initialRetryTime: 50, maxRetryTime: 500 },
   quick: { retries: 2, initialRetryTime: 50, maxRetryTime: 500 },
   patient: { retries: 8, initialRetryTime: 100, maxRetryTime: 1_000 },
 } as const;
@@ -75,6 +83,7 @@ interface KafkaClientOptions {
   readonly connection: KafkaConnection;
   readonly log: Log;
   readonly patience: keyof typeof patience;
+  readonly socketFactory?: ISocketFactory;
 }
 
 /** Connects nothing yet. Throws `config_invalid` when the CA file cannot be read. */
@@ -86,12 +95,13 @@ export function createKafkaClient(options: KafkaClientOptions): KafkaClient {
     brokers: [...connection.brokers],
     connectionTimeout: connectTimeoutMs,
     authenticationTimeout: loginTimeoutMs,
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: requestTimeoutMs[options.patience],
     retry: kafkaRetry(patience[options.patience]),
     logLevel: logLevel.WARN,
     logCreator: createKafkaLog(log),
   };
   if (connection.ssl) settings.ssl = readTls(connection.caFile);
+  if (options.socketFactory !== undefined) settings.socketFactory = options.socketFactory;
   // kafkajs' type is a union by mechanism; all of ours take the same two fields.
   if (connection.sasl !== undefined) settings.sasl = connection.sasl as SASLOptions;
   return new Kafka(settings);

@@ -1,148 +1,265 @@
-import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import net from "node:net";
+import tls from "node:tls";
+import type { ISocketFactory } from "kafkajs";
 import type { Diagnosis } from "../../../core/diagnosis.ts";
-import { diagnoseExpiry } from "../../../core/diagnosis.ts";
-import { isInstantError } from "../../../core/errors.ts";
-import type { Clock } from "../../../core/time.ts";
+import { diagnoseExpiry, readExpiry } from "../../../core/diagnosis.ts";
+import type { InstantError } from "../../../core/errors.ts";
+import { errorMessage, unreachable } from "../../../core/errors.ts";
+import { silentLog } from "../../../core/log.ts";
 import { systemClock } from "../../../core/time.ts";
+import { AdminSession } from "./admin-session.ts";
 import type { KafkaClient, KafkaConnection } from "./client.ts";
-import type { ClusterView } from "./cluster-view.ts";
-import { metadataVersion, viewTopics } from "./cluster-view.ts";
-import { kafkaErrors } from "./errors.ts";
-import type { BrokerAddress, BrokerApis, Knock } from "./knock.ts";
-import { knock } from "./knock.ts";
-import { describeKnock } from "./knock-failure.ts";
+import { createKafkaClient } from "./client.ts";
+import {
+  classifyKafkaError,
+  describeUnreachable,
+  innermostError,
+  isSettling,
+  kafkaErrors,
+} from "./errors.ts";
 
-const knockTimeoutMs = 3000;
 const brokersMax = 20;
 
-interface BrokerQuestions {
+/** The part of a cluster that can be asked further. */
+interface ReachedCluster {
+  /** Starts from the brokers that answered. */
   readonly connection: KafkaConnection;
-  /** Used to log in, once a broker answered. */
-  readonly client: KafkaClient;
-  readonly topics: readonly string[];
-  readonly clock?: Clock;
+  readonly brokers: number;
 }
 
 /**
- * Knocks at every broker of KAFKA_BROKERS, logs in, and knocks at every broker that the cluster
- * names: clients are sent on to those. Undefined when nobody can be asked further.
+ * Connects to every broker of KAFKA_BROKERS and logs in, then to every broker that the cluster
+ * names: clients are sent on to those. Undefined when a fault ends the diagnosis here.
  */
 export async function diagnoseBrokers(
-  questions: BrokerQuestions,
+  connection: KafkaConnection,
   diagnosis: Diagnosis,
-): Promise<ClusterView | undefined> {
-  const { connection, clock = systemClock } = questions;
-  const addresses = connection.brokers.map(parseBroker).slice(0, brokersMax);
-  const ca = connection.caFile === undefined ? undefined : readFileSync(connection.caFile, "utf8");
-  const ask = (address: BrokerAddress) =>
-    knock(address, { ssl: connection.ssl, ca, timeoutMs: knockTimeoutMs });
-  const knocks = await Promise.all(addresses.map(ask));
-  const opened = reportKnocks(diagnosis, connection, addresses, knocks);
-  if (opened === undefined) return undefined;
-  reportVersion(diagnosis, opened.apis);
-  if (opened.expiresAt !== undefined) {
-    const { expiresAt } = opened;
+  clock = systemClock,
+): Promise<ReachedCluster | undefined> {
+  const configured = connection.brokers.slice(0, brokersMax);
+  const probes = await probeAll(connection, configured);
+  const answering = probes.filter(({ probe }) => probe.kind === "broker");
+  for (const { broker, probe } of probes) {
+    if (probe.kind === "broker") continue;
+    const check = probe.kind === "refused" ? "kafka.login" : "kafka.reachable";
+    const { text, fix } = describeProbe(probe, broker, connection);
+    // With another broker to start from, all works as long as that one stays.
+    if (answering.length === 0) diagnosis.fault(check, text, fix);
+    else diagnosis.warn(check, text, fix);
+  }
+  const first = answering[0]?.probe;
+  if (first?.kind !== "broker") return undefined;
+  diagnosis.ok("kafka.reachable", `Answers within ${first.tookMs} ms`);
+  if (first.expiresAt !== undefined) {
+    const { expiresAt } = first;
     diagnoseExpiry(diagnosis, "kafka.certificate", { expiresAt, whose: "the broker", clock });
   }
-  if ((opened.apis.get(3)?.max ?? 0) < metadataVersion) return undefined; // said by its version
-  const view = await logIn(questions, diagnosis);
-  if (view === undefined) return undefined;
-  const known = new Set(addresses.map(formatBroker));
-  const others = view.brokers.filter((broker) => !known.has(formatBroker(broker)));
-  const further = await Promise.all(others.slice(0, brokersMax).map(ask));
-  return reportAdvertised(diagnosis, others, further) ? view : undefined;
+  const reached = { ...connection, brokers: answering.map(({ broker }) => broker) };
+  const named = await findNamedBrokers(reached, diagnosis);
+  if (named === undefined) return undefined;
+  const { sasl } = connection;
+  if (sasl !== undefined) diagnosis.ok("kafka.login", `Logged in by ${sasl.mechanism}`);
+  const others = named.filter((broker) => !configured.includes(broker)).slice(0, brokersMax);
+  const lost = (await probeAll(connection, others)).filter(({ probe }) => probe.kind !== "broker");
+  for (const { broker } of lost) reportAdvertised(broker, diagnosis);
+  return lost.length === 0 ? { connection: reached, brokers: named.length } : undefined;
 }
 
-type OpenedKnock = Extract<Knock, { kind: "broker" }>;
-
-function reportKnocks(
-  diagnosis: Diagnosis,
+/** The addresses that the cluster sends its clients to; undefined when it does not say them. */
+async function findNamedBrokers(
   connection: KafkaConnection,
-  addresses: readonly BrokerAddress[],
-  knocks: readonly Knock[],
-): OpenedKnock | undefined {
-  const opened = knocks.find((answer) => answer.kind === "broker");
-  for (const [index, answer] of knocks.entries()) {
-    const address = addresses[index];
-    if (answer.kind === "broker" || address === undefined) continue;
-    const { text, mend } = describeKnock(answer, address, connection);
-    // With another broker to start from, all works as long as that one stays.
-    if (opened === undefined) diagnosis.fault("kafka.reachable", text, mend);
-    else diagnosis.warn("kafka.reachable", text, mend);
-  }
-  return opened;
-}
-
-function reportVersion(diagnosis: Diagnosis, apis: BrokerApis): void {
-  const speaksMetadata = (apis.get(3)?.max ?? 0) >= metadataVersion;
-  if (speaksMetadata) {
-    diagnosis.ok("kafka.reachable", `Answers: Kafka ${versionOf(apis)}`);
-    return;
-  }
-  const text = "It answers, but it is older than Kafka 2.3, and its topics are not looked at";
-  diagnosis.warn("kafka.version", text, "Upgrade it: the program is tested with Kafka 4");
-}
-
-/** A broker does not tell its version, but releases added and dropped what it speaks. */
-function versionOf(apis: BrokerApis): string {
-  const [fetch, describeTransactions] = [apis.get(1), apis.get(65)];
-  if ((fetch?.min ?? 0) >= 4) return "4";
-  return describeTransactions === undefined ? "2" : "3";
-}
-
-async function logIn(questions: BrokerQuestions, diagnosis: Diagnosis) {
-  const { client, connection, topics } = questions;
+  diagnosis: Diagnosis,
+): Promise<readonly string[] | undefined> {
+  const seen: SeenSocket = {};
+  const session = new AdminSession(createProbeClient(connection, seen));
   try {
-    const view = await viewTopics(client, topics);
-    const { sasl } = connection;
-    if (sasl !== undefined) diagnosis.ok("kafka.login", `Logged in by ${sasl.mechanism}`);
-    return view;
+    const { brokers } = await session.call("asking for the brokers", (admin) =>
+      admin.describeCluster(),
+    );
+    return brokers.map(({ host, port }) => `${host}:${port}`);
   } catch (error) {
-    if (!isInstantError(error)) throw error;
-    const reason = error.detail ?? error.message;
-    if (error.row === kafkaErrors.accessDenied) {
-      diagnosis.fault("kafka.login", `The login was refused (${reason})`, loginMend(reason));
+    if (isSettling(error)) {
+      // kafkajs asks for all topics too, and tells nothing of the cluster while one has no leader.
+      const text = "A topic of this cluster has a partition without a leader";
+      const fix = `Start the brokers that have its replicas: kafka-topics.sh --bootstrap-server ${connection.brokers[0]} --describe --unavailable-partitions`;
+      diagnosis.fault("kafka.replicas", text, fix);
+    } else if (seen.broker !== undefined && !connection.brokers.includes(seen.broker)) {
+      // kafkajs asks one of the brokers that were named to it, and failed there.
+      reportAdvertised(seen.broker, diagnosis);
     } else {
-      const mend =
-        connection.sasl === undefined
-          ? "It may want a login: set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
-          : "Look at the broker's log: it opens its port, and then answers nothing";
-      diagnosis.fault("kafka.login", `It gives no answer about its topics (${reason})`, mend);
+      const { text, fix } = describeRefusal(classifyKafkaError(error), "It", connection);
+      diagnosis.fault("kafka.login", text, fix);
     }
     return undefined;
+  } finally {
+    await session.close();
   }
 }
 
-function loginMend(reason: string): string {
-  return /SASL state/.test(reason)
-    ? "This port takes no login: set KAFKA_SASL_MECHANISM=none, or use the port that does"
-    : "Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM";
+function reportAdvertised(broker: string, diagnosis: Diagnosis): void {
+  const text = `The cluster sends clients to ${broker}, where no broker answers`;
+  const fix =
+    "Set advertised.listeners of that broker to an address that this machine can reach, or start it";
+  diagnosis.fault("kafka.advertised", text, fix);
 }
 
-/** Whether at least one broker that the cluster names can be reached, or there are no others. */
-function reportAdvertised(
-  diagnosis: Diagnosis,
-  addresses: readonly BrokerAddress[],
-  knocks: readonly Knock[],
-): boolean {
-  let away = 0;
-  for (const [index, answer] of knocks.entries()) {
-    const address = addresses[index];
-    if (answer.kind === "broker" || address === undefined) continue;
-    away += 1;
-    const text = `The cluster sends clients to ${formatBroker(address)}, where nobody answers`;
-    const mend =
-      "Set advertised.listeners of that broker to an address that this machine can reach, or start it";
-    diagnosis.fault("kafka.advertised", text, mend);
+/** What an address turned out to be. */
+type Probe =
+  | { readonly kind: "broker"; readonly tookMs: number; readonly expiresAt: number | undefined }
+  /** A broker that did not take the login, or fell silent over it. */
+  | { readonly kind: "refused"; readonly error: InstantError }
+  | { readonly kind: "untrusted"; readonly code: string }
+  | { readonly kind: "speaks_tls" }
+  | { readonly kind: "speaks_no_tls" }
+  | { readonly kind: "not_kafka" }
+  /** Nothing answers; `code` is the socket's ("ECONNREFUSED"), or empty. */
+  | { readonly kind: "unreachable"; readonly code: string; readonly reason: string };
+
+async function probeAll(connection: KafkaConnection, brokers: readonly string[]) {
+  return await Promise.all(
+    brokers.map(async (broker) => ({ broker, probe: await probeBroker(connection, broker) })),
+  );
+}
+
+/**
+ * Has kafkajs connect to one address and log in, and watches its socket: its errors do not say
+ * what is there instead of a broker. Within 3 s each for the connection and for every answer.
+ */
+async function probeBroker(connection: KafkaConnection, broker: string): Promise<Probe> {
+  const seen: SeenSocket = {};
+  const admin = createProbeClient({ ...connection, brokers: [broker] }, seen).admin();
+  let isKafka = false;
+  admin.on(admin.events.REQUEST, () => {
+    isKafka = true; // kafkajs understood an answer
+  });
+  const startedAt = performance.now();
+  try {
+    await admin.connect();
+    const tookMs = Math.round(performance.now() - startedAt);
+    const { socket } = seen;
+    const expiresAt = socket instanceof tls.TLSSocket ? readExpiry(socket) : undefined;
+    return { kind: "broker", tookMs, expiresAt };
+  } catch (error) {
+    return isKafka
+      ? { kind: "refused", error: classifyKafkaError(error) }
+      : classifyProbe(innermostError(error), seen);
+  } finally {
+    await admin.disconnect().catch(() => {}); // its socket is destroyed
+    seen.socket?.destroy();
   }
-  return away === 0 || away < addresses.length;
 }
 
-function parseBroker(broker: string): BrokerAddress {
-  const colon = broker.lastIndexOf(":");
-  return { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) };
+/** The latest socket of a client. */
+interface SeenSocket {
+  broker?: string;
+  socket?: Socket;
+  firstBytes?: Buffer;
 }
 
-function formatBroker({ host, port }: BrokerAddress): string {
-  return `${host}:${port}`;
+function createProbeClient(connection: KafkaConnection, seen: SeenSocket): KafkaClient {
+  // Connects as kafkajs does by itself.
+  const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    const name = net.isIP(host) === 0 ? { servername: host } : {};
+    const socket = ssl
+      ? tls.connect({ host, port, ...name, ...ssl }, onConnect)
+      : net.connect({ host, port }, onConnect);
+    socket.once("data", (bytes: Buffer) => {
+      seen.firstBytes = bytes;
+    });
+    seen.broker = `${host}:${port}`;
+    seen.socket = socket;
+    return socket;
+  };
+  return createKafkaClient({ connection, log: silentLog, patience: "once", socketFactory });
+}
+
+function classifyProbe(error: unknown, { socket, firstBytes }: SeenSocket): Probe {
+  const code = String((error as { code?: unknown }).code ?? "");
+  if (socket instanceof tls.TLSSocket) {
+    if (socket.authorizationError || code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+      return { kind: "untrusted", code };
+    }
+    if (code.startsWith("ERR_SSL")) return { kind: "speaks_no_tls" };
+  } else if (firstBytes?.[0] === 0x15 && firstBytes[1] === 0x03) {
+    return { kind: "speaks_tls" }; // a TLS alert: what it got was no handshake
+  }
+  if (firstBytes !== undefined) return { kind: "not_kafka" };
+  return { kind: "unreachable", code, reason: errorMessage(error) };
+}
+
+interface Description {
+  readonly text: string;
+  readonly fix: string;
+}
+
+function describeProbe(
+  probe: Exclude<Probe, { kind: "broker" }>,
+  broker: string,
+  connection: KafkaConnection,
+): Description {
+  switch (probe.kind) {
+    case "refused":
+      return describeRefusal(probe.error, broker, connection);
+    case "untrusted":
+      return probe.code === "CERT_HAS_EXPIRED"
+        ? {
+            text: `The certificate of ${broker} has expired`,
+            fix: "Renew the broker's certificate",
+          }
+        : {
+            text: `The certificate of ${broker} is not trusted (${probe.code})`,
+            fix: "Put its authority into KAFKA_CA_FILE, and use a name of the certificate in KAFKA_BROKERS",
+          };
+    case "speaks_tls":
+      return { text: `${broker} speaks TLS only`, fix: "Set KAFKA_SSL=true" };
+    case "speaks_no_tls":
+      return { text: `${broker} speaks no TLS`, fix: "Set KAFKA_SSL=false, or use its TLS port" };
+    case "not_kafka":
+      return { text: `What answers on ${broker} is not Kafka`, fix: "Check KAFKA_BROKERS" };
+    case "unreachable":
+      return describeSilence(probe, broker, connection);
+    default:
+      return unreachable(probe);
+  }
+}
+
+function describeSilence(
+  { code, reason }: { readonly code: string; readonly reason: string },
+  broker: string,
+  { ssl }: KafkaConnection,
+): Description {
+  const known = describeUnreachable(code, broker);
+  if (known !== undefined) {
+    return { text: `Failed to connect to Kafka: ${known.text}`, fix: known.fix };
+  }
+  const text = `Failed to connect to Kafka: no answer from ${broker} (${reason})`;
+  if (reason === "Connection timeout") {
+    const address = broker.replace(/:(?=\d+$)/, " ");
+    return { text, fix: `Check the network and the firewall: telnet ${address}` };
+  }
+  const other = ssl ? "KAFKA_SSL=false, if it speaks no TLS" : "KAFKA_SSL=true, if it speaks TLS";
+  return { text, fix: `Check the port in KAFKA_BROKERS; or set ${other}` };
+}
+
+/** For a broker that speaks Kafka, and then does not serve this user. */
+function describeRefusal(
+  error: InstantError,
+  subject: string,
+  { sasl }: KafkaConnection,
+): Description {
+  const reason = error.detail ?? error.message;
+  if (error.row === kafkaErrors.accessDenied) {
+    const { type } = innermostError(error) as { type?: unknown };
+    const fix =
+      sasl !== undefined && type === "ILLEGAL_SASL_STATE"
+        ? "This port takes no login: set KAFKA_SASL_MECHANISM=none, or use the port that does"
+        : "Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM";
+    return { text: `${subject} refused the login (${reason})`, fix };
+  }
+  const fix =
+    sasl === undefined
+      ? "It may want a login: set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
+      : "Check the broker's log: it opens its port, and then answers nothing";
+  return { text: `${subject} gives no answer about the cluster (${reason})`, fix };
 }

@@ -1,7 +1,6 @@
 import type { ErrorRow } from "../../../core/errors.ts";
 import { coreErrors, errorMessage, InstantError, lowerFirst } from "../../../core/errors.ts";
 import { eventLogErrors } from "../event-log.ts";
-import { describeRefused } from "./knock-failure.ts";
 
 /** What Kafka can refuse, besides not answering (`kafka_unavailable`, in `core/error-codes.ts`). */
 export const kafkaErrors = {
@@ -87,7 +86,7 @@ const rowsByType: Readonly<Record<string, ErrorRow>> = {
  */
 export function classifyKafkaError(error: unknown, details: object = {}): InstantError {
   if (error instanceof InstantError) return error;
-  const root = rootOf(error);
+  const root = innermostError(error);
   return new InstantError(rowOf(root), {
     detail: reasonOf(root),
     details: { ...details, ...placeOf(root) },
@@ -95,16 +94,28 @@ export function classifyKafkaError(error: unknown, details: object = {}): Instan
   });
 }
 
-/** In the words of kafkajs; with the mend where nobody could be reached. */
+/** In the words of kafkajs; with the fix where nobody could be reached. */
 function reasonOf(root: unknown): string {
   const { broker, code } = root as { broker?: unknown; code?: unknown };
-  const message = errorMessage(root);
-  if (typeof broker !== "string") return message;
-  const colon = broker.lastIndexOf(":");
-  const place = { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) };
-  const refused = describeRefused(String(code ?? ""), place);
-  if (refused === undefined) return message.includes(broker) ? message : `${broker}: ${message}`;
-  return `${refused.text}: ${lowerFirst(refused.mend)}`;
+  const words = errorMessage(root);
+  if (typeof broker !== "string") return words;
+  const known = describeUnreachable(String(code ?? ""), broker);
+  if (known === undefined) return words.includes(broker) ? words : `${broker}: ${words}`;
+  return `${known.text}: ${lowerFirst(known.fix)}`;
+}
+
+/** Why nobody could be reached, and the fix, where the socket's code says it. */
+export function describeUnreachable(code: string, broker: string) {
+  if (code === "ECONNREFUSED") {
+    const fix = "Start it (docker-compose up -d kafka), or check KAFKA_BROKERS";
+    return { text: `nothing listens on ${broker}`, fix };
+  }
+  if (code === "ENOTFOUND" || code.startsWith("EAI_")) {
+    const host = broker.slice(0, broker.lastIndexOf(":"));
+    const fix = "Check KAFKA_BROKERS, and this machine's DNS";
+    return { text: `the name ${host} cannot be resolved`, fix };
+  }
+  return undefined;
 }
 
 /** A broker answered, and will know better in a moment. */
@@ -118,7 +129,7 @@ const settlingTypes = new Set([
 
 /** Whether a group or a partition has no broker right now, as after it was made or a broker went. */
 export function isSettling(error: unknown): boolean {
-  const { type } = rootOf(error) as { type?: string };
+  const { type } = innermostError(error) as { type?: string };
   return settlingTypes.has(type ?? "");
 }
 
@@ -130,7 +141,8 @@ function rowOf(root: unknown): ErrorRow {
   return retriable === true ? coreErrors.kafkaUnavailable : kafkaErrors.refused;
 }
 
-function rootOf(error: unknown): unknown {
+/** The first cause: kafkajs wraps it, and so do we. */
+export function innermostError(error: unknown): unknown {
   let root = error;
   for (let depth = 0; depth < 10; depth += 1) {
     const { cause, errors } = root as { cause?: unknown; errors?: readonly unknown[] };

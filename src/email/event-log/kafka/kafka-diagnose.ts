@@ -1,94 +1,330 @@
 import type { Diagnosis } from "../../../core/diagnosis.ts";
-import { systemClock } from "../../../core/time.ts";
-import { TopicAdmin } from "./admin.ts";
+import { isInstantError } from "../../../core/errors.ts";
+import type { Log } from "../../../core/log.ts";
+import type { Clock } from "../../../core/time.ts";
+import { formatGoDuration, systemClock } from "../../../core/time.ts";
+import type { PartitionLag, TopicSpec } from "../event-log.ts";
+import type { KafkaPartitionReplicas, KafkaTopicSettings } from "./admin.ts";
+import { GroupAdmin, TopicAdmin } from "./admin.ts";
 import { AdminSession } from "./admin-session.ts";
+import type { KafkaClient, KafkaConnection } from "./client.ts";
 import { createKafkaClient } from "./client.ts";
-import type { GroupView, TopicView } from "./cluster-view.ts";
-import { viewGroup } from "./cluster-view.ts";
 import { diagnoseBrokers } from "./diagnose.ts";
-import { diagnoseGroup } from "./kafka-diagnose-group.ts";
-import { diagnoseTopic } from "./kafka-diagnose-topic.ts";
-import type { KafkaDiagnosisOptions } from "./kafka-diagnosis-options.ts";
+import { kafkaErrors } from "./errors.ts";
+import { readKafkaLag } from "./lag.ts";
+import type { KafkaRight } from "./rights.ts";
+import { findDeniedRights } from "./rights.ts";
+import { findOutOfRange } from "./subscription.ts";
+
+/** Kafka takes the framing of a record from the same number. */
+const framingBytes = 2048;
+const headersBytes = 64 * 1024;
+const replicasWanted = 3;
+const lagMsWarn = 60_000;
+const seeWhy = "Its /readyz says what it waits for; if it only has much to do, run more of them";
+
+/** What the topics and the group are compared with. */
+interface KafkaDiagnosisOptions {
+  readonly connection: KafkaConnection;
+  readonly log: Log;
+  readonly events: TopicSpec;
+  readonly deadLetters: TopicSpec;
+  readonly group: string;
+  /** The shortest that an event may stay on the log: what it is for is over after that. */
+  readonly retentionMsMin: number;
+  /** The longest that mails wait for a server that is down. */
+  readonly outageMs: number;
+  /** An event that is read later than this after it was written is of no use. */
+  readonly eventMsMax: number;
+  /** The largest event there may be. */
+  readonly eventBytesMax: number;
+  /** Whether one lost disk must lose no mail. */
+  readonly production: boolean;
+  readonly clock?: Clock;
+}
 
 /** The brokers, the two topics, the group, and what this user may do with them. Changes nothing. */
 export async function diagnoseKafkaEventLog(
-  options: KafkaDiagnosisOptions,
+  asked: KafkaDiagnosisOptions,
   diagnosis: Diagnosis,
 ): Promise<void> {
-  const { connection, log, events, deadLetters, group, clock = systemClock } = options;
+  const reached = await diagnoseBrokers(asked.connection, diagnosis, asked.clock);
+  if (reached === undefined) return;
+  const { brokers, connection } = reached;
+  const options = { ...asked, connection };
+  const { log, events, deadLetters } = options;
   const client = createKafkaClient({ connection, log, patience: "quick" });
-  const topics = [events.topic, deadLetters.topic];
-  const view = await diagnoseBrokers({ connection, client, topics, clock }, diagnosis);
-  if (view === undefined) return;
-  const groupView = await viewGroup(client, group);
   const session = new AdminSession(client);
   const admin = new TopicAdmin(session);
-  const brokers = view.brokers.length;
   try {
+    const readable: TopicSpec[] = [];
     for (const spec of [events, deadLetters]) {
-      const topic = view.topics.get(spec.topic);
-      if (topic === undefined) continue;
-      await diagnoseTopic({ spec, topic, brokers, admin, options }, diagnosis);
+      if (await diagnoseTopic({ spec, brokers, admin, options }, diagnosis)) readable.push(spec);
     }
-    diagnoseRights({ topics: view.topics, group: groupView }, options, diagnosis);
-    if (exists(view.topics.get(events.topic)) && !groupView.denied) {
-      await diagnoseGroup({ options, group: groupView, admin, client, clock }, diagnosis);
+    const denied = await diagnoseRights(client, options, diagnosis);
+    const mayReadEvents = !denied.some(
+      ({ operation, name }) => operation === "Read" && name !== deadLetters.topic,
+    );
+    if (readable.includes(events) && mayReadEvents) {
+      const members = await new GroupAdmin(session).members(options.group);
+      await diagnoseGroup({ options, members: members.length, admin, client }, diagnosis);
     }
-    if (exists(view.topics.get(deadLetters.topic))) {
-      await diagnoseLetters(admin, deadLetters.topic, diagnosis);
+    if (readable.includes(deadLetters)) {
+      await diagnoseDeadLetters(admin, deadLetters.topic, diagnosis);
     }
   } finally {
     await session.close();
   }
 }
 
-function exists(topic: TopicView | undefined): boolean {
-  return topic !== undefined && topic.partitions.length > 0;
+interface TopicQuestion {
+  readonly spec: TopicSpec;
+  /** How many the cluster has. */
+  readonly brokers: number;
+  readonly admin: TopicAdmin;
+  readonly options: KafkaDiagnosisOptions;
 }
 
-async function diagnoseLetters(
+/** Whether the topic can be asked further: it is there and may be seen. */
+async function diagnoseTopic(question: TopicQuestion, diagnosis: Diagnosis): Promise<boolean> {
+  const { spec, admin } = question;
+  const partitions = await findPartitions(question, diagnosis);
+  if (partitions === undefined) return false;
+  const found = partitions.length;
+  const size = `${found} ${found === 1 ? "partition" : "partitions"}`;
+  if (found < spec.partitions) {
+    const text = `${spec.topic} has ${size} instead of ${spec.partitions}`;
+    diagnosis.warn("kafka.partitions", text, "./instant create-topics --grow");
+  } else {
+    diagnosis.ok("kafka.topic", `${spec.topic}: ${size}`);
+  }
+  const settings = await admin.settings(spec.topic);
+  diagnoseReplicas(question, partitions, settings, diagnosis);
+  if (settings === undefined) {
+    const text = `The settings of ${spec.topic} may not be read, and are not checked`;
+    const fix = `Allow DescribeConfigs on --topic ${spec.topic} (kafka-acls.sh), or check them yourself`;
+    diagnosis.warn("kafka.settings", text, fix);
+    return true;
+  }
+  diagnoseRetention(question, settings, diagnosis);
+  diagnoseSize(question, settings, diagnosis);
+  if (spec === question.options.deadLetters) await diagnoseFit(question, settings, diagnosis);
+  return true;
+}
+
+async function findPartitions(
+  { spec, admin }: TopicQuestion,
+  diagnosis: Diagnosis,
+): Promise<readonly KafkaPartitionReplicas[] | undefined> {
+  try {
+    return await admin.replicas(spec.topic);
+  } catch (error) {
+    if (isInstantError(error, kafkaErrors.accessDenied)) return undefined; // said by its rights
+    if (!isInstantError(error, kafkaErrors.topicMissing)) throw error;
+    const text = `Topic does not exist: ${spec.topic}`;
+    diagnosis.fault("kafka.topic", text, "./instant create-topics");
+    return undefined;
+  }
+}
+
+function diagnoseReplicas(
+  { spec, brokers, options }: TopicQuestion,
+  partitions: readonly KafkaPartitionReplicas[],
+  settings: KafkaTopicSettings | undefined,
+  diagnosis: Diagnosis,
+): void {
+  const replicas = Math.min(...partitions.map((each) => each.replicas));
+  const inSync = Math.min(...partitions.map((each) => each.inSync));
+  const inSyncMin = settings?.inSyncReplicasMin ?? 1;
+  const { topic: name } = spec;
+  const wanted = Math.max(spec.replicationFactor, Math.min(brokers, replicasWanted));
+  if (inSyncMin > replicas) {
+    const text = `${name} wants ${inSyncMin} replicas in sync and has ${replicas}: nothing can be published`;
+    const fix = alter(options, name, `min.insync.replicas=${Math.max(1, replicas - 1)}`);
+    diagnosis.fault("kafka.replicas", text, fix);
+  } else if (inSync < inSyncMin) {
+    const text = `${name} has ${inSync} of ${inSyncMin} replicas in sync: nothing can be published`;
+    diagnosis.fault("kafka.replicas", text, "Start the brokers that are down");
+  } else if (inSync < replicas) {
+    const text = `${name} has ${inSync} of ${replicas} replicas in sync`;
+    diagnosis.warn("kafka.replicas", text, "Check the broker that is down or behind");
+  } else if (replicas < wanted || (options.production && replicas < 2)) {
+    const text = `${name} has ${replicas} of ${Math.max(wanted, 2)} replicas: a broker that is lost takes its mails with it`;
+    const fix =
+      "kafka-reassign-partitions.sh adds replicas; KAFKA_REPLICATION_FACTOR is for new topics";
+    diagnosis.warn("kafka.replicas", text, fix);
+  } else if (replicas > 1 && settings !== undefined && inSyncMin < 2) {
+    const text = `${name} acknowledges mails that only one of ${replicas} replicas has`;
+    diagnosis.warn("kafka.replicas", text, alter(options, name, "min.insync.replicas=2"));
+  }
+}
+
+function diagnoseRetention(
+  { spec, options }: TopicQuestion,
+  { retentionMs, compacted }: KafkaTopicSettings,
+  diagnosis: Diagnosis,
+): void {
+  const { topic: name } = spec;
+  if (compacted) {
+    const text = `${name} is compacted: a newer mail to somebody deletes the older one`;
+    diagnosis.fault("kafka.retention", text, alter(options, name, "cleanup.policy=delete"));
+  }
+  if (retentionMs === undefined || retentionMs < 0) return;
+  const kept = `${name} keeps records ${formatGoDuration(retentionMs)}`;
+  const fix = alter(options, name, `retention.ms=${spec.retentionMs}`);
+  const { retentionMsMin, outageMs } = options;
+  if (retentionMs < retentionMsMin) {
+    const text = `${kept}, and codes live ${formatGoDuration(retentionMsMin)}: they may be deleted unsent`;
+    diagnosis.fault("kafka.retention", text, fix);
+  } else if (retentionMs < outageMs) {
+    const text = `${kept}, and an outage may last ${formatGoDuration(outageMs)}`;
+    diagnosis.warn("kafka.retention", text, fix);
+  } else if (retentionMs < spec.retentionMs) {
+    const text = `${kept} instead of ${formatGoDuration(spec.retentionMs)}`;
+    diagnosis.warn("kafka.retention", text, fix);
+  }
+}
+
+function diagnoseSize(
+  { spec, options }: TopicQuestion,
+  { recordBytesMax }: KafkaTopicSettings,
+  diagnosis: Diagnosis,
+): void {
+  if (recordBytesMax === undefined) return;
+  const isDeadLetters = spec === options.deadLetters;
+  const needed = options.eventBytesMax + framingBytes + (isDeadLetters ? headersBytes : 0);
+  if (recordBytesMax >= spec.recordBytesMax) return;
+  const text = `${spec.topic} takes records up to ${recordBytesMax} bytes`;
+  const fix = alter(options, spec.topic, `max.message.bytes=${spec.recordBytesMax}`);
+  if (recordBytesMax < needed) {
+    const what = isDeadLetters
+      ? "a large dead letter would keep only its first 64 KiB"
+      : "events are larger";
+    diagnosis.fault("kafka.record_size", `${text}: ${what}`, fix);
+  } else {
+    diagnosis.warn("kafka.record_size", `${text} instead of ${spec.recordBytesMax}`, fix);
+  }
+}
+
+/** Whether the largest record of the events' topic fits as a dead letter. */
+async function diagnoseFit(
+  { spec, admin, options }: TopicQuestion,
+  { recordBytesMax }: KafkaTopicSettings,
+  diagnosis: Diagnosis,
+): Promise<void> {
+  if (recordBytesMax === undefined || recordBytesMax < spec.recordBytesMax) return; // said before
+  const events = options.events.topic;
+  const eventsMax = (await admin.settings(events))?.recordBytesMax;
+  if (eventsMax === undefined || eventsMax + headersBytes <= recordBytesMax) return;
+  const text = `${spec.topic} takes records up to ${recordBytesMax} bytes and ${events} up to ${eventsMax}: a larger dead letter keeps only its first 64 KiB`;
+  const fix = alter(options, spec.topic, `max.message.bytes=${eventsMax + headersBytes}`);
+  diagnosis.warn("kafka.record_size", text, fix);
+}
+
+function alter({ connection }: KafkaDiagnosisOptions, topic: string, setting: string): string {
+  const place = `--bootstrap-server ${connection.brokers[0]}`;
+  return `kafka-configs.sh ${place} --alter --entity-type topics --entity-name ${topic} --add-config ${setting}`;
+}
+
+/** What serve-auth, serve-email and replay-dlq do, as Kafka's ACLs name it. Returns the denied. */
+async function diagnoseRights(
+  client: KafkaClient,
+  { events, deadLetters, group, connection }: KafkaDiagnosisOptions,
+  diagnosis: Diagnosis,
+): Promise<readonly KafkaRight[]> {
+  // Read and Write each grant Describe too.
+  const rights: readonly KafkaRight[] = [
+    { operation: "Read", resource: "topic", name: events.topic },
+    { operation: "Write", resource: "topic", name: events.topic },
+    { operation: "Read", resource: "topic", name: deadLetters.topic },
+    { operation: "Write", resource: "topic", name: deadLetters.topic },
+    { operation: "Read", resource: "group", name: group, topic: events.topic },
+  ];
+  const denied = await findDeniedRights(client, rights);
+  const user = connection.sasl?.username ?? "<user>";
+  for (const { operation, resource, name } of denied) {
+    const fix = `kafka-acls.sh --bootstrap-server ${connection.brokers[0]} --add --allow-principal User:${user} --operation ${operation} --${resource} ${name}`;
+    diagnosis.fault("kafka.rights", `This user may not ${operation} the ${resource} ${name}`, fix);
+  }
+  if (denied.length === 0) {
+    diagnosis.ok("kafka.rights", "May read and write both topics, and join the group");
+  }
+  return denied;
+}
+
+interface GroupQuestion {
+  readonly options: KafkaDiagnosisOptions;
+  readonly members: number;
+  readonly admin: TopicAdmin;
+  readonly client: KafkaClient;
+}
+
+/** Whether the group's offsets are on the log, what cannot be read yet, who reads, how far behind. */
+async function diagnoseGroup(
+  { options, members, admin, client }: GroupQuestion,
+  diagnosis: Diagnosis,
+): Promise<void> {
+  const { events, group, connection, clock = systemClock } = options;
+  const place = { brokers: connection.brokers, topic: events.topic, group };
+  const outOfRange = await findOutOfRange(admin, place);
+  if (outOfRange !== undefined) {
+    const text = `${group} cannot go on, serve-email ends as it starts: ${outOfRange.places.join("; ")}`;
+    diagnosis.fault("kafka.offset", text, `Stop every serve-email, then: ${outOfRange.fix}`);
+  }
+  const lag = await readKafkaLag({ admin, client, clock }, events.topic, group);
+  for (const partition of lag) diagnoseTransaction(partition, options, diagnosis);
+  const records = lag.reduce((sum, each) => sum + each.records, 0);
+  const ageMs = Math.round(Math.max(0, ...lag.map(({ seconds }) => seconds))) * 1000;
+  const readers = `${members} serve-email ${members === 1 ? "reads" : "read"} the events`;
+  if (records === 0) {
+    const text = members === 0 ? "No serve-email runs; no event waits" : `${readers}; none waits`;
+    diagnosis.ok("kafka.lag", text);
+    return;
+  }
+  const waiting = `${records} ${records === 1 ? "event waits" : "events wait"}, the oldest ${formatGoDuration(ageMs)}`;
+  if (members === 0) {
+    const text = `No serve-email reads the events as ${group}, and ${waiting}`;
+    diagnosis.fault("kafka.lag", text, "Start it: ./instant serve-email");
+  } else if (ageMs > options.eventMsMax) {
+    const text = `${readers}, and ${waiting}: codes expire before they are sent`;
+    diagnosis.fault("kafka.lag", text, seeWhy);
+  } else if (ageMs > lagMsWarn) {
+    diagnosis.warn("kafka.lag", `${readers}, and ${waiting}`, seeWhy);
+  } else {
+    diagnosis.ok("kafka.lag", `${readers}; ${waiting}`);
+  }
+}
+
+/** A transaction that is open for long was left by its producer: Kafka ends others after a minute. */
+function diagnoseTransaction(
+  { partition, openTransaction }: PartitionLag,
+  { connection, events, eventMsMax }: KafkaDiagnosisOptions,
+  diagnosis: Diagnosis,
+): void {
+  if (openTransaction === undefined) return;
+  const { offset, records, seconds } = openTransaction;
+  const ageMs = Math.round(seconds) * 1000;
+  if (ageMs <= lagMsWarn) return;
+  const text = `A transaction that began at offset ${offset} of ${events.topic}, partition ${partition}, is open for ${formatGoDuration(ageMs)}: up to ${records} ${records === 1 ? "event" : "events"} behind it cannot be read yet`;
+  const tool = `kafka-transactions.sh --bootstrap-server ${connection.brokers[0]}`;
+  const at = `--topic ${events.topic} --partition ${partition}`;
+  const fix = `See whose it is: ${tool} describe-producers ${at}; if that producer is gone: ${tool} abort ${at} --start-offset ${offset}`;
+  if (ageMs > eventMsMax) diagnosis.fault("kafka.transaction", text, fix);
+  else diagnosis.warn("kafka.transaction", text, fix);
+}
+
+async function diagnoseDeadLetters(
   admin: TopicAdmin,
   topic: string,
   diagnosis: Diagnosis,
 ): Promise<void> {
   const offsets = await admin.offsets(topic);
-  const letters = offsets.reduce((sum, { earliest, next }) => sum + next - earliest, 0);
-  if (letters === 0) {
+  const deadLetters = offsets.reduce((sum, { earliest, next }) => sum + next - earliest, 0);
+  if (deadLetters === 0) {
     diagnosis.ok("kafka.dead_letters", "No dead letters");
     return;
   }
-  const text = `${letters} dead ${letters === 1 ? "letter stands" : "letters stand"} in ${topic} (replayed ones too)`;
-  const mend = "See why: ./instant replay-dlq --from-offset --dry-run";
-  diagnosis.warn("kafka.dead_letters", text, mend);
-}
-
-/** What serve-auth, serve-email and replay-dlq do, as Kafka's ACLs name it. */
-function diagnoseRights(
-  view: { readonly topics: ReadonlyMap<string, TopicView>; readonly group: GroupView },
-  { events, deadLetters, group, connection }: KafkaDiagnosisOptions,
-  diagnosis: Diagnosis,
-): void {
-  const wanted = ["Read", "Write"] as const; // each grants Describe too
-  const denials: { readonly operation: string; readonly resource: string }[] = [];
-  for (const { topic } of [events, deadLetters]) {
-    const { denied = false, rights } = view.topics.get(topic) ?? {};
-    for (const operation of wanted) {
-      if (denied || rights?.has(operation) === false) {
-        denials.push({ operation, resource: `--topic ${topic}` });
-      }
-    }
-  }
-  const mayRead = view.group.rights?.has("Read") ?? true;
-  if (view.group.denied || !mayRead) {
-    denials.push({ operation: "Read", resource: `--group ${group}` });
-  }
-  const user = connection.sasl?.username ?? "<user>";
-  for (const { operation, resource } of denials) {
-    const what = resource.replace("--", "");
-    const mend = `kafka-acls.sh --bootstrap-server ${connection.brokers[0]} --add --allow-principal User:${user} --operation ${operation} ${resource}`;
-    diagnosis.fault("kafka.rights", `This user may not ${operation} the ${what}`, mend);
-  }
-  if (denials.length === 0) {
-    diagnosis.ok("kafka.rights", "May read and write both topics, and join the group");
-  }
+  const text = `${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"} in ${topic} (replayed ones too)`;
+  const fix = "See why: ./instant replay-dlq --from-offset --dry-run";
+  diagnosis.warn("kafka.dead_letters", text, fix);
 }

@@ -3,7 +3,7 @@ import { coreErrors, errorMessage, InstantError, isInstantError } from "../../..
 import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
 import type { PartitionOffsets, TopicReport, TopicSpec } from "../event-log.ts";
 import { eventLogErrors } from "../event-log.ts";
-import { describeDifferences } from "../kafka/topic-differences.ts";
+import { describeDifferences } from "../topic-differences.ts";
 
 export interface StoredTopic {
   readonly id: number;

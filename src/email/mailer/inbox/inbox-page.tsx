@@ -12,26 +12,196 @@ import script from "./inbox.client.js" with { type: "text" };
 import styles from "./inbox.css" with { type: "text" };
 import type { Inbox, InboxMail } from "./inbox.ts";
 
-/** Who the mails would be from. */
+/** The sender that the mails would have. */
 interface MailSender {
   readonly address: string;
   readonly name: string | undefined;
 }
 
-/**
- * The mail as EMAIL_MODE=smtp would hand it to the server, before a DKIM signature; lines end as a
- * page wants it. `headers`: the part before the first empty line.
- */
-function mailSource(mail: InboxMail, sender: MailSender): { headers: string; all: string } {
-  const { to, subject, text, html, receivedAt } = mail;
-  const { "Message-ID": messageId = "", ...headers } = mail.headers;
-  const date = new Date(receivedAt);
-  const content = composeMime({ from: sender, to, subject, messageId, date, text, html, headers });
-  const all = content.toString("utf8").replaceAll("\r\n", "\n");
-  return { headers: all.slice(0, all.indexOf("\n\n")), all };
+interface InboxPageOptions {
+  readonly inbox: Inbox;
+  readonly site: OpsSite;
+  /** Where serve-auth answers, for the example on the empty page. */
+  readonly authUrl: string;
+  readonly sender: MailSender;
 }
 
-/** A code as our mails write it. */
+interface InboxRouteDeps extends InboxPageOptions {
+  /** Lets operators in: the mails have codes. */
+  readonly guard: MiddlewareHandler<HttpEnvironment>;
+  /** Sends which mail is the newest. */
+  readonly feed: LiveFeed;
+}
+
+const queryCharsMax = 320;
+
+/** Adds the inbox of EMAIL_MODE=log to an app. A search is a form that is posted, not part of a URL. */
+export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxRouteDeps): void {
+  const { inbox, guard, feed } = options;
+  app.use("/inbox/*", guard);
+  app.get("/inbox", () => inboxPage(options));
+  app.get("/inbox/live", (context) => {
+    return feed.watch() ?? problemResponse(context, opsErrors.tooManyWatchers);
+  });
+  app.get("/inbox/search", (context) => context.redirect("/inbox", 303));
+  app.post("/inbox/search", async (context) => {
+    const typed = new URLSearchParams(await context.req.text()).get("query") ?? "";
+    const query = typed.trim().slice(0, queryCharsMax);
+    return query === "" ? context.redirect("/inbox", 303) : inboxPage(options, { query });
+  });
+  app.post("/inbox/clear", async (context) => {
+    await inbox.clear();
+    return context.redirect("/inbox", 303);
+  });
+  app.get("/inbox/:id{\\d{1,15}}", (context) =>
+    inboxPage(options, { openId: Number(context.req.param("id")) }),
+  );
+  app.get("/inbox/:id{\\d{1,15}}/html", (context) => {
+    const mail = inbox.find(Number(context.req.param("id")));
+    return mail === undefined ? context.notFound() : mailFrame(mail.html);
+  });
+}
+
+/** What is shown; nothing set: the newest mails. */
+interface View {
+  readonly openId?: number;
+  readonly query?: string;
+}
+
+const listMax = 100;
+
+/** The list, of the newest mails or the found ones, and one open mail. */
+function inboxPage(options: InboxPageOptions, { openId, query }: View = {}): Response {
+  const { inbox, authUrl, site, sender } = options;
+  const mails = query === undefined ? inbox.list(listMax) : inbox.search(query, listMax);
+  const count = inbox.count();
+  const chosen = openId === undefined ? mails[0] : inbox.find(openId);
+  const newest = query === undefined ? { "data-newest": String(mails[0]?.id ?? 0) } : {};
+  return opsPage({
+    site,
+    title: count === 0 ? "Inbox" : `Inbox (${count})`,
+    place: "/inbox",
+    styles,
+    scripts: [script],
+    content: (
+      <div class={openId === undefined ? "inbox" : "inbox reading"}>
+        <header>
+          <h1 class="page-title">Inbox</h1>
+          <p class="warning">
+            Not for production: EMAIL_MODE is log, so mails are kept here, with their codes, and not
+            sent. The newest 1,000 are kept.
+          </p>
+          <Tools count={count} query={query} />
+        </header>
+        <div class="panes">
+          <section class="list card" id="mails" aria-label="Mails, newest first" {...newest}>
+            {mails.length === 0 && (
+              <p class="lead">{query === undefined ? "No mail yet" : "No mail contains this"}</p>
+            )}
+            <List mails={mails} openId={chosen?.id} />
+          </section>
+          <section class="mail card" id="mail" aria-label="The open mail">
+            <Pane
+              mail={chosen}
+              isRequested={openId !== undefined}
+              {...{ count, authUrl, sender }}
+            />
+          </section>
+        </div>
+      </div>
+    ),
+  });
+}
+
+function Tools({ count, query }: { readonly count: number; readonly query: string | undefined }) {
+  return (
+    <div class="tools">
+      <form class="search" method="post" action="/inbox/search">
+        <Field
+          id="query"
+          label="Search"
+          input={(attributes) => (
+            <input
+              {...attributes}
+              name="query"
+              value={query ?? ""}
+              placeholder="Recipient, subject, text or message_id"
+              autocomplete="off"
+              maxlength={queryCharsMax}
+            />
+          )}
+        />
+        <Button variant="plain">Search</Button>
+      </form>
+      {query !== undefined && <a href="/inbox">All mails</a>}
+      <div id="clear">
+        {count > 0 && (
+          <details class="clear">
+            <summary>Clear …</summary>
+            <form method="post" action="/inbox/clear">
+              <Button variant="danger">{`Remove all ${count} mails`}</Button>
+            </form>
+          </details>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function List({ mails, openId }: { mails: readonly InboxMail[]; openId: number | undefined }) {
+  return (
+    <ol>
+      {mails.map(({ id, to, subject, receivedAt }) => (
+        <li>
+          <a href={`/inbox/${id}`} {...(id === openId ? { "aria-current": "true" } : {})}>
+            <strong>{to}</strong>
+            <time datetime={new Date(receivedAt).toISOString()}>{clockTime(receivedAt)}</time>
+            <span>{subject}</span>
+          </a>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+interface PaneProps {
+  readonly mail: InboxMail | undefined;
+  /** A certain mail was requested. */
+  readonly isRequested: boolean;
+  readonly count: number;
+  readonly authUrl: string;
+  readonly sender: MailSender;
+}
+
+function Pane({ mail, isRequested, count, authUrl, sender }: PaneProps) {
+  if (mail !== undefined) return <InboxMailView mail={mail} sender={sender} />;
+  if (isRequested) {
+    return (
+      <p>
+        This mail is no longer kept. <a href="/inbox">All mails</a>
+      </p>
+    );
+  }
+  return count === 0 ? <Empty authUrl={authUrl} /> : <p class="lead">No mail is open.</p>;
+}
+
+function Empty({ authUrl }: { readonly authUrl: string }) {
+  return (
+    <div class="stack">
+      <p>Request a code, and it appears here:</p>
+      <pre>
+        {`curl -X POST ${authUrl}/auth/request-code \\\n  -H "Content-Type: application/json" \\\n  -d '{"email": "test@example.com"}'`}
+      </pre>
+    </div>
+  );
+}
+
+/** 14:03:09, in UTC as in the logs. */
+function clockTime(at: number): string {
+  return new Date(at).toISOString().slice(11, 19);
+}
+
+/** A code as it stands in our mails. */
 const codePattern = /(?<![\w-])\d{6}(?![\w-])/;
 
 interface InboxMailViewProps {
@@ -39,7 +209,7 @@ interface InboxMailViewProps {
   readonly sender: MailSender;
 }
 
-/** One mail: its code to be copied, the HTML alone in its frame, text, headers and source. */
+/** One mail: its code to copy, its HTML in a frame of its own, text, headers and source. */
 function InboxMailView({ mail, sender }: InboxMailViewProps) {
   const { headers, all } = mailSource(mail, sender);
   const code = codePattern.exec(mail.text)?.[0];
@@ -96,189 +266,15 @@ function factsOf({ to, receivedAt, messageId }: InboxMail): readonly (readonly [
   ];
 }
 
-interface InboxPageOptions {
-  readonly inbox: Inbox;
-  readonly site: OpsSite;
-  /** Where serve-auth answers, for the example on the empty page. */
-  readonly authUrl: string;
-  readonly sender: MailSender;
-}
-
-/** What is looked at; nothing: the newest mails. */
-interface View {
-  readonly openId?: number;
-  readonly query?: string;
-}
-
-const listMax = 100;
-
-/** The page of the inbox: the newest mails or those that were searched for, and one of them. */
-function inboxPage(options: InboxPageOptions, { openId, query }: View = {}): Response {
-  const { inbox, authUrl, site, sender } = options;
-  const mails = query === undefined ? inbox.list(listMax) : inbox.search(query, listMax);
-  const count = inbox.count();
-  const chosen = openId === undefined ? mails[0] : inbox.find(openId);
-  const newest = query === undefined ? { "data-newest": String(mails[0]?.id ?? 0) } : {};
-  return opsPage({
-    site,
-    title: count === 0 ? "Inbox" : `Inbox (${count})`,
-    place: "/inbox",
-    styles,
-    scripts: [script],
-    content: (
-      <div class={openId === undefined ? "inbox" : "inbox reading"}>
-        <header>
-          <h1 class="page-title">Inbox</h1>
-          <p class="warning">
-            Not for production: EMAIL_MODE is log, so mails are kept here, with their codes, and
-            sent to nobody. The newest 1,000 are kept.
-          </p>
-          <Tools count={count} words={query} />
-        </header>
-        <div class="panes">
-          <section class="list card" id="mails" aria-label="Mails, newest first" {...newest}>
-            {mails.length === 0 && <p class="lead">{emptyText(query)}</p>}
-            <List mails={mails} openId={chosen?.id} />
-          </section>
-          <section class="mail card" id="mail" aria-label="The open mail">
-            <Pane mail={chosen} isKnown={openId !== undefined} {...{ count, authUrl, sender }} />
-          </section>
-        </div>
-      </div>
-    ),
-  });
-}
-
-function emptyText(query: string | undefined): string {
-  return query === undefined ? "No mail yet" : "No mail holds these words";
-}
-
-function Tools({
-  count,
-  words: query,
-}: {
-  readonly count: number;
-  readonly words: string | undefined;
-}) {
-  return (
-    <div class="tools">
-      <form class="search" method="post" action="/inbox/search">
-        <Field
-          id="query"
-          label="Search"
-          input={(attributes) => (
-            <input
-              {...attributes}
-              name="query"
-              value={query ?? ""}
-              placeholder="Recipient, subject, text or message_id"
-              autocomplete="off"
-              maxlength={320}
-            />
-          )}
-        />
-        <Button variant="plain">Search</Button>
-      </form>
-      {query !== undefined && <a href="/inbox">All mails</a>}
-      <div id="clear">
-        {count > 0 && (
-          <details class="clear">
-            <summary>Clear …</summary>
-            <form method="post" action="/inbox/clear">
-              <Button variant="danger">{`Remove all ${count} mails`}</Button>
-            </form>
-          </details>
-        )}
-      </div>
-    </div>
-  );
-}
-
-function List({ mails, openId }: { mails: readonly InboxMail[]; openId: number | undefined }) {
-  return (
-    <ol>
-      {mails.map(({ id, to, subject, receivedAt }) => (
-        <li>
-          <a href={`/inbox/${id}`} {...(id === openId ? { "aria-current": "true" } : {})}>
-            <strong>{to}</strong>
-            <time datetime={new Date(receivedAt).toISOString()}>{clockTime(receivedAt)}</time>
-            <span>{subject}</span>
-          </a>
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-interface PaneProps {
-  readonly mail: InboxMail | undefined;
-  /** A mail was asked for. */
-  readonly isKnown: boolean;
-  readonly count: number;
-  readonly authUrl: string;
-  readonly sender: MailSender;
-}
-
-function Pane({ mail, isKnown, count, authUrl, sender }: PaneProps) {
-  if (mail !== undefined) return <InboxMailView mail={mail} sender={sender} />;
-  if (isKnown) {
-    return (
-      <p>
-        This mail is not kept any more. <a href="/inbox">All mails</a>
-      </p>
-    );
-  }
-  return count === 0 ? <Empty authUrl={authUrl} /> : <p class="lead">Nothing to show.</p>;
-}
-
-function Empty({ authUrl }: { readonly authUrl: string }) {
-  return (
-    <div class="stack">
-      <p>Ask for a code, and it appears here:</p>
-      <pre>
-        {`curl -X POST ${authUrl}/auth/request-code \\\n  -H "Content-Type: application/json" \\\n  -d '{"email": "test@example.com"}'`}
-      </pre>
-    </div>
-  );
-}
-
-/** 14:03:09, in UTC as in the logs. */
-function clockTime(at: number): string {
-  return new Date(at).toISOString().slice(11, 19);
-}
-
-interface InboxRouteDeps extends InboxPageOptions {
-  /** Who may look: its mails hold codes. */
-  readonly guard: MiddlewareHandler<HttpEnvironment>;
-  /** Tells which mail is the newest. */
-  readonly feed: LiveFeed;
-}
-
-const queryCharsMax = 320;
-
-/** Adds the inbox of EMAIL_MODE=log to an app. What is searched for goes in a form, not in a URL. */
-export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxRouteDeps): void {
-  const { inbox, guard, feed } = options;
-  app.use("/inbox/*", guard);
-  app.get("/inbox", () => inboxPage(options));
-  app.get("/inbox/live", (context) => {
-    return feed.watch() ?? problemResponse(context, opsErrors.tooManyWatchers);
-  });
-  app.get("/inbox/search", (context) => context.redirect("/inbox", 303));
-  app.post("/inbox/search", async (context) => {
-    const typed = new URLSearchParams(await context.req.text()).get("query") ?? "";
-    const query = typed.trim().slice(0, queryCharsMax);
-    return query === "" ? context.redirect("/inbox", 303) : inboxPage(options, { query });
-  });
-  app.post("/inbox/clear", async (context) => {
-    await inbox.clear();
-    return context.redirect("/inbox", 303);
-  });
-  app.get("/inbox/:id{\\d{1,15}}", (context) =>
-    inboxPage(options, { openId: Number(context.req.param("id")) }),
-  );
-  app.get("/inbox/:id{\\d{1,15}}/html", (context) => {
-    const mail = inbox.find(Number(context.req.param("id")));
-    return mail === undefined ? context.notFound() : mailFrame(mail.html);
-  });
+/**
+ * The mail as EMAIL_MODE=smtp would send it, without a DKIM signature, with line ends for a page.
+ * `headers`: the part before the first empty line.
+ */
+function mailSource(mail: InboxMail, sender: MailSender): { headers: string; all: string } {
+  const { to, subject, text, html, receivedAt } = mail;
+  const { "Message-ID": messageId = "", ...headers } = mail.headers;
+  const date = new Date(receivedAt);
+  const content = composeMime({ from: sender, to, subject, messageId, date, text, html, headers });
+  const all = content.toString("utf8").replaceAll("\r\n", "\n");
+  return { headers: all.slice(0, all.indexOf("\n\n")), all };
 }

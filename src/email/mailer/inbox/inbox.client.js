@@ -1,6 +1,6 @@
-// Shows new mails as they come: the server says which one is the newest, and when it is another, the
-// list is fetched again, and the open mail with it where none was chosen. Without this script the
-// page is the same after a reload.
+// Shows new mails as they arrive: the server sends which mail is the newest, and when that changes,
+// the list is fetched again, and the open mail with it where none was chosen. Without this script a
+// reload shows the same.
 const parts = ["mails", "clear", ...(location.pathname === "/inbox" ? ["mail"] : [])];
 const known = () => document.getElementById("mails")?.dataset.newest;
 
@@ -35,17 +35,17 @@ document.addEventListener("visibilitychange", watch);
 addEventListener("pagehide", () => source?.close());
 watch();
 
-// Copies the code; where the browser does not allow that, selects it.
+// Copies the code, or selects it where the browser does not allow that.
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-copy]");
   if (button === null) return;
   const code = button.parentElement.querySelector("[data-code]");
-  const said = button.parentElement.querySelector("[role='status']");
+  const status = button.parentElement.querySelector("[role='status']");
   try {
     await navigator.clipboard.writeText(code.textContent);
-    said.textContent = "Copied";
+    status.textContent = "Copied";
   } catch {
     getSelection().selectAllChildren(code);
-    said.textContent = "Selected: copy it with your keyboard";
+    status.textContent = "Selected: copy it with the keyboard";
   }
 });

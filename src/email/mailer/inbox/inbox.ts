@@ -10,9 +10,9 @@ import { messageIdHeader } from "../mailer.ts";
 
 /** A mail that was kept instead of sent. */
 export interface InboxMail {
-  /** Grows with each mail; never used twice. */
+  /** Grows with each mail, and is never reused. */
   readonly id: number;
-  /** The event's; two mails of one event are two rows. */
+  /** The event's; two mails of one event are two entries. */
   readonly messageId: string;
   readonly to: string;
   readonly subject: string;
@@ -24,63 +24,22 @@ export interface InboxMail {
   readonly receivedAt: number;
 }
 
-/** The newest 1,000 mails of `EMAIL_MODE=log`, on a SQLite file that several processes may share. */
+type NewMail = Omit<InboxMail, "id">;
+
+/** The newest 1,000 mails of `EMAIL_MODE=log`, in a SQLite file that several processes may share. */
 export interface Inbox {
   /** Newest first, at most `limit` (up to 1,000); with `before`, those with a smaller id. */
   list(limit: number, before?: number): readonly InboxMail[];
-  /** The newest, at most `limit`, that hold `words` in recipient, subject, text or message_id. */
+  /** The newest, at most `limit`, with `query` in recipient, subject, text or message_id. */
   search(query: string, limit: number): readonly InboxMail[];
   find(id: number): InboxMail | undefined;
   count(): number;
-  /** Resolves with the mail as it is kept; the oldest beyond 1,000 is gone then. */
-  add(mail: Omit<InboxMail, "id">): Promise<InboxMail>;
+  /** Resolves with the mail as it is kept; the oldest beyond 1,000 are gone by then. */
+  add(mail: NewMail): Promise<InboxMail>;
   clear(): Promise<void>;
 }
 
 const inboxMailsMax = 1_000;
-
-type NewMail = Omit<InboxMail, "id">;
-
-/** Adds what one turn of the event loop keeps as one job: the oldest are dropped once for all. */
-class InboxRows {
-  readonly #database: SqliteDatabase;
-  #mails: NewMail[] = [];
-  #added: Promise<number> | undefined;
-
-  constructor(database: SqliteDatabase) {
-    this.#database = database;
-  }
-
-  async add(mail: NewMail): Promise<InboxMail> {
-    const index = this.#mails.push(mail) - 1;
-    this.#added ??= this.#addSoon();
-    return { ...mail, id: (await this.#added) + index };
-  }
-
-  /** Resolves with the id of the first. */
-  async #addSoon(): Promise<number> {
-    await new Promise((resolve) => setImmediate(resolve));
-    const mails = this.#mails;
-    this.#mails = [];
-    this.#added = undefined;
-    return this.#database.write((file) => insertMails(file, mails));
-  }
-}
-
-function insertMails(file: Database, mails: readonly NewMail[]): number {
-  const insert = file.query(
-    `INSERT INTO inbox (message_id, recipient, subject, text, html, headers, received_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
-  );
-  let last = 0;
-  for (const { messageId, to, subject, text, html, headers, receivedAt } of mails) {
-    const fields = JSON.stringify(headers);
-    const { lastInsertRowid } = insert.run(messageId, to, subject, text, html, fields, receivedAt);
-    last = Number(lastInsertRowid);
-  }
-  file.query("DELETE FROM inbox WHERE id <= ?").run(last - inboxMailsMax);
-  return last - mails.length + 1; // AUTOINCREMENT: one after the other within a transaction
-}
 
 const schema = `CREATE TABLE inbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -93,18 +52,7 @@ const schema = `CREATE TABLE inbox (
   received_at INTEGER NOT NULL
 ) STRICT`;
 
-interface Row {
-  readonly id: number;
-  readonly message_id: string;
-  readonly recipient: string;
-  readonly subject: string;
-  readonly text: string;
-  readonly html: string;
-  readonly headers: string;
-  readonly received_at: number;
-}
-
-/** The file stays open when the inbox is not used any more: it is the caller's. */
+/** The caller closes the file. */
 export async function openInbox({ database }: { database: SqliteDatabase }): Promise<Inbox> {
   await database.migrate("inbox", [schema]);
   const rows = new InboxRows(database);
@@ -145,32 +93,19 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
   };
 }
 
-function mailOf(row: Row): InboxMail {
-  return {
-    id: row.id,
-    messageId: row.message_id,
-    to: row.recipient,
-    subject: row.subject,
-    text: row.text,
-    html: row.html,
-    headers: JSON.parse(row.headers) as Readonly<Record<string, string>>,
-    receivedAt: row.received_at,
-  };
-}
-
 interface InboxMailerOptions {
   readonly database: SqliteDatabase;
   readonly clock?: Clock;
   /** The sender, for the Message-ID (default `senderDefault`). */
   readonly from?: string | undefined;
-  /** Set: each mail's text is logged, codes included. Leave it out in production. */
+  /** Set: each mail's text is logged, with its code. Not in production. */
   readonly log?: Log | undefined;
 }
 
-/** Who mails are from where no SMTP_FROM says it. */
+/** The sender where SMTP_FROM is not set. */
 export const senderDefault = "noreply@localhost";
 const host = "inbox";
-const concurrency = 100; // they share a transaction
+const concurrency = 100; // they share transactions
 
 /**
  * The mailer of `EMAIL_MODE=log`: nothing leaves the machine, each message becomes a row of the
@@ -225,6 +160,71 @@ async function isAllowed(beforeContentEnds: () => Promise<boolean>): Promise<boo
   try {
     return await beforeContentEnds();
   } catch {
-    return false; // the port's rule; the caller has its own words for what went wrong
+    return false; // the port's rule; the caller reports by itself what went wrong
   }
+}
+
+/** Adds all mails of one turn of the event loop in one transaction, and drops the oldest once. */
+class InboxRows {
+  readonly #database: SqliteDatabase;
+  #mails: NewMail[] = [];
+  #added: Promise<number> | undefined;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  async add(mail: NewMail): Promise<InboxMail> {
+    const index = this.#mails.push(mail) - 1;
+    this.#added ??= this.#addSoon();
+    return { ...mail, id: (await this.#added) + index };
+  }
+
+  /** Resolves with the id of the first. */
+  async #addSoon(): Promise<number> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const mails = this.#mails;
+    this.#mails = [];
+    this.#added = undefined;
+    return this.#database.write((file) => insertMails(file, mails));
+  }
+}
+
+function insertMails(file: Database, mails: readonly NewMail[]): number {
+  const insert = file.query(
+    `INSERT INTO inbox (message_id, recipient, subject, text, html, headers, received_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  let last = 0;
+  for (const { messageId, to, subject, text, html, headers, receivedAt } of mails) {
+    const fields = JSON.stringify(headers);
+    const { lastInsertRowid } = insert.run(messageId, to, subject, text, html, fields, receivedAt);
+    last = Number(lastInsertRowid);
+  }
+  file.query("DELETE FROM inbox WHERE id <= ?").run(last - inboxMailsMax);
+  return last - mails.length + 1; // AUTOINCREMENT: consecutive within a transaction
+}
+
+interface Row {
+  readonly id: number;
+  readonly message_id: string;
+  readonly recipient: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  readonly headers: string;
+  readonly received_at: number;
+}
+
+function mailOf(row: Row): InboxMail {
+  return {
+    id: row.id,
+    messageId: row.message_id,
+    to: row.recipient,
+    subject: row.subject,
+    text: row.text,
+    html: row.html,
+    headers: JSON.parse(row.headers) as Readonly<Record<string, string>>,
+    receivedAt: row.received_at,
+  };
 }

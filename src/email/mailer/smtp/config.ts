@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { ConfigProblem, ConfigValues } from "../../../core/config.ts";
 import {
   choiceField,
@@ -12,19 +13,19 @@ import {
 } from "../../../core/config.ts";
 import type { DkimOptions } from "./dkim.ts";
 import { dkimFields, resolveDkim } from "./dkim.ts";
-import { defaultEhloName, ehloNamePattern, ehloNameShape, readServerUrls } from "./server-urls.ts";
+import { readServerUrls } from "./server-urls.ts";
 
 const tlsModes = ["starttls", "implicit", "none"] as const;
 export type SmtpTlsMode = (typeof tlsModes)[number];
 
 /** One line of an SMTP session as a person reads it: without control characters and secrets. */
 export interface SmtpTranscriptLine {
-  /** "note": about the connection itself, said by nobody. */
+  /** "note": about the connection itself, sent by neither. */
   readonly by: "client" | "server" | "note";
   readonly text: string;
 }
 
-/** A server said that we are too fast, or has not for a minute. `perSecond` undefined: no limit. */
+/** The server said that we are too fast, or has not for a minute. `perSecond` undefined: no limit. */
 export type SmtpRateChange = {
   readonly host: string;
   readonly perSecond: number | undefined;
@@ -47,33 +48,41 @@ export interface SmtpOptions {
   readonly mailsPerSecondMax?: number;
   /** Set: every message is signed just before it is sent. */
   readonly dkim?: DkimOptions | undefined;
-  /** Told each line of the sessions, secrets hidden: for a person who looks for a fault. */
+  /** Called with each line of the sessions, secrets hidden: for a person who looks for a fault. */
   readonly onTranscript?: (line: SmtpTranscriptLine) => void;
-  /** Told when the server's certificate ends (Unix ms), by each connection with TLS. */
+  /** Called with the end of the server's certificate (Unix ms), by each connection with TLS. */
   readonly onCertificate?: (endsAt: number) => void;
-  /** Told when sending slows down, and when it is at full speed again. */
+  /** Called when sending slows down, and when it is at full speed again. */
   readonly onRateChange?: (change: SmtpRateChange) => void;
-  /** Told by each connection whether the server offers SMTPUTF8 (RFC 6531). */
-  readonly onUtf8?: (offered: boolean) => void;
-  /** From asking for the name to the TCP connection. */
+  /** For resolving the name and the TCP connection. */
   readonly connectTimeoutMs: number;
   /** From the TCP connection to the greeting; also for a TLS handshake. */
   readonly greetingTimeoutMs: number;
   /** For each reply to a command. */
   readonly replyTimeoutMs: number;
-  /** For handing over the content up to the final dot (unset: as for a reply). */
+  /** For the content up to the final dot (unset: as for a reply). */
   readonly contentTimeoutMs?: number;
   /** For the answer to the final dot (unset: as for a reply). */
   readonly finalReplyTimeoutMs?: number;
   /** How we introduce ourselves in EHLO (see `defaultEhloName`). */
   readonly ehloName?: string;
-  /** A kept-open connection that was not used for so long is ended (default 20 s). */
+  /** A connection that was idle for so long is ended (default 20 s). */
   readonly idleMsMax?: number;
-  /** A connection is ended after so many messages (default: no limit but the one it announces). */
+  /** A connection is ended after so many messages (default: the server's limit alone). */
   readonly messagesPerConnectionMax?: number;
 }
 
-/** A field that means nothing to mail programs. */
+/** RFC 5321, 4.1.1.1: a fully qualified domain name, or an address literal of 4.1.3. */
+const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+const octet = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
+const domain = `(?=.{1,255}$)(?:${label}\\.)+(?=[A-Za-z0-9-]*[A-Za-z])${label}`;
+const literal = `\\[(?:${octet}(?:\\.${octet}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\\]`;
+
+const ehloNamePattern = new RegExp(`^(?:${domain}|${literal})$`);
+const ehloNameShape =
+  "a full domain name such as mail.example.com, or an address as [192.0.2.1] or [IPv6:2001:db8::1]";
+
+/** Not a field that mail programs know. */
 const ownHeaderName =
   /^(?!(?:from|to|cc|bcc|sender|reply-to|subject|date|message-id|mime-version|return-path|received|auto-submitted|x-auto-response-suppress|feedback-id|dkim-signature|(?:content|list|resent)-.*)$)[a-z][a-z0-9-]{0,75}$/i;
 
@@ -130,21 +139,21 @@ export const smtpFields = {
   caFile: textField({
     name: "SMTP_CA_FILE",
     example: "/etc/ssl/private-ca.pem",
-    doc: "A PEM file of the authorities that may have signed the server's certificate, instead of the public ones.",
+    doc: "A PEM file with the authorities to trust for the server's certificate, instead of the public ones.",
   }),
   ehloName: patternField({
     name: "SMTP_EHLO_NAME",
     pattern: ehloNamePattern,
     shape: ehloNameShape,
     example: "mail.example.com",
-    doc: "How the service introduces itself to the server (EHLO). Unset: this machine's name when it has a dot, else the domain of SMTP_FROM.",
+    doc: "How the service introduces itself to the server (EHLO). Unset: this machine's host name if it is fully qualified, else the domain of SMTP_FROM.",
   }),
   connections: integerField({
     name: "SMTP_CONNECTIONS",
     fallback: "20",
     min: 1,
     max: 200,
-    doc: "Most connections to the server at the same time, per process.",
+    doc: "The most connections to the server at the same time, per process.",
   }),
   messagesPerConnectionMax: integerField({
     name: "SMTP_MAILS_PER_CONNECTION",
@@ -158,7 +167,7 @@ export const smtpFields = {
     fallback: "0",
     min: 0,
     max: 10_000,
-    doc: "Most mails a second, per process, evenly spaced; providers limit it. 0: no limit.",
+    doc: "The most mails a second, per process, evenly spaced; providers have a limit. 0: no limit.",
   }),
   idempotencyHeader: patternField({
     name: "SMTP_IDEMPOTENCY_HEADER",
@@ -166,7 +175,7 @@ export const smtpFields = {
     shape:
       "the name of a header field that is not the mail's own: letters, digits and dashes, at most 76",
     example: "Resend-Idempotency-Key",
-    doc: "A header field that carries the message_id, for a provider that takes a mail with a known key only once. It is not signed: the provider takes it out.",
+    doc: "A header field that carries the message_id, for a provider that accepts a mail with the same key only once. It is not signed: the provider removes it.",
   }),
   connectTimeoutMs: durationField({
     name: "SMTP_CONNECT_TIMEOUT",
@@ -180,7 +189,7 @@ export const smtpFields = {
     fallback: "10s",
     minMs: 100,
     maxMs: 300_000,
-    doc: "How long the server may take to greet, and a TLS handshake to finish.",
+    doc: "How long the server may take to greet, and to finish a TLS handshake.",
   }),
   replyTimeoutMs: durationField({
     name: "SMTP_REPLY_TIMEOUT",
@@ -194,7 +203,7 @@ export const smtpFields = {
     fallback: "3m",
     minMs: 100,
     maxMs: 1_800_000,
-    doc: "How long handing over a mail's content may take, up to its final dot.",
+    doc: "How long sending a mail's content may take, up to its final dot.",
   }),
   finalReplyTimeoutMs: durationField({
     name: "SMTP_FINAL_REPLY_TIMEOUT",
@@ -211,10 +220,12 @@ type SmtpConfig = ConfigValues<typeof smtpFields>;
 /** The server, and what is the same in every mail. */
 export interface SmtpSubmission extends SmtpOptions {
   readonly from: string;
-  readonly fromName: string | undefined;
-  readonly envelopeFrom: string;
-  readonly idempotencyHeader: string | undefined;
-  /** Whose domain ends each Message-ID: the same whichever server takes the mail. */
+  readonly fromName?: string | undefined;
+  /** The sender in the envelope (default: `from`). */
+  readonly envelopeFrom?: string | undefined;
+  /** The name of a header field that carries the `message_id`, for the provider. */
+  readonly idempotencyHeader?: string | undefined;
+  /** The domain after @ in each Message-ID is its (default: `from`), whichever server takes the mail. */
   readonly messageIdFrom?: string | undefined;
 }
 
@@ -299,4 +310,10 @@ export function resolveSmtp(
     ehloName: config.ehloName ?? defaultEhloName(from),
     ...{ from, fromName, envelopeFrom: envelopeFrom ?? from, idempotencyHeader, dkim },
   };
+}
+
+/** This machine's name when it is a full one, else the sender's domain. */
+export function defaultEhloName(from: string, machine = hostname()): string {
+  const isFullName = !machine.startsWith("[") && ehloNamePattern.test(machine);
+  return isFullName ? machine : from.slice(from.lastIndexOf("@") + 1);
 }

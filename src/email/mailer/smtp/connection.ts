@@ -2,49 +2,161 @@ import net from "node:net";
 import { TLSSocket } from "node:tls";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { readExpiry } from "../../../core/diagnosis.ts";
-import { isAscii } from "../../../core/email-address.ts";
+import { domainOf, isAscii } from "../../../core/email-address.ts";
 import { errorMessage } from "../../../core/errors.ts";
-import type { SessionLimits } from "../reply.ts";
-import { readFailure, readSessionLimits } from "../reply.ts";
-import { classifySetupFailure, withoutAnswer } from "./classify.ts";
+import type { RefusedMail, SendOptions, ServerDown } from "../mailer.ts";
+import { classifySetupFailure, readFailure, silenceFor, withoutAnswer } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
-import type { SmtpOutcome, SmtpServerDown } from "./outcome.ts";
-import { silenceFor } from "./outcome.ts";
-import type { SentMessage, SmtpMessage, SmtpSendOptions } from "./transmission.ts";
-import { createTranscriptLogger, recordConnection, Transmission } from "./transmission.ts";
+import { createTranscriptLogger, recordConnection } from "./transcript.ts";
+import type { SentMessage, SmtpMessage } from "./transmission.ts";
+import { Transmission } from "./transmission.ts";
+
+const quitTimeoutMs = 1_000;
 
 /**
- * Connects to `host`, trying all of its addresses, within `timeoutMs` (the name's lookup included).
- * Rejects with the socket's error, with code ETIMEDOUT when it was late, or with the signal's reason.
+ * A session that is kept open for one message after the other.
+ *
+ * Ready: logged in, nothing in flight. Sending: one message (`send`). Unclean: the last message was
+ * refused, and its transaction may still be open: RSET goes before the next one. Ended: closed by
+ * either side; never used again. Whoever holds the connection sends one message at a time.
  */
-function connectTcp(
-  target: { readonly host: string; readonly port: number; readonly timeoutMs: number },
-  signal?: AbortSignal,
-): Promise<net.Socket> {
-  const { host, port, timeoutMs } = target;
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({ host, port, autoSelectFamily: true });
-    const settle = (act: () => void) => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-      socket.off("error", fail);
-      act();
-    };
-    const fail = (error: unknown) =>
-      settle(() => {
-        socket.on("error", () => {}); // what a destroyed socket may still say
-        socket.destroy();
-        reject(error);
+export class SmtpConnection {
+  readonly #connection: SMTPConnection;
+  readonly #options: SmtpOptions;
+  readonly #limits: SessionLimits;
+  readonly #domains = new Set<string>();
+  #messages = 0;
+  #clean = true;
+  #quitting: Promise<void> | undefined;
+  /** Whether the server offers SMTPUTF8 (RFC 6531). */
+  readonly offersUtf8: boolean;
+  /** When it was last used, for the pool. Unix ms. */
+  idleSince = 0;
+
+  private constructor(connection: SMTPConnection, options: SmtpOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    // What the server answered to EHLO; nodemailer has no public way to ask.
+    this.#limits = readSessionLimits(linesIn(connection, "_ehloLines"));
+    this.offersUtf8 = linesIn(connection, "_supportedExtensions").includes("SMTPUTF8");
+  }
+
+  /** Never throws; `withheld`: the signal was aborted. */
+  static async open(
+    options: SmtpOptions,
+    signal?: AbortSignal,
+  ): Promise<SmtpConnection | ServerDown | { readonly kind: "withheld" }> {
+    try {
+      const connection = await openSession(options, signal);
+      // From here each wait has its own timer, and an idle session may be silent.
+      if (connection._socket) connection._socket.setTimeout(0);
+      return new SmtpConnection(connection, options);
+    } catch (error) {
+      if (signal?.aborted === true) return { kind: "withheld" };
+      return classifySetupFailure(error, options);
+    }
+  }
+
+  get ended(): boolean {
+    return this.#connection.destroyed || this.#quitting !== undefined;
+  }
+
+  /** Whether it carried as many messages as one connection should, or may. */
+  get exhausted(): boolean {
+    const own = this.#options.messagesPerConnectionMax || Number.POSITIVE_INFINITY;
+    return this.#messages >= Math.min(own, this.#limits.mails);
+  }
+
+  /** Whether one more recipient's domain is within what the server announced for a session. */
+  takes(to: string): boolean {
+    return this.#domains.has(domainOf(to)) || this.#domains.size < this.#limits.recipientDomains;
+  }
+
+  async send(message: SmtpMessage, options: SendOptions): Promise<SentMessage> {
+    this.#messages += 1;
+    if (this.#limits.recipientDomains !== Number.POSITIVE_INFINITY) {
+      this.#domains.add(domainOf(message.to)); // else unbounded
+    }
+    if (!this.#clean && !(await this.#reset())) {
+      return { outcome: withoutAnswer("envelope", this.#options, "RSET failed"), begun: false };
+    }
+    // It may have been aborted while the connection was opened or reset, before anybody listened.
+    if (options.signal?.aborted === true) return { outcome: { kind: "withheld" }, begun: false };
+    if (!isAscii(message.to) && !this.offersUtf8) {
+      return { outcome: refuseUtf8(this.#options.host), begun: true };
+    }
+    const sent = await new Transmission(this.#connection, message, this.#options, options).run();
+    this.#clean = sent.outcome.kind === "accepted";
+    return sent;
+  }
+
+  /** Ends it now, whatever is on its way. */
+  cut(): void {
+    this.#connection.close();
+  }
+
+  /** Says QUIT and waits for the answer, 1 s at most; then it is closed. */
+  quit(): Promise<void> {
+    this.#quitting ??= new Promise<void>((resolve) => {
+      if (this.#connection.destroyed) {
+        resolve();
+        return;
+      }
+      const timer = setTimeout(() => this.#connection.close(), quitTimeoutMs);
+      this.#connection.once("end", () => {
+        clearTimeout(timer);
+        resolve();
       });
-    const onAbort = () => fail(signal?.reason);
-    const timer = setTimeout(() => {
-      fail(Object.assign(new Error(silenceFor("connection", timeoutMs)), { code: "ETIMEDOUT" }));
-    }, timeoutMs);
-    socket.once("error", fail);
-    socket.once("connect", () => settle(() => resolve(socket)));
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted === true) onAbort();
-  });
+      this.#connection.quit();
+    });
+    return this.#quitting;
+  }
+
+  #reset(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (done: boolean) => {
+        clearTimeout(timer);
+        this.#connection.off("end", onEnd);
+        if (!done) this.#connection.close();
+        resolve(done);
+      };
+      const onEnd = () => settle(false);
+      const timer = setTimeout(onEnd, this.#options.replyTimeoutMs);
+      this.#connection.once("end", onEnd);
+      this.#connection.reset((error) => settle(!error));
+    });
+  }
+}
+
+/** What a server announces for one session (RFC 9422); one recipient a mail is always allowed. */
+interface SessionLimits {
+  readonly mails: number;
+  readonly recipientDomains: number;
+}
+
+/** `lines`: of the answer to EHLO, without their codes. A value that is no number is no limit. */
+function readSessionLimits(lines: readonly string[]): SessionLimits {
+  const line = lines.find((each) => /^LIMITS(?:\s|$)/i.test(each)) ?? "";
+  const limit = (name: string) => {
+    const value = Number(new RegExp(`\\s${name}=(\\d{1,9})(?:\\s|$)`, "i").exec(line)?.[1] ?? 0);
+    return value > 0 ? value : Number.POSITIVE_INFINITY;
+  };
+  return { mails: limit("MAILMAX"), recipientDomains: limit("RCPTDOMAINMAX") };
+}
+
+function linesIn(connection: SMTPConnection, field: string): readonly string[] {
+  const lines: unknown = Reflect.get(connection, field);
+  return Array.isArray(lines) ? lines.map(String) : [];
+}
+
+/**
+ * In the codes a server would use (RFC 6531, 3.4 and 4.2), though it was not asked: the server
+ * lacks a feature. That says nothing about the mailbox, so nobody is suppressed for it.
+ */
+function refuseUtf8(host: string): RefusedMail {
+  const reply =
+    "553 5.6.7 not sent: the server does not offer SMTPUTF8, which letters beyond ASCII before the @ need";
+  return { kind: "refused", host, code: 553, enhancedCode: "5.6.7", reply, stage: "recipient" };
 }
 
 const replyBytesMax = 64 * 1024;
@@ -87,6 +199,40 @@ export async function openSession(
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
   }
+}
+
+/**
+ * Connects to `host`, trying all of its addresses, within `timeoutMs` (the name's lookup included).
+ * Rejects with the socket's error, with code ETIMEDOUT when it was late, or with the signal's reason.
+ */
+function connectTcp(
+  target: { readonly host: string; readonly port: number; readonly timeoutMs: number },
+  signal?: AbortSignal,
+): Promise<net.Socket> {
+  const { host, port, timeoutMs } = target;
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host, port, autoSelectFamily: true });
+    const settle = (act: () => void) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      socket.off("error", fail);
+      act();
+    };
+    const fail = (error: unknown) =>
+      settle(() => {
+        socket.on("error", () => {}); // of a destroyed socket
+        socket.destroy();
+        reject(error);
+      });
+    const onAbort = () => fail(signal?.reason);
+    const timer = setTimeout(() => {
+      fail(Object.assign(new Error(silenceFor("connection", timeoutMs)), { code: "ETIMEDOUT" }));
+    }, timeoutMs);
+    socket.once("error", fail);
+    socket.once("connect", () => settle(() => resolve(socket)));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+  });
 }
 
 function createConnection(socket: net.Socket, options: SmtpOptions): SMTPConnection {
@@ -140,142 +286,4 @@ function logIn(connection: SMTPConnection, options: SmtpOptions): Promise<void> 
 function inHandshake(error: unknown): Error {
   const [originalCode] = readFailure(error).codes;
   return Object.assign(new Error(errorMessage(error)), { code: "ETLS", originalCode });
-}
-
-/** What the server said to EHLO; nodemailer reads it and has no public way to ask. */
-function offersUtf8(connection: SMTPConnection): boolean {
-  const extensions: unknown = Reflect.get(connection, "_supportedExtensions");
-  return Array.isArray(extensions) && extensions.includes("SMTPUTF8");
-}
-
-/**
- * In the codes a server would use (RFC 6531, 3.4 and 4.2), though it was not asked: what is missing
- * is a feature of the server. It says nothing of the mailbox, so nobody is suppressed for it.
- */
-function refuseUtf8(host: string): SmtpOutcome {
-  const [code, enhancedCode] = [553, "5.6.7"];
-  const text =
-    "not sent: the server does not offer SMTPUTF8, which letters beyond ASCII before the @ need";
-  const reply = `${code} ${enhancedCode} ${text}`;
-  return { kind: "refused", host, code, enhancedCode, reply, stage: "recipient" };
-}
-
-const quitTimeoutMs = 1_000;
-
-/**
- * A session that is kept open for one message after the other.
- *
- * Ready: logged in, nothing in flight. Sending: one message (`send`). Unclean: the last message was
- * refused, and its transaction may still be open: RSET goes before the next one. Ended: closed by
- * either side; never used again. Whoever holds the connection sends one message at a time.
- */
-export class SmtpConnection {
-  readonly #connection: SMTPConnection;
-  readonly #options: SmtpOptions;
-  readonly #limits: SessionLimits;
-  readonly #domains = new Set<string>();
-  #messages = 0;
-  #clean = true;
-  #quitting: Promise<void> | undefined;
-  /** When it was last used, for whoever keeps it. Unix ms. */
-  idleSince = 0;
-
-  private constructor(connection: SMTPConnection, options: SmtpOptions) {
-    this.#connection = connection;
-    this.#options = options;
-    const lines: unknown = Reflect.get(connection, "_ehloLines"); // no public way to ask
-    this.#limits = readSessionLimits(Array.isArray(lines) ? lines.map(String) : []);
-  }
-
-  /** Never throws; `withheld`: the signal was aborted. */
-  static async open(
-    options: SmtpOptions,
-    signal?: AbortSignal,
-  ): Promise<SmtpConnection | SmtpServerDown | { readonly kind: "withheld" }> {
-    try {
-      const connection = await openSession(options, signal);
-      // From here each wait has its own timer, and an idle session may be silent.
-      if (connection._socket) connection._socket.setTimeout(0);
-      options.onUtf8?.(offersUtf8(connection));
-      return new SmtpConnection(connection, options);
-    } catch (error) {
-      if (signal?.aborted === true) return { kind: "withheld" };
-      return classifySetupFailure(error, options);
-    }
-  }
-
-  get ended(): boolean {
-    return this.#connection.destroyed || this.#quitting !== undefined;
-  }
-
-  /** Whether it carried as many messages as one connection should, or may. */
-  get exhausted(): boolean {
-    const own = this.#options.messagesPerConnectionMax || Number.POSITIVE_INFINITY;
-    return this.#messages >= Math.min(own, this.#limits.mails);
-  }
-
-  /** Whether one more recipient's domain is within what the server announced for a session. */
-  takes(to: string): boolean {
-    return this.#domains.has(domainOf(to)) || this.#domains.size < this.#limits.recipientDomains;
-  }
-
-  async send(message: SmtpMessage, options: SmtpSendOptions): Promise<SentMessage> {
-    this.#messages += 1;
-    if (this.#limits.recipientDomains !== Number.POSITIVE_INFINITY) {
-      this.#domains.add(domainOf(message.to)); // else unbounded
-    }
-    if (!this.#clean && !(await this.#reset())) {
-      return { outcome: withoutAnswer("envelope", this.#options, "RSET failed"), begun: false };
-    }
-    // It may have been aborted while the connection was opened or reset; no event tells then.
-    if (options.signal?.aborted === true) return { outcome: { kind: "withheld" }, begun: false };
-    if (!isAscii(message.to) && !offersUtf8(this.#connection)) {
-      return { outcome: refuseUtf8(this.#options.host), begun: true };
-    }
-    const transmission = new Transmission(this.#connection, message, this.#options, options);
-    const sent = await transmission.finish();
-    this.#clean = sent.outcome.kind === "accepted";
-    return sent;
-  }
-
-  /** Ends it now, whatever is on its way. */
-  cut(): void {
-    this.#connection.close();
-  }
-
-  /** Says QUIT and waits for the answer, 1 s at most; then it is closed. */
-  quit(): Promise<void> {
-    this.#quitting ??= new Promise<void>((resolve) => {
-      if (this.#connection.destroyed) {
-        resolve();
-        return;
-      }
-      const timer = setTimeout(() => this.#connection.close(), quitTimeoutMs);
-      this.#connection.once("end", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      this.#connection.quit();
-    });
-    return this.#quitting;
-  }
-
-  #reset(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const settle = (done: boolean) => {
-        clearTimeout(timer);
-        this.#connection.off("end", onEnd);
-        if (!done) this.#connection.close();
-        resolve(done);
-      };
-      const onEnd = () => settle(false);
-      const timer = setTimeout(onEnd, this.#options.replyTimeoutMs);
-      this.#connection.once("end", onEnd);
-      this.#connection.reset((error) => settle(!error));
-    });
-  }
-}
-
-function domainOf(address: string): string {
-  return address.slice(address.lastIndexOf("@") + 1).toLowerCase();
 }

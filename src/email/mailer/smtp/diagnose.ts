@@ -4,68 +4,21 @@ import type { Diagnosis } from "../../../core/diagnosis.ts";
 import { diagnoseExpiry, readExpiry } from "../../../core/diagnosis.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
+import type { ServerDown } from "../mailer.ts";
 import { classifySetupFailure } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
 import { openSession } from "./connection.ts";
-import type { SmtpServerDown } from "./outcome.ts";
-
-const waitMs = 1000;
-
-/**
- * Who is on a port that did not behave: a server that greets with 220, one that wants TLS before
- * anything else, or something else that speaks. Undefined: nobody says anything. Within 2 s.
- */
-async function sniffPort(address: {
-  readonly host: string;
-  readonly port: number;
-}): Promise<"smtp" | "tls" | "other" | undefined> {
-  const { host, port } = address;
-  const greeting = await readGreeting(net.connect({ host, port }));
-  if (greeting !== undefined) return /^220[ -]/.test(greeting) ? "smtp" : "other";
-  return (await shakesHands(host, port)) ? "tls" : undefined;
-}
-
-function readGreeting(socket: net.Socket): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const finish = (greeting: string | undefined) => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(greeting);
-    };
-    const timer = setTimeout(() => finish(undefined), waitMs);
-    socket.once("data", (bytes: Buffer) => finish(bytes.toString("latin1")));
-    socket.on("error", () => finish(undefined));
-    socket.once("close", () => finish(undefined));
-  });
-}
-
-function shakesHands(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const name = net.isIP(host) === 0 ? { servername: host } : {};
-    // Nothing is sent over it, so whose certificate it is does not matter.
-    const socket = tls.connect({ host, port, ...name, rejectUnauthorized: false });
-    const finish = (done: boolean) => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(done);
-    };
-    const timer = setTimeout(() => finish(false), waitMs);
-    socket.once("secureConnect", () => finish(true));
-    socket.on("error", () => finish(false));
-    socket.once("close", () => finish(false));
-  });
-}
 
 const timeoutMs = 3000;
 const sessionDeadlineMs = 5000;
-/** Our largest mails have some 100 KiB; a limit below leaves no room for long data. */
+/** Our largest mails have some 100 KiB; a lower limit leaves no margin for long data. */
 const sizeBytesMin = 512 * 1024;
-/** After these it is worth listening who is there. */
-const sniffed: readonly SmtpServerDown["cause"][] = ["tls", "timeout", "greeting", "connect"];
+/** After these it is worth checking what answers on the port. */
+const sniffedCauses: readonly ServerDown["cause"][] = ["tls", "timeout", "greeting", "connect"];
 
 /**
- * Connects, secures and logs in as a mail would be sent, and says QUIT instead: sends none. Ends
- * within 8 s, whatever SMTP_*_TIMEOUT say.
+ * `instant doctor` for one SMTP server: connects, secures and logs in as for a mail, then says QUIT.
+ * Ends within 8 s, whatever SMTP_*_TIMEOUT say.
  */
 export async function diagnoseSmtp(
   options: SmtpOptions,
@@ -99,7 +52,7 @@ export async function diagnoseSmtp(
     }
   } catch (error) {
     const down = classifySetupFailure(error, quick);
-    const answer = sniffed.includes(down.cause) ? await sniffPort(options) : undefined;
+    const answer = sniffedCauses.includes(down.cause) ? await sniffPort(options) : undefined;
     const { text, fix } = describeDown(down, options, answer);
     diagnosis.fault(`smtp.${down.cause}`, text, fix);
   }
@@ -134,43 +87,89 @@ function readExtensions(replies: readonly string[]): ReadonlyMap<string, string>
 
 function diagnoseLimits(extensions: ReadonlyMap<string, string>, diagnosis: Diagnosis): void {
   const size = Number(extensions.get("SIZE") ?? 0);
-  const parts = [size > 0 ? `mails up to ${Math.floor(size / 1024)} KiB` : "mails of any size"];
-  parts.push(extensions.has("PIPELINING") ? "several commands at once" : "one command at a time");
-  parts.push(
+  const takes = [
+    size > 0 ? `mails up to ${Math.floor(size / 1024)} KiB` : "mails of any size",
+    extensions.has("PIPELINING") ? "several commands at once" : "one command at a time",
     extensions.has("SMTPUTF8")
       ? "addresses as jörg@…"
       : "no addresses as jörg@… (those mails are refused)",
-  );
+  ];
   if (size > 0 && size < sizeBytesMin) {
     const text = `Takes mails up to ${Math.floor(size / 1024)} KiB only`;
     diagnosis.warn("smtp.limits", text, "Ask its administrator for a SIZE of at least 512 KiB");
   } else {
-    diagnosis.ok("smtp.limits", `Takes ${parts.join(", ")}`);
+    diagnosis.ok("smtp.limits", `Takes ${takes.join(", ")}`);
   }
 }
 
+const waitMs = 1000;
+
+/**
+ * What answers on a port where no session could be opened: a server that greets with 220, one that
+ * expects TLS from the first byte, or something else. Undefined: nothing answers. Within 2 s.
+ */
+async function sniffPort({
+  host,
+  port,
+}: SmtpOptions): Promise<"smtp" | "tls" | "other" | undefined> {
+  const greeting = await readGreeting(net.connect({ host, port }));
+  if (greeting !== undefined) return /^220[ -]/.test(greeting) ? "smtp" : "other";
+  return (await handshakes(host, port)) ? "tls" : undefined;
+}
+
+function readGreeting(socket: net.Socket): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const finish = (greeting: string | undefined) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(greeting);
+    };
+    const timer = setTimeout(() => finish(undefined), waitMs);
+    socket.once("data", (bytes: Buffer) => finish(bytes.toString("latin1")));
+    socket.on("error", () => finish(undefined));
+    socket.once("close", () => finish(undefined));
+  });
+}
+
+function handshakes(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const name = net.isIP(host) === 0 ? { servername: host } : {};
+    // Nothing is sent over it, so the certificate does not matter.
+    const socket = tls.connect({ host, port, ...name, rejectUnauthorized: false });
+    const finish = (done: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(done);
+    };
+    const timer = setTimeout(() => finish(false), waitMs);
+    socket.once("secureConnect", () => finish(true));
+    socket.on("error", () => finish(false));
+    socket.once("close", () => finish(false));
+  });
+}
+
 function describeDown(
-  { reason, cause }: SmtpServerDown,
+  { reason, cause }: ServerDown,
   { port, tls }: SmtpOptions,
   answer: Awaited<ReturnType<typeof sniffPort>>,
 ): { readonly text: string; readonly fix: string } {
-  // One sentence with what failed in front, its detail in brackets, and behind "): " the mend.
+  // One sentence: what failed, its detail in brackets, and after "): " the fix (`classify.ts`).
   const end = reason.indexOf("): ");
   const text = end === -1 ? reason : reason.slice(0, end + 1);
-  const usual = end === -1 ? "Look at the server's log" : capitalise(reason.slice(end + 3));
+  const usual = end === -1 ? "Check the server's log" : capitalise(reason.slice(end + 3));
   if (cause === "certificate" && /expired/i.test(text)) {
     return { text, fix: "Renew the certificate of the mail server" };
   }
   if (answer === "tls" && tls !== "implicit") {
-    const fix = "Set SMTP_TLS=implicit, or take the port for what is set (587 for starttls)";
+    const fix = "Set SMTP_TLS=implicit, or use a port without implicit TLS (587 for starttls)";
     return { text: `Port ${port} speaks TLS from the first byte, and SMTP_TLS is ${tls}`, fix };
   }
   if (answer === "smtp" && tls === "implicit") {
-    const fix = "Set SMTP_TLS=starttls, or take the port for implicit (465)";
+    const fix = "Set SMTP_TLS=starttls, or use the port for implicit (465)";
     return { text: `Port ${port} speaks plain SMTP first, and SMTP_TLS is implicit`, fix };
   }
   if (answer === "other") {
-    return { text: `What answers on port ${port} is no mail server`, fix: "Check SMTP_PORT" };
+    return { text: `What answers on port ${port} is not a mail server`, fix: "Check SMTP_PORT" };
   }
   return { text, fix: usual };
 }

@@ -6,7 +6,7 @@ import type { ConfigProblem, ConfigValues } from "../../../core/config.ts";
 import { patternField, secretField } from "../../../core/config.ts";
 import { foldPieces } from "./mime.ts";
 
-/** Who vouches for the mails: the public half of `key` stands in DNS at selector._domainkey.domain. */
+/** The domain that signs; the public half of `key` is in DNS at selector._domainkey.domain. */
 export interface DkimOptions {
   readonly domain: string;
   readonly selector: string;
@@ -16,19 +16,19 @@ export interface DkimOptions {
 
 /**
  * What a mail program shows or acts on. List-Unsubscribe-Post counts only when it is signed
- * (RFC 8058, 4). Fields for the provider alone, which it takes out, must not be among them.
+ * (RFC 8058, 4). Fields that the provider removes must not be among them.
  */
 const signedFields =
   "From:To:Subject:Date:Message-ID:MIME-Version:Content-Type:List-Unsubscribe:List-Unsubscribe-Post:Auto-Submitted:Feedback-ID";
 
 /**
  * The message with a DKIM-Signature (RFC 6376, rsa-sha256, relaxed/relaxed) before its first field.
- * The canonical forms are nodemailer's own, without its streams; its signer would make RSA block the
- * event loop, here another thread computes it. Takes a whole message with CRLF at its end.
+ * The canonical forms are nodemailer's, without its streams. Its signer would block the event loop
+ * with RSA; here another thread computes it. Takes a whole message that ends with CRLF.
  */
 export async function signDkim(content: Buffer, options: DkimOptions): Promise<Buffer> {
   const headEnd = content.indexOf("\r\n\r\n");
-  // Latin-1, so that each byte stays itself: an address in the header may be UTF-8.
+  // Latin-1 keeps each byte as it is: an address in the header may be UTF-8.
   const lines = content
     .subarray(0, headEnd)
     .toString("latin1")
@@ -47,7 +47,7 @@ export async function signDkim(content: Buffer, options: DkimOptions): Promise<B
     `s=${options.selector}`,
     `bh=${bodyHash(content.subarray(headEnd + 4))}`,
   ];
-  // Beside the tags, white space may stand around the colons of h= (RFC 6376, 3.5).
+  // White space is also allowed around the colons of h= (RFC 6376, 3.5).
   const names = `h=${signed.fieldNames};`.split(/(?<=:)/);
   const pieces = [
     ...tags.map((tag) => ` ${tag};`),
@@ -75,19 +75,19 @@ function rsaSha256(latin1: string, key: KeyObject): Promise<string> {
   });
 }
 
-/** RFC 8301, 3.2: verifiers must not take less. */
+/** RFC 8301, 3.2: verifiers must not accept less. */
 const keyBitsMin = 1024;
 
 const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 
-/** Signing by ourselves; all three or none. */
+/** For signing here; all three or none. */
 export const dkimFields = {
   dkimDomain: patternField({
     name: "DKIM_DOMAIN",
     pattern: new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})+$`),
     shape: "a domain such as example.com, in ASCII",
     example: "example.com",
-    doc: "The domain that signs every mail; of SMTP_FROM's organisation, or DMARC does not count it. Set the three DKIM_* where the server does not sign by itself.",
+    doc: "The domain that signs every mail; one of SMTP_FROM's organisation, or DMARC ignores it. Set the three DKIM_* if the server does not sign mails itself.",
   }),
   dkimSelector: patternField({
     name: "DKIM_SELECTOR",
@@ -98,7 +98,7 @@ export const dkimFields = {
   }),
   dkimPrivateKey: secretField({
     name: "DKIM_PRIVATE_KEY",
-    doc: "The RSA key that signs, as PEM; `\\n` stands for a line end. 2048 bits are usual.",
+    doc: "The RSA key that signs, as PEM; `\\n` stands for a line break. 2048 bits are usual.",
   }),
 } as const;
 

@@ -5,13 +5,13 @@ interface PoolOptions {
   readonly idleMsMax: number;
 }
 
-/** Who closes has waited for what was on the wire as long as it would. */
+/** By now the caller has waited for what was on the wire as long as it is going to. */
 const closeGraceMs = 2_000;
 
 /**
  * At most `connections` connections: those in a slot, where a message is on its way, and idle ones
- * that wait for the next. Who wants to send waits for a slot, first come first served; how many wait
- * is bounded by the callers.
+ * that wait for the next. Senders wait for a slot, first come, first served; how many wait is
+ * bounded by the callers.
  *
  * Open: slots are given out, idle connections are ended after `idleMsMax`. Closing: no slot is given
  * out any more, those in use are waited for, 2 s at most: then their connections are cut, and a mail
@@ -71,7 +71,7 @@ export class ConnectionPool {
     if (this.#slotsInUse === 0) this.#onDrained?.();
   }
 
-  /** Of those that may carry a mail to `to`, the one used last; for whoever holds a slot. */
+  /** Of those that may carry a mail to `to`, the one used last. The caller has a slot. */
   takeIdle(to: string): SmtpConnection | undefined {
     this.#idle = this.#idle.filter((kept) => !kept.ended);
     const at = this.#idle.findLastIndex((kept) => kept.takes(to));
@@ -83,19 +83,19 @@ export class ConnectionPool {
     this.#carrying.add(connection);
   }
 
-  /** It was ended; its slot is kept for another one. */
+  /** It has ended; its slot stays taken, for another one. */
   drop(connection: SmtpConnection): void {
     this.#carrying.delete(connection);
   }
 
-  /** Lets whoever holds a slot open a fresh connection without exceeding the limit. */
+  /** Lets a caller that has a slot open a fresh connection without exceeding the limit. */
   async evictIdle(): Promise<void> {
     if (this.#idle.length + this.#slotsInUse <= this.#options.connections) return;
     const oldest = this.#idle.shift();
     if (oldest !== undefined) await this.#end(oldest);
   }
 
-  /** Waits for the slots in use (those who wait for one included), then ends all. Idempotent. */
+  /** Waits for the slots in use and for the callers that wait for one, then ends all. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#drain();
     return this.#closing;

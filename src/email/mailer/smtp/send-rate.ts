@@ -1,13 +1,13 @@
 import type { Clock } from "../../../core/time.ts";
+import type { SendOutcome } from "../mailer.ts";
+import { serverDown } from "./classify.ts";
 import type { SmtpOptions, SmtpRateChange } from "./config.ts";
-import type { SmtpOutcome } from "./outcome.ts";
-import { serverDown } from "./outcome.ts";
 
 /**
  * At most `perSecond` turns a second, evenly spaced and given in the order they were asked for: a
  * burst never has more than one turn at once. The rate may change at any time (`undefined`: no
- * limit); whoever waits then waits by the new one. A turn that was given up while it waited in the
- * queue costs nothing.
+ * limit), also for those who wait already. A turn that was given up while it waited in the queue
+ * costs nothing.
  */
 export class Pace {
   readonly #clock: Clock;
@@ -67,11 +67,12 @@ const lastingReplies = 10;
  * How fast messages go to one server: as fast as it takes them, up to `SMTP_RATE`. Additive increase,
  * multiplicative decrease.
  *
- * Free: at `SMTP_RATE`, or without a limit. Slowed: a server said that we are too fast. Then the rate
- * is nine tenths of what it took in the last second (at least a bit under half of the rate before,
- * and one in two seconds), once a second at most; each accepted message adds to it, 1 mail/s in a
- * second (1 % of the rate where that is more). A minute without such a reply frees it again. A server
- * that says so for 10 s, and ten times, and takes nothing is down like any other: `server_down`.
+ * Free: at `SMTP_RATE`, or without a limit. Slowed: a server said that we are too fast. At such a
+ * reply, at most once a second, the rate becomes nine tenths of what the server accepted in the last
+ * second (but at least 45 % of the rate before, and one mail in two seconds); each accepted message
+ * adds to it, 1 mail/s in a second (1 % of the rate where that is more). A minute without such a
+ * reply frees it again. A server that says so ten times and for 10 s, and accepts nothing between,
+ * is down like any other: `server_down`.
  */
 export class SendRate {
   readonly #options: SmtpOptions;
@@ -101,8 +102,8 @@ export class SendRate {
     return this.#pace.take(signal);
   }
 
-  /** Learns from an outcome; what is to be made of it. */
-  observe(outcome: SmtpOutcome): SmtpOutcome {
+  /** Learns from an outcome, and returns what it is then. */
+  observe(outcome: SendOutcome): SendOutcome {
     if (outcome.kind === "accepted") this.#accepted();
     if (outcome.kind !== "throttled") return outcome;
     this.#slowDown(outcome.reply);

@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { domainToASCII } from "node:url";
 import type { ConfigField, ConfigProblem } from "../../../core/config.ts";
 
@@ -7,14 +6,13 @@ type UrlSettings = Readonly<Record<string, unknown>>;
 
 const serversMax = 10;
 const shape = "smtp://user:password@smtp.example.com:587?from=noreply@example.com";
-/** What stands in the URL itself, or is a secret of all servers. */
+/** Part of the URL itself, or a secret of all servers. */
 const notParameters: ReadonlySet<string> = new Set(["urls", "host", "port", "user", "password"]);
 
 /**
- * Reads SMTP_URLS. Every parameter is one of `fields`, named as its variable without SMTP_ and in
- * lower case, and bounded by it. Nothing of a URL but its host, its port and the names of its
- * parameters is ever repeated in a problem: a password that is not percent-encoded may be anywhere
- * else.
+ * Reads SMTP_URLS. Every parameter is one of `fields`, named as its variable in lower case without
+ * SMTP_, with the same bounds. A problem repeats nothing of a URL but its host, its port and the
+ * names of its parameters: a password that is not percent-encoded may be anywhere else.
  */
 export function readServerUrls(
   text: string,
@@ -90,7 +88,7 @@ function readUrl(
         `has no parameter ${JSON.stringify(name.slice(0, 40))}; there are ${[...parameters.keys()].join(", ")}`,
       );
     } else if (implicit && key === "tls" && value !== "implicit") {
-      report("smtps:// is tls=implicit; write smtp:// for another one");
+      report("smtps:// is tls=implicit; write smtp:// for another mode");
     } else {
       const parsed = field.schema.safeParse(value);
       if (parsed.success) settings[key] = parsed.data;
@@ -100,7 +98,7 @@ function readUrl(
   return settings;
 }
 
-/** In lower case and ASCII, so that the same server is seen to be the same; "": no name. */
+/** In lower case and ASCII, so that a server named twice is noticed; "": no name. */
 function hostOf({ hostname }: URL): string {
   const address = /^\[(.*)\]$/.exec(hostname)?.[1];
   if (address !== undefined) return address;
@@ -129,20 +127,4 @@ function decodePart(part: string, report: (problem: string) => void): string | u
     report("user or password has a % that encodes nothing; a % itself is written %25");
     return undefined;
   }
-}
-
-/** RFC 5321, 4.1.1.1: a fully qualified domain name, or an address literal of 4.1.3. */
-const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
-const octet = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
-const domain = `(?=.{1,255}$)(?:${label}\\.)+(?=[A-Za-z0-9-]*[A-Za-z])${label}`;
-const literal = `\\[(?:${octet}(?:\\.${octet}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\\]`;
-
-export const ehloNamePattern = new RegExp(`^(?:${domain}|${literal})$`);
-export const ehloNameShape =
-  "a full domain name such as mail.example.com, or an address as [192.0.2.1] or [IPv6:2001:db8::1]";
-
-/** This machine's name when it is a full one, else the sender's domain. */
-export function defaultEhloName(from: string, machine = hostname()): string {
-  const isFullName = !machine.startsWith("[") && ehloNamePattern.test(machine);
-  return isFullName ? machine : from.slice(from.lastIndexOf("@") + 1);
 }

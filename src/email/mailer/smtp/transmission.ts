@@ -1,144 +1,18 @@
-import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
-import type { SmtpFailure } from "../reply.ts";
-import { findQueueId, isAboutSession, parseReply, readFailure, replyOf } from "../reply.ts";
-import type { SendPhase } from "./classify.ts";
-import { classifySendFailure, isConnectionRefused, withoutAnswer } from "./classify.ts";
+import type { SendOptions, SendOutcome } from "../mailer.ts";
+import { findQueueId, isAboutSession, printReply } from "../reply.ts";
+import type { SendPhase, SmtpFailure } from "./classify.ts";
+import {
+  classifySendFailure,
+  isConnectionRefused,
+  readFailure,
+  replyOf,
+  silenceFor,
+  withoutAnswer,
+} from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
-import type { SmtpOutcome } from "./outcome.ts";
-import { silenceFor } from "./outcome.ts";
-
-/**
- * A message's content, whose end is held back: nothing can be accepted before `letGo` wrote the
- * final dot. It stands where nodemailer expects a stream, and writes to the connection itself:
- * nodemailer's streams look at each byte, and cost as much as the rest of a message together.
- *
- * Waiting: the server has not agreed to DATA. Asked: it has, `onAsked` was called and the bytes are
- * on their way. Handed over: the system took them all, `onHandedOver` was called. Ended: `letGo` was
- * called. Whoever closes the connection before has sent no dot.
- */
-class ContentWriter {
-  readonly #bytes: Buffer;
-  readonly #socket: () => Socket | false | null;
-  readonly #onStarted: () => void;
-  readonly #onFlushed: () => void;
-
-  /** `bytes`: lines ended by CRLF, the last one too, and no CR or LF elsewhere. */
-  constructor(
-    bytes: Buffer,
-    hooks: {
-      readonly socket: () => Socket | false | null;
-      readonly onStarted: () => void;
-      readonly onFlushed: () => void;
-    },
-  ) {
-    this.#bytes = bytes;
-    this.#socket = hooks.socket;
-    this.#onStarted = hooks.onStarted;
-    this.#onFlushed = hooks.onFlushed;
-  }
-
-  /** As of a stream, and all that nodemailer asks of one; it would write `stream` to the socket. */
-  pipe(stream: Readable): void {
-    stream.unpipe();
-    this.#onStarted();
-    this.#write(stuffed(this.#bytes), (error) => {
-      if (!error) this.#onFlushed(); // else the connection says that it broke
-    });
-  }
-
-  end(): void {
-    this.#write(finalDot);
-  }
-
-  #write(bytes: Buffer, onTaken?: (error?: Error | null) => void): void {
-    const socket = this.#socket();
-    if (socket) socket.write(bytes, onTaken);
-  }
-}
-
-const dot = Buffer.from(".");
-const finalDot = Buffer.from(".\r\n");
-const dottedLine = Buffer.from("\r\n.");
-
-/** RFC 5321, 4.5.2: a line that begins with a dot gets one more. */
-function stuffed(bytes: Buffer): Buffer {
-  const pieces: Buffer[] = bytes[0] === dot[0] ? [dot] : [];
-  let from = 0;
-  for (let at = bytes.indexOf(dottedLine); at >= 0; at = bytes.indexOf(dottedLine, from)) {
-    pieces.push(bytes.subarray(from, at + 2), dot);
-    from = at + 2;
-  }
-  return pieces.length === 0 ? bytes : Buffer.concat([...pieces, bytes.subarray(from)]);
-}
-
-const hidden = "***";
-
-/**
- * What nodemailer logs of the talk, line by line, credentials hidden: what follows AUTH's mechanism,
- * each answer to a 334, and the password wherever it comes up. Undefined when nobody listens.
- */
-export function createTranscriptLogger(options: SmtpOptions) {
-  const { onTranscript } = options;
-  if (onTranscript === undefined) return undefined;
-  const secrets = secretForms(options);
-  let credentialsNext = false;
-  return {
-    debug: ({ tnx }: { readonly tnx?: string }, text: string) => {
-      if (tnx === "server") {
-        credentialsNext = text.startsWith("334");
-        for (const line of text.split("\n"))
-          onTranscript({ by: "server", text: printable(line, secrets) });
-      } else if (tnx === "client") {
-        const command = credentialsNext ? hidden : text.replace(/^(AUTH \S+) .*/s, `$1 ${hidden}`);
-        onTranscript({ by: "client", text: printable(command, secrets) });
-        credentialsNext = false;
-      }
-    },
-    ...{ trace: ignore, info: ignore, warn: ignore, error: ignore, fatal: ignore },
-  };
-}
-
-/** Says whom we are connected to, and what its certificate says, once the session is secure. */
-export function recordConnection(connection: SMTPConnection, options: SmtpOptions): void {
-  const socket = connection._socket;
-  if (options.onTranscript === undefined || !socket) return;
-  if (!("getPeerCertificate" in socket && "getProtocol" in socket)) {
-    options.onTranscript({ by: "note", text: "the connection is not encrypted" });
-    return;
-  }
-  const { getPeerCertificate, getProtocol } = socket as import("node:tls").TLSSocket;
-  const { subject, issuer, valid_to: validTo } = getPeerCertificate.call(socket);
-  const text = `${getProtocol.call(socket)}, certificate of ${subject?.CN} by ${issuer?.CN ?? issuer?.O}, valid until ${validTo}`;
-  options.onTranscript({ by: "note", text: printable(text, []) });
-}
-
-/** Says what the message's header is; of its body only how long it is. */
-function recordContent(content: Buffer, { onTranscript }: SmtpOptions): void {
-  if (onTranscript === undefined) return;
-  const headEnd = content.indexOf("\r\n\r\n");
-  const head = content.subarray(0, headEnd).toString("utf8");
-  for (const line of head.split("\r\n")) onTranscript({ by: "client", text: printable(line, []) });
-  const bytes = (content.length - headEnd - 4).toLocaleString("en");
-  onTranscript({ by: "client", text: "" });
-  onTranscript({ by: "note", text: `${bytes} bytes of text and HTML, not shown` });
-}
-
-function secretForms({ user = "", password }: SmtpOptions): readonly string[] {
-  if (password === undefined) return [];
-  const base64 = (text: string) => Buffer.from(text).toString("base64");
-  return [base64(`\0${user}\0${password}`), base64(password), password];
-}
-
-/** A terminal obeys what it is shown, so nothing of the server's may be a control character. */
-function printable(text: string, secrets: readonly string[]): string {
-  let shown = text;
-  for (const secret of secrets) shown = shown.replaceAll(secret, hidden);
-  return shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ").trimEnd();
-}
-
-function ignore(): void {}
+import { recordContent } from "./transcript.ts";
 
 export interface SmtpMessage {
   readonly from: string;
@@ -147,14 +21,8 @@ export interface SmtpMessage {
   readonly content: Buffer;
 }
 
-export interface SmtpSendOptions {
-  /** Called once, when all of the content but the final dot was handed over. */
-  readonly beforeContentEnds: () => Promise<boolean>;
-  readonly signal?: AbortSignal | undefined;
-}
-
 export interface SentMessage {
-  readonly outcome: SmtpOutcome;
+  readonly outcome: SendOutcome;
   /** False: the connection was dead, or the server turned us away with 4xx, before MAIL FROM was accepted. */
   readonly begun: boolean;
   /** It ended with a temporary reply about the session, not about the message. */
@@ -165,25 +33,26 @@ export interface SentMessage {
  * One message on one connection.
  *
  * Envelope: MAIL, RCPT and DATA are out (in one write where the server allows). Content: the server
- * agreed to DATA, the bytes go out, then `beforeContentEnds` is asked; the dot is held back. Ended:
- * it resolved true and the dot was let go; from here only a reply decides, everything else is
- * ambiguous. Settled: the outcome is known; nothing of the message is written any more, and where
- * the session may be out of step the connection was closed. A settled outcome is given out only
- * after a `beforeContentEnds` that was asked has settled too.
+ * agreed to DATA and the bytes go out, without the final dot; when the system took them all,
+ * `beforeContentEnds` is called. Ended: it resolved true and the dot was written; from here only a
+ * reply decides (`classify.ts`), everything else is ambiguous. Settled: the outcome is known;
+ * nothing of the message is written any more, and where the session may be out of step the
+ * connection was closed, so that no dot can follow. A settled outcome is returned only after a
+ * `beforeContentEnds` that was called has settled too.
  *
  * Each wait for the server is bounded (RFC 5321, 4.5.3.2): every reply of the envelope by the reply
- * timeout, taking the content and asking by the content's, the reply to the dot by its own.
+ * timeout, the content and `beforeContentEnds` by the content's, the reply to the dot by its own.
  */
 export class Transmission {
   readonly #connection: SMTPConnection;
+  readonly #message: SmtpMessage;
   readonly #options: SmtpOptions;
-  readonly #send: SmtpSendOptions;
-  readonly #settled = Promise.withResolvers<SmtpOutcome>();
-  readonly #content: ContentWriter;
+  readonly #send: SendOptions;
+  readonly #settled = Promise.withResolvers<SendOutcome>();
   readonly #onEnd = () => queueMicrotask(() => this.#fail(new Error("the connection was closed")));
   readonly #onAbort = () => this.#withhold();
   #phase: SendPhase = "envelope";
-  #outcome: SmtpOutcome | undefined;
+  #outcome: SendOutcome | undefined;
   #confirming: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #begun = false;
@@ -193,35 +62,47 @@ export class Transmission {
     connection: SMTPConnection,
     message: SmtpMessage,
     options: SmtpOptions,
-    send: SmtpSendOptions,
+    send: SendOptions,
   ) {
     this.#connection = connection;
+    this.#message = message;
     this.#options = options;
     this.#send = send;
-    this.#content = new ContentWriter(message.content, {
-      socket: () => connection._socket,
-      onStarted: () => {
-        this.#enter("content");
-        recordContent(message.content, options);
-      },
-      onFlushed: () => {
-        this.#confirming = this.#confirmEnd();
-      },
-    });
-    connection.on("end", this.#onEnd);
-    send.signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Once. */
+  async run(): Promise<SentMessage> {
+    this.#connection.on("end", this.#onEnd);
+    this.#send.signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#armTimer();
-    const content = this.#content as unknown as Readable; // as far as nodemailer looks at it
-    connection.send({ from: message.from, to: message.to }, content, (error, info) => {
+    const { from, to } = this.#message;
+    // As much of a stream as nodemailer uses.
+    const content = { pipe: (target: Readable) => this.#writeContent(target) };
+    this.#connection.send({ from, to }, content as unknown as Readable, (error, info) => {
       if (error) this.#fail(error);
       else this.#answer(info.response);
     });
-  }
-
-  async finish(): Promise<SentMessage> {
     const outcome = await this.#settled.promise;
     await this.#confirming;
     return { outcome, begun: this.#begun, sessionExhausted: this.#sessionExhausted };
+  }
+
+  /**
+   * The server agreed to DATA. Written past `target`, by which nodemailer would end the content
+   * itself, and look at each byte: that costs as much as the rest of a message together.
+   */
+  #writeContent(target: Readable): void {
+    target.unpipe();
+    this.#enter("content");
+    recordContent(this.#message.content, this.#options);
+    this.#write(stuffed(this.#message.content), (error) => {
+      if (!error) this.#confirming = this.#confirmEnd(); // else the connection reports that it broke
+    });
+  }
+
+  #write(bytes: Buffer, onTaken?: (error?: Error | null) => void): void {
+    const socket = this.#connection._socket;
+    if (socket) socket.write(bytes, onTaken);
   }
 
   #enter(phase: SendPhase): void {
@@ -234,7 +115,7 @@ export class Transmission {
     try {
       allowed = await this.#send.beforeContentEnds();
     } catch {
-      // The port's rule: a throw withholds. The caller has its own words for what went wrong.
+      // The port's rule: a throw withholds. The caller reports by itself what went wrong.
     }
     if (this.#outcome !== undefined) return;
     if (!allowed) {
@@ -243,7 +124,7 @@ export class Transmission {
     }
     this.#enter("ended");
     this.#options.onTranscript?.({ by: "client", text: "." });
-    this.#content.end();
+    this.#write(finalDot);
   }
 
   #answer(response: string): void {
@@ -253,7 +134,7 @@ export class Transmission {
       this.#settle(withoutAnswer(this.#phase, this.#options, "it was answered too early"));
       return;
     }
-    const reply = parseReply(response).text;
+    const reply = printReply(response);
     this.#settle({ kind: "accepted", host, reply, queueId: findQueueId(response) });
   }
 
@@ -303,7 +184,7 @@ export class Transmission {
     return own[this.#phase] ?? replyTimeoutMs;
   }
 
-  #settle(outcome: SmtpOutcome): void {
+  #settle(outcome: SendOutcome): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = outcome;
     clearTimeout(this.#timer);
@@ -314,8 +195,23 @@ export class Transmission {
 }
 
 /** Refused in step: not at MAIL FROM, where replies to what was sent with it may still come. */
-function isOpenAfter(outcome: SmtpOutcome, { command }: SmtpFailure): boolean {
+function isOpenAfter(outcome: SendOutcome, { command }: SmtpFailure): boolean {
   if (command === "MAIL FROM") return false;
   if (outcome.kind === "throttled") return outcome.code !== 421;
   return outcome.kind === "refused" || outcome.kind === "deferred";
+}
+
+const dot = Buffer.from(".");
+const finalDot = Buffer.from(".\r\n");
+const dottedLine = Buffer.from("\r\n.");
+
+/** RFC 5321, 4.5.2: a line that begins with a dot gets one more. */
+function stuffed(bytes: Buffer): Buffer {
+  const pieces: Buffer[] = bytes[0] === dot[0] ? [dot] : [];
+  let from = 0;
+  for (let at = bytes.indexOf(dottedLine); at >= 0; at = bytes.indexOf(dottedLine, from)) {
+    pieces.push(bytes.subarray(from, at + 2), dot);
+    from = at + 2;
+  }
+  return pieces.length === 0 ? bytes : Buffer.concat([...pieces, bytes.subarray(from)]);
 }

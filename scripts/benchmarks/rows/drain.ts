@@ -1,0 +1,168 @@
+/** How fast serve-email drains a backlog: from Kafka to the log, over SMTP, and embedded. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { silentLog } from "../../../src/core/log.ts";
+import { openSqlite } from "../../../src/core/sqlite/database.ts";
+import { topicSpecs } from "../../../src/email/event.ts";
+import { openSqliteEventLog } from "../../../src/email/event-log/sqlite/sqlite.ts";
+import { needProgram } from "../../../support/engines/packages.ts";
+import { makeMails } from "../../../support/events.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { publishAll } from "../../../support/service-rig.ts";
+import { answersSmtp, freePort } from "../../../support/smtp-answers.ts";
+import { openSmtpSink } from "../../../support/smtp-sink/smtp-sink.ts";
+import type { Benchmark, Measured } from "../benchmark.ts";
+import { alternate } from "../benchmark.ts";
+import { drainOnce, EmailService, openBacklog, smtpTo, timeDrain, warmUpMails } from "../drain.ts";
+import { Child, runYardstick } from "../processes.ts";
+import type { Stage } from "../stage.ts";
+
+const kafkaSizes = {
+  full: { mails: 200_000, pairs: 5 },
+  quick: { mails: 20_000, pairs: 1 },
+} as const;
+
+export const drainKafka: Benchmark = {
+  name: "drain-kafka",
+  job: "drain a backlog from Kafka, log mode",
+  yardstick: "a kafkajs consumer that parses each record",
+  unit: "mails/s",
+  target: { atLeast: 0.3 },
+  inQuick: true,
+  measure: async (stage, scale) => {
+    const { mails, pairs } = kafkaSizes[scale];
+    await using backlog = await openBacklog(stage);
+    await backlog.add(warmUpMails + mails);
+    const { brokers, topic } = backlog;
+    const records = { brokers, topic, warmUp: warmUpMails, records: mails };
+    return await alternate(pairs, {
+      print: stage.print,
+      ours: () => drainOnce(stage, { backlog, mails }),
+      yardstick: () => runYardstick(stage, "consume", records),
+    });
+  },
+};
+
+/** The default of SMTP_CONNECTIONS. */
+const connections = 20;
+const smtpSizes = {
+  full: { mails: 50_000, pairs: 5 },
+  quick: { mails: 5000, pairs: 1 },
+} as const;
+
+export const drainSmtp: Benchmark = {
+  name: "drain-smtp",
+  job: `drain a backlog into an SMTP server, ${connections} connections`,
+  yardstick: "Postfix's smtp-source, the same mail into the same server",
+  unit: "mails/s",
+  target: { atLeast: 0.38 },
+  inQuick: true,
+  measure: async (stage, scale) => {
+    const { mails, pairs } = smtpSizes[scale];
+    await using backlog = await openBacklog(stage);
+    await backlog.add(warmUpMails + mails);
+    await using sink = await openPostfixSink(stage);
+    const sample = await writeSampleMail(stage);
+    return await alternate(pairs, {
+      print: stage.print,
+      ours: () => drainOnce(stage, { backlog, mails, environment: smtpTo(sink) }),
+      yardstick: () => sendByPostfix(stage, sample, { times: mails, port: sink.port }),
+    });
+  },
+};
+
+/** Postfix's `smtp-sink`: accepts every mail and throws it away, in C. */
+async function openPostfixSink(stage: Stage): Promise<AsyncDisposable & { port: number }> {
+  const program = await needPostfixProgram("smtp-sink", stage);
+  const port = freePort();
+  const rights = process.getuid?.() === 0 ? ["-u", "postfix"] : [];
+  const child = new Child([program, ...rights, `127.0.0.1:${port}`, "1024"], {
+    directory: stage.makeDirectory(),
+  });
+  await eventually("smtp-sink answers", () => {
+    if (child.hasExited) throw child.failure();
+    return answersSmtp(port);
+  });
+  return { port, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() };
+}
+
+/** A file with a code mail as the program sends it, for `sendByPostfix`. */
+async function writeSampleMail(stage: Stage): Promise<string> {
+  await using sink = await openSmtpSink();
+  const directory = stage.makeDirectory();
+  const command = [stage.program, "send-test", "--to", "person1@example.com"];
+  await using child = new Child(command, { directory, environment: smtpTo(sink) });
+  await child.finish();
+  const path = join(directory, "mail");
+  writeFileSync(path, (sink.accepted[0]?.data ?? "").replaceAll("\r\n", "\n"));
+  return path;
+}
+
+/**
+ * Postfix's `smtp-source`, in C: one mail again and again, on connections that stay open. Timed
+ * from its start, which takes some milliseconds, to its end.
+ */
+async function sendByPostfix(
+  stage: Stage,
+  mail: string,
+  { times, port }: { readonly times: number; readonly port: number },
+): Promise<Measured> {
+  const program = await needPostfixProgram("smtp-source", stage);
+  const load = ["-c", "-d", "-s", `${connections}`, "-m", `${times}`, "-F", mail];
+  const people = ["-f", "noreply@example.com", "-t", "person1@example.com"];
+  const startedAt = performance.now();
+  await using child = new Child([program, ...load, ...people, `127.0.0.1:${port}`], {
+    directory: stage.makeDirectory(),
+  });
+  await child.finish();
+  const ms = performance.now() - startedAt;
+  return { value: (times * 1000) / ms, cpuMicros: child.cpuMicros / times };
+}
+
+/** Debian installs them where only root's PATH looks. */
+async function needPostfixProgram(program: string, { print }: Stage): Promise<string> {
+  const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin`;
+  const found = Bun.which(program, { PATH });
+  return found ?? (await needProgram(program, { debian: "postfix", print: print }));
+}
+
+/** The same in both scales: fewer inserts are over before a slow disk shows. */
+const insertedMails = 50_000;
+const embeddedSizes = {
+  full: { mails: 50_000, pairs: 5 },
+  quick: { mails: 4000, pairs: 1 },
+} as const;
+
+export const drainEmbedded: Benchmark = {
+  name: "drain-embedded",
+  job: "drain a backlog of the embedded engines (SQLite), log mode",
+  yardstick: "bun:sqlite inserts of the same events, a transaction per 100",
+  unit: "mails/s",
+  target: { atLeast: 0.25 },
+  inQuick: true,
+  measure: async (stage, scale) => {
+    const { mails, pairs } = embeddedSizes[scale];
+    return await alternate(pairs, {
+      ours: async () => {
+        const data = stage.makeDirectory();
+        await fill(data, warmUpMails + mails);
+        await using service = await EmailService.start(stage, { DATA_DIR: data });
+        return await timeDrain(service, mails);
+      },
+      yardstick: () => {
+        const file = join(stage.makeDirectory(), "inserts.sqlite");
+        return runYardstick(stage, "insert", { file, mails: insertedMails });
+      },
+    });
+  },
+};
+
+/** What serve-auth would have published before. */
+async function fill(dataDirectory: string, mails: number): Promise<void> {
+  await using file = await openSqlite(join(dataDirectory, "events.sqlite"));
+  await using log = await openSqliteEventLog(file, { log: silentLog });
+  const topics = { events: "email-events", deadLetters: "email-events-dlq" };
+  const specs = topicSpecs({ ...topics, partitions: 3, replicationFactor: 1 });
+  await log.createTopics(specs, { grow: false });
+  await publishAll(log, topics.events, makeMails(mails));
+}
