@@ -9,8 +9,8 @@ bun_version=1.4.5
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repo="$PWD"
 
-# A network whose proxy signs with its own authority puts that into the system's store, which
-# neither npm nor Bun reads unasked.
+# Behind a proxy with its own certificate authority, that authority is in the system's store, which
+# neither npm nor Bun reads by default.
 system_store=/etc/ssl/certs/ca-certificates.crt
 if [[ -z "${NODE_EXTRA_CA_CERTS:-}" && -r "$system_store" ]]; then
   export NODE_EXTRA_CA_CERTS="$system_store"
@@ -19,12 +19,12 @@ fi
 is_pinned_bun() { [[ "$("$1" --version 2>/dev/null)" == "$bun_version" ]]; }
 
 # The npm package `bun` is a launcher that its install script replaces with the binary. npm may
-# refuse to run that script (and has no sh to run it with on a bare PATH), so it is left out: the
-# binary is in one of the platform packages that came with it, and the one that runs is ours.
+# refuse to run that script (and has no sh for it on a bare PATH), so it is skipped: the binary is in
+# one of the platform packages installed with it, and we take the one that runs.
 fetch_bun() {
   local target="$repo/.cache/bun" fetched candidate
   if ! command -v npm >/dev/null; then
-    echo "This needs Bun $bun_version, or npm (it comes with Node.js) to fetch it. Neither is on PATH." >&2
+    echo "Bun $bun_version is required, or npm (part of Node.js) to fetch it. Neither is on PATH." >&2
     exit 1
   fi
   echo "Fetching Bun $bun_version with npm into .cache/bun (about 100 MB, once)" >&2
@@ -41,7 +41,7 @@ fetch_bun() {
     fi
   done
   rm -rf "$fetched"
-  echo "npm fetched bun@$bun_version, but no binary in it runs here; install Bun $bun_version by hand." >&2
+  echo "npm fetched bun@$bun_version, but none of its binaries runs here; install Bun $bun_version yourself." >&2
   exit 1
 }
 
@@ -65,5 +65,5 @@ else
 fi
 install_packages
 
-# A script's own settings never come from a .env in the repository.
+# Scripts never read settings from a .env in the repository.
 run_typescript() { exec "$bun" --no-env-file "$@"; }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What `instant create-topics` does, with Kafka's own tools only: creates the two topics or verifies
-# them; --grow adds partitions to an events topic that has fewer than KAFKA_TOPIC_PARTITIONS.
+# Does what `instant create-topics` does, but with Kafka's own tools: creates or verifies the two
+# topics; --grow adds partitions to an events topic that has fewer than KAFKA_TOPIC_PARTITIONS.
 #
 # Variables: KAFKA_BROKERS (localhost:9092), KAFKA_TOPIC_EMAIL_EVENTS (email-events),
 # KAFKA_TOPIC_EMAIL_DLQ (email-events-dlq), KAFKA_TOPIC_PARTITIONS (3), KAFKA_REPLICATION_FACTOR (1),
@@ -47,7 +47,7 @@ find_tool() {
   exit 1
 }
 
-# A password belongs into a file that only we can read, not on a command line.
+# A password belongs in a file that only we can read, not on a command line.
 write_settings() {
   local protocol=PLAINTEXT mechanism="${KAFKA_SASL_MECHANISM:-none}"
   local module=org.apache.kafka.common.security.scram.ScramLoginModule

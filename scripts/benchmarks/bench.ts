@@ -1,5 +1,5 @@
 /**
- * The command behind scripts/bench: measures each row, prints the table, and keeps it if asked to.
+ * The command behind scripts/bench: measures each row and prints the table; --write also saves it.
  * Exit code 1 when a row could not be measured.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -44,7 +44,7 @@ export function parseOptions(
     });
     const only = values.only?.split(",");
     const unknown = only?.filter((name) => !names.includes(name)) ?? [];
-    if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(", ")}`);
+    if (unknown.length > 0) throw new Error(`unknown row: ${unknown.join(", ")}`);
     if (values.profile && values.json) throw new Error("--profile prints tables, not JSON");
     return { ...values, only };
   } catch (error) {

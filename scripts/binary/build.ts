@@ -74,7 +74,7 @@ function build(repository: string, binary: string): boolean {
   rmSync(directory, { recursive: true }); // the source maps are inside the binary too
   if (!built.success) {
     console.error(`${built.stderr.toString()}${built.stdout.toString()}`.trim());
-    console.error("scripts/build: ./instant was not built");
+    console.error("scripts/build: building ./instant failed");
     return false;
   }
   const megabytes = (statSync(binary).size / 1e6).toFixed(1);

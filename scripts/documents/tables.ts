@@ -1,4 +1,4 @@
-/** The tables that are generated into hand-written pages. */
+/** Tables generated into hand-written pages. */
 import { createAuthMeasures } from "../../src/compose/serve-auth.ts";
 import { createRequestMetrics } from "../../src/core/http/metrics.ts";
 import type { MetricRow } from "../../src/core/metrics.ts";
@@ -10,7 +10,7 @@ import { furtherSources } from "../../src/email/mailer/reply-sources.ts";
 import type { ReplyVerdict } from "../../src/email/mailer/reply-table.ts";
 import { replyRows } from "../../src/email/mailer/reply-table.ts";
 
-/** The metrics of serve-auth: registered as when it runs, with nothing behind them. */
+/** The metrics of serve-auth, registered as in the running service. */
 export function listAuthMetrics(): readonly MetricRow[] {
   const metrics = new Metrics();
   using _ = openProcessMetrics(metrics);
@@ -24,7 +24,7 @@ export function listEmailMetrics(): readonly MetricRow[] {
   using _ = openProcessMetrics(metrics);
   createRequestMetrics(metrics);
   createMailerMetrics(metrics, systemClock);
-  const lag = async () => [];
+  const lag = { read: async () => ({ partitions: [], problem: undefined }) };
   createWorkerMetrics({ metrics, clock: systemClock, worker: () => undefined, lag });
   return metrics.rows;
 }
@@ -44,16 +44,16 @@ function metricTable(rows: readonly MetricRow[]): string {
     const by = labels.length === 0 ? "–" : labels.map((label) => `\`${label}\``).join(", ");
     return `| \`${name}\` | ${kind} | ${by} | ${help} |`;
   });
-  return ["| Metric | Kind | By | What it says |", "|---|---|---|---|", ...lines].join("\n");
+  return ["| Metric | Type | Labels | Meaning |", "|---|---|---|---|", ...lines].join("\n");
 }
 
 const verdictTitles: Readonly<Record<ReplyVerdict, string>> = {
   no_such_recipient: "no such recipient",
   recipient: "recipient",
-  recipient_later: "recipient, later",
+  recipient_later: "recipient, retry later",
   message: "message",
   rate: "rate",
-  later: "a later attempt",
+  later: "retry later",
   login: "login",
   tls: "TLS",
   mail_from: "sender",
@@ -61,7 +61,7 @@ const verdictTitles: Readonly<Record<ReplyVerdict, string>> = {
   account: "account",
   relay: "relay denied",
   blocked: "this machine's address",
-  system: "server's own trouble",
+  system: "server fault",
   closing: "server is closing",
 };
 
@@ -77,7 +77,7 @@ export function renderReplyTable(): string {
     "|---|---|---|",
     ...rows,
     "",
-    `Read too: ${further}.`,
+    `Further sources: ${further}.`,
   ].join("\n");
 }
 

@@ -1,6 +1,6 @@
 /**
  * The command behind scripts/chaos: kills and freezes serve-email at each moment of its work, takes
- * its servers down, counts every mail, prints the tables. Exit code 1 when the promise was broken.
+ * its servers down, counts every mail, prints the tables. Exit code 1 when a guarantee was broken.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -45,7 +45,7 @@ export function parseOptions(parameters: readonly string[]): ChaosOptions {
     });
     const kills = Number(values.kills ?? (values.quick ? killsQuick : killsLong));
     if (!Number.isInteger(kills) || kills < 1 || kills > 1000) {
-      throw new Error("--kills is a number from 1 to 1000");
+      throw new Error("--kills must be a number from 1 to 1000");
     }
     return { ...values, kills, freezes: Math.ceil(kills / 5) };
   } catch (error) {
@@ -105,7 +105,7 @@ process had finished its mails:`,
   console.log(options.json ? JSON.stringify({ options, killed, frozen, survived }) : `\n${tables}`);
   const isAllKept = [...killed, ...frozen, ...survived].every(isKept);
   const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1);
-  print(`${isAllKept ? "the promise was kept" : "THE PROMISE WAS BROKEN"} (${minutes} minutes)`);
+  print(`${isAllKept ? "every guarantee held" : "A GUARANTEE WAS BROKEN"} (${minutes} minutes)`);
   return isAllKept ? 0 : 1;
 }
 

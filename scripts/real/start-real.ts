@@ -96,7 +96,7 @@ async function runServices(): Promise<number> {
 function untilEnded(child: ChildProcess, name: string): Promise<number> {
   return new Promise((resolve) => {
     child.once("error", (error) => {
-      print(`${name} could not be started: ${error.message}`);
+      print(`${name} failed to start: ${error.message}`);
       resolve(1);
     });
     child.once("exit", (code, signal) => {
@@ -116,7 +116,7 @@ function printAddresses(): void {
   print("");
   print(`Sign-in API  ${authUrl}`);
   print(`E-mail       ${emailUrl}/health`);
-  if (sink !== undefined) print(`Sent mails   ${sink}/messages`);
-  print("Ctrl-C ends both; the servers stay up until scripts/servers down.");
+  if (sink !== undefined) print(`Mails        ${sink}/messages`);
+  print("Ctrl-C stops both services; the servers keep running until scripts/servers down.");
   print("");
 }

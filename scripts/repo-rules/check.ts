@@ -14,18 +14,18 @@ export interface CheckResult {
 
 const toolDeadlineMs = 120_000;
 
-/** Why the rules of Biome exist that print only what they want. */
+/** Why a rule exists, for the rules of Biome that do not say so themselves. */
 const reasons = {
   noImportCycles:
-    "Files that import each other in a circle can only be understood, moved and initialised together. Move what both need into a third file, or pass it as an argument.",
+    "Files in an import cycle can only be understood, moved and initialised together. Move what they share into a third file, or pass it as an argument.",
   useFilenamingConvention:
-    "A name says what is inside, in kebab-case: the port's file is named like its interface, the adapter's like its technology. Drawers called utils or types collect what nobody placed, and an index hides where a thing is. src holds only the layers: main, commands, compose, doctor, auth, email, core.",
+    "A name says what is inside, in kebab-case: a port's file is named after its interface, an adapter's after its technology. Files called utils or types collect whatever nobody found a place for, and an index hides where things are. src has only the layers: main, commands, compose, doctor, auth, email, core.",
   noExcessiveLinesPerFile:
     "A file is one idea, whole. Move the second idea to a file of its own name; do not pack lines.",
   noExcessiveLinesPerFunction:
-    "A function does one thing and is read without scrolling: 68 lines between its braces, 70 with its head and end. Give the steps names of their own; do not pack lines.",
+    "A function does one thing and is read without scrolling: 68 lines between its braces, 70 with signature and closing brace. Extract steps into named functions; do not pack lines.",
   noExcessiveStatementsPerFunction:
-    "A test shows one behaviour, and a function of a suite only holds tests. Split the behaviours; move the setup into a rig.",
+    "A test checks one behaviour, and a suite function contains only tests. Split the behaviours; move the setup into a rig.",
 };
 
 /** Checks everything; the tools run beside each other. */
@@ -62,7 +62,7 @@ export function checkCounts(files: readonly SourceFile[], enforced = limitsEnfor
   const counts = countCode(files);
   const beyond = counts.filter(isBeyond).filter((count) => enforced || count.alwaysEnforced);
   const why =
-    "Ideas cut into slices make a stranger open a file for each. Put a slice back into the file that it is part of; do not pack lines.";
+    "An idea cut into slices makes a reader open one file after another. Merge a slice into the file that it belongs to; do not pack lines.";
   const report = ["", ...beyond.flatMap((count) => count.files ?? []), `Why: ${why}`].join("\n  ");
   const name = `counts${enforced ? "" : " (not enforced yet)"}: ${summarize(counts)}`;
   return { name, passed: beyond.length === 0, report };
@@ -86,7 +86,7 @@ async function runTool(
   return { name, passed: code === 0, report: `\n${stdout}${stderr}`.trimEnd() };
 }
 
-/** What git tracks or would add, so that a rule speaks before the commit. */
+/** The files that git tracks or would add, so that a rule fails before the commit. */
 export function readSourceFiles(repository: string): SourceFile[] {
   const list = Bun.spawnSync(
     ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -107,7 +107,7 @@ export function readSourceFiles(repository: string): SourceFile[] {
 async function main(): Promise<void> {
   const parameters = process.argv.slice(2);
   if (parameters.some((parameter) => parameter !== "--write")) {
-    console.error("usage: scripts/check [--write]   (--write lets Biome fix what it can)");
+    console.error("usage: scripts/check [--write]   (--write applies the safe fixes of Biome)");
     process.exit(2);
   }
   const repository = resolve(import.meta.dir, "../..");

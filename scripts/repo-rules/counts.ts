@@ -1,4 +1,4 @@
-/** The shape of the code in figures: whether files hold whole ideas, or slices of them. */
+/** The shape of the code in figures: whether files contain whole ideas, or slices of them. */
 import { dirname } from "node:path/posix";
 import type { SourceFile } from "./rules.ts";
 import { findImports } from "./rules.ts";
@@ -12,7 +12,7 @@ interface Count {
   readonly min?: number;
   readonly max?: number;
   readonly alwaysEnforced?: boolean;
-  /** The files that are behind the figure, when each is one too many. */
+  /** The files to report, when each of them is one too many. */
   readonly files?: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** The rules of this repository that Biome has no word for; its own are in biome.json. */
+/** The rules of this repository that Biome cannot express; the others are in biome.json. */
 import { dirname, join } from "node:path/posix";
 
 /** A text file that git tracks or would add; `path` is relative to the repository's root. */
@@ -40,15 +40,15 @@ const forbiddenWords = {
 export const rules = {
   clients: {
     find: findForeignClients,
-    why: "One client package has one home, where its quirks, timeouts and errors are met, classified and patched, and where it can be replaced. Import the home's functions and types; a new package gets a row in scripts/repo-rules/rules.ts.",
+    why: "A client package has one home, which handles its quirks, timeouts and errors, and where it can be replaced. Import the functions and types of the home; a new package gets a row in scripts/repo-rules/rules.ts.",
   },
   adapters: {
     find: findNamedAdapters,
-    why: "Only compose names adapters, so that an engine is chosen in one place and everything else is tested against the port. Import the port and let compose pass the adapter in.",
+    why: "Only compose imports adapters, so that an engine is chosen in one place and everything else is tested against the port. Import the port and let compose pass the adapter in.",
   },
   words: {
     find: findForbiddenWords,
-    why: "Whoever clones this has another machine, another network and no access to a task list. Say what is true everywhere; a thread of another project is named like nodemailer#1234.",
+    why: "Whoever clones this has another machine, another network and no access to a task list. Write what is true everywhere; cite a thread of another project like nodemailer#1234.",
   },
 };
 

@@ -22,7 +22,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => st
 
 const records = openTestServers(repository);
 const outcomes = await withLock(join(records.directory, "lock"), runAll, () =>
-  console.error("another scripts/test is running in this folder; waiting for it"),
+  console.error("another scripts/test is running in this directory; waiting for it to end"),
 );
 console.log(formatReport(outcomes));
 const failed = outcomes.some((outcome) => outcome.failed > 0);
@@ -64,7 +64,7 @@ async function runIfBuilt(
 ): Promise<Outcome> {
   if (suite.needs.includes("binary") && environment["TEST_INSTANT"] === undefined) {
     const { name, budgetSeconds } = suite;
-    const notes = ["was not run: there is no ./instant"];
+    const notes = ["not run: ./instant is missing"];
     return { name, passed: 0, failed: 1, skipped: 0, seconds: 0, budgetSeconds, notes };
   }
   console.error(`\n== ${suite.name} (${suite.budgetSeconds} s at most)`);

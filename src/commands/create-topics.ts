@@ -1,13 +1,22 @@
 import { loadConfig } from "../compose/config.ts";
 import { withTools } from "../compose/engines.ts";
 import type { Environment } from "../core/config.ts";
-import { coreErrors, InstantError, isInstantError } from "../core/errors.ts";
+import type { ErrorRow } from "../core/errors.ts";
+import { InstantError, isInstantError } from "../core/errors.ts";
 import { topicSpecs } from "../email/event.ts";
 import type { EventLog, TopicReport } from "../email/event-log/event-log.ts";
 import { eventLogErrors } from "../email/event-log/event-log.ts";
 
 const rule = "=".repeat(60);
 const connectDeadlineMs = 10_000;
+
+/** In the guide's words. */
+const kafkaUnavailable: ErrorRow = {
+  code: "kafka_unavailable",
+  meaning: "Failed to connect to Kafka",
+  retryable: true,
+  status: 503,
+};
 
 export interface CreateTopicsOptions {
   readonly grow?: boolean;
@@ -47,13 +56,13 @@ export async function createTopics(
   });
 }
 
-/** Throws in the guide's words, whatever kind of log it is. */
+/** Throws `kafka_unavailable`, whatever kind of log it is. */
 async function connect(eventLog: EventLog): Promise<void> {
   try {
     await eventLog.ping({ deadlineMs: connectDeadlineMs });
   } catch (error) {
     if (!isInstantError(error, eventLogErrors.logUnavailable)) throw error;
-    throw new InstantError(coreErrors.kafkaUnavailable, {
+    throw new InstantError(kafkaUnavailable, {
       detail: `${eventLog.address}: ${error.detail ?? "no answer"}`,
       cause: error,
     });

@@ -28,7 +28,7 @@ const appFields = {
     name: "APP_NAME",
     charsMax: 100,
     fallback: "instant",
-    doc: "The name that mails and pages show.",
+    doc: "The name shown in mails and on pages.",
   }),
   dataDirectory: textField({
     name: "DATA_DIR",
@@ -39,18 +39,18 @@ const appFields = {
     name: "LOG_LEVEL",
     choices: logLevels,
     fallback: "info",
-    doc: "The least level that is logged.",
+    doc: "The lowest level that is logged.",
   }),
   logFormat: choiceField({
     name: "LOG_FORMAT",
     choices: ["auto", "json", "pretty"],
     fallback: "auto",
-    doc: "`json` is for machines, `pretty` for a person. `auto`: pretty on a terminal and outside production, else json. NO_COLOR leaves out the colours.",
+    doc: "`json` for machines, `pretty` for people. `auto`: pretty on a terminal outside production, otherwise json. NO_COLOR turns the colours off.",
   }),
   enableKafka: flagField({
     name: "ENABLE_KAFKA",
     fallback: "true",
-    doc: "Whether serve-auth publishes to the event log. `false`: it delivers every mail itself, and serve-email may be stopped.",
+    doc: "Whether serve-auth publishes to the event log. `false`: it delivers every mail directly, and serve-email may be stopped.",
   }),
   emailMode: choiceField({
     name: "EMAIL_MODE",

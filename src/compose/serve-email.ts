@@ -10,17 +10,13 @@ import { systemClock } from "../core/time.ts";
 import { createWorkerMetrics } from "../email/delivery/metrics.ts";
 import { EmailWorker } from "../email/delivery/worker.ts";
 import { topicSpecs } from "../email/event.ts";
+import { LagReader } from "../email/event-log/lag-reader.ts";
 import { senderDefault } from "../email/mailer/inbox/inbox.ts";
 import { addInboxRoutes } from "../email/mailer/inbox/inbox-page.tsx";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { LoginAttempts, operatorsOnly } from "../email/ops/access.ts";
 import { renderSections } from "../email/ops/dashboard.tsx";
-import {
-  describeOpenTransactions,
-  LagWatch,
-  LiveFeed,
-  takeSnapshot,
-} from "../email/ops/live-feed.ts";
+import { describeOpenTransactions, LiveFeed, takeSnapshot } from "../email/ops/live-feed.ts";
 import type { OpsSite } from "../email/ops/ops-page.tsx";
 import { opsProblemPage } from "../email/ops/ops-page.tsx";
 import { OutcomeHistory } from "../email/ops/outcome-history.ts";
@@ -48,7 +44,7 @@ interface OpsSiteParts {
   readonly log: Log;
   readonly worker: EmailWorker;
   readonly history: OutcomeHistory;
-  readonly lag: LagWatch;
+  readonly lag: LagReader;
   /** For the example on the empty inbox. */
   readonly authUrl: string;
 }
@@ -114,17 +110,19 @@ export async function startServeEmail(
   const onRequest = createRequestMetrics(metrics);
   const { authUrl = `http://localhost:${engines.config.auth.port}`, publicOrigin } = neighbours;
   const history = new OutcomeHistory(systemClock);
-  const worker = await openWorker(engines, { metrics, log, fail, publicOrigin, history });
   const [eventLog, ledger, mailers] = [
     await engines.eventLog(),
     await engines.ledger(),
     await engines.mailers(),
   ];
-  const pausedReasons = () => worker.pausedReasons;
-  const lag = new LagWatch({
-    ...{ eventLog, topic: topics.events, group: topics.group },
+  const lag = new LagReader({
+    eventLog,
+    topic: topics.events,
+    group: topics.group,
     clock: systemClock,
   });
+  const worker = await openWorker(engines, { metrics, lag, log, fail, publicOrigin, history });
+  const pausedReasons = () => worker.pausedReasons;
   const notices = () => [
     ...worker.serversDown.map(({ down }) => down.reason),
     ...describeOpenTransactions(lag.known()),
@@ -163,6 +161,7 @@ export async function startServeEmail(
 
 interface WorkerParts {
   readonly metrics: Metrics;
+  readonly lag: LagReader;
   readonly history: OutcomeHistory;
   readonly log: Log;
   readonly fail: () => void;
@@ -172,7 +171,7 @@ interface WorkerParts {
 /** The embedded log has its topics made; a Kafka's are made by create-topics. */
 async function openWorker(
   engines: Engines,
-  { metrics, history, log, fail, publicOrigin }: WorkerParts,
+  { metrics, lag, history, log, fail, publicOrigin }: WorkerParts,
 ): Promise<EmailWorker> {
   const { topics, email, kafka } = engines.config;
   const eventLog = await engines.eventLog();
@@ -183,7 +182,7 @@ async function openWorker(
     metrics,
     clock: systemClock,
     worker: () => worker,
-    lag: () => eventLog.lag(topics.events, topics.group),
+    lag,
   });
   const observeMailer = createMailerMetrics(metrics, systemClock);
   const worker: EmailWorker = new EmailWorker({

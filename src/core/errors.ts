@@ -92,12 +92,6 @@ export const coreErrors = {
     retryable: false,
     status: 503,
   },
-  kafkaUnavailable: {
-    code: "kafka_unavailable",
-    meaning: "Failed to connect to Kafka",
-    retryable: true,
-    status: 503,
-  },
   redisUnavailable: {
     code: "redis_unavailable",
     meaning: "Redis did not answer",

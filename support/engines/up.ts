@@ -136,7 +136,7 @@ export async function bringUp(name: ServerName, options: UpOptions): Promise<Ser
       print(`using ${where.join(" ")}`);
       return { name, variables: given, origin: { kind: "given" } };
     }
-    print(`${where.join(" ")} does not answer; one of our own serves instead`);
+    print(`${where.join(" ")} does not answer; starting another one`);
   }
   if (earlier !== undefined) {
     if ((await isAlive(earlier)) && (await becomesReady(recipe, earlier, 10_000))) return earlier;

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
+import { spawnEventLogChild } from "../support/event-log-child.ts";
 import { EventLogReader } from "../support/event-log-reader.ts";
 import { numbered, publishTexts, readAll } from "../support/event-log-records.ts";
-import { spawnEventLogChild } from "../support/spawn-event-log-child.ts";
 import type { ContractScope, EventLogHarness } from "./event-log-harness.ts";
 import { newName, useEventLog } from "./event-log-harness.ts";
 
@@ -86,18 +86,15 @@ function testCommits(scope: ContractScope): void {
 }
 
 function testOwners(scope: ContractScope): void {
-  test("the owners name the member that reads a partition, and nobody when it is gone", async () => {
+  test("the lag names the member that reads a partition, and nobody once it is gone", async () => {
     const topic = await scope.newTopic();
     const group = newName("group");
-    expect(await scope.log.owners(topic, group)).toEqual(new Map());
+    const owner = async () => (await scope.log.lag(topic, group))[0]?.owner;
+    expect(await owner()).toBeUndefined();
     const reader = await EventLogReader.open(scope.log, { topic, group });
-    await eventually("somebody reads it", async () => {
-      return (await scope.log.owners(topic, group)).get(0) !== undefined;
-    });
+    await eventually("somebody reads it", async () => (await owner()) !== undefined);
     await reader.stop();
-    await eventually("nobody reads it", async () => {
-      return (await scope.log.owners(topic, group)).size === 0;
-    });
+    await eventually("nobody reads it", async () => (await owner()) === undefined);
   });
 }
 

@@ -16,8 +16,6 @@ export interface EventLogHarness {
 
 /** The only things in which adapters may differ. */
 export interface EventLogFeatures {
-  /** Whether headers of different names keep their order; those of one name always do. */
-  readonly headerOrder: "kept" | "kept per name";
   /** The longest until the members of a group have shared the partitions anew. */
   readonly rebalanceMsMax: number;
   /** The longest until another member takes over from one that was killed. */

@@ -3,6 +3,7 @@ import { Metrics } from "../../src/core/metrics.ts";
 import { systemClock } from "../../src/core/time.ts";
 import { createWorkerMetrics } from "../../src/email/delivery/metrics.ts";
 import type { EmailWorker } from "../../src/email/delivery/worker.ts";
+import { LagReader } from "../../src/email/event-log/lag-reader.ts";
 import { welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
@@ -14,9 +15,11 @@ test("the metrics count outcomes and dead letters, and show what delivery waits 
     metrics,
     clock: systemClock,
     worker: () => worker,
-    lag: () => rig.eventLog.lag(rig.eventsTopic, rig.group),
+    lag: { read: () => lag.read() },
   });
   await using rig = await openDeliveryRig(measures);
+  const { eventLog, eventsTopic: topic, group } = rig;
+  const lag = new LagReader({ eventLog, topic, group, clock: systemClock });
   worker = await rig.startWorker();
   const linesOf = async () => (await metrics.render()).split("\n");
   rig.sink.setBehaviour([

@@ -4,6 +4,7 @@ import { systemClock } from "../../src/core/time.ts";
 import { createWorkerMetrics } from "../../src/email/delivery/metrics.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
+import { LagReader } from "../../src/email/event-log/lag-reader.ts";
 import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -53,7 +54,8 @@ describe.skipIf(kafka === undefined || redis === undefined)("A domain that defer
     expect(latencies.toSorted((a, b) => a - b)[10]).toBeLessThan(1_000);
     expect(worker.pausedReasons).toEqual([]);
     const metrics = new Metrics();
-    const lag = () => rig.eventLog.lag(rig.eventsTopic, rig.group);
+    const { eventLog, eventsTopic: topic, group } = rig;
+    const lag = new LagReader({ eventLog, topic, group, clock: systemClock });
     createWorkerMetrics({ metrics, clock: systemClock, worker: () => worker, lag });
     const shown = await metrics.render();
     const records = [...shown.matchAll(/^instant_email_lag_records\S* (\d+)$/gm)];

@@ -1,6 +1,21 @@
-import type { FlowRecord } from "../../src/email/event-log/flow/record-flow.ts";
+import type { LogRecord } from "../../src/email/event-log/event-log.ts";
 import { RecordFlow } from "../../src/email/event-log/flow/record-flow.ts";
 import type { SeededRandom } from "./seeded-random.ts";
+
+/** A record of which only some fields matter. */
+export function bareRecord(fields: Partial<LogRecord>): LogRecord {
+  return {
+    topic: "topic",
+    partition: 0,
+    offset: 0,
+    key: null,
+    value: null,
+    headers: [],
+    timestamp: 0,
+    timestampType: "CreateTime",
+    ...fields,
+  };
+}
 
 export interface FlowBounds {
   readonly unfinishedMax: number;
@@ -8,7 +23,7 @@ export interface FlowBounds {
 }
 
 interface Partition {
-  readonly records: readonly FlowRecord[];
+  readonly records: readonly LogRecord[];
   /** Where the next assignment starts; what was committed, by us or by another member. */
   committed: number;
   /** Present while it is assigned to the flow. */
@@ -22,11 +37,11 @@ interface Partition {
  * flow knows what must be true, and every step that finds something else throws.
  */
 export class FlowWorld {
-  readonly flow: RecordFlow<FlowRecord>;
+  readonly flow: RecordFlow;
   readonly #bounds: FlowBounds;
   readonly #random: SeededRandom;
   readonly #partitions: readonly Partition[];
-  readonly #running = new Map<string, { record: FlowRecord; finish: () => void }>();
+  readonly #running = new Map<string, { record: LogRecord; finish: () => void }>();
   readonly #runningKeys = new Set<string>();
   readonly #newestStart = new Map<string, number>();
   readonly #finished = new Set<string>();
@@ -40,7 +55,7 @@ export class FlowWorld {
       committed: 0,
       owned: undefined,
     }));
-    this.flow = new RecordFlow<FlowRecord>({
+    this.flow = new RecordFlow({
       ...bounds,
       handle: (record) => this.#handle(record),
       onAdvance: () => {},
@@ -77,14 +92,14 @@ export class FlowWorld {
         this.#check();
       }
       this.#commit();
-      if (this.#partitions.every(isDone) && this.flow.unfinished === 0) break;
+      if (this.#partitions.every(isDone) && this.flow.stats.unfinished === 0) break;
     }
     for (const { records } of this.#partitions) {
       for (const record of records) assert(this.#finished.has(name(record)), "a record was lost");
     }
   }
 
-  #handle(record: FlowRecord): Promise<void> {
+  #handle(record: LogRecord): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     assert(!this.#paused, "a handler started while paused");
     assert(!this.#running.has(name(record)), "a record runs twice at once");
@@ -111,7 +126,7 @@ export class FlowWorld {
     if (record === undefined) return;
     const oldest = Math.min(...owned.unfinished);
     const beyond = Number.isFinite(oldest) ? record.offset - oldest : 0;
-    const before = this.flow.unfinished;
+    const before = this.flow.stats.unfinished;
     const taken = this.flow.offer(record);
     if (!taken) {
       const isFull = before >= this.#bounds.unfinishedMax;
@@ -123,7 +138,10 @@ export class FlowWorld {
       return;
     }
     if (record.offset <= owned.newest) return;
-    assert(beyond < this.#bounds.offsetsBeyondLowWatermarkMax, "taken too far beyond the low mark");
+    assert(
+      beyond < this.#bounds.offsetsBeyondLowWatermarkMax,
+      "taken too far beyond the low watermark",
+    );
     owned.next += 1;
     owned.newest = record.offset;
     owned.position = record.offset + 1;
@@ -209,25 +227,29 @@ export class FlowWorld {
   }
 
   #check(): void {
-    assert(this.flow.unfinished <= this.#bounds.unfinishedMax, "too many unfinished records");
-    assert(this.flow.inFlight === this.#running.size, "inFlight is wrong");
+    assert(this.flow.stats.unfinished <= this.#bounds.unfinishedMax, "too many unfinished records");
+    assert(this.flow.stats.inFlight === this.#running.size, "inFlight is wrong");
     const uncommitted = new Map(this.flow.uncommitted().map((at) => [at.partition, at.offset]));
     for (const [index, { owned }] of this.#partitions.entries()) {
       const offset = uncommitted.get(index);
       assert(owned !== undefined || offset === undefined, "a revoked partition is committable");
       if (owned === undefined || offset === undefined) continue;
-      const lowMark = owned.unfinished.size > 0 ? Math.min(...owned.unfinished) : owned.position;
-      assert(offset === lowMark, `the low mark is ${offset} and should be ${lowMark}`);
+      const lowWatermark =
+        owned.unfinished.size > 0 ? Math.min(...owned.unfinished) : owned.position;
+      assert(
+        offset === lowWatermark,
+        `the low watermark is ${offset} and should be ${lowWatermark}`,
+      );
     }
   }
 }
 
-function randomRecords(random: SeededRandom, partition: number): FlowRecord[] {
+function randomRecords(random: SeededRandom, partition: number): LogRecord[] {
   let offset = random.below(5);
   return Array.from({ length: 20 + random.below(40) }, () => {
     offset += random.chance(0.2) ? 1 + random.below(6) : 1;
     const key = random.chance(0.2) ? null : Buffer.from(`key ${partition} ${random.below(6)}`);
-    return { partition, offset, key };
+    return bareRecord({ partition, offset, key });
   });
 }
 
@@ -235,7 +257,7 @@ function isDone({ records, committed }: Partition): boolean {
   return committed > (records.at(-1)?.offset ?? -1);
 }
 
-function name({ partition, offset }: FlowRecord): string {
+function name({ partition, offset }: LogRecord): string {
   return `${partition}:${offset}`;
 }
 

@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { codeEvent } from "../../support/events.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import type { DeliveryRigOptions } from "./delivery-rig.ts";
 import { openDeliveryRig } from "./delivery-rig.ts";
 
 const root = join(import.meta.dir, "../..");
@@ -22,9 +23,9 @@ interface FramesOfMail {
   readonly toSocket: readonly string[];
 }
 
-/** The frames of one mail on the embedded engines; those that only awaited are counted as well. */
-export async function measureFrames(): Promise<FramesOfMail> {
-  await using rig = await openDeliveryRig();
+/** The frames of one mail; those that only await the next one are counted as well. */
+export async function measureFrames(engines: DeliveryRigOptions): Promise<FramesOfMail> {
+  await using rig = await openDeliveryRig(engines);
   const { write } = Socket.prototype;
   const { stackTraceLimit } = Error;
   const writes: string[][] = [];

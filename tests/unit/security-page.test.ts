@@ -49,14 +49,14 @@ const sentences = [
   `= ${chancesUnsent} in a million an hour`,
   `may enter ${attemptsPerClient.quota} wrong codes an hour (\`AUTH_ATTEMPTS_PER_CLIENT\`), at up to ${odds.liveCodesMax} live codes each: ${attemptsPerClient.quota * odds.liveCodesMax} chances in a million an hour`,
   `may enter ${count(attemptsGlobal.quota)} (\`AUTH_ATTEMPTS_GLOBAL\`): ${count(chancesOfAll)} in a million, 1 account in ${1_000_000 / chancesOfAll} hours`,
-  `more than ${Math.floor(attemptsGlobal.quota / attemptsPerClient.quota)} networks and sends ${count(codesGlobal.quota)} mails an hour`,
+  `controls more than ${Math.floor(attemptsGlobal.quota / attemptsPerClient.quota)} networks and sends ${count(codesGlobal.quota)} mails an hour`,
   `of 200 guesses at once exactly ${codes.attemptsMax} are compared`,
   `The fifth wrong code locks the address for ${minutes(codes.lockMs)}, the second time for ${minutes(2 * codes.lockMs)}, from the third on for ${hours(codes.lockMsMax)}`,
-  `Who enters ${codes.attemptsMax} wrong codes after each lock`,
+  `An attacker who enters ${codes.attemptsMax} wrong codes after each lock`,
   `can keep ${attemptsPerClient.quota / codes.attemptsMax} addresses locked`,
   `At most ${codes.codesMax} different mails an hour, ${mailsPerDay} a day`,
-  `Within ${minutes(codes.repeatWindowMs)} asking again is the same mail, which is not sent twice; it is asked for ${codes.repeatsMax} more times`,
-  `After ${codes.codesMax} codes the owner gets no new one until the first is an hour old; those that came are good for ${minutes(codes.lifetimeMs)} each`,
+  `Within ${minutes(codes.repeatWindowMs)} another request repeats the same mail, which is not sent twice; ${codes.repeatsMax} repeats are accepted`,
+  `After ${codes.codesMax} codes the owner gets no new one until the first is an hour old; those already sent are valid for ${minutes(codes.lifetimeMs)} each`,
   `Beyond ${count(codesGlobal.quota)} codes an hour (\`AUTH_CODES_GLOBAL\`)`,
   `beyond ${count(attemptsGlobal.quota)} wrong ones (\`AUTH_ATTEMPTS_GLOBAL\`)`,
   `at least ${Math.ceil(networks)} networks at ${codesPerClient.quota} codes an hour each (\`AUTH_CODES_PER_CLIENT\`)`,
@@ -72,7 +72,7 @@ describe("docs/security.md", () => {
     expect(page).toContain(sentence);
   });
 
-  test.each(guesserRows)("says what the %s guesser comes to: %i and %i", (name, hour, day) => {
+  test.each(guesserRows)("says how far the %s attacker gets: %i and %i", (name, hour, day) => {
     expect(page).toMatch(new RegExp(`\\| ${name}: [^|]+ \\| ${hour} \\| ${day} \\|`));
   });
 

@@ -23,7 +23,7 @@ export const memory: Benchmark = {
 
 export const backlogLength: Benchmark = {
   name: "backlog",
-  job: "CPU time for each mail of a backlog of 1 M",
+  job: "CPU time per mail of a backlog of 1 M",
   yardstick: "of a backlog of 10 k",
   unit: "µs",
   target: { atMost: 1.1 },

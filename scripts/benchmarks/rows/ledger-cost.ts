@@ -14,8 +14,8 @@ const keysPerScan = 1000;
 
 export const ledgerMemory: Benchmark = {
   name: "ledger-memory",
-  job: "Redis memory for a mail of the last 24 hours, all keys together",
-  yardstick: "a key as long that holds a 1 and expires",
+  job: "Redis memory per mail of the last 24 hours, all keys together",
+  yardstick: "a key of the same length with the value 1 and an expiry",
   unit: "bytes",
   target: { atMost: 12 },
   inQuick: false,
@@ -30,8 +30,8 @@ export const ledgerMemory: Benchmark = {
 
 export const ledgerCalls: Benchmark = {
   name: "ledger-calls",
-  job: "script calls in Redis for a mail over SMTP, before they are batched",
-  yardstick: "one before the mail is sent and one after",
+  job: "Redis script calls per mail over SMTP, before batching",
+  yardstick: "one call before the mail is sent and one after",
   unit: "calls",
   target: { atMost: 2.1 },
   inQuick: false,

@@ -24,7 +24,7 @@ function requestCode(
   return {
     name: `request-code-${clients}`,
     job: `\`POST /auth/request-code\` on Kafka and Redis, ${clients} clients`,
-    yardstick: "a Hono route that answers a constant",
+    yardstick: "a Hono route that returns a constant",
     unit: "requests/s",
     target: { atLeast },
     inQuick,
@@ -51,7 +51,7 @@ const sessionSizes = {
 export const sessionCheck: Benchmark = {
   name: "session-check",
   job: "`GET /auth/session` of a signed-in user, 64 clients",
-  yardstick: "a Hono route that answers a constant",
+  yardstick: "a Hono route that returns a constant",
   unit: "requests/s",
   target: { atLeast: 0.6 },
   inQuick: true,

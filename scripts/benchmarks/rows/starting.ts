@@ -13,7 +13,7 @@ const startMsMax = 30_000;
 
 export const help: Benchmark = {
   name: "help",
-  job: "`instant --help`, from start to end",
+  job: "`instant --help`, from start to exit",
   yardstick: "a compiled Bun server that prints one line of help",
   unit: "ms",
   target: { atMost: 1.5 },
@@ -31,8 +31,8 @@ export const help: Benchmark = {
 
 export const firstRequest: Benchmark = {
   name: "first-request",
-  job: "serve-auth on Kafka, Redis and Postgres, from start to its first answer",
-  yardstick: "a compiled Bun server that answers a constant",
+  job: "serve-auth on Kafka, Redis and Postgres, from start to the first response",
+  yardstick: "a compiled Bun server that returns a constant",
   unit: "ms",
   target: { atMost: 3 },
   inQuick: true,

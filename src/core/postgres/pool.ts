@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { backoffMs } from "../backoff.ts";
 import type { PostgresUrl } from "./url.ts";
 import { readPostgresUrl } from "./url.ts";
 
@@ -24,7 +25,7 @@ export type SqlTransaction = postgres.TransactionSql;
 export type SchemaName = postgres.Fragment;
 
 const connectTimeoutSecondsMax = 1.5; // below the callers' 2 s, so that they hear the real reason
-const reconnectDelaySecondsMax = 1;
+const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1000 };
 const connectionsMaxDefault = 10;
 const idleInTransactionMs = 10_000;
 
@@ -70,7 +71,7 @@ export function connect(options: PostgresOptions, limits: PoolLimits): Sql {
     idle_timeout: 60,
     keep_alive: 15,
     fetch_types: false, // no arrays are read, and it costs a query per connection
-    backoff: (retries: number) => Math.min(0.05 * 2 ** retries, reconnectDelaySecondsMax),
+    backoff: (retries: number) => backoffMs(retries + 1, reconnectBackoff) / 1000,
     onnotice: () => {}, // "already exists, skipping" would be printed to standard output
     connection: {
       application_name: place.applicationName ?? "instant",

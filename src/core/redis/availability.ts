@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { backoffMs } from "../backoff.ts";
 import type { Log } from "../log.ts";
 import type { RedisConnection } from "./config.ts";
 import { findDatabaseCount } from "./config.ts";
@@ -11,8 +12,7 @@ import {
   replyText,
 } from "./errors.ts";
 
-const reconnectDelayMsMin = 50;
-const reconnectDelayMsMax = 1000;
+const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1000 };
 const checkEveryMs = 250;
 /** A service that nobody uses hears of a fail-over as well. */
 const recheckEveryMs = 2000;
@@ -108,11 +108,7 @@ export class Availability {
 
   /** 50, 100, 200 … up to 1000 ms, and up to 100 ms of jitter. */
   reconnectDelayMs(times: number): number {
-    const doublings = Math.min(Math.max(times, this.#refusals) - 1, 10);
-    const delayMs = Math.min(
-      reconnectDelayMsMin * 2 ** Math.max(doublings, 0),
-      reconnectDelayMsMax,
-    );
+    const delayMs = backoffMs(Math.max(times, this.#refusals), reconnectBackoff);
     return delayMs + Math.floor(Math.random() * 100);
   }
 

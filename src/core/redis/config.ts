@@ -16,12 +16,12 @@ export const redisFields = {
     explain: explainRedisUrl,
     secret: true,
     example: "redis://:password@localhost:6379/0",
-    doc: "Redis, with user, password and database as in redis://user:password@host:6379/0; rediss:// for TLS. Unset (with REDIS_ADDR): the embedded SQLite file.",
+    doc: "URL of Redis, with user, password and database, as in redis://user:password@host:6379/0; rediss:// for TLS. Unset (and no REDIS_ADDR): the embedded SQLite file.",
   }),
   address: addressField({
     name: "REDIS_ADDR",
     portDefault: 6379,
-    doc: "Redis, as host:port; instead of REDIS_URL.",
+    doc: "Redis as host:port, instead of REDIS_URL.",
   }),
   password: secretField({
     name: "REDIS_PASSWORD",
@@ -32,12 +32,12 @@ export const redisFields = {
     min: 0,
     max: 9999,
     fallback: "0",
-    doc: "Number of the database in the Redis at REDIS_ADDR.",
+    doc: "Database number in the Redis at REDIS_ADDR.",
   }),
   caFile: textField({
     name: "REDIS_CA_FILE",
     example: "/etc/ssl/redis-ca.pem",
-    doc: "The PEM file of the authority that signed Redis' certificate, with a rediss:// REDIS_URL. Unset: the public ones.",
+    doc: "PEM file of the authority that signed Redis' certificate, for a rediss:// REDIS_URL. Unset: the public ones.",
   }),
 } as const;
 

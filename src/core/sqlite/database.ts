@@ -6,7 +6,7 @@ import { coreErrors, errorMessage, InstantError } from "../errors.ts";
 import { systemClock } from "../time.ts";
 
 /** Whether another connection holds the lock (SQLITE_BUSY 5, SQLITE_LOCKED 6, and extended codes). */
-export function isBusy(error: unknown): boolean {
+function isBusy(error: unknown): boolean {
   if (!(error instanceof SQLiteError)) return false;
   const primary = error.errno & 0xff;
   return primary === 5 || primary === 6;

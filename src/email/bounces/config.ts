@@ -7,18 +7,18 @@ export const bounceFields = {
   secret: secretField({
     name: "BOUNCE_SECRET",
     charsMin: 32,
-    doc: "Key of the signature of bounce reports sent to POST /bounces. Unset: such reports are not taken.",
+    doc: "Key that signs bounce reports to POST /bounces. Unset: signed reports are not accepted.",
   }),
   postmarkUser: textField({
     name: "BOUNCE_POSTMARK_USER",
     charsMax: 100,
     example: "postmark",
-    doc: "User name with which Postmark's webhooks log in to POST /bounces; needs BOUNCE_POSTMARK_PASSWORD. Unset: Postmark's reports are not taken.",
+    doc: "User name of Postmark's webhooks for POST /bounces; needs BOUNCE_POSTMARK_PASSWORD. Unset: Postmark's reports are not accepted.",
   }),
   postmarkPassword: secretField({
     name: "BOUNCE_POSTMARK_PASSWORD",
     charsMin: 16,
-    doc: "With BOUNCE_POSTMARK_USER.",
+    doc: "The password, with BOUNCE_POSTMARK_USER.",
   }),
 } as const;
 

@@ -1,3 +1,4 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
@@ -58,7 +59,7 @@ export class UnwrittenDeadLetters {
 }
 
 const publishDeadlineMs = 5000;
-const retryDelayMsMax = 5000;
+const retryBackoff = { delayMsMin: 1000, delayMsMax: 5000 };
 /** A larger value is not sent whole: a broker may close the connection over it. */
 const wholeValueBytesMax = 8 * 1024 * 1024;
 /** How much of a value is written when the topic refuses more. */
@@ -143,14 +144,15 @@ async function untilDone<T>(
   phrase: string,
   attempt: () => Promise<T>,
 ): Promise<T> {
-  for (let delayMs = 1000; ; delayMs = Math.min(delayMs * 2, retryDelayMsMax)) {
+  for (let failures = 1; ; failures += 1) {
     signal.throwIfAborted();
     try {
       return await attempt();
     } catch (error) {
       if (!isInstantError(error)) throw error;
-      log.error({ error: errorMessage(error), waitMs: delayMs }, phrase);
-      await clock.sleep(delayMs, signal);
+      const waitMs = backoffMs(failures, retryBackoff);
+      log.error({ error: errorMessage(error), waitMs }, phrase);
+      await clock.sleep(waitMs, signal);
     }
   }
 }

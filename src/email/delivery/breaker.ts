@@ -1,3 +1,4 @@
+import { backoffMs } from "../../core/backoff.ts";
 import type { Clock } from "../../core/time.ts";
 import { runInTraceContext } from "../../core/trace-context.ts";
 
@@ -34,12 +35,11 @@ export class Breaker {
   readonly #stopped = new AbortController();
   #state: BreakerState = { kind: "closed" };
   #closed: PromiseWithResolvers<void> | undefined;
-  #delayMs: number;
+  #probes = 0;
   #closedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: BreakerOptions) {
     this.#options = options;
-    this.#delayMs = options.probeDelayMsMin;
   }
 
   get state(): BreakerState {
@@ -49,14 +49,14 @@ export class Breaker {
   /** Opens, or renews the reason of an open one. */
   trip(reason: string): void {
     if (this.#stopped.signal.aborted) return;
-    const { clock, onChange, probeDelayMsMin, probeDelayMsMax } = this.#options;
+    const { clock, onChange, probeDelayMsMax } = this.#options;
     if (this.#state.kind === "open") {
       this.#state = { ...this.#state, reason };
       return;
     }
     this.#state = { kind: "open", reason, since: clock.now() };
     this.#closed = Promise.withResolvers();
-    if (clock.now() - this.#closedAt > probeDelayMsMax) this.#delayMs = probeDelayMsMin;
+    if (clock.now() - this.#closedAt > probeDelayMsMax) this.#probes = 0;
     onChange(this.#state);
     // The probes are no part of the trace that happened to trip it.
     void runInTraceContext(undefined, () => this.#probeUntilClosed());
@@ -80,14 +80,18 @@ export class Breaker {
   }
 
   async #probeUntilClosed(): Promise<void> {
-    const { clock, probe, probeDelayMsMax, onChange } = this.#options;
+    const { clock, probe, onChange } = this.#options;
+    const backoff = {
+      delayMsMin: this.#options.probeDelayMsMin,
+      delayMsMax: this.#options.probeDelayMsMax,
+    };
     const { signal } = this.#stopped;
     for (;;) {
-      await clock.sleep(this.#delayMs, signal);
+      await clock.sleep(backoffMs(this.#probes + 1, backoff), signal);
       if (signal.aborted) return;
+      this.#probes += 1;
       const reason = await probe(signal);
       if (signal.aborted) return;
-      this.#delayMs = Math.min(this.#delayMs * 2, probeDelayMsMax);
       if (reason === undefined) break;
       this.trip(reason);
     }

@@ -1,9 +1,8 @@
-import { isInstantError } from "../../core/errors.ts";
 import type { Metrics } from "../../core/metrics.ts";
 import type { Clock } from "../../core/time.ts";
-import { withDeadline } from "../../core/time.ts";
 import type { EmailEvent } from "../event.ts";
 import type { PartitionLag } from "../event-log/event-log.ts";
+import type { LagReader } from "../event-log/lag-reader.ts";
 import type { DeadLetterClass, DeliveryOutcome } from "./outcome.ts";
 import { deadLetterClasses } from "./outcome.ts";
 import type { EmailWorker } from "./worker.ts";
@@ -12,10 +11,9 @@ interface WorkerMetricsDeps {
   readonly metrics: Metrics;
   readonly clock: Pick<Clock, "now">;
   readonly worker: () => EmailWorker | undefined;
-  readonly lag: () => Promise<readonly PartitionLag[]>;
+  readonly lag: Pick<LagReader, "read">;
 }
 
-const lagDeadlineMs = 2000;
 /** A code is wanted within a minute and lives for 10 min; an outage may last 20 h. */
 const ageBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3600, 72_000];
 
@@ -141,29 +139,23 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
 }
 
 /**
- * Asked once for both gauges; a log that is away leaves them out. A deferred mail holds back the
- * commit for hours and is nobody's delay: where this process has deferred ones, a partition of its
- * own lags by what is at work. Other processes know only what is committed, so the least of the
- * processes' values is the true one.
+ * The gauges of a scrape share one read of the lag; while the log is unavailable they are left out.
+ * A deferred mail keeps the commit back for hours and is nobody's delay: where this process has
+ * deferred ones, a partition of its own lags by what is at work. Other processes know only what is
+ * committed, so the smallest of their values is the true one.
  */
 function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
-  const findLagHere = async () => {
+  const readLag = async (): Promise<readonly PartitionLag[]> => {
+    const { partitions, problem } = await lag.read();
+    if (problem !== undefined) return [];
     const subscription = worker()?.subscription;
-    const lags = await findLag(lag);
-    if (subscription === undefined || subscription.stats.deferred === 0) return lags;
-    return lags.map((each) => {
+    if (subscription === undefined || subscription.stats.deferred === 0) return partitions;
+    return partitions.map((each) => {
       const atWork = subscription.atWork(each.partition);
       if (atWork === undefined) return each;
       const oldest = Math.min(...atWork.map(({ timestamp }) => timestamp), clock.now());
       return { ...each, records: atWork.length, seconds: (clock.now() - oldest) / 1000 };
     });
-  };
-  let reading: Promise<readonly PartitionLag[]> | undefined;
-  const readLag = () => {
-    reading ??= findLagHere().finally(() => {
-      reading = undefined;
-    });
-    return reading;
   };
   metrics.gauge(
     {
@@ -207,15 +199,6 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
         set(openTransaction?.seconds ?? 0, labelsOf(partition));
     },
   );
-}
-
-async function findLag(lag: WorkerMetricsDeps["lag"]): Promise<readonly PartitionLag[]> {
-  try {
-    return await withDeadline("asking the lag", lagDeadlineMs, lag());
-  } catch (error) {
-    if (!isInstantError(error)) throw error;
-    return [];
-  }
 }
 
 function labelsOf(partition: number) {

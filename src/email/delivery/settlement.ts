@@ -1,3 +1,4 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
@@ -255,11 +256,9 @@ type RetryDecision =
   | { readonly kind: "retry"; readonly waitMs: number }
   | { readonly kind: "give_up" };
 
-const firstDelayMs = 1000;
-const delayMsMax = 300_000;
+const retryBackoff = { delayMsMin: 1000, delayMsMax: 300_000, jitter: 0.2 };
 const requestedDelayMsMax = 60_000;
 const extraAttempts = 3;
-const jitter = 0.2;
 
 /**
  * When a deferred mail is retried: after 1, 2, 4, 8 … s (± 20 %), growing to 5 min, as mail servers
@@ -268,11 +267,9 @@ const jitter = 0.2;
  * about 55 attempts. A delay that the server asked for is honoured up to 60 s.
  */
 export function decideRetry(input: RetryInput): RetryDecision {
-  const { attempts, untilMs, now } = input;
-  const growing = Math.min(firstDelayMs * 2 ** (attempts - 1), delayMsMax);
+  const { attempts, untilMs, now, random } = input;
   const requested = Math.min(input.retryAfterMs ?? 0, requestedDelayMsMax);
-  const spread = growing * (1 - jitter + 2 * jitter * input.random);
-  const waitMs = Math.round(Math.max(spread, requested));
+  const waitMs = Math.max(backoffMs(attempts, retryBackoff, random), Math.round(requested));
   if (attempts <= extraAttempts) return { kind: "retry", waitMs };
   if (now >= untilMs) return { kind: "give_up" };
   return { kind: "retry", waitMs: Math.min(waitMs, untilMs - now) }; // the last attempt is at the end

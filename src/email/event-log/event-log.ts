@@ -1,6 +1,4 @@
 import type { ErrorRow } from "../../core/errors.ts";
-import type { Defer } from "./flow/record-flow.ts";
-import type { UnreadPart } from "./kafka/record.ts";
 
 /**
  * The event log: an ordered, partitioned, durable log with consumer groups, as Kafka has it.
@@ -11,15 +9,16 @@ import type { UnreadPart } from "./kafka/record.ts";
  * - A group reads each record at least once; new groups start at the earliest record.
  * - Records of one key are handled one after the other, in order (a lane); a record without a key
  *   has a lane of its own. Other lanes go on while one waits.
- * - An offset is committed only when every record before it is finished (the low mark), so a
+ * - An offset is committed only when every record before it is finished (the low watermark), so a
  *   process that dies loses nothing: what was unfinished is delivered again. It is the position of
- *   the group: offsets that are no records (the markers of transactions, aborted records, what
- *   compaction removed) are passed as soon as all before them is finished.
+ *   the group: offsets without a record (transaction markers, aborted records, what compaction
+ *   removed) are passed as soon as everything before them is finished.
  * - Records of other producers' transactions are read once their transaction is committed, never
  *   when it is aborted. While one is open, nothing behind it can be read, whoever wrote it.
  * - A record that is delivered again to the process that still handles it (a rebalance) joins the
  *   run in flight and is not handled twice at the same time.
- * Left out on purpose: own transactions, exactly-once delivery (the ledger's work), compaction.
+ *
+ * Left out on purpose: transactions of our own, exactly-once delivery (the ledger's job), compaction.
  */
 export interface EventLog extends AsyncDisposable {
   /** For people: "localhost:9092", or "embedded (<file>)". */
@@ -37,8 +36,8 @@ export interface EventLog extends AsyncDisposable {
   ): Promise<readonly RecordPosition[]>;
 
   /**
-   * Joins `group` on `topic`. Resolves at once; a topic or a broker that is not there yet is waited
-   * for, and said in the log every 10 s. See `Subscription`.
+   * Joins `group` on `topic`. Resolves at once; it waits for a missing topic or broker, and logs that
+   * every 10 s. See `Subscription`.
    */
   subscribe(options: SubscribeOptions): Promise<Subscription>;
 
@@ -51,20 +50,14 @@ export interface EventLog extends AsyncDisposable {
   /** The offsets that exist, per partition. Throws `topic_missing`. */
   offsets(topic: string): Promise<readonly PartitionOffsets[]>;
 
-  /** Creates what is missing, reports what is there; adds partitions only when `grow` is set. */
+  /** Creates missing topics, reports existing ones; adds partitions only when `grow` is set. */
   createTopics(
     topics: readonly TopicSpec[],
     options: { readonly grow: boolean },
   ): Promise<readonly TopicReport[]>;
 
-  /** What `group` has not committed yet. Throws `topic_missing`. */
+  /** What `group` has not committed yet, and who reads it. Throws `topic_missing`. */
   lag(topic: string, group: string): Promise<readonly PartitionLag[]>;
-
-  /**
-   * The members of `group` that read `topic` now, by partition, in words for people; a partition
-   * that nobody reads is left out. Throws `topic_missing`.
-   */
-  owners(topic: string, group: string): Promise<ReadonlyMap<number, string>>;
 
   /** Whether the log answers now; rejects as `publish` does. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
@@ -95,19 +88,38 @@ export interface LogRecord extends OutgoingRecord, RecordPosition {
   /** Unix ms. */
   readonly timestamp: number;
   readonly timestampType: "CreateTime" | "LogAppendTime";
-  /** Set when this is not the whole record: no event, only what is left to be buried. */
+  /** Set when this is not the whole record: not an event, only what is left to be buried. */
   readonly unread?: UnreadPart;
 }
+
+/**
+ * Why a record is not whole: its value was too large, and `value` is the start of it; or the rest of
+ * its batch could not be read, from `firstOffset` up to the record's own offset.
+ */
+export interface UnreadPart {
+  readonly of: "record" | "batch";
+  /** For people. */
+  readonly reason: string;
+  readonly firstOffset: number;
+  /** Size and SHA-256 (in hex): of the whole value, or of the batch's records as stored. */
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/**
+ * Waits for `wait` while the record counts as deferred: it and those behind it in its lane have a
+ * bound of their own, so that many that only wait do not keep others from being taken.
+ */
+export type Defer = (wait: () => Promise<void>) => Promise<void>;
 
 export interface SubscribeOptions {
   readonly topic: string;
   readonly group: string;
   /**
-   * Finishes one record: when it resolves the record may be committed. It may take hours (an
-   * outage). When the subscription stops, `draining` aborts at once (who only waits should leave)
-   * and `signal` after the drain time (finish now). To leave the record uncommitted throw the
-   * `reason` of one that aborted; any other rejection is a programmer error and fails the
-   * subscription.
+   * Finishes one record: once it resolves, the record may be committed. It may take hours (an
+   * outage). When the subscription stops, `draining` aborts at once (stop waiting) and `signal` after
+   * the drain time (finish now). To leave the record uncommitted, throw the `reason` of the one that
+   * aborted; any other rejection is a programmer error and fails the subscription.
    */
   readonly handle: (
     record: LogRecord,
@@ -116,26 +128,26 @@ export interface SubscribeOptions {
     defer: Defer,
   ) => Promise<void>;
   /**
-   * Most records received, not finished and not deferred (see `Defer`, which has bounds of its own),
-   * for the whole subscription (default 1,000).
+   * Most records of the whole subscription that are neither finished nor deferred (deferred ones
+   * have a bound of their own); default 1,000.
    */
   readonly unfinishedMax?: number;
-  /** Most offsets between the low mark and the newest record, per partition (default 1,000,000). */
+  /** Most offsets from the low watermark to the newest record of a partition; default 1,000,000. */
   readonly offsetsBeyondLowWatermarkMax?: number;
 }
 
 /**
  * Running: records flow. Paused: no handler starts, those in flight go on; a rebalance does not end
- * the pause. Stopped: no handler starts, those in flight were waited for, what finished is
- * committed, the group was left. Failed: `failed` rejected; the process should end.
+ * the pause. Stopped: no handler starts, those in flight have ended, what they finished is
+ * committed, the member has left the group. Failed: `failed` has rejected; the process should end.
  */
 export interface Subscription {
   pause(): void;
   resume(): void;
   readonly stats: SubscriptionStats;
   /**
-   * The unfinished records of a partition of ours that are not deferred; undefined while it is not
-   * ours, or is not read to its end.
+   * The unfinished, undeferred records of a partition; undefined while this member does not own it
+   * or has not read it to its end.
    */
   atWork(partition: number): readonly LogRecord[] | undefined;
   /** Never resolves; rejects when the subscription cannot go on (a crash, an offset out of range). */
@@ -147,12 +159,12 @@ export interface Subscription {
 export interface SubscriptionStats {
   readonly inFlight: number;
   readonly unfinished: number;
-  /** Of the unfinished ones: they only wait for their time, or behind one that does. */
+  /** Unfinished ones that only wait for their time, or behind one that does. */
   readonly deferred: number;
   readonly paused: boolean;
   /** Partitions this member owns now. */
   readonly partitions: readonly number[];
-  /** Why no record can come: the log is away, the topic is missing. Undefined while all is well. */
+  /** Why no record can arrive: the log is unavailable, the topic is missing. Undefined: all is well. */
   readonly problem: string | undefined;
 }
 
@@ -177,7 +189,7 @@ export interface TopicSpec {
   readonly replicationFactor: number;
   readonly retentionMs: number;
   /**
-   * A larger record (key, value and headers) is refused; one that is 1 KiB smaller is taken. In
+   * A larger record (key, value and headers) is refused; one that is 1 KiB smaller is accepted. In
    * between it depends on the framing.
    */
   readonly recordBytesMax: number;
@@ -187,31 +199,33 @@ export interface TopicReport {
   readonly topic: string;
   readonly outcome: "created" | "exists" | "grown";
   readonly partitions: number;
-  /** What differs from the spec, in words; empty when nothing does. */
+  /** How it differs from the spec, for people; empty when it does not. */
   readonly differences: readonly string[];
 }
 
 export interface PartitionLag {
   readonly partition: number;
+  /** The member that reads it, for people; undefined: nobody does. */
+  readonly owner: string | undefined;
   /** The next offset the group would read; the earliest one when it committed none. */
   readonly committed: number;
   /**
-   * Records that can be read and are not committed; 0 when there is none. Exact up to the first MiB;
-   * what comes behind that is counted by its offsets.
+   * Readable records that are not committed; 0 when there are none. Exact up to the first MiB; what
+   * comes behind that is counted by its offsets.
    */
   readonly records: number;
-  /** Age of the oldest of them; 0 when there is none. */
+  /** Age of the oldest of them; 0 when there are none. */
   readonly seconds: number;
-  /** A producer's transaction that is open and keeps what is behind it from being read. */
+  /** An open transaction of a producer, which keeps what is behind it from being read. */
   readonly openTransaction?: OpenTransaction;
 }
 
 export interface OpenTransaction {
-  /** Where it began: the offset up to which the partition can be read. */
+  /** Where it began: the partition can be read up to this offset. */
   readonly offset: number;
-  /** Offsets from there to the end: records, whoever wrote them, that cannot be read yet. */
+  /** Offsets from there to the end: records of any producer that cannot be read yet. */
   readonly records: number;
-  /** For how long it is open: the age of its first record. */
+  /** How long it has been open: the age of its first record. */
   readonly seconds: number;
 }
 

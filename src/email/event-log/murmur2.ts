@@ -1,6 +1,6 @@
 /**
- * MurmurHash2 as Kafka's Java client has it (`Utils.murmur2`): a signed 32-bit number. Whoever
- * places records by it agrees with every other client of that kind where a key belongs.
+ * MurmurHash2 as in Kafka's Java client (`Utils.murmur2`): a signed 32-bit number. Clients that place
+ * records by it agree on the partition of a key.
  */
 export function murmur2(bytes: Uint8Array): number {
   const m = 0x5bd1e995;
@@ -22,7 +22,7 @@ export function murmur2(bytes: Uint8Array): number {
   return hash ^ (hash >>> 15);
 }
 
-/** The partition of a key, as Kafka's default partitioner chooses it. */
+/** The partition that Kafka's default partitioner chooses for a key. */
 export function partitionOfKey(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions;
 }

@@ -2,7 +2,7 @@ import { formatGoDuration } from "../../core/time.ts";
 import type { TopicSpec } from "./event-log.ts";
 
 /** A topic as it is; what the log does not say is undefined. A retention below 0: for ever. */
-interface TopicState {
+export interface TopicState {
   readonly partitions: number;
   readonly replicationFactor: number | undefined;
   readonly retentionMs: number | undefined;

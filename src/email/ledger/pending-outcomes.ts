@@ -1,3 +1,4 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
@@ -6,8 +7,7 @@ import type { AdvanceOutcome, Claim, DeliveryLedger, LedgerChange } from "./deli
 import { ledgerErrors } from "./delivery-ledger.ts";
 
 const pendingMax = 10_000;
-const retryDelayMsMin = 100;
-const retryDelayMsMax = 1000;
+const retryBackoff = { delayMsMin: 100, delayMsMax: 1000 };
 const writtenAtOnce = 100;
 
 interface PendingOutcome {
@@ -84,16 +84,16 @@ export class PendingOutcomes {
     const { signal } = this.#givenUp;
     log.warn({ reason }, "Ledger unavailable, outcomes wait in memory");
     for (const listener of this.#listeners) listener(reason);
-    let delayMs = retryDelayMsMin;
+    let failures = 1;
     while (this.#waiting.length > 0) {
-      await this.#clock.sleep(delayMs, signal);
+      await this.#clock.sleep(backoffMs(failures, retryBackoff), signal);
       if (signal.aborted) {
         this.#giveUp();
         break;
       }
       const isBack = await this.#write(this.#waiting.slice(0, 1));
       if (isBack) await this.#writeAll();
-      delayMs = isBack ? retryDelayMsMin : Math.min(delayMs * 2, retryDelayMsMax);
+      failures = isBack ? 1 : failures + 1;
     }
     this.#writing = undefined;
     if (!signal.aborted) log.info({}, "Pending outcomes written");

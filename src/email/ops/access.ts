@@ -163,6 +163,6 @@ export const opsFields = {
   token: secretField({
     name: "OPS_TOKEN",
     charsMin: 16,
-    doc: "Opens serve-email's pages for operators: typed on their login page, or sent as Authorization: Bearer. Unset: they are shown to this machine alone, under a loopback name.",
+    doc: "Token for the operators' pages of serve-email: entered on their login page, or sent as Authorization: Bearer. Unset: they answer only on the same machine, under a loopback name.",
   }),
 } as const;

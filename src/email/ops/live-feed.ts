@@ -1,10 +1,7 @@
 import { hostname } from "node:os";
-import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Service } from "../../core/service.ts";
-import type { Clock } from "../../core/time.ts";
-import { withDeadline } from "../../core/time.ts";
 import type { EmailWorker } from "../delivery/worker.ts";
-import type { EventLog, PartitionLag } from "../event-log/event-log.ts";
+import type { LagReader, LagState } from "../event-log/lag-reader.ts";
 import type { AcceptanceSummary, Failure, MinuteCount, OutcomeHistory } from "./outcome-history.ts";
 import type { ReplayJob, ReplayState } from "./replay-job.ts";
 
@@ -121,74 +118,8 @@ function encode(sections: Sections): Uint8Array {
   return encoder.encode(`data: ${JSON.stringify(sections)}\n\n`);
 }
 
-interface PartitionState extends PartitionLag {
-  /** The member that reads it, for people; undefined: nobody. */
-  readonly owner: string | undefined;
-}
-
-interface LagState {
-  readonly partitions: readonly PartitionState[];
-  /** Why the event log could not be asked. */
-  readonly problem: string | undefined;
-}
-
-interface LagWatchOptions {
-  readonly eventLog: Pick<EventLog, "lag" | "owners">;
-  readonly topic: string;
-  readonly group: string;
-  readonly clock: Pick<Clock, "now">;
-}
-
-const refreshEveryMs = 2000;
-const deadlineMs = 2000;
-
 /** Kafka ends a transaction whose producer is gone after a minute, unless that asked for more. */
 const openTransactionSecondsMax = 60;
-
-/** Asks the event log for lag and owners, at most every 2 s and only when somebody wants to know. */
-export class LagWatch {
-  readonly #options: LagWatchOptions;
-  #known: LagState = { partitions: [], problem: undefined };
-  #refreshing: Promise<void> | undefined;
-  #refreshedAt = Number.NEGATIVE_INFINITY;
-
-  constructor(options: LagWatchOptions) {
-    this.#options = options;
-  }
-
-  /** As it was 2 s ago at most, or as it was before when it takes longer to tell. */
-  async state(): Promise<LagState> {
-    const known = this.known();
-    if (known.partitions.length === 0) await this.#refreshing;
-    return this.#known;
-  }
-
-  /** As it was when it was last asked, at once; it is asked anew meanwhile. */
-  known(): LagState {
-    const now = this.#options.clock.now();
-    if (this.#refreshing === undefined && now - this.#refreshedAt >= refreshEveryMs) {
-      this.#refreshedAt = now;
-      this.#refreshing = this.#refresh().finally(() => {
-        this.#refreshing = undefined;
-      });
-    }
-    return this.#known;
-  }
-
-  async #refresh(): Promise<void> {
-    const { eventLog, topic, group } = this.#options;
-    const both = Promise.all([eventLog.lag(topic, group), eventLog.owners(topic, group)]);
-    both.catch(() => {}); // after the deadline nobody listens
-    try {
-      const [lag, owners] = await withDeadline("asking the lag", deadlineMs, both);
-      const partitions = lag.map((each) => ({ ...each, owner: owners.get(each.partition) }));
-      this.#known = { partitions, problem: undefined };
-    } catch (error) {
-      if (!isInstantError(error)) throw error;
-      this.#known = { ...this.#known, problem: errorMessage(error) };
-    }
-  }
-}
 
 /** Of each transaction that has been open for over a minute: what cannot be read because of it. */
 export function describeOpenTransactions({ partitions }: LagState): readonly string[] {
@@ -223,7 +154,7 @@ export interface OpsSnapshot {
 interface SnapshotSources {
   readonly worker: Pick<EmailWorker, "pausedReasons" | "subscription">;
   readonly history: OutcomeHistory;
-  readonly lag: LagWatch;
+  readonly lag: Pick<LagReader, "state">;
   readonly replay: Pick<ReplayJob, "state">;
 }
 

@@ -94,7 +94,7 @@ test("only some rows can be asked for, and only rows there are", () => {
   expect(parseOptions([], names)).toEqual(usual);
   const some = parseOptions(["--quick", "--only", "memory,drain"], names);
   expect(some).toEqual({ ...usual, quick: true, only: ["memory", "drain"] });
-  expect(() => parseOptions(["--only", "drain,speed"], names)).toThrow("there is no row speed");
+  expect(() => parseOptions(["--only", "drain,speed"], names)).toThrow("unknown row: speed");
   expect(() => parseOptions(["--fast"], names)).toThrow("rows: drain, memory");
 });
 

@@ -87,6 +87,8 @@ test("parses the options, and reports what is wrong with them", () => {
   expect(parseOptions([])).toMatchObject({ kills: 30, freezes: 6, quick: false });
   expect(parseOptions(["--quick", "--json"])).toMatchObject({ kills: 3, freezes: 1, json: true });
   expect(parseOptions(["--kills", "7", "--write"])).toMatchObject({ kills: 7, write: true });
-  expect(() => parseOptions(["--kills", "none"])).toThrow("--kills is a number from 1 to 1000");
+  expect(() => parseOptions(["--kills", "none"])).toThrow(
+    "--kills must be a number from 1 to 1000",
+  );
   expect(() => parseOptions(["--fast"])).toThrow("usage: scripts/chaos");
 });

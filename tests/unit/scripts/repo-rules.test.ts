@@ -71,8 +71,8 @@ const crossings: [string, Tree, string][] = [
     "understood, moved and initialised together",
   ],
   ["names in kebab-case", { "src/core/goTime.ts": "export const a = 1;\n" }, "says what is inside"],
-  ["no drawers", { "src/core/utils.ts": "export const a = 1;\n" }, "Drawers called utils"],
-  ["no folder of drawers", { "src/core/types/a.ts": "export const a = 1;\n" }, "Drawers called"],
+  ["no file called utils", { "src/core/utils.ts": "export const a = 1;\n" }, "Files called utils"],
+  ["no folder called types", { "src/core/types/a.ts": "export const a = 1;\n" }, "Files called"],
   ["no index", { "tests/unit/index.ts": "export const a = 1;\n" }, "an index hides"],
   ["no unknown layer", { "src/shop/cart.ts": "export const a = 1;\n" }, "only the layers"],
   ["a file of 401 lines", { "tests/unit/a.test.ts": statements(401, 0) }, "one idea, whole"],
@@ -135,7 +135,7 @@ describe("clients", () => {
     expect(report).toContain("src/email/event-log/lag.ts imports kafkajs, whose home is src/");
     expect(report).toContain("src/core/http/a.ts imports nodemailer/lib/qp, whose home is");
     expect(report).toContain("src/core/http/log.ts imports pino, whose home is src/core/log.ts");
-    expect(report).toContain("Why: One client package has one home");
+    expect(report).toContain("Why: A client package has one home");
     expect(report).not.toContain("src/email/event-log/kafka/client.ts");
   });
 
@@ -157,7 +157,7 @@ describe("clients", () => {
 });
 
 describe("adapters", () => {
-  test("only compose and its own module name an adapter", () => {
+  test("only compose and its own module import an adapter", () => {
     const report = runRules({
       "src/email/ledger/redis.ts": imports("./redis-swap.lua"),
       "src/email/ledger/redis-swap.lua": "",
@@ -173,7 +173,7 @@ describe("adapters", () => {
       "",
       "src/email/worker.ts imports adapter src/email/ledger/redis.ts",
       "src/email/lag.ts imports adapter src/email/event-log/kafka/client.ts",
-      expect.stringContaining("Why: Only compose names adapters"),
+      expect.stringContaining("Why: Only compose imports adapters"),
     ]);
   });
 
@@ -228,7 +228,7 @@ describe("counts", () => {
     expect(report).toContain("src/core/slice.ts (of src/core/whole.ts)");
     expect(report).not.toContain("src/email/part.ts");
     expect(report).toContain("tests/long.html");
-    expect(report).toContain("Why: Ideas cut into slices");
+    expect(report).toContain("Why: An idea cut into slices");
   });
 
   test("while the limits are not enforced, only a file over 400 lines fails", () => {

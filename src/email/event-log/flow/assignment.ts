@@ -8,22 +8,21 @@ export interface UnfinishedRecord {
 /**
  * The unfinished records of one assigned partition.
  *
- * The low mark is the offset that may be committed: the oldest unfinished record, or, when all are
- * finished, the position: the offset up to which everything was read. That is at least the one after
- * the newest record, and further where nothing that follows is a record for us (the markers of
- * transactions, aborted records, what compaction removed). Offsets may have gaps. Records are
- * received in ascending order; they finish in any order, and a finished one costs no memory, however
- * far it is ahead of one that waits for hours.
+ * The low watermark is the offset that may be committed: the oldest unfinished record, or, when all
+ * are finished, the position: the offset up to which everything was read. That is at least the one
+ * after the newest record, and further on where what follows are not records (transaction markers,
+ * aborted records, what compaction removed). Offsets may have gaps. Records are received in
+ * ascending order and finish in any order; a finished one costs no memory, however far it is ahead
+ * of one that waits for hours.
  */
-class LowWatermark {
+class Window {
   #oldest: UnfinishedRecord | undefined;
   #newest: UnfinishedRecord | undefined;
   #position: number | undefined;
 
   /** Undefined until something was read. */
-  get offset(): number | undefined {
-    if (this.#oldest !== undefined) return this.#oldest.offset;
-    return this.#position;
+  get lowWatermark(): number | undefined {
+    return this.#oldest === undefined ? this.#position : this.#oldest.offset;
   }
 
   /** Whether `offset` was read before. */
@@ -31,7 +30,7 @@ class LowWatermark {
     return this.#position !== undefined && offset < this.#position;
   }
 
-  /** How many offsets `offset` would be beyond the low mark; 0 when nothing is unfinished. */
+  /** How far `offset` would be beyond the low watermark; 0 when nothing is unfinished. */
   distance(offset: number): number {
     return this.#oldest === undefined ? 0 : offset - this.#oldest.offset;
   }
@@ -50,7 +49,7 @@ class LowWatermark {
     if (!this.has(position)) this.#position = position;
   }
 
-  /** Returns whether the low mark moved. */
+  /** Returns whether the low watermark moved. */
   finish({ previous, next }: UnfinishedRecord): boolean {
     if (previous === undefined) this.#oldest = next;
     else previous.next = next;
@@ -68,21 +67,19 @@ export interface PartitionOffset {
 /** One assignment of a partition; a partition that comes back gets a new one. */
 export interface Assigned {
   readonly partition: number;
-  readonly lowWatermark: LowWatermark;
+  readonly window: Window;
   /** The offset that was refused; undefined while the partition may be fetched. */
   refused: number | undefined;
   /** What need not be committed again; undefined until it is known. */
   committed: number | undefined;
 }
 
-/** Whether its low mark is ahead of what was committed. */
-export function hasUncommitted({ lowWatermark, committed }: Assigned): boolean {
-  return (
-    lowWatermark.offset !== undefined && committed !== undefined && lowWatermark.offset > committed
-  );
+/** Whether its low watermark is ahead of what was committed. */
+export function hasUncommitted({ window: { lowWatermark }, committed }: Assigned): boolean {
+  return lowWatermark !== undefined && committed !== undefined && lowWatermark > committed;
 }
 
-/** The partitions that are held now, and how far each is committed. */
+/** The partitions that are assigned now, and how far each is committed. */
 export class Assignment {
   readonly #assigned = new Map<number, Assigned>();
 
@@ -95,16 +92,11 @@ export class Assignment {
   }
 
   add(partition: number): void {
-    const lowWatermark = new LowWatermark();
-    this.#assigned.set(partition, {
-      partition,
-      lowWatermark,
-      refused: undefined,
-      committed: undefined,
-    });
+    const window = new Window();
+    this.#assigned.set(partition, { partition, window, refused: undefined, committed: undefined });
   }
 
-  /** Those of `partitions` that were held. */
+  /** Returns those of `partitions` that were assigned. */
   remove(partitions: Iterable<number>): ReadonlySet<Assigned> {
     const removed = new Set<Assigned>();
     for (const partition of partitions) {
@@ -119,9 +111,9 @@ export class Assignment {
   uncommitted(): readonly PartitionOffset[] {
     const offsets: PartitionOffset[] = [];
     for (const assigned of this.#assigned.values()) {
-      const { partition, lowWatermark } = assigned;
-      if (lowWatermark.offset === undefined || !hasUncommitted(assigned)) continue;
-      offsets.push({ partition, offset: lowWatermark.offset });
+      const { partition, window } = assigned;
+      if (window.lowWatermark === undefined || !hasUncommitted(assigned)) continue;
+      offsets.push({ partition, offset: window.lowWatermark });
     }
     return offsets;
   }
@@ -139,7 +131,7 @@ export class Assignment {
 export class Orphans<T> {
   readonly #partitions = new Map<number, Map<number, T>>();
 
-  /** Whether there is none: the usual case. */
+  /** The usual case. */
   get isEmpty(): boolean {
     return this.#partitions.size === 0;
   }

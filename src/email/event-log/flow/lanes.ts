@@ -3,33 +3,27 @@ export interface Lane<T> {
   readonly key: string | number;
   running: T | undefined;
   readonly waiting: T[];
-  /** The running item only waits for a time to come. */
+  /** The running item only waits for its time. */
   deferred: boolean;
 }
 
 /**
- * One lane per key; an item without a key has a lane of its own. A lane exists while it has items.
+ * One lane per key; an item without a key has a lane to itself. A lane exists while it has items.
+ * Which item runs is decided here; starting it is up to the caller, who gets it back and calls
+ * `release` once it has ended.
  *
- * Open: an item starts as soon as its lane is free. Shut: nothing starts, what runs goes on. Opening
- * starts the first item of every free lane, oldest lane first. Deferred lanes, and with them what
- * waits behind their running item, are counted apart.
+ * Open: an item runs as soon as its lane is free. Shut: nothing starts, what runs goes on. Deferred
+ * lanes, and with them what waits behind their running item, are counted apart.
  */
-export class Lanes<T> {
-  readonly #start: (item: T, lane: Lane<T>) => void;
-  readonly #bytesOf: (item: T) => number;
+export class Lanes<T extends { readonly bytes: number }> {
   readonly #lanes = new Map<string | number, Lane<T>>();
   #keyless = 0;
   #open = true;
   #running = 0;
   #waiting = 0;
+  #bytes = 0;
   #deferred = 0;
   #deferredBytes = 0;
-
-  /** `start` begins to run an item; whoever runs it calls `release` once it ended. */
-  constructor(start: (item: T, lane: Lane<T>) => void, bytesOf: (item: T) => number) {
-    this.#start = start;
-    this.#bytesOf = bytesOf;
-  }
 
   get running(): number {
     return this.#running;
@@ -39,12 +33,18 @@ export class Lanes<T> {
     return this.#waiting;
   }
 
+  /** Of all items. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Items of deferred lanes, and their bytes. */
   get deferred(): { readonly items: number; readonly bytes: number } {
     return { items: this.#deferred, bytes: this.#deferredBytes };
   }
 
-  push(key: string | null, item: T): void {
+  /** Returns the lane if the item is to start now. */
+  push(key: string | null, item: T): Lane<T> | undefined {
     const laneKey = key ?? this.#keyless++;
     let lane = this.#lanes.get(laneKey);
     if (lane === undefined) {
@@ -53,8 +53,17 @@ export class Lanes<T> {
     }
     lane.waiting.push(item);
     this.#waiting += 1;
+    this.#bytes += item.bytes;
     if (lane.deferred) this.#countDeferred([item], 1);
-    this.#advance(lane);
+    return this.#next(lane) === undefined ? undefined : lane;
+  }
+
+  /** The running item of `lane` has ended. Returns the one to start next. */
+  release(lane: Lane<T>): T | undefined {
+    this.#bytes -= lane.running?.bytes ?? 0;
+    lane.running = undefined;
+    this.#running -= 1;
+    return this.#next(lane);
   }
 
   setDeferred(lane: Lane<T>, deferred: boolean): void {
@@ -64,60 +73,59 @@ export class Lanes<T> {
     this.#countDeferred(items, deferred ? 1 : -1);
   }
 
-  /** The running item of `lane` ended. */
-  release(lane: Lane<T>): void {
-    lane.running = undefined;
-    this.#running -= 1;
-    this.#advance(lane);
-  }
-
-  open(): void {
+  /** Yields the items to start, the first of each free lane, oldest lane first. */
+  *open(): Iterable<{ readonly item: T; readonly lane: Lane<T> }> {
     this.#open = true;
-    for (const lane of this.#lanes.values()) this.#advance(lane);
+    for (const lane of this.#lanes.values()) {
+      const item = this.#next(lane);
+      if (item !== undefined) yield { item, lane };
+    }
   }
 
   close(): void {
     this.#open = false;
   }
 
-  /** Forgets waiting items; those that run stay. */
+  /** Forgets waiting items; running ones stay. */
   dropWaiting(isDropped: (item: T) => boolean): void {
     for (const lane of this.#lanes.values()) {
+      const dropped = lane.waiting.filter(isDropped);
+      if (dropped.length === 0) continue;
       const kept = lane.waiting.filter((item) => !isDropped(item));
-      if (lane.deferred) this.#countDeferred(lane.waiting.filter(isDropped), -1);
-      this.#waiting -= lane.waiting.length - kept.length;
       lane.waiting.splice(0, lane.waiting.length, ...kept);
-      this.#advance(lane);
+      this.#waiting -= dropped.length;
+      for (const { bytes } of dropped) this.#bytes -= bytes;
+      if (lane.deferred) this.#countDeferred(dropped, -1);
+      this.#forgetIfEmpty(lane);
     }
-  }
-
-  *runningItems(): Iterable<T> {
-    for (const lane of this.#lanes.values()) if (lane.running !== undefined) yield lane.running;
   }
 
   /** What runs or waits, lane by lane. */
-  *items(): Iterable<{ readonly item: T; readonly deferred: boolean }> {
-    for (const { running, waiting, deferred } of this.#lanes.values()) {
-      if (running !== undefined) yield { item: running, deferred };
-      for (const item of waiting) yield { item, deferred };
+  *items(): Iterable<{ readonly item: T; readonly lane: Lane<T> }> {
+    for (const lane of this.#lanes.values()) {
+      if (lane.running !== undefined) yield { item: lane.running, lane };
+      for (const item of lane.waiting) yield { item, lane };
     }
+  }
+
+  #next(lane: Lane<T>): T | undefined {
+    this.#forgetIfEmpty(lane);
+    if (!this.#open || lane.running !== undefined) return undefined;
+    const item = lane.waiting.shift();
+    if (item === undefined) return undefined;
+    lane.running = item;
+    this.#waiting -= 1;
+    this.#running += 1;
+    return item;
+  }
+
+  #forgetIfEmpty(lane: Lane<T>): void {
+    if (lane.running === undefined && lane.waiting.length === 0) this.#lanes.delete(lane.key);
   }
 
   #countDeferred(items: readonly T[], sign: 1 | -1): void {
     this.#deferred += sign * items.length;
-    for (const item of items) this.#deferredBytes += sign * this.#bytesOf(item);
-  }
-
-  #advance(lane: Lane<T>): void {
-    if (lane.running !== undefined) return;
-    if (lane.waiting.length === 0) this.#lanes.delete(lane.key);
-    if (!this.#open) return;
-    const item = lane.waiting.shift();
-    if (item === undefined) return;
-    lane.running = item;
-    this.#waiting -= 1;
-    this.#running += 1;
-    this.#start(item, lane);
+    for (const item of items) this.#deferredBytes += sign * item.bytes;
   }
 }
 

@@ -23,20 +23,27 @@ export class AdminSession {
     this.#client = client;
   }
 
-  /** `name` says what hung. Throws what Kafka refused, or `kafka_unavailable`; within 30 s. */
-  async call<T>(name: string, use: (admin: Admin) => Promise<T>): Promise<T> {
+  /**
+   * `name` says what hung, `asked` what it was about. Throws as `classifyKafkaError` does, within
+   * 30 s.
+   */
+  async call<T>(
+    name: string,
+    use: (admin: Admin) => Promise<T>,
+    asked?: { readonly topic: string },
+  ): Promise<T> {
     const served = this.#admin !== undefined;
     try {
       return await this.#callOnce(name, use);
     } catch (error) {
       void this.#giveUp();
-      if (!served || this.#closed) throw classifyKafkaError(error);
+      if (!served || this.#closed) throw classifyKafkaError(error, asked);
     }
     try {
       return await this.#callOnce(name, use);
     } catch (error) {
       void this.#giveUp();
-      throw classifyKafkaError(error);
+      throw classifyKafkaError(error, asked);
     }
   }
 

@@ -3,30 +3,15 @@ import { AssignerProtocol, ConfigResourceTypes } from "kafkajs";
 import { isInstantError } from "../../../core/errors.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
-import type { TopicReport, TopicSpec } from "../event-log.ts";
+import type { PartitionOffsets, TopicReport, TopicSpec } from "../event-log.ts";
+import { eventLogErrors } from "../event-log.ts";
+import type { TopicState } from "../topic-differences.ts";
 import { describeDifferences } from "../topic-differences.ts";
 import type { AdminSession } from "./admin-session.ts";
 import { kafkaErrors } from "./errors.ts";
 
 /** Kafka's default of `max.message.bytes`. */
 const recordBytesMaxDefault = 1_048_588;
-
-interface KafkaTopicSpec {
-  readonly topic: string;
-  readonly partitions: number;
-  readonly replicationFactor: number;
-  readonly retentionMs: number;
-  /** `max.message.bytes`. */
-  readonly recordBytesMax: number;
-}
-
-/** The spec of a topic as it is; a setting that may not be read is undefined. */
-interface KafkaTopicState {
-  readonly partitions: number;
-  readonly replicationFactor: number;
-  readonly retentionMs: number | undefined;
-  readonly recordBytesMax: number | undefined;
-}
 
 /** Settings of a topic that decide whether it keeps what it was given. */
 export interface KafkaTopicSettings {
@@ -43,12 +28,6 @@ export interface KafkaPartitionReplicas {
   readonly inSync: number;
 }
 
-export interface KafkaPartitionOffsets {
-  readonly partition: number;
-  readonly earliest: number;
-  readonly next: number;
-}
-
 /** Topics, their settings and offsets. Everything throws as `AdminSession.call` says. */
 export class TopicAdmin {
   readonly #session: AdminSession;
@@ -58,12 +37,13 @@ export class TopicAdmin {
   }
 
   /**
-   * Whether it was created; false: a topic of this name is there. Brokers may not know of it yet:
-   * kafkajs' own wait fails then, and the topic would seem to be an older one.
+   * Whether it was created; false: a topic of this name exists. Brokers may not know it yet: kafkajs'
+   * own wait would fail then, and the topic would look like an older one.
    */
-  create(spec: KafkaTopicSpec): Promise<boolean> {
+  create(spec: TopicSpec): Promise<boolean> {
+    const { topic } = spec;
     const config: ITopicConfig = {
-      topic: spec.topic,
+      topic,
       numPartitions: spec.partitions,
       replicationFactor: spec.replicationFactor,
       configEntries: [
@@ -71,96 +51,86 @@ export class TopicAdmin {
         { name: "max.message.bytes", value: String(spec.recordBytesMax) },
       ],
     };
-    return this.#session.call(`creating topic ${spec.topic}`, (admin) =>
-      admin.createTopics({ topics: [config], waitForLeaders: false, timeout: 10_000 }),
+    return this.#session.call(
+      `creating topic ${topic}`,
+      (admin) => admin.createTopics({ topics: [config], waitForLeaders: false, timeout: 10_000 }),
+      { topic },
     );
   }
 
-  async describe(topic: string): Promise<KafkaTopicState> {
-    return await this.#session.call(`describing topic ${topic}`, async (admin) => {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-      const partitions = topics[0]?.partitions ?? [];
-      const { resources } = await admin.describeConfigs({
-        includeSynonyms: false,
-        resources: [
-          {
-            type: ConfigResourceTypes.TOPIC,
-            name: topic,
-            configNames: ["retention.ms", "max.message.bytes"],
-          },
-        ],
-      });
-      const numberOf = (name: string) => {
-        const entry = resources[0]?.configEntries.find(({ configName }) => configName === name);
-        return entry === undefined ? undefined : Number(entry.configValue);
-      };
-      return {
-        partitions: partitions.length,
-        replicationFactor: partitions[0]?.replicas.length ?? 0,
-        retentionMs: numberOf("retention.ms"),
-        recordBytesMax: numberOf("max.message.bytes"),
-      };
-    });
+  async describe(topic: string): Promise<TopicState> {
+    const partitions = await this.replicas(topic);
+    const { retentionMs, recordBytesMax } = await this.#readSettings(topic);
+    const replicationFactor = partitions[0]?.replicas ?? 0;
+    return { partitions: partitions.length, replicationFactor, retentionMs, recordBytesMax };
   }
 
   /** By partition; each has a leader. */
   async replicas(topic: string): Promise<readonly KafkaPartitionReplicas[]> {
-    const { topics } = await this.#session.call(`asking for the replicas of ${topic}`, (admin) =>
-      admin.fetchTopicMetadata({ topics: [topic] }),
+    const { topics } = await this.#session.call(
+      `asking for the partitions of ${topic}`,
+      (admin) => admin.fetchTopicMetadata({ topics: [topic] }),
+      { topic },
     );
     return (topics[0]?.partitions ?? []).map(({ replicas, isr }) => {
       return { replicas: replicas.length, inSync: isr.length };
     });
   }
 
-  /** Undefined where they may not be read. */
+  /** Undefined where this user may not read them. */
   async settings(topic: string): Promise<KafkaTopicSettings | undefined> {
-    const names = ["retention.ms", "max.message.bytes", "min.insync.replicas", "cleanup.policy"];
-    const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: names };
     try {
-      const { resources } = await this.#session.call(`asking the settings of ${topic}`, (admin) =>
-        admin.describeConfigs({ includeSynonyms: false, resources: [resource] }),
-      );
-      const entries = resources[0]?.configEntries ?? [];
-      const textOf = (name: string) =>
-        entries.find(({ configName }) => configName === name)?.configValue;
-      const numberOf = (name: string) => {
-        const text = textOf(name);
-        return text === undefined ? undefined : Number(text);
-      };
-      return {
-        retentionMs: numberOf("retention.ms"),
-        recordBytesMax: numberOf("max.message.bytes"),
-        inSyncReplicasMin: numberOf("min.insync.replicas"),
-        compacted: textOf("cleanup.policy")?.includes("compact") ?? false,
-      };
+      return await this.#readSettings(topic);
     } catch (error) {
       if (isInstantError(error, kafkaErrors.accessDenied)) return undefined;
       throw error;
     }
   }
 
-  /** `max.message.bytes`, or Kafka's default where it may not be read. Throws only for no topic. */
+  async #readSettings(topic: string): Promise<KafkaTopicSettings> {
+    const names = ["retention.ms", "max.message.bytes", "min.insync.replicas", "cleanup.policy"];
+    const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: names };
+    const { resources } = await this.#session.call(
+      `asking the settings of ${topic}`,
+      (admin) => admin.describeConfigs({ includeSynonyms: false, resources: [resource] }),
+      { topic },
+    );
+    const entries = resources[0]?.configEntries ?? [];
+    const values = new Map(entries.map((entry) => [entry.configName, entry.configValue]));
+    const numberOf = (name: string) => (values.has(name) ? Number(values.get(name)) : undefined);
+    return {
+      retentionMs: numberOf("retention.ms"),
+      recordBytesMax: numberOf("max.message.bytes"),
+      inSyncReplicasMin: numberOf("min.insync.replicas"),
+      compacted: values.get("cleanup.policy")?.includes("compact") ?? false,
+    };
+  }
+
+  /** `max.message.bytes`, or Kafka's default where it may not be read. Throws only `topic_missing`. */
   async recordBytesMax(topic: string): Promise<number> {
     try {
       return (await this.describe(topic)).recordBytesMax ?? recordBytesMaxDefault;
     } catch (error) {
-      if (isInstantError(error, kafkaErrors.topicMissing)) throw error;
+      if (isInstantError(error, eventLogErrors.topicMissing)) throw error;
       return recordBytesMaxDefault;
     }
   }
 
   /** Adds partitions up to `partitions`. */
   async grow(topic: string, partitions: number): Promise<void> {
-    await this.#session.call(`adding partitions to ${topic}`, (admin) =>
-      admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] }),
+    await this.#session.call(
+      `adding partitions to ${topic}`,
+      (admin) => admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] }),
+      { topic },
     );
   }
 
-  /** By partition. */
-  async offsets(topic: string): Promise<readonly KafkaPartitionOffsets[]> {
-    const offsets = await this.#session.call(`asking the offsets of ${topic}`, (admin) =>
-      admin.fetchTopicOffsets(topic),
+  /** Ordered by partition. */
+  async offsets(topic: string): Promise<readonly PartitionOffsets[]> {
+    const offsets = await this.#session.call(
+      `asking the offsets of ${topic}`,
+      (admin) => admin.fetchTopicOffsets(topic),
+      { topic },
     );
     return offsets
       .map(({ partition, low, high }) => {
@@ -171,8 +141,10 @@ export class TopicAdmin {
 
   /** What `group` committed, by partition; partitions without a commit are left out. */
   async committed(topic: string, group: string): Promise<ReadonlyMap<number, number>> {
-    const offsets = await this.#session.call(`asking the offsets of group ${group}`, (admin) =>
-      admin.fetchOffsets({ groupId: group, topics: [topic] }),
+    const offsets = await this.#session.call(
+      `asking the offsets of group ${group}`,
+      (admin) => admin.fetchOffsets({ groupId: group, topics: [topic] }),
+      { topic },
     );
     const committed = new Map<number, number>();
     for (const { partition, offset } of offsets[0]?.partitions ?? []) {
@@ -195,7 +167,7 @@ export class GroupAdmin {
     this.#session = session;
   }
 
-  /** Who reads each partition of `topic`: "10.0.0.7 (instant-3f2a…)"; empty during a rebalance. */
+  /** The member that reads each partition: "10.0.0.7 (instant-3f2a…)"; none during a rebalance. */
   async owners(topic: string, group: string): Promise<ReadonlyMap<number, string>> {
     const owners = new Map<number, string>();
     for (const { memberId, clientHost, memberAssignment } of await this.members(group)) {
@@ -215,11 +187,11 @@ export class GroupAdmin {
   }
 }
 
-/** A broker may answer of a topic from the state before the change it has just acknowledged. */
+/** A broker may answer with the state before a change that it has just acknowledged. */
 const visibleAttemptsMax = 50;
 const visibleEveryMs = 100;
 
-/** Creates one topic, or says how the one that is there differs; grows it when asked. */
+/** Creates a topic, or reports how the existing one differs; adds partitions when `grow` is set. */
 export async function createKafkaTopic(
   admin: TopicAdmin,
   spec: TopicSpec,
@@ -241,19 +213,19 @@ export async function createKafkaTopic(
   return { topic, outcome: "grown", partitions: grown.partitions, differences };
 }
 
-/** Waits up to 5 s until the topic is seen with so many partitions; then says what it sees. */
+/** The topic, once a broker sees that many partitions of it; after 5 s, as it is seen then. */
 async function describeVisible(
   admin: TopicAdmin,
   topic: string,
   partitionsMin: number,
   clock: Clock = systemClock,
-): Promise<KafkaTopicState> {
-  for (let attempts = 1; ; attempts += 1) {
+): Promise<TopicState> {
+  for (let attempt = 1; ; attempt += 1) {
     try {
       const state = await admin.describe(topic);
-      if (state.partitions >= partitionsMin || attempts >= visibleAttemptsMax) return state;
+      if (state.partitions >= partitionsMin || attempt >= visibleAttemptsMax) return state;
     } catch (error) {
-      if (!isInstantError(error, kafkaErrors.topicMissing) || attempts >= visibleAttemptsMax)
+      if (!isInstantError(error, eventLogErrors.topicMissing) || attempt >= visibleAttemptsMax)
         throw error;
     }
     await clock.sleep(visibleEveryMs);

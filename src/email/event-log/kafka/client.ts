@@ -12,23 +12,23 @@ import { coreErrors, errorMessage, InstantError } from "../../../core/errors.ts"
 import type { Log } from "../../../core/log.ts";
 import { batchBytesMaxDefault, registerBatchReader } from "./record-batch.ts";
 
-/** The same sentence is not said again within this time. */
+/** The same reason is not logged again within this time. */
 const repeatAfterMs = 10_000;
-const sentencesMax = 100;
+const reasonsMax = 100;
 
 /**
- * Sends kafkajs' lines into our log. It reports as errors what belongs to every rebalance, restart
- * and first join, and what it also throws; whoever called it decides what failed and says so. So
- * only a connection that broke is a warning, at most once in 10 s per sentence (while a broker is
- * away every connection complains at every try); the rest is for debugging.
+ * Sends kafkajs' lines into our log. It reports as errors what is part of every rebalance, restart
+ * and first join, and what it throws as well, which its caller logs. So only a broken connection is a
+ * warning, at most once in 10 s per reason (while a broker is down, every connection complains on
+ * every attempt); the rest is for debugging.
  */
 export function createKafkaLog(log: Log, now: () => number = Date.now): logCreator {
   const loggedAt = new Map<string, number>();
-  const isRepeated = (sentence: string) => {
+  const isRepeated = (reason: string) => {
     const at = now();
-    if (at - (loggedAt.get(sentence) ?? Number.NEGATIVE_INFINITY) < repeatAfterMs) return true;
-    if (loggedAt.size >= sentencesMax) loggedAt.clear();
-    loggedAt.set(sentence, at);
+    if (at - (loggedAt.get(reason) ?? Number.NEGATIVE_INFINITY) < repeatAfterMs) return true;
+    if (loggedAt.size >= reasonsMax) loggedAt.clear();
+    loggedAt.set(reason, at);
     return false;
   };
   return () => (entry: LogEntry) => {
@@ -43,7 +43,7 @@ export function createKafkaLog(log: Log, now: () => number = Date.now): logCreat
   };
 }
 
-/** Where the brokers are and how to speak with them. */
+/** Where the brokers are and how to connect to them. */
 export interface KafkaConnection {
   /** host:port */
   readonly brokers: readonly string[];
@@ -51,7 +51,7 @@ export interface KafkaConnection {
   /** A PEM file; undefined: the authorities of the system. */
   readonly caFile: string | undefined;
   readonly sasl: KafkaSasl | undefined;
-  /** Most bytes that are read of a batch, decompressed; left out: 16 MiB. One for the process. */
+  /** Most bytes read of a batch, decompressed; 16 MiB by default. One value for the process. */
   readonly batchBytesMax?: number;
 }
 
@@ -67,8 +67,8 @@ const requestTimeoutMs = { once: 3_000, quick: 10_000, patient: 10_000 } as cons
 
 /**
  * How long a client tries to reach a broker before the call fails. Once: for a diagnosis, which has
- * to know within seconds. Quick: 3 tries within 0.2 s, for callers who wait and have another way.
- * Patient: 9 tries within 5 s, for what runs in the background and would only try again.
+ * to know within seconds. Quick: 3 attempts within 0.2 s, for callers that wait and have another way.
+ * Patient: 9 attempts within 5 s, for what runs in the background and would only try again.
  */
 const patience = {
   once: { retries: 0, initialRetryTime: 50, maxRetryTime: 500 },
@@ -76,7 +76,7 @@ const patience = {
   patient: { retries: 8, initialRetryTime: 100, maxRetryTime: 1_000 },
 } as const;
 
-/** For those who pass it on; its methods are for this folder. */
+/** To be passed on; its methods are for this folder. */
 export type KafkaClient = Kafka;
 
 interface KafkaClientOptions {
@@ -107,7 +107,7 @@ export function createKafkaClient(options: KafkaClientOptions): KafkaClient {
   return new Kafka(settings);
 }
 
-/** Every field set, as kafkajs has other defaults while NODE_ENV is "test". */
+/** With every field set, as kafkajs has other defaults while NODE_ENV is "test". */
 export function kafkaRetry(
   times: Required<Pick<RetryOptions, "retries" | "initialRetryTime" | "maxRetryTime">>,
 ): RetryOptions {

@@ -1,15 +1,19 @@
 import { createGunzip, createZstdDecompress } from "node:zlib";
 
 /**
- * Snappy and LZ4, decompressed piece by piece: each generator yields at most 256 KiB at a time and
- * holds no more than that and its history, whatever the data announces or expands to. What was
- * readable before a fault has been yielded when the fault is thrown. The libraries for them
- * allocate what a block announces, and return all or nothing.
+ * The codecs of record batches: gzip and zstd by zlib, Snappy and LZ4 here, as their libraries
+ * allocate whatever a block announces and return all or nothing.
+ *
+ * Bounded: each decompresses piece by piece, as the caller asks for more, and yields at most 256 KiB
+ * at a time. Beside its input it holds 256 KiB and its history (1 MiB for Snappy, 64 KiB for LZ4), or
+ * zlib's window (up to 128 MiB for zstd) and 4 pieces of 64 KiB, however much the data announces or
+ * expands to. How much is decompressed at all is the caller's bound (see `readRecordBatch`). Whatever
+ * was readable before a fault has been yielded once the fault is thrown.
  */
 
 const pieceBytes = 256 * 1024;
 
-/** What was decompressed last: copies reach back into it; it is handed out when it is full. */
+/** What was decompressed last: copies reach back into it; it is handed out once it is full. */
 class Window {
   readonly #historyBytes: number;
   readonly #bytes: Buffer;
@@ -74,11 +78,11 @@ function endsEarly(): Error {
   return new Error("it ends early");
 }
 
-/** Java's producers cut the data into blocks behind this mark, each with its length before it. */
+/** Java's producers cut the data into blocks behind this mark, each preceded by its length. */
 const xerialMark = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const xerialHeaderBytes = 16;
 
-/** One raw block (librdkafka), or blocks in the xerial framing (Java, Go). */
+/** One raw block (librdkafka), or blocks in xerial's framing (Java, Go). */
 function* decompressSnappy(bytes: Buffer): Generator<Buffer, void> {
   if (!bytes.subarray(0, xerialMark.length).equals(xerialMark)) return yield* snappyBlock(bytes);
   let at = xerialHeaderBytes;
@@ -92,7 +96,7 @@ function* decompressSnappy(bytes: Buffer): Generator<Buffer, void> {
   }
 }
 
-/** Compressors keep within 64 KiB; the format would allow more. */
+/** Compressors stay within 64 KiB; the format allows more. */
 const snappyHistoryBytes = 1024 * 1024;
 
 function* snappyBlock(bytes: Buffer): Generator<Buffer, void> {
@@ -119,9 +123,9 @@ function* snappyBlock(bytes: Buffer): Generator<Buffer, void> {
 }
 
 interface SnappyElement {
-  /** Of a literal. */
+  /** Where a literal begins. */
   readonly from: number;
-  /** Of a copy; 0: a literal. */
+  /** How far back a copy lies; 0: a literal. */
   readonly distance: number;
   readonly length: number;
   readonly end: number;
@@ -163,8 +167,8 @@ const lz4Magic = 0x184d2204;
 const lz4HistoryBytes = 64 * 1024;
 
 /**
- * One frame (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md). Its checksums are left
- * to the one of the batch; older Java clients got that of the header wrong (KAFKA-3160).
+ * One frame (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md). Its checksums are not
+ * verified: the batch has one, and older Java clients got that of the header wrong (KAFKA-3160).
  */
 function* decompressLz4(bytes: Buffer): Generator<Buffer, void> {
   if (bytes.length < 7) throw endsEarly();
@@ -248,20 +252,20 @@ const piecesAheadMax = 4;
 interface Codec {
   readonly name: string;
   /**
-   * The bytes in pieces of at most 256 KiB, made only as they are asked for: who stops asking has
-   * bounded it. Throws behind the last piece that could be read.
+   * The bytes in pieces of at most 256 KiB, produced only on demand: to stop iterating is the bound.
+   * Throws behind the last piece that could be read.
    */
   readonly decompress: (bytes: Buffer) => AsyncIterable<Buffer> | Iterable<Buffer>;
 }
 
-/** The codec of a batch; undefined: the protocol knows none of that number. */
+/** The codec of a batch; undefined: the protocol has none of that number. */
 export function findCodec(attributes: number): Codec | undefined {
   return (codecs as Readonly<Record<number, Codec>>)[attributes & 7];
 }
 
 type Inflate = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
 
-/** Works beside the event loop; what was inflated before a fault is yielded before it is thrown. */
+/** Works off the event loop; what was inflated before a fault is yielded before it is thrown. */
 async function* streamed(stream: Inflate, bytes: Buffer): AsyncGenerator<Buffer, void> {
   const pieces: Buffer[] = [];
   let end: { readonly fault?: Error } | undefined;
@@ -297,7 +301,7 @@ async function* streamed(stream: Inflate, bytes: Buffer): AsyncGenerator<Buffer,
   }
 }
 
-/** A turn of the event loop between two pieces: heartbeats go on while much is decompressed. */
+/** A turn of the event loop after each large piece, so that heartbeats go on meanwhile. */
 async function* inTurns(pieces: Generator<Buffer, void>): AsyncGenerator<Buffer, void> {
   for (const piece of pieces) {
     yield piece;

@@ -16,23 +16,23 @@ export const kafkaFields = {
     item: "host:port",
     itemPattern: /^(?:[A-Za-z0-9._-]+):(?:[1-9]\d{0,4})$/,
     example: "localhost:9092",
-    doc: "The Kafka brokers to start from. Unset: the event log is a SQLite file in DATA_DIR.",
+    doc: "Bootstrap brokers of Kafka. Unset: the event log is a SQLite file in DATA_DIR.",
   }),
   ssl: flagField({
     name: "KAFKA_SSL",
     fallback: "false",
-    doc: "Whether to speak TLS with the brokers.",
+    doc: "Whether to use TLS with the brokers.",
   }),
   caFile: textField({
     name: "KAFKA_CA_FILE",
     example: "/etc/ssl/kafka-ca.pem",
-    doc: "The PEM file of the authority that signed the brokers' certificates. Unset: the system's.",
+    doc: "PEM file of the authority that signed the brokers' certificates. Unset: the system's authorities.",
   }),
   saslMechanism: choiceField({
     name: "KAFKA_SASL_MECHANISM",
     choices: ["none", "plain", "scram-sha-256", "scram-sha-512"],
     fallback: "none",
-    doc: "How to log in at the brokers.",
+    doc: "How to log in to the brokers.",
   }),
   saslUsername: textField({
     name: "KAFKA_SASL_USERNAME",
@@ -45,14 +45,14 @@ export const kafkaFields = {
     fallback: "10s",
     minMs: 1000,
     maxMs: 300_000,
-    doc: "How long a serve-email that is silent stays in the group before others take over its partitions. The brokers bound it too (group.min.session.timeout.ms, 6s by default).",
+    doc: "How long a serve-email without heartbeats stays in the group before others take over its partitions. The brokers bound it too (group.min.session.timeout.ms, 6s by default).",
   }),
   batchBytesMax: integerField({
     name: "KAFKA_BATCH_BYTES_MAX",
     fallback: "16777216",
     min: 1_048_576,
     max: 268_435_456,
-    doc: "The most bytes of a batch of records that serve-email reads, decompressed. A record that is over it becomes a dead letter with its first 64 KiB.",
+    doc: "Maximum size in bytes of a record batch, decompressed. A larger record becomes a dead letter with its first 64 KiB.",
   }),
 } as const;
 

@@ -1,27 +1,15 @@
 import type { ErrorRow } from "../../../core/errors.ts";
-import { coreErrors, errorMessage, InstantError, lowerFirst } from "../../../core/errors.ts";
+import {
+  coreErrors,
+  errorMessage,
+  InstantError,
+  isInstantError,
+  lowerFirst,
+} from "../../../core/errors.ts";
 import { eventLogErrors } from "../event-log.ts";
 
-/** What Kafka can refuse, besides not answering (`kafka_unavailable`, in `core/error-codes.ts`). */
+/** What Kafka alone can refuse; everything else is a row of the port. */
 export const kafkaErrors = {
-  topicMissing: {
-    code: "kafka_topic_missing",
-    meaning: "Kafka has no such topic",
-    retryable: true,
-    status: 503,
-  },
-  recordTooLarge: {
-    code: "kafka_record_too_large",
-    meaning: "The record is larger than the topic's max.message.bytes",
-    retryable: false,
-    status: 413,
-  },
-  offsetOutOfRange: {
-    code: "kafka_offset_out_of_range",
-    meaning: "The group's offset is not on the log any more",
-    retryable: false,
-    status: 500,
-  },
   codecMissing: {
     code: "kafka_codec_missing",
     meaning: "A record is compressed in a way that cannot be read",
@@ -42,7 +30,7 @@ export const kafkaErrors = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
-/** kafkajs error names that mean: nobody answered, or not yet. */
+/** kafkajs error names that mean: no answer, or not yet. */
 const unavailableNames = new Set([
   "KafkaJSConnectionError",
   "KafkaJSConnectionClosedError",
@@ -60,37 +48,55 @@ const unavailableNames = new Set([
 const rowsByName: Readonly<Record<string, ErrorRow>> = {
   KafkaJSNotImplemented: kafkaErrors.codecMissing,
   KafkaJSSASLAuthenticationError: kafkaErrors.accessDenied,
-  KafkaJSOffsetOutOfRange: kafkaErrors.offsetOutOfRange,
+  KafkaJSOffsetOutOfRange: eventLogErrors.offsetOutOfRange,
 };
 
 /** Kafka's own error names (the protocol's error table). */
 const rowsByType: Readonly<Record<string, ErrorRow>> = {
-  UNKNOWN_TOPIC_OR_PARTITION: kafkaErrors.topicMissing,
-  MESSAGE_TOO_LARGE: kafkaErrors.recordTooLarge,
-  RECORD_LIST_TOO_LARGE: kafkaErrors.recordTooLarge,
-  OFFSET_OUT_OF_RANGE: kafkaErrors.offsetOutOfRange,
+  UNKNOWN_TOPIC_OR_PARTITION: eventLogErrors.topicMissing,
+  MESSAGE_TOO_LARGE: eventLogErrors.recordTooLarge,
+  RECORD_LIST_TOO_LARGE: eventLogErrors.recordTooLarge,
+  OFFSET_OUT_OF_RANGE: eventLogErrors.offsetOutOfRange,
   TOPIC_AUTHORIZATION_FAILED: kafkaErrors.accessDenied,
   GROUP_AUTHORIZATION_FAILED: kafkaErrors.accessDenied,
   CLUSTER_AUTHORIZATION_FAILED: kafkaErrors.accessDenied,
   SASL_AUTHENTICATION_FAILED: kafkaErrors.accessDenied,
   UNSUPPORTED_SASL_MECHANISM: kafkaErrors.accessDenied,
   ILLEGAL_SASL_STATE: kafkaErrors.accessDenied,
-  REBALANCE_IN_PROGRESS: coreErrors.kafkaUnavailable,
-  ILLEGAL_GENERATION: coreErrors.kafkaUnavailable,
-  UNKNOWN_MEMBER_ID: coreErrors.kafkaUnavailable,
+  REBALANCE_IN_PROGRESS: eventLogErrors.logUnavailable,
+  ILLEGAL_GENERATION: eventLogErrors.logUnavailable,
+  UNKNOWN_MEMBER_ID: eventLogErrors.logUnavailable,
 };
 
 /**
- * The one place where an error of kafkajs becomes ours. It wraps the first cause several times
- * ("number of retries exceeded"), so the innermost error decides.
+ * The one place where an error of kafkajs becomes the port's. kafkajs wraps the first cause several
+ * times ("number of retries exceeded"), so the innermost error decides; it does not say which topic
+ * is missing, so a caller that asked for one passes it.
  */
-export function classifyKafkaError(error: unknown, details: object = {}): InstantError {
+export function classifyKafkaError(
+  error: unknown,
+  asked: { readonly topic?: string } = {},
+): InstantError {
+  if (isInstantError(error, coreErrors.deadlineExceeded)) return unavailable(error.detail, error);
   if (error instanceof InstantError) return error;
   const root = innermostError(error);
-  return new InstantError(rowOf(root), {
-    detail: reasonOf(root),
-    details: { ...details, ...placeOf(root) },
-    cause: error,
+  const row = rowOf(root);
+  const details = { ...asked, ...placeOf(root) };
+  const missing = row === eventLogErrors.topicMissing ? details.topic : undefined;
+  return new InstantError(row, { detail: missing ?? reasonOf(root), details, cause: error });
+}
+
+/** As `classifyKafkaError`, for `publish` and `ping`: what Kafka refuses is unavailable as well. */
+export function toPublishError(error: unknown, asked?: { readonly topic: string }): InstantError {
+  const failure = classifyKafkaError(error, asked);
+  const isOfThePort = Object.values<ErrorRow>(eventLogErrors).includes(failure.row);
+  return isOfThePort ? failure : unavailable(failure.message, failure);
+}
+
+export function unavailable(detail: string | undefined, cause?: InstantError): InstantError {
+  return new InstantError(eventLogErrors.logUnavailable, {
+    ...(detail === undefined ? {} : { detail }),
+    ...(cause === undefined ? {} : { details: cause.details, cause }),
   });
 }
 
@@ -104,7 +110,7 @@ function reasonOf(root: unknown): string {
   return `${known.text}: ${lowerFirst(known.fix)}`;
 }
 
-/** Why nobody could be reached, and the fix, where the socket's code says it. */
+/** Why a broker could not be reached, and the fix, where the socket's code says it. */
 export function describeUnreachable(code: string, broker: string) {
   if (code === "ECONNREFUSED") {
     const fix = "Start it (docker-compose up -d kafka), or check KAFKA_BROKERS";
@@ -118,7 +124,7 @@ export function describeUnreachable(code: string, broker: string) {
   return undefined;
 }
 
-/** A broker answered, and will know better in a moment. */
+/** A broker answered, but not with what will be true in a moment. */
 const settlingTypes = new Set([
   "NOT_COORDINATOR_FOR_GROUP",
   "GROUP_COORDINATOR_NOT_AVAILABLE",
@@ -127,7 +133,7 @@ const settlingTypes = new Set([
   "LEADER_NOT_AVAILABLE",
 ]);
 
-/** Whether a group or a partition has no broker right now, as after it was made or a broker went. */
+/** Whether a group or a partition has no broker right now, as when it is new or a broker stopped. */
 export function isSettling(error: unknown): boolean {
   const { type } = innermostError(error) as { type?: string };
   return settlingTypes.has(type ?? "");
@@ -135,10 +141,10 @@ export function isSettling(error: unknown): boolean {
 
 function rowOf(root: unknown): ErrorRow {
   const { name, type, retriable } = root as { name?: string; type?: string; retriable?: boolean };
-  if (name !== undefined && unavailableNames.has(name)) return coreErrors.kafkaUnavailable;
+  if (name !== undefined && unavailableNames.has(name)) return eventLogErrors.logUnavailable;
   const row = rowsByType[type ?? ""] ?? rowsByName[name ?? ""];
   if (row !== undefined) return row;
-  return retriable === true ? coreErrors.kafkaUnavailable : kafkaErrors.refused;
+  return retriable === true ? eventLogErrors.logUnavailable : kafkaErrors.refused;
 }
 
 /** The first cause: kafkajs wraps it, and so do we. */
@@ -154,35 +160,10 @@ export function innermostError(error: unknown): unknown {
 }
 
 /** Topic and partition, where kafkajs names them. */
-function placeOf(root: unknown): object {
+function placeOf(root: unknown): { readonly topic?: string; readonly partition?: number } {
   const { topic, partition } = root as { topic?: unknown; partition?: unknown };
-  return { ...(topic ? { topic } : {}), ...(typeof partition === "number" ? { partition } : {}) };
-}
-
-const rows = new Map<ErrorRow, ErrorRow>([
-  [coreErrors.kafkaUnavailable, eventLogErrors.logUnavailable],
-  [coreErrors.deadlineExceeded, eventLogErrors.logUnavailable],
-  [kafkaErrors.topicMissing, eventLogErrors.topicMissing],
-  [kafkaErrors.recordTooLarge, eventLogErrors.recordTooLarge],
-  [kafkaErrors.offsetOutOfRange, eventLogErrors.offsetOutOfRange],
-]);
-
-/** The error of the port for one of `core/kafka`; rows the port does not name stay as they are. */
-export function toEventLogError(error: unknown, topic?: string): unknown {
-  const row = error instanceof InstantError ? rows.get(error.row) : undefined;
-  if (!(error instanceof InstantError) || row === undefined) return error;
-  const isTopicMissing = row === eventLogErrors.topicMissing;
-  const detail = isTopicMissing && topic !== undefined ? topic : (error.detail ?? "");
-  return new InstantError(row, { detail, details: error.details, cause: error });
-}
-
-/** As `toEventLogError`, for `publish` and `ping`: what Kafka does not allow is not there either. */
-export function toPublishError(error: unknown, topic?: string): unknown {
-  const known = toEventLogError(error, topic);
-  if (!(known instanceof InstantError) || known !== error) return known;
-  return new InstantError(eventLogErrors.logUnavailable, {
-    detail: known.message,
-    details: known.details,
-    cause: known,
-  });
+  return {
+    ...(typeof topic === "string" && topic !== "" ? { topic } : {}),
+    ...(typeof partition === "number" ? { partition } : {}),
+  };
 }

@@ -1,13 +1,16 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
 import { PartitionAssigners } from "kafkajs";
+import { backoffMs } from "../../../core/backoff.ts";
 import type { InstantError } from "../../../core/errors.ts";
-import { coreErrors, errorMessage } from "../../../core/errors.ts";
+import { errorMessage } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { systemClock, withDeadline } from "../../../core/time.ts";
+import type { LogRecord } from "../event-log.ts";
+import { eventLogErrors } from "../event-log.ts";
+import type { PartitionOffset } from "../flow/assignment.ts";
 import type { KafkaClient } from "./client.ts";
 import { kafkaRetry } from "./client.ts";
 import { classifyKafkaError, kafkaErrors } from "./errors.ts";
-import type { KafkaStoredRecord } from "./record.ts";
 import { decodeRecord } from "./record.ts";
 
 const metadataMaxAgeMs = 15_000;
@@ -38,24 +41,26 @@ interface GroupMemberOptions {
   readonly group: string;
   readonly log: Log;
   readonly timings: GroupTimings;
-  /** These partitions are held from now on, none else; all fetch from what was committed. */
+  /** From now on the member owns these partitions and no others; all fetch from what was committed. */
   readonly onAssigned: (partitions: readonly number[]) => void;
-  /** The group is about to rebalance: what is committed now still counts. */
+  /** The group is about to rebalance; a commit now still counts. */
   readonly onRebalancing: () => void;
-  /** What the next fetch of a partition brought. Takes it all, at once; may stop the fetching. */
-  readonly onBatch: (batch: KafkaBatch) => void;
+  /** The next fetch of a partition. The batch is the receiver's; it may stop the fetching. */
+  readonly onBatch: (batch: FetchedBatch) => void;
 }
 
 /** What one fetch brought of a partition. */
-interface KafkaBatch {
+export interface FetchedBatch {
   readonly partition: number;
   /** Where the fetch began. */
   readonly from: number;
-  /** In order. None, where all of it were markers of transactions or aborted records. */
-  readonly records: readonly KafkaStoredRecord[];
+  /** In order. Empty where all of it was transaction markers or aborted records. */
+  readonly records: readonly LogRecord[];
+  /** How many of them, from the first, the receiver has taken. */
+  taken: number;
   /**
-   * Where the next fetch begins: all before it was read. It is beyond the last record's offset + 1
-   * behind markers, aborted records and what compaction removed; those may be a batch's whole tail.
+   * Where the next fetch begins: everything before it was read. It is beyond the last record's
+   * offset + 1 where markers, aborted records or gaps of compaction follow.
    */
   readonly next: number;
 }
@@ -64,10 +69,10 @@ interface KafkaBatch {
  * One life of a kafkajs consumer, from connecting to leaving the group or crashing.
  *
  * Starting: connects, looks for the topic, joins. Running: fetches and heartbeats; a broker that is
- * away is tried again for ever, each second, so that a restart of Kafka costs no rebalance. Ended:
- * `run` has resolved, with the error unless `stop` was called.
+ * down is retried every second, for ever, so that a restart of Kafka costs no rebalance. Ended: `run`
+ * has resolved, with the error unless `stop` was called.
  *
- * kafkajs never restarts it by itself: after a crash it would go on as somebody else.
+ * kafkajs may not restart it by itself: after a crash it would go on as another member.
  */
 class GroupSession {
   readonly #options: GroupMemberOptions;
@@ -112,7 +117,7 @@ class GroupSession {
     return this.#ended.promise;
   }
 
-  /** Whether records of `partition` are asked for; a new assignment begins with yes. */
+  /** Whether `partition` is fetched; with a new assignment every partition is. */
   setFetching(partition: number, isFetching: boolean): void {
     if (!this.#isConsuming) return;
     const places = [{ topic: this.#options.topic, partitions: [partition] }];
@@ -121,10 +126,10 @@ class GroupSession {
   }
 
   /**
-   * Commits in the generation of the present assignment. Throws when the group has moved on, or
-   * nobody answers.
+   * Commits in the generation of the current assignment. Throws when the group has moved on, or
+   * Kafka does not answer.
    */
-  async commit(offsets: readonly { partition: number; offset: number }[]): Promise<void> {
+  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
     const { topic } = this.#options;
     if (this.#commitOffsets === undefined) throw new Error("nothing was received yet");
     const partitions = offsets.map(({ partition, offset }) => {
@@ -136,13 +141,13 @@ class GroupSession {
   /** Leaves the group, within 20 s. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    // While a consumer joins for the first time, kafkajs' stop does nothing and the join goes on.
+    // While a consumer joins for the first time, kafkajs' own stop has no effect.
     if (this.#joining !== undefined) await this.#inTime(this.#joining);
     await this.#leave();
     this.#ended.resolve(undefined);
   }
 
-  /** May outlive `stop` by some seconds, when nobody answers. */
+  /** May outlive `stop` by some seconds when Kafka does not answer. */
   async #start(): Promise<void> {
     const { topic } = this.#options;
     try {
@@ -162,9 +167,9 @@ class GroupSession {
     await this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      eachBatch: async (payload) => this.#take(payload),
+      eachBatch: this.#take,
     });
-    if (this.#isStopped) await this.#leave(); // when `stop` could not wait for so long
+    if (this.#isStopped) await this.#leave(); // `stop` could not wait that long
   }
 
   #listen(): void {
@@ -188,13 +193,14 @@ class GroupSession {
     const { topic, group, log, onAssigned } = this.#options;
     const partitions = payload.memberAssignment[topic] ?? [];
     this.#heardAt = Date.now();
-    // kafkajs keeps a pause over a rebalance, also for a partition that went away and came back.
+    // kafkajs keeps a pause across a rebalance, even if the partition was lost in between.
     this.#consumer.resume([{ topic }]);
     log.info({ topic, group, partitions }, "Joined the consumer group");
     onAssigned([...partitions].sort((a, b) => a - b));
   }
 
-  #take({ batch, resolveOffset, commitOffsetsIfNecessary }: EachBatchPayload): void {
+  readonly #take = async (payload: EachBatchPayload): Promise<void> => {
+    const { batch, resolveOffset, commitOffsetsIfNecessary } = payload;
     const { topic, onBatch } = this.#options;
     const { partition } = batch;
     this.#commitOffsets = commitOffsetsIfNecessary;
@@ -202,10 +208,11 @@ class GroupSession {
       partition,
       from: Number(batch.fetchedOffset),
       records: batch.messages.map((message) => decodeRecord(topic, partition, message)),
+      taken: 0,
       next: Number(batch.nextOffset),
     });
     resolveOffset(batch.lastOffset());
-  }
+  };
 
   async #leave(): Promise<void> {
     this.#isConsuming = false;
@@ -217,7 +224,7 @@ class GroupSession {
     try {
       await withDeadline("leaving the group", leaveDeadlineMs, leaving);
     } catch (error) {
-      log.warn({ topic, group, reason: errorMessage(error) }, "Left the consumer group");
+      log.warn({ topic, group, reason: errorMessage(error) }, "Could not leave the consumer group");
     }
   }
 }
@@ -225,17 +232,18 @@ class GroupSession {
 const waitMs = 1_000;
 const noticeEveryMs = 10_000;
 const crashesMax = 5;
+const crashBackoff = { delayMsMin: 1_000, delayMsMax: 16_000 };
 const crashesResetAfterMs = 5 * 60_000;
 
 /**
- * A member of a consumer group that stays one.
+ * A member of a consumer group that stays one, by one session after the other.
  *
- * Waiting: the topic or a broker is not there; looks again every second, says so at once and then
- * every 10 s, for ever. Running: a session has joined; when its brokers are silent for 10 s, that is
- * said too. Crashed: something else went wrong; a new session after 1, 2, 4, 8, 16 s, and with the
- * sixth crash within 5 minutes it has failed. Failed: `failed` has rejected; at once for an offset
- * that is out of range and for a codec that is missing, which no new session would change.
- * Stopped: the group was left.
+ * Waiting: the topic is missing or no broker answers; tries again every second, for ever, and logs
+ * that at once and then every 10 s. Running: a session has joined; when its brokers are silent for
+ * 10 s, that is logged too. Crashed: something else went wrong; a new session follows after 1, 2, 4,
+ * 8, 16 s, and with the sixth crash within 5 minutes it has failed. Failed: `failed` has rejected; at
+ * once for an offset out of range and for a missing codec, which no new session would change.
+ * Stopped: the member has left the group.
  */
 export class GroupConsumer {
   readonly #options: GroupMemberOptions;
@@ -243,13 +251,13 @@ export class GroupConsumer {
   readonly #stopped = new AbortController();
   #session: GroupSession | undefined;
   #life: Promise<void> | undefined;
-  #trouble: InstantError | undefined;
+  #problem: InstantError | undefined;
   #isJoined = false;
   #crashedAt: number[] = [];
 
   constructor(options: GroupMemberOptions) {
     this.#options = options;
-    this.#failure.promise.catch(() => {}); // a failure that nobody listens to is not unhandled
+    this.#failure.promise.catch(() => {}); // a failure without a listener is not unhandled
   }
 
   /** Never resolves. */
@@ -261,13 +269,13 @@ export class GroupConsumer {
     this.#life ??= this.#live();
   }
 
-  /** Until the next assignment; ignored while there is no session. */
+  /** Holds until the next assignment; ignored while there is no session. */
   setFetching(partition: number, isFetching: boolean): void {
     this.#session?.setFetching(partition, isFetching);
   }
 
-  /** Whether Kafka took them. */
-  async commit(offsets: readonly { partition: number; offset: number }[]): Promise<boolean> {
+  /** Resolves with whether Kafka took them; never rejects. */
+  async commit(offsets: readonly PartitionOffset[]): Promise<boolean> {
     const { topic, group, log } = this.#options;
     try {
       if (this.#session === undefined) return false;
@@ -287,7 +295,7 @@ export class GroupConsumer {
   }
 
   async #live(): Promise<void> {
-    const notice = setInterval(() => this.#logTrouble(), noticeEveryMs);
+    const notice = setInterval(() => this.#logProblem(), noticeEveryMs);
     try {
       while (!this.#stopped.signal.aborted) {
         const error = await this.#runSession();
@@ -305,7 +313,7 @@ export class GroupConsumer {
     const session = new GroupSession({
       ...this.#options,
       onAssigned: (partitions) => {
-        this.#trouble = undefined;
+        this.#problem = undefined;
         this.#isJoined = true;
         this.#options.onAssigned(partitions);
       },
@@ -318,15 +326,16 @@ export class GroupConsumer {
     return error;
   }
 
-  /** How long to wait for the next session; undefined: there is none. */
+  /** How long to wait before the next session; undefined: there is none. */
   #pauseAfter(error: InstantError): number | undefined {
     const { row } = error;
     const { topic, group, log } = this.#options;
-    if (row === kafkaErrors.offsetOutOfRange || row === kafkaErrors.codecMissing) return undefined;
-    if (row === coreErrors.kafkaUnavailable || row === kafkaErrors.topicMissing) {
-      const isNews = this.#trouble?.row !== row;
-      this.#trouble = error;
-      if (isNews) this.#logTrouble();
+    if (row === eventLogErrors.offsetOutOfRange || row === kafkaErrors.codecMissing)
+      return undefined;
+    if (row === eventLogErrors.logUnavailable || row === eventLogErrors.topicMissing) {
+      const isNew = this.#problem?.row !== row;
+      this.#problem = error;
+      if (isNew) this.#logProblem();
       return waitMs;
     }
     const now = Date.now();
@@ -335,24 +344,28 @@ export class GroupConsumer {
     const crashes = this.#crashedAt.length;
     if (crashes > crashesMax) return undefined;
     log.error({ topic, group, crashes, reason: error.message }, "The consumer crashed");
-    return 1_000 * 2 ** (crashes - 1);
+    return backoffMs(crashes, crashBackoff);
   }
 
-  /** Why no record can come now, as far as it is known; undefined while all is well. */
-  get trouble(): string | undefined {
-    if (this.#trouble !== undefined) return this.#trouble.message;
-    if (!this.#isJoined) return "Kafka: the group was not joined yet";
+  /** Why no record can arrive, as far as is known; undefined while all is well. */
+  get problem(): string | undefined {
+    const problem = this.#problem;
+    if (problem?.row === eventLogErrors.logUnavailable) {
+      return `Failed to connect to Kafka: ${problem.detail}`;
+    }
+    if (problem !== undefined) return problem.message;
+    if (!this.#isJoined) return "Kafka: the consumer group was not joined yet";
     const silentMs = Date.now() - (this.#session?.aliveAt ?? Date.now());
     return silentMs > noticeEveryMs
-      ? `Kafka has not answered for ${Math.round(silentMs / 1_000)} s: see whether the brokers of KAFKA_BROKERS run`
+      ? `Kafka has not answered for ${Math.round(silentMs / 1_000)} s: check that the brokers of KAFKA_BROKERS are running`
       : undefined;
   }
 
-  #logTrouble(): void {
+  #logProblem(): void {
     const { topic, group, log } = this.#options;
-    const reason = this.trouble;
+    const reason = this.problem;
     if (reason === undefined) return;
-    const isTopicMissing = this.#trouble?.row === kafkaErrors.topicMissing;
+    const isTopicMissing = this.#problem?.row === eventLogErrors.topicMissing;
     log.warn(
       { topic, group, reason },
       isTopicMissing ? "Waiting for the topic" : "Waiting for Kafka",

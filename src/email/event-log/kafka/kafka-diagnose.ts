@@ -4,6 +4,7 @@ import type { Log } from "../../../core/log.ts";
 import type { Clock } from "../../../core/time.ts";
 import { formatGoDuration, systemClock } from "../../../core/time.ts";
 import type { PartitionLag, TopicSpec } from "../event-log.ts";
+import { eventLogErrors } from "../event-log.ts";
 import type { KafkaPartitionReplicas, KafkaTopicSettings } from "./admin.ts";
 import { GroupAdmin, TopicAdmin } from "./admin.ts";
 import { AdminSession } from "./admin-session.ts";
@@ -66,8 +67,7 @@ export async function diagnoseKafkaEventLog(
       ({ operation, name }) => operation === "Read" && name !== deadLetters.topic,
     );
     if (readable.includes(events) && mayReadEvents) {
-      const members = await new GroupAdmin(session).members(options.group);
-      await diagnoseGroup({ options, members: members.length, admin, client }, diagnosis);
+      await diagnoseGroup({ options, admin, groups: new GroupAdmin(session), client }, diagnosis);
     }
     if (readable.includes(deadLetters)) {
       await diagnoseDeadLetters(admin, deadLetters.topic, diagnosis);
@@ -120,7 +120,7 @@ async function findPartitions(
     return await admin.replicas(spec.topic);
   } catch (error) {
     if (isInstantError(error, kafkaErrors.accessDenied)) return undefined; // said by its rights
-    if (!isInstantError(error, kafkaErrors.topicMissing)) throw error;
+    if (!isInstantError(error, eventLogErrors.topicMissing)) throw error;
     const text = `Topic does not exist: ${spec.topic}`;
     diagnosis.fault("kafka.topic", text, "./instant create-topics");
     return undefined;
@@ -254,14 +254,14 @@ async function diagnoseRights(
 
 interface GroupQuestion {
   readonly options: KafkaDiagnosisOptions;
-  readonly members: number;
   readonly admin: TopicAdmin;
+  readonly groups: GroupAdmin;
   readonly client: KafkaClient;
 }
 
 /** Whether the group's offsets are on the log, what cannot be read yet, who reads, how far behind. */
 async function diagnoseGroup(
-  { options, members, admin, client }: GroupQuestion,
+  { options, admin, groups, client }: GroupQuestion,
   diagnosis: Diagnosis,
 ): Promise<void> {
   const { events, group, connection, clock = systemClock } = options;
@@ -271,7 +271,8 @@ async function diagnoseGroup(
     const text = `${group} cannot go on, serve-email ends as it starts: ${outOfRange.places.join("; ")}`;
     diagnosis.fault("kafka.offset", text, `Stop every serve-email, then: ${outOfRange.fix}`);
   }
-  const lag = await readKafkaLag({ admin, client, clock }, events.topic, group);
+  const members = (await groups.members(group)).length;
+  const lag = await readKafkaLag({ admin, groups, client, clock }, events.topic, group);
   for (const partition of lag) diagnoseTransaction(partition, options, diagnosis);
   const records = lag.reduce((sum, each) => sum + each.records, 0);
   const ageMs = Math.round(Math.max(0, ...lag.map(({ seconds }) => seconds))) * 1000;

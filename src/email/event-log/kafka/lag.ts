@@ -1,12 +1,13 @@
 import type { Clock } from "../../../core/time.ts";
-import type { OpenTransaction, PartitionLag } from "../event-log.ts";
+import type { OpenTransaction, PartitionLag, PartitionOffsets } from "../event-log.ts";
 import { Semaphore } from "../flow/semaphore.ts";
-import type { KafkaPartitionOffsets, TopicAdmin } from "./admin.ts";
+import type { GroupAdmin, TopicAdmin } from "./admin.ts";
 import type { KafkaClient } from "./client.ts";
 import { RangeReader } from "./range-reader.ts";
 
 interface LagSources {
   readonly admin: TopicAdmin;
+  readonly groups: GroupAdmin;
   readonly client: KafkaClient;
   readonly clock: Clock;
 }
@@ -14,51 +15,53 @@ interface LagSources {
 /** A fetch of a MiB may hold two batches that decompress to 16 MiB. */
 const partitionsAtOnce = 4;
 
-/** Aborted records may fill a log; after 16 MiB without a record what follows is taken for some. */
+/** Aborted records may fill a log; after 16 MiB without a record the rest counts as records. */
 const fetchesMax = 16;
 
 /**
- * What `group` has still to read, by reading it: an offset may be a marker of a transaction, an
- * aborted record or a gap of compaction, which is no lag and would keep it from returning to 0. Reads
- * up to the first record (for the age) and to the end of that MiB, no further: it is asked often.
+ * What `group` has still to read, found by reading it: an offset may be a transaction marker, an
+ * aborted record or a gap of compaction, which is not lag and would keep it from returning to 0.
+ * Reads up to the first record (for the age) and to the end of that MiB, not further: it is called
+ * often.
  */
 export async function readKafkaLag(
-  sources: LagSources,
+  { admin, groups, client, clock }: LagSources,
   topic: string,
   group: string,
 ): Promise<readonly PartitionLag[]> {
-  const { admin, client, clock } = sources;
   const offsets = await admin.offsets(topic);
   const committed = await admin.committed(topic, group);
-  // Also a partition that is read to its end is fetched from: only a fetch tells of a transaction.
+  const owners = await groups.owners(topic, group);
+  // A partition that is read to its end is fetched as well: only a fetch shows open transactions.
   await using reader = await RangeReader.open(client, topic);
   const turns = new Semaphore(partitionsAtOnce);
   return await Promise.all(
-    offsets.map((each) => {
-      const from = committed.get(each.partition) ?? each.earliest;
-      return turns.use(() => readLag({ reader, clock, topic }, { ...each, from }));
+    offsets.map(async (each) => {
+      const { partition, earliest } = each;
+      const from = committed.get(partition) ?? earliest;
+      const unread = await turns.use(() => readUnread({ reader, clock, topic }, each, from));
+      return { partition, owner: owners.get(partition), committed: from, ...unread };
     }),
   );
 }
 
-/** A partition, and the offset that the group reads next. */
-interface Place extends KafkaPartitionOffsets {
-  readonly from: number;
-}
-
-interface LagReader extends Pick<LagSources, "clock"> {
+interface UnreadSources extends Pick<LagSources, "clock"> {
   readonly reader: RangeReader;
   readonly topic: string;
 }
 
-async function readLag(
-  { reader, clock, topic }: LagReader,
-  { partition, from, earliest }: Place,
-): Promise<PartitionLag> {
+/** What can and what cannot be read of a partition from `from` on. */
+async function readUnread(
+  { reader, clock, topic }: UnreadSources,
+  { partition, earliest }: PartitionOffsets,
+  from: number,
+): Promise<Pick<PartitionLag, "records" | "seconds" | "openTransaction">> {
   const range = { topic, partition, from: Math.max(from, earliest), to: Number.MAX_SAFE_INTEGER };
   const secondsSince = (timestamp: number | undefined) =>
     timestamp === undefined ? 0 : Math.max(0, clock.now() - timestamp) / 1_000;
-  let [records, fetches, oldest]: [number, number, number?] = [0, 0];
+  let records = 0;
+  let fetches = 0;
+  let oldest: number | undefined;
   let openTransaction: OpenTransaction | undefined;
   for await (const fetch of reader.fetches(range)) {
     const { next, stableEnd, end } = fetch;
@@ -73,11 +76,6 @@ async function readLag(
     records += Math.max(0, stableEnd - next);
     break;
   }
-  return {
-    partition,
-    committed: from,
-    records,
-    seconds: secondsSince(oldest),
-    ...(openTransaction !== undefined && { openTransaction }),
-  };
+  const seconds = secondsSince(oldest);
+  return { records, seconds, ...(openTransaction !== undefined && { openTransaction }) };
 }

@@ -1,19 +1,23 @@
 import type { ICustomPartitioner, Message, Producer } from "kafkajs";
 import { Partitioners } from "kafkajs";
-import { coreErrors, InstantError, isInstantError } from "../../../core/errors.ts";
+import type { InstantError } from "../../../core/errors.ts";
+import { isInstantError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { withDeadline } from "../../../core/time.ts";
+import type { OutgoingRecord, RecordPosition } from "../event-log.ts";
+import { eventLogErrors } from "../event-log.ts";
 import { partitionOfKey } from "../murmur2.ts";
 import type { KafkaClient } from "./client.ts";
 import { kafkaRetry } from "./client.ts";
-import { classifyKafkaError, kafkaErrors } from "./errors.ts";
-import type { KafkaPosition, KafkaRecord, QueuedRecord } from "./record.ts";
-import { batchOverheadBytes, encodeRecord, Publication, recordBytesBound } from "./record.ts";
+import { toPublishError, unavailable } from "./errors.ts";
+import { encodeRecord } from "./record.ts";
+import type { QueuedRecord } from "./record-queue.ts";
+import { Publication, RecordQueue, recordBytesBound } from "./record-queue.ts";
 
 /**
- * The partition of a message, as Java's default: murmur2 of the key, in turn without a key. A
- * message keeps its partition when kafkajs sends it again: asked anew, a keyless one would move,
- * and with the same sequence number the broker would take another message for a duplicate.
+ * The partition of a message, as in Java's default: murmur2 of the key; keyless ones take turns. A
+ * message keeps its partition when kafkajs sends it again: a keyless one would move, and the broker
+ * would take another message with the same sequence number for a duplicate.
  */
 export class StickyPartitions {
   readonly #partitions = new WeakMap<Message, number>();
@@ -25,7 +29,7 @@ export class StickyPartitions {
       if (known !== undefined) return known;
       const { message, partitionMetadata } = choice;
       const { key } = message;
-      // kafkajs computes murmur2 with 64-bit integers made of two numbers each: thirty times as long.
+      // kafkajs computes murmur2 with 64-bit integers of two numbers each: thirty times as slow.
       const partition = Buffer.isBuffer(key)
         ? partitionOfKey(key, partitionMetadata.length)
         : choose(choice);
@@ -42,14 +46,14 @@ export class StickyPartitions {
 const metadataMaxAgeMs = 15_000;
 /** How long a broker may wait for the replicas in sync. */
 const acknowledgeTimeoutMs = 5_000;
-/** A send is tried again after 0.1, 0.2, 0.4, 0.8 s and then each second: about 6 s in all. */
+/** A send is retried after 0.1, 0.2, 0.4, 0.8 s and then every second: for about 6 s in total. */
 const sendRetry = kafkaRetry({ retries: 9, initialRetryTime: 100, maxRetryTime: 1_000 });
 const disconnectDeadlineMs = 10_000;
 
 /**
- * One idempotent producer of kafkajs. After any failed send its sequence numbers may be wrong
- * (kafkajs takes them back for every partition of the request, also for those that succeeded), and
- * after a failed connect it would send without them: `end` it and open another.
+ * One idempotent kafkajs producer. After any failed send its sequence numbers may be wrong (kafkajs
+ * takes them back for every partition of the request, even for those that succeeded), and after a
+ * failed connect it would send without them: `end` it and open another.
  */
 class ProducerSession {
   readonly #partitions = new StickyPartitions();
@@ -79,13 +83,13 @@ class ProducerSession {
 
   /**
    * The positions in the order of the records, once all replicas in sync have them. Undefined: not
-   * sent. That happens when the leader of a partition moves to a broker which answered already:
-   * kafkajs then takes all that goes to this broker for answered, and resolves.
+   * sent. That happens when a partition's leader moves to a broker that has already answered:
+   * kafkajs then takes everything for this broker as answered, and resolves.
    */
   async send(
     topic: string,
     records: readonly QueuedRecord[],
-  ): Promise<readonly (KafkaPosition | undefined)[]> {
+  ): Promise<readonly (RecordPosition | undefined)[]> {
     const messages = records.map(({ record }) => encodeRecord(record));
     const sent = this.#producer.send({ topic, messages, acks: -1, timeout: acknowledgeTimeoutMs });
     this.#sending = sent.catch(() => {});
@@ -102,81 +106,10 @@ class ProducerSession {
     });
   }
 
-  /** Disconnects once its last send ended; resolves after at most 10 s, never rejects. */
+  /** Disconnects once its last send has ended; resolves after 10 s at most, never rejects. */
   async end(): Promise<void> {
     const ended = this.#sending.then(() => this.#producer.disconnect());
     await withDeadline("disconnecting a producer", disconnectDeadlineMs, ended).catch(() => {});
-  }
-}
-
-interface BatchBounds {
-  readonly recordsMax: number;
-  readonly bytesMax: number;
-}
-
-/** Records that wait to be sent, first in, first out; those whose publication is settled vanish. */
-export class RecordQueue {
-  #records: QueuedRecord[] = [];
-  #head = 0;
-  #bytes = 0;
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  get length(): number {
-    return this.#records.length - this.#head;
-  }
-
-  push(record: QueuedRecord): void {
-    this.#records.push(record);
-    this.#bytes += record.bytes;
-  }
-
-  /** Puts records back to the front, in their order. */
-  unshift(records: readonly QueuedRecord[]): void {
-    this.#records = [...records, ...this.#records.slice(this.#head)];
-    this.#head = 0;
-    for (const { bytes } of records) this.#bytes += bytes;
-  }
-
-  /** The next batch within the bounds; a record over them, or marked alone, is a batch of its own. */
-  take({ recordsMax, bytesMax }: BatchBounds): readonly QueuedRecord[] {
-    const batch: QueuedRecord[] = [];
-    let bytes = batchOverheadBytes;
-    for (let next = this.#peek(); next !== undefined; next = this.#peek()) {
-      const fits = bytes + next.bytes <= bytesMax && !next.alone && !batch[0]?.alone;
-      if (batch.length > 0 && (!fits || batch.length >= recordsMax)) break;
-      this.#shift(next);
-      batch.push(next);
-      bytes += next.bytes;
-    }
-    return batch;
-  }
-
-  /** Empties the queue. */
-  takeAll(): readonly QueuedRecord[] {
-    const all = this.#records.slice(this.#head);
-    this.#records = [];
-    this.#head = 0;
-    this.#bytes = 0;
-    return all;
-  }
-
-  #peek(): QueuedRecord | undefined {
-    for (;;) {
-      const next = this.#records[this.#head];
-      if (next === undefined || next.publication.isOpen) return next;
-      this.#shift(next);
-    }
-  }
-
-  #shift(record: QueuedRecord): void {
-    this.#head += 1;
-    this.#bytes -= record.bytes;
-    if (this.#head < 1_000 || this.#head * 2 < this.#records.length) return;
-    this.#records = this.#records.slice(this.#head);
-    this.#head = 0;
   }
 }
 
@@ -185,28 +118,28 @@ const batchBytesMax = 512 * 1024;
 const queueBytesMax = 64 * 1024 * 1024;
 
 interface TopicProducerOptions {
-  /** Quick: a connect that fails rejects what waits, so it must not take long. */
+  /** Quick: a failed connect rejects what waits, so it must not take long. */
   readonly client: KafkaClient;
   readonly topic: string;
   readonly log: Log;
-  /** The topic's `max.message.bytes`, which bounds a whole batch. Rejects: there is no such topic. */
+  /** The topic's `max.message.bytes`, which bounds a whole batch. Rejects where the topic is missing. */
   readonly batchBytesMax: () => Promise<number>;
 }
 
 /**
- * Publishes to one topic: what is asked for while a batch is on its way goes with the next one, at
+ * Publishes to one topic: records that arrive while a batch is on its way join the next one, of at
  * most 500 records or 512 KiB. One batch at a time, in the order of the calls.
  *
- * Idle: nothing waits. Connecting: there is no session; when this fails, all that waits is rejected.
- * Sending: one batch is out; it ends when it is acknowledged, fails, or the last of its publications
- * met its deadline (it may still arrive). After anything but a full acknowledgement the session is
- * given up and the next batch opens a fresh one, with what was left out at its front. Closed:
- * publishes reject; what waits is still sent.
+ * Idle: nothing waits. Connecting: there is no session; if that fails, everything waiting is
+ * rejected. Sending: one batch is out, until it is acknowledged, fails, or the last of its
+ * publications meets its deadline (it may still arrive). After anything but a full acknowledgement
+ * the session is given up, and the next batch opens a fresh one, starting with what was not sent.
+ * Closed: publishes reject; what waits is still sent.
  *
  * A batch that the topic refuses as too large is sent again record by record: only the record over
- * the limit fails. Other topics have a producer of their own and feel nothing.
+ * the limit fails. Every topic has a producer of its own, so that none slows down another.
  */
-class TopicProducer {
+export class TopicProducer {
   readonly #options: TopicProducerOptions;
   readonly #queue = new RecordQueue();
   #session: ProducerSession | undefined;
@@ -218,8 +151,11 @@ class TopicProducer {
     this.#options = options;
   }
 
-  /** Throws `kafka_unavailable`, `kafka_topic_missing`, `kafka_record_too_large`, …. */
-  publish(records: readonly KafkaRecord[], deadlineMs: number): Promise<readonly KafkaPosition[]> {
+  /** See `EventLog.publish`. */
+  publish(
+    records: readonly OutgoingRecord[],
+    deadlineMs: number,
+  ): Promise<readonly RecordPosition[]> {
     const publication = new Publication(records.length, deadlineMs);
     if (this.#closed) publication.reject(unavailable("the producer was closed"));
     else if (this.#queue.bytes > queueBytesMax) {
@@ -244,7 +180,7 @@ class TopicProducer {
 
   async #run(): Promise<void> {
     for (;;) {
-      await new Promise((resolve) => setImmediate(resolve)); // lets the callers of this turn join
+      await new Promise((resolve) => setImmediate(resolve)); // the callers of this turn may join
       if (this.#queue.length === 0) break;
       const session = this.#session ?? (await this.#open());
       const batch = this.#queue.take({ recordsMax: batchRecordsMax, bytesMax: this.#bytesMax });
@@ -266,7 +202,7 @@ class TopicProducer {
         (session) => session.end(),
         () => {}, // nothing was opened
       );
-      const failure = classifyKafkaError(error, { topic });
+      const failure = toPublishError(error, { topic });
       for (const { publication } of this.#queue.takeAll()) publication.reject(failure);
       return undefined;
     }
@@ -276,7 +212,7 @@ class TopicProducer {
     const { topic } = this.#options;
     const sent = session.send(topic, batch).then(
       (positions) => ({ kind: "acknowledged", positions }) as const,
-      (error) => ({ kind: "failed", failure: classifyKafkaError(error, { topic }) }) as const,
+      (error) => ({ kind: "failed", failure: toPublishError(error, { topic }) }) as const,
     );
     const expired = allSettled(batch).then(() => ({ kind: "expired" }) as const);
     const outcome = await Promise.race([sent, expired]);
@@ -291,7 +227,7 @@ class TopicProducer {
   }
 
   #fail(batch: readonly QueuedRecord[], failure: InstantError): void {
-    if (isInstantError(failure, kafkaErrors.recordTooLarge) && batch.length > 1) {
+    if (isInstantError(failure, eventLogErrors.recordTooLarge) && batch.length > 1) {
       for (const queued of batch) queued.alone = true;
       this.#queue.unshift(batch);
       return;
@@ -302,14 +238,10 @@ class TopicProducer {
   }
 }
 
-function unavailable(detail: string): InstantError {
-  return new InstantError(coreErrors.kafkaUnavailable, { detail });
-}
-
-/** Returns those that have no position. */
+/** Returns the records without a position: they were not sent. */
 function acknowledge(
   batch: readonly QueuedRecord[],
-  positions: readonly (KafkaPosition | undefined)[],
+  positions: readonly (RecordPosition | undefined)[],
 ): readonly QueuedRecord[] {
   return batch.filter(({ publication, index }, place) => {
     const position = positions[place];
@@ -318,51 +250,9 @@ function acknowledge(
   });
 }
 
-/** Resolves when none of the publications of `batch` waits any more. */
+/** Resolves once every publication of `batch` is settled. */
 async function allSettled(batch: readonly QueuedRecord[]): Promise<void> {
   for (const publication of new Set(batch.map((queued) => queued.publication))) {
     await new Promise<void>((resolve) => publication.whenSettled(resolve));
-  }
-}
-
-interface KafkaProducerOptions {
-  readonly client: KafkaClient;
-  readonly log: Log;
-  /** See `TopicProducerOptions`. */
-  readonly batchBytesMax: (topic: string) => Promise<number>;
-}
-
-/** Publishes to any topic; each has a queue and connections of its own, opened by its first use. */
-export class KafkaProducer {
-  readonly #options: KafkaProducerOptions;
-  readonly #topics = new Map<string, TopicProducer>();
-
-  constructor(options: KafkaProducerOptions) {
-    this.#options = options;
-  }
-
-  /** See `TopicProducer.publish`. */
-  publish(
-    topic: string,
-    records: readonly KafkaRecord[],
-    deadlineMs: number,
-  ): Promise<readonly KafkaPosition[]> {
-    let producer = this.#topics.get(topic);
-    if (producer === undefined) {
-      const { client, log, batchBytesMax } = this.#options;
-      producer = new TopicProducer({
-        client,
-        log,
-        topic,
-        batchBytesMax: () => batchBytesMax(topic),
-      });
-      this.#topics.set(topic, producer);
-    }
-    return producer.publish(records, deadlineMs);
-  }
-
-  /** Sends what waits, then disconnects. Idempotent. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#topics.values()].map((producer) => producer.close()));
   }
 }

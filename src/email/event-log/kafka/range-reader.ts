@@ -1,38 +1,33 @@
 import type { Cluster, FetchedPartition } from "kafkajs";
 import { Batch } from "kafkajs";
-import { coreErrors, InstantError } from "../../../core/errors.ts";
+import { backoffMs } from "../../../core/backoff.ts";
+import { InstantError } from "../../../core/errors.ts";
 import { systemClock } from "../../../core/time.ts";
+import type { LogRange, LogRecord } from "../event-log.ts";
+import { eventLogErrors } from "../event-log.ts";
 import type { KafkaClient } from "./client.ts";
-import { classifyKafkaError, kafkaErrors } from "./errors.ts";
-import type { KafkaStoredRecord } from "./record.ts";
+import { classifyKafkaError, unavailable } from "./errors.ts";
 import { decodeRecord } from "./record.ts";
 
 const fetchBytesMax = 1024 * 1024;
 const isolation = { readUncommitted: 0, readCommitted: 1 } as const;
 const attemptsMax = 5;
+const fetchBackoff = { delayMsMin: 200, delayMsMax: 1_600 };
 
-interface KafkaRange {
-  readonly topic: string;
-  readonly partition: number;
-  readonly from: number;
-  readonly to: number;
-  readonly signal?: AbortSignal;
-}
-
-/** What one fetch brought, and where the partition's readable part ends. */
+/** The records of one fetch, and where the readable part of the partition ends. */
 interface KafkaFetch {
-  readonly records: readonly KafkaStoredRecord[];
-  /** Where to go on; the same offset again at the end. */
+  readonly records: readonly LogRecord[];
+  /** Where to go on; at the end, the same offset again. */
   readonly next: number;
-  /** The first offset of a transaction that is open, or the end: nothing from here on is read. */
+  /** The first offset of an open transaction, or the end: nothing from here on can be read. */
   readonly stableEnd: number;
   /** The offset that the next record gets (the high watermark). */
   readonly end: number;
 }
 
 /**
- * Reads ranges of one topic by fetching from its brokers. No consumer group: it would need a name
- * nobody else has, the rights for it, a rebalance to begin, and deleting afterwards.
+ * Reads ranges of one topic by fetching from its brokers. Not as a consumer group: that would need a
+ * unique name, the rights for it, a rebalance to begin with, and deleting afterwards.
  */
 export class RangeReader implements AsyncDisposable {
   readonly #cluster: Cluster;
@@ -41,7 +36,7 @@ export class RangeReader implements AsyncDisposable {
     this.#cluster = cluster;
   }
 
-  /** Throws `kafka_topic_missing`, `kafka_unavailable`. */
+  /** Throws `topic_missing`, `log_unavailable`. */
   static async open(client: KafkaClient, topic: string): Promise<RangeReader> {
     const reader = new RangeReader(client.cluster());
     try {
@@ -55,15 +50,11 @@ export class RangeReader implements AsyncDisposable {
   }
 
   /**
-   * The records with `from` ≤ offset < `to`, in order, a batch at a time; from the oldest record
-   * when `from` is older; ends at the end of the log. Each fetch is tried 5 times within 3 s.
+   * The records with `from` ≤ offset < `to`, in order, fetch by fetch, of which some bring none; from
+   * the oldest record when `from` is older; ends at the end of the log. Each fetch is tried 5 times
+   * within 3 s. Throws `signal.reason` once it is aborted.
    */
-  async *read(range: KafkaRange): AsyncGenerator<readonly KafkaStoredRecord[], void, undefined> {
-    for await (const { records } of this.fetches(range)) if (records.length > 0) yield records;
-  }
-
-  /** As `read`, fetch by fetch: also those that brought no record; the last may have brought none. */
-  async *fetches(range: KafkaRange): AsyncGenerator<KafkaFetch, void, undefined> {
+  async *fetches(range: LogRange): AsyncGenerator<KafkaFetch, void, undefined> {
     const { topic, partition, to, signal } = range;
     let from = range.from;
     while (from < to) {
@@ -87,7 +78,7 @@ export class RangeReader implements AsyncDisposable {
     }
   }
 
-  /** When the record at `offset`, or the next one, was written: also of a transaction that is open. */
+  /** When the record at `offset`, or the next one, was written; open transactions count as well. */
   async timestampAt(topic: string, partition: number, offset: number): Promise<number | undefined> {
     const fetched = await this.#fetchPatiently(
       { topic, partition },
@@ -100,29 +91,29 @@ export class RangeReader implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#cluster.disconnect().catch(() => {}); // what is left of it is closed by the broker
+    await this.#cluster.disconnect().catch(() => {}); // the broker closes what is left of it
   }
 
   async #fetchPatiently(
-    range: Pick<KafkaRange, "topic" | "partition" | "signal">,
+    range: Pick<LogRange, "topic" | "partition" | "signal">,
     offset: number,
     isolationLevel: number,
   ): Promise<FetchedPartition | "before_the_oldest"> {
-    for (let attempts = 1; ; attempts += 1) {
+    for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#fetch(range, offset, isolationLevel);
       } catch (error) {
         const failure = classifyKafkaError(error, { topic: range.topic });
-        if (failure.row === kafkaErrors.offsetOutOfRange) return "before_the_oldest";
-        if (!failure.retryable || attempts >= attemptsMax) throw failure;
-        await systemClock.sleep(100 * 2 ** attempts, range.signal);
-        await this.#cluster.refreshMetadata().catch(() => {}); // the next fetch says what is wrong
+        if (failure.row === eventLogErrors.offsetOutOfRange) return "before_the_oldest";
+        if (!failure.retryable || attempt >= attemptsMax) throw failure;
+        await systemClock.sleep(backoffMs(attempt, fetchBackoff), range.signal);
+        await this.#cluster.refreshMetadata().catch(() => {}); // the next fetch throws what is wrong
       }
     }
   }
 
   async #fetch(
-    { topic, partition }: Pick<KafkaRange, "topic" | "partition">,
+    { topic, partition }: Pick<LogRange, "topic" | "partition">,
     offset: number,
     isolationLevel: number,
   ): Promise<FetchedPartition> {
@@ -130,7 +121,7 @@ export class RangeReader implements AsyncDisposable {
     const leaders = this.#cluster.findLeaderForPartitions(topic, [partition]);
     const nodeId = Object.keys(leaders)[0];
     if (nodeId === undefined) {
-      throw new InstantError(kafkaErrors.topicMissing, {
+      throw new InstantError(eventLogErrors.topicMissing, {
         detail: `${topic} partition ${partition}`,
       });
     }
@@ -149,7 +140,7 @@ export class RangeReader implements AsyncDisposable {
     });
     const fetched = responses[0]?.partitions[0];
     if (fetched === undefined) {
-      throw new InstantError(coreErrors.kafkaUnavailable, { detail: "a fetch without an answer" });
+      throw unavailable("a fetch without an answer");
     }
     return fetched;
   }

@@ -3,21 +3,21 @@ import { gzipSync } from "node:zlib";
 import type { BatchContext, HeaderList, KafkaMessage } from "kafkajs";
 import { CompressionCodecs, crc32C, KafkaJSNonRetriableError, RecordBatch } from "kafkajs";
 import { errorMessage } from "../../../core/errors.ts";
+import type { UnreadPart } from "../event-log.ts";
 import { findCodec } from "./codecs.ts";
-import type { UnreadPart } from "./record.ts";
 import { RecordBytes, readVarint, TooMuch } from "./record-bytes.ts";
 
 /**
  * Reads record batches (https://kafka.apache.org/documentation/#recordbatch) for kafkajs, whatever
  * they are compressed with and whatever they claim, in bounded memory. It never throws for what a
- * batch holds: what cannot be read comes as a record that says so (`unread`), so that it is
- * accounted for, and what stands before and behind it is delivered.
+ * batch holds: what cannot be read becomes a record that says so (`unread`), so that it is accounted
+ * for, and what comes before and behind it is delivered.
  *
- * A record is kept whole while the records of its batch fit into `bytesMax`. One that does not is
+ * A record is kept whole while the records of its batch fit into `bytesMax`. One that does not fit is
  * passed over: its key, headers and the first 64 KiB of its value are kept, its size and SHA-256
- * are counted in passing. Decompression ends after 512 MiB (or `bytesMax`, if that is more), at a
- * fault, or when even passed-over records would not fit: the rest of the batch, up to its last
- * offset, comes as one record.
+ * computed in passing. Decompression ends after 512 MiB (or `bytesMax`, if that is more), at a fault,
+ * or when even passed-over records would not fit: the rest of the batch, up to its last offset,
+ * becomes one record.
  */
 interface BatchReaderOptions {
   /** Bytes of the records of a batch; each counts for at least 256, as it costs that as an object. */
@@ -25,10 +25,10 @@ interface BatchReaderOptions {
 }
 
 export const batchBytesMaxDefault = 16 * 1024 * 1024;
-/** As much of a value as is kept when the whole cannot be. */
+/** How much of a value is kept when it cannot be kept whole. */
 const unreadValueBytesMax = 64 * 1024;
 
-/** An answer has a batch or more of each partition: of so many full ones together it is read. */
+/** A response has a batch or more of each partition; it is read up to this many full ones. */
 const answerBatchesMax = 4;
 const recordCostMin = 256;
 const unreadCost = 128 * 1024;
@@ -39,7 +39,7 @@ const decompressedBytesMax = 512 * 1024 * 1024;
 type StoredBatch = Parameters<NonNullable<typeof RecordBatch.readBatch>>[0];
 type ReadBatch = Awaited<ReturnType<NonNullable<typeof RecordBatch.readBatch>>>;
 
-/** Gives kafkajs this reader. It has one for the whole process: the last call decides. */
+/** Gives kafkajs this reader. There is one for the whole process: the last call decides. */
 export function registerBatchReader({ bytesMax }: BatchReaderOptions): void {
   RecordBatch.readBatch = (batch) => readRecordBatch(batch, { bytesMax });
   RecordBatch.bytesMax = bytesMax;
@@ -98,9 +98,9 @@ async function readRecordBatch(
 }
 
 /**
- * The checksum does not match, so any field may be wrong. A last offset that is too high would skip
- * records, and the mark of a control batch or a transaction would hide this one. The first offset is
- * outside of the checksum; the broker finds batches by it.
+ * The checksum does not match, so any field may be wrong. Too high a last offset would skip records,
+ * and the flag of a control batch or a transaction would hide this one. The first offset is not
+ * covered by the checksum; the broker finds batches by it.
  */
 function believable({ context, stored, nextOffset: following }: StoredBatch): BatchContext {
   const { lastOffsetDelta, firstOffset } = context;
@@ -116,7 +116,7 @@ function nextOffset(records: readonly KafkaMessage[], { firstOffset }: BatchCont
   return last === undefined ? Number(firstOffset) : Number(last.offset) + 1;
 }
 
-/** An offset outside of its batch would move the group's. */
+/** An offset outside its batch would move the group's. */
 function checkOffset(record: KafkaMessage, next: number, context: BatchContext): KafkaMessage {
   const offset = Number(record.offset);
   if (offset >= next && offset <= lastOffsetOf(context)) return record;
@@ -147,7 +147,7 @@ function decodeRecordBytes(bytes: Buffer, context: BatchContext): KafkaMessage {
   };
   const [timestampDelta, offsetDelta, key, value] = [number(), number(), nullable(), nullable()];
   const headers = number();
-  // Each takes 2 bytes at least: a count that lies must not be counted to.
+  // Each takes at least 2 bytes: a false count must not be believed.
   if (headers < 0 || headers * 2 > bytes.length - at) throw new Error("its headers are no headers");
   const headerList = Array.from({ length: headers }, () => {
     const name = take(number()).toString("utf8");
@@ -171,13 +171,13 @@ function messageAt(context: BatchContext, offsetDelta: number, timestampDelta: n
   };
 }
 
-/** What was kept of a record that goes by, as far as it got. */
+/** What was kept of a record that is passed over, as far as it was read. */
 interface Passing {
   readonly key: Buffer[];
   readonly value: Buffer[];
 }
 
-/** A record that is too large to be kept: it goes by, and what fits is kept of it. */
+/** Reads past a record that is too large and keeps what fits of it. */
 async function passOver(
   source: RecordBytes,
   length: number,
@@ -221,8 +221,8 @@ function decodeHeaders(bytes: Buffer, context: BatchContext): HeaderList {
 }
 
 /**
- * All from `firstOffset` to the end of the batch, as one record at the last offset. Its value is the
- * start of what was decompressed and not delivered; of what is stored, if nothing was.
+ * Everything from `firstOffset` to the end of the batch, as one record at the last offset. Its value
+ * is the start of what was decompressed and not delivered; of what is stored, if nothing was.
  */
 function restOf(
   context: BatchContext,
@@ -257,8 +257,8 @@ interface Rest {
 }
 
 /**
- * For message sets, which brokers before 0.11 wrote and Kafka 4 has no more: over the bound or
- * broken, the consumer stops and says so.
+ * For message sets, which brokers before 0.11 wrote and Kafka 4 no longer has: one that is broken or
+ * over the bound stops the consumer with that reason.
  */
 function createMessageSetCodec(id: number, bytesMax: number) {
   const codec = findCodec(id);

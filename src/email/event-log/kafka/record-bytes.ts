@@ -1,6 +1,6 @@
 /**
- * Bytes that come in pieces, taken field by field. Of what comes it holds only what a `take` waits
- * for. Reads throw when the bytes end, fail, or are more than `bytesMax`.
+ * Bytes that arrive in pieces, taken field by field. It holds only what a `take` waits for. Reads
+ * throw when the bytes end, fail, or exceed `bytesMax`.
  */
 export class RecordBytes {
   readonly #pieces: AsyncIterator<Buffer> | Iterator<Buffer>;
@@ -20,12 +20,12 @@ export class RecordBytes {
     return this.#behind + this.#at;
   }
 
-  /** How many bytes came. */
+  /** How many bytes have arrived. */
   get received(): number {
     return this.#behind + this.#piece.length;
   }
 
-  /** A zigzag varint; undefined unless all of it is here (no number has more than 10 bytes). */
+  /** A zigzag varint; undefined unless 10 bytes are here, as no number has more. */
   varintNow(): number | undefined {
     if (this.#piece.length - this.#at < 10) return undefined;
     const read = readVarint(this.#piece, this.#at);
@@ -41,7 +41,7 @@ export class RecordBytes {
     return readVarint(bytes, 0).value;
   }
 
-  /** Shares the bytes; undefined unless all are in the piece at hand. */
+  /** Shares the bytes; undefined unless all of them are in the current piece. */
   takeNow(length: number): Buffer | undefined {
     const end = this.#at + length;
     if (length < 0 || end > this.#piece.length) return undefined;
@@ -50,7 +50,7 @@ export class RecordBytes {
     return taken;
   }
 
-  /** When the end comes first, `rest` has what there was. */
+  /** If the bytes end first, `rest` has what there was. */
   async take(length: number): Promise<Buffer> {
     const now = this.takeNow(length);
     if (now !== undefined) return now;
@@ -66,7 +66,7 @@ export class RecordBytes {
     return Buffer.concat(parts);
   }
 
-  /** Hands the next `length` bytes to `each` in parts and keeps none. */
+  /** Passes the next `length` bytes to `each` in parts and keeps none. */
   async pass(length: number, each: (part: Buffer) => void): Promise<void> {
     if (length < 0) throw new Error("a length in it is negative");
     for (let left = length; left > 0; ) {
@@ -77,7 +77,7 @@ export class RecordBytes {
     }
   }
 
-  /** Passes `length` bytes and adds the first `keptMax` of them to `kept`, also when it ends early. */
+  /** As `pass`, but adds the first `keptMax` bytes to `kept`, even if the bytes end early. */
   async start(
     length: number,
     keptMax: number,
@@ -93,7 +93,7 @@ export class RecordBytes {
     return Buffer.concat(kept);
   }
 
-  /** Whether anything is left; throws as `take` does where that cannot be told. */
+  /** Whether anything is left; throws as `take` does where that is not known. */
   async hasMore(): Promise<boolean> {
     while (this.#at === this.#piece.length) {
       const next = await this.#pieces.next();
@@ -103,12 +103,12 @@ export class RecordBytes {
     return true;
   }
 
-  /** What came and was not taken, at most `bytesMax`. */
+  /** What has arrived and was not taken, up to `bytesMax`. */
   rest(bytesMax: number): Buffer {
     return this.#piece.subarray(this.#at, this.#at + bytesMax);
   }
 
-  /** Nothing more is asked for. */
+  /** Ends the source. */
   async end(): Promise<void> {
     await this.#pieces.return?.();
   }
@@ -129,7 +129,7 @@ export class RecordBytes {
   }
 }
 
-/** More came than is read at all. */
+/** There are more bytes than are read at all. */
 export class TooMuch extends Error {
   constructor(bytesMax: number) {
     super(`it decompresses to more than ${bytesMax} bytes`);

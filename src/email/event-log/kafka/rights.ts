@@ -18,7 +18,7 @@ const noPartition = 2_147_483_647;
 
 /**
  * Those of `rights` that this user is denied, found by trying each on a partition that does not
- * exist: nothing is read, written or committed. Throws `kafka_unavailable`.
+ * exist: nothing is read, written or committed. Throws `log_unavailable`.
  */
 export async function findDeniedRights<Right extends KafkaRight>(
   client: KafkaClient,

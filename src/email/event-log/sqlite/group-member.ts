@@ -13,12 +13,12 @@ import {
 import type { StoredTopic } from "./topics.ts";
 import { findTopic, isLocked, toEventLogError } from "./topics.ts";
 
-const logWaitingEveryMs = 10_000;
+const waitingLoggedEveryMs = 10_000;
 
 export interface GroupTimings {
-  /** A member says that it lives. */
+  /** How often a member shows that it is alive. */
   readonly heartbeatMs: number;
-  /** A member that was silent so long is replaced. */
+  /** A member that is silent for so long is replaced. */
   readonly sessionMs: number;
 }
 
@@ -28,7 +28,7 @@ export interface GroupMemberOptions {
   readonly timings: GroupTimings;
   readonly clock: Clock;
   readonly log: Log;
-  readonly onGained: (topic: StoredTopic, holdings: readonly OwnedPartition[]) => void;
+  readonly onGained: (topic: StoredTopic, owned: readonly OwnedPartition[]) => void;
   readonly onLost: (partitions: readonly number[]) => void;
   readonly uncommitted: () => readonly PartitionOffset[];
   readonly markCommitted: (offsets: readonly PartitionOffset[]) => void;
@@ -38,11 +38,11 @@ export interface GroupMemberOptions {
 /**
  * A member of a group on the file.
  *
- * Outside: the topic is not there yet; said in the log every 10 s. Member: heartbeats, takes its
- * share of the partitions, and releases what others wait for, with what it has finished of it
- * committed in the same transaction. Replaced: it was silent too long; it learns that from its next
- * heartbeat or commit, loses its partitions, and joins anew. Leaving: takes nothing more. Left: its
- * partitions are free. A locked file is tried again with the next heartbeat.
+ * Waiting: the topic does not exist yet, which is logged every 10 s. Member: heartbeats, takes its
+ * share of the partitions, and releases what others wait for, committing what it has finished of them
+ * in the same transaction. Replaced: it was silent for too long; it finds out on its next heartbeat
+ * or commit, loses its partitions, and joins again. Leaving: takes no more partitions. Left: its
+ * partitions are free. After a locked file it tries again with the next heartbeat.
  */
 export class SqliteGroupMember {
   readonly #options: GroupMemberOptions;
@@ -50,7 +50,7 @@ export class SqliteGroupMember {
   #owner: Owner | undefined;
   #epoch = -1;
   #renewedAt = Number.NEGATIVE_INFINITY;
-  #loggedWaitingAt: number | undefined;
+  #waitingLoggedAt = Number.NEGATIVE_INFINITY;
   #renewing: Promise<void> | undefined;
   #phase: "staying" | "leaving" | "left" = "staying";
 
@@ -58,7 +58,7 @@ export class SqliteGroupMember {
     this.#options = options;
   }
 
-  /** Heartbeats when it is time or the group changed; returns whether it does. */
+  /** Heartbeats when it is due or the group has changed; returns whether it does. */
   onWakeup(mayHaveNews: boolean): boolean {
     const { clock, timings } = this.#options;
     if (this.#renewing !== undefined || this.#phase === "left") return false;
@@ -70,7 +70,7 @@ export class SqliteGroupMember {
     return true;
   }
 
-  /** Commits what may be committed and is still held. */
+  /** Commits what may be committed and is still its own. */
   async commit(): Promise<void> {
     const owner = this.#owner;
     const commits = this.#commits();
@@ -82,11 +82,11 @@ export class SqliteGroupMember {
       const isOwned = ({ partition, generation }: Commit) =>
         this.#owned.get(partition)?.generation === generation;
       this.#options.markCommitted(done.filter(isOwned));
-      if (done.length < commits.length) this.#epoch = -1; // replaced: look at the group again
+      if (done.length < commits.length) this.#epoch = -1; // replaced: read the group again
     });
   }
 
-  /** Still heartbeats, so that nobody takes what is being drained. */
+  /** It goes on to heartbeat, so that no other member takes what is being drained. */
   prepareLeave(): void {
     if (this.#phase === "staying") this.#phase = "leaving";
   }
@@ -112,19 +112,19 @@ export class SqliteGroupMember {
     });
   }
 
-  async #follow({ topic, groupId, epoch, owned: holdings, excess }: Membership): Promise<void> {
+  async #follow({ topic, groupId, epoch, owned, excess }: Membership): Promise<void> {
     const { member, onGained } = this.#options;
     const owner = { groupId, token: member.token };
     this.#owner = owner;
     this.#epoch = epoch;
     const isOwned = ({ partition, generation }: OwnedPartition) =>
-      holdings.some((owned) => owned.partition === partition && owned.generation === generation);
-    const lost = [...this.#owned.values()].filter((owned) => !isOwned(owned));
+      owned.some((each) => each.partition === partition && each.generation === generation);
+    const lost = [...this.#owned.values()].filter((each) => !isOwned(each));
     this.#drop(lost.map(({ partition }) => partition));
-    const gained = holdings.filter(
+    const gained = owned.filter(
       ({ partition }) => !this.#owned.has(partition) && !excess.includes(partition),
     );
-    for (const partition of gained) this.#owned.set(partition.partition, partition);
+    for (const each of gained) this.#owned.set(each.partition, each);
     if (gained.length > 0) onGained(topic, gained);
     if (excess.length === 0) return;
     const commits = this.#commits().filter(({ partition }) => excess.includes(partition));
@@ -160,12 +160,9 @@ export class SqliteGroupMember {
 
   #logWaiting(): void {
     const { clock, log, member } = this.#options;
-    if (
-      this.#phase === "left" ||
-      clock.now() - (this.#loggedWaitingAt ?? -Infinity) < logWaitingEveryMs
-    )
-      return;
-    this.#loggedWaitingAt = clock.now();
+    const now = clock.now();
+    if (this.#phase === "left" || now - this.#waitingLoggedAt < waitingLoggedEveryMs) return;
+    this.#waitingLoggedAt = now;
     log.warn({ topic: member.topic }, "Topic does not exist yet, waiting for it");
   }
 
@@ -174,9 +171,9 @@ export class SqliteGroupMember {
     try {
       await work();
     } catch (error) {
-      if (isLocked(error))
+      if (isLocked(error)) {
         log.warn({ group: member.group }, "The event log is locked, trying again");
-      else if (this.#phase !== "left") onFailure(toEventLogError(error));
+      } else if (this.#phase !== "left") onFailure(toEventLogError(error));
     }
   }
 }

@@ -8,11 +8,11 @@ import { findTopic, getTopic } from "./topics.ts";
 export interface Member {
   readonly topic: string;
   readonly group: string;
-  /** Random; a member that was evicted may come back under the same one. */
+  /** Random; an evicted member may come back with the same one. */
   readonly token: string;
 }
 
-/** A partition that this member owns. `start`: the committed offset, else the earliest. */
+/** A partition that this member owns. `start` is the committed offset, or the earliest. */
 export interface OwnedPartition {
   readonly partition: number;
   readonly generation: number;
@@ -24,15 +24,15 @@ export interface Membership {
   readonly groupId: number;
   readonly epoch: number;
   readonly owned: readonly OwnedPartition[];
-  /** Those of the holdings that other members wait for. */
+  /** Those of its partitions that other members wait for. */
   readonly excess: readonly number[];
 }
 
 /**
  * One heartbeat, within a write transaction: evicts members that were silent for `sessionMs`, joins
- * or renews, and takes free partitions up to this member's share (older members have the odd ones).
- * Nobody takes what a living member owns: whoever has too much releases it.
- * Undefined: no such topic. Throws `offset_out_of_range`.
+ * or renews, and takes free partitions up to this member's share (older members get the odd ones).
+ * No member takes what a living one owns: a member with too many releases them.
+ * Undefined: the topic is missing. Throws `offset_out_of_range`.
  */
 export function renewMembership(
   database: Database,
@@ -47,7 +47,7 @@ export function renewMembership(
   renewMember(database, groupId, token, now);
   const share = findShare(database, topic, groupId, token);
   if (takes) takeFree(database, groupId, token, share);
-  const owned = readHoldings(database, topic, groupId, token);
+  const owned = readOwned(database, topic, groupId, token);
   const excess = owned.slice(share).map(({ partition }) => partition);
   return { topic, groupId, epoch: readEpoch(database, groupId), owned, excess };
 }
@@ -59,12 +59,12 @@ export function readEpoch(database: Database, groupId: number): number {
   return row?.epoch ?? -1;
 }
 
-/** Other members look at the group again. */
+/** Makes the other members read the group again. */
 function bumpEpoch(database: Database, groupId: number): void {
   database.run("UPDATE log_groups SET epoch = epoch + 1 WHERE id = ?", [groupId]);
 }
 
-/** Forgets a member; its partitions are free. */
+/** Forgets a member and frees its partitions. */
 export function removeMember(database: Database, token: string): void {
   const row = database
     .query<{ groupId: number }, [string]>(
@@ -152,7 +152,7 @@ function takeFree(database: Database, groupId: number, token: string, share: num
   );
 }
 
-function readHoldings(
+function readOwned(
   database: Database,
   topic: StoredTopic,
   groupId: number,
@@ -177,7 +177,7 @@ function readHoldings(
 
 export interface Commit {
   readonly partition: number;
-  /** The one the member took the partition with. */
+  /** The one that the member took the partition with. */
   readonly generation: number;
   readonly offset: number;
 }
@@ -189,7 +189,7 @@ export interface Owner {
 
 /**
  * Commits what `owner` still owns, within a write transaction, and returns those commits. A member
- * that was frozen and replaced owns nothing any more: owner and generation are compared here.
+ * that was frozen and replaced no longer owns anything: owner and generation are compared here.
  */
 export function commitOffsets(
   database: Database,
@@ -221,6 +221,14 @@ export function releasePartitions(
   bumpEpoch(database, groupId);
 }
 
+interface LagRow {
+  readonly partition: number;
+  readonly committed: number;
+  readonly next: number;
+  /** A member's token. */
+  readonly owner: string | null;
+}
+
 /** Throws `topic_missing`. */
 export function readLag(
   database: Database,
@@ -230,8 +238,8 @@ export function readLag(
 ): readonly PartitionLag[] {
   const topic = getTopic(database, topicName);
   const rows = database
-    .query<{ partition: number; committed: number; next: number }, [number, string, number]>(
-      `SELECT p.partition, p.next, coalesce(g.committed, p.earliest) AS committed
+    .query<LagRow, [number, string, number]>(
+      `SELECT p.partition, p.next, coalesce(g.committed, p.earliest) AS committed, g.owner
        FROM log_partitions p LEFT JOIN log_group_partitions g ON g.partition = p.partition
          AND g.group_id = (SELECT id FROM log_groups WHERE topic_id = ? AND name = ?)
        WHERE p.topic_id = ? ORDER BY p.partition`,
@@ -241,9 +249,14 @@ export function readLag(
     `SELECT timestamp FROM log_records WHERE topic_id = ? AND partition = ? AND offset >= ?
      ORDER BY offset LIMIT 1`,
   );
-  return rows.map(({ partition, committed, next }) => {
+  return rows.map(({ partition, committed, next, owner }) => {
     const timestamp = oldest.get(topic.id, partition, committed)?.timestamp ?? now;
-    const records = Math.max(0, next - committed);
-    return { partition, committed, records, seconds: Math.max(0, (now - timestamp) / 1_000) };
+    return {
+      partition,
+      owner: owner === null ? undefined : `member ${owner.slice(0, 12)}`,
+      committed,
+      records: Math.max(0, next - committed),
+      seconds: Math.max(0, (now - timestamp) / 1_000),
+    };
   });
 }

@@ -16,6 +16,7 @@ import type { StoredTopic } from "./topics.ts";
 import { getTopic, readLog, toEventLogError } from "./topics.ts";
 
 const pageBytesMax = 1024 * 1024;
+const pageRecordsMax = 200;
 
 interface RecordRow {
   readonly offset: number;
@@ -25,25 +26,16 @@ interface RecordRow {
   readonly headers: string | null;
 }
 
-/** Places records without a key: one partition after the other. */
-class RoundRobin {
-  #turn = 0;
-
-  next(partitions: number): number {
-    const partition = this.#turn % partitions;
-    this.#turn = partition + 1;
-    return partition;
-  }
-}
-
 /** Within a write transaction. Throws `topic_missing`, `record_too_large`. */
 function appendRecords(
   database: Database,
   topicName: string,
   records: readonly OutgoingRecord[],
-  options: { readonly keyless: RoundRobin; readonly timestamp: number },
+  options: { readonly placeKeyless: (partitions: number) => number; readonly timestamp: number },
 ): readonly RecordPosition[] {
   const topic = getTopic(database, topicName);
+  const { partitions } = topic;
+  const { placeKeyless, timestamp } = options;
   for (const record of records) checkSize(topic, record);
   const advance = database.query<{ offset: number }, [number, number]>(
     `UPDATE log_partitions SET next = next + 1 WHERE topic_id = ? AND partition = ?
@@ -54,10 +46,8 @@ function appendRecords(
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
   return records.map(({ key, value, headers }) => {
-    const partition =
-      key === null ? options.keyless.next(topic.partitions) : partitionOfKey(key, topic.partitions);
+    const partition = key === null ? placeKeyless(partitions) : partitionOfKey(key, partitions);
     const offset = advance.get(topic.id, partition)?.offset ?? 0;
-    const { timestamp } = options;
     insert.run(topic.id, partition, offset, timestamp, key, value, encodeHeaders(headers));
     return { topic: topicName, partition, offset };
   });
@@ -68,14 +58,13 @@ interface PageRequest {
   /** `from` ≤ offset < `to`. */
   readonly from: number;
   readonly to: number;
-  readonly recordsMax: number;
 }
 
-/** The next records in order, at most 1 MiB of values or one record. */
+/** The next records in order: at most 200, and at most 1 MiB of values or one record. */
 export function readPage(
   database: Database,
   topic: StoredTopic,
-  { partition, from, to, recordsMax }: PageRequest,
+  { partition, from, to }: PageRequest,
 ): readonly LogRecord[] {
   const rows = database
     .query<RecordRow, [number, number, number, number, number]>(
@@ -83,7 +72,7 @@ export function readPage(
        WHERE topic_id = ? AND partition = ? AND offset >= ? AND offset < ?
        ORDER BY offset LIMIT ?`,
     )
-    .iterate(topic.id, partition, from, to, recordsMax);
+    .iterate(topic.id, partition, from, to, pageRecordsMax);
   const records: LogRecord[] = [];
   let bytes = 0;
   for (const { headers, ...row } of rows) {
@@ -130,8 +119,6 @@ function decodeHeaders(text: string | null): RecordHeaders {
   ]);
 }
 
-const recordsPerPage = 200;
-
 /** The records of a range, a page in each turn of the event loop. Throws `topic_missing`. */
 export async function* readRange(
   database: SqliteDatabase,
@@ -139,7 +126,7 @@ export async function* readRange(
 ): AsyncGenerator<LogRecord, void, undefined> {
   let next = from;
   while (next < to) {
-    const page = { partition, from: next, to, recordsMax: recordsPerPage };
+    const page = { partition, from: next, to };
     const records = readLog(database, (file) => readPage(file, getTopic(file, topicName), page));
     for (const record of records) {
       signal?.throwIfAborted();
@@ -163,12 +150,13 @@ interface SqlitePublisherOptions {
 }
 
 /**
- * Appends records: in the order of the calls, on disk when it resolves. Calls that wait at the same
- * time share a transaction. What is still queued at its deadline is not written any more.
+ * Appends records: in the order of the calls, on disk once it resolves. Calls that wait at the same
+ * time share a transaction. What is still queued at its deadline is not written any more. Records
+ * without a key take the partitions in turn.
  */
 export class SqlitePublisher {
   readonly #options: SqlitePublisherOptions;
-  readonly #keyless = new RoundRobin();
+  #keyless = 0;
   readonly #waiting = new Set<Promise<unknown>>();
   #isClosed = false;
 
@@ -197,13 +185,13 @@ export class SqlitePublisher {
     }
   }
 
-  /** Waits for what was asked before. */
+  /** Waits for earlier publishes. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.allSettled(this.#waiting);
   }
 
-  /** All jobs are queued at once, so that no later call gets between them. */
+  /** Queues all jobs at once, so that no later call gets between them. */
   #write(
     topic: string,
     records: readonly OutgoingRecord[],
@@ -215,8 +203,10 @@ export class SqlitePublisher {
       const part = records.slice(from, from + recordsPerJob);
       const job = database.write((file) => {
         if (call.isLate) throw unavailable("the deadline passed before it was written");
-        const timestamp = clock.now();
-        return appendRecords(file, topic, part, { keyless: this.#keyless, timestamp });
+        return appendRecords(file, topic, part, {
+          timestamp: clock.now(),
+          placeKeyless: (partitions) => this.#keyless++ % partitions,
+        });
       });
       jobs.push(job);
     }

@@ -2,19 +2,12 @@ import type { Log } from "../../../core/log.ts";
 import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock, withDeadline } from "../../../core/time.ts";
-import type { EventLog } from "../event-log.ts";
+import type { EventLog, Subscription } from "../event-log.ts";
 import type { GroupTimings } from "./group-member.ts";
 import { readLag } from "./membership.ts";
 import { readRange, SqlitePublisher } from "./records.ts";
-import { SqliteSubscription, SqliteWakeups } from "./subscription.ts";
-import {
-  createTopic,
-  eventLogSchema,
-  readLog,
-  readOffsets,
-  readOwners,
-  toEventLogError,
-} from "./topics.ts";
+import { openSqliteSubscription, SqliteWakeups } from "./subscription.ts";
+import { createTopic, eventLogSchema, readLog, readOffsets, writeLog } from "./topics.ts";
 import { SqliteTrimmer } from "./trimmer.ts";
 
 const drainOnCloseMs = 5_000;
@@ -26,7 +19,7 @@ export interface SqliteEventLogOptions {
 }
 
 interface SqliteTimings extends GroupTimings {
-  /** How long a record of another process may go unnoticed. */
+  /** The longest that a record of another process goes unnoticed. */
   readonly pollMs: number;
   readonly trimEveryMs: number;
 }
@@ -53,7 +46,7 @@ export async function openSqliteEventLog(
   const wakeups = new SqliteWakeups(database, timings);
   const trimmer = new SqliteTrimmer({ database, clock, log, everyMs: timings.trimEveryMs });
   const publisher = new SqlitePublisher({ database, clock, onWritten: () => wakeups.notify() });
-  const subscriptions = new Set<SqliteSubscription>();
+  const subscriptions = new Set<Subscription>();
   let closing: Promise<void> | undefined;
 
   const closeAll = async () => {
@@ -67,7 +60,7 @@ export async function openSqliteEventLog(
     publish: (topic, records, { deadlineMs }) => publisher.publish(topic, records, deadlineMs),
     subscribe: async (wanted) => {
       const shared = { database, timings, clock, log, wakeups };
-      const subscription = new SqliteSubscription({ ...wanted, ...shared });
+      const subscription = openSqliteSubscription({ ...wanted, ...shared });
       subscriptions.add(subscription);
       return subscription;
     },
@@ -83,7 +76,6 @@ export async function openSqliteEventLog(
     },
     lag: async (topic, group) =>
       readLog(database, (file) => readLag(file, topic, group, clock.now())),
-    owners: async (topic, group) => readLog(database, (file) => readOwners(file, topic, group)),
     ping: async ({ deadlineMs }) => {
       const writing = database.write(() => {}); // needs the lock, and changes nothing
       await writeLog(withDeadline("the event log's file", deadlineMs, writing));
@@ -95,12 +87,4 @@ export async function openSqliteEventLog(
     [Symbol.asyncDispose]: () => eventLog.close(),
   };
   return eventLog;
-}
-
-async function writeLog<T>(writing: Promise<T>): Promise<T> {
-  try {
-    return await writing;
-  } catch (error) {
-    throw toEventLogError(error);
-  }
 }

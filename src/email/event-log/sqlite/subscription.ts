@@ -1,22 +1,21 @@
 import { errorMessage } from "../../../core/errors.ts";
 import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
-import { isBusy } from "../../../core/sqlite/database.ts";
 import { withDeadline } from "../../../core/time.ts";
-import type { LogRecord, SubscribeOptions, Subscription, SubscriptionStats } from "../event-log.ts";
-import { RecordFlow } from "../flow/record-flow.ts";
+import type { SubscribeOptions, Subscription } from "../event-log.ts";
+import { createSubscription, RecordFlow } from "../flow/record-flow.ts";
 import type { GroupMemberOptions } from "./group-member.ts";
 import { SqliteGroupMember } from "./group-member.ts";
 import { readPage } from "./records.ts";
 import type { StoredTopic } from "./topics.ts";
-import { toEventLogError } from "./topics.ts";
+import { isLocked, toEventLogError } from "./topics.ts";
 
 /** `mayHaveNews`: something was written since the last call, here or by another process. */
 type WakeupListener = (mayHaveNews: boolean) => void;
 
 /**
- * Tells listeners about writes to the file: those of this process at once, those of others within
- * `pollMs` (`PRAGMA data_version`, some microseconds a poll). Calls them with every poll, so that
- * they need no timers of their own. Idle without listeners: no timer runs.
+ * Notifies listeners of writes to the file: of this process at once, of others within `pollMs`
+ * (`PRAGMA data_version`, some microseconds a poll). Calls them on every poll, so that they need no
+ * timers of their own. Without listeners no timer runs.
  */
 export class SqliteWakeups {
   readonly #database: SqliteDatabase;
@@ -37,7 +36,7 @@ export class SqliteWakeups {
     return { [Symbol.dispose]: () => this.#remove(listener) };
   }
 
-  /** This process wrote. Many calls in one turn of the event loop are one. */
+  /** This process wrote. Many calls in one turn of the event loop count as one. */
   notify(): void {
     if (this.#isNotifying) return;
     this.#isNotifying = true;
@@ -54,7 +53,7 @@ export class SqliteWakeups {
     this.#notify(isNew);
   }
 
-  /** Changes when another connection has committed; a file that is locked just now says nothing. */
+  /** Changes when another connection has committed; the last known one while the file is locked. */
   #readVersion(): number {
     try {
       const row = this.#database.read((file) =>
@@ -62,7 +61,7 @@ export class SqliteWakeups {
       );
       return row?.data_version ?? this.#version;
     } catch (error) {
-      if (isBusy(error)) return this.#version;
+      if (isLocked(error)) return this.#version;
       throw error;
     }
   }
@@ -79,7 +78,6 @@ export class SqliteWakeups {
   }
 }
 
-const recordsPerPage = 200;
 const commitDelayMs = 50;
 const leaveDeadlineMs = 3_000;
 
@@ -89,26 +87,34 @@ interface SqliteSubscriptionOptions
   readonly wakeups: SqliteWakeups;
 }
 
+/** A subscription: pages of records into the flow, the flow's low watermarks into the group. */
+export function openSqliteSubscription(options: SqliteSubscriptionOptions): Subscription {
+  const member = new FlowingMember(options);
+  return createSubscription(member.flow, {
+    problem: () => member.problem,
+    stop: (drainMs) => member.stop(drainMs),
+  });
+}
+
 /**
- * A subscription: pages of records into the flow, the flow's low marks into the group. Running,
- * paused, failed and stopped as the port says. Reads at most 200 records of a partition in one turn
- * of the event loop; commits within 50 ms, or when it releases a partition or stops.
+ * A member of the group whose records go through a flow. Reads at most 200 records of a partition in
+ * one turn of the event loop; commits within 50 ms, or when it releases a partition or stops.
  */
-export class SqliteSubscription implements Subscription {
+class FlowingMember {
+  readonly flow: RecordFlow;
   readonly #options: SqliteSubscriptionOptions;
-  readonly #flow: RecordFlow<LogRecord>;
   readonly #member: SqliteGroupMember;
   readonly #listening: Disposable;
-  /** The next offset to read of each partition that is held. */
+  /** The next offset to read of each partition it owns. */
   readonly #next = new Map<number, number>();
   #topic: StoredTopic | undefined;
   #isReading = false;
+  #isStopping = false;
   #commitTimer: ReturnType<typeof setTimeout> | undefined;
-  #stopping: Promise<void> | undefined;
 
   constructor(options: SqliteSubscriptionOptions) {
     this.#options = options;
-    this.#flow = new RecordFlow({
+    this.flow = new RecordFlow({
       ...options,
       onAdvance: () => this.#scheduleCommit(),
       onCapacity: () => this.#readSoon(),
@@ -116,68 +122,44 @@ export class SqliteSubscription implements Subscription {
     this.#member = new SqliteGroupMember({
       ...options,
       member: { topic: options.topic, group: options.group, token: crypto.randomUUID() },
-      onGained: (topic, holdings) => {
+      onGained: (topic, owned) => {
         this.#topic = topic;
-        for (const { partition, start } of holdings) this.#next.set(partition, start);
-        this.#flow.assign(holdings.map(({ partition }) => partition));
+        for (const { partition, start } of owned) this.#next.set(partition, start);
+        this.flow.assign(owned.map(({ partition }) => partition));
         this.#readSoon();
       },
-      onLost: (partitions) => this.#flow.revoke(partitions),
-      uncommitted: () => this.#flow.uncommitted(),
-      markCommitted: (offsets) => this.#flow.markCommitted(offsets),
-      onFailure: (error) => this.#flow.fail(error),
+      onLost: (partitions) => this.flow.revoke(partitions),
+      uncommitted: () => this.flow.uncommitted(),
+      markCommitted: (offsets) => this.flow.markCommitted(offsets),
+      onFailure: (error) => this.flow.fail(error),
     });
     this.#listening = options.wakeups.listen((mayHaveNews) => this.#onWakeup(mayHaveNews));
     this.#onWakeup(true);
   }
 
-  get failed(): Promise<never> {
-    return this.#flow.failed;
+  get problem(): string | undefined {
+    return this.#topic === undefined ? "The topic does not exist yet" : undefined;
   }
 
-  get stats(): SubscriptionStats {
-    const { inFlight, unfinished, deferred, paused, partitions } = this.#flow;
-    const trouble = this.#topic === undefined ? "The topic does not exist yet" : undefined;
-    return { inFlight, unfinished, deferred, paused, partitions, problem: trouble };
-  }
-
-  atWork(partition: number): readonly LogRecord[] | undefined {
-    return this.#flow.atWork(partition);
-  }
-
-  pause(): void {
-    this.#flow.pause();
-  }
-
-  resume(): void {
-    this.#flow.resume();
-  }
-
-  stop({ drainMs }: { readonly drainMs: number }): Promise<void> {
-    this.#stopping ??= this.#stop(drainMs);
-    return this.#stopping;
-  }
-
-  async #stop(drainMs: number): Promise<void> {
+  async stop(drainMs: number): Promise<void> {
+    this.#isStopping = true;
     this.#member.prepareLeave();
-    await this.#flow.drain(drainMs);
+    await this.flow.drain(drainMs);
     this.#listening[Symbol.dispose]();
     clearTimeout(this.#commitTimer);
     const leaving = this.#member.commit().then(() => this.#member.leave());
     await withDeadline("leaving the group", leaveDeadlineMs, leaving).catch((error) => {
-      // Others take over when the session has ended; what was not committed comes again.
+      // Others take over once its session has expired; what was not committed comes again.
       const { log, group } = this.#options;
       log.warn({ group, error: errorMessage(error) }, "Could not leave the group");
     });
   }
 
   #onWakeup(mayHaveNews: boolean): void {
-    try {
+    this.#untilLocked(() => {
       const isRenewing = this.#member.onWakeup(mayHaveNews);
       if (mayHaveNews || isRenewing) this.#readSoon();
-    } catch (error) {
-      this.#onReadError(error);
-    }
+    });
   }
 
   #readSoon(): void {
@@ -185,11 +167,9 @@ export class SqliteSubscription implements Subscription {
     this.#isReading = true;
     setImmediate(() => {
       this.#isReading = false;
-      try {
+      this.#untilLocked(() => {
         if (this.#readPages()) this.#readSoon();
-      } catch (error) {
-        this.#onReadError(error);
-      }
+      });
     });
   }
 
@@ -198,21 +178,31 @@ export class SqliteSubscription implements Subscription {
     const topic = this.#topic;
     if (topic === undefined) return false;
     let hasMore = false;
-    for (const partition of this.#flow.partitions) {
-      if (!this.#flow.isFetchable(partition)) continue;
+    for (const partition of this.flow.partitions) {
+      if (!this.flow.isFetchable(partition)) continue;
       const from = this.#next.get(partition) ?? 0;
-      const page = { partition, from, to: Number.MAX_SAFE_INTEGER, recordsMax: recordsPerPage };
-      const records = this.#options.database.read((file) => readPage(file, topic, page));
-      const refused = records.find((record) => !this.#flow.offer(record));
-      this.#next.set(partition, refused?.offset ?? (records.at(-1)?.offset ?? from - 1) + 1);
-      hasMore ||= refused === undefined && records.length > 0;
+      const records = this.#options.database.read((file) =>
+        readPage(file, topic, { partition, from, to: Number.MAX_SAFE_INTEGER }),
+      );
+      let next = from;
+      for (const record of records) {
+        if (!this.flow.offer(record)) break;
+        next = record.offset + 1;
+      }
+      this.#next.set(partition, next);
+      const last = records.at(-1);
+      hasMore ||= last !== undefined && last.offset < next;
     }
     return hasMore;
   }
 
-  /** A locked file is read again with the next wakeup. */
-  #onReadError(error: unknown): void {
-    if (!isBusy(error)) this.#flow.fail(toEventLogError(error));
+  /** Reads what it can; a locked file is read again on the next wakeup. */
+  #untilLocked(read: () => void): void {
+    try {
+      read();
+    } catch (error) {
+      if (!isLocked(error)) this.flow.fail(toEventLogError(error));
+    }
   }
 
   #scheduleCommit(): void {
@@ -224,6 +214,6 @@ export class SqliteSubscription implements Subscription {
 
   async #commit(): Promise<void> {
     await this.#member.commit();
-    if (this.#stopping === undefined && this.#flow.uncommitted().length > 0) this.#scheduleCommit();
+    if (!this.#isStopping && this.flow.uncommitted().length > 0) this.#scheduleCommit();
   }
 }

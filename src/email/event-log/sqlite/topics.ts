@@ -39,7 +39,7 @@ export function readOffsets(database: Database, topic: string): readonly Partiti
     .all(getTopic(database, topic).id);
 }
 
-/** Creates the topic, or says how the one that is there differs; grows it when asked. */
+/** Creates a topic, or reports how the existing one differs; adds partitions when `grow` is set. */
 export function createTopic(database: Database, spec: TopicSpec, grow: boolean): TopicReport {
   const { topic, partitions } = spec;
   const stored = findTopic(database, topic);
@@ -81,8 +81,8 @@ function addPartitions(database: Database, topicId: number, from: number, to: nu
  * The tables of the embedded event log.
  *
  * A group reads one topic. A partition of a group has at most one owner; `generation` grows with
- * each owner, so that what an earlier one still wants to commit is known as stale. `epoch` grows
- * with everything that may concern other members: one joined, one left, a partition became free.
+ * each owner, so that a late commit of an earlier one is known as stale. `epoch` grows with
+ * everything that may concern other members: one joined, one left, a partition became free.
  */
 export const eventLogSchema: readonly string[] = [
   `CREATE TABLE log_topics (
@@ -139,7 +139,7 @@ const unavailable = new Set<unknown>([
   coreErrors.deadlineExceeded,
 ]);
 
-/** The error of the port: whatever the file does wrong is `log_unavailable`. */
+/** The error of the port: whatever fails at the file is `log_unavailable`. */
 export function toEventLogError(error: unknown): unknown {
   const isOurs = error instanceof InstantError && unavailable.has(error.row);
   if (!isOurs) return error;
@@ -149,7 +149,7 @@ export function toEventLogError(error: unknown): unknown {
   });
 }
 
-/** Whether another process merely keeps the file locked: the next try may succeed. */
+/** Whether another process merely keeps the file locked: the next attempt may succeed. */
 export function isLocked(error: unknown): boolean {
   return isInstantError(error, coreErrors.sqliteBusy);
 }
@@ -163,18 +163,11 @@ export function readLog<T>(database: SqliteDatabase, query: (file: Database) => 
   }
 }
 
-/** Who reads each partition: "member 3f2a91c04d7e", the beginning of its token. */
-export function readOwners(
-  database: Database,
-  topic: string,
-  group: string,
-): ReadonlyMap<number, string> {
-  const rows = database
-    .query<{ partition: number; owner: string }, [string, string]>(
-      `SELECT p.partition, p.owner FROM log_group_partitions p
-       JOIN log_groups g ON g.id = p.group_id JOIN log_topics t ON t.id = g.topic_id
-       WHERE t.topic = ? AND g.name = ? AND p.owner IS NOT NULL`,
-    )
-    .all(topic, group);
-  return new Map(rows.map(({ partition, owner }) => [partition, `member ${owner.slice(0, 12)}`]));
+/** Awaits a write, with the errors of the port. */
+export async function writeLog<T>(writing: Promise<T>): Promise<T> {
+  try {
+    return await writing;
+  } catch (error) {
+    throw toEventLogError(error);
+  }
 }

@@ -19,9 +19,9 @@ interface Trimmable {
  * topic; a topic without a group (dead letters) is trimmed by age alone. At most 200 records, within
  * a write transaction; returns whether there may be more.
  *
- * A group that nobody was a member of for the topic's retention is forgotten when another group was
- * seen since, or a renamed group would keep the log growing for ever. The last group is never
- * forgotten: what it has not read stays.
+ * A group without a member for the topic's retention is forgotten when another group was seen since,
+ * or a renamed group would keep the log growing for ever. The last group is never forgotten: what it
+ * has not read stays.
  */
 function trimStep(database: Database, now: number): boolean {
   deleteOldGroups(database, now);
@@ -84,7 +84,7 @@ function trimPartition(
   return to - earliest;
 }
 
-/** The offset that the group furthest behind still needs; undefined when no group reads the topic. */
+/** The offset that the slowest group still needs; undefined when no group reads the topic. */
 function readLowest(database: Database, topicId: number, partition: number): number | undefined {
   const row = database
     .query<{ lowest: number | null }, [number, number]>(

@@ -92,13 +92,13 @@ export const smtpFields = {
     name: "SMTP_URLS",
     example:
       "smtp://user:password@smtp.example.com:587?from=noreply@example.com,smtps://user:password@smtp.example.net:465?rate=14",
-    doc: "Several SMTP servers instead of SMTP_HOST, the preferred one first, separated by commas or line ends: smtp://user:password@host:port (smtps:// for implicit TLS), user and password percent-encoded. Each other SMTP_* setting may follow as a parameter of one server, in lower case without SMTP_: ?from=…&rate=…&connections=…; what is left out is as the setting says.",
+    doc: "Several SMTP servers instead of SMTP_HOST, in order of preference, separated by commas or line breaks: smtp://user:password@host:port (smtps:// for implicit TLS), user and password percent-encoded. Any other SMTP_* setting may follow as a parameter of one server, in lower case without SMTP_: ?from=…&rate=…&connections=…; omitted ones are taken from the settings.",
   }),
   host: textField({
     name: "SMTP_HOST",
     example: "smtp.example.com",
     charsMax: 255,
-    doc: "The SMTP server that takes the mails. Needed when EMAIL_MODE=smtp.",
+    doc: "The SMTP server to send through. Required with EMAIL_MODE=smtp.",
   }),
   port: portField({
     name: "SMTP_PORT",
@@ -108,66 +108,66 @@ export const smtpFields = {
   user: textField({
     name: "SMTP_USER",
     example: "mailer@example.com",
-    doc: "The login at the server. Without it no login is made.",
+    doc: "The user to log in as. Unset: no login.",
   }),
   password: secretField({
     name: "SMTP_PASSWORD",
-    doc: "The password of that login.",
+    doc: "The password of SMTP_USER.",
   }),
   from: mailboxField({
     name: "SMTP_FROM",
     example: "noreply@example.com",
-    doc: "The sender of every mail; its domain also ends each Message-ID. Needed when EMAIL_MODE=smtp.",
+    doc: "The sender of every mail; its domain is also that of each Message-ID. Required with EMAIL_MODE=smtp.",
   }),
   fromName: textField({
     name: "SMTP_FROM_NAME",
     example: "Example",
     charsMax: 100,
-    doc: "The sender's name as mail programs show it.",
+    doc: "The sender's display name.",
   }),
   envelopeFrom: mailboxField({
     name: "SMTP_ENVELOPE_FROM",
     example: "bounces@mail.example.com",
-    doc: "The sender in the envelope: where bounces go and whose domain SPF checks. Unset: SMTP_FROM.",
+    doc: "The envelope sender: where bounces go, and whose domain SPF checks. Unset: SMTP_FROM.",
   }),
   tls: choiceField({
     name: "SMTP_TLS",
     choices: tlsModes,
     fallback: "starttls",
-    doc: "How the connection is encrypted. starttls is required, not merely tried; the certificate must be valid for SMTP_HOST. none sends mails, and the login, in the clear.",
+    doc: "How the connection is encrypted. starttls is required, not opportunistic; the certificate must be valid for SMTP_HOST. none sends mails, and the login, in clear text.",
   }),
   caFile: textField({
     name: "SMTP_CA_FILE",
     example: "/etc/ssl/private-ca.pem",
-    doc: "A PEM file with the authorities to trust for the server's certificate, instead of the public ones.",
+    doc: "PEM file of the authorities trusted for the server's certificate, instead of the public ones.",
   }),
   ehloName: patternField({
     name: "SMTP_EHLO_NAME",
     pattern: ehloNamePattern,
     shape: ehloNameShape,
     example: "mail.example.com",
-    doc: "How the service introduces itself to the server (EHLO). Unset: this machine's host name if it is fully qualified, else the domain of SMTP_FROM.",
+    doc: "The name sent in EHLO. Unset: this machine's host name if it is fully qualified, otherwise the domain of SMTP_FROM.",
   }),
   connections: integerField({
     name: "SMTP_CONNECTIONS",
     fallback: "20",
     min: 1,
     max: 200,
-    doc: "The most connections to the server at the same time, per process.",
+    doc: "Maximum number of concurrent connections to the server, per process.",
   }),
   messagesPerConnectionMax: integerField({
     name: "SMTP_MAILS_PER_CONNECTION",
     fallback: "0",
     min: 0,
     max: 1_000_000,
-    doc: "A connection is ended after so many mails. 0: no limit but the one that the server announces (LIMITS, RFC 9422).",
+    doc: "A connection is closed after this many mails. 0: only the limit that the server announces (LIMITS, RFC 9422).",
   }),
   mailsPerSecondMax: integerField({
     name: "SMTP_RATE",
     fallback: "0",
     min: 0,
     max: 10_000,
-    doc: "The most mails a second, per process, evenly spaced; providers have a limit. 0: no limit.",
+    doc: "Maximum number of mails per second, per process, evenly spaced, to stay below a provider's limit. 0: no limit.",
   }),
   idempotencyHeader: patternField({
     name: "SMTP_IDEMPOTENCY_HEADER",
@@ -175,7 +175,7 @@ export const smtpFields = {
     shape:
       "the name of a header field that is not the mail's own: letters, digits and dashes, at most 76",
     example: "Resend-Idempotency-Key",
-    doc: "A header field that carries the message_id, for a provider that accepts a mail with the same key only once. It is not signed: the provider removes it.",
+    doc: "A header field for the message_id, for a provider that accepts a mail with a known key only once. It is not covered by DKIM: the provider removes it.",
   }),
   connectTimeoutMs: durationField({
     name: "SMTP_CONNECT_TIMEOUT",
@@ -210,7 +210,7 @@ export const smtpFields = {
     fallback: "10m",
     minMs: 100,
     maxMs: 1_800_000,
-    doc: "How long the server may take to answer the final dot; the claim is renewed meanwhile. A mail whose answer does not come in time is ambiguous.",
+    doc: "How long the server may take to answer the final dot; the claim is renewed meanwhile. A mail whose answer does not arrive in time is ambiguous.",
   }),
   ...dkimFields,
 } as const;
