@@ -34,7 +34,7 @@ interface WorkerDeps extends BuryDeps {
   };
   /** The subscription cannot go on: the process should end, with exit code 1. */
   readonly onFailed: (error: unknown) => void;
-  /** `event`: what was delivered; undefined when the record holds none. */
+  /** `event`: what was delivered; undefined when the record has none. */
   readonly onOutcome?: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
 }
 
