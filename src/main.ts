@@ -92,14 +92,16 @@ program
 
 const suppressions = program
   .command("suppressions")
-  .description("the addresses that get no mail, because mail to them bounced or was unwelcome");
+  .description(
+    "manage the addresses that get no mail, because mail to them bounced or was unwelcome",
+  );
 
 suppressions
   .command("list")
-  .description("show the newest")
-  .option("--reason <reason>", "of this reason: bounced, complained or manual")
-  .option("--address <address>", "this address alone")
-  .option("--limit <count>", "at most so many (default 100, at most 10000)")
+  .description("list the newest")
+  .option("--reason <reason>", "with this reason: bounced, complained or manual")
+  .option("--address <address>", "only this address")
+  .option("--limit <count>", "at most this many (default 100, at most 10000)")
   .option("--json", "print the report as JSON")
   .action((options) =>
     run(async (environment) => {
@@ -113,8 +115,8 @@ suppressions
   .description("send no more mail to these addresses")
   .argument("<addresses...>")
   .option("--reason <reason>", "bounced, complained or manual (default)")
-  .option("--for <duration>", "for so long, such as 720h (default: until it is removed)")
-  .option("--note <text>", "why, for who reads the list")
+  .option("--for <duration>", "for this long, such as 720h (default: until removed)")
+  .option("--note <text>", "why, shown in the list")
   .option("--json", "print the report as JSON")
   .action((addresses, options) =>
     run(async (environment) => {
@@ -174,7 +176,7 @@ program
 
 program
   .command("preview")
-  .description("show all mails in all languages, with sample data, on a page of this machine")
+  .description("preview all mails in all languages, with sample data, on a local page")
   .option("--port <port>", "to listen on (default 8090; 0: any free one)")
   .action((options) =>
     run(async (environment) => {
@@ -185,11 +187,11 @@ program
 
 program
   .command("send-test")
-  .description("send one mail by the SMTP settings and show the whole talk with the server")
-  .requiredOption("--to <address>", "to this address")
-  .option("--type <type>", "with sample data of this type (default verification_code)")
-  .option("--locale <language>", "in this language, such as es or ru-RU")
-  .option("--server <server>", "only by this one of SMTP_URLS: its number or host")
+  .description("send one mail with the SMTP settings and print the whole session with the server")
+  .requiredOption("--to <address>", "recipient")
+  .option("--type <type>", "mail type, with sample data (default verification_code)")
+  .option("--locale <language>", "language, such as es or ru-RU")
+  .option("--server <server>", "only through this one of SMTP_URLS: its number or host")
   .option("--json", "print the report as JSON")
   .action((options) =>
     run(async (environment) => {

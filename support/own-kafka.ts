@@ -2,26 +2,15 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { answersKafka, choosePort } from "./engines/server.ts";
-import { eventually } from "./eventually.ts";
+import type { OwnServer } from "./own-server.ts";
+import { isListening, openOwnServer } from "./own-server.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
-/**
- * A private broker (KRaft, one process, 3 s to start) that a test may treat badly. Its address and
- * data stay the same from start to start.
- */
-export interface OwnKafka extends AsyncDisposable {
+/** A private broker (KRaft, one process, 3 s to start) that a test may treat badly. */
+export interface OwnKafka extends OwnServer {
   /** As in KAFKA_BROKERS. */
   readonly brokers: string;
   readonly cluster: OwnCluster;
-  /** Starts it again after `stop` or `kill`; resolves when it answers. */
-  start(): Promise<void>;
-  /** SIGTERM: hands over and writes all. */
-  stop(): Promise<void>;
-  /** SIGKILL. */
-  kill(): Promise<void>;
-  /** SIGSTOP: connections stay open, nothing answers. */
-  freeze(): void;
-  thaw(): void;
 }
 
 interface OwnCluster {
@@ -84,41 +73,16 @@ export async function openOwnKafka(options: OwnKafkaOptions = {}): Promise<OwnKa
   const newId = `x${randomBytes(16).toString("base64url").slice(1)}`; // a leading dash is a flag
   const cluster = options.joins ?? { id: newId, controllerPort };
   await format([...command, "kafka.tools.StorageTool"], cluster.id, settings, options);
-  let server: Bun.Subprocess | undefined;
-  const end = async (signal: NodeJS.Signals) => {
-    server?.kill("SIGCONT");
-    server?.kill(signal);
-    await server?.exited;
-    server = undefined;
-  };
-  const own: OwnKafka = {
-    brokers: `127.0.0.1:${port}`,
-    cluster,
-    start: async () => {
-      const started = Bun.spawn([...command, "kafka.Kafka", settings], {
-        stdout: "ignore",
-        stderr: "ignore",
-      });
-      server = started;
-      const isUp = () => {
-        if (started.exitCode !== null) throw new Error("Kafka ended as it started");
-        return options.protocol === "SASL_SSL"
-          ? isListening(port)
-          : answersKafka({ host: "127.0.0.1", port });
-      };
-      await eventually("Kafka answers", isUp, 60_000);
-    },
-    stop: () => end("SIGTERM"),
-    kill: () => end("SIGKILL"),
-    freeze: () => server?.kill("SIGSTOP"),
-    thaw: () => server?.kill("SIGCONT"),
-    [Symbol.asyncDispose]: async () => {
-      await end("SIGKILL");
-      directory[Symbol.dispose]();
-    },
-  };
-  await own.start();
-  return own;
+  const server = await openOwnServer({
+    command: [...command, "kafka.Kafka", settings],
+    directory,
+    answers: () =>
+      options.protocol === "SASL_SSL"
+        ? isListening(port)
+        : answersKafka({ host: "127.0.0.1", port }),
+    startMsMax: 60_000,
+  });
+  return { ...server, brokers: `127.0.0.1:${port}`, cluster };
 }
 
 function properties(
@@ -165,14 +129,4 @@ async function format(
   const args = ["format", "-t", id, "-c", settings, ...formatArgs];
   const { exitCode, stdout, stderr } = Bun.spawnSync([...tool, ...args]);
   if (exitCode !== 0) throw new Error(`Kafka's storage: ${stdout}${stderr}`);
-}
-
-async function isListening(port: number): Promise<boolean> {
-  try {
-    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: () => {} } });
-    socket.end();
-    return true;
-  } catch {
-    return false;
-  }
 }

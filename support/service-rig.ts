@@ -9,6 +9,7 @@ import type { DeliveryLedger } from "../src/email/ledger/delivery-ledger.ts";
 import { openRedisDeliveryLedger } from "../src/email/ledger/redis.ts";
 import { eventually } from "./eventually.ts";
 import { InstantProcess } from "./instant-process.ts";
+import { kafkaConnectionTo } from "./kafka-logs.ts";
 import { openRedisAt } from "./own-redis.ts";
 import type { SmtpSink, SmtpSinkOptions } from "./smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "./smtp-sink/smtp-sink.ts";
@@ -43,7 +44,7 @@ export async function openServiceRig(options: ServiceRigOptions): Promise<Servic
   const { path: directory } = stack.use(temporaryDirectory());
   const sink = stack.use(await openSmtpSink(options.sink));
   const { kafka, redis, program } = options;
-  const connection = { brokers: kafka.split(","), ssl: false, caFile: undefined, sasl: undefined };
+  const connection = kafkaConnectionTo(kafka);
   const eventLog = stack.use(await openKafkaEventLog({ connection, log: silentLog }));
   const ledger = openRedisDeliveryLedger({ redis: stack.use(await openRedisAt(redis)) });
   const name = `t${crypto.randomUUID().slice(0, 8)}`;

@@ -1,6 +1,6 @@
 /** Servers and processes that go away under a load of mails, and come back. */
 import { eventually } from "../../support/eventually.ts";
-import { openRedisPair } from "../../support/redis-pair.ts";
+import { openRedisPair } from "../../support/own-redis.ts";
 import type { SinkRule } from "../../support/smtp-sink/behaviour.ts";
 import {
   denyEverybody,

@@ -3,7 +3,7 @@ import type { EmailEvent } from "../../src/email/event.ts";
 import { makeMails } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { InstantProcess } from "../../support/instant-process.ts";
-import type { RedisPair } from "../../support/redis-pair.ts";
+import type { RedisPair } from "../../support/own-redis.ts";
 import type { ServiceRig } from "../../support/service-rig.ts";
 import type { FaultRow, FaultWorld } from "./world.ts";
 

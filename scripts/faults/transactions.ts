@@ -2,9 +2,8 @@ import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey } from "../../src/email/event.ts";
 import { makeMails } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
-import { truncateKafkaTopic } from "../../support/kafka-logs.ts";
-import type { OpenTransaction } from "../../support/kafka-transactions.ts";
-import { TransactionalProducer } from "../../support/kafka-transactions.ts";
+import type { OpenTransaction } from "../../support/kafka-logs.ts";
+import { TransactionalProducer, truncateKafkaTopic } from "../../support/kafka-logs.ts";
 import type { Played, Stage } from "./stage.ts";
 import type { FaultRow } from "./world.ts";
 

@@ -11,7 +11,7 @@ import { runUntilSignal } from "../core/service.ts";
 import { systemClock } from "../core/time.ts";
 import { createPreviewApp } from "../email/templates/preview.tsx";
 
-/** Starts the pages of the preview; the address they are at. */
+/** Starts the preview and returns its URL. Templates are loaded again for each page. */
 export async function startPreview(
   config: Config,
   { group }: Running,
@@ -40,7 +40,7 @@ export async function startPreview(
 const portDefault = "8090";
 const stopDeadlineMs = 2000;
 
-/** Shows all mails on a page of this machine, until it is stopped. */
+/** Serves the preview of all mails on this machine until it is stopped. */
 export async function preview(
   environment: Environment,
   { port = portDefault }: { readonly port?: string },
@@ -53,9 +53,10 @@ export async function preview(
   const start = async (running: Running) => {
     const url = await startPreview(config, running, { log, port: Number(port) });
     const { directory } = config.templates;
-    const lines = [`All mails are shown at ${url}/`];
-    if (directory !== undefined) lines.push(`Templates in ${directory} are read for each page.`);
-    process.stdout.write(`${[...lines, "Ctrl-C stops it."].join("\n")}\n`);
+    const lines = [`Preview of all mails: ${url}/`];
+    if (directory !== undefined)
+      lines.push(`Templates in ${directory} are reloaded for each page.`);
+    process.stdout.write(`${[...lines, "Press Ctrl-C to stop."].join("\n")}\n`);
   };
   return runUntilSignal(start, { log, stopDeadlineMs });
 }

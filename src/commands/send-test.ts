@@ -16,7 +16,7 @@ export interface SendTestOptions {
   readonly to: string;
   readonly type?: string;
   readonly locale?: string;
-  /** The one server to use: its number in SMTP_URLS, or its host. */
+  /** Only this server: its number in SMTP_URLS, or its host. */
   readonly server?: string;
   readonly json?: boolean;
 }
@@ -24,8 +24,8 @@ export interface SendTestOptions {
 const marks = { server: "S: ", client: "C: ", note: "*  " } as const;
 
 /**
- * Sends one mail with sample data by each SMTP server and shows the whole talk with it, secrets
- * hidden. With --json one line for each server.
+ * Sends one mail with sample data through each SMTP server and prints the whole session, with secrets
+ * masked. With --json one line per server.
  */
 export async function sendTest(
   environment: Environment,
@@ -45,12 +45,12 @@ export async function sendTest(
     if (chosen.length > 1 && !options.json) {
       process.stdout.write(`\n${server.host}:${server.port}\n`);
     }
-    if (!(await sendBy(config, server, options))) failed += 1;
+    if (!(await sendThrough(config, server, options))) failed += 1;
   }
   return failed === 0 ? 0 : 1;
 }
 
-async function sendBy(
+async function sendThrough(
   config: Config,
   server: TestServer,
   options: SendTestOptions,
@@ -77,19 +77,19 @@ async function sendBy(
   return accepted;
 }
 
-/** Who copies the talk into a question gives away neither a code nor the way to unsubscribe. */
+/** People paste the session into tickets: it gives away neither the code nor the unsubscribe link. */
 function withoutSecrets(text: string): string {
   return text
     .replaceAll(sampleCode, "******")
     .replace(new RegExp(`(${unsubscribePath}/)[^>\\s]+`), "$1***");
 }
 
-/** By the decoder of real events, so that what is refused there is refused here. */
+/** Through the decoder of real events, so that the same input is refused. */
 function parseEvent({ to, type = "verification_code", locale }: SendTestOptions): EmailEvent {
   const chosen = eventTypes.find((known) => known === type);
   if (chosen === undefined) throw usage(`--type must be one of ${eventTypes.join(", ")}`);
   if (locale !== undefined && parseLocale(locale) === undefined) {
-    throw usage("--locale must be a language as in BCP 47, such as es-MX");
+    throw usage("--locale must be a BCP 47 language tag, such as es-MX");
   }
   const now = Date.now();
   const wire = {

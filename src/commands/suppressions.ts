@@ -16,7 +16,7 @@ import type {
 } from "../email/suppressions/suppression-store.ts";
 import { entriesMax, suppressionReasons } from "../email/suppressions/suppression-store.ts";
 
-/** The flags as commander gives them. */
+/** As commander has them. */
 export interface SuppressionFlags {
   readonly reason?: string;
   readonly for?: string;
@@ -26,7 +26,7 @@ export interface SuppressionFlags {
   readonly json?: boolean;
 }
 
-export interface ParsedSuppressionFlags {
+interface ParsedSuppressionFlags {
   readonly reason: SuppressionReason | undefined;
   /** Undefined: no end. */
   readonly durationMs: number | undefined;
@@ -36,7 +36,7 @@ export interface ParsedSuppressionFlags {
 const limitDefault = 100;
 const limitMax = 10_000;
 
-/** Throws `usage_invalid` that names every flag that cannot be read, and its bound. */
+/** Throws `usage_invalid` with every invalid flag and its bound. */
 export function parseSuppressionFlags(flags: SuppressionFlags): ParsedSuppressionFlags {
   const problems: ConfigProblem[] = [];
   const reason = suppressionReasons.find((known) => known === flags.reason);
@@ -55,17 +55,17 @@ export function parseSuppressionFlags(flags: SuppressionFlags): ParsedSuppressio
   return { reason, durationMs, limit };
 }
 
-export interface NamedRecipient {
+interface NamedRecipient {
   readonly key: string;
-  /** Undefined when it was named by its key. */
+  /** Undefined when the key was given. */
   readonly address: string | undefined;
 }
 
-/** Addresses, or keys as `list` shows them for addresses that were to be forgotten. */
-export function parseRecipients(texts: readonly string[]): NamedRecipient[] {
+/** Addresses, or keys as `list` prints them for forgotten addresses. */
+function parseRecipients(texts: readonly string[]): NamedRecipient[] {
   const problems: ConfigProblem[] = [];
   if (texts.length > entriesMax) {
-    const problem = `are at most ${entriesMax} at once; use import for more`;
+    const problem = `must be at most ${entriesMax} at once; use import for more`;
     problems.push({ name: "addresses", problem });
   }
   const recipients = texts.flatMap((text): NamedRecipient[] => {
@@ -82,8 +82,8 @@ export function parseRecipients(texts: readonly string[]): NamedRecipient[] {
   return recipients;
 }
 
-/** Gives `work` the suppressions of the configured engine. */
-export function withSuppressions(
+/** Runs `work` with the suppressions of the configured engine. */
+function withSuppressions(
   environment: Environment,
   work: (store: SuppressionStore) => Promise<void>,
 ): Promise<number> {
@@ -94,13 +94,13 @@ export function withSuppressions(
   });
 }
 
-/** The report of a command: JSON on one line, or lines for a person. */
-export function report(flags: { readonly json?: boolean }, json: object, lines: readonly string[]) {
+/** Prints JSON on one line, or lines for people. */
+function report(flags: { readonly json?: boolean }, json: object, lines: readonly string[]) {
   const text = flags.json === true ? JSON.stringify(json) : lines.join("\n");
   process.stdout.write(`${text}\n`);
 }
 
-/** The newest first. Addresses in full: an operator has to compare them with what people write. */
+/** Newest first. Addresses in full: operators compare them with what people write to them. */
 export function listSuppressions(environment: Environment, flags: SuppressionFlags) {
   const { reason, limit } = parseSuppressionFlags(flags);
   const wanted = flags.address === undefined ? undefined : parseRecipients([flags.address])[0];
@@ -112,9 +112,9 @@ export function listSuppressions(environment: Environment, flags: SuppressionFla
     const total = wanted === undefined ? await store.count(reason) : found.length;
     const lines = found.map(lineOf);
     if (total === 0)
-      lines.push(wanted === undefined ? "No address is suppressed" : "Not suppressed");
+      lines.push(wanted === undefined ? "No suppressed addresses" : "Not suppressed");
     else if (total > found.length)
-      lines.push(`${found.length} of ${total}; export writes them all`);
+      lines.push(`Showing ${found.length} of ${total}; export writes all of them`);
     report(flags, { total, suppressions: found.map(jsonOf) }, lines);
   });
 }
@@ -135,12 +135,13 @@ export function addSuppressions(
     const added = await store.add(entries);
     const unchanged = new Set(entries.map(({ key }) => key)).size - added;
     const lines = [`${added} suppressed`];
-    if (unchanged > 0) lines.push(`${unchanged} were suppressed for as long already`);
+    if (unchanged > 0)
+      lines.push(`${unchanged} unchanged: suppressed for at least as long already`);
     report(flags, { added, unchanged }, lines);
   });
 }
 
-/** Exit 0 also for an address that was not suppressed: afterwards it is not. */
+/** Exits with 0 also when an address was not suppressed: the result is the same. */
 export function removeSuppressions(
   environment: Environment,
   addresses: readonly string[],
@@ -151,8 +152,8 @@ export function removeSuppressions(
     let removed = 0;
     for (const { key } of recipients) if (await store.remove(key)) removed += 1;
     const unknown = recipients.length - removed;
-    const lines = [`${removed} removed: the next mail is sent again`];
-    if (unknown > 0) lines.push(`${unknown} were not suppressed`);
+    const lines = [`${removed} removed: mail to them is sent again`];
+    if (unknown > 0) lines.push(`${unknown} not suppressed`);
     report(flags, { removed, unknown }, lines);
   });
 }
@@ -179,7 +180,7 @@ function isoMinute(at: number): string {
 
 const fileBytesMax = 64 * 1024 * 1024;
 
-/** All of a CSV file, or, when one line of it cannot be read, nothing. `-` is standard input. */
+/** Adds all of a CSV file, or nothing when one line is invalid. `-` is standard input. */
 export function importSuppressions(
   environment: Environment,
   file: string,
@@ -198,12 +199,14 @@ export function importSuppressions(
     }
     const unchanged = entries.length - added;
     const lines = [`${added} of ${entries.length} addresses suppressed`];
-    if (unchanged > 0) lines.push(`${unchanged} had ended, or were suppressed for as long already`);
+    if (unchanged > 0) {
+      lines.push(`${unchanged} unchanged: expired, or suppressed for at least as long already`);
+    }
     report(flags, { rows: entries.length, added, unchanged }, lines);
   });
 }
 
-/** All living entries as CSV: into a file of mode 0600, or to standard output. */
+/** Writes all active entries as CSV, to a file of mode 0600 or to standard output. */
 export function exportSuppressions(
   environment: Environment,
   file: string | undefined,
@@ -247,7 +250,7 @@ function openTarget(file: string): number {
   }
 }
 
-/** A write may take a part of it. */
+/** A write may be partial. */
 function writeAll(target: number, text: string): void {
   const bytes = Buffer.from(text);
   for (let written = 0; written < bytes.length; ) {

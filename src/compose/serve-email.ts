@@ -15,12 +15,12 @@ import { senderDefault } from "../email/mailer/inbox/inbox.ts";
 import { addInboxRoutes } from "../email/mailer/inbox/inbox-page.tsx";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { LoginAttempts, operatorsOnly } from "../email/ops/access.ts";
-import { renderSections } from "../email/ops/dashboard.tsx";
-import { describeOpenTransactions, LiveFeed, takeSnapshot } from "../email/ops/live-feed.ts";
+import { describeOpenTransactions, renderSections, takeSnapshot } from "../email/ops/dashboard.tsx";
+import { LiveFeed } from "../email/ops/live-feed.ts";
 import type { OpsSite } from "../email/ops/ops-page.tsx";
 import { opsProblemPage } from "../email/ops/ops-page.tsx";
 import { OutcomeHistory } from "../email/ops/outcome-history.ts";
-import { ReplayJob } from "../email/ops/replay-job.ts";
+import { ReplayJob } from "../email/ops/replay.tsx";
 import { addSiteRoutes, createOpsApp } from "../email/ops/site-routes.ts";
 import type { Config } from "./config.ts";
 import { composeDelivery } from "./delivery.ts";
@@ -35,9 +35,9 @@ function opsSiteOf({ app, ops }: Config): OpsSite {
   };
 }
 
-/** As often as the lag is asked: more of the same figures would cost a busy service, and show nothing. */
+/** As often as the lag is read: more often would cost a busy service and show the same figures. */
 const dashboardEveryMs = 2000;
-/** Somebody waits for a code. */
+/** A person waits for a code. */
 const inboxEveryMs = 500;
 
 interface OpsSiteParts {

@@ -7,11 +7,11 @@ import { subjectOf } from "../../src/auth/keys.ts";
 import type { RedisClient } from "../../src/core/redis/client.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { findEngine } from "../../support/engines.ts";
+import { openTestRedis } from "../../support/own-redis.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testCodeStore } from "../contract/code-store.ts";
 import { codeIssue, codeTry } from "../support/code-requests.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis") ?? "";
 const policy = codePolicyDefault;

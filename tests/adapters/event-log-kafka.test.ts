@@ -8,8 +8,7 @@ import { eventually } from "../../support/eventually.ts";
 import { kafkaConnectionTo, openKafkaLogAt, truncateKafkaTopic } from "../../support/kafka-logs.ts";
 import { hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts, readAll, textOf } from "../support/event-log-records.ts";
+import { EventLogReader, numbered, publishTexts, readAll, textOf } from "../support/event-logs.ts";
 
 /** What the contract does not ask of every log: Kafka's batches, groups and restarts. */
 const brokers = findEngine("kafka") ?? "";

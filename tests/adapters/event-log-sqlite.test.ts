@@ -13,10 +13,13 @@ import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
 import { spawnEventLogChild } from "../support/event-log-child.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts } from "../support/event-log-records.ts";
+import {
+  EventLogReader,
+  numbered,
+  openEmbeddedEventLog,
+  publishTexts,
+} from "../support/event-logs.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { openEmbeddedEventLog } from "../support/open-event-log.ts";
 
 setDefaultTimeout(60_000);
 

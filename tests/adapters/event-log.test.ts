@@ -5,7 +5,7 @@ import { findEngine } from "../../support/engines.ts";
 import { nobodysBroker, openKafkaLogAt, truncateKafkaTopic } from "../../support/kafka-logs.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testEventLog } from "../contract/event-log.ts";
-import { openEmbeddedEventLog } from "../support/open-event-log.ts";
+import { openEmbeddedEventLog } from "../support/event-logs.ts";
 
 const directory = temporaryDirectory();
 const path = join(directory.path, "events.sqlite");

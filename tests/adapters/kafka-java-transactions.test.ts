@@ -8,8 +8,7 @@ import { kafkaConnectionTo, openKafkaLogAt } from "../../support/kafka-logs.ts";
 import type { OwnKafka } from "../../support/own-kafka.ts";
 import { eagerCleaning, hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { readAll, textOf } from "../support/event-log-records.ts";
+import { EventLogReader, readAll, textOf } from "../support/event-logs.ts";
 import { JavaProducers } from "../support/java-producers.ts";
 
 const python = findEngine("python");

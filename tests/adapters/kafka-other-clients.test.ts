@@ -4,7 +4,7 @@ import { findEngine } from "../../support/engines.ts";
 import { openKafkaLogAt } from "../../support/kafka-logs.ts";
 import { hasOwnKafka } from "../../support/own-kafka.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { numbered, publishTexts, readAll, textOf } from "../support/event-log-records.ts";
+import { numbered, publishTexts, readAll, textOf } from "../support/event-logs.ts";
 
 /** What other services write we read, and what we write they read: with librdkafka and with Java. */
 const brokers = findEngine("kafka") ?? "";

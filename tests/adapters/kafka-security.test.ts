@@ -8,8 +8,7 @@ import type { OwnKafka } from "../../support/own-kafka.ts";
 import { hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { publishTexts } from "../support/event-log-records.ts";
+import { EventLogReader, publishTexts } from "../support/event-logs.ts";
 
 const user = "instant";
 const password = "a-password-for-this-test";

@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
 import { eventually } from "../../support/eventually.ts";
-import { openKafkaLogAt, truncateKafkaTopic } from "../../support/kafka-logs.ts";
-import { TransactionalProducer } from "../../support/kafka-transactions.ts";
+import {
+  openKafkaLogAt,
+  TransactionalProducer,
+  truncateKafkaTopic,
+} from "../../support/kafka-logs.ts";
 import type { OwnKafka } from "../../support/own-kafka.ts";
 import { eagerCleaning, hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
 import { newName, topicSpec } from "../contract/event-log-harness.ts";
 import { examineWith } from "../support/doctor.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { publishTexts, readAll, textOf } from "../support/event-log-records.ts";
+import { EventLogReader, publishTexts, readAll, textOf } from "../support/event-logs.ts";
 
 describe.skipIf(!hasOwnKafka())("a topic that is written in transactions", () => {
   const stack = new AsyncDisposableStack();

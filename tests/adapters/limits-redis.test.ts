@@ -1,7 +1,7 @@
 import { openRedisLimits } from "../../src/auth/limits/redis.ts";
 import { findEngine } from "../../support/engines.ts";
+import { openTestRedis } from "../../support/own-redis.ts";
 import { testLimits } from "../contract/limits.ts";
-import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis");
 

@@ -9,8 +9,8 @@ import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
 import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
 import type { RedisClient } from "../../src/core/redis/client.ts";
 import { findEngine } from "../../support/engines.ts";
+import { openTestRedis } from "../../support/own-redis.ts";
 import { codeIssue } from "../support/code-requests.ts";
-import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis") ?? "";
 

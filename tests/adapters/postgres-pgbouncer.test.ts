@@ -11,9 +11,8 @@ import { testPreferenceStore } from "../contract/preference-store.ts";
 import { testSuppressionStore } from "../contract/suppression-store.ts";
 import { testUserStore } from "../contract/user-store.ts";
 import { diagnosed, troubles } from "../support/doctor.ts";
-import { openOwnDatabase } from "../support/own-database.ts";
 import type { OwnPgbouncer } from "../support/own-pgbouncer.ts";
-import { openOwnPgbouncer } from "../support/own-pgbouncer.ts";
+import { openOwnDatabase, openOwnPgbouncer } from "../support/own-pgbouncer.ts";
 import { openRecipientStores } from "../support/recipient-stores.ts";
 import { openServerWorld } from "../support/sign-in-world.ts";
 

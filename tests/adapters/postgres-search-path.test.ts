@@ -10,9 +10,8 @@ import { openPostgresPreferenceStore } from "../../src/email/preferences/postgre
 import { openPostgresSuppressionStore } from "../../src/email/suppressions/postgres.ts";
 import { findEngine } from "../../support/engines.ts";
 import { diagnosed, findTrouble, troubles } from "../support/doctor.ts";
-import type { OwnDatabase } from "../support/own-database.ts";
-import { openOwnDatabase } from "../support/own-database.ts";
-import { openOwnPgbouncer } from "../support/own-pgbouncer.ts";
+import type { OwnDatabase } from "../support/own-pgbouncer.ts";
+import { openOwnDatabase, openOwnPgbouncer } from "../support/own-pgbouncer.ts";
 
 const server = findEngine("postgres") ?? "";
 const key = "a".repeat(64);

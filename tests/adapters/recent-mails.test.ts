@@ -3,10 +3,10 @@ import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
 import { openSqliteRecentMails } from "../../src/email/recent-mails/sqlite.ts";
 import { findEngine } from "../../support/engines.ts";
+import { openTestRedis } from "../../support/own-redis.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { recentMailsContract } from "../contract/recent-mails.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { openTestRedis } from "../support/redis-prefix.ts";
 
 recentMailsContract("RecentMails in SQLite", async () => {
   const stack = new AsyncDisposableStack();

@@ -5,8 +5,7 @@ import { openRedis } from "../../src/core/redis/client.ts";
 import { diagnoseRedis } from "../../src/core/redis/diagnose.ts";
 import { redisScript } from "../../src/core/redis/script.ts";
 import { eventually } from "../../support/eventually.ts";
-import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";
-import { openRedisPair } from "../../support/redis-pair.ts";
+import { hasRedisServer, openOwnRedis, openRedisPair } from "../../support/own-redis.ts";
 import { diagnosed, findTrouble } from "../support/doctor.ts";
 import { openScriptedRedis } from "../support/scripted-redis.ts";
 

@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { codePolicyDefault } from "../../src/auth/codes/code.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { findEngine } from "../../support/engines.ts";
+import { openTestRedis } from "../../support/own-redis.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import { codeTry } from "../support/code-requests.ts";
-import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis") ?? "";
 const canRun = url !== "" && Bun.which("redis-cli") !== null;

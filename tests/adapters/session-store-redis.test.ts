@@ -1,7 +1,7 @@
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
 import { findEngine } from "../../support/engines.ts";
+import { openTestRedis } from "../../support/own-redis.ts";
 import { testSessionStore } from "../contract/session-store.ts";
-import { openTestRedis } from "../support/redis-prefix.ts";
 
 const url = findEngine("redis");
 

@@ -9,9 +9,9 @@ import type { SmtpMailerOptions } from "../../src/email/mailer/smtp/smtp.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
 import { eventTypes, sampleData } from "../../src/email/mails/mail-types.tsx";
 import { createMailRenderer } from "../../src/email/templates/mail-renderer.tsx";
+import { answersSmtp, choosePort } from "../../support/engines/server.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
-import { answersSmtp, freePort } from "../../support/smtp-answers.ts";
 import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import type { SmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
@@ -218,7 +218,7 @@ async function startPostfixSink(port: number, flags: readonly string[]) {
     stdout: "ignore",
     stderr: "ignore",
   });
-  await eventually("smtp-sink listens", () => answersSmtp(port));
+  await eventually("smtp-sink listens", () => answersSmtp({ host: "127.0.0.1", port }));
   return {
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");
@@ -248,7 +248,7 @@ function sendMany(port: number, messages: number) {
 }
 
 test.skipIf(postconf === undefined)("Postfix's sink accepts a few hundred mails", async () => {
-  const port = freePort();
+  const port = await choosePort(0);
   await using _ = await startPostfixSink(port, []);
   const outcomes = await sendMany(port, 300);
   expect(outcomes.every(({ kind }) => kind === "accepted")).toBe(true);
@@ -263,7 +263,7 @@ const misbehaviours = {
 } as const;
 for (const [flags, outcome] of Object.entries(misbehaviours)) {
   test.skipIf(postconf === undefined)(`Postfix's sink with ${flags}: ${outcome.kind}`, async () => {
-    const port = freePort();
+    const port = await choosePort(0);
     await using _ = await startPostfixSink(port, flags.split(" "));
     expect(await sendMany(port, 1)).toMatchObject([outcome]);
   });

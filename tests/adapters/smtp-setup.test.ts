@@ -7,8 +7,7 @@ import type { SmtpOptions } from "../../src/email/mailer/smtp/config.ts";
 import type { SinkAction, SinkStage } from "../../support/smtp-sink/behaviour.ts";
 import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import type { SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
-import { openFullBacklog } from "../support/full-backlog.ts";
-import { openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
+import { openFullBacklog, openSmtpRig, quickTimeouts } from "../support/smtp-rig.ts";
 
 const certificates = testCertificates();
 const ca = certificates.authority;

@@ -1,12 +1,17 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { examples } from "../../src/commands/examples.ts";
 import { findEngine } from "../../support/engines.ts";
+import { eventually } from "../../support/eventually.ts";
+import { InstantProcess, runInstant } from "../../support/instant-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { runInstant } from "../support/run-instant.ts";
 
-describe.skipIf(findEngine("instant") === undefined)("the built program", () => {
-  test("says its commands, alone in an empty directory, and leaves nothing behind", async () => {
+const program = findEngine("instant") ?? "";
+const kafka = findEngine("kafka");
+
+describe.skipIf(program === "")("the built program", () => {
+  test("lists its commands in an empty directory, and leaves no files", async () => {
     using directory = temporaryDirectory();
     const { exitCode, stdout } = await runInstant(["--help"], { directory: directory.path });
     expect(exitCode).toBe(0);
@@ -23,7 +28,7 @@ describe.skipIf(findEngine("instant") === undefined)("the built program", () => 
     [["replay-dlq", "--limit", "0"], "--limit must be a whole number from 1"],
     [["replay-dlq", "--from-offset", "x", "--class", "y"], "--class must be of malformed"],
     [["--env-file", "/none", "serve-auth"], "--env-file /none cannot be read"],
-  ])("ends %j with exit code 2 and what to write instead", async (parameters, words) => {
+  ])("ends %j with exit code 2 and a hint", async (parameters, words) => {
     using directory = temporaryDirectory();
     const { exitCode, stderr } = await runInstant(parameters, { directory: directory.path });
     expect(exitCode).toBe(2);
@@ -44,7 +49,7 @@ describe.skipIf(findEngine("instant") === undefined)("the built program", () => 
     ]);
   });
 
-  test("in production names each engine and secret it would need", async () => {
+  test("in production names each engine and secret that it needs", async () => {
     using directory = temporaryDirectory();
     const environment = { APP_ENV: "production", ENABLE_KAFKA: "false" };
     const options = { directory: directory.path, environment };
@@ -72,11 +77,197 @@ describe.skipIf(findEngine("instant") === undefined)("the built program", () => 
     expect(asked.stdout).toContain("Partitions: 7");
   });
 
-  test("makes its files for its own user alone", async () => {
+  test("makes its files readable by its own user only", async () => {
     using directory = temporaryDirectory();
     await runInstant(["create-topics"], { directory: directory.path });
     const data = join(directory.path, ".instant");
     expect(statSync(data).mode & 0o777).toBe(0o700);
     expect(statSync(join(data, "events.sqlite")).mode & 0o777).toBe(0o600);
   });
+
+  test.each(["serve-email", "serve-auth", "dev"])(
+    "does not start %s on a broken template, and says where it is broken",
+    async (command) => {
+      using directory = temporaryDirectory();
+      mkdirSync(join(directory.path, "templates"));
+      const write = (name: string, text: string) =>
+        writeFileSync(join(directory.path, "templates", name), text);
+      write("welcome.subject.txt", "Hello");
+      write("welcome.html", "<p>\n\nHello {{usrname}}</p>");
+      write("welcome.txt", "Hello {{#username}}");
+      const environment = {
+        TEMPLATE_DIR: "templates",
+        AUTH_SERVICE_PORT: "0",
+        EMAIL_SERVICE_PORT: "0",
+      };
+      const ended = await runInstant([command], { directory: directory.path, environment });
+      expect(ended.exitCode).toBe(2);
+      expect(ended.stderr).toContain("TEMPLATE_DIR welcome.html:3 uses an unknown value, usrname");
+      expect(ended.stderr).toContain(
+        "TEMPLATE_DIR welcome.txt:1 is not Mustache: unclosed section",
+      );
+    },
+  );
+
+  test("refuses a preview port that is not a port", async () => {
+    using directory = temporaryDirectory();
+    const ended = await runInstant(["preview", "--port", "x"], { directory: directory.path });
+    expect(ended.exitCode).toBe(2);
+    expect(ended.stderr).toContain("--port must be 0 to 65535");
+  });
+});
+
+/** Every command of main.ts, with its parents: "suppressions list". */
+const commands = [
+  ...readFileSync("src/main.ts", "utf8").matchAll(/^(\w+)\n {2}\.command\("([a-z-]+)"\)/gm),
+].map(([, parent, name]) => (parent === "program" ? name : `${parent} ${name}`) ?? "");
+
+async function helpOf(command: string): Promise<string> {
+  using directory = temporaryDirectory();
+  const words = [...command.split(" ").filter(Boolean), "--help"];
+  const { exitCode, stdout } = await runInstant(words, { directory: directory.path });
+  expect(exitCode).toBe(0);
+  return stdout;
+}
+
+describe.skipIf(program === "")("--help", () => {
+  test.each(["", ...commands])(
+    "of %p has examples with commands and options that exist",
+    async (command) => {
+      const help = await helpOf(command);
+      const own = `instant ${command}`.trim();
+      const shown = [...help.matchAll(/^ {2}\$ (.+)$/gm)].map(([, example]) => example ?? "");
+      expect(shown).toEqual([...(examples[own] ?? [])]);
+      expect(shown.length).toBeGreaterThan(0);
+      for (const example of shown) {
+        for (const word of own.split(" ")) expect(example).toContain(word);
+        const options = example.match(/ --[a-z-]+/g) ?? [];
+        const known = `${help} --env-file --help`;
+        for (const option of options) expect(known).toContain(option.trim());
+      }
+    },
+  );
+
+  test("has no colour in a pipe", async () => {
+    expect(await helpOf("")).not.toContain("\x1b[");
+  });
+});
+
+test("the commands are found", () => {
+  expect(commands).toContain("suppressions list");
+  expect(commands.length).toBeGreaterThan(10);
+});
+
+const ports = { AUTH_SERVICE_PORT: "0", EMAIL_SERVICE_PORT: "0" };
+
+test.skipIf(program === "")(
+  "LOG_FORMAT=pretty prints readable lines, and a mistyped variable is warned of",
+  async () => {
+    using directory = temporaryDirectory();
+    await using service = new InstantProcess(["serve-email"], {
+      program,
+      directory: directory.path,
+      environment: { ...ports, LOG_FORMAT: "pretty", KAFKA_BROKER: "localhost:9092" },
+    });
+    await eventually("it has started", () => service.output.includes("Email service started"));
+    expect(service.output).toMatch(
+      /WARN {2}email-service KAFKA_BROKER is set, but .* fix="Did you mean KAFKA_BROKERS\?/,
+    );
+    expect(service.output).not.toContain("\x1b[");
+    expect(service.output).not.toContain('{"level"');
+  },
+);
+
+test.skipIf(program === "")(
+  "a pipe gets JSON, and other programs' variables are not warned of",
+  async () => {
+    using directory = temporaryDirectory();
+    await using service = new InstantProcess(["serve-email"], {
+      program,
+      directory: directory.path,
+      environment: { ...ports, KAFKA_HEAP_OPTS: "-Xmx1g", SHELL: "/bin/sh" },
+    });
+    await eventually("it has started", () => service.findLogs("Email service started")[0]);
+    const lines = service.output.trim().split("\n");
+    expect(lines.filter((line) => line.includes('"level":"warn"'))).toEqual([]);
+  },
+);
+
+const rule = "=".repeat(60);
+
+/** The guide's banner, for these settings. */
+function banner(brokers: string, topic: string, partitions: number): string {
+  return [
+    rule,
+    "Kafka Topic Initialization",
+    rule,
+    `Kafka Brokers: ${brokers}`,
+    `Email Events Topic: ${topic}`,
+    `DLQ Topic: ${topic}-dlq`,
+    `Partitions: ${partitions}`,
+    "Replication Factor: 1",
+    rule,
+    "",
+    "Connecting to Kafka...",
+    "✓ Connected to Kafka",
+    "",
+    "Creating topics...",
+    "",
+  ].join("\n");
+}
+
+function settings(topic: string, more: Record<string, string> = {}) {
+  return { KAFKA_TOPIC_EMAIL_EVENTS: topic, KAFKA_TOPIC_EMAIL_DLQ: `${topic}-dlq`, ...more };
+}
+
+describe.skipIf(program === "")("create-topics", () => {
+  test("on the embedded log prints what the guide shows, then that all exist", async () => {
+    using directory = temporaryDirectory();
+    const options = { directory: directory.path };
+    const head = banner("embedded (.instant/events.sqlite)", "email-events", 3);
+    expect((await runInstant(["create-topics"], options)).stdout).toBe(
+      `${head}✓ Topic 'email-events' created successfully\n` +
+        "✓ Topic 'email-events-dlq' created successfully\n",
+    );
+    expect((await runInstant(["create-topics"], options)).stdout).toBe(
+      `${head}✓ Topic 'email-events' already exists (3 partitions)\n` +
+        "✓ Topic 'email-events-dlq' already exists (1 partition)\n",
+    );
+  });
+
+  test("without Kafka prints one line, with exit code 1", async () => {
+    using directory = temporaryDirectory();
+    const { exitCode, stderr } = await runInstant(["create-topics"], {
+      directory: directory.path,
+      environment: { KAFKA_BROKERS: "127.0.0.1:1" },
+    });
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^instant: Failed to connect to Kafka: 127\.0\.0\.1:1: .+\n$/);
+  });
+
+  test.skipIf(kafka === undefined)(
+    "on Kafka creates, verifies, and grows only when asked",
+    async () => {
+      using directory = temporaryDirectory();
+      const topic = `t${crypto.randomUUID().slice(0, 8)}`;
+      const run = (parameters: readonly string[], partitions: string) =>
+        runInstant(["create-topics", ...parameters], {
+          directory: directory.path,
+          environment: settings(topic, {
+            KAFKA_BROKERS: kafka ?? "",
+            KAFKA_TOPIC_PARTITIONS: partitions,
+          }),
+        });
+      const created = `✓ Topic '${topic}' created successfully\n✓ Topic '${topic}-dlq' created successfully\n`;
+      expect((await run([], "3")).stdout).toBe(banner(kafka ?? "", topic, 3) + created);
+      const fewer = await run([], "10");
+      expect(fewer.exitCode).toBe(0);
+      expect(fewer.stdout).toContain(`✓ Topic '${topic}' already exists (3 partitions)\n  ! `);
+      expect((await run(["--grow"], "10")).stdout).toContain(
+        `✓ Topic '${topic}' grown to 10 partitions`,
+      );
+      const report = JSON.parse((await run(["--json"], "10")).stdout);
+      expect(report.topics[0]).toMatchObject({ topic, outcome: "exists", partitions: 10 });
+    },
+  );
 });

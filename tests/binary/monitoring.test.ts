@@ -37,7 +37,7 @@ describe("the files of monitoring/", () => {
     },
   );
 
-  test("each alert has a unit test, and a section of what to do", () => {
+  test("each alert has a unit test, and a section on what to do", () => {
     const tests = readFileSync("monitoring/alerts.test.yml", "utf8");
     const operating = readFileSync("docs/operating.md", "utf8");
     for (const { alert } of alerts) {
@@ -46,7 +46,7 @@ describe("the files of monitoring/", () => {
     }
   });
 
-  test("dashboard and alerts ask only for metrics that the services have", () => {
+  test("dashboard and alerts query only metrics that the services have", () => {
     const known = new Set([...listAuthMetrics(), ...listEmailMetrics()].map(({ name }) => name));
     const asked = [...queries, ...alerts.map(({ expr }) => expr)].flatMap(
       (query) => query.match(/\b(?:instant|process)_[a-z_]+/g) ?? [],

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openDevProcess } from "../support/dev-process.ts";
-import { visit } from "../support/visitor.ts";
+import { openBrowser, visit } from "../support/visitor.ts";
 
 const program = findEngine("instant");
 const chromium = findEngine("chromium");
@@ -52,8 +51,8 @@ describe.skipIf(program === undefined || chromium === undefined)("the inbox page
       expect(whole).toContain("Content-Type: text/html; charset=utf-8");
       await look("inbox-source");
       await page.setViewportSize(desk);
-      await page.getByRole("link", { name: "The life of this mail" }).click();
-      await page.getByRole("heading", { name: "Steps" }).waitFor();
+      await page.getByRole("link", { name: "Timeline of this mail" }).click();
+      await page.getByRole("heading", { name: "Timeline" }).waitFor();
     });
   });
 

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { languageTags } from "../../src/email/templates/languages.ts";
-import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
 import { everySample, renderData } from "../support/mails.ts";
-import { findFaults } from "../support/page-faults.ts";
+import { findFaults, openBrowser } from "../support/visitor.ts";
 
 const chromium = findEngine("chromium");
 

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openTestPostgres } from "../../support/postgres-schema.ts";
 import type { ServiceRig } from "../../support/service-rig.ts";
 import { openServiceRig, urlOf } from "../../support/service-rig.ts";
-import { visit } from "../support/visitor.ts";
+import { openBrowser, visit } from "../support/visitor.ts";
 
 const program = findEngine("instant") ?? "";
 const chromium = findEngine("chromium") ?? "";
@@ -65,7 +64,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
       await look("ops-login");
       await page.getByLabel("Token").fill("something else");
       await page.keyboard.press("Enter");
-      await page.getByText("That is not the token").waitFor();
+      await page.getByText("Wrong token").waitFor();
       await look("ops-login-wrong");
       await page.getByLabel("Token").fill(token);
       await page.keyboard.press("Enter");
@@ -76,7 +75,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
 
   test("show what happens as it happens, and pause when the server is away", () =>
     operate(async ({ page, checkPage: look }) => {
-      await page.getByText("Mails flow").waitFor();
+      await page.getByText("Delivery is running").waitFor();
       await page.getByText("this process").first().waitFor();
       await page.getByText("554 5.7.1 <b***@example.com> not welcome").waitFor();
       await look("ops-dashboard");
@@ -98,11 +97,11 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
       await page.getByText("Delivery is paused").waitFor();
       await look("ops-dashboard-paused");
       rig.sink.setBehaviour([]);
-      await page.getByText("Mails flow").waitFor();
+      await page.getByText("Delivery is running").waitFor();
       await rig.untilDrained();
     }));
 
-  test("find the life of a mail by its recipient, without a script too", () =>
+  test("find the timeline of a mail by its recipient, without a script too", () =>
     operate(
       async ({ page, checkPage: look }) => {
         await page.getByRole("link", { name: "Search" }).click();
@@ -130,7 +129,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
         await page.getByText("rejected: refused").waitFor();
         await look("ops-mail-refused");
         await page.goto(`${url}/mails/nobody-knows`);
-        await page.getByRole("heading", { name: "Not known" }).waitFor();
+        await page.getByRole("heading", { name: "Mail not found" }).waitFor();
         await page.goto(`${url}/nowhere`);
         await page.getByRole("link", { name: "Dashboard" }).waitFor();
         await look("ops-nowhere");
@@ -142,32 +141,32 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
     operate(async ({ page, checkPage: look }) => {
       await page.getByRole("link", { name: "Dead letters" }).click();
       await page.getByRole("link", { name: "malformed 1" }).click();
-      await look("ops-letters");
+      await look("ops-dead-letters");
       await page.getByRole("link", { name: `broken-${run}` }).click();
       await page.getByText('"code": "•••"').waitFor();
       expect(await page.textContent("main")).not.toContain("402817");
-      await look("ops-letter");
+      await look("ops-dead-letter");
     }));
 
-  test("put a dead letter back after a dry run, and show how far it is", () =>
+  test("replay a dead letter after a dry run, and show the progress", () =>
     operate(async ({ page, checkPage: look }) => {
       rig.sink.setBehaviour([]);
       await page.goto(`${url}/dead-letters/of/rejected/1`);
-      await page.getByRole("button", { name: "Look what would be put back" }).click();
-      await page.getByRole("heading", { name: "1 would be put back" }).waitFor();
+      await page.getByRole("button", { name: "Dry run" }).click();
+      await page.getByRole("heading", { name: "1 dead letter would be replayed" }).waitFor();
       await look("ops-plan");
       const sent = () =>
         rig.sink.accepted.some(({ messageId }) => messageId.includes(bob.messageId));
       expect(sent()).toBe(false);
-      await page.getByRole("button", { name: "Put 1 back" }).click();
-      await page.getByText("1 put back. They are events again").waitFor();
+      await page.getByRole("button", { name: "Replay 1 dead letter" }).click();
+      await page.getByText("1 replayed. They are events again").waitFor();
       await look("ops-replay");
       await eventually("the mail was accepted", sent);
       await rig.untilDrained();
       await page.goto(`${url}/mails/${bob.messageId}`);
       await page.getByText("replay 1").waitFor();
       await page.goto(`${url}/dead-letters/of/rejected/1`);
-      await page.getByRole("button", { name: "Look what would be put back" }).click();
+      await page.getByRole("button", { name: "Dry run" }).click();
       await page.getByText("1 accepted meanwhile").waitFor();
     }));
 

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
-import { findFaults } from "../support/page-faults.ts";
 import { recipientEngines } from "../support/recipient-world.ts";
+import { findFaults, openBrowser } from "../support/visitor.ts";
 
 const chromium = findEngine("chromium");
 const email = "ana@example.com";
@@ -78,7 +77,7 @@ describe.skipIf(chromium === undefined)("the page of the preferences", () => {
     await page.getByText("You are unsubscribed from “Welcome”").waitFor();
     await look("unsubscribed");
     await page.goto(link.slice(0, -9));
-    await page.getByRole("heading", { name: "This link is not complete" }).waitFor();
+    await page.getByRole("heading", { name: "This link is incomplete" }).waitFor();
     // The browser itself says that the answer was 400.
     expect(opened.complaints.filter((text) => !text.includes("400"))).toEqual([]);
   });

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
 import { InstantProcess } from "../../support/instant-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { findFaults } from "../support/page-faults.ts";
+import { findFaults, openBrowser } from "../support/visitor.ts";
 
 const program = findEngine("instant");
 const chromium = findEngine("chromium");

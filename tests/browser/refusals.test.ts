@@ -2,14 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { openBrowser } from "../../support/browser.ts";
 import { findEngine } from "../../support/engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld } from "../support/sign-in-world.ts";
-import type { StoreState } from "../support/unavailable-store.ts";
-import { unavailableStore } from "../support/unavailable-store.ts";
+import type { StoreState } from "../support/unavailable.ts";
+import { unavailableStore } from "../support/unavailable.ts";
 import type { Visitor } from "../support/visitor.ts";
-import { visit } from "../support/visitor.ts";
+import { openBrowser, visit } from "../support/visitor.ts";
 
 const chromium = findEngine("chromium") ?? "";
 

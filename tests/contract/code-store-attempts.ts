@@ -2,9 +2,8 @@ import { expect, test } from "bun:test";
 import { codePolicyDefault } from "../../src/auth/codes/code.ts";
 import type { CodeStore } from "../../src/auth/codes/code-store.ts";
 import type { OpenCodeStore } from "../support/code-requests.ts";
-import { codeIssue, codeTry, kindOf, openOn } from "../support/code-requests.ts";
+import { codeIssue, codeTry, guessOdds, kindOf, openOn } from "../support/code-requests.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
-import { guessOdds } from "../support/guess-odds.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;

@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
 import { spawnEventLogChild } from "../support/event-log-child.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts, readAll } from "../support/event-log-records.ts";
+import { EventLogReader, numbered, publishTexts, readAll } from "../support/event-logs.ts";
 import type { ContractScope, EventLogHarness } from "./event-log-harness.ts";
 import { newName, useEventLog } from "./event-log-harness.ts";
 

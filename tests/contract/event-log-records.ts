@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 import type { OutgoingRecord, RecordHeaders } from "../../src/email/event-log/event-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { spawnEventLogChild } from "../support/event-log-child.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
 import {
+  EventLogReader,
   numbered,
   publishTexts,
   readAll,
   textOf,
   textRecord,
-} from "../support/event-log-records.ts";
+} from "../support/event-logs.ts";
 import type { ContractScope, EventLogHarness } from "./event-log-harness.ts";
 import { newName, recordBytesMax, topicSpec, useEventLog } from "./event-log-harness.ts";
 

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { numbered, publishTexts, textRecord } from "../support/event-log-records.ts";
+import { EventLogReader, numbered, publishTexts, textRecord } from "../support/event-logs.ts";
 import type { ContractScope, EventLogHarness } from "./event-log-harness.ts";
 import { newName, topicSpec, useEventLog } from "./event-log-harness.ts";
 

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { User } from "../../src/auth/users/user-store.ts";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
-import { problemOf } from "../support/problem.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
+import { problemOf, signInEngines } from "../support/sign-in-world.ts";
 
 const email = "test@example.com";
 const newEmail = "new@example.org";

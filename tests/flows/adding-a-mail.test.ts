@@ -19,7 +19,7 @@ interface Change {
   readonly diff: string;
 }
 
-/** The blocks that change a file, each under the file's name. */
+/** The blocks that change a file, each below the file's name. */
 function readChanges(): Change[] {
   const changes: Change[] = [];
   let path = "";
@@ -32,7 +32,7 @@ function readChanges(): Change[] {
   return changes;
 }
 
-/** Puts the lines with a plus after the line that stands above them; it must be there, once. */
+/** Inserts the lines with a plus after the line above them, which the file must have exactly once. */
 function apply(directory: string, { path, diff }: Change): void {
   const lines = diff.trimEnd().split("\n");
   const anchor = lines[0]?.slice(1) ?? "";
@@ -42,6 +42,16 @@ function apply(directory: string, { path, diff }: Change): void {
   expect(text.filter((line) => line === anchor)).toEqual([anchor]);
   text.splice(text.indexOf(anchor) + 1, 0, ...added);
   writeFileSync(file, text.join("\n"));
+}
+
+/** Where the page says that a mail goes: above `mailTypes`, with its comment. */
+const aboveTheRows = "/** The event types, by their names on the wire. */";
+
+function addMail(directory: string, mail: string): void {
+  const file = join(directory, "src/email/mails/mail-types.tsx");
+  const [before = "", after, ...more] = readFileSync(file, "utf8").split(aboveTheRows);
+  expect([typeof after, more]).toEqual(["string", []]);
+  writeFileSync(file, `${before}${mail}\n${aboveTheRows}${after}`);
 }
 
 async function run(directory: string, command: readonly string[]) {
@@ -69,10 +79,10 @@ describe("docs/adding-a-mail.md", () => {
       ...readCodeBlocks(page, "tsx"),
       ...readCodeBlocks(page, "json"),
     ];
-    writeFileSync(join(directory.path, "src/email/mails/order-shipped.tsx"), mail);
+    addMail(directory.path, mail);
     const changes = readChanges();
     const russian = changes.filter(({ path }) => path.endsWith("ru.ts"));
-    expect([changes.length, russian.length]).toEqual([5, 1]);
+    expect([changes.length, russian.length]).toEqual([4, 1]);
     const check = {
       extends: "./tsconfig.json",
       include: ["src/email/event.ts", "src/email/templates", "src/**/*.d.ts"],

@@ -7,7 +7,7 @@ import { routeOf } from "../../src/core/openapi/operation.ts";
 import { preferenceOperations } from "../../src/email/preferences/routes.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
-import { openEmbeddedWorld } from "../support/sign-in-world.ts";
+import { openEmbeddedWorld, problemOf } from "../support/sign-in-world.ts";
 
 const page = "docs/api.md";
 
@@ -47,7 +47,7 @@ function readExamples(html: string): ReadonlyMap<string, string> {
 }
 
 describe("the page /docs", () => {
-  test("shows for every call an example that works, in the order of a person's way", async () => {
+  test("shows an example that works for every call, in the order a user makes them", async () => {
     await using world = await openEmbeddedWorld();
     await using server = await serve(world);
     const answer = await fetch(`${server.url}/docs`);
@@ -87,7 +87,7 @@ describe("the page /docs", () => {
     for (const id of ["getHealth", "getLiveness", "getReadiness"]) await run(id);
   });
 
-  test("needs nothing from elsewhere, and no script", async () => {
+  test("loads nothing from other hosts, and no script", async () => {
     await using world = await openEmbeddedWorld();
     const answer = await world.request("/docs");
     expect(answer.headers.get("Content-Security-Policy")).toContain("default-src 'none'");
@@ -111,7 +111,7 @@ describe("docs/api.md", () => {
   const bash = readCodeBlocks(page, "bash");
   const blockWith = (words: string) => bash.find((block) => block.includes(words)) ?? "";
 
-  test.each([page, "README.md"])("and all calls with their methods: %s names them", (file) => {
+  test.each([page, "README.md"])("%s names every call with its method, and no other", (file) => {
     const text = readFileSync(file, "utf8");
     const routes = text.matchAll(/`(GET|POST|PATCH|DELETE) (\/[\w/{}-]*)/g);
     const named = new Set([...routes].map(([, method, path]) => `${method} ${path}`));
@@ -146,7 +146,7 @@ describe("docs/api.md", () => {
     for (const [, name] of shown) expect(checked.output).toContain(`"${name}":`);
   });
 
-  test("shows a function that tells another service who somebody is", async () => {
+  test("shows a function by which another service finds the user of a request", async () => {
     await using world = await openEmbeddedWorld();
     await using server = await serve(world);
     const { token, user } = await world.signIn("ana@example.com");
@@ -183,4 +183,39 @@ test("the document has every route that answers JSON, and no other", async () =>
   expect(others.filter((route) => /^\w+ \/(?:auth|users|health|livez|readyz)/.test(route))).toEqual(
     [],
   );
+});
+
+/** The methods of each path, the path with its examples filled in. */
+const methodsByPath = new Map<string, string[]>();
+for (const { method, path, pathParameters } of authOperations) {
+  const filled = Object.entries(pathParameters ?? {}).reduce(
+    (text, [name, { example }]) => text.replace(`{${name}}`, example),
+    path,
+  );
+  const methods = methodsByPath.get(filled) ?? [];
+  methods.push(method.toUpperCase(), ...(method === "get" ? ["HEAD"] : []));
+  methodsByPath.set(filled, methods);
+}
+
+describe.each([...methodsByPath])("%s", (path, methods) => {
+  test("takes the documented methods, and names them in a 405 for any other", async () => {
+    await using world = await openEmbeddedWorld();
+    const others = ["OPTIONS", "PUT", "DELETE", "GET", "PATCH"].filter(
+      (method) => !methods.includes(method),
+    );
+    for (const method of others) {
+      const answer = await world.request(path, { method });
+      expect(answer.headers.get("Allow")?.split(", ").toSorted()).toEqual(methods.toSorted());
+      expect(await problemOf(answer)).toMatchObject({ status: 405, code: "method_not_allowed" });
+    }
+  });
+});
+
+test("an id that cannot be a session's is answered with 404", async () => {
+  await using world = await openEmbeddedWorld();
+  const { token } = await world.signIn("ana@example.com");
+  for (const id of ["x", "-", "x".repeat(23)]) {
+    const answer = await world.request(`/auth/sessions/${id}`, { method: "DELETE", token });
+    expect(await problemOf(answer)).toMatchObject({ status: 404, code: "not_found" });
+  }
 });

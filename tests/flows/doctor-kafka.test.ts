@@ -9,8 +9,7 @@ import { findEngine } from "../../support/engines.ts";
 import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import { newName } from "../contract/event-log-harness.ts";
 import { examineWith, findTrouble, troubles } from "../support/doctor.ts";
-import { EventLogReader } from "../support/event-log-reader.ts";
-import { publishTexts } from "../support/event-log-records.ts";
+import { EventLogReader, publishTexts } from "../support/event-logs.ts";
 
 const brokers = findEngine("kafka") ?? "127.0.0.1:1";
 const connection = { brokers: [brokers], ssl: false, caFile: undefined, sasl: undefined };

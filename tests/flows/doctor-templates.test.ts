@@ -14,7 +14,7 @@ describe("doctor at TEMPLATE_DIR", () => {
     const broken = await examineWith({ TEMPLATE_DIR: directory.path });
     expect(broken.exitCode).toBe(1);
     const { text } = findTrouble(broken.findings, "templates.sound");
-    expect(text).toStartWith("welcome.html:2 has no value named usrname");
+    expect(text).toStartWith("welcome.html:2 uses an unknown value, usrname");
     write("welcome.html", "<p>{{username}} {{unsubscribe_link}}</p>");
     const mended = await examineWith({ TEMPLATE_DIR: directory.path });
     expect(troubles(mended.findings)).toEqual([]);

@@ -2,9 +2,8 @@ import { describe, expect, test } from "bun:test";
 import type { LimitPolicy } from "../../src/auth/limits/limits.ts";
 import { limitPolicyDefault } from "../../src/auth/limits/limits.ts";
 import { parseIpNetwork } from "../../src/core/http/client-address.ts";
-import { problemOf } from "../support/problem.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
+import { problemOf, signInEngines } from "../support/sign-in-world.ts";
 
 const hour = 3_600_000;
 const few = (changes: Partial<LimitPolicy>) => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
+import { signInEngines } from "../support/sign-in-world.ts";
 
 const email = "ana@example.com";
 

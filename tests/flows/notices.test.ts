@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { decodeEmailEvent, encodeEmailEvent } from "../../src/email/event.ts";
 import { eventually } from "../../support/eventually.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
+import { signInEngines } from "../support/sign-in-world.ts";
 
 const minute = 60_000;
 const email = "test@example.com";

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createAuthKeys } from "../../src/auth/keys.ts";
 import { fromOurPage, openPageClient } from "../support/page-client.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
-import { openEmbeddedWorld, testSecret } from "../support/sign-in-world.ts";
+import { openEmbeddedWorld, signInEngines, testSecret } from "../support/sign-in-world.ts";
 
 const email = "test@example.com";
 const minute = 60_000;

@@ -192,7 +192,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
     });
     const [link = ""] = /\/unsubscribe\/[^"]+/.exec(await account.text()) ?? [];
     const page = await (await world.request(link)).text();
-    expect(page).toContain("Mails that you can decline");
+    expect(page).toContain("Optional e-mails");
     expect(page).not.toContain("Unsubscribe from");
     await post(opened, link, "choose=yes&sign_in_notice=yes");
     const read = await world.request(path, { token });
@@ -202,7 +202,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
     expect(await declined.json()).toMatchObject({ welcome: false, sign_in_notice: false });
   });
 
-  test("an address that is changed takes the wishes along, and the old one has none", async () => {
+  test("an address that is changed takes the preferences along, and the old one has none", async () => {
     await using opened = await open();
     const { world, preferences } = opened;
     const { token } = await world.signIn(email);
@@ -216,7 +216,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
     expect(await wants(opened)).toBe(true);
   });
 
-  test("an account that is deleted leaves no wishes, and no name of a suppressed address", async () => {
+  test("an account that is deleted leaves no preferences, and no name of a suppressed address", async () => {
     await using opened = await open();
     const { world, preferences, suppressions } = opened;
     const { token } = await world.signIn(email);

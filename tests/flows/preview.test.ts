@@ -71,7 +71,7 @@ describe("the preview", () => {
     write("welcome.subject.txt", "Ahoy");
     write("welcome.html", "<p>{{usrname}}</p>");
     write("welcome.txt", "{{username}} {{unsubscribe_link}}");
-    expect(await page()).toContain("<code>welcome.html:1</code> has no value named usrname");
+    expect(await page()).toContain("<code>welcome.html:1</code> uses an unknown value, usrname");
     write("welcome.html", "<p>{{username}} {{unsubscribe_link}}</p>");
     expect(await page()).toContain("<h1>Ahoy</h1>");
     mkdirSync(join(directory.path, "de"));

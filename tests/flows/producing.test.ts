@@ -7,7 +7,7 @@ import { findEngine } from "../../support/engines.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
-import { readAll, textOf } from "../support/event-log-records.ts";
+import { readAll, textOf } from "../support/event-logs.ts";
 
 const kafka = findEngine("kafka");
 const python = findEngine("python");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { limitPolicyDefault } from "../../src/auth/limits/limits.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
+import { signInEngines } from "../support/sign-in-world.ts";
 
 const hour = 3_600_000;
 const email = "test@example.com";

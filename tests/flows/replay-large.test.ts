@@ -11,11 +11,10 @@ import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
 import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
-import { InstantProcess } from "../../support/instant-process.ts";
+import { InstantProcess, runInstant } from "../../support/instant-process.ts";
 import { openRedisAt } from "../../support/own-redis.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { runInstant } from "../support/run-instant.ts";
 
 const kafka = findEngine("kafka");
 const redisUrl = findEngine("redis");

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { problemOf } from "../support/problem.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld, WorldSettings } from "../support/sign-in-world.ts";
+import { problemOf, signInEngines } from "../support/sign-in-world.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;

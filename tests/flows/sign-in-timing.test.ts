@@ -3,8 +3,8 @@ import type { CodeStore } from "../../src/auth/codes/code-store.ts";
 import type { PairedTimes, TimeJudgement } from "../support/paired-times.ts";
 import { judgeTimes } from "../support/paired-times.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
+import { signInEngines } from "../support/sign-in-world.ts";
 
 /** Of each kind, to each call: TEST_TIMING_REQUESTS=5000 for figures worth publishing. */
 const requestsCount = Number(process.env["TEST_TIMING_REQUESTS"] ?? 300);

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createAuthKeys } from "../../src/auth/keys.ts";
 import { encodeEmailEvent } from "../../src/email/event.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
-import { testSecret } from "../support/sign-in-world.ts";
+import { signInEngines, testSecret } from "../support/sign-in-world.ts";
 
 const minute = 60_000;
 const email = "test@example.com";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { decodeEmailEvent, encodeEmailEvent } from "../../src/email/event.ts";
 import { eventually } from "../../support/eventually.ts";
-import { signInEngines } from "../support/sign-in-engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
+import { signInEngines } from "../support/sign-in-world.ts";
 
 const email = "tess.lee+news@example.com";
 const welcomesOf = ({ publisher }: SignInWorld) =>

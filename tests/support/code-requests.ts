@@ -1,5 +1,5 @@
 import type { CodePolicy, CodePurpose } from "../../src/auth/codes/code.ts";
-import { codePolicyDefault, deriveVerifier } from "../../src/auth/codes/code.ts";
+import { codePolicyDefault, deriveVerifier, liveCodesMax } from "../../src/auth/codes/code.ts";
 import type {
   CodeStore,
   IssueOutcome,
@@ -66,3 +66,34 @@ export async function openOn(open: OpenCodeStore) {
 export const idOf = (outcome: IssueOutcome) =>
   outcome.kind === "rate_limited" ? undefined : outcome.code.messageId;
 export const kindOf = (outcome: { readonly kind: string }) => outcome.kind;
+
+const hourMs = 3_600_000;
+
+/** What is promised about guessing the codes of one address, from the settings alone. */
+interface GuessOdds {
+  readonly guessesPerHourMax: number;
+  readonly guessesPerDayMax: number;
+  readonly liveCodesMax: number;
+  /** A guess at a live code is one chance in a million. */
+  readonly chancesPerHourMax: number;
+  readonly chancesPerDayMax: number;
+}
+
+/**
+ * The formula of `docs/security.md`. The last wrong code of a budget locks, so in less than the
+ * shorter of the window and the first lock there are never more than `attemptsMax` guesses; and a code
+ * meets those that fall into its life.
+ */
+export function guessOdds(policy: CodePolicy): GuessOdds {
+  const roundMs = Math.min(policy.attemptsWindowMs, policy.lockMs);
+  const guessesIn = (durationMs: number) => policy.attemptsMax * Math.ceil(durationMs / roundMs);
+  const codesPerHour = (policy.codesMax * hourMs) / policy.codesWindowMs;
+  const chancesPerHourMax = codesPerHour * guessesIn(policy.lifetimeMs);
+  return {
+    guessesPerHourMax: guessesIn(hourMs),
+    guessesPerDayMax: guessesIn(24 * hourMs),
+    liveCodesMax: liveCodesMax(policy),
+    chancesPerHourMax,
+    chancesPerDayMax: 24 * chancesPerHourMax,
+  };
+}

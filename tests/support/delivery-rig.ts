@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { isInstantError } from "../../src/core/errors.ts";
 import type { Log } from "../../src/core/log.ts";
 import { createLog } from "../../src/core/log.ts";
+import type { SqliteDatabase } from "../../src/core/sqlite/database.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { systemClock } from "../../src/core/time.ts";
 import type { DeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
@@ -17,20 +18,26 @@ import { encodeEmailEvent, eventKey, topicSpecs } from "../../src/email/event.ts
 import type { EventLog, OutgoingRecord } from "../../src/email/event-log/event-log.ts";
 import { openKafkaEventLog } from "../../src/email/event-log/kafka/kafka.ts";
 import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
+import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
 import { PendingOutcomes } from "../../src/email/ledger/pending-outcomes.ts";
+import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
+import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
 import { MailServers } from "../../src/email/mailer/mail-servers.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
 import { createUnsubscribeLink } from "../../src/email/preferences/unsubscribe-link.ts";
+import type { RecentMails } from "../../src/email/recent-mails/recent-mails.ts";
+import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
+import { openSqliteRecentMails } from "../../src/email/recent-mails/sqlite.ts";
 import { createSuppressRefused } from "../../src/email/suppressions/suppression-store.ts";
 import { createMailRenderer } from "../../src/email/templates/mail-renderer.tsx";
 import { eventually } from "../../support/eventually.ts";
+import { kafkaConnectionTo } from "../../support/kafka-logs.ts";
+import { openTestRedis } from "../../support/own-redis.ts";
 import type { SmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import type { RecipientStores } from "./recipient-stores.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
-import type { RigLedger } from "./rig-ledger.ts";
-import { openRigLedger } from "./rig-ledger.ts";
 
 export interface DeliveryRigOptions {
   /** Addresses of real engines; without them the embedded ones. */
@@ -181,7 +188,7 @@ async function openEngines(
   const eventLog = stack.use(
     options.kafka === undefined
       ? await openSqliteEventLog(await file("events.sqlite"), { log })
-      : await openKafkaEventLog({ connection: kafkaAt(options.kafka), log }),
+      : await openKafkaEventLog({ connection: kafkaConnectionTo(options.kafka), log }),
   );
   const ledgers = await openRigLedger(options.redis, stack, () => file("state.sqlite"));
   const mailers = sinks.map(({ port }) =>
@@ -256,6 +263,27 @@ async function readDeadLetters(eventLog: EventLog, topic: string): Promise<reado
   return found;
 }
 
-function kafkaAt(brokers: string) {
-  return { brokers: brokers.split(","), ssl: false, caFile: undefined, sasl: undefined };
+interface RigLedger {
+  readonly ledger: DeliveryLedger;
+  readonly recentMails: RecentMails;
+}
+
+const secrets = { current: "a secret of the test, which is long enough", previous: undefined };
+
+/** The ledger of a rig and the index beside it, on the Redis at `redis` or on a file. */
+async function openRigLedger(
+  redis: string | undefined,
+  stack: AsyncDisposableStack,
+  file: () => Promise<SqliteDatabase>,
+): Promise<RigLedger> {
+  if (redis === undefined) {
+    const database = await file();
+    const recentMails = await openSqliteRecentMails({ database, secrets });
+    return { ledger: stack.use(await openSqliteDeliveryLedger({ database })), recentMails };
+  }
+  const { redis: client, keyPrefix } = stack.use(await openTestRedis(redis));
+  const recentMails = openRedisRecentMails({ redis: client, keyPrefix, secrets });
+  stack.defer(() => recentMails.settled());
+  const ledger = stack.use(openRedisDeliveryLedger({ redis: client, keyPrefix }));
+  return { ledger, recentMails };
 }

@@ -1,5 +1,5 @@
 import { eventually } from "../../support/eventually.ts";
-import { openEventLog } from "./open-event-log.ts";
+import { openEventLog } from "./event-logs.ts";
 
 export interface EventLogChild extends AsyncDisposable {
   /** The lines it printed so far. */

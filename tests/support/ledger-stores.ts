@@ -3,7 +3,7 @@ import type { SqliteDatabase } from "../../src/core/sqlite/database.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
 import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
-import { openRedisAt } from "../../support/own-redis.ts";
+import { openRedisAt, openTestRedis } from "../../support/own-redis.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import type { LedgerStore } from "../contract/delivery-ledger-store.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -65,8 +65,8 @@ function sqliteStore(databases: readonly SqliteDatabase[], clock: FakeClock): Le
 
 /** A key prefix of its own on the Redis at `url`; each ledger has a connection of its own. */
 export async function openRedisLedgerStore(url: string): Promise<LedgerStore> {
-  const keyPrefix = `test:${crypto.randomUUID()}:`;
-  const redis = await openRedisAt(url);
+  const own = await openTestRedis(url);
+  const { redis, keyPrefix } = own;
   const more = await Promise.all([openRedisAt(url), openRedisAt(url), openRedisAt(url)]);
   const key = (messageId: string) => `${keyPrefix}email:sent:${messageId}`;
   let opened = 0;
@@ -84,9 +84,8 @@ export async function openRedisLedgerStore(url: string): Promise<LedgerStore> {
     livesMs: (id) => redis.run((client) => client.pttl(key(id))),
     branch: () => store,
     [Symbol.asyncDispose]: async () => {
-      const keys = await redis.run((client) => client.keys(`${keyPrefix}*`));
-      if (keys.length > 0) await redis.run((client) => client.del(...keys));
-      for (const client of [redis, ...more]) await client.close();
+      for (const client of more) await client.close();
+      await own[Symbol.asyncDispose]();
     },
   };
   return store;

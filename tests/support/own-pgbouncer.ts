@@ -1,16 +1,18 @@
 import { chmodSync, chownSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import postgres from "postgres";
 import { choosePort } from "../../support/engines/server.ts";
 import { findEngine } from "../../support/engines.ts";
-import { eventually } from "../../support/eventually.ts";
+import type { OwnServer } from "../../support/own-server.ts";
+import { isListening, openOwnServer } from "../../support/own-server.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-export interface OwnPgbouncer extends AsyncDisposable {
+export interface OwnPgbouncer extends OwnServer {
   /** The database behind it, through it. */
   readonly url: string;
 }
 
-export interface PgbouncerOptions {
+interface PgbouncerOptions {
   /** The server behind it. */
   readonly postgres: string;
   readonly mode: "session" | "transaction";
@@ -56,33 +58,49 @@ export async function openOwnPgbouncer(options: PgbouncerOptions): Promise<OwnPg
     for (const path of [users, file]) chownSync(path ?? "", 65_534, 65_534);
   }
   const asNobody = isRoot ? ["-u", "nobody"] : [];
-  const started = Bun.spawn([program, "-q", ...asNobody, file ?? ""], {
-    stdout: "ignore",
-    stderr: "ignore",
-  });
   const url = new URL(server);
   url.hostname = "127.0.0.1";
   url.port = String(port);
-  await eventually("pgbouncer listens", async () => {
-    if (started.exitCode !== null) throw new Error("pgbouncer ended as it started");
-    return isListening(port);
+  const pgbouncer = await openOwnServer({
+    command: [program, "-q", ...asNobody, file ?? ""],
+    directory,
+    answers: () => isListening(port),
   });
+  return { ...pgbouncer, url: url.href };
+}
+
+export interface OwnDatabase extends AsyncDisposable {
+  /** As a role of its own, which owns the database and may make schemas in it. */
+  readonly url: string;
+  readonly role: string;
+  /** As the owner of the server, in this database. */
+  run(statement: string): Promise<readonly Record<string, unknown>[]>;
+}
+
+/** A database and a role on the server of the tests, both gone with the scope. */
+export async function openOwnDatabase(server: string): Promise<OwnDatabase> {
+  const stack = new AsyncDisposableStack();
+  const name = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
+  const password = crypto.randomUUID();
+  const admin = connect(server, stack);
+  await admin.unsafe(`CREATE ROLE ${name} LOGIN PASSWORD '${password}'`);
+  stack.defer(async () => void (await admin.unsafe(`DROP ROLE ${name}`)));
+  await admin.unsafe(`CREATE DATABASE ${name} OWNER ${name}`);
+  stack.defer(async () => void (await admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`)));
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  const inside = connect(url.href, stack);
+  [url.username, url.password] = [name, password];
   return {
     url: url.href,
-    [Symbol.asyncDispose]: async () => {
-      started.kill("SIGKILL");
-      await started.exited;
-      directory[Symbol.dispose]();
-    },
+    role: name,
+    run: async (statement) => await inside.unsafe(statement),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 
-async function isListening(port: number): Promise<boolean> {
-  try {
-    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
-    socket.end();
-    return true;
-  } catch {
-    return false;
-  }
+function connect(url: string, stack: AsyncDisposableStack): postgres.Sql {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  stack.defer(() => sql.end({ timeout: 1 }));
+  return sql;
 }

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { answersSmtp, choosePort } from "../../support/engines/server.ts";
 import { eventually } from "../../support/eventually.ts";
-import { answersSmtp, freePort } from "../../support/smtp-answers.ts";
 import type { TestCertificates } from "../../support/smtp-sink/listener.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -48,7 +48,11 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     chownSync(file(folder), owner, statSync(file(folder)).gid);
   }
   makeLogins(options, file, owner);
-  const ports = { starttls: freePort(), implicit: freePort(), expired: freePort() };
+  const ports = {
+    starttls: await choosePort(0),
+    implicit: await choosePort(0),
+    expired: await choosePort(0),
+  };
   const { good, expired } = options.certificates;
   writeFileSync(file("good.pem"), good.key + good.cert, { mode: 0o600 });
   writeFileSync(file("expired.pem"), expired.key + expired.cert, { mode: 0o600 });
@@ -69,7 +73,11 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
       directory[Symbol.dispose]();
     },
   };
-  await eventually("Postfix listens", () => answersSmtp(ports.starttls), 20_000);
+  await eventually(
+    "Postfix listens",
+    () => answersSmtp({ host: "127.0.0.1", port: ports.starttls }),
+    20_000,
+  );
   return postfix;
 }
 

@@ -19,8 +19,8 @@ import { expectNoSecrets } from "../../support/log-secrets.ts";
 import { FakeClock } from "./fake-clock.ts";
 import type { RecipientStores } from "./recipient-stores.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
-import { signInEngines } from "./sign-in-engines.ts";
 import type { OpenSignInWorld, SignInWorld } from "./sign-in-world.ts";
+import { signInEngines } from "./sign-in-world.ts";
 
 /** The sign-in API with what the e-mail rooms add to it. */
 export interface RecipientWorld extends AsyncDisposable, RecipientStores {

@@ -2,14 +2,14 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { crc32C } from "kafkajs";
 
 /** Record batches made by hand, so that a test can make them wrong. */
-export interface HandRecord {
+interface HandRecord {
   readonly key?: Buffer;
   readonly value: Buffer;
   readonly headers?: readonly (readonly [string, Buffer])[];
 }
 
-export const codecNumbers = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
-export type CodecName = keyof typeof codecNumbers;
+const codecNumbers = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
+type CodecName = keyof typeof codecNumbers;
 
 export const compress: Readonly<Record<CodecName, (bytes: Buffer) => Buffer>> = {
   none: (bytes) => bytes,
@@ -73,7 +73,7 @@ function encodeHandRecord({ key, value, headers = [] }: HandRecord, index: numbe
   return Buffer.concat([varint(body.length), body]);
 }
 
-export function varint(value: number): Buffer {
+function varint(value: number): Buffer {
   return uvarint(value < 0 ? -2 * value - 1 : 2 * value);
 }
 
@@ -105,7 +105,7 @@ function runsOf(bytes: Buffer): readonly { from: number; to: number; isRun: bool
 }
 
 /** One raw block. */
-export function compressSnappy(bytes: Buffer): Buffer {
+function compressSnappy(bytes: Buffer): Buffer {
   const out: Uint8Array[] = [uvarint(bytes.length)];
   for (const { from, to, isRun } of runsOf(bytes)) {
     if (!isRun) {
@@ -137,7 +137,7 @@ export function compressXerial(bytes: Buffer): Buffer {
 }
 
 /** A frame of one block per 4 MiB. */
-export function compressLz4(bytes: Buffer): Buffer {
+function compressLz4(bytes: Buffer): Buffer {
   const out: Uint8Array[] = [Buffer.from("04224d1860700000", "hex").subarray(0, 7)];
   for (let from = 0; from < bytes.length; from += 4 * 1024 * 1024) {
     const block = lz4Block(bytes.subarray(from, from + 4 * 1024 * 1024));

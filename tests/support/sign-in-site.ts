@@ -1,9 +1,9 @@
 import { expect } from "bun:test";
 import type { Browser } from "playwright-core";
-import { openBrowser } from "../../support/browser.ts";
 import type { DevProcess } from "./dev-process.ts";
 import { openDevProcess } from "./dev-process.ts";
 import type { Visitor } from "./visitor.ts";
+import { openBrowser } from "./visitor.ts";
 
 export interface SignInSite extends AsyncDisposable {
   readonly dev: DevProcess;

@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import { join } from "node:path";
 import type { Hono } from "hono";
 import type { AuthAppDeps } from "../../src/auth/app.ts";
@@ -21,14 +22,20 @@ import type { UserStore } from "../../src/auth/users/user-store.ts";
 import type { HttpEnvironment } from "../../src/core/http/environment.ts";
 import { createLog } from "../../src/core/log.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
+import type {
+  EmailPublisher,
+  MailStatus,
+  PublishOutcome,
+} from "../../src/email/delivery/publisher.ts";
+import type { EmailEvent } from "../../src/email/event.ts";
+import { findEngine } from "../../support/engines.ts";
 import { expectNoSecrets } from "../../support/log-secrets.ts";
+import { openTestRedis } from "../../support/own-redis.ts";
 import { openTestPostgres } from "../../support/postgres-schema.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { FakePublisher } from "./fake-publisher.ts";
-import { openTestRedis } from "./redis-prefix.ts";
 
-export interface SignInStores {
+interface SignInStores {
   readonly codes: CodeStore;
   readonly limits: Limits;
   readonly sessions: SessionStore;
@@ -80,7 +87,7 @@ export interface SignInWorld extends AsyncDisposable {
   restart(settings: WorldSettings): SignInWorld;
 }
 
-export interface SignedInAnswer {
+interface SignedInAnswer {
   readonly token: string;
   readonly user: Readonly<Record<string, unknown>>;
 }
@@ -188,4 +195,51 @@ function createWorld(
     },
   };
   return world;
+}
+
+/** The engines every sign-in flow is tested on. */
+export function signInEngines(): readonly (readonly [string, OpenSignInWorld])[] {
+  const redis = findEngine("redis");
+  const postgres = findEngine("postgres");
+  const embedded = ["SQLite", openEmbeddedWorld] as const;
+  if (redis === undefined || postgres === undefined) return [embedded];
+  return [
+    embedded,
+    ["Redis and Postgres", (settings) => openServerWorld({ redis, postgres }, settings)],
+  ];
+}
+
+/** Keeps the events it is given, and is unavailable when told so. */
+class FakePublisher implements EmailPublisher {
+  readonly events: EmailEvent[] = [];
+  readonly fates = new Map<string, MailStatus>();
+  unavailable = false;
+  unsupported = false;
+
+  async publish(event: EmailEvent): Promise<PublishOutcome> {
+    this.events.push(event);
+    if (this.unsupported) return { kind: "unsupported_address" };
+    return this.unavailable ? { kind: "unavailable", retryAfterSeconds: 7 } : { kind: "queued" };
+  }
+
+  async status(messageId: string): Promise<MailStatus> {
+    return this.fates.get(messageId) ?? "unknown";
+  }
+
+  /** The newest code that was mailed. */
+  get code(): string {
+    for (const { eventType, data } of this.events.toReversed()) {
+      if (eventType === "verification_code") return data.code;
+    }
+    throw new Error("no code was mailed");
+  }
+}
+
+/** The body of an answer that must be a problem: its type, and the id of its request. */
+export async function problemOf(response: Response): Promise<Record<string, unknown>> {
+  expect(response.headers.get("Content-Type")).toBe("application/problem+json");
+  const problem = (await response.json()) as Record<string, unknown>;
+  expect(problem["status"]).toBe(response.status);
+  expect(problem["requestId"]).toBe(response.headers.get("X-Request-Id"));
+  return problem;
 }

@@ -1,9 +1,34 @@
 import { expect } from "bun:test";
-import type { Browser, BrowserContext, ConsoleMessage, Page, Request } from "playwright-core";
-import { openBrowserSlot } from "./browser-slots.ts";
-import { findFaults } from "./page-faults.ts";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type {
+  Browser,
+  BrowserContext,
+  BrowserContextOptions,
+  ConsoleMessage,
+  Page,
+  Request,
+} from "playwright-core";
+import { chromium } from "playwright-core";
 
-export interface VisitOptions {
+/** A headless Chromium that asks nobody outside; without a sandbox of its own, as root has none. */
+export async function openBrowser(executablePath: string): Promise<Browser & AsyncDisposable> {
+  const browser = await chromium.launch({
+    executablePath,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
+}
+
+interface VisitOptions {
   /** Whether JavaScript runs; it does when left out. */
   readonly scripts?: boolean;
   /** The browser it says it is; this Chromium when left out. */
@@ -98,4 +123,71 @@ async function copyOf(page: Page): Promise<Page> {
   await copy.setContent(document.replaceAll(/<script.*?<\/script>/gs, ""));
   await leave();
   return copy;
+}
+
+/** A window at a browser, with cookies of its own. */
+interface BrowserSlot {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** Leaves it to the next one, without cookies. */
+  leave(): Promise<void>;
+}
+
+/** By browser, then by options. */
+const freeSlots = new WeakMap<Browser, Map<string, BrowserSlot[]>>();
+
+/**
+ * A slot that was left, or a new one: that is a process of Chromium, which takes longer to start
+ * than most visits last. It is closed with its browser.
+ */
+async function openBrowserSlot(
+  browser: Browser,
+  options: BrowserContextOptions,
+): Promise<BrowserSlot> {
+  const byOptions = freeSlots.get(browser) ?? new Map<string, BrowserSlot[]>();
+  freeSlots.set(browser, byOptions);
+  const key = JSON.stringify(options);
+  const free = byOptions.get(key) ?? [];
+  byOptions.set(key, free);
+  const left = free.pop();
+  if (left !== undefined) return left;
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(10_000);
+  const slot: BrowserSlot = {
+    context,
+    page: await context.newPage(),
+    leave: async () => {
+      await context.clearCookies();
+      free.push(slot);
+    },
+  };
+  return slot;
+}
+
+/** Half as long to take in as the one that `axe-core` exports. */
+const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+interface AxeFault {
+  readonly id: string;
+  readonly nodes: readonly { readonly failureSummary?: string }[];
+}
+
+/**
+ * What axe finds against WCAG 2.2 AA and good practice, and whatever is wider than the window. axe
+ * comes by the debugger: no page's policy would let it in.
+ */
+export async function findFaults(page: Page): Promise<unknown[]> {
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe);
+  const options = { runOnly: rules, resultTypes: ["violations"] };
+  const violations = (await page.evaluate(
+    `axe.run(${JSON.stringify(options)}).then(({ violations }) => violations)`,
+  )) as AxeFault[];
+  const [content, window] = (await page.evaluate(
+    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
+  )) as [number, number];
+  return [
+    ...violations.map(({ id, nodes }) => [id, nodes.map((node) => node.failureSummary)]),
+    ...(content > window ? [`is ${content} px wide in a window of ${window} px`] : []),
+  ];
 }

@@ -3,7 +3,7 @@ import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import type { DrawProblem } from "../../src/core/http/problem.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { problemOf } from "../support/problem.ts";
+import { problemOf } from "../support/sign-in-world.ts";
 
 describe("a problem", () => {
   function openPages() {

@@ -8,7 +8,7 @@ import {
 import { loadConfig } from "../../src/compose/config.ts";
 import { formatGoDuration } from "../../src/core/time.ts";
 import { guesserRows } from "../contract/code-store-attempts.ts";
-import { guessOdds } from "../support/guess-odds.ts";
+import { guessOdds } from "../support/code-requests.ts";
 
 const page = readFileSync("docs/security.md", "utf8").replaceAll(/\s+/g, " ");
 const { auth } = loadConfig({});

@@ -62,9 +62,9 @@ test.each([
   ["address,expires_at\nana@example.com,tomorrow\n", 2, "expires_at must be a time"],
   ["address,key\n,nokey\n", 2, "key must be 32 hex digits"],
   ["name,reason\nana,manual\n", 2, "the line has neither an address nor a key"],
-  ["address,reason\nana@example.com\n", 2, "is no CSV"],
-  ['address\n"ana@example.com\n', 2, "is no CSV"],
-  [`address,note\nana@example.com,${"x".repeat(5_000)}\n`, 2, "is no CSV"],
+  ["address,reason\nana@example.com\n", 2, "is not CSV"],
+  ['address\n"ana@example.com\n', 2, "is not CSV"],
+  [`address,note\nana@example.com,${"x".repeat(5_000)}\n`, 2, "is not CSV"],
   ["ana@example.com\nnobody\n", 2, "address must be an e-mail address"],
 ])("%j is refused, naming the line", (text, line, problem) => {
   expect(problemsOf(text)).toEqual([

@@ -1,10 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { loadConfig } from "../../src/compose/config.ts";
 import { composeMailTemplates } from "../../src/compose/mail-templates.ts";
 import { isInstantError } from "../../src/core/errors.ts";
+import { eventTypes } from "../../src/email/mails/mail-types.tsx";
+import { createTimeFormat } from "../../src/email/templates/languages.ts";
+import { namesOf } from "../../src/email/templates/overrides/overrides.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { readCodeBlocks } from "../support/code-blocks.ts";
 import { mailEvent, sentAt, unsubscribeUrl } from "../support/mails.ts";
 
 const welcome = {
@@ -129,12 +133,12 @@ describe("a broken template is refused at start:", () => {
     [
       "a value there is not",
       bad("welcome.html", "\n<p>{{usrname}}"),
-      "welcome.html:2 has no value named usrname; there are username, app_name",
+      "welcome.html:2 uses an unknown value, usrname; known are username, app_name",
     ],
     [
       "a value of another type",
       bad("welcome.txt", "{{code}}"),
-      "welcome.txt:1 has no value named code",
+      "welcome.txt:1 uses an unknown value, code",
     ],
     [
       "what is not escaped",
@@ -164,8 +168,8 @@ describe("a broken template is refused at start:", () => {
       { "welcome.html": welcome["welcome.html"] },
       "welcome.txt is missing",
     ],
-    ["a name that is almost right", bad("welcom.html", "x"), "welcom.html is no template"],
-    ["a folder that is no language", bad("Espanol/welcome.html", "x"), "Espanol is no language"],
+    ["a name that is almost right", bad("welcom.html", "x"), "welcom.html is not a template"],
+    ["a folder that is no language", bad("Espanol/welcome.html", "x"), "Espanol is not a language"],
     [
       "one that is too long",
       bad("welcome.txt", "x".repeat(300_000)),
@@ -177,8 +181,8 @@ describe("a broken template is refused at start:", () => {
 
   test("all problems at once, and a directory that is not there", () => {
     const all = problemOf({ ...bad("welcome.html", "{{x}}"), "es/welcome.txt": "{{y}}" });
-    expect(all).toContain("welcome.html:1 has no value named x");
-    expect(all).toContain("es/welcome.txt:1 has no value named y");
+    expect(all).toContain("welcome.html:1 uses an unknown value, x");
+    expect(all).toContain("es/welcome.txt:1 uses an unknown value, y");
     expect(problemOf({}, { TEMPLATE_DIR: "/nowhere" })).toContain("TEMPLATE_DIR . cannot be read");
   });
 
@@ -199,4 +203,42 @@ describe("a broken template is refused at start:", () => {
       "none",
     );
   });
+});
+
+const page = "docs/templates.md";
+
+test("docs/templates.md shows templates that are taken", () => {
+  using directory = temporaryDirectory();
+  for (const [language, extension] of [
+    ["mustache", "subject.txt"],
+    ["html", "html"],
+    ["text", "txt"],
+  ] as const) {
+    const [block = ""] = readCodeBlocks(page, language);
+    writeFileSync(join(directory.path, `welcome.${extension}`), block);
+  }
+  const { render } = composeMailTemplates(loadConfig({ TEMPLATE_DIR: directory.path }));
+  const event = mailEvent("welcome", { username: "Zoë" });
+  const mail = render(event, { now: sentAt, unsubscribeUrl });
+  expect(mail.subject).toBe("Welcome to instant, Zoë");
+  expect(mail.html).toContain("<h1>Hello Zoë</h1>");
+  expect(mail.text).toContain(`No more mails of this kind: ${unsubscribeUrl}\n`);
+  expect(render(event, { now: sentAt }).text).not.toContain("No more");
+});
+
+test("docs/templates.md names every value of every type", () => {
+  const rows = readFileSync(page, "utf8").split("\n");
+  for (const type of eventTypes) {
+    const row = rows.find((line) => line.startsWith(`| \`${type}\` |`));
+    const shown = [...(row ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name ?? "").slice(1);
+    const names = namesOf(type, createTimeFormat("en")).filter(
+      (name) => !/^(?:app_name|recipient)$/.test(name),
+    );
+    expect(shown.toSorted()).toEqual(names.toSorted());
+  }
+});
+
+test("docs/producing.md has a row for every type", () => {
+  const text = readFileSync("docs/producing.md", "utf8");
+  for (const type of eventTypes) expect(text).toContain(`\n| \`${type}\` |`);
 });

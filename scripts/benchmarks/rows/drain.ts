@@ -6,10 +6,10 @@ import { openSqlite } from "../../../src/core/sqlite/database.ts";
 import { topicSpecs } from "../../../src/email/event.ts";
 import { openSqliteEventLog } from "../../../src/email/event-log/sqlite/sqlite.ts";
 import { needProgram } from "../../../support/engines/packages.ts";
+import { answersSmtp, choosePort } from "../../../support/engines/server.ts";
 import { makeMails } from "../../../support/events.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { publishAll } from "../../../support/service-rig.ts";
-import { answersSmtp, freePort } from "../../../support/smtp-answers.ts";
 import { openSmtpSink } from "../../../support/smtp-sink/smtp-sink.ts";
 import type { Benchmark, Measured } from "../benchmark.ts";
 import { alternate } from "../benchmark.ts";
@@ -74,14 +74,14 @@ export const drainSmtp: Benchmark = {
 /** Postfix's `smtp-sink`: accepts every mail and throws it away, in C. */
 async function openPostfixSink(stage: Stage): Promise<AsyncDisposable & { port: number }> {
   const program = await needPostfixProgram("smtp-sink", stage);
-  const port = freePort();
+  const port = await choosePort(0);
   const rights = process.getuid?.() === 0 ? ["-u", "postfix"] : [];
   const child = new Child([program, ...rights, `127.0.0.1:${port}`, "1024"], {
     directory: stage.makeDirectory(),
   });
   await eventually("smtp-sink answers", () => {
     if (child.hasExited) throw child.failure();
-    return answersSmtp(port);
+    return answersSmtp({ host: "127.0.0.1", port });
   });
   return { port, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() };
 }

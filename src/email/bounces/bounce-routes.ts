@@ -15,10 +15,10 @@ import type { Suppression, SuppressionStore } from "../suppressions/suppression-
 import type { BounceReporters } from "./config.ts";
 import { bounceErrors } from "./config.ts";
 
-/** What somebody who delivers mails for us found out about an address. */
+/** What a mail server or provider reports about an address. */
 interface BounceReport {
   readonly recipient: string;
-  /** `soft`: it may work another time. */
+  /** `soft`: the next mail may get through. */
   readonly kind: "hard" | "soft" | "complaint";
   readonly detail?: string | null | undefined;
 }
@@ -33,7 +33,7 @@ const recipientSchema = z
     return z.NEVER;
   });
 
-/** For whoever can send JSON and sign it. */
+/** The signed form. */
 const reportsBody = z.object({
   bounces: z
     .array(
@@ -50,7 +50,7 @@ const reportsBody = z.object({
 const timestampHeader = "X-Bounce-Timestamp";
 const signatureHeader = "X-Bounce-Signature";
 
-/** How far the sender's clock may be from ours, and so how long a report can be sent again. */
+/** How far the sender's clock may be off, and so how long a report can be replayed. */
 const toleranceSeconds = 300;
 
 interface SignedReport {
@@ -61,7 +61,7 @@ interface SignedReport {
   readonly body: Uint8Array;
 }
 
-/** The body as it came over the wire is what is signed: parsed and printed again it may differ. */
+/** Signs the body as it came over the wire: parsed and serialised again it may differ. */
 export function signReport(secret: string, timestamp: string, body: Uint8Array): string {
   const hasher = new Bun.CryptoHasher("sha256", secret);
   return `v1=${hasher.update(`${timestamp}.`).update(body).digest("hex")}`;
@@ -76,7 +76,7 @@ function isSignedNow(secret: string, report: SignedReport, now: number): boolean
   );
 }
 
-/** `Authorization: Basic …` (RFC 7617) of this user, compared without telling how much fits. */
+/** `Authorization: Basic …` (RFC 7617) of this user, compared in constant time. */
 function isBasicLogin(
   header: string,
   { user, password }: { readonly user: string; readonly password: string },
@@ -91,14 +91,14 @@ const reportBouncesOperation = {
   method: "post",
   path: "/bounces",
   group: "Bounces",
-  summary: "Report addresses that take no mail",
+  summary: "Report bounces and complaints",
   description:
-    "For whoever delivers your mails. Signed with BOUNCE_SECRET as the headers say; or with HTTP Basic as BOUNCE_POSTMARK_USER, and then the body is that of Postmark's webhooks. No mail is sent to an address with a hard bounce or a complaint.",
+    "For the server or provider that delivers your mails. Sign the report with BOUNCE_SECRET, in the headers below; or log in by HTTP Basic as BOUNCE_POSTMARK_USER and send the body of Postmark's webhooks. After a hard bounce or a complaint an address gets no more mail.",
   access: "anyone",
   headerParameters: {
     [timestampHeader]: {
       schema: z.string().regex(/^\d{1,12}$/),
-      description: "Now, in Unix seconds; at most five minutes off.",
+      description: "The current time in Unix seconds, at most five minutes off.",
       example: "1769860800",
     },
     [signatureHeader]: {
@@ -114,15 +114,20 @@ const reportBouncesOperation = {
   },
   answer: {
     status: 200,
-    description: "Taken.",
+    description: "Accepted.",
     schema: z
-      .object({ suppressed: z.int().min(0).meta({ description: "Addresses that get no mail." }) })
+      .object({
+        suppressed: z
+          .int()
+          .min(0)
+          .meta({ description: "How many addresses are suppressed by this report." }),
+      })
       .meta({ id: "BouncesTaken" }),
   },
   problems: [bounceErrors.reporterUnknown],
 } as const satisfies Operation;
 
-/** Only where somebody may report. */
+/** Only where reports are configured. */
 export const bounceOperations: readonly Operation[] = [reportBouncesOperation];
 
 const kinds: Readonly<Record<string, BounceReport["kind"]>> = {
@@ -132,9 +137,9 @@ const kinds: Readonly<Record<string, BounceReport["kind"]>> = {
 };
 
 /**
- * Postmark's webhooks "Bounce" and "Spam complaint" as they send them: of their many fields, those
- * that matter. Every other type of bounce (SoftBounce, Transient, Blocked, …), and every other
- * webhook, may be a passing thing and is soft.
+ * Postmark's webhooks "Bounce" and "Spam complaint", of their many fields those that matter. All
+ * other types of bounce (SoftBounce, Transient, Blocked, …), and all other webhooks, count as soft:
+ * they may pass.
  */
 const postmarkBody = z
   .object({
@@ -155,14 +160,14 @@ interface BounceRouteDeps {
   readonly reporters: BounceReporters;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long a bounce suppresses; 0: not at all. A complaint does until it is removed. */
+  /** EMAIL_SUPPRESSION, for bounces; 0: not at all. A complaint suppresses until it is removed. */
   readonly suppressionMs: number;
 }
 
 /**
  * `POST /bounces`: signed reports, and Postmark's webhooks by their login. Answers how many addresses
- * are suppressed by it; 401 for anybody else, 422 for what is no report, 503 while the store is away,
- * whereupon those who deliver mails send it again.
+ * the report suppresses; 401 without a valid signature or login, 422 for an invalid report, 503 while
+ * the store is unavailable, so that providers send it again.
  */
 export function addBounceRoutes(app: Hono<HttpEnvironment>, deps: BounceRouteDeps): void {
   addOperation(app, reportBouncesOperation, async (context) => {

@@ -26,11 +26,12 @@ type BounceValues = ConfigValues<typeof bounceFields>;
 
 export function checkBounces({ postmarkUser, postmarkPassword }: BounceValues): ConfigProblem[] {
   if ((postmarkUser === undefined) !== (postmarkPassword === undefined)) {
-    const name = postmarkUser === undefined ? "BOUNCE_POSTMARK_USER" : "BOUNCE_POSTMARK_PASSWORD";
-    return [{ name, problem: "is needed with its other half" }];
+    const [user, password] = ["BOUNCE_POSTMARK_USER", "BOUNCE_POSTMARK_PASSWORD"];
+    const [name, other] = postmarkUser === undefined ? [user, password] : [password, user];
+    return [{ name, problem: `is required with ${other}` }];
   }
   if (postmarkUser?.includes(":") === true) {
-    return [{ name: "BOUNCE_POSTMARK_USER", problem: "must have no colon" }]; // RFC 7617
+    return [{ name: "BOUNCE_POSTMARK_USER", problem: "must not contain a colon" }]; // RFC 7617
   }
   return [];
 }
@@ -40,7 +41,7 @@ export interface BounceReporters {
   readonly postmark: { readonly user: string; readonly password: string } | undefined;
 }
 
-/** Undefined when nobody may report anything. */
+/** Undefined when nobody may report. */
 export function resolveBounces(values: BounceValues): BounceReporters | undefined {
   const { secret, postmarkUser: user, postmarkPassword: password } = values;
   const postmark = user === undefined || password === undefined ? undefined : { user, password };
@@ -50,7 +51,7 @@ export function resolveBounces(values: BounceValues): BounceReporters | undefine
 export const bounceErrors = {
   reporterUnknown: {
     code: "reporter_unknown",
-    meaning: "The report is not signed, or not by a secret that is known here",
+    meaning: "The report lacks a valid signature or login",
     retryable: false,
     status: 401,
   },

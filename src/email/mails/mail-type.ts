@@ -3,43 +3,46 @@ import { z } from "zod";
 import { locale } from "./data-fields.ts";
 
 /**
- * One kind of mail: what its event must bring, and how it reads. A mail is written once and sent a
- * million times, so `letter` is not called for each: it is called once per language with markers in
- * place of the values, and what comes out is kept; a mail then only fills in what `values` and
- * `links` say. A letter may therefore ask whether a value is there, and hand it on, but not compute
- * with it: computing belongs into `values`. All functions are pure: no clock, no I/O.
+ * One type of mail: the data that its event must bring, and how it reads. `mail-types.tsx` has one
+ * for each event type.
+ *
+ * `content` does not run for every mail. It runs once per language, with markers in place of the
+ * values, and the renderer keeps the result; a mail then only fills in what `view` returns. So
+ * `content` may ask whether a value is there and place it, but not compute with it: that belongs in
+ * `values`. All functions are pure: no clock, no I/O.
  */
 export interface MailType<
-  D extends z.ZodObject = z.ZodObject,
-  W = unknown,
-  K extends MailKind = MailKind,
+  Data extends z.ZodObject = z.ZodObject,
+  Messages = unknown,
+  Kind extends MailKind = MailKind,
 > {
-  /** Transactional: what somebody asked for, always sent. Optional: its recipient may decline it. */
-  readonly kind: K;
-  readonly data: D;
-  /** The texts that differ in more than their values; the first is that of a plain event. */
+  readonly kind: Kind;
+  readonly data: Data;
+  /** Texts that differ in more than their values; the first is that of a plain event. */
   readonly variants: readonly [string, ...string[]];
-  /** Values and links without which the mail would be of no use: no template may leave them out. */
+  /** Values and links that no template may leave out: without them the mail is useless. */
   readonly essential: readonly string[];
-  /** Data to look at it with, by name; the first is the usual case. */
-  samples(now: number): Readonly<Record<string, z.infer<D>>>;
-  fill(event: FilledEvent<z.infer<D>>, format: TimeFormat): Filling;
-  content(parts: ContentParts<W>): MailContent;
+  /** Sample data by name, for the preview and the golden files; the first is the usual case. */
+  samples(now: number): Readonly<Record<string, z.infer<Data>>>;
+  view(event: ViewedEvent<z.infer<Data>>, format: TimeFormat): MailView;
+  content(parts: ContentParts<Messages>): MailContent;
 }
 
+/** Transactional: the recipient asked for it, always sent. Optional: the recipient may decline it. */
 type MailKind = "transactional" | "optional";
 
-/** What a mail is filled from. */
-interface FilledEvent<D> {
-  readonly data: D;
+/** What a view is made from. */
+interface ViewedEvent<Data> {
+  readonly data: Data;
+  /** Unix ms. */
   readonly expiresAt: number | undefined;
   /** Unix ms of sending. */
   readonly now: number;
 }
 
-/** How things that depend on the language are said. */
+/** How a language writes durations and times. */
 export interface TimeFormat {
-  /** "10 minutes": what is left at sending, see `speech.ts`. */
+  /** "10 minutes": the time left at sending. */
   remaining(expiresAt: number, now: number): string;
   /** "31 January 2026 at 12:00 UTC", from RFC 3339. */
   time(timestamp: string): string;
@@ -47,69 +50,69 @@ export interface TimeFormat {
 
 export type Texts = Readonly<Record<string, string | undefined>>;
 
-export interface Filling {
+/** What differs from mail to mail. */
+export interface MailView {
   readonly variant: string;
-  /** Texts for people. Absent ones are undefined. */
+  /** Texts for people; undefined where the event brings none. */
   readonly values: Texts;
-  /** Addresses that the mail leads to. */
   readonly links: Texts;
 }
 
-export interface ContentParts<W, V = Texts, L = Texts, X = string> {
-  readonly messages: W;
+export interface ContentParts<Messages, Values = Texts, Links = Texts, Variant = string> {
+  readonly messages: Messages;
   readonly appName: string;
-  readonly values: V;
-  readonly links: L;
-  readonly variant: X;
+  readonly values: Values;
+  readonly links: Links;
+  readonly variant: Variant;
   /** EMAIL_CODE_IN_SUBJECT. */
   readonly codeInSubject: boolean;
 }
 
 interface MailContent {
   readonly subject: string;
-  /** The line that mail lists show behind the subject. */
+  /** The line that mail lists show after the subject. */
   readonly preheader: string;
   readonly body: JSX.Element;
 }
 
 interface MailSpec<
-  D extends z.ZodObject,
-  W,
-  K extends MailKind,
-  X extends string,
-  V extends Texts,
-  L extends Texts,
+  Data extends z.ZodObject,
+  Messages,
+  Kind extends MailKind,
+  Variant extends string,
+  Values extends Texts,
+  Links extends Texts,
 > {
-  readonly kind: K;
-  readonly data: D;
-  readonly variants?: readonly [X, ...X[]];
+  readonly kind: Kind;
+  readonly data: Data;
+  readonly variants?: readonly [Variant, ...Variant[]];
   readonly essential?: readonly string[];
-  readonly samples: (now: number) => Readonly<Record<string, z.infer<D>>>;
-  readonly variant?: (data: z.infer<D>) => X;
-  readonly values: (event: FilledEvent<z.infer<D>>, format: TimeFormat) => V;
-  readonly links?: (data: z.infer<D>) => L;
-  readonly content: (parts: ContentParts<W, V, L, X>) => MailContent;
+  readonly samples: (now: number) => Readonly<Record<string, z.infer<Data>>>;
+  readonly variant?: (data: z.infer<Data>) => Variant;
+  readonly values: (event: ViewedEvent<z.infer<Data>>, format: TimeFormat) => Values;
+  readonly links?: (data: z.infer<Data>) => Links;
+  readonly content: (parts: ContentParts<Messages, Values, Links, Variant>) => MailContent;
 }
 
-/** The data of an event, by its schema. Each event may also say in which language to write. */
-export function mailData<S extends z.ZodRawShape>(shape: S) {
+/** The schema of an event's data. Every event may also name the language to write in. */
+export function mailData<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.object({ ...shape, locale: locale.optional() });
 }
 
 /**
- * `defineMail<WelcomeWords>()({…})`: the words that every language must have for the mail come
- * first, the rest is inferred.
+ * `defineMail<WelcomeMessages>()({…})`: the messages that every language must have are named first,
+ * the other types are inferred.
  */
-export function defineMail<W>() {
+export function defineMail<Messages>() {
   return <
-    D extends z.ZodObject,
-    K extends MailKind,
-    V extends Texts,
-    X extends string = "usual",
-    L extends Texts = Texts,
+    Data extends z.ZodObject,
+    Kind extends MailKind,
+    Values extends Texts,
+    Variant extends string = "usual",
+    Links extends Texts = Texts,
   >(
-    spec: MailSpec<D, W, K, X, V, L>,
-  ): MailType<D, W, K> => {
+    spec: MailSpec<Data, Messages, Kind, Variant, Values, Links>,
+  ): MailType<Data, Messages, Kind> => {
     const variants = spec.variants ?? (["usual"] as const);
     return {
       kind: spec.kind,
@@ -117,12 +120,12 @@ export function defineMail<W>() {
       variants,
       essential: spec.essential ?? [],
       samples: spec.samples,
-      fill: (event, format) => ({
+      view: (event, format) => ({
         variant: spec.variant?.(event.data) ?? variants[0],
         values: spec.values(event, format),
         links: spec.links?.(event.data) ?? {},
       }),
-      content: (parts) => spec.content(parts as ContentParts<W, V, L, X>),
+      content: (parts) => spec.content(parts as ContentParts<Messages, Values, Links, Variant>),
     };
   };
 }

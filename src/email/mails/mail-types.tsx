@@ -4,13 +4,19 @@ import { expiresIn, httpLink, line, time } from "./data-fields.ts";
 import type { MailType } from "./mail-type.ts";
 import { defineMail, mailData } from "./mail-type.ts";
 
-/** The code of the samples: nobody signs in with it. */
-export const sampleCode = "246813";
-
-const sample = (purpose: Purpose) => ({ code: sampleCode, expires_in: "10m", purpose });
+/**
+ * Every type of mail. A new one is added here: its messages, its data with samples, its content, and
+ * a row in `mailTypes`. The compiler then asks for its messages in each language, and the preview,
+ * the decoder and the golden files follow from the row. See docs/adding-a-mail.md.
+ */
 
 const purposes = ["sign_in", "change_email", "delete_account"] as const;
 type Purpose = (typeof purposes)[number];
+
+/** In all samples; nobody can sign in with it. */
+export const sampleCode = "246813";
+
+const codeSample = (purpose: Purpose) => ({ code: sampleCode, expires_in: "10m", purpose });
 
 interface VerificationCodeMessages {
   readonly headings: Readonly<Record<Purpose, string>>;
@@ -21,7 +27,7 @@ interface VerificationCodeMessages {
   readonly unrequested: Readonly<Record<Purpose, string>>;
 }
 
-/** The code that somebody asked for, with what it is for and how long it is good. */
+/** A requested code, with its purpose and how long it is valid. */
 const verificationCode = defineMail<VerificationCodeMessages>()({
   kind: "transactional",
   data: mailData({
@@ -32,9 +38,9 @@ const verificationCode = defineMail<VerificationCodeMessages>()({
   essential: ["code"],
   variants: purposes,
   samples: () => ({
-    sign_in: sample("sign_in"),
-    change_email: sample("change_email"),
-    delete_account: sample("delete_account"),
+    sign_in: codeSample("sign_in"),
+    change_email: codeSample("change_email"),
+    delete_account: codeSample("delete_account"),
   }),
   variant: ({ purpose }) => purpose ?? "sign_in",
   values: ({ data, expiresAt, now }, format) => ({
@@ -70,7 +76,7 @@ interface WelcomeMessages {
   readonly unrequested: string;
 }
 
-/** To somebody who signed in for the first time. */
+/** After the first sign-in. */
 const welcome = defineMail<WelcomeMessages>()({
   kind: "optional",
   data: mailData({ username: line(100) }),
@@ -93,14 +99,14 @@ const welcome = defineMail<WelcomeMessages>()({
 interface SignInNoticeMessages {
   subject(appName: string): string;
   readonly heading: string;
-  somebody(appName: string): string;
+  signedIn(appName: string): string;
   readonly time: string;
   readonly device: string;
   readonly button: string;
   readonly unrequested: string;
 }
 
-/** Tells somebody that the account was signed in to. */
+/** After a sign-in from a device that has no other session. */
 const signInNotice = defineMail<SignInNoticeMessages>()({
   kind: "optional",
   data: mailData({
@@ -114,7 +120,7 @@ const signInNotice = defineMail<SignInNoticeMessages>()({
     const account_link = "https://example.com/account";
     return {
       usual: { signed_in_at, device: "Firefox on Linux", account_link },
-      bare: { signed_in_at },
+      minimal: { signed_in_at },
     };
   },
   values: ({ data }, format) => ({
@@ -124,11 +130,11 @@ const signInNotice = defineMail<SignInNoticeMessages>()({
   links: ({ account_link }) => ({ account_link }),
   content: ({ messages, appName, values, links }) => ({
     subject: messages.subject(appName),
-    preheader: messages.somebody(appName),
+    preheader: messages.signedIn(appName),
     body: (
       <>
         <Heading>{messages.heading}</Heading>
-        <Paragraph>{messages.somebody(appName)}</Paragraph>
+        <Paragraph>{messages.signedIn(appName)}</Paragraph>
         <Facts>
           <Fact label={messages.time}>{values.signed_in_at}</Fact>
           {values.device !== undefined && <Fact label={messages.device}>{values.device}</Fact>}
@@ -152,11 +158,11 @@ interface EmailChangeMessages {
   readonly unrequested: string;
 }
 
-/** To the old address: the account has another one now. */
+/** To the old address, after the account's address was changed. */
 const emailChange = defineMail<EmailChangeMessages>()({
   kind: "transactional",
   data: mailData({
-    /** As its owner may be told of it: `b***@example.com`. */
+    /** Masked: `b***@example.com`. */
     new_email: line(320),
     changed_at: time,
     account_link: httpLink.optional(),
@@ -204,14 +210,14 @@ interface PasswordResetMessages {
   readonly unrequested: string;
 }
 
-/** For services whose users have passwords: the link to choose a new one. */
+/** For services with passwords: the link to choose a new one. */
 const passwordReset = defineMail<PasswordResetMessages>()({
   kind: "transactional",
   data: mailData({ reset_link: httpLink, expires_in: expiresIn.optional() }),
   essential: ["reset_link"],
   samples: () => ({
     usual: { reset_link: "https://example.com/reset/2f9c41d07be8", expires_in: "1h" },
-    endless: { reset_link: "https://example.com/reset/2f9c41d07be8" },
+    no_expiry: { reset_link: "https://example.com/reset/2f9c41d07be8" },
   }),
   values: ({ expiresAt, now }, format) => ({
     remaining: expiresAt === undefined ? undefined : format.remaining(expiresAt, now),
@@ -234,10 +240,7 @@ const passwordReset = defineMail<PasswordResetMessages>()({
   }),
 });
 
-/**
- * Every mail there is, one row each, under its name on the wire. All else follows from this table:
- * what is decoded, the words each language must have, the preview, the golden files.
- */
+/** The event types, by their names on the wire. */
 export const mailTypes = {
   verification_code: verificationCode,
   welcome,
@@ -249,8 +252,25 @@ export const mailTypes = {
 type MailTypes = typeof mailTypes;
 export type EventType = keyof MailTypes;
 export type DataOf<T extends EventType> = z.infer<MailTypes[T]["data"]>;
-export type MessagesOf<T extends EventType> =
-  MailTypes[T] extends MailType<z.ZodObject, infer W> ? W : never;
+type MessagesOf<T extends EventType> =
+  MailTypes[T] extends MailType<z.ZodObject, infer Messages> ? Messages : never;
+
+/**
+ * All messages of all mails in one language. A language is one file of this shape in
+ * `templates/languages` and one row in `templates/languages.ts`; one that lacks a message does not
+ * compile.
+ */
+export interface LanguageMessages {
+  /** BCP 47; also the locale in which `Intl` writes numbers and times. */
+  readonly locale: string;
+  readonly direction: "ltr" | "rtl";
+  /** When so little time is left that a number would be wrong by the time it is read. */
+  readonly aMoment: string;
+  /** The footer: whom this mail was sent to. */
+  sentTo(recipient: string, appName: string): string;
+  readonly unsubscribe: string;
+  readonly mails: { readonly [T in EventType]: MessagesOf<T> };
+}
 
 export const eventTypes = Object.keys(mailTypes) as readonly EventType[];
 
@@ -263,7 +283,7 @@ interface NamedSample {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Data to look at a mail of this type with: the usual case first. */
+/** The samples of a type, the usual case first. */
 export function samplesOf(type: EventType, now: number): readonly NamedSample[] {
   const mailType: MailType = mailTypes[type];
   return Object.entries(mailType.samples(now)).map(([name, data]) => ({ name, data }));

@@ -1,49 +1,274 @@
+import { hostname } from "node:os";
 import { raw } from "hono/html";
-import type { OpsSnapshot, Sections } from "./live-feed.ts";
-import { describeOpenTransactions } from "./live-feed.ts";
+import type { EmailWorker } from "../delivery/worker.ts";
+import type { LagReader, LagState } from "../event-log/lag-reader.ts";
+import type { Sections } from "./live-feed.ts";
 import type { OpsSite } from "./ops-page.tsx";
-import { opsPage, Time } from "./ops-page.tsx";
-import type { MinuteCount, OutcomeSeries } from "./outcome-history.ts";
+import { counted, opsPage, Time } from "./ops-page.tsx";
+import type {
+  AcceptanceSummary,
+  Failure,
+  MinuteCount,
+  OutcomeHistory,
+  OutcomeSeries,
+} from "./outcome-history.ts";
 import { outcomeSeries } from "./outcome-history.ts";
-import { ReplayProgress } from "./replay-page.tsx";
+import type { ReplayJob, ReplayState } from "./replay.tsx";
+import { ReplayProgress } from "./replay.tsx";
 
-const names: Readonly<Record<OutcomeSeries, string>> = {
+/** All that the live pages show, at one time. */
+export interface OpsSnapshot {
+  readonly host: string;
+  /** Why delivery is paused; empty while it runs. */
+  readonly pausedReasons: readonly string[];
+  readonly inFlight: number;
+  readonly unfinished: number;
+  /** The partitions that this process reads. */
+  readonly ownPartitions: readonly number[];
+  readonly lag: LagState;
+  readonly minutes: readonly MinuteCount[];
+  readonly acceptance: AcceptanceSummary;
+  readonly failures: readonly Failure[];
+  readonly replay: ReplayState;
+}
+
+interface SnapshotSources {
+  readonly worker: Pick<EmailWorker, "pausedReasons" | "subscription">;
+  readonly history: OutcomeHistory;
+  readonly lag: Pick<LagReader, "state">;
+  readonly replay: Pick<ReplayJob, "state">;
+}
+
+export async function takeSnapshot(sources: SnapshotSources): Promise<OpsSnapshot> {
+  const { worker, history, lag, replay } = sources;
+  const lagState = await lag.state();
+  const stats = worker.subscription?.stats;
+  return {
+    host: hostname(),
+    pausedReasons: worker.pausedReasons,
+    inFlight: stats?.inFlight ?? 0,
+    unfinished: stats?.unfinished ?? 0,
+    ownPartitions: stats?.partitions ?? [],
+    lag: lagState,
+    minutes: history.minutes(),
+    acceptance: history.acceptance(),
+    failures: history.failures(),
+    replay: replay.state,
+  };
+}
+
+/** The page is live: it starts with the same sections that the feed sends later. */
+export function dashboardPage(site: OpsSite, snapshot: OpsSnapshot): Response {
+  const sections = renderSections(snapshot);
+  const section = (id: string) => raw(sections[id] ?? "");
+  return opsPage({
+    site,
+    title: "Dashboard",
+    place: "/",
+    live: true,
+    content: (
+      <>
+        <h1 class="page-title">Dashboard</h1>
+        <div id="state" role="status">
+          {section("state")}
+        </div>
+        <div id="figures">{section("figures")}</div>
+        <section class="card" aria-labelledby="chart-title">
+          <h2 id="chart-title">Mails per minute, last hour</h2>
+          <div id="chart">{section("chart")}</div>
+        </section>
+        <section class="card" aria-labelledby="lag-title">
+          <h2 id="lag-title">Partitions</h2>
+          <div id="lag">{section("lag")}</div>
+        </section>
+        <section class="card" aria-labelledby="failures-title">
+          <h2 id="failures-title">Recent failures</h2>
+          <div id="failures">{section("failures")}</div>
+        </section>
+        <p class="hint">
+          The lag and the partitions are those of the whole consumer group. Everything else is this
+          process alone, since it started, on {snapshot.host}.
+        </p>
+      </>
+    ),
+  });
+}
+
+export function renderSections(snapshot: OpsSnapshot): Sections {
+  return {
+    state: String(<State {...snapshot} />),
+    figures: String(<Figures {...snapshot} />),
+    chart: String(<Chart minutes={snapshot.minutes} />),
+    lag: String(<Lag {...snapshot} />),
+    failures: String(<Failures {...snapshot} />),
+    replay: String(<ReplayProgress state={snapshot.replay} />),
+  };
+}
+
+/** First on the page: whether mails are delivered; if not, why, and what to do about it. */
+function State({ pausedReasons, lag }: Pick<OpsSnapshot, "pausedReasons" | "lag">) {
+  if (pausedReasons.length > 0) {
+    return (
+      <div class="state state-bad">
+        <p>Delivery is paused</p>
+        <List items={pausedReasons} />
+        <p class="state-next">
+          Mails wait and none is lost, but codes expire. <code>instant doctor</code> checks every
+          server and shows the fix.
+        </p>
+      </div>
+    );
+  }
+  const late = [...lateReasons(lag), ...describeOpenTransactions(lag)];
+  if (late.length === 0) return <p class="state state-good">Delivery is running</p>;
+  return (
+    <div class="state state-late">
+      <p>Delivery is lagging</p>
+      <List items={late} />
+    </div>
+  );
+}
+
+function List({ items }: { readonly items: readonly string[] }) {
+  return (
+    <ul>
+      {items.map((item) => (
+        <li>{item}</li>
+      ))}
+    </ul>
+  );
+}
+
+/** A person waits for a mail: above this an event's wait is worth a warning. */
+const lateSeconds = 60;
+
+function lateReasons({ partitions, problem }: LagState): readonly string[] {
+  if (problem !== undefined) return [];
+  const waiting = partitions.filter(({ records }) => records > 0);
+  const unread = waiting
+    .filter(({ owner }) => owner === undefined)
+    .map(
+      ({ partition, records }) =>
+        `Partition ${partition} has no consumer, and a lag of ${counted(records, "event")}`,
+    );
+  const seconds = Math.max(0, ...waiting.map((each) => each.seconds));
+  if (seconds < lateSeconds) return unread;
+  const oldest = formatDuration(seconds * 1000);
+  return [
+    ...unread,
+    `The oldest event has been waiting for ${oldest}: check the recent failures; if there are none, add replicas`,
+  ];
+}
+
+/** Kafka aborts a transaction whose producer is gone after a minute, unless that asked for more. */
+const openTransactionSecondsMax = 60;
+
+/** For each transaction that has been open for over a minute: what it keeps from being read. */
+export function describeOpenTransactions({ partitions }: LagState): readonly string[] {
+  return partitions.flatMap(({ partition, openTransaction }) => {
+    if (openTransaction === undefined) return [];
+    const { offset, records, seconds } = openTransaction;
+    if (seconds <= openTransactionSecondsMax) return [];
+    const minutes = `${Math.floor(seconds / 60)} min`;
+    return [
+      `Kafka: a producer's transaction has been open for ${minutes} at offset ${offset} of partition ${partition}: up to ${counted(records, "event")} behind it cannot be read yet. instant doctor names the command that ends it`,
+    ];
+  });
+}
+
+function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {
+  const records = lag.partitions.reduce((sum, partition) => sum + partition.records, 0);
+  const { count, p50, p95, p99 } = acceptance;
+  const percentiles = [p50, p95, p99].map((ms) => (ms === undefined ? "–" : formatDuration(ms)));
+  return (
+    <dl class="figures">
+      <Figure
+        name="Consumer lag"
+        value={lag.problem === undefined ? String(records) : "?"}
+        hint={lagHint({ lag, unfinished, records })}
+      />
+      <Figure
+        name="In flight"
+        value={String(inFlight)}
+        hint={unfinished > inFlight ? `${unfinished - inFlight} more queued` : "in this process"}
+      />
+      <Figure
+        name="Time to acceptance: p50 / p95 / p99"
+        value={count === 0 ? "–" : percentiles.join(" / ")}
+        hint={`${counted(count, "mail")} in the last 5 min`}
+        wide
+      />
+    </dl>
+  );
+}
+
+interface FigureProps {
+  readonly name: string;
+  readonly value: string;
+  readonly hint: string;
+  readonly wide?: boolean;
+}
+
+function Figure({ name, value, hint, wide = false }: FigureProps) {
+  return (
+    <div class={wide ? "card figure-wide" : "card"}>
+      <dt>{name}</dt>
+      <dd>
+        <strong>{value}</strong>
+        <span>{hint}</span>
+      </dd>
+    </div>
+  );
+}
+
+function lagHint({
+  lag,
+  unfinished,
+  records,
+}: Pick<OpsSnapshot, "lag" | "unfinished"> & { readonly records: number }): string {
+  if (lag.problem !== undefined) return `unknown; last known: ${records}`;
+  if (records === 0) return unfinished === 0 ? "all events done" : "the last ones are in progress";
+  const seconds = Math.max(0, ...lag.partitions.map((partition) => partition.seconds));
+  return `oldest event: ${formatDuration(seconds * 1000)}`;
+}
+
+const seriesNames: Readonly<Record<OutcomeSeries, string>> = {
   accepted: "accepted",
-  skipped: "not sent (duplicate, expired or suppressed)",
-  retried: "tried again later",
-  dead_letter: "dead letters",
+  skipped: "skipped (duplicate, expired or suppressed)",
+  retried: "retried",
+  dead_letter: "dead-lettered",
 };
-const [height, step, bar] = [120, 10, 8] as const;
+const [height, step, barWidth] = [120, 10, 8] as const;
 
-/** Stacked bars, one a minute, drawn by the server: nothing is loaded, nothing runs. */
+/** Stacked bars, one per minute, drawn by the server: no script, nothing to load. */
 function Chart({ minutes }: { readonly minutes: readonly MinuteCount[] }) {
-  const most = Math.max(1, ...minutes.map(totalOf));
+  const peak = Math.max(0, ...minutes.map(totalOf));
   const sums = outcomeSeries.map((series) => {
     return [series, minutes.reduce((sum, minute) => sum + minute[series], 0)] as const;
   });
-  const summary = sums.map(([series, sum]) => `${sum} ${names[series]}`).join(", ");
+  const summary = sums.map(([series, sum]) => `${sum} ${seriesNames[series]}`).join(", ");
   return (
     <figure class="chart">
       <svg
         viewBox={`0 0 ${minutes.length * step} ${height}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={`Mails per minute in the last hour: ${summary}; at most ${most} in a minute`}
+        aria-label={`Mails per minute in the last hour: ${summary}; peak: ${peak} per minute`}
       >
         {minutes.map((minute, index) => (
-          <Bar minute={minute} left={index * step} scale={height / most} />
+          <Bar minute={minute} left={index * step} scale={height / Math.max(1, peak)} />
         ))}
       </svg>
       <p class="axis">
         <span>1 h ago</span>
-        <span>at most {most} a minute</span>
+        <span>peak: {peak} per minute</span>
         <span>now</span>
       </p>
       <ul class="legend">
         {sums.map(([series, sum]) => (
           <li>
             <span class={`swatch series-${series}`} aria-hidden="true" />
-            {sum} {names[series]}
+            {sum} {seriesNames[series]}
           </li>
         ))}
       </ul>
@@ -70,9 +295,9 @@ function Bar({ minute, left, scale }: BarProps) {
           <rect
             class={`series-${series}`}
             x={left}
-            y={round(top)}
-            width={bar}
-            height={round(size)}
+            y={top.toFixed(1)}
+            width={barWidth}
+            height={size.toFixed(1)}
           />
         );
       })}
@@ -84,163 +309,17 @@ function totalOf(minute: MinuteCount): number {
   return outcomeSeries.reduce((sum, series) => sum + minute[series], 0);
 }
 
-function round(value: number): string {
-  return value.toFixed(1);
-}
-
-/** "120 ms", "1.4 s", "12 min", "3.2 h". */
-function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  return ms < 3_600_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
-}
-
-/** An event that waits for longer makes a person wait. */
-const lateSeconds = 60;
-
-/** The first thing to read: whether mails flow; else why not, and where to go from there. */
-function State({ reasons, lag }: Pick<OpsSnapshot, "reasons" | "lag">) {
-  const late = [...lateReasons(lag), ...describeOpenTransactions(lag)];
-  if (reasons.length > 0) {
-    return (
-      <div class="state state-bad">
-        <p>Delivery is paused</p>
-        <List words={reasons} />
-        <p class="state-next">
-          Mails wait meanwhile, and none is lost; but codes expire. <code>instant doctor</code> asks
-          every server and says the mend.
-        </p>
-      </div>
-    );
-  }
-  if (late.length === 0) return <p class="state state-good">Mails flow</p>;
-  return (
-    <div class="state state-late">
-      <p>Some mails are late</p>
-      <List words={late} />
-    </div>
-  );
-}
-
-function List({ words: reasons }: { readonly words: readonly string[] }) {
-  return (
-    <ul>
-      {reasons.map((each) => (
-        <li>{each}</li>
-      ))}
-    </ul>
-  );
-}
-
-function lateReasons({ partitions, problem }: OpsSnapshot["lag"]): readonly string[] {
-  if (problem !== undefined) return [];
-  const waiting = partitions.filter(({ records }) => records > 0);
-  const unread = waiting
-    .filter(({ owner }) => owner === undefined)
-    .map(({ partition, records }) => `Nobody reads partition ${partition}, where ${records} wait`);
-  const seconds = Math.max(0, ...waiting.map((each) => each.seconds));
-  if (seconds < lateSeconds) return unread;
-  const oldest = formatDuration(seconds * 1000);
-  return [
-    ...unread,
-    `The oldest event has waited for ${oldest}: see the last failures; with none there, add replicas`,
-  ];
-}
-
-/** The page that is live: what the server renders first is what it sends later. */
-export function dashboardPage(site: OpsSite, snapshot: OpsSnapshot): Response {
-  const sections = renderSections(snapshot);
-  const part = (id: string) => raw(sections[id] ?? "");
-  return opsPage({
-    site,
-    title: "Dashboard",
-    place: "/",
-    live: true,
-    content: (
-      <>
-        <h1 class="page-title">Dashboard</h1>
-        <div id="state" role="status">
-          {part("state")}
-        </div>
-        <div id="figures">{part("figures")}</div>
-        <section class="card" aria-labelledby="chart-title">
-          <h2 id="chart-title">Mails per minute, last hour</h2>
-          <div id="chart">{part("chart")}</div>
-        </section>
-        <section class="card" aria-labelledby="lag-title">
-          <h2 id="lag-title">Partitions</h2>
-          <div id="lag">{part("lag")}</div>
-        </section>
-        <section class="card" aria-labelledby="failures-title">
-          <h2 id="failures-title">Last failures</h2>
-          <div id="failures">{part("failures")}</div>
-        </section>
-        <p class="hint">
-          Counts, times and failures are of this process since it started, on {snapshot.host}.
-          Partitions are those of the whole group.
-        </p>
-      </>
-    ),
-  });
-}
-
-export function renderSections(snapshot: OpsSnapshot): Sections {
-  return {
-    state: String(<State {...snapshot} />),
-    figures: String(<Figures {...snapshot} />),
-    chart: String(<Chart minutes={snapshot.minutes} />),
-    lag: String(<Lag {...snapshot} />),
-    failures: String(<Failures {...snapshot} />),
-    replay: String(<ReplayProgress state={snapshot.replay} />),
-  };
-}
-
-function Figures({ inFlight, unfinished, lag, acceptance }: OpsSnapshot) {
-  const records = lag.partitions.reduce((sum, partition) => sum + partition.records, 0);
-  const seconds = Math.max(0, ...lag.partitions.map((partition) => partition.seconds));
-  const oldest = `the oldest for ${formatDuration(seconds * 1000)}`;
-  const finished = unfinished === 0 ? "all are finished" : "the last are not finished";
-  const waiting =
-    lag.problem === undefined
-      ? [String(records), records === 0 ? finished : oldest]
-      : ["?", `not known now; ${records} before`];
-  const { count, p50, p99 } = acceptance;
-  const figures = [
-    ["Events waiting", ...waiting],
-    [
-      "In flight",
-      String(inFlight),
-      unfinished > inFlight ? `${unfinished - inFlight} more wait their turn` : "by this process",
-    ],
-    ["Half accepted within", formatMs(p50), "of being asked for"],
-    ["99 % accepted within", formatMs(p99), `of ${count} ${mails(count)} in 5 min`],
-  ];
-  return (
-    <dl class="figures">
-      {figures.map(([name, value, hint]) => (
-        <div class="card">
-          <dt>{name}</dt>
-          <dd>
-            <strong>{value}</strong>
-            <span>{hint}</span>
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-function Lag({ lag, mine }: OpsSnapshot) {
+function Lag({ lag, ownPartitions }: OpsSnapshot) {
   return (
     <>
-      {lag.problem !== undefined && <p class="trouble">As last known. {lag.problem}</p>}
+      {lag.problem !== undefined && <p class="trouble">Last known state. {lag.problem}</p>}
       <table class="rows">
         <thead>
           <tr>
             <th scope="col">Partition</th>
-            <th scope="col">Waiting</th>
+            <th scope="col">Lag</th>
             <th scope="col">Oldest</th>
-            <th scope="col">Read by</th>
+            <th scope="col">Consumer</th>
           </tr>
         </thead>
         <tbody>
@@ -250,8 +329,8 @@ function Lag({ lag, mine }: OpsSnapshot) {
               <td>{records}</td>
               <td>{records === 0 ? "–" : formatDuration(seconds * 1000)}</td>
               <td class="text">
-                {owner ?? <span class={records === 0 ? "" : "badge badge-bad"}>nobody</span>}{" "}
-                {mine.includes(partition) && <span class="badge">this process</span>}
+                {owner ?? <span class={records === 0 ? "" : "badge badge-bad"}>none</span>}{" "}
+                {ownPartitions.includes(partition) && <span class="badge">this process</span>}
               </td>
             </tr>
           ))}
@@ -281,10 +360,9 @@ function Failures({ failures }: OpsSnapshot) {
   );
 }
 
-function mails(count: number): string {
-  return count === 1 ? "mail" : "mails";
-}
-
-function formatMs(ms: number | undefined): string {
-  return ms === undefined ? "–" : formatDuration(ms);
+/** "120 ms", "1.4 s", "12 min", "3.2 h". */
+function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 3_600_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
 }

@@ -12,8 +12,8 @@ import { isMessageId } from "../event.ts";
 import { deadLetterPage, deadLettersPage } from "./dead-letters-page.tsx";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsMessagePage } from "./ops-page.tsx";
-import type { ReplayJob } from "./replay-job.ts";
-import { planPage, progressPage } from "./replay-page.tsx";
+import type { ReplayJob } from "./replay.tsx";
+import { planPage, progressPage } from "./replay.tsx";
 
 export interface DeadLetterRouteDeps {
   readonly site: OpsSite;
@@ -23,7 +23,7 @@ export interface DeadLetterRouteDeps {
 
 const replayLimit = 1_000_000;
 
-/** What the forms of a replay carry. `to`: the ends that the dry run saw, as JSON. */
+/** The forms of a replay. `to`: the ends of the partitions that the dry run saw, as JSON. */
 const formSchema = z.object({
   class: z.enum(["all", ...deadLetterClasses]).default("all"),
   id: z.string().refine(isMessageId).optional(),
@@ -33,7 +33,7 @@ const formSchema = z.object({
 type ReplayForm = z.infer<typeof formSchema>;
 const endsSchema = z.array(z.object({ partition: z.int(), to: z.int().nonnegative() })).max(1000);
 
-/** `/dead-letters`: look, plan (a dry run that asks), put back, and its progress at `/replay`. */
+/** `/dead-letters`: lists, a dry run that asks, the replay, and its progress at `/replay`. */
 export function addDeadLetterRoutes(app: Hono<HttpEnvironment>, deps: DeadLetterRouteDeps): void {
   const { site, replays, replay } = deps;
   const { eventLog, deadLetterTopic: topic } = replays;
@@ -53,11 +53,11 @@ export function addDeadLetterRoutes(app: Hono<HttpEnvironment>, deps: DeadLetter
     const deadLetter = known
       ? await findDeadLetterAt(eventLog, { topic, partition, offset })
       : undefined;
-    return deadLetter === undefined ? gone(site) : deadLetterPage(site, deadLetter);
+    return deadLetter === undefined ? notFound(site) : deadLetterPage(site, deadLetter);
   });
   app.post("/dead-letters/plan", async (context) => {
     const form = await readForm(context);
-    if (form === undefined) return gone(site);
+    if (form === undefined) return notFound(site);
     const place = await wholeTopic(replays);
     const plan = await planReplay(replays, {
       selection: selectionOf(form),
@@ -71,7 +71,7 @@ export function addDeadLetterRoutes(app: Hono<HttpEnvironment>, deps: DeadLetter
   app.post("/dead-letters/replay", async (context) => {
     const form = await readForm(context);
     const ends = form && parseEnds(form.to);
-    if (form === undefined || ends === undefined) return gone(site);
+    if (form === undefined || ends === undefined) return notFound(site);
     const selection = selectionOf(form);
     const place = upTo(await wholeTopic(replays), ends);
     const plan = await planReplay(replays, { selection, place, limit: replayLimit });
@@ -79,8 +79,8 @@ export function addDeadLetterRoutes(app: Hono<HttpEnvironment>, deps: DeadLetter
     if (total > 0 && !replay.begin({ selection, place, total })) {
       return opsMessagePage(site, {
         status: 409,
-        title: "A replay runs already",
-        text: "One replay runs at a time in a process. Wait for its end, then begin this one again.",
+        title: "A replay is already running",
+        text: "A process runs one replay at a time. Wait until it has ended, then start this one again.",
         href: "/dead-letters",
         button: "Dead letters",
       });
@@ -103,11 +103,10 @@ function parseEnds(text: string | undefined): z.infer<typeof endsSchema> | undef
   try {
     return endsSchema.safeParse(JSON.parse(text ?? "")).data;
   } catch {
-    return undefined; // no JSON: the form is not one of ours
+    return undefined; // not JSON: the form is not one of ours
   }
 }
 
-/** A class that is asked for by name is meant: so are mails that may have been sent. */
 function selectionOf(form: ReplayForm): ReplaySelection {
   const classes: ReadonlySet<DeadLetterClass> | undefined =
     form.class === "all" ? undefined : new Set([form.class]);
@@ -132,7 +131,7 @@ async function wholeTopic({ eventLog, deadLetterTopic }: ReplayDeps): Promise<Re
   };
 }
 
-/** Only what the dry run saw: a letter that came since was not agreed to. */
+/** Only what the dry run saw: nobody agreed to replay what came since. */
 function upTo(place: ReplayPlace, ends: z.infer<typeof endsSchema>): ReplayPlace {
   const known = new Map(ends.map(({ partition, to }) => [partition, to]));
   const partitions = place.partitions.map((range) => {
@@ -141,11 +140,11 @@ function upTo(place: ReplayPlace, ends: z.infer<typeof endsSchema>): ReplayPlace
   return { ...place, partitions };
 }
 
-function gone(site: OpsSite): Response {
+function notFound(site: OpsSite): Response {
   return opsMessagePage(site, {
     status: 404,
-    title: "Not there",
-    text: "This dead letter is not kept any more, or it never was.",
+    title: "Not found",
+    text: "This dead letter is no longer kept, or never existed.",
     href: "/dead-letters",
     button: "Dead letters",
   });

@@ -9,7 +9,7 @@ import { beginSession, checkToken, endSession } from "./access.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsPage } from "./ops-page.tsx";
 
-/** `retryAfterSeconds`: nobody is listened to until then. */
+/** `retryAfterSeconds`: every token is refused until then. */
 function loginPage(
   site: OpsSite,
   failure?: { readonly status: number; readonly retryAfterSeconds?: number | undefined },
@@ -18,7 +18,7 @@ function loginPage(
   const minutes = Math.ceil((retryAfterSeconds ?? 0) / 60);
   const error =
     retryAfterSeconds === undefined
-      ? "That is not the token of this service."
+      ? "Wrong token."
       : `Too many wrong tokens. Try again in ${minutes} min.`;
   return opsPage({
     site,
@@ -27,7 +27,7 @@ function loginPage(
     status,
     content: (
       <div class="card stack">
-        <h1>For operators</h1>
+        <h1>Operator sign-in</h1>
         <p class="lead">Sign in with the OPS_TOKEN that serve-email was started with.</p>
         <form class="stack" method="post" action="/login">
           <input type="text" name="username" value="operator" autocomplete="username" hidden />
@@ -61,7 +61,7 @@ interface LoginDeps {
   readonly log: Log;
 }
 
-/** `/login` and `/logout`, which who is not signed in may call too: from our own pages alone. */
+/** `/login` and `/logout`, open to everybody, but only to forms of our own pages. */
 export function addSiteLogin(app: Hono<HttpEnvironment>, { access, site, log }: LoginDeps): void {
   app.get("/login", (context) =>
     access.token === undefined ? context.redirect("/", 303) : loginPage(site),

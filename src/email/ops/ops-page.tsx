@@ -12,12 +12,12 @@ import opsStyles from "./ops.css" with { type: "text" };
 
 const styles = controlsStyles + frameStyles + textStyles + opsStyles + listStyles + figureStyles;
 
-/** What the bar of every page depends on. */
+/** What the navigation of every page depends on. */
 export interface OpsSite {
   readonly appName: string;
   /** EMAIL_MODE=log: there is an inbox. */
   readonly hasInbox: boolean;
-  /** There is a session to end. */
+  /** There is a session to sign out of. */
   readonly hasLogin: boolean;
 }
 
@@ -34,17 +34,17 @@ type Place = (typeof places)[number][0];
 interface OpsPageOptions {
   readonly site: OpsSite;
   readonly title: string;
-  /** Which of the places it belongs to; undefined: nobody is signed in. */
+  /** The tab that it belongs to; undefined: nobody is signed in, so there are no tabs. */
   readonly place: Place | undefined;
   readonly status?: number;
-  /** Parts of it change by themselves. */
+  /** The server updates parts of it. */
   readonly live?: boolean;
   readonly scripts?: readonly string[];
   readonly styles?: string;
   readonly content: Child;
 }
 
-/** A page of the operations site. */
+/** A page for operators. */
 export function opsPage(options: OpsPageOptions): Response {
   const { site, title, place, status = 200, live = false, scripts = [], content } = options;
   return pageResponse({
@@ -57,16 +57,16 @@ export function opsPage(options: OpsPageOptions): Response {
       <Frame
         appName={`${site.appName} operations`}
         width={place === undefined ? "narrow" : "wide"}
-        aside={place === undefined ? undefined : <Bar site={site} place={place} />}
+        aside={place === undefined ? undefined : <Navigation site={site} place={place} />}
       >
         {content}
-        {place !== undefined && <p class="hint">Times are UTC.</p>}
+        {place !== undefined && <p class="hint">All times are UTC.</p>}
       </Frame>
     ),
   });
 }
 
-function Bar({ site, place }: { readonly site: OpsSite; readonly place: Place }) {
+function Navigation({ site, place }: { readonly site: OpsSite; readonly place: Place }) {
   return (
     <div class="places">
       <nav aria-label="Pages">
@@ -87,10 +87,22 @@ function Bar({ site, place }: { readonly site: OpsSite; readonly place: Place })
   );
 }
 
-/** A time as in the logs: "2026-01-31 14:03:09", or `exact` to the millisecond; in UTC. */
-export function Time({ at, exact = false }: { readonly at: number; readonly exact?: boolean }) {
+interface TimeProps {
+  readonly at: number;
+  /** "2026-01-31 14:03:09" when left out, "14:03:09", or with milliseconds. */
+  readonly show?: "time" | "milliseconds";
+}
+
+/** A time in UTC, written as in the logs. */
+export function Time({ at, show }: TimeProps) {
   const iso = new Date(at).toISOString();
-  return <time datetime={iso}>{`${iso.slice(0, 10)} ${iso.slice(11, exact ? 23 : 19)}`}</time>;
+  const time = iso.slice(11, show === "milliseconds" ? 23 : 19);
+  return <time datetime={iso}>{show === "time" ? time : `${iso.slice(0, 10)} ${time}`}</time>;
+}
+
+/** "1 mail", "2 mails". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 interface OpsMessage {
@@ -101,7 +113,7 @@ interface OpsMessage {
   readonly button: string;
 }
 
-/** A page that says one thing and leads on. */
+/** A page with one message and a button that leads on. */
 export function opsMessagePage(site: OpsSite, message: OpsMessage): Response {
   const { status, title, text, href, button } = message;
   return opsPage({
@@ -123,7 +135,7 @@ export function opsMessagePage(site: OpsSite, message: OpsMessage): Response {
   });
 }
 
-/** What an operator's browser is shown where a program would be told a problem. */
+/** What a browser gets where a program would get a problem document. */
 export function opsProblemPage(
   site: OpsSite,
   { status, title, detail, requestId }: Problem,
@@ -137,11 +149,11 @@ export function opsProblemPage(
     status,
     content: (
       <div class="card stack">
-        <h1>{status >= 500 ? "That did not work" : title}</h1>
+        <h1>{status >= 500 ? "Something went wrong" : title}</h1>
         {(status >= 500 || detail !== `${title}.`) && <p class="lead breaks">{detail}</p>}
         {status >= 500 && (
           <p class="hint breaks">
-            <code>instant doctor</code> asks every server and says the mend. In the log: requestId{" "}
+            <code>instant doctor</code> checks every server and shows the fix. In the log: requestId{" "}
             {requestId}
           </p>
         )}

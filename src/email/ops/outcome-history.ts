@@ -4,90 +4,22 @@ import type { DeliveryOutcome } from "../delivery/outcome.ts";
 import type { EmailEvent } from "../event.ts";
 import { boundedText } from "../ledger/record.ts";
 
-export interface AcceptanceSummary {
-  readonly count: number;
-  /** Milliseconds; undefined while there is nothing to tell of. */
-  readonly p50: number | undefined;
-  readonly p99: number | undefined;
-}
-
-const minutesKept = 5;
-/** Eight buckets for each doubling, so a figure is at most 9 % too high; the last begins at 37 h. */
-const bucketsPerDoubling = 8;
-const buckets = 27 * bucketsPerDoubling;
-
-/** How long mails took, of the last five minutes, as counts per bucket: 5 × 216 numbers. */
-export class AcceptanceTimes {
-  readonly #clock: Pick<Clock, "now">;
-  readonly #minutes: { minute: number; readonly counts: Uint32Array }[] = [];
-
-  constructor(clock: Pick<Clock, "now">) {
-    this.#clock = clock;
-  }
-
-  add(durationMs: number): void {
-    const { counts } = this.#current();
-    const bucket = Math.ceil(Math.log2(Math.max(1, durationMs)) * bucketsPerDoubling);
-    const index = Math.min(bucket, buckets - 1);
-    counts[index] = (counts[index] ?? 0) + 1;
-  }
-
-  summary(): AcceptanceSummary {
-    const oldest = this.#minute() - minutesKept;
-    const sums = new Uint32Array(buckets);
-    let count = 0;
-    for (const { minute, counts } of this.#minutes) {
-      if (minute <= oldest) continue;
-      for (const [index, found] of counts.entries()) {
-        sums[index] = (sums[index] ?? 0) + found;
-        count += found;
-      }
-    }
-    return { count, p50: quantile(sums, count, 0.5), p99: quantile(sums, count, 0.99) };
-  }
-
-  #current() {
-    const minute = this.#minute();
-    const newest = this.#minutes.at(-1);
-    if (newest?.minute === minute) return newest;
-    const added = { minute, counts: new Uint32Array(buckets) };
-    this.#minutes.push(added);
-    if (this.#minutes.length > minutesKept) this.#minutes.shift();
-    return added;
-  }
-
-  #minute(): number {
-    return Math.floor(this.#clock.now() / 60_000);
-  }
-}
-
-/** The upper end of the bucket that holds it. */
-function quantile(sums: Uint32Array, count: number, share: number): number | undefined {
-  let left = Math.ceil(count * share);
-  if (left === 0) return undefined;
-  for (const [index, found] of sums.entries()) {
-    left -= found;
-    if (left <= 0) return 2 ** (index / bucketsPerDoubling);
-  }
-  return undefined;
-}
-
 export const outcomeSeries = ["accepted", "skipped", "retried", "dead_letter"] as const;
 export type OutcomeSeries = (typeof outcomeSeries)[number];
 
-/** What became of the mails of one minute; `at` is its beginning, Unix ms. */
+/** The outcomes of one minute; `at` is its start, Unix ms. */
 export type MinuteCount = { readonly at: number } & Record<OutcomeSeries, number>;
 
 export interface Failure {
   readonly at: number;
-  /** "rejected", or "deferred", "server_down" for a mail that is not given up. */
+  /** Of a dead letter; or "deferred" or "server_down" for a mail that is retried. */
   readonly class: string;
   readonly messageId: string | undefined;
   /** Masked. */
   readonly recipient: string | undefined;
-  /** The server's own words, or ours; bounded. */
+  /** The server's reply or our own text; bounded. */
   readonly reason: string;
-  /** How often it came in a row. */
+  /** How many there were in a row. */
   readonly times: number;
 }
 
@@ -95,9 +27,9 @@ const minutesMax = 60;
 const failuresMax = 20;
 
 /**
- * What this process made of its mails lately, in memory: counts of the last 60 minutes, how long
- * mails took from the event to the server's answer, and the last 20 failures. Costs a mail an
- * addition; a process that starts anew begins with nothing.
+ * What came of the latest mails of this process, for the dashboard: outcomes per minute of the last
+ * hour, times from event to acceptance, the last 20 failures. In memory, so it starts empty; a mail
+ * costs it an addition.
  */
 export class OutcomeHistory {
   readonly #clock: Pick<Clock, "now">;
@@ -117,15 +49,15 @@ export class OutcomeHistory {
       this.#times.add(this.#clock.now() - event.timestamp);
     }
     const failure = failureOf(outcome);
-    if (failure !== undefined) this.#fail(failure, event);
+    if (failure !== undefined) this.#addFailure(failure, event);
   }
 
-  /** A dead letter was acknowledged; its failure was noted before. */
+  /** A dead letter was acknowledged; `observe` has its failure already. */
   observeDeadLetter(): void {
     this.#minute().dead_letter += 1;
   }
 
-  /** The last 60 minutes, oldest first, the running one last. */
+  /** The last 60 minutes, oldest first; the last one is still running. */
   minutes(): readonly MinuteCount[] {
     const now = minuteOf(this.#clock.now());
     const known = new Map(this.#minutes.map((minute) => [minute.at, minute]));
@@ -135,7 +67,7 @@ export class OutcomeHistory {
     });
   }
 
-  acceptance() {
+  acceptance(): AcceptanceSummary {
     return this.#times.summary();
   }
 
@@ -154,24 +86,22 @@ export class OutcomeHistory {
     return minute;
   }
 
-  #fail({ class: name, reason }: { class: string; reason: string }, event?: EmailEvent): void {
-    const at = this.#clock.now();
-    const bounded = boundedText(reason);
+  #addFailure(failure: Pick<Failure, "class" | "reason">, event?: EmailEvent): void {
     const [newest] = this.#failures;
-    // A server that is down fails every mail that is under way in the same words.
-    if (newest !== undefined && newest.class === name && newest.reason === bounded) {
-      const times = newest.times + 1;
-      this.#failures[0] = { ...failure(at, name, bounded, event), times };
-      return;
-    }
-    this.#failures.unshift(failure(at, name, bounded, event));
+    const reason = boundedText(failure.reason);
+    // A server that is down fails every mail in progress with the same reason.
+    const isRepeated = newest?.class === failure.class && newest.reason === reason;
+    if (isRepeated) this.#failures.shift();
+    this.#failures.unshift({
+      at: this.#clock.now(),
+      class: failure.class,
+      messageId: event?.messageId,
+      recipient: event && maskEmail(event.recipient),
+      reason,
+      times: isRepeated ? newest.times + 1 : 1,
+    });
     if (this.#failures.length > failuresMax) this.#failures.pop();
   }
-}
-
-function failure(at: number, name: string, reason: string, event?: EmailEvent): Failure {
-  const recipient = event && maskEmail(event.recipient);
-  return { at, class: name, messageId: event?.messageId, recipient, reason, times: 1 };
 }
 
 function seriesOf(outcome: DeliveryOutcome): OutcomeSeries | undefined {
@@ -188,11 +118,11 @@ function seriesOf(outcome: DeliveryOutcome): OutcomeSeries | undefined {
     case "unconfirmed":
       return "retried";
     default:
-      return undefined; // waiting for another owner, the ledger, or for its dead letter
+      return undefined; // waits for another owner, the ledger, or for its dead letter
   }
 }
 
-function failureOf(outcome: DeliveryOutcome): { class: string; reason: string } | undefined {
+function failureOf(outcome: DeliveryOutcome): Pick<Failure, "class" | "reason"> | undefined {
   if (outcome.kind === "dead_letter") return outcome.deadLetter;
   if (outcome.kind === "server_down") return { class: "server_down", reason: outcome.down.reason };
   if (outcome.kind !== "retry" || outcome.reason === undefined) return undefined;
@@ -205,4 +135,70 @@ function emptyMinute(at: number): MinuteCount {
 
 function minuteOf(at: number): number {
   return Math.floor(at / 60_000) * 60_000;
+}
+
+export interface AcceptanceSummary {
+  readonly count: number;
+  /** Milliseconds; undefined while nothing was accepted. */
+  readonly p50: number | undefined;
+  readonly p95: number | undefined;
+  readonly p99: number | undefined;
+}
+
+const timesKeptMs = 5 * 60_000;
+/** Eight buckets per doubling, so a percentile is at most 9 % too high; the last one begins at 37 h. */
+const bucketsPerDoubling = 8;
+const buckets = 27 * bucketsPerDoubling;
+
+/** A histogram of the times to acceptance of the last five minutes: 5 × 216 numbers. */
+export class AcceptanceTimes {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #minutes: { readonly at: number; readonly counts: Uint32Array }[] = [];
+
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+  }
+
+  add(durationMs: number): void {
+    const { counts } = this.#minute();
+    const bucket = Math.ceil(Math.log2(Math.max(1, durationMs)) * bucketsPerDoubling);
+    const index = Math.min(bucket, buckets - 1);
+    counts[index] = (counts[index] ?? 0) + 1;
+  }
+
+  summary(): AcceptanceSummary {
+    const endedBefore = minuteOf(this.#clock.now()) - timesKeptMs;
+    const sums = new Uint32Array(buckets);
+    let count = 0;
+    for (const { at, counts } of this.#minutes) {
+      if (at <= endedBefore) continue;
+      for (const [index, found] of counts.entries()) {
+        sums[index] = (sums[index] ?? 0) + found;
+        count += found;
+      }
+    }
+    const percentile = (share: number) => quantile(sums, count, share);
+    return { count, p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99) };
+  }
+
+  #minute() {
+    const at = minuteOf(this.#clock.now());
+    const newest = this.#minutes.at(-1);
+    if (newest?.at === at) return newest;
+    const added = { at, counts: new Uint32Array(buckets) };
+    this.#minutes.push(added);
+    if (this.#minutes.length * 60_000 > timesKeptMs) this.#minutes.shift();
+    return added;
+  }
+}
+
+/** The upper bound of the bucket that holds it. */
+function quantile(sums: Uint32Array, count: number, share: number): number | undefined {
+  let left = Math.ceil(count * share);
+  if (left === 0) return undefined;
+  for (const [index, found] of sums.entries()) {
+    left -= found;
+    if (left <= 0) return 2 ** (index / bucketsPerDoubling);
+  }
+  return undefined;
 }

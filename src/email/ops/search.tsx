@@ -18,17 +18,16 @@ import {
   timelineJson,
 } from "../timeline/timeline.ts";
 import type { OpsSite } from "./ops-page.tsx";
-import { opsMessagePage, opsPage, Time } from "./ops-page.tsx";
+import { counted, opsMessagePage, opsPage, Time } from "./ops-page.tsx";
 
 interface SearchPageOptions {
   readonly site: OpsSite;
-  /** What was typed. */
   readonly query?: string;
   readonly error?: string;
   readonly found?: readonly MailTimeline[];
 }
 
-/** Where a mail is looked for. The address goes in the form's body, so that no URL holds it. */
+/** The search for mails. The address goes in the form's body, so that no URL has it. */
 function searchPage({ site, query = "", error, found }: SearchPageOptions): Response {
   return opsPage({
     site,
@@ -42,7 +41,7 @@ function searchPage({ site, query = "", error, found }: SearchPageOptions): Resp
           <Field
             id="query"
             label="Recipient's address or message_id"
-            hint="A recipient's newest 50 mails of the last 24 h are found, and dead letters."
+            hint="Finds a recipient's newest 50 mails of the last 24 h, and dead letters."
             error={error}
             input={(attributes) => (
               <input
@@ -68,13 +67,14 @@ function searchPage({ site, query = "", error, found }: SearchPageOptions): Resp
 }
 
 function Found({ found }: { readonly found: readonly MailTimeline[] }) {
-  const title = found.length === 1 ? "1 mail" : `${found.length} mails`;
   return (
     <section class="card" aria-labelledby="found-title">
-      <h2 id="found-title">{found.length === 0 ? "No mail is known" : title}</h2>
+      <h2 id="found-title">
+        {found.length === 0 ? "No mail found" : counted(found.length, "mail")}
+      </h2>
       {found.length === 0 && (
         <p class="lead">
-          It was not consumed yet, or it is forgotten: the ledger keeps a mail for 24 h.
+          It has not been consumed yet, or it is too old: the ledger keeps a mail for 24 h.
         </p>
       )}
       <ol class="mails">
@@ -101,7 +101,7 @@ function StateBadge({ mail }: { readonly mail: MailTimeline }) {
   return <span class={badgeClass}>{stateText(mail)}</span>;
 }
 
-/** The life of one mail. */
+/** The timeline of one mail. */
 function mailPage(site: OpsSite, mail: MailTimeline): Response {
   const { messageId, record, deadLetter } = mail;
   return opsPage({
@@ -128,7 +128,7 @@ function mailPage(site: OpsSite, mail: MailTimeline): Response {
               <div>
                 <dt>{name}</dt>
                 <dd>
-                  <FactValue words={value} />
+                  <FactValue value={value} />
                 </dd>
               </div>
             ))}
@@ -146,9 +146,9 @@ function mailPage(site: OpsSite, mail: MailTimeline): Response {
                 variant="plain"
                 href={`/dead-letters/at/${deadLetter.record.partition}/${deadLetter.record.offset}`}
               >
-                Show the dead letter
+                View dead letter
               </ButtonLink>
-              <Button variant="main">Put it back …</Button>
+              <Button variant="main">Replay …</Button>
             </form>
           )}
         </section>
@@ -158,22 +158,23 @@ function mailPage(site: OpsSite, mail: MailTimeline): Response {
   });
 }
 
-/** A time looks here as everywhere on the pages. */
-function FactValue({ words: value }: { readonly words: string }) {
-  return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value) ? <Time at={Date.parse(value)} exact /> : value;
+/** The facts have times in ISO 8601, for the command line. */
+function FactValue({ value }: { readonly value: string }) {
+  if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)) return value;
+  return <Time at={Date.parse(value)} show="milliseconds" />;
 }
 
 function Steps({ mail: { record } }: { readonly mail: MailTimeline }) {
   const steps = record === undefined ? [] : stepsOf(record);
   return (
     <section class="card" aria-labelledby="steps-title">
-      <h2 id="steps-title">Steps</h2>
-      {steps.length === 0 && <p class="lead">The ledger does not know this mail.</p>}
+      <h2 id="steps-title">Timeline</h2>
+      {steps.length === 0 && <p class="lead">The ledger has no record of this mail.</p>}
       <ol class="steps">
         {steps.map(({ at, state, fence, owner, note }) => (
           <li>
             <p class="mail-line">
-              <Time at={at} exact />
+              <Time at={at} show="milliseconds" />
               <strong>{state}</strong>
               {stateMeaning(state)}
               <span class="owner">
@@ -204,7 +205,7 @@ export function addSearchRoutes(
     if (recipient === undefined) {
       const error = query.includes("@")
         ? `An address must be ${emailAddressBound}.`
-        : "That is neither an address nor a message_id (1 to 128 letters, digits, dots, dashes, underscores).";
+        : "Neither an address nor a message_id (1 to 128 letters, digits, dots, dashes, underscores).";
       return searchPage({ site, query, error });
     }
     return searchPage({ site, query, found: await findMailsOf(deps, recipient) });
@@ -214,7 +215,7 @@ export function addSearchRoutes(
     if (mail !== undefined) return mailPage(site, mail);
     return opsMessagePage(site, {
       status: 404,
-      title: "Not known",
+      title: "Mail not found",
       text: `${timelineErrors.mailUnknown.meaning}.`,
       href: "/search",
       button: "Search again",
@@ -222,7 +223,7 @@ export function addSearchRoutes(
   });
 }
 
-/** `GET /messages/:id`: the life of a mail as JSON. No search by address: it would be in the URL. */
+/** `GET /messages/:id`: the timeline as JSON. No search by address: it would be in the URL. */
 export function addMessageRoutes(app: Hono<HttpEnvironment>, deps: TimelineDeps): void {
   app.get(`/messages/:id{${messageIdPattern}}`, async (context) => {
     const timeline = await findTimeline(deps, context.req.param("id"));

@@ -14,10 +14,11 @@ import { ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { TimelineDeps } from "../timeline/timeline.ts";
 import type { OpsAccess } from "./access.ts";
 import { operatorsOnly, opsErrors } from "./access.ts";
+import type { OpsSnapshot } from "./dashboard.tsx";
 import { dashboardPage } from "./dashboard.tsx";
 import type { DeadLetterRouteDeps } from "./dead-letter-routes.ts";
 import { addDeadLetterRoutes } from "./dead-letter-routes.ts";
-import type { LiveFeed, OpsSnapshot } from "./live-feed.ts";
+import type { LiveFeed } from "./live-feed.ts";
 import { addSiteLogin } from "./login.tsx";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsIconPath } from "./ops-page.tsx";
@@ -42,8 +43,8 @@ const guarded = [
 ] as const;
 
 /**
- * The pages for operators, and `GET /messages/:id`. Everything is behind `operatorsOnly`; the pages
- * work without a script, which only keeps the dashboard and the progress of a replay fresh.
+ * The pages for operators, and `GET /messages/:id`, all behind `operatorsOnly`. The pages work without
+ * JavaScript, which only updates the dashboard and the progress of a replay.
  */
 export function addSiteRoutes(app: Hono<HttpEnvironment>, deps: SiteDeps): void {
   const { site, access, feed } = deps;
@@ -67,9 +68,9 @@ export function addSiteRoutes(app: Hono<HttpEnvironment>, deps: SiteDeps): void 
 
 interface OpsDeps extends HttpAppOptions {
   readonly ledger: DeliveryLedger;
-  /** Why no mail starts now; empty when mails flow. */
+  /** Why delivery is paused; empty while it runs. */
   readonly pausedReasons: () => readonly string[];
-  /** What stops no mails here, but needs attention: a server that another stands in for, a transaction left open. */
+  /** What does not stop delivery but needs attention: a server that another stands in for, a transaction left open. */
   readonly notices?: () => readonly string[];
   readonly now: () => number;
   readonly metrics: Metrics;
@@ -78,8 +79,9 @@ interface OpsDeps extends HttpAppOptions {
 const countDeadlineMs = 2000;
 
 /**
- * What a machine asks serve-email: `/health` and `/stats` as in the guide, `/livez` (the process
- * answers) and `/readyz` (mails flow, else 503 with the reasons). Each answers within 2 s.
+ * serve-email's endpoints for machines: `/health` and `/stats` as in the guide, `/livez` (the process
+ * answers), `/readyz` (delivery runs, else 503 with the reasons) and `/metrics`. Each answers within
+ * 2 s.
  */
 export function createOpsApp(deps: OpsDeps) {
   const app = createHttpApp({ ...deps, exposesRefusal: true });

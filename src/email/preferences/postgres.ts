@@ -10,8 +10,8 @@ import { groupDeclined, splitPreferences } from "./preference-store.ts";
 export const preferencesModule: SchemaModule = { module: "email-preferences", steps: [schemaText] };
 
 /**
- * Preferences in the table `email_declined` of Postgres, which may be away when this is called.
- * Does not close the database it is given.
+ * Preferences in the table `email_declined` of Postgres, which may be unavailable when this is
+ * called. Does not close the given database.
  */
 export async function openPostgresPreferenceStore(
   database: PostgresDatabase,
@@ -21,7 +21,7 @@ export async function openPostgresPreferenceStore(
   return {
     findDeclined: async (keys) => {
       await migrated();
-      const list = keys.join(","); // one parameter, so that any number of keys is the same statement
+      const list = keys.join(","); // one parameter: the statement is the same for any number of keys
       const rows = await database.query(
         (sql, schema) => sql<DeclinedRow[]>`
           SELECT recipient_key, event_type FROM ${schema}.email_declined

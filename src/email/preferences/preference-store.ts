@@ -2,24 +2,24 @@ import type { OptionalType } from "../event.ts";
 import { optionalTypes } from "../event.ts";
 
 /**
- * Which optional mails a recipient has declined. Who never said anything gets them all.
+ * Which optional mails a recipient has declined. Without a record the recipient gets them all.
  *
  * Promises, tested by `tests/contract/preference-store.ts` for every adapter:
- * - What `change` resolved is seen by every `findDeclined` that begins afterwards, in any process.
- * - A change touches the types it names and no other, however many run at once; repeating it
- *   changes nothing.
- * - A recipient that was forgotten is like one who never said anything.
- * Recipients are named by `recipientKey`: no address is kept here.
- * Throws the engine's own error (`postgres_unavailable`, `sqlite_busy`) when it is away.
+ * - Once `change` has resolved, every `findDeclined` that begins afterwards sees it, in any process.
+ * - A change touches the types that it names and no others, however many run at once, and is
+ *   idempotent.
+ * - After `forget` a recipient is like one without a record.
+ * Recipients are named by `recipientKey`: no address is stored here. Throws the engine's own error
+ * (`postgres_unavailable`, `sqlite_busy`) while it is unavailable.
  */
 export interface PreferenceStore {
-  /** By key, the types that were declined; who declined nothing is left out. At most 1,000 keys. */
+  /** The declined types by key, without the keys that declined none. At most 1,000 keys. */
   findDeclined(keys: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
   change(key: string, changes: PreferenceChanges): Promise<void>;
   forget(key: string): Promise<void>;
 }
 
-/** By type: true to get such mails, false to decline them. */
+/** By type: true to get such mails, false to decline them; others stay unchanged. */
 export type PreferenceChanges = { readonly [T in OptionalType]?: boolean | undefined };
 export type Preferences = { readonly [T in OptionalType]: boolean };
 
@@ -29,13 +29,14 @@ export async function getPreferences(store: PreferenceStore, key: string): Promi
   return Object.fromEntries(entries) as Preferences;
 }
 
-/** The types of both kinds of wishes, for the adapters. */
+/** For the adapters: the types that a change declines, and those that it accepts. */
 export function splitPreferences(changes: PreferenceChanges): {
   declined: string[];
   accepted: string[];
 } {
-  const of = (wanted: boolean) => optionalTypes.filter((type) => changes[type] === wanted);
-  return { declined: of(false), accepted: of(true) };
+  const typesWith = (accepted: boolean) =>
+    optionalTypes.filter((type) => changes[type] === accepted);
+  return { declined: typesWith(false), accepted: typesWith(true) };
 }
 
 /** A row of both adapters' tables. */

@@ -10,41 +10,43 @@ import type { Preferences } from "./preference-store.ts";
 import styles from "./preferences-page.css" with { type: "text" };
 import type { GrantedType } from "./unsubscribe-link.ts";
 
-/** Everything a person reads on the page of the preferences, in one place. */
+/** All messages of the preferences page. */
 const messages = {
-  title: "E-mails you get",
+  title: "E-mail preferences",
   lead: (appName: string) =>
-    `Choose which mails ${appName} may send to the address that this link was sent to.`,
+    `Choose which e-mails ${appName} may send to the address that this link belongs to.`,
   types: {
-    welcome: { title: "Welcome", text: "One mail when your account is made." },
-    sign_in_notice: { title: "Sign-ins", text: "A mail when somebody signs in to your account." },
+    welcome: { title: "Welcome", text: "One e-mail when your account is created." },
+    sign_in_notice: { title: "Sign-ins", text: "An e-mail when someone signs in to your account." },
   } satisfies Record<OptionalType, { title: string; text: string }>,
-  all: "all of these mails",
-  stop: (title: string) => `Unsubscribe from “${title}”`,
-  choose: "Mails that you can decline",
+  nameOf: (title: string) => `“${title}”`,
+  all: "all optional e-mails",
+  unsubscribe: (name: string) => `Unsubscribe from ${name}`,
+  choose: "Optional e-mails",
   save: "Save",
-  always: "Codes to sign in with, and mails that you ask for, are always sent.",
-  unsubscribed: (title: string) => `You are unsubscribed from “${title}”. It takes effect at once.`,
-  saved: "Saved. It takes effect at once.",
+  always: "Sign-in codes, and other e-mails that you request, are always sent.",
+  unsubscribed: (name: string) =>
+    `You are unsubscribed from ${name}. The change takes effect at once.`,
+  saved: "Saved. The change takes effect at once.",
   old: {
-    title: "This link is too old",
-    text: "Links in mails are good for a year. Use the link in a newer mail.",
+    title: "This link has expired",
+    text: "Links in e-mails are valid for a year. Use the link in a more recent e-mail.",
   },
   forged: {
-    title: "This link is not complete",
-    text: "Nothing was changed. Open the link in the mail again; if you copied it, copy all of it.",
+    title: "This link is incomplete",
+    text: "Nothing was changed. Open the link in the e-mail again; if you copied it, make sure that you copied all of it.",
   },
   unclear: {
     title: "Nothing was changed",
-    text: "What was sent is not what this page sends. Go back, and try it again.",
+    text: "The request did not come from the form on this page. Go back and try again.",
   },
   unavailable: {
     title: "Back in a moment",
-    text: "What you chose could not be saved or read right now, and nothing was changed. Try again in a few seconds.",
+    text: "Your preferences are unavailable right now, and nothing was changed. Try again in a few seconds.",
   },
 } as const;
 
-/** The fields of the page's forms; the first is that of RFC 8058, which mail programs send. */
+/** The fields of the page's forms. The first is the one of RFC 8058, which mail programs send too. */
 export const oneClickField = "List-Unsubscribe";
 export const oneClickValue = "One-Click";
 export const chooseField = "choose";
@@ -52,16 +54,16 @@ export const chooseField = "choose";
 interface PreferencesPageOptions {
   readonly appName: string;
   readonly preferences: Preferences;
-  /** The type of the mail that the link stood in. */
+  /** The type of the mail that has the link. */
   readonly type: GrantedType;
   readonly done?: "unsubscribed" | "saved" | undefined;
 }
 
-/** What somebody gets, and both ways to change it. It names no address: the link may be passed on. */
+/** The preferences, and both ways to change them. Names no address: the link may be passed on. */
 export function preferencesPage(options: PreferencesPageOptions): Response {
   const { appName, preferences, type, done } = options;
-  const title = type === "all" ? messages.all : messages.types[type].title;
-  const wanted = type !== "all" && preferences[type];
+  const name = type === "all" ? messages.all : messages.nameOf(messages.types[type].title);
+  const isWanted = type !== "all" && preferences[type];
   return page({
     appName,
     title: messages.title,
@@ -69,15 +71,15 @@ export function preferencesPage(options: PreferencesPageOptions): Response {
       <>
         {done !== undefined && (
           <Notice tone="done">
-            <p>{done === "saved" ? messages.saved : messages.unsubscribed(title)}</p>
+            <p>{done === "saved" ? messages.saved : messages.unsubscribed(name)}</p>
           </Notice>
         )}
         <p class="lead">{messages.lead(appName)}</p>
-        {wanted && done === undefined && (
+        {isWanted && done === undefined && (
           <form method="post">
             <input type="hidden" name={oneClickField} value={oneClickValue} />
             <Button variant="main" wide>
-              {messages.stop(title)}
+              {messages.unsubscribe(name)}
             </Button>
           </form>
         )}
@@ -113,11 +115,11 @@ function TypeBox({ type, wanted }: { readonly type: OptionalType; readonly wante
 const statuses = { old: 410, forged: 400, unclear: 400, unavailable: 503 } as const;
 
 /** A page that only says why nothing was done. */
-export function refusalPage(appName: string, why: keyof typeof statuses): Response {
-  const { title, text } = messages[why];
-  const headers: Record<string, string> = why === "unavailable" ? { "Retry-After": "5" } : {};
+export function refusalPage(appName: string, reason: keyof typeof statuses): Response {
+  const { title, text } = messages[reason];
+  const headers: Record<string, string> = reason === "unavailable" ? { "Retry-After": "5" } : {};
   const content = <p class="lead">{text}</p>;
-  return page({ appName, title, status: statuses[why], headers, content });
+  return page({ appName, title, status: statuses[reason], headers, content });
 }
 
 interface PageOptions {

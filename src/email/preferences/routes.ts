@@ -29,11 +29,10 @@ const fields = Object.fromEntries(
 
 const preferencesAnswer = z.object(fields).meta({
   id: "Preferences",
-  description:
-    "By type, whether such mails are sent. Codes and mails that were asked for always are.",
+  description: "By type, whether such mails are sent. Requested mails, such as codes, always are.",
 });
 
-/** Strict, so that nobody believes to have declined what cannot be declined. */
+/** Strict, so that nobody is led to think they declined what cannot be declined. */
 const preferencesBody = z.strictObject(fields, {
   error: ({ code }) =>
     code === "unrecognized_keys" ? `may only have ${optionalTypes.join(", ")}` : undefined,
@@ -46,7 +45,7 @@ const getPreferencesOperation = {
   method: "get",
   path: "/users/me/preferences",
   group,
-  summary: "Which optional mails you get",
+  summary: "Get your e-mail preferences",
   access: "session",
   answer: { status: 200, description: "Your preferences.", schema: preferencesAnswer },
 } as const satisfies Operation;
@@ -56,8 +55,8 @@ const changePreferencesOperation = {
   method: "patch",
   path: "/users/me/preferences",
   group,
-  summary: "Decline optional mails, or take them again",
-  description: "Types that are left out stay as they are. It holds for every mail from now on.",
+  summary: "Change your e-mail preferences",
+  description: "Types that are left out stay unchanged. Takes effect with the next mail.",
   access: "session",
   body: { schema: changeBody, required: true, example: { welcome: false } },
   answer: { status: 200, description: "Changed.", schema: preferencesAnswer },
@@ -70,11 +69,11 @@ export const preferenceOperations: readonly Operation[] = [
 
 interface PreferenceRouteDeps {
   readonly preferences: PreferenceStore;
-  /** Who is signed in; throws when it is nobody. The service that these routes are put into knows. */
+  /** Of the service that has these routes; throws when nobody is signed in. */
   readonly currentUser: (context: HttpContext) => Promise<{ readonly email: string }>;
 }
 
-/** `GET` and `PATCH /users/me/preferences`. The app refuses writes from other sites' pages. */
+/** `GET` and `PATCH /users/me/preferences`. The app itself refuses writes from pages of other sites. */
 export function addPreferenceRoutes(app: Hono<HttpEnvironment>, deps: PreferenceRouteDeps): void {
   const { preferences, currentUser } = deps;
   const keyOf = async (context: HttpContext) => recipientKey((await currentUser(context)).email);
@@ -98,10 +97,10 @@ interface UnsubscribeRouteDeps {
 }
 
 /**
- * `/unsubscribe/<token>`, where the links in optional mails lead. GET shows the preferences and
- * changes nothing, because scanners open links. POST with `List-Unsubscribe=One-Click` declines the
- * type of the mail (RFC 8058: no cookie, no redirect, once or often); the page's own form sets all
- * types. The token alone says whose preferences these are, so no other site can use them.
+ * `/unsubscribe/<token>`, the link in optional mails. GET shows the preferences and changes nothing,
+ * because link scanners open it. POST with `List-Unsubscribe=One-Click` declines the type of the mail
+ * (RFC 8058: no cookie, no redirect, idempotent); the page's own form sets all types. The token alone
+ * names the recipient: there is no cookie that another site could make use of.
  */
 export function addUnsubscribeRoutes(app: Hono<HttpEnvironment>, deps: UnsubscribeRouteDeps): void {
   const path = `${unsubscribePath}/:token`;
@@ -157,7 +156,7 @@ async function change(
   });
 }
 
-/** Either kind of form (RFC 8058, 3.1); an empty one when the body is none. */
+/** Of either encoding (RFC 8058, 3.1); an empty form when the body is not one. */
 async function readForm(context: HttpContext): Promise<Pick<FormData, "get">> {
   try {
     return await context.req.formData();

@@ -5,7 +5,7 @@ import type { DeclinedRow, PreferenceStore } from "./preference-store.ts";
 import { groupDeclined, splitPreferences } from "./preference-store.ts";
 import schemaText from "./sqlite-schema.sql" with { type: "text" };
 
-/** Preferences in the table `email_declined` of a SQLite file. Does not close what it is given. */
+/** Preferences in the table `email_declined` of a SQLite file. Does not close it. */
 export async function openSqlitePreferenceStore(
   database: SqliteDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},

@@ -66,13 +66,13 @@ export const unsubscribePath = "/unsubscribe";
 interface UnsubscribeLinkDeps {
   readonly secret: string;
   readonly clock: Clock;
-  /** "https://sign-in.example.com"; undefined while it is not known: then there are no links. */
+  /** "https://sign-in.example.com"; undefined while it is unknown: then there are no links. */
   readonly publicOrigin: () => string | undefined;
 }
 
 export type UnsubscribeLink = (event: EmailEvent) => string | undefined;
 
-/** The link in an optional mail by which its recipient declines such mails; undefined for others. */
+/** The link by which the recipient of an optional mail declines such mails; undefined for others. */
 export function createUnsubscribeLink(deps: UnsubscribeLinkDeps): UnsubscribeLink {
   return ({ recipient, eventType }) => {
     const origin = deps.publicOrigin();
@@ -82,7 +82,7 @@ export function createUnsubscribeLink(deps: UnsubscribeLinkDeps): UnsubscribeLin
   };
 }
 
-/** The path of the same page for somebody who is known otherwise: signed in. */
+/** The path of the same page, for all types, for a signed-in user. */
 export function createPreferencesPath({
   secret,
   clock,
@@ -93,7 +93,7 @@ export function createPreferencesPath({
   };
 }
 
-/** RFC 2369 and RFC 8058: mail programs show a button that sends one POST to the link. */
+/** RFC 2369 and RFC 8058: mail programs show a button that POSTs to the link. */
 export function unsubscribeHeaders(link: string): Readonly<Record<string, string>> {
   return {
     "List-Unsubscribe": `<${link}>`,

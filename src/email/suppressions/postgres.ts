@@ -17,12 +17,12 @@ interface SuppressionRow {
   readonly expires_at: Date | null;
 }
 
-interface At {
+interface Context {
   readonly schema: SchemaName;
   readonly now: Date;
 }
 
-type Statement<T> = (sql: Sql, at: At) => Promise<T>;
+type Statement<T> = (sql: Sql, context: Context) => Promise<T>;
 
 export const suppressionsModule: SchemaModule = {
   module: "email-suppressions",
@@ -30,8 +30,8 @@ export const suppressionsModule: SchemaModule = {
 };
 
 /**
- * Suppressions in the table `email_suppressions` of Postgres, which may be away when this is called.
- * Does not close the database it is given.
+ * Suppressions in the table `email_suppressions` of Postgres, which may be unavailable when this is
+ * called. Does not close the given database.
  */
 export async function openPostgresSuppressionStore(
   database: PostgresDatabase,
@@ -50,7 +50,7 @@ export async function openPostgresSuppressionStore(
     (await query(statement)).map(entryOf);
   return {
     find: async (keys) => {
-      const list = keys.join(","); // one parameter, so that any number of keys is the same statement
+      const list = keys.join(","); // one parameter: the statement is the same for any number of keys
       const found = await select(
         (sql, { schema, now }) => sql<SuppressionRow[]>`
           SELECT * FROM ${schema}.email_suppressions
@@ -59,14 +59,14 @@ export async function openPostgresSuppressionStore(
       );
       return new Map(found.map((entry) => [entry.key, entry]));
     },
-    add: (entries) => query((sql, at) => add(sql, entries, at)),
+    add: (entries) => query((sql, context) => add(sql, entries, context)),
     remove: async (key) => {
       const removed = await query(
-        (sql, { schema, now }) => sql<{ living: boolean }[]>`
+        (sql, { schema, now }) => sql<{ active: boolean }[]>`
           DELETE FROM ${schema}.email_suppressions WHERE recipient_key = ${key}
-          RETURNING (expires_at IS NULL OR expires_at > ${now}) AS living`,
+          RETURNING (expires_at IS NULL OR expires_at > ${now}) AS active`,
       );
-      return removed[0]?.living ?? false;
+      return removed[0]?.active ?? false;
     },
     forgetAddress: async (key) => {
       await query(
@@ -105,7 +105,7 @@ export async function openPostgresSuppressionStore(
 async function add(
   sql: Sql,
   entries: readonly Suppression[],
-  { schema, now }: At,
+  { schema, now }: Context,
 ): Promise<number> {
   await sql`DELETE FROM ${schema}.email_suppressions WHERE expires_at <= ${now}`;
   const rows = latestEntries(entries, now.getTime()).map((entry) => ({

@@ -15,10 +15,10 @@ interface SuppressionRow {
   readonly expires_at: number | null;
 }
 
-const living = "(expires_at IS NULL OR expires_at > ?1)";
+const active = "(expires_at IS NULL OR expires_at > ?1)";
 const wanted = "(?2 IS NULL OR reason = ?2)";
 
-/** Suppressions in the table `email_suppressions` of a SQLite file. Does not close what it is given. */
+/** Suppressions in the table `email_suppressions` of a SQLite file. Does not close it. */
 export async function openSqliteSuppressionStore(
   database: SqliteDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
@@ -28,7 +28,7 @@ export async function openSqliteSuppressionStore(
     database.read((db) =>
       db
         .query<SuppressionRow, (string | number | null)[]>(
-          `SELECT * FROM email_suppressions WHERE ${living} AND ${where}`,
+          `SELECT * FROM email_suppressions WHERE ${active} AND ${where}`,
         )
         .all(clock.now(), ...parameters)
         .map(entryOf),
@@ -42,11 +42,11 @@ export async function openSqliteSuppressionStore(
     add: (entries) => database.write((db) => add(db, entries, clock.now())),
     remove: (key) =>
       database.write((db) => {
-        const isLiving = db
-          .query(`SELECT 1 FROM email_suppressions WHERE ${living} AND recipient_key = ?2`)
+        const isActive = db
+          .query(`SELECT 1 FROM email_suppressions WHERE ${active} AND recipient_key = ?2`)
           .get(clock.now(), key);
         db.query("DELETE FROM email_suppressions WHERE recipient_key = ?").run(key);
-        return isLiving !== null;
+        return isActive !== null;
       }),
     forgetAddress: async (key) => {
       await database.write((db) =>
@@ -65,7 +65,7 @@ export async function openSqliteSuppressionStore(
       database.read((db) => {
         const row = db
           .query<{ count: number }, [number, string | null]>(
-            `SELECT count(*) AS count FROM email_suppressions WHERE ${living} AND ${wanted}`,
+            `SELECT count(*) AS count FROM email_suppressions WHERE ${active} AND ${wanted}`,
           )
           .get(clock.now(), reason ?? null);
         return row?.count ?? 0;

@@ -7,13 +7,13 @@ import type { Suppression } from "./suppression-store.ts";
 import { suppressionReasons } from "./suppression-store.ts";
 
 /**
- * Suppressions as a CSV file (RFC 4180) that a spreadsheet opens and another provider's list can
- * become: what `export` prints, `import` reads. Only `address` is needed (or `key`, for an address
- * that was to be forgotten); a file without a first line of names is a list of addresses.
+ * Suppressions as CSV (RFC 4180): what `export` writes, `import` reads, and so do spreadsheets. Only
+ * `address` is required (or `key`, for a forgotten address), so that other providers' lists can be
+ * imported. A file without a header is a plain list of addresses.
  */
 const columns = ["address", "reason", "note", "created_at", "expires_at", "key"] as const;
 
-/** What a line may hold; the longest note with every sign quoted stays below. */
+/** The longest note, with every character escaped, stays below. */
 const lineCharsMax = 4_000;
 const problemsMax = 20;
 
@@ -24,10 +24,10 @@ interface CsvProblem {
 
 type ParsedCsv =
   | { readonly kind: "entries"; readonly entries: readonly Suppression[] }
-  /** The first 20. */
+  /** At most the first 20. */
   | { readonly kind: "refused"; readonly problems: readonly CsvProblem[] };
 
-/** With the names of the columns in front when `withNames`; a formula is quoted, not run. */
+/** Starts with the header when `withNames`. Formulas are escaped, so that no spreadsheet runs them. */
 export function printSuppressionCsv(
   entries: readonly Suppression[],
   { withNames }: { readonly withNames: boolean },
@@ -43,7 +43,7 @@ export function printSuppressionCsv(
   return stringify(rows, { columns: [...columns], header: withNames, escape_formulas: true });
 }
 
-/** All entries, or what is wrong: of a file with one bad line nothing is taken. */
+/** All entries, or the problems: a file with one bad line is refused as a whole. */
 export function parseSuppressionCsv(text: string, now: number): ParsedCsv {
   const isBareList = /^[^\n]*@/.test(text);
   let rows: readonly CsvRow[];
@@ -81,7 +81,7 @@ interface CsvRow {
   readonly info: { readonly lines: number };
 }
 
-/** A sign that export put before what looks like a formula. */
+/** Undoes how export escapes what looks like a formula. */
 const withoutEscape = (text: string) => text.replace(/^'(?=[=+\-@\t\r])/, "");
 
 const cell = z.string().default("").transform(withoutEscape);
@@ -126,9 +126,9 @@ function entryOf(row: z.infer<typeof rowSchema>, now: number): Suppression {
   };
 }
 
-/** Of the library's error the line and the kind alone: its words show what stands in the file. */
+/** Only the line and the code of the library's error: its message quotes the file. */
 function describeCsvError(error: unknown): CsvProblem {
   const { code, lines } = error as { readonly code?: unknown; readonly lines?: unknown };
-  const kind = typeof code === "string" ? code.toLowerCase().replaceAll("_", " ") : "not readable";
-  return { line: typeof lines === "number" ? lines : 1, problem: `is no CSV: ${kind}` };
+  const kind = typeof code === "string" ? code.toLowerCase().replaceAll("_", " ") : "unreadable";
+  return { line: typeof lines === "number" ? lines : 1, problem: `is not CSV: ${kind}` };
 }

@@ -9,38 +9,38 @@ import type { SendOutcome } from "../mailer/mailer.ts";
 import { classifyReply } from "../mailer/reply.ts";
 
 /**
- * The addresses that get no mail at all, of whatever type: mail to them bounced, their owner
- * complained of it, or an operator said so. An entry may have an end; after it, it is as if it were
- * not there, and the next `add` sweeps it away.
+ * The addresses that get no mail of any type: mail to them bounced, their owner complained, or an
+ * operator suppressed them. An entry may expire; it then counts as absent, and the next `add` deletes
+ * it. The others are active.
  *
  * Promises, tested by `tests/contract/suppression-store.ts` for every adapter:
- * - What `add` or `remove` resolved is seen by every `find` that begins afterwards, in any process.
- * - Of two entries for one address the one that ends later stays, whichever came first; repeating an
- *   `add` changes nothing else.
- * - `forgetAddress` takes the address and the note out of an entry and leaves the rest: the address
- *   stays suppressed, and nobody can read whose it was.
+ * - Once `add` or `remove` has resolved, every `find` that begins afterwards sees it, in any process.
+ * - Of two entries for one address the one that expires later stays, whichever came first; `add` is
+ *   idempotent.
+ * - `forgetAddress` deletes the address and the note of an entry and leaves the rest: the address
+ *   stays suppressed, but can no longer be read.
  * Recipients are named by `recipientKey`. Throws the engine's own error (`postgres_unavailable`,
- * `sqlite_busy`) when it is away.
+ * `sqlite_busy`) while it is unavailable.
  */
 export interface SuppressionStore {
-  /** By key, the living entries. At most 1,000 keys. */
+  /** The active entries by key. At most 1,000 keys. */
   find(keys: readonly string[]): Promise<ReadonlyMap<string, Suppression>>;
-  /** How many were written; the others ended no later than what was there. At most 1,000 entries. */
+  /** How many were written; the others expire no later than what was there. At most 1,000 entries. */
   add(entries: readonly Suppression[]): Promise<number>;
-  /** Whether there was a living entry. */
+  /** Whether there was an active entry. */
   remove(key: string): Promise<boolean>;
   forgetAddress(key: string): Promise<void>;
-  /** The newest living entries, at most `limit`. */
+  /** The newest active entries, at most `limit`. */
   newest(options: {
     readonly limit: number;
     readonly reason?: SuppressionReason | undefined;
   }): Promise<readonly Suppression[]>;
-  /** Living entries in the order of their keys, behind `after`, at most `limit`: for reading all. */
+  /** Active entries ordered by key, after the key `after`, at most `limit`: to read them all. */
   page(options: {
     readonly after: string;
     readonly limit: number;
   }): Promise<readonly Suppression[]>;
-  /** How many living entries there are. */
+  /** How many active entries there are. */
   count(reason?: SuppressionReason): Promise<number>;
 }
 
@@ -49,10 +49,10 @@ export type SuppressionReason = (typeof suppressionReasons)[number];
 
 export interface Suppression {
   readonly key: string;
-  /** In lower case; undefined when it was to be forgotten. */
+  /** In lower case; undefined after `forgetAddress`. */
   readonly address: string | undefined;
   readonly reason: SuppressionReason;
-  /** What the server or the operator said. `add` cuts it to `noteCharsMax`, on one line. */
+  /** The server's reply or the operator's note. `add` cuts it to `noteCharsMax`, on one line. */
   readonly note: string | undefined;
   /** Unix ms. */
   readonly createdAt: number;
@@ -64,8 +64,8 @@ const noteCharsMax = 500;
 export const entriesMax = 1_000;
 
 /**
- * What of a list is worth writing: per address the entry that ends last, without those that have
- * ended. So no statement meets one row twice. Notes come out bounded, without control characters.
+ * For the adapters: per address the entry that expires last, without the expired ones, so that no
+ * statement writes one row twice. Notes come out bounded and without control characters.
  */
 export function latestEntries(entries: readonly Suppression[], now: number): Suppression[] {
   const latest = new Map<string, Suppression>();
@@ -77,7 +77,7 @@ export function latestEntries(entries: readonly Suppression[], now: number): Sup
   return [...latest.values()];
 }
 
-/** Notes are shown on terminals. */
+/** Notes are printed on terminals. */
 function printable(note: string | undefined): string | undefined {
   return note?.replace(/\p{Cc}+/gu, " ").slice(0, noteCharsMax);
 }
@@ -90,19 +90,19 @@ interface SuppressRefusedDeps {
   readonly suppressions: Pick<SuppressionStore, "add">;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long; 0: refusals suppress nothing. */
+  /** EMAIL_SUPPRESSION; 0: refusals suppress nothing. */
   readonly suppressionMs: number;
 }
 
 type Refusal = Extract<SendOutcome, { kind: "refused" }>;
 
-/** The server was asked to take it a moment ago; nobody waits long for a store that is away. */
+/** A delivery does not wait for longer than this for a store that is unavailable. */
 const addDeadlineMs = 1_000;
 
 /**
- * Suppresses the recipient of a mail when the reply surely says that it does not exist, or is disabled
- * for good (see the table of replies), so that the next mail to it is not
- * even tried. Never throws for a store that is away: the next refusal will do it.
+ * Suppresses the recipient of a refused mail when the reply is clear that the address does not exist
+ * or is disabled for good (see the reply table), so that the next mail to it is not even attempted.
+ * Never throws while the store is unavailable: the next refusal will suppress it.
  */
 export function createSuppressRefused(deps: SuppressRefusedDeps) {
   const { suppressions, clock, log, suppressionMs } = deps;

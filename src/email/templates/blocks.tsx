@@ -1,9 +1,9 @@
 import type { Child } from "hono/jsx";
 
 /**
- * What letters are made of. Mail programs know tables and inline styles, and little else; the
- * classes are only for those that know a dark mode (see frame.tsx). The text part is made from the
- * same blocks (see plain-text.ts), so each must read well without its looks.
+ * What mails are made of. Mail programs know tables and inline styles, and little else; the classes
+ * are for those with a dark mode (see layout.tsx). The text part is made from the same blocks, so
+ * each must read well without its styles.
  */
 
 const ink = "#16181d";
@@ -38,7 +38,7 @@ export function Paragraph({ children }: Children) {
   );
 }
 
-/** What most readers need not read: set apart at the end. */
+/** Set apart at the end: what most readers can skip. */
 export function Note({ children }: Children) {
   return (
     <p
@@ -51,8 +51,8 @@ export function Note({ children }: Children) {
 }
 
 /**
- * A code to type or copy: the gaps are drawn by the style, so what is copied has none. The space
- * before the first sign is what letter-spacing leaves behind the last one.
+ * A code to type or copy: the gaps are drawn by the style, so a copied code has none. The wider
+ * padding on the left makes up for the letter-spacing after the last character.
  */
 export function Code({ children }: Children) {
   return (
@@ -77,7 +77,7 @@ export function Code({ children }: Children) {
   );
 }
 
-/** A link as a button, and below it the address itself, for who would rather see or copy it. */
+/** A link as a button, and below it the address itself, to be seen or copied. */
 export function Button({ href, label }: { readonly href: string; readonly label: string }) {
   return (
     <>
@@ -106,7 +106,7 @@ export function Button({ href, label }: { readonly href: string; readonly label:
   );
 }
 
-/** A table of what happened: rows of `Fact`. */
+/** A table of `Fact` rows. */
 export function Facts({ children }: Children) {
   return (
     <table

@@ -1,7 +1,9 @@
+import { parseTimestamp } from "../mails/data-fields.ts";
+import type { TimeFormat } from "../mails/mail-type.ts";
+import type { LanguageMessages } from "../mails/mail-types.tsx";
 import { english } from "./languages/en.ts";
 import { spanish } from "./languages/es.ts";
 import { russian } from "./languages/ru.ts";
-import type { LanguageMessages } from "./texts.ts";
 
 /** The languages that mails are written in, by the tag that events name them with. */
 export const languages = { en: english, es: spanish, ru: russian } as const satisfies Readonly<
@@ -17,7 +19,7 @@ export function isLanguage(tag: string): tag is Language {
 }
 
 /**
- * What to look for in turn: the locale, then each shorter form of it, then the same of the fallback
+ * The tags to try in turn: the locale, then each shorter form of it, then the same of the fallback
  * locale, then English. All in lower case: "es-MX" → es-mx, es, en.
  */
 export function localeChain(locale: string | undefined, fallback: string): readonly string[] {
@@ -27,4 +29,46 @@ export function localeChain(locale: string | undefined, fallback: string): reado
   };
   const wanted = locale === undefined ? [] : shortened(locale);
   return [...new Set([...wanted, ...shortened(fallback), "en"])];
+}
+
+const units = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+  ["second", 1000],
+] as const;
+
+/** Delivery takes a moment: a code that lives for 10 minutes says "10 minutes", not "9 minutes". */
+const deliveryMs = 5000;
+
+/** How a language writes durations and times. Call it once per language: `Intl` formats are slow to make. */
+export function createTimeFormat(locale: string, aMoment?: string): TimeFormat {
+  const unitFormat = (unit: string) =>
+    new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" });
+  const formats = units.map(([unit, unitMs]) => ({ unitMs, format: unitFormat(unit) }));
+  const seconds = unitFormat("second");
+  const timeFormat = new Intl.DateTimeFormat(locale, {
+    year: "numeric",
+    month: "long",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    timeZone: "UTC",
+    timeZoneName: "short",
+  });
+  return {
+    /**
+     * Rounded down, in the largest unit of which at least two are left: "10 minutes", "90 minutes",
+     * "2 hours". At most 5 s too much.
+     */
+    remaining: (expiresAt, now) => {
+      const leftMs = Math.max(expiresAt - now + deliveryMs, 0);
+      for (const { unitMs, format } of formats) {
+        const count = Math.floor(leftMs / unitMs);
+        if (count >= 2) return format.format(count);
+      }
+      return aMoment ?? seconds.format(Math.floor(leftMs / 1000));
+    },
+    time: (timestamp) => timeFormat.format(parseTimestamp(timestamp) ?? 0),
+  };
 }

@@ -1,4 +1,4 @@
-/** A mail's own HTML, alone in its frame: nothing in it runs, and nothing is loaded from outside. */
+/** The HTML of a mail for an iframe: no script runs in it, and it loads nothing. */
 export function mailFrame(html: string): Response {
   return new Response(html, {
     headers: {

@@ -1,111 +1,182 @@
 import type { Child } from "hono/jsx";
 import { isValidElement } from "hono/jsx";
 import type { EmailEvent } from "../event.ts";
-import type { ContentParts, Filling, MailType, Texts } from "../mails/mail-type.ts";
+import type { ContentParts, MailType, MailView, Texts } from "../mails/mail-type.ts";
 import type { EventType } from "../mails/mail-types.tsx";
 import { mailTypes } from "../mails/mail-types.tsx";
-import { Frame } from "./frame.tsx";
 import type { Language } from "./languages.ts";
-import { isLanguage, languages, languageTags, localeChain } from "./languages.ts";
+import { createTimeFormat, isLanguage, languages, languageTags, localeChain } from "./languages.ts";
+import { Layout } from "./layout.tsx";
 import type { Overrides } from "./overrides/overrides.ts";
-import { renderOperatorMail, viewOf } from "./overrides/overrides.ts";
-import type { LanguageMessages, Slotted } from "./texts.ts";
-import {
-  createTimeFormat,
-  cutAtMarkers,
-  fillSlots,
-  markerOf,
-  safeText,
-  withoutMarkers,
-} from "./texts.ts";
+import { operatorViewOf, renderOperatorMail } from "./overrides/overrides.ts";
 
-/** Elements that stand in a paragraph, or in a line, of their own. */
-const paragraphs = new Set(["h1", "h2", "p", "table", "ul"]);
-const lines = new Set(["tr", "li", "br"]);
+export interface RenderedMail {
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+interface RenderContext {
+  /** Unix ms of sending: "valid for 10 minutes" counts from then. */
+  readonly now: number;
+  /** Where the recipient of an optional mail declines such mails. */
+  readonly unsubscribeUrl?: string;
+}
+
+/** One event → subject, HTML and text. Pure: no clock, no I/O. */
+export type RenderMail = (event: EmailEvent, context: RenderContext) => RenderedMail;
+
+export interface MailRendererOptions {
+  /** APP_NAME: who the mail says it is from. */
+  readonly appName: string;
+  /** EMAIL_LOCALE: for events without a locale, or with one that has no messages. */
+  readonly fallbackLocale: string;
+  /** EMAIL_CODE_IN_SUBJECT. */
+  readonly codeInSubject: boolean;
+  /** Templates of the operator's own, in place of ours. */
+  readonly overrides?: Overrides;
+}
+
+const timeFormats = Object.fromEntries(
+  languageTags.map((tag) => [tag, createTimeFormat(languages[tag].locale, languages[tag].aMoment)]),
+) as Readonly<Record<Language, ReturnType<typeof createTimeFormat>>>;
 
 /**
- * The words of a letter without its looks, from the same elements: paragraphs with an empty line
- * between them, a line for each row of a table, a link as its label and then its address, an
- * address that was shown only once. What is hidden from the ear (`aria-hidden`) is left out, and the head.
+ * Renders mails from contents that are prepared once and kept: one per type, language, variant and
+ * set of values present, a few dozen in all. What is left to do for a mail is to escape its values
+ * and to put them into the slots. An operator's template takes precedence.
  */
-function plainText(content: Child): string {
-  return `${textOf(content, new Set())
-    .replace(/[ \n]*\n\n[ \n]*/g, "\n\n")
-    .replace(/ *\n */g, "\n")
-    .replace(/ {2,}/g, " ")
-    .trim()}\n`;
+export function createMailRenderer(options: MailRendererOptions): RenderMail {
+  const appName = safeText(withoutMarkers(options.appName));
+  const { fallbackLocale, codeInSubject, overrides } = options;
+  const prepared = new Map<string, PreparedContent>();
+
+  const contentFor = (key: ContentKey): PreparedContent => {
+    const id = `${key.type} ${key.language} ${key.variant} ${key.values} ${key.links} ${key.unsubscribable}`;
+    let content = prepared.get(id);
+    if (content === undefined) {
+      content = prepareContent(key, appName, codeInSubject);
+      prepared.set(id, content);
+    }
+    return content;
+  };
+
+  return (event, { now, unsubscribeUrl }) => {
+    const { eventType: type, data, expiresAt } = event;
+    const chain = localeChain(data.locale, fallbackLocale);
+    const language = chain.find(isLanguage) ?? "en";
+    const mailType: MailType = mailTypes[type];
+    const own = overrides?.find(type, chain);
+    const format = own?.timeFormat ?? timeFormats[language];
+    const view = safeView(mailType.view({ data, expiresAt, now }, format));
+    const recipient = safeText(event.recipient);
+    const declineUrl = mailType.kind === "optional" ? unsubscribeUrl : undefined;
+    if (own !== undefined) {
+      const parts = { appName, recipient, unsubscribeUrl: declineUrl, view };
+      return renderOperatorMail(own, operatorViewOf(parts));
+    }
+    const [values, links] = [presentIn(view.values), presentIn(view.links)];
+    const content = contentFor({
+      type,
+      language,
+      variant: view.variant,
+      values,
+      links,
+      unsubscribable: declineUrl !== undefined,
+    });
+    const texts = [
+      recipient,
+      declineUrl ?? "",
+      ...values.map((name) => view.values[name] ?? ""),
+      ...links.map((name) => view.links[name] ?? ""),
+    ];
+    return {
+      subject: fillSlots(content.subject, texts),
+      text: fillSlots(content.text, texts),
+      html: fillSlots(content.html, texts.map(Bun.escapeHTML)),
+    };
+  };
 }
 
-/** `shown`: the addresses that stand in the text already. */
-function textOf(node: Child | undefined, shown: Set<string>): string {
-  if (Array.isArray(node)) return node.map((child) => textOf(child, shown)).join("");
-  if (typeof node === "string" || typeof node === "number") return String(node);
-  if (!isValidElement(node)) return "";
-  const { tag, props, children } = node;
-  if (typeof tag === "function") return textOf(tag({ ...props, children }), shown);
-  if (tag === "head" || props["aria-hidden"] === "true") return "";
-  const text = textOf(children, shown);
-  if (tag === "a") return linkOf(text, String(props["href"]), shown);
-  if (tag === "td") return `${text} `;
-  if (paragraphs.has(tag)) return `\n\n${text}\n\n`;
-  return lines.has(tag) ? `\n${text}` : text;
-}
-
-function linkOf(text: string, href: string, shown: Set<string>): string {
-  if (text !== href) {
-    shown.add(href);
-    return `${text}:\n${href}`;
+function safeView({ variant, values, links }: MailView): MailView {
+  const safe: Record<string, string | undefined> = {};
+  for (const name in values) {
+    const value = values[name];
+    safe[name] = value === undefined ? undefined : safeText(value);
   }
-  return shown.has(href) ? "" : href;
+  return { variant, values: safe, links };
 }
 
-/** One letter in one language, ready but for its values: the n-th slot is the n-th of `names`. */
-interface PreparedContent {
-  readonly subject: Slotted;
-  readonly html: Slotted;
-  readonly text: Slotted;
+/** Invisible, and never meant: they reverse the direction of what follows, or break a line. */
+const disorder = /[\u2028\u2029\u202A-\u202E\u2066-\u2069\uFDD0\uFDD1]/g;
+const rightToLeft =
+  /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+const ascii = /^[\x20-\x7e]*$/;
+
+/**
+ * A foreign text as it may stand among ours. One that runs from right to left is isolated by U+2068
+ * and U+2069 (UAX 9), so that it cannot reorder the text around it, in HTML or in plain text.
+ */
+function safeText(text: string): string {
+  if (ascii.test(text)) return text;
+  const orderly = text.toWellFormed().replace(disorder, "");
+  return rightToLeft.test(orderly) ? `\u2068${orderly}\u2069` : orderly;
 }
 
-interface Preparation {
+function presentIn(texts: Texts): string[] {
+  return Object.keys(texts).filter((name) => texts[name] !== undefined);
+}
+
+/** What tells one prepared content from another. */
+interface ContentKey {
   readonly type: EventType;
-  readonly messages: LanguageMessages;
-  readonly appName: string;
-  readonly codeInSubject: boolean;
+  readonly language: Language;
   readonly variant: string;
-  /** The values and links that are there; the recipient and the link to unsubscribe beside them. */
+  /** The names of the values and links that are present. */
   readonly values: readonly string[];
   readonly links: readonly string[];
   readonly unsubscribable: boolean;
 }
 
-/** In this order the values of a mail are handed to its slots. */
+/** A mail in one language, complete but for its values. */
+interface PreparedContent {
+  readonly subject: SlottedText;
+  readonly html: SlottedText;
+  readonly text: SlottedText;
+}
+
+/** The order of the slots: the recipient, the unsubscribe link, the values, the links. */
 const recipientSlot = 0;
 const unsubscribeSlot = 1;
 const valuesSlot = 2;
 
-function prepareContent(preparation: Preparation): PreparedContent {
-  const { type, messages, appName, values, links } = preparation;
+function prepareContent(
+  { type, language, variant, values, links, unsubscribable }: ContentKey,
+  appName: string,
+  codeInSubject: boolean,
+): PreparedContent {
+  const messages = languages[language];
   const content = mailTypes[type].content({
     messages: messages.mails[type],
     appName,
     values: markers(values, valuesSlot),
     links: markers(links, valuesSlot + values.length),
-    variant: preparation.variant,
-    codeInSubject: preparation.codeInSubject,
+    variant,
+    codeInSubject,
   } as ContentParts<never>);
   const unsubscribe = { label: messages.unsubscribe, href: markerOf(unsubscribeSlot) };
   const page = (
-    <Frame
+    <Layout
       appName={appName}
       language={messages.locale}
       direction={messages.direction}
       title={content.subject}
       preheader={content.preheader}
       sentTo={messages.sentTo(markerOf(recipientSlot), appName)}
-      unsubscribe={preparation.unsubscribable ? unsubscribe : undefined}
+      unsubscribe={unsubscribable ? unsubscribe : undefined}
     >
       {content.body}
-    </Frame>
+    </Layout>
   );
   return {
     subject: cutAtMarkers(content.subject),
@@ -119,9 +190,9 @@ function markers(names: readonly string[], from: number): Texts {
 }
 
 /**
- * Breaks the page into lines where white space means nothing. Lines of less than 998 characters may
- * be sent as they are (RFC 5322, 2.1.1), which spares most mails an encoding that is slow and
- * makes the source hard to read.
+ * Breaks the page into lines where white space means nothing. Lines under 998 characters may be sent
+ * as they are (RFC 5322, 2.1.1), which spares most mails an encoding that is slow and makes the
+ * source hard to read.
  */
 function inLines(html: string): string {
   return html.replace(
@@ -130,104 +201,82 @@ function inLines(html: string): string {
   );
 }
 
-export interface RenderedMail {
-  readonly subject: string;
-  readonly text: string;
-  readonly html: string;
-}
-
-interface RenderContext {
-  /** Unix ms of sending: what a mail says about time is what remains then. */
-  readonly now: number;
-  /** Where the recipient of an optional mail declines such mails. */
-  readonly unsubscribeUrl?: string;
-}
-
-/** One event → subject, HTML and text. Pure: no clock, no I/O. */
-export type RenderMail = (event: EmailEvent, context: RenderContext) => RenderedMail;
-
-export interface MailRendererOptions {
-  /** APP_NAME: who the mail says it is from. */
-  readonly appName: string;
-  /** EMAIL_LOCALE: for events without a locale, or with one that nobody wrote words for. */
-  readonly fallbackLocale: string;
-  /** EMAIL_CODE_IN_SUBJECT. */
-  readonly codeInSubject: boolean;
-  /** Templates of the operator's own, in place of ours. */
-  readonly overrides?: Overrides;
-}
-
-const timeFormats = Object.fromEntries(
-  languageTags.map((tag) => [tag, createTimeFormat(languages[tag].locale, languages[tag].aMoment)]),
-) as Readonly<Record<Language, ReturnType<typeof createTimeFormat>>>;
+/** Elements that are a paragraph, or a line, of their own. */
+const paragraphs = new Set(["h1", "h2", "p", "table", "ul"]);
+const lines = new Set(["tr", "li", "br"]);
 
 /**
- * Renders mails from letters that are prepared once and kept: one for each type, language, variant
- * and set of values that are there, a few dozen in all. What is left to do for a mail is to escape
- * its values and to put them between the pieces.
+ * The text part, from the same elements as the HTML: paragraphs with an empty line between them, a
+ * line for each row of a table, a link as its label and then its address (each address once). The
+ * head is left out, and so is what screen readers skip (`aria-hidden`).
  */
-export function createMailRenderer(options: MailRendererOptions): RenderMail {
-  const appName = safeText(withoutMarkers(options.appName));
-  const prepared = new Map<string, PreparedContent>();
-  const { fallbackLocale, codeInSubject, overrides } = options;
+function plainText(content: Child): string {
+  return `${textOf(content, new Set())
+    .replace(/[ \n]*\n\n[ \n]*/g, "\n\n")
+    .replace(/ *\n */g, "\n")
+    .replace(/ {2,}/g, " ")
+    .trim()}\n`;
+}
 
-  const contentFor = (type: EventType, language: Language, fields: Fields): PreparedContent => {
-    const { filling, values, links, unsubscribable } = fields;
-    const key = `${type} ${language} ${filling.variant} ${values} ${links} ${unsubscribable}`;
-    let content = prepared.get(key);
-    if (content === undefined) {
-      const { variant } = filling;
-      const messages = languages[language];
-      const of = { type, messages, appName, codeInSubject, variant };
-      content = prepareContent({ ...of, values, links, unsubscribable });
-      prepared.set(key, content);
-    }
-    return content;
-  };
+/** `shown`: the addresses that the text already has. */
+function textOf(node: Child | undefined, shown: Set<string>): string {
+  if (Array.isArray(node)) return node.map((child) => textOf(child, shown)).join("");
+  if (typeof node === "string" || typeof node === "number") return String(node);
+  if (!isValidElement(node)) return "";
+  const { tag, props, children } = node;
+  if (typeof tag === "function") return textOf(tag({ ...props, children }), shown);
+  if (tag === "head" || props["aria-hidden"] === "true") return "";
+  const text = textOf(children, shown);
+  if (tag === "a") return linkText(text, String(props["href"]), shown);
+  if (tag === "td") return `${text} `;
+  if (paragraphs.has(tag)) return `\n\n${text}\n\n`;
+  return lines.has(tag) ? `\n${text}` : text;
+}
 
-  return (event, { now, unsubscribeUrl }) => {
-    const { eventType: type, data, expiresAt, recipient } = event;
-    const chain = localeChain(data.locale, fallbackLocale);
-    const language = chain.find(isLanguage) ?? "en";
-    const mailType: MailType = mailTypes[type];
-    const optional = mailType.kind === "optional" ? unsubscribeUrl : undefined;
-    const own = overrides?.find(type, chain);
-    const filling = mailType.fill(
-      { data, expiresAt, now },
-      own?.timeFormat ?? timeFormats[language],
-    );
-    if (own !== undefined) {
-      const view = viewOf({ appName, recipient, unsubscribeUrl: optional, filling });
-      return renderOperatorMail(own, view);
-    }
-    const fields = {
-      filling,
-      values: presentIn(filling.values),
-      links: presentIn(filling.links),
-      unsubscribable: optional !== undefined,
-    };
-    const content = contentFor(type, language, fields);
-    const texts = [
-      safeText(recipient),
-      optional ?? "",
-      ...fields.values.map((name) => safeText(filling.values[name] ?? "")),
-      ...fields.links.map((name) => filling.links[name] ?? ""),
-    ];
-    return {
-      subject: fillSlots(content.subject, texts),
-      text: fillSlots(content.text, texts),
-      html: fillSlots(content.html, texts.map(Bun.escapeHTML)),
-    };
+function linkText(text: string, href: string, shown: Set<string>): string {
+  if (text !== href) {
+    shown.add(href);
+    return `${text}:\n${href}`;
+  }
+  return shown.has(href) ? "" : href;
+}
+
+/**
+ * Text with slots for values. It is written with markers in place of the values and cut at them
+ * once; a mail puts its values between the pieces. Values are never searched for markers, so none
+ * can be taken for one.
+ */
+interface SlottedText {
+  /** One more than there are slots. */
+  readonly pieces: readonly string[];
+  /** For each gap the number of its value. */
+  readonly slots: readonly number[];
+}
+
+/** Noncharacters of Unicode: no meaningful text has them. */
+const marker = /\uFDD0(\d+)\uFDD1/;
+
+function markerOf(slot: number): string {
+  return `\uFDD0${slot}\uFDD1`;
+}
+
+/** For text that is no value, such as the name of the application. */
+function withoutMarkers(text: string): string {
+  return text.replace(/[\uFDD0\uFDD1]/g, "");
+}
+
+function cutAtMarkers(text: string): SlottedText {
+  const parts = text.split(marker);
+  return {
+    pieces: parts.filter((_part, index) => index % 2 === 0),
+    slots: parts.filter((_part, index) => index % 2 === 1).map(Number),
   };
 }
 
-interface Fields {
-  readonly filling: Filling;
-  readonly values: readonly string[];
-  readonly links: readonly string[];
-  readonly unsubscribable: boolean;
-}
-
-function presentIn(texts: Texts): string[] {
-  return Object.keys(texts).filter((name) => texts[name] !== undefined);
+function fillSlots({ pieces, slots }: SlottedText, values: readonly string[]): string {
+  let text = pieces[0] ?? "";
+  for (let at = 0; at < slots.length; at += 1) {
+    text += (values[slots[at] ?? 0] ?? "") + (pieces[at + 1] ?? "");
+  }
+  return text;
 }

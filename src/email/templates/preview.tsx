@@ -12,7 +12,7 @@ import type { RenderedMail, RenderMail } from "./mail-renderer.tsx";
 import type { TemplateProblem } from "./overrides/overrides.ts";
 import styles from "./preview.css" with { type: "text" };
 
-/** Which mail is looked at: a sample of a type in a language. */
+/** The mail that is shown: a sample of a type in a language. */
 interface PreviewChoice {
   readonly type: EventType;
   readonly sample: string;
@@ -28,7 +28,7 @@ export const previewable = eventTypes.map((type) => ({
   samples: samplesOf(type, 0).map(({ name }) => name),
 }));
 
-/** The choice that a request means; what it names wrongly, or not at all, is the first there is. */
+/** What a request names; what it names wrongly, or not at all, is the first one. */
 function parseChoice(
   requested: { readonly type: string; readonly sample: string; readonly language: string },
   languages: readonly string[],
@@ -57,7 +57,7 @@ function sampleEvent({ type, sample, language }: PreviewChoice, now: number): Em
     data: { ...data, locale: language },
   };
   const decoded = decodeEmailEvent(Buffer.from(JSON.stringify(wire)));
-  if (decoded.kind === "poison") throw new Error(`the sample is no event: ${decoded.reason}`);
+  if (decoded.kind === "poison") throw new Error(`the sample is not an event: ${decoded.reason}`);
   return decoded.event;
 }
 
@@ -71,7 +71,7 @@ interface PreviewPageOptions {
 const widths = { phone: "Phone, 390 px", desktop: "Desktop, 800 px" } as const;
 const schemes = ["light", "dark"] as const;
 
-/** One mail at a glance: on both widths in both modes, its text, its source; and links to the others. */
+/** One mail in both widths and both colour schemes, its text and source, and links to the others. */
 function previewPage(options: PreviewPageOptions): Response {
   const { choice, mail, problems } = options;
   return pageResponse({
@@ -104,7 +104,7 @@ function previewPage(options: PreviewPageOptions): Response {
             ))}
           </div>
           <figure class="source">
-            <figcaption>Source of the HTML</figcaption>
+            <figcaption>HTML source</figcaption>
             <pre tabindex={0}>{mail.html}</pre>
           </figure>
         </main>
@@ -182,7 +182,7 @@ function Choice({ to, chosen, children }: ChoiceProps) {
 function Problems({ problems }: { readonly problems: readonly TemplateProblem[] }) {
   return (
     <section class="problems" role="alert">
-      <p>A service would not start with these templates:</p>
+      <p>No service would start with these templates:</p>
       <ul>
         {problems.map(({ file, line, problem }) => (
           <li>
@@ -205,18 +205,18 @@ function kilobytes(text: string): string {
 interface PreviewTemplates {
   readonly render: RenderMail;
   readonly languages: readonly string[];
-  /** What is wrong with the operator's templates now. */
+  /** Of the operator's templates, as they are now. */
   readonly problems: readonly TemplateProblem[];
 }
 
 interface PreviewDeps {
   readonly log: Log;
   readonly now: () => number;
-  /** Asked for each page, so that a template that was just saved is shown. */
+  /** Called for each page, so that it shows what was just saved. */
   readonly templates: () => PreviewTemplates;
 }
 
-/** The pages on which all mails can be looked at, with sample data, on this machine alone. */
+/** The preview of all mails with sample data, for this machine alone. */
 export function createPreviewApp({ log, now, templates }: PreviewDeps) {
   const app = createHttpApp({ log });
   app.use(loopbackOnly());
@@ -244,7 +244,7 @@ function choiceOf({ req }: HttpContext, languages: readonly string[]) {
   return parseChoice(named, languages);
 }
 
-/** The mail as a mail program in that mode shows it, whatever mode the browser is in. */
+/** The mail as in a mail program with that colour scheme, whatever the browser prefers. */
 function inScheme(html: string, scheme: "light" | "dark"): string {
   const condition = /\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)/g;
   return html.replace(condition, (_, wanted) =>

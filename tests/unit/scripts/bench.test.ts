@@ -16,6 +16,7 @@ import {
   replaceMeasured,
 } from "../../../scripts/benchmarks/report.ts";
 import { benchmarks } from "../../../scripts/benchmarks/rows.ts";
+import { encodeEmailEvent, eventKey } from "../../../src/email/event.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const row: Benchmark = {
@@ -88,7 +89,7 @@ test("the table shows three figures, the spread, and what was missed", () => {
   expect(formatted).toEqual(["36,900", "0.812", "5", "1,230,000"]);
 });
 
-test("only some rows can be asked for, and only rows there are", () => {
+test("--only takes rows that exist, and no others", () => {
   const names = ["drain", "memory"];
   const usual = { quick: false, only: undefined, json: false, write: false, profile: false };
   expect(parseOptions([], names)).toEqual(usual);
@@ -188,7 +189,7 @@ test("docs/benchmarks.md shows docs/benchmarks.json (else run scripts/bench --wr
   expect(page).toBe(replaceMeasured(page, renderTable(recorded.full)));
 });
 
-test("docs/benchmarks.json has every row as it is measured today", () => {
+test("docs/benchmarks.json describes every row as it is measured today", () => {
   const { full } = readRecorded(resolve(import.meta.dir, "../../.."));
   const describeRow = ({
     name,
@@ -244,7 +245,7 @@ describe("the load", () => {
     connection.close();
   });
 
-  test("hears of a connection that ends before the answer", async () => {
+  test("reports a connection that ends before the answer", async () => {
     using listener = Bun.listen({
       hostname: "127.0.0.1",
       port: 0,
@@ -263,3 +264,35 @@ describe("the load", () => {
     expect(percentile(values, 0.5)).toBe(51);
   });
 });
+
+/** Of a record besides key and value: lengths, offset, time, headers, its part of the batch. */
+const recordOverheadBytes = 40;
+
+test("docs/scaling.md quotes what docs/benchmarks.json has; its tables are computed from that", () => {
+  const { full } = readRecorded(resolve(import.meta.dir, "../../.."));
+  const find = (name: string) => full.find((row) => row.name === name)?.measured;
+  const page = readFileSync("docs/scaling.md", "utf8");
+  const quoted = [
+    ...page.matchAll(/^\| [^|]+ \| ([\d,]+)(?: µs| bytes)? \| (?:`([a-z-]+)`|its key)/gm),
+  ];
+  expect(quoted.map(([, figure, row]) => [row, figure])).toEqual([
+    ["drain-smtp", formatNumber(find("drain-smtp")?.cpuMicros?.ours ?? Number.NaN)],
+    ["ledger-memory", formatNumber(find("ledger-memory")?.ours ?? Number.NaN)],
+    ["ledger-calls", formatNumber(find("ledger-calls")?.ours ?? Number.NaN)],
+    [undefined, formatNumber(codeBytes() + recordOverheadBytes)],
+  ]);
+});
+
+/** A sign-in code for an address of usual length. */
+function codeBytes(): number {
+  const timestamp = Date.UTC(2026, 0, 1);
+  const event = {
+    messageId: "00000000-0000-4000-8000-000000000000",
+    eventType: "verification_code",
+    timestamp,
+    expiresAt: timestamp + 600_000,
+    recipient: "somebody.or.other@example.com",
+    data: { code: "000000", expires_in: "10m", purpose: "sign_in" },
+  } as const;
+  return eventKey(event).length + encodeEmailEvent(event).length;
+}

@@ -118,7 +118,7 @@ describe("biome.json", () => {
     expect(report).toContain(Object.keys(tree)[0] ?? "");
   });
 
-  test("what only comes near to a rule is fine", async () => {
+  test("code close to the limits passes", async () => {
     const { passed, report } = await runBiome(allowed);
     expect({ passed, report: passed ? "" : report }).toEqual({ passed: true, report: "" });
   });
@@ -203,7 +203,7 @@ describe("words", () => {
     expect(report).toContain("Why: Whoever clones this has another machine");
   });
 
-  test("words that only look alike are fine", () => {
+  test("text that only looks alike passes", () => {
     const text = "https://example.com/work/ src/work/er.ts nodemailer#1234 issues 10 codes\n";
     expect(runRules({ "docs/a.md": text })).toEqual({});
   });

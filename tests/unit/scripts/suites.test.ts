@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isFresh } from "../../../scripts/binary/build.ts";
 import {
   findLeftovers,
   markName,
@@ -28,7 +29,7 @@ async function run(text: string, budgetSeconds = 20): Promise<Outcome> {
 }
 
 describe("summary", () => {
-  test("all counts are read, coloured or not", () => {
+  test("all counts are parsed, coloured or not", () => {
     const text =
       "\n\u001b[0m\u001b[32m 12 pass\u001b[0m\n 2 skip\n 1 todo\n\u001b[31m 3 fail\u001b[0m\n";
     expect(parseSummary(text)).toEqual({ passed: 12, failed: 3, skipped: 3 });
@@ -39,13 +40,13 @@ describe("summary", () => {
     expect(parseSummary(" 5 pass\n 0 fail\n 1 error\n")?.failed).toBe(1);
   });
 
-  test("of a test that ran tests itself, only the outer counts are read", () => {
+  test("of a test that ran tests itself, only the outer counts are parsed", () => {
     const inner = " 7 pass\n 4 skip\n 1 fail\n";
     const outer = " 3 pass\n 0 fail\nRan 3 tests\n";
     expect(parseSummary(inner + outer)).toEqual({ passed: 3, failed: 0, skipped: 0 });
   });
 
-  test("without a summary nothing is known", () => {
+  test("output without a summary has no counts", () => {
     expect(parseSummary("Segmentation fault\n")).toBeUndefined();
   });
 });
@@ -70,7 +71,7 @@ describe("a suite", () => {
     expect(outcome.seconds).toBeLessThan(8);
   });
 
-  test("that dies without a word fails", async () => {
+  test("that exits without a summary fails", async () => {
     for (const code of [0, 3]) {
       const outcome = await run(`test("a", () => process.exit(${code}));`);
       expect(outcome.failed).toBe(1);
@@ -90,7 +91,7 @@ describe("a suite", () => {
 });
 
 describe("leftovers", () => {
-  test("only processes with the very mark are found", async () => {
+  test("only processes with the suite's own mark are found", async () => {
     const mark = `leftovers-${process.pid}`;
     const child = Bun.spawn(["sleep", "62"], { env: { ...process.env, [markName]: mark } });
     expect(findLeftovers(mark)).toEqual([{ pid: child.pid, command: "sleep 62" }]);
@@ -116,4 +117,40 @@ describe("the report", () => {
     const all = suites.reduce((sum, suite) => sum + suite.budgetSeconds, steps);
     expect(all).toBeLessThanOrEqual(25 * 60);
   });
+});
+
+/** A product made at 1000 s of sources from before; `touch` changes one at 2000 s. */
+function prepare(root: string) {
+  const product = join(root, "instant");
+  const source = join(root, "src");
+  mkdirSync(join(source, "core"), { recursive: true });
+  const paths = [join(source, "core", "a.ts"), product];
+  for (const path of paths) writeFileSync(path, "");
+  for (const path of [...paths, join(source, "core"), source]) utimesSync(path, 1000, 1000);
+  return { product, source, file: join(source, "core", "a.ts") };
+}
+
+test("a product as new as its sources is fresh", () => {
+  using directory = temporaryDirectory();
+  const { product, source } = prepare(directory.path);
+  expect(isFresh(product, [source, join(directory.path, "not-there")])).toBe(true);
+});
+
+test("a changed source makes it stale", () => {
+  using directory = temporaryDirectory();
+  const { product, source, file } = prepare(directory.path);
+  utimesSync(file, 2000, 2000);
+  expect(isFresh(product, [source])).toBe(false);
+});
+
+test("a deleted source makes it stale", () => {
+  using directory = temporaryDirectory();
+  const { product, source, file } = prepare(directory.path);
+  rmSync(file);
+  expect(isFresh(product, [source])).toBe(false);
+});
+
+test("a product that is not there is not fresh", () => {
+  using directory = temporaryDirectory();
+  expect(isFresh(join(directory.path, "instant"), [])).toBe(false);
 });

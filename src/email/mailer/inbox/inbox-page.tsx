@@ -5,7 +5,7 @@ import { problemResponse } from "../../../core/http/problem.ts";
 import { opsErrors } from "../../ops/access.ts";
 import type { LiveFeed } from "../../ops/live-feed.ts";
 import type { OpsSite } from "../../ops/ops-page.tsx";
-import { opsPage } from "../../ops/ops-page.tsx";
+import { opsPage, Time } from "../../ops/ops-page.tsx";
 import { mailFrame } from "../../templates/mail-frame.ts";
 import { composeMime } from "../smtp/mime.ts";
 import script from "./inbox.client.js" with { type: "text" };
@@ -155,7 +155,7 @@ function List({ mails, openId }: { mails: readonly InboxMail[]; openId: number |
         <li>
           <a href={`/inbox/${id}`} {...(id === openId ? { "aria-current": "true" } : {})}>
             <strong>{to}</strong>
-            <time datetime={new Date(receivedAt).toISOString()}>{clockTime(receivedAt)}</time>
+            <Time at={receivedAt} show="time" />
             <span>{subject}</span>
           </a>
         </li>
@@ -194,11 +194,6 @@ function Empty({ authUrl }: { readonly authUrl: string }) {
       </pre>
     </div>
   );
-}
-
-/** 14:03:09, in UTC as in the logs. */
-function clockTime(at: number): string {
-  return new Date(at).toISOString().slice(11, 19);
 }
 
 /** A code as it stands in our mails. */
@@ -242,7 +237,7 @@ function InboxMailView({ mail, sender }: InboxMailViewProps) {
       <Source title="Headers" source={headers} />
       <Source title="Whole source, as it would be sent" source={all} />
       <p>
-        <a href={`/mails/${mail.messageId}`}>The life of this mail</a>
+        <a href={`/mails/${mail.messageId}`}>Timeline of this mail</a>
       </p>
     </article>
   );
@@ -257,11 +252,10 @@ function Source({ title, source }: { readonly title: string; readonly source: st
   );
 }
 
-function factsOf({ to, receivedAt, messageId }: InboxMail): readonly (readonly [string, string])[] {
-  const iso = new Date(receivedAt).toISOString();
+function factsOf({ to, receivedAt, messageId }: InboxMail) {
   return [
     ["To", to],
-    ["Received", `${iso.slice(0, 10)} ${iso.slice(11, 19)}`],
+    ["Received", <Time at={receivedAt} />],
     ["message_id", messageId],
   ];
 }

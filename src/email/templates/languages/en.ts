@@ -1,15 +1,14 @@
-import type { LanguageMessages } from "../texts.ts";
+import type { LanguageMessages } from "../../mails/mail-types.tsx";
 
-const byMistake =
-  "You didn't ask for this? Then somebody may have typed your address by mistake: you can ignore this mail. Never give the code to anyone.";
+const unrequestedCode =
+  "If you didn't request this, someone may have entered your address by mistake, and you can ignore this e-mail. Never share the code with anyone.";
 
 export const english: LanguageMessages = {
   locale: "en-GB",
   direction: "ltr",
-  name: "English",
-  aMoment: "a moment",
-  sentTo: (recipient, appName) => `This mail was sent to ${recipient} by ${appName}.`,
-  unsubscribe: "Get no more mails of this kind",
+  aMoment: "a few seconds",
+  sentTo: (recipient, appName) => `${appName} sent this e-mail to ${recipient}.`,
+  unsubscribe: "Unsubscribe from these e-mails",
   mails: {
     verification_code: {
       headings: {
@@ -22,10 +21,10 @@ export const english: LanguageMessages = {
       enter: "Enter this code where you were asked for it.",
       validity: (remaining) => `It is valid for ${remaining} and can be used once.`,
       unrequested: {
-        sign_in: byMistake,
-        change_email: byMistake,
+        sign_in: unrequestedCode,
+        change_email: unrequestedCode,
         delete_account:
-          "You didn't ask for this? Then do not enter or pass on the code: without it nothing is deleted. Somebody may be in your account, so look through your sessions.",
+          "If you didn't request this, do not enter the code or share it: without it nothing is deleted. Someone may have access to your account, so check your sessions.",
       },
     },
     welcome: {
@@ -33,38 +32,39 @@ export const english: LanguageMessages = {
       heading: (username) => `Welcome, ${username}`,
       ready: (appName) => `Your ${appName} account is ready.`,
       noPassword:
-        "There is no password to remember: whenever you sign in, we send a code to this address.",
+        "There is no password to remember: each time you sign in, we send a code to this address.",
       unrequested:
-        "You didn't ask for this? Then somebody signed up with your address and read the code we sent to it: make sure that nobody else can read your mail.",
+        "If you didn't sign up, someone did with your address, and has read the code that we sent to it: make sure that nobody else has access to your mailbox.",
     },
     password_reset: {
-      subject: (appName) => `Reset your password for ${appName}`,
+      subject: (appName) => `Reset your ${appName} password`,
       heading: "Reset your password",
       choose: (appName) => `Use this link to choose a new password for ${appName}.`,
       button: "Choose a new password",
       validity: (remaining) => `The link is valid for ${remaining}.`,
-      unrequested: "You didn't ask for this? Then ignore this mail: your password stays as it is.",
+      unrequested:
+        "If you didn't request this, you can ignore this e-mail: your password stays the same.",
     },
     sign_in_notice: {
       subject: (appName) => `New sign-in to ${appName}`,
       heading: "New sign-in",
-      somebody: (appName) =>
-        `Somebody signed in to your ${appName} account. If it was you, there is nothing to do.`,
+      signedIn: (appName) =>
+        `Someone signed in to your ${appName} account. If it was you, there is nothing to do.`,
       time: "Time",
       device: "Device",
-      button: "Look at your account",
+      button: "Go to your account",
       unrequested:
-        "It wasn't you? Then end that session in your account, and make sure that nobody else can read your mail.",
+        "If it wasn't you, end that session in your account, and make sure that nobody else has access to your mailbox.",
     },
     email_change: {
-      subject: (appName) => `Your address for ${appName} was changed`,
-      heading: "Your address was changed",
+      subject: (appName) => `Your ${appName} e-mail address was changed`,
+      heading: "Your e-mail address was changed",
       changed: (appName) =>
-        `Your ${appName} account has a new address. Mails no longer come to this one.`,
+        `Your ${appName} account has a new e-mail address. We will no longer write to this one.`,
       newAddress: "New address",
       time: "Time",
-      button: "Look at your account",
-      unrequested: "It wasn't you? Then somebody else was in your account: write to us at once.",
+      button: "Go to your account",
+      unrequested: "If it wasn't you, someone has access to your account: contact us at once.",
     },
   },
 };

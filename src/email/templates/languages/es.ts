@@ -1,15 +1,14 @@
-import type { LanguageMessages } from "../texts.ts";
+import type { LanguageMessages } from "../../mails/mail-types.tsx";
 
-const byMistake =
-  "¿No lo ha pedido usted? Puede que alguien haya escrito su dirección por error: no haga caso de este correo. No dé el código a nadie.";
+const unrequestedCode =
+  "Si no lo ha solicitado usted, es posible que alguien haya escrito su dirección por error; puede ignorar este correo. No comparta el código con nadie.";
 
 export const spanish: LanguageMessages = {
   locale: "es",
   direction: "ltr",
-  name: "Español",
-  aMoment: "un momento",
+  aMoment: "unos segundos",
   sentTo: (recipient, appName) => `${appName} ha enviado este correo a ${recipient}.`,
-  unsubscribe: "No recibir más correos de este tipo",
+  unsubscribe: "Dejar de recibir estos correos",
   mails: {
     verification_code: {
       headings: {
@@ -19,13 +18,13 @@ export const spanish: LanguageMessages = {
       },
       subject: (heading, appName) => `${heading} en ${appName}`,
       subjectWithCode: (code, heading, appName) => `${code}: ${heading} en ${appName}`,
-      enter: "Introduzca este código donde se lo hayan pedido.",
-      validity: (remaining) => `Es válido durante ${remaining} y se puede usar una sola vez.`,
+      enter: "Introduzca este código donde se le haya pedido.",
+      validity: (remaining) => `Es válido durante ${remaining} y solo se puede usar una vez.`,
       unrequested: {
-        sign_in: byMistake,
-        change_email: byMistake,
+        sign_in: unrequestedCode,
+        change_email: unrequestedCode,
         delete_account:
-          "¿No lo ha pedido usted? No introduzca el código ni se lo dé a nadie: sin él no se elimina nada. Puede que alguien haya entrado en su cuenta; revise sus sesiones.",
+          "Si no lo ha solicitado usted, no introduzca el código ni lo comparta con nadie: sin él no se elimina nada. Es posible que alguien tenga acceso a su cuenta; revise sus sesiones.",
       },
     },
     welcome: {
@@ -35,37 +34,38 @@ export const spanish: LanguageMessages = {
       noPassword:
         "No hay contraseña que recordar: cada vez que inicie sesión, le enviaremos un código a esta dirección.",
       unrequested:
-        "¿No lo ha pedido usted? Alguien se ha registrado con su dirección y ha leído el código que enviamos a ella: compruebe que nadie más pueda leer su correo.",
+        "Si no se ha registrado usted, alguien lo ha hecho con su dirección y ha leído el código que le enviamos: compruebe que nadie más pueda leer su correo.",
     },
     password_reset: {
       subject: (appName) => `Restablezca su contraseña de ${appName}`,
       heading: "Restablezca su contraseña",
-      choose: (appName) => `Con este enlace puede elegir una nueva contraseña para ${appName}.`,
+      choose: (appName) => `Use este enlace para elegir una contraseña nueva para ${appName}.`,
       button: "Elegir una contraseña nueva",
       validity: (remaining) => `El enlace es válido durante ${remaining}.`,
       unrequested:
-        "¿No lo ha pedido usted? No haga caso de este correo: su contraseña sigue siendo la misma.",
+        "Si no lo ha solicitado usted, ignore este correo: su contraseña seguirá siendo la misma.",
     },
     sign_in_notice: {
       subject: (appName) => `Nuevo inicio de sesión en ${appName}`,
       heading: "Nuevo inicio de sesión",
-      somebody: (appName) =>
+      signedIn: (appName) =>
         `Alguien ha iniciado sesión en su cuenta de ${appName}. Si ha sido usted, no tiene que hacer nada.`,
-      time: "Hora",
+      time: "Fecha y hora",
       device: "Dispositivo",
-      button: "Ver su cuenta",
+      button: "Ir a su cuenta",
       unrequested:
-        "¿No ha sido usted? Cierre esa sesión en su cuenta y compruebe que nadie más pueda leer su correo.",
+        "Si no ha sido usted, cierre esa sesión en su cuenta y compruebe que nadie más pueda leer su correo.",
     },
     email_change: {
-      subject: (appName) => `Su dirección en ${appName} ha cambiado`,
-      heading: "Su dirección ha cambiado",
+      subject: (appName) => `Su dirección de correo en ${appName} ha cambiado`,
+      heading: "Su dirección de correo ha cambiado",
       changed: (appName) =>
-        `Su cuenta de ${appName} tiene una dirección nueva. Los correos ya no llegarán a esta.`,
+        `Su cuenta de ${appName} tiene una dirección de correo nueva. Ya no le escribiremos a esta.`,
       newAddress: "Dirección nueva",
-      time: "Hora",
-      button: "Ver su cuenta",
-      unrequested: "¿No ha sido usted? Alguien ha entrado en su cuenta: escríbanos enseguida.",
+      time: "Fecha y hora",
+      button: "Ir a su cuenta",
+      unrequested:
+        "Si no ha sido usted, alguien tiene acceso a su cuenta: póngase en contacto con nosotros de inmediato.",
     },
   },
 };

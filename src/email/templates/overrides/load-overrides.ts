@@ -5,7 +5,7 @@ import { errorMessage } from "../../../core/errors.ts";
 import type { MailType } from "../../mails/mail-type.ts";
 import type { EventType } from "../../mails/mail-types.tsx";
 import { eventTypes, isEventType, mailTypes } from "../../mails/mail-types.tsx";
-import { createTimeFormat } from "../texts.ts";
+import { createTimeFormat } from "../languages.ts";
 import type {
   OperatorMail,
   OperatorText,
@@ -17,143 +17,16 @@ import type {
 import {
   createOverrides,
   namesOf,
+  operatorViewOf,
   parseOperatorText,
   renderOperatorMail,
-  viewOf,
 } from "./overrides.ts";
-
-/** Mail programs cut what is longer (Gmail from 102 KB). */
-const htmlBytesMax = 100_000;
-const subjectCharsMax = 200;
-const sampleNow = Date.UTC(2026, 0, 31, 12);
-
-/** Would show up as elements or attributes wherever a value can become markup. */
-const hostile = "x onload=y '\"><hr id=z>";
-
-interface CheckOptions {
-  readonly codeInSubject: boolean;
-}
-
-/**
- * Renders a mail with all samples of its type and says what would be wrong with it when it is sent:
- * something essential is missing, it is empty or too long, a value could become markup.
- */
-function checkOperatorMail(
-  type: EventType,
-  mail: OperatorMail,
-  { codeInSubject }: CheckOptions,
-): TemplateProblem[] {
-  const mailType: MailType = mailTypes[type];
-  const problems = sampleViews(type, mail).flatMap((view) => {
-    const rendered = renderOperatorMail(mail, view);
-    const missing = (name: string) => {
-      const value = String(view[name]);
-      const parts = [
-        [mail.html.file, unescaped(rendered.html)],
-        [mail.text.file, rendered.text],
-      ] as const;
-      return parts
-        .filter(([, text]) => !text.includes(value))
-        .map(([file]) => ({
-          file,
-          problem: `does not show ${name}, without which it is of no use`,
-        }));
-    };
-    const essential = [
-      ...mailType.essential,
-      ...(view["unsubscribe_link"] ? ["unsubscribe_link"] : []),
-    ];
-    return [
-      ...essential.flatMap(missing),
-      ...checkSubject(mail, rendered.subject, codeInSubject ? undefined : view["code"]),
-      ...checkSizes(mail, rendered),
-      ...checkMarkup(mail, view),
-    ];
-  });
-  return [...new Map(problems.map((one) => [`${one.file} ${one.problem}`, one])).values()];
-}
-
-function sampleViews(type: EventType, { timeFormat }: OperatorMail): OperatorView[] {
-  const mailType: MailType = mailTypes[type];
-  return Object.values(mailType.samples(sampleNow)).map((data) => {
-    const expiresAt = "expires_in" in data ? sampleNow + 600_000 : undefined;
-    const parts: ViewParts = {
-      appName: "Acme",
-      recipient: "ana@example.com",
-      unsubscribeUrl: mailType.kind === "optional" ? "https://example.com/u/token" : undefined,
-      filling: mailType.fill({ data, expiresAt, now: sampleNow }, timeFormat),
-    };
-    return viewOf(parts);
-  });
-}
-
-function checkSubject(
-  { subject: { file } }: OperatorMail,
-  subject: string,
-  code: string | true | undefined,
-): TemplateProblem[] {
-  if (subject === "") return [{ file, problem: "is empty" }];
-  if (subject.length > subjectCharsMax) {
-    return [{ file, problem: `is longer than ${subjectCharsMax} characters` }];
-  }
-  if (typeof code !== "string" || !subject.includes(code)) return [];
-  return [{ file, problem: "shows the code; that needs EMAIL_CODE_IN_SUBJECT=true" }];
-}
-
-function checkSizes(
-  mail: OperatorMail,
-  rendered: { readonly html: string; readonly text: string },
-): TemplateProblem[] {
-  const problems: TemplateProblem[] = [];
-  const add = (file: string, problem: string) => problems.push({ file, problem });
-  if (rendered.html.trim() === "") add(mail.html.file, "is empty");
-  if (rendered.text.trim() === "") add(mail.text.file, "is empty");
-  if (Buffer.byteLength(rendered.html) > htmlBytesMax) {
-    add(mail.html.file, `is longer than ${htmlBytesMax} bytes; mail programs would cut it`);
-  }
-  return problems;
-}
-
-function checkMarkup({ html }: OperatorMail, view: OperatorView): TemplateProblem[] {
-  const outline = outlineOf(html.render(view));
-  return Object.entries(view)
-    .filter(([, value]) => typeof value === "string")
-    .filter(([name]) => outlineOf(html.render({ ...view, [name]: hostile })) !== outline)
-    .map(([name]) => ({
-      file: html.file,
-      problem: `lets ${name} become markup; put quotes around the attribute it stands in`,
-    }));
-}
-
-/** The elements with the names of their attributes. */
-function outlineOf(html: string): string {
-  const outline: string[] = [];
-  new HTMLRewriter()
-    .on("*", {
-      element: ({ tagName, attributes }) => {
-        outline.push(tagName, ...[...attributes].map(([name]) => name));
-      },
-    })
-    .transform(html);
-  return outline.join(" ");
-}
-
-/** Back from how Mustache escapes. */
-function unescaped(html: string): string {
-  return html
-    .replace(/&#x([0-9A-F]{2});/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
-    .replaceAll("&#39;", "'")
-    .replaceAll("&quot;", '"')
-    .replaceAll("&lt;", "<")
-    .replaceAll("&gt;", ">")
-    .replaceAll("&amp;", "&");
-}
 
 const fileBytesMax = 256 * 1024;
 const foldersMax = 100;
 const tag = /^(?=.{2,35}$)[a-z]{2,8}(?:-[a-z0-9]{1,8})*$/;
 const fileName = /^(\w+)\.(subject\.txt|html|txt)$/;
-/** Of editors and people, not of mails. */
+/** Files of editors and people. */
 const ignored = /^\.|~$|^README/;
 
 interface LoadedOverrides {
@@ -168,8 +41,8 @@ interface LoadOptions {
 }
 
 /**
- * Reads a directory of templates, and renders each with sample data. What it has beside templates
- * is a problem too: a name that is only almost right would else be left out without a word.
+ * Reads a directory of templates and renders each with sample data. Any other file is a problem too:
+ * a misspelt name would otherwise be ignored in silence.
  */
 export function loadOverrides(directory: string, options: LoadOptions): LoadedOverrides {
   const problems: TemplateProblem[] = [];
@@ -183,7 +56,10 @@ export function loadOverrides(directory: string, options: LoadOptions): LoadedOv
   for (const folder of folders.slice(0, foldersMax)) {
     if (isLocale(folder)) byLanguage[folder] = read(folder, folder);
     else
-      problems.push({ file: folder, problem: "is no language in lower case, such as es or es-mx" });
+      problems.push({
+        file: folder,
+        problem: "is not a language tag in lower case, such as es or es-mx",
+      });
   }
   const forAll = read("", options.fallbackLocale);
   return { overrides: createOverrides(forAll, byLanguage), problems };
@@ -209,7 +85,7 @@ function readMails(reader: Reader, entries: readonly Entry[]) {
   for (const { name, isFolder } of entries) {
     const type = fileName.exec(name)?.[1] ?? "";
     if (isFolder ? folder === "" : isEventType(type)) continue;
-    const problem = `is no template: there are <type>.subject.txt, .html and .txt for the types ${eventTypes.join(", ")}`;
+    const problem = `is not a template; expected <type>.subject.txt, <type>.html or <type>.txt with a type of ${eventTypes.join(", ")}`;
     problems.push({ file: join(folder, name), problem });
   }
   const mails: Partial<Record<EventType, OperatorMail>> = {};
@@ -232,7 +108,10 @@ function readMail(
     const file = join(folder, name);
     const source = files.includes(name) ? readSource(join(directory, file), file, problems) : "";
     if (!files.includes(name)) {
-      problems.push({ file, problem: "is missing; a mail is a .subject.txt, an .html and a .txt" });
+      problems.push({
+        file,
+        problem: "is missing; a mail needs a .subject.txt, an .html and a .txt",
+      });
     }
     if (source === undefined || !files.includes(name)) return undefined;
     const parsed = parseOperatorText(file, source, namesOf(type, timeFormat));
@@ -276,7 +155,134 @@ function isLocale(folder: string): boolean {
   return tag.test(folder) && Intl.NumberFormat.supportedLocalesOf([folder]).length === 1;
 }
 
-/** TEMPLATE_DIR: whether a service would start with the templates that are there now. */
+/** Mail programs clip what is longer (Gmail at 102 KB). */
+const htmlBytesMax = 100_000;
+const subjectCharsMax = 200;
+const sampleNow = Date.UTC(2026, 0, 31, 12);
+
+/** Becomes an element or an attribute wherever a value is not escaped. */
+const hostile = "x onload=y '\"><hr id=z>";
+
+interface CheckOptions {
+  readonly codeInSubject: boolean;
+}
+
+/**
+ * Renders a template with all samples of its type and returns what would be wrong with the mails:
+ * something essential is missing, a part is empty or too long, a value could become markup.
+ */
+function checkOperatorMail(
+  type: EventType,
+  mail: OperatorMail,
+  { codeInSubject }: CheckOptions,
+): TemplateProblem[] {
+  const mailType: MailType = mailTypes[type];
+  const problems = sampleViews(type, mail).flatMap((view) => {
+    const rendered = renderOperatorMail(mail, view);
+    const missing = (name: string) => {
+      const value = String(view[name]);
+      const parts = [
+        [mail.html.file, unescaped(rendered.html)],
+        [mail.text.file, rendered.text],
+      ] as const;
+      return parts
+        .filter(([, text]) => !text.includes(value))
+        .map(([file]) => ({
+          file,
+          problem: `does not show ${name}, without which the mail is useless`,
+        }));
+    };
+    const essential = [
+      ...mailType.essential,
+      ...(view["unsubscribe_link"] ? ["unsubscribe_link"] : []),
+    ];
+    return [
+      ...essential.flatMap(missing),
+      ...checkSubject(mail, rendered.subject, codeInSubject ? undefined : view["code"]),
+      ...checkSizes(mail, rendered),
+      ...checkMarkup(mail, view),
+    ];
+  });
+  return [...new Map(problems.map((one) => [`${one.file} ${one.problem}`, one])).values()];
+}
+
+function sampleViews(type: EventType, { timeFormat }: OperatorMail): OperatorView[] {
+  const mailType: MailType = mailTypes[type];
+  return Object.values(mailType.samples(sampleNow)).map((data) => {
+    const expiresAt = "expires_in" in data ? sampleNow + 600_000 : undefined;
+    const parts: ViewParts = {
+      appName: "Acme",
+      recipient: "ana@example.com",
+      unsubscribeUrl: mailType.kind === "optional" ? "https://example.com/u/token" : undefined,
+      view: mailType.view({ data, expiresAt, now: sampleNow }, timeFormat),
+    };
+    return operatorViewOf(parts);
+  });
+}
+
+function checkSubject(
+  { subject: { file } }: OperatorMail,
+  subject: string,
+  code: string | true | undefined,
+): TemplateProblem[] {
+  if (subject === "") return [{ file, problem: "is empty" }];
+  if (subject.length > subjectCharsMax) {
+    return [{ file, problem: `is longer than ${subjectCharsMax} characters` }];
+  }
+  if (typeof code !== "string" || !subject.includes(code)) return [];
+  return [{ file, problem: "shows the code; that needs EMAIL_CODE_IN_SUBJECT=true" }];
+}
+
+function checkSizes(
+  mail: OperatorMail,
+  rendered: { readonly html: string; readonly text: string },
+): TemplateProblem[] {
+  const problems: TemplateProblem[] = [];
+  const add = (file: string, problem: string) => problems.push({ file, problem });
+  if (rendered.html.trim() === "") add(mail.html.file, "is empty");
+  if (rendered.text.trim() === "") add(mail.text.file, "is empty");
+  if (Buffer.byteLength(rendered.html) > htmlBytesMax) {
+    add(mail.html.file, `is longer than ${htmlBytesMax} bytes; mail programs would clip it`);
+  }
+  return problems;
+}
+
+function checkMarkup({ html }: OperatorMail, view: OperatorView): TemplateProblem[] {
+  const outline = outlineOf(html.render(view));
+  return Object.entries(view)
+    .filter(([, value]) => typeof value === "string")
+    .filter(([name]) => outlineOf(html.render({ ...view, [name]: hostile })) !== outline)
+    .map(([name]) => ({
+      file: html.file,
+      problem: `lets ${name} become markup; quote the attribute that it is in`,
+    }));
+}
+
+/** The elements with the names of their attributes. */
+function outlineOf(html: string): string {
+  const outline: string[] = [];
+  new HTMLRewriter()
+    .on("*", {
+      element: ({ tagName, attributes }) => {
+        outline.push(tagName, ...[...attributes].map(([name]) => name));
+      },
+    })
+    .transform(html);
+  return outline.join(" ");
+}
+
+/** The inverse of Mustache's escaping. */
+function unescaped(html: string): string {
+  return html
+    .replace(/&#x([0-9A-F]{2});/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+    .replaceAll("&#39;", "'")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&amp;", "&");
+}
+
+/** doctor on TEMPLATE_DIR: whether a service would start with the templates as they are now. */
 export function diagnoseTemplates(
   directory: string,
   problems: readonly TemplateProblem[],
@@ -284,9 +290,9 @@ export function diagnoseTemplates(
 ): void {
   for (const { file, line, problem } of problems) {
     const place = line === undefined ? file : `${file}:${line}`;
-    const fix = `Mend ${place} in ${directory}; instant preview shows it at once`;
+    const fix = `Fix ${place} in ${directory}; instant preview shows the result at once`;
     diagnosis.fault("templates.sound", `${place} ${problem}`, fix);
   }
   if (problems.length > 0) return;
-  diagnosis.ok("templates.sound", "All are well, rendered with sample data");
+  diagnosis.ok("templates.sound", "All templates render with sample data");
 }

@@ -1,24 +1,28 @@
 import Mustache from "mustache";
 import { flagField, patternField, textField } from "../../../core/config.ts";
 import { lowerFirst } from "../../../core/errors.ts";
-import type { Filling, MailType, TimeFormat } from "../../mails/mail-type.ts";
+import type { MailType, MailView, TimeFormat } from "../../mails/mail-type.ts";
 import type { EventType } from "../../mails/mail-types.tsx";
 import { mailTypes } from "../../mails/mail-types.tsx";
 import { isLanguage } from "../languages.ts";
-import { safeText } from "../texts.ts";
 
-/** One text of the operator's: a subject, an HTML or a text part, in Mustache. */
+/**
+ * The operator's own templates (TEMPLATE_DIR), which replace ours: how one is parsed, what its tags
+ * may name, and which one applies to an event. They are read and checked by load-overrides.ts.
+ */
+
+/** One template: a subject, an HTML or a text part, in Mustache. */
 export interface OperatorText {
   /** Relative to TEMPLATE_DIR. */
   readonly file: string;
   render(view: OperatorView): string;
 }
 
-/** What its tags may name: a value that is absent counts as false in a section. */
+/** The values that its tags name; an absent one counts as false in a section. */
 export type OperatorView = Readonly<Record<string, string | true | undefined>>;
 
-/** What is wrong, and in which line of which file. */
 export interface TemplateProblem {
+  /** Relative to TEMPLATE_DIR. */
   readonly file: string;
   readonly line?: number;
   readonly problem: string;
@@ -29,22 +33,22 @@ interface ParsedText {
   readonly problems: readonly TemplateProblem[];
 }
 
-/** A tag or a text of a parsed template: kind, name, where it starts, where it ends, what it holds. */
+/** A tag or a text of a parsed template, as Mustache has it. */
 type Token = readonly [
   kind: string,
   name: string,
   start: number,
   end: number,
-  held?: Token[] | string,
+  children?: Token[] | string,
 ];
 
 const html = (value: string) => Mustache.escape(value);
 const plain = (value: string) => value;
 
 /**
- * Reads a template: of Mustache it takes values `{{name}}`, sections `{{#name}}`, `{{^name}}` and
- * comments. All that could fail while mails are sent is refused here: whatever names no value, and
- * in HTML whatever is not escaped. Parsed once; rendering never throws.
+ * Parses a template. Of Mustache it takes values `{{name}}`, sections `{{#name}}`, `{{^name}}` and
+ * comments. Whatever could fail at sending is refused here: a tag that names no value, and in HTML
+ * one that does not escape. Rendering never throws.
  */
 export function parseOperatorText(
   file: string,
@@ -88,7 +92,7 @@ function parseProblem(
 
 function tagsOf(tokens: readonly Token[]): Token[] {
   return tokens.flatMap((token) => {
-    const children = token[4]; // of a partial it is the white space before it
+    const children = token[4]; // a string for a partial: the white space before it
     return [token, ...(Array.isArray(children) ? tagsOf(children) : [])];
   });
 }
@@ -100,19 +104,19 @@ function tagProblem(
   isHtml: boolean,
 ): string | undefined {
   if (kind === "text" || kind === "!") return undefined;
-  if (kind === ">") return `has a partial, {{> ${name}}}; only values and sections are known`;
+  if (kind === ">") return `has a partial, {{> ${name}}}; only values and sections are supported`;
   if (kind === "=") return "changes the delimiters; they are always {{ and }}";
   if (kind === "&" && isHtml) return `does not escape ${name}; write {{${name}}}`;
   if (names.includes(name)) return undefined;
-  return `has no value named ${name}; there are ${names.join(", ")}`;
+  return `uses an unknown value, ${name}; known are ${names.join(", ")}`;
 }
 
-/** A mail as the operator writes it, in one language. */
+/** The operator's template of one mail in one language. */
 export interface OperatorMail {
   readonly subject: OperatorText;
   readonly html: OperatorText;
   readonly text: OperatorText;
-  /** How that language says durations and times. */
+  /** Of that language. */
   readonly timeFormat: TimeFormat;
 }
 
@@ -120,17 +124,17 @@ export interface ViewParts {
   readonly appName: string;
   readonly recipient: string;
   readonly unsubscribeUrl: string | undefined;
-  readonly filling: Filling;
+  readonly view: MailView;
 }
 
-/** What the tags of every mail may name, beside the values of its type. */
+/** Values of every mail, beside those of its type. */
 const everywhere = ["app_name", "recipient"] as const;
 
-/** All that the templates of a type may name. */
+/** The values and sections that templates of a type may name. */
 export function namesOf(type: EventType, timeFormat: TimeFormat): readonly string[] {
   const mailType: MailType = mailTypes[type];
   const [data = {}] = Object.values(mailType.samples(0));
-  const { values, links } = mailType.fill({ data, expiresAt: undefined, now: 0 }, timeFormat);
+  const { values, links } = mailType.view({ data, expiresAt: undefined, now: 0 }, timeFormat);
   const variants = mailType.variants.length > 1 ? mailType.variants : [];
   const unsubscribe = mailType.kind === "optional" ? ["unsubscribe_link"] : [];
   return [
@@ -142,21 +146,23 @@ export function namesOf(type: EventType, timeFormat: TimeFormat): readonly strin
   ];
 }
 
-export function viewOf({ appName, recipient, unsubscribeUrl, filling }: ViewParts): OperatorView {
-  const view: Record<string, string | true | undefined> = {
+export function operatorViewOf({
+  appName,
+  recipient,
+  unsubscribeUrl,
+  view,
+}: ViewParts): OperatorView {
+  return {
     app_name: appName,
-    recipient: safeText(recipient),
+    recipient,
     unsubscribe_link: unsubscribeUrl,
-    [filling.variant]: true,
-    ...filling.links,
+    [view.variant]: true,
+    ...view.links,
+    ...view.values,
   };
-  for (const [name, value] of Object.entries(filling.values)) {
-    view[name] = value === undefined ? undefined : safeText(value);
-  }
-  return view;
 }
 
-/** A subject is one line, whatever white space stands around it. */
+/** White space in the subject, such as the file's last line break, becomes single blanks. */
 export function renderOperatorMail(mail: OperatorMail, view: OperatorView) {
   return {
     subject: mail.subject.render(view).replace(/\s+/g, " ").trim(),
@@ -165,14 +171,14 @@ export function renderOperatorMail(mail: OperatorMail, view: OperatorView) {
   };
 }
 
-/** The operator's templates: of some types, in some languages or for all. */
+/** All of the operator's templates. */
 export interface Overrides {
   /** The languages that have a folder, in lower case. */
   readonly languages: readonly string[];
   /**
-   * The mail that stands in for ours, for the languages wanted in turn. A folder of the language is
-   * taken first; then what stands beside the folders, which is for everybody else. Where nothing
-   * does, a language that we have words for is better than another one's folder.
+   * The template that replaces ours, for the languages in `chain` in turn: from the folder of the
+   * language, else from beside the folders, which is for every other language. Where nothing is
+   * beside the folders, our own messages in a wanted language win over the folder of a later one.
    */
   find(type: EventType, chain: readonly string[]): OperatorMail | undefined;
 }
@@ -196,7 +202,7 @@ export function createOverrides(
   };
 }
 
-/** The settings of how mails read. */
+/** Settings of what mails say. */
 export const templateFields = {
   locale: patternField({
     name: "EMAIL_LOCALE",
