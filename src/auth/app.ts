@@ -3,36 +3,20 @@ import type { HttpAppOptions } from "../core/http/app.ts";
 import { createHttpApp } from "../core/http/app.ts";
 import type { HttpEnvironment } from "../core/http/environment.ts";
 import { crossOriginReads, sameOriginWrites } from "../core/http/origins.ts";
-import type { HttpBoundary } from "../core/http/server.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Operation } from "../core/openapi/operation.ts";
-import type { Clock } from "../core/time.ts";
-import type { CodeRouteDeps } from "./code-routes.ts";
-import { addCodeRoutes } from "./code-routes.ts";
+import { addOperation } from "../core/openapi/operation.ts";
 import type { CodeStore, PreparedCodes } from "./codes/code-store.ts";
 import { cookieName } from "./current-session.ts";
-import { addDocsRoutes } from "./docs-routes.ts";
-import { addHealthRoutes } from "./health-routes.ts";
+import { addDocsRoutes, authOperations } from "./docs-routes.ts";
 import type { Limits } from "./limits/limits.ts";
-import { addPageRoutes } from "./pages/page-routes.ts";
-import { problemPage } from "./pages/problem-page.tsx";
-import { logExhaustedLimits } from "./rate-limited.ts";
-import { addSessionRoutes } from "./session-routes.ts";
-import type { UserRouteDeps } from "./user-routes.ts";
-import { addUserRoutes } from "./user-routes.ts";
+import type { PageDeps } from "./pages/page-context.ts";
+import { addPageRoutes, problemPage } from "./pages/page-routes.ts";
+import { attemptsScope, logExhaustedLimits } from "./rate-limited.ts";
 
-export interface AuthAppDeps extends CodeRouteDeps, UserRouteDeps {
-  readonly clock: Clock;
-  /** As people know the application. */
-  readonly appName: string;
-  /** Where requests come from, and whose pages may send them. */
-  readonly boundary: HttpBoundary;
-  /** The page on which whoever has this address chooses which mails come. */
-  readonly preferencesPath?: (email: string) => string;
-  /** Calls of other rooms whose routes are added to the app: documented with ours. */
+export interface AuthAppDeps extends PageDeps {
+  /** Calls of other modules whose routes are added to the app: documented with ours. */
   readonly furtherOperations?: readonly Operation[];
-  /** Where mails can be read on a developer's machine: asked for when a page would link to it. */
-  readonly inboxUrl?: () => string | undefined;
   readonly onRequest?: HttpAppOptions["onRequest"];
 }
 
@@ -56,24 +40,17 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     app.use(path, async (context, next) => {
       await next();
       const { headers } = context.res;
-      headers.set("Cache-Control", "no-store"); // the answers are one person's
+      headers.set("Cache-Control", "no-store"); // each answer is one person's
       headers.append("Vary", "Authorization, Cookie");
     });
     app.use(path, sameOriginWrites({ cookieName, publicOrigin, origins: corsOrigins }));
   }
-  addCodeRoutes(app, deps);
-  addSessionRoutes(app, deps);
-  addUserRoutes(app, deps);
-  addHealthRoutes(app, deps);
+  for (const route of authOperations) {
+    addOperation(app, route, (context) => route.handle(context, deps));
+  }
   const { appName, furtherOperations = [] } = deps;
   addDocsRoutes(app, { appName, publicOrigin, furtherOperations });
-  addPageRoutes(app, {
-    ...deps,
-    codePolicy: deps.codes.policy,
-    publicOrigin,
-    preferencesPath: deps.preferencesPath,
-    inboxUrl: deps.inboxUrl ?? (() => undefined),
-  });
+  addPageRoutes(app, deps);
   return app;
 }
 
@@ -83,23 +60,23 @@ interface CountedStores {
 }
 
 /**
- * Counts what the stores of codes and limits answer, whichever page or call asked: the same stores
- * to whoever uses them.
+ * Counts what the stores of codes and limits answer, whichever page or call asked. Returns the same
+ * stores, counted.
  */
 export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) => CountedStores {
   const issues = metrics.counter({
     name: "instant_auth_codes_requested_total",
-    help: "Codes that were asked for: issued, repeated (the same mail again), or spent (none left).",
+    help: "Code requests: issued, repeated (the same mail again), or rate_limited.",
     labels: ["purpose", "outcome"],
   });
   const checks = metrics.counter({
     name: "instant_auth_code_verifications_total",
-    help: "Codes that were entered: verified, wrong, or locked (too many wrong ones before).",
+    help: "Codes that were entered: verified, wrong, or locked (after too many wrong ones).",
     labels: ["purpose", "outcome"],
   });
   const rateLimited = metrics.counter({
     name: "instant_auth_rate_limited_total",
-    help: "Requests that were refused because a budget was spent, by what is counted.",
+    help: "Requests refused by a rate limit, by the limit's scope.",
     labels: ["scope"],
   });
   return (stores) => ({ codes: countCodes(stores.codes), limits: countLimits(stores.limits) });
@@ -124,7 +101,7 @@ export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) =>
       verify: async (request) => {
         const outcome = await codes.verify(request);
         checks.add({ purpose: request.purpose, outcome: outcome.kind });
-        if (outcome.kind === "locked") rateLimited.add({ scope: "attempts-per-email" });
+        if (outcome.kind === "locked") rateLimited.add({ scope: attemptsScope });
         return outcome;
       },
     };

@@ -33,7 +33,7 @@ export const authFields = {
   port: portField({
     name: "AUTH_SERVICE_PORT",
     fallback: "8080",
-    doc: "Port of the sign-in API and pages; 0 takes a free one.",
+    doc: "Port of the sign-in API and pages; 0: any free port.",
   }),
   bind: textField({
     name: "AUTH_SERVICE_BIND",
@@ -63,7 +63,7 @@ export const authFields = {
     fallback: "1m",
     minMs: 0,
     maxMs: 10 * minuteMs,
-    doc: "How long further requests repeat the same code and message. Shorter than AUTH_CODE_LIFETIME.",
+    doc: "How long further requests repeat the same code and message. Must be shorter than AUTH_CODE_LIFETIME.",
   }),
   codeRepeatsMax: integerField({
     name: "AUTH_CODE_REPEATS",
@@ -112,7 +112,7 @@ export const authFields = {
     fallback: "1h",
     minMs: minuteMs,
     maxMs: dayMs,
-    doc: "The longest lock. At least AUTH_LOCK.",
+    doc: "The longest lock. Must be at least AUTH_LOCK.",
   }),
   codesPerClient: integerField({
     name: "AUTH_CODES_PER_CLIENT",
@@ -127,7 +127,7 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Codes that all clients together may request in each AUTH_CODES_GLOBAL_WINDOW. Beyond it nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
+    doc: "Codes that all clients together may request in each AUTH_CODES_GLOBAL_WINDOW. Beyond that, nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
   }),
   codesGlobalWindowMs: windowField("AUTH_CODES_GLOBAL"),
   attemptsPerClient: integerField({
@@ -143,7 +143,7 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes that all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. Beyond it nobody can sign in until some of them are older than the window.",
+    doc: "Wrong codes that all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. Beyond that, nobody can sign in until some of them are older than the window.",
   }),
   attemptsGlobalWindowMs: windowField("AUTH_ATTEMPTS_GLOBAL"),
   sessionIdleMs: durationField({
@@ -158,7 +158,7 @@ export const authFields = {
     fallback: "720h",
     minMs: 5 * minuteMs,
     maxMs: 365 * dayMs,
-    doc: "A session ends this long after sign-in, even if it is in use. At least AUTH_SESSION_IDLE.",
+    doc: "A session ends this long after sign-in, even if it is in use. Must be at least AUTH_SESSION_IDLE.",
   }),
   welcomeMail: flagField({
     name: "AUTH_WELCOME_MAIL",

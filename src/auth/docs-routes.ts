@@ -4,46 +4,42 @@ import type { HttpEnvironment } from "../core/http/environment.ts";
 import { createOpenApiDocument } from "../core/openapi/create-document.ts";
 import { docsPage } from "../core/openapi/docs-page.tsx";
 import type { Operation } from "../core/openapi/operation.ts";
-import { requestCodeOperation, verifyCodeOperation } from "./code-routes.ts";
+import type { AuthRoute } from "./auth-deps.ts";
+import { requestEmailRoute, verifyEmailRoute } from "./change-email.ts";
 import { cookieName } from "./current-session.ts";
+import { deleteUserRoute, requestDeletionRoute } from "./delete-user.ts";
 import { authErrors } from "./error-codes.ts";
-import { healthOperation, livenessOperation, readinessOperation } from "./health-routes.ts";
+import { healthRoute, livenessRoute, readinessRoute } from "./health-routes.ts";
+import { requestCodeRoute } from "./request-code.ts";
 import {
-  currentSessionOperation,
-  listSessionsOperation,
-  logoutOperation,
-  revokeOthersOperation,
-  revokeSessionOperation,
+  currentSessionRoute,
+  listSessionsRoute,
+  logoutRoute,
+  revokeOthersRoute,
+  revokeSessionRoute,
 } from "./session-routes.ts";
-import {
-  changeUserOperation,
-  deleteUserOperation,
-  getMeOperation,
-  getUserOperation,
-  requestDeletionOperation,
-  requestEmailOperation,
-  verifyEmailOperation,
-} from "./user-routes.ts";
+import { changeUserRoute, getMeRoute, getUserRoute } from "./user-routes.ts";
+import { verifyCodeRoute } from "./verify-code.ts";
 
-/** Every call of the sign-in API, in the order in which a person would meet them. */
-export const authOperations: readonly Operation[] = [
-  requestCodeOperation,
-  verifyCodeOperation,
-  currentSessionOperation,
-  listSessionsOperation,
-  revokeSessionOperation,
-  revokeOthersOperation,
-  logoutOperation,
-  getUserOperation,
-  getMeOperation,
-  changeUserOperation,
-  requestEmailOperation,
-  verifyEmailOperation,
-  requestDeletionOperation,
-  deleteUserOperation,
-  healthOperation,
-  livenessOperation,
-  readinessOperation,
+/** Every call of the sign-in API, in the order of their use. */
+export const authOperations: readonly AuthRoute[] = [
+  requestCodeRoute,
+  verifyCodeRoute,
+  currentSessionRoute,
+  listSessionsRoute,
+  revokeSessionRoute,
+  revokeOthersRoute,
+  logoutRoute,
+  getUserRoute,
+  getMeRoute,
+  changeUserRoute,
+  requestEmailRoute,
+  verifyEmailRoute,
+  requestDeletionRoute,
+  deleteUserRoute,
+  healthRoute,
+  livenessRoute,
+  readinessRoute,
 ];
 
 interface DocsDeps {
@@ -53,11 +49,11 @@ interface DocsDeps {
 }
 
 const description =
-  "Sign-in without passwords: a code comes by e-mail, entering it gives a session. Answers that are no success are problems as in RFC 9457; every 429 says in Retry-After and in its body when to try again. A session is known by the cookie session_id or by a Bearer token; with the cookie, a write must come from a page of the same origin.";
+  "Sign-in without passwords: a code comes by e-mail, and entering it opens a session. Errors are problems as in RFC 9457; every 429 says in Retry-After and in its body when to try again. A session is sent as the cookie session_id or as a Bearer token; with the cookie, a write must come from a page of the same origin.";
 
 /**
- * `GET /openapi.json`, and `GET /docs` for people. The document never changes; it is made when it is
- * first asked for, as the service would start later otherwise.
+ * `GET /openapi.json`, and `GET /docs` for people. The document never changes; it is created on the
+ * first request, so that the service starts sooner.
  */
 export function addDocsRoutes(app: Hono<HttpEnvironment>, deps: DocsDeps): void {
   const { appName, publicOrigin, furtherOperations } = deps;

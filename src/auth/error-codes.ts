@@ -1,4 +1,5 @@
 import type { ErrorRow } from "../core/errors.ts";
+import { InstantError } from "../core/errors.ts";
 
 export const authErrors = {
   codeInvalid: {
@@ -9,7 +10,7 @@ export const authErrors = {
   },
   unauthenticated: {
     code: "unauthenticated",
-    meaning: "Nobody is signed in with this request",
+    meaning: "This request is not signed in",
     retryable: false,
     status: 401,
   },
@@ -33,7 +34,7 @@ export const authErrors = {
   },
   emailUnchanged: {
     code: "email_unchanged",
-    meaning: "This is your address already",
+    meaning: "This is already your address",
     retryable: false,
     status: 409,
   },
@@ -45,13 +46,13 @@ export const authErrors = {
   },
   addressUnsupported: {
     code: "address_unsupported",
-    meaning: "Our mail server does not take letters beyond ASCII before the @ of an address",
+    meaning: "Our mail server accepts only ASCII characters before the @ of an address",
     retryable: false,
     status: 422,
   },
   tooManyCodes: {
     code: "too_many_codes",
-    meaning: "Too many codes were asked for",
+    meaning: "Too many codes were requested",
     retryable: true,
     status: 429,
   },
@@ -74,3 +75,12 @@ export const authErrors = {
     status: 503,
   },
 } as const satisfies Record<string, ErrorRow>;
+
+/** The 409 that names the field. */
+export function conflict(
+  row: (typeof authErrors)["usernameTaken" | "emailTaken" | "emailUnchanged"],
+  field: string,
+  message: string,
+): InstantError {
+  return new InstantError(row, { details: { errors: [{ field, message }] } });
+}

@@ -1,155 +1,120 @@
-import type { Hono } from "hono";
 import { z } from "zod";
 import { errorMessage, isInstantError } from "../core/errors.ts";
-import type { HttpEnvironment } from "../core/http/environment.ts";
-import type { Log } from "../core/log.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
-import type { Clock } from "../core/time.ts";
 import { withDeadline } from "../core/time.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
+
+// `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; each
+// with the state of each store, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`,
+// with the reasons. Kafka is not checked: while it is unavailable, mails are delivered directly.
 
 const group = "Health";
+const storeNames = ["codes", "limits", "sessions", "users"] as const;
 const connection = z.enum(["connected", "embedded", "disconnected"]);
-const connections = {
-  codes: connection,
-  limits: connection,
-  sessions: connection,
-  users: connection,
-};
 
 const healthAnswer = z
   .object({
     status: z.enum(["healthy", "unhealthy"]),
     service: z.string(),
-    ...connections,
+    codes: connection,
+    limits: connection,
+    sessions: connection,
+    users: connection,
     timestamp: z.string().meta({ format: "date-time" }),
   })
   .meta({ id: "Health" });
 
-export const healthOperation = {
+export const healthRoute: AuthRoute = {
   id: "getHealth",
   method: "get",
   path: "/health",
   group,
-  summary: "How the service and its stores are",
+  summary: "The state of the service and its stores",
   access: "anyone",
   answer: { status: 200, description: "All stores answer.", schema: healthAnswer },
-  otherwise: { status: 503, description: "One does not.", schema: healthAnswer },
+  otherwise: { status: 503, description: "A store does not answer.", schema: healthAnswer },
   storeless: true,
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const stores = await pingStores(deps);
+    const healthy = reasonsNotReady(stores).length === 0;
+    const body = {
+      status: healthy ? "healthy" : "unhealthy",
+      service: "auth-service",
+      ...Object.fromEntries(stores.map(({ name, connection }) => [name, connection])),
+      timestamp: new Date(deps.clock.now()).toISOString(),
+    };
+    return context.json(body, healthy ? 200 : 503);
+  },
+};
 
-export const livenessOperation = {
+export const livenessRoute: AuthRoute = {
   id: "getLiveness",
   method: "get",
   path: "/livez",
   group,
-  summary: "Whether the process answers",
+  summary: "Whether the process is alive",
   access: "anyone",
   answer: {
     status: 200,
-    description: "It does.",
+    description: "It is.",
     schema: z.object({ status: z.literal("alive") }).meta({ id: "Liveness" }),
   },
   storeless: true,
-} as const satisfies Operation;
+  handle: (context) => context.json({ status: "alive" }),
+};
 
 const readyAnswer = z.object({ status: z.literal("ready") }).meta({ id: "Ready" });
 const notReadyAnswer = z
   .object({ status: z.literal("not_ready"), reasons: z.array(z.string()) })
   .meta({ id: "NotReady" });
 
-export const readinessOperation = {
+export const readinessRoute: AuthRoute = {
   id: "getReadiness",
   method: "get",
   path: "/readyz",
   group,
-  summary: "Whether requests should be sent here",
+  summary: "Whether the service can take requests",
   access: "anyone",
-  answer: { status: 200, description: "Yes.", schema: readyAnswer },
-  otherwise: { status: 503, description: "Not now, and why.", schema: notReadyAnswer },
+  answer: { status: 200, description: "It can.", schema: readyAnswer },
+  otherwise: { status: 503, description: "It cannot, and why.", schema: notReadyAnswer },
   storeless: true,
-} as const satisfies Operation;
-
-/** What a store tells about itself; each of the ports of this room has it. */
-interface Pingable {
-  readonly embedded: boolean;
-  ping(options: { readonly deadlineMs: number }): Promise<void>;
-}
-
-interface HealthDeps {
-  readonly codes: Pingable;
-  readonly limits: Pingable;
-  readonly sessions: Pingable;
-  readonly users: Pingable;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-type Connection = "connected" | "embedded" | "disconnected";
-
-const pingDeadlineMs = 2_000;
-
-/**
- * `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; each
- * with how the stores are, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`, with
- * the reasons. Kafka away does not matter here: mails are then delivered directly.
- */
-export function addHealthRoutes(app: Hono<HttpEnvironment>, deps: HealthDeps): void {
-  addOperation(app, healthOperation, async (context) => {
-    const stores = await findConnections(deps);
-    const healthy = unavailableReasons(stores).length === 0;
-    const body = {
-      status: healthy ? "healthy" : "unhealthy",
-      service: "auth-service",
-      codes: stores.codes.connection,
-      limits: stores.limits.connection,
-      sessions: stores.sessions.connection,
-      users: stores.users.connection,
-      timestamp: new Date(deps.clock.now()).toISOString(),
-    };
-    return context.json(body, healthy ? 200 : 503);
-  });
-  addOperation(app, livenessOperation, (context) => context.json({ status: "alive" }));
-  addOperation(app, readinessOperation, async (context) => {
-    const reasons = unavailableReasons(await findConnections(deps));
+  handle: async (context, deps) => {
+    const reasons = reasonsNotReady(await pingStores(deps));
     if (reasons.length === 0) return context.json({ status: "ready" });
     return context.json({ status: "not_ready", reasons }, 503);
-  });
-}
+  },
+};
 
-async function findConnections({ codes, limits, sessions, users, log }: HealthDeps) {
-  const [codesAre, limitsAre, sessionsAre, usersAre] = await Promise.all([
-    findConnection("codes", codes, log),
-    findConnection("limits", limits, log),
-    findConnection("sessions", sessions, log),
-    findConnection("users", users, log),
-  ]);
-  return { codes: codesAre, limits: limitsAre, sessions: sessionsAre, users: usersAre };
-}
-
-interface Found {
-  readonly connection: Connection;
-  /** Of a store that answers and says why it cannot be used now. */
+interface StoreState {
+  readonly name: (typeof storeNames)[number];
+  readonly connection: z.infer<typeof connection>;
+  /** The words of a store that answers, but refuses to serve now. */
   readonly refusal?: unknown;
 }
 
-async function findConnection(name: string, store: Pingable, log: Log): Promise<Found> {
+const pingDeadlineMs = 2_000;
+
+function pingStores(deps: AuthDeps): Promise<StoreState[]> {
+  return Promise.all(storeNames.map((name) => pingStore(name, deps)));
+}
+
+async function pingStore(name: StoreState["name"], deps: AuthDeps): Promise<StoreState> {
+  const store = deps[name];
   const deadlineMs = pingDeadlineMs;
   try {
     await withDeadline(`ping of ${name}`, deadlineMs, store.ping({ deadlineMs }));
-    return { connection: store.embedded ? "embedded" : "connected" };
+    return { name, connection: store.embedded ? "embedded" : "connected" };
   } catch (error) {
-    log.warn({ store: name, error: errorMessage(error) }, "Store does not answer");
+    deps.log.warn({ store: name, error: errorMessage(error) }, "Store does not answer");
     const refusal = isInstantError(error) ? error.details["refusal"] : undefined;
-    return { connection: "disconnected", refusal };
+    return { name, connection: "disconnected", refusal };
   }
 }
 
-function unavailableReasons(stores: Readonly<Record<string, Found>>): string[] {
-  return Object.entries(stores)
-    .filter(([, { connection }]) => connection === "disconnected")
-    .map(([name, { refusal }]) => {
-      const reason = `the ${name} store is away`;
+function reasonsNotReady(stores: readonly StoreState[]): string[] {
+  return stores
+    .filter(({ connection }) => connection === "disconnected")
+    .map(({ name, refusal }) => {
+      const reason = `the ${name} store is unavailable`;
       return refusal === undefined ? reason : `${reason}: ${refusal}`;
     });
 }

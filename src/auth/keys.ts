@@ -1,12 +1,12 @@
 import { hmacText, sha256Hex } from "../core/secret.ts";
 
-/** AUTH_SECRET with the short name that stored codes carry. */
+/** AUTH_SECRET with the short id that stored codes carry. */
 interface AuthKey {
   readonly id: string;
   readonly secret: string;
 }
 
-/** The key new codes are made with, and all keys whose codes are still good. */
+/** The key of new codes, and all keys whose codes are still good. */
 export interface AuthKeys {
   readonly current: AuthKey;
   readonly all: readonly AuthKey[];
@@ -25,7 +25,7 @@ function createKey(secret: string): AuthKey {
 
 /**
  * The name under which the stores keep what belongs to an address, so that their keys do not show
- * it. Not keyed with AUTH_SECRET: live codes and spent budgets must outlive a change of the secret.
+ * it. Not keyed with AUTH_SECRET: live codes and counted attempts must outlive a change of the secret.
  */
 export function subjectOf(email: string): string {
   return sha256Hex(`instant-subject:${email}`);

@@ -1,31 +1,22 @@
 import { errorMessage } from "../core/errors.ts";
-import type { HttpBoundary } from "../core/http/server.ts";
-import type { Log } from "../core/log.ts";
 import { maskEmail } from "../core/log.ts";
-import type { Clock } from "../core/time.ts";
-import type { EmailPublisher } from "../email/delivery/publisher.ts";
 import type { EmailEvent } from "../email/event.ts";
-import type { Session, SessionStore } from "./sessions/session-store.ts";
+import type { AuthDeps } from "./auth-deps.ts";
+import type { Session } from "./sessions/session-store.ts";
 import { unknownDevice } from "./sessions/session-store.ts";
 import type { User } from "./users/user-store.ts";
 
-interface NoticeDeps {
-  readonly publisher: EmailPublisher;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
 /**
- * Asks for a mail that tells somebody what happened. Nobody waits for it, and what happened does not
- * fail for it: a process that dies in that moment, or finds no way to send, leaves it out. `create`
- * may ask the stores; undefined: there is nothing to tell.
+ * Mails about what happened to an account. Nobody waits for one, and what happened does not fail for
+ * it: a process that dies in that moment, or finds no way to send, leaves it out. `create` may ask
+ * the stores; undefined: there is nothing to report.
  */
 function sendNotice(
-  { publisher, log }: NoticeDeps,
+  { publisher, log }: AuthDeps,
   messageId: string,
   create: () => Promise<EmailEvent | undefined>,
 ): void {
-  const phrase = "A notice was not sent";
+  const phrase = "Notice not sent";
   const send = async () => {
     const event = await create();
     const outcome = event === undefined ? undefined : await publisher.publish(event);
@@ -38,13 +29,6 @@ function sendNotice(
   });
 }
 
-export interface SignInNoticeDeps extends NoticeDeps {
-  readonly sessions: SessionStore;
-  /** Whether anybody is told of a sign-in. */
-  readonly signInNotices: boolean;
-  readonly boundary: Pick<HttpBoundary, "publicOrigin">;
-}
-
 interface NoticedSignIn {
   readonly user: User;
   /** The new one. */
@@ -55,10 +39,10 @@ interface NoticedSignIn {
 }
 
 /**
- * The mail that tells of a sign-in on a device that none of the person's other live sessions is on, as
- * the list of sessions names it. A code signs in once, so its id makes the notice's: one a sign-in.
+ * Reports a sign-in on a device that none of the person's other live sessions is on, as the list of
+ * sessions names it. A code signs in once, so its id makes the notice's: one per sign-in.
  */
-export function noticeSignIn(deps: SignInNoticeDeps, signIn: NoticedSignIn): void {
+export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
   if (!deps.signInNotices) return;
   const { user, session } = signIn;
   const { device, createdAt } = session;
@@ -83,14 +67,9 @@ export function noticeSignIn(deps: SignInNoticeDeps, signIn: NoticedSignIn): voi
   });
 }
 
-/** Where sessions are ended, when PUBLIC_URL says it; a mail holds no link in the clear. */
-function accountLink({ publicOrigin }: SignInNoticeDeps["boundary"]) {
+/** Where sessions are ended, when PUBLIC_URL says it; a mail has no link that is not https. */
+function accountLink({ publicOrigin }: AuthDeps["boundary"]) {
   return publicOrigin?.startsWith("https:") ? { account_link: `${publicOrigin}/account` } : {};
-}
-
-export interface EmailChangeNoticeDeps extends NoticeDeps {
-  /** Whether the address that was left is told. */
-  readonly emailChangeNotices: boolean;
 }
 
 interface NoticedChange {
@@ -102,10 +81,10 @@ interface NoticedChange {
 }
 
 /**
- * The mail to the address that a user left: it is the last that reaches somebody whose account another
- * person took. It does not show the new one. A code changes an address once: one notice a change.
+ * The mail to the address that a user left: the last that reaches somebody whose account another
+ * person took. It does not show the new one. A code changes an address once: one notice per change.
  */
-export function noticeEmailChange(deps: EmailChangeNoticeDeps, change: NoticedChange): void {
+export function noticeEmailChange(deps: AuthDeps, change: NoticedChange): void {
   if (!deps.emailChangeNotices) return;
   const messageId = `email-change-${change.messageId}`;
   const timestamp = deps.clock.now();
@@ -123,14 +102,9 @@ export function noticeEmailChange(deps: EmailChangeNoticeDeps, change: NoticedCh
   }));
 }
 
-export interface WelcomeDeps extends NoticeDeps {
-  /** Whether new users get a mail at all. */
-  readonly welcomes: boolean;
-}
-
-/** The mail to somebody who signed in for the first time: always the same id, so a user is welcomed once. */
+/** The mail after the first sign-in: its id is made of the user's, so a user is welcomed once. */
 export function welcome(
-  deps: WelcomeDeps,
+  deps: AuthDeps,
   { id, email, username }: User,
   locale: string | undefined,
 ): void {

@@ -1,11 +1,12 @@
 import type { ErrorRow } from "../core/errors.ts";
-import type { HttpContext } from "../core/http/environment.ts";
-import { problemResponse } from "../core/http/problem.ts";
+import { InstantError } from "../core/errors.ts";
+import type { Failure } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Clock } from "../core/time.ts";
+import { authErrors } from "./error-codes.ts";
 import type { Limits, RateLimit } from "./limits/limits.ts";
 
-/** A budget that is used up, as the person who met it is told. */
+/** A budget that is exhausted, as the answer to the request names it. */
 export interface ExhaustedLimit {
   /** What was counted, in kebab-case: "attempts-per-email". */
   readonly scope: string;
@@ -14,69 +15,56 @@ export interface ExhaustedLimit {
   readonly retryAfterMs: number;
 }
 
-/** One budget as a caller sees it: `quota` uses per `windowSeconds`. */
-interface RateLimitState {
-  /** A short name in kebab-case: "codes-per-email". */
-  readonly policy: string;
-  readonly quota: number;
-  readonly windowSeconds: number;
-  readonly remaining: number;
-  /** Seconds until there is something left again. */
-  readonly resetSeconds: number;
-}
+/** The budget of wrong codes for one address: once it is exhausted, the address is locked. */
+export const attemptsScope = "attempts-per-email";
 
-/** `RateLimit` and `RateLimit-Policy` (IETF draft-ietf-httpapi-ratelimit-headers). */
-function rateLimitHeaders(state: RateLimitState): Readonly<Record<string, string>> {
-  const { policy, quota, windowSeconds, remaining, resetSeconds } = state;
-  return {
-    RateLimit: `"${policy}";r=${remaining};t=${resetSeconds}`,
-    "RateLimit-Policy": `"${policy}";q=${quota};w=${windowSeconds}`,
-  };
+/**
+ * The 429 of an exhausted budget: which one, and when to try again, with the headers of the IETF
+ * draft-ietf-httpapi-ratelimit-headers. `ofAddress`: the row when it is the budget of one address;
+ * those of a client and of all clients together are "too many requests".
+ */
+export function rateLimitedError(
+  { scope, quota, windowMs, retryAfterMs }: ExhaustedLimit,
+  ofAddress: typeof authErrors.tooManyCodes | typeof authErrors.tooManyAttempts,
+): InstantError {
+  const row = /-(?:per-client|global)$/.test(scope) ? authErrors.tooManyRequests : ofAddress;
+  const retryAfterSeconds = wholeSeconds(retryAfterMs);
+  return new InstantError(row, {
+    detail: `${row.meaning}; try again in ${formatWait(retryAfterSeconds)}.`,
+    details: {
+      retryAfterSeconds,
+      members: { scope },
+      headers: {
+        RateLimit: `"${scope}";r=0;t=${retryAfterSeconds}`,
+        "RateLimit-Policy": `"${scope}";q=${quota};w=${Math.ceil(windowMs / 1000)}`,
+      },
+    },
+  });
 }
 
 /**
- * What a wrong code is answered. The last one of the budget says that the address is locked now, with
- * the members `scope` and `retryAfterSeconds` that every further try will be told as a 429.
+ * The problem of a wrong code. The one that exhausts the budget says that the address is now locked,
+ * with the members `scope` and `retryAfterSeconds` that each later code gets with its 429.
  */
-export function wrongCodeResponse(
-  context: HttpContext,
-  row: ErrorRow,
-  locked: ExhaustedLimit | undefined,
-): Response {
-  if (locked === undefined) return problemResponse(context, row);
-  const { scope } = locked;
-  const retryAfterSeconds = retryAfterSecondsOf(locked);
+export function wrongCodeError(row: ErrorRow, locked: ExhaustedLimit | undefined): InstantError {
+  if (locked === undefined) return new InstantError(row);
+  const { scope, retryAfterMs } = locked;
+  const retryAfterSeconds = wholeSeconds(retryAfterMs);
   const wait = `Too many were wrong: no code is taken for ${formatWait(retryAfterSeconds)}.`;
-  return problemResponse(context, row, {
+  return new InstantError(row, {
     detail: `${row.meaning}. ${wait}`,
-    members: { scope, retryAfterSeconds },
+    details: { members: { scope, retryAfterSeconds } },
   });
 }
 
-/** 429 that says what was spent and when there is some again. */
-export function rateLimitedResponse(
-  context: HttpContext,
-  row: ErrorRow,
-  limit: ExhaustedLimit,
-): Response {
-  const { scope, quota } = limit;
-  const retryAfterSeconds = retryAfterSecondsOf(limit);
-  return problemResponse(context, row, {
-    detail: `${row.meaning}; try again in ${formatWait(retryAfterSeconds)}.`,
-    retryAfterSeconds,
-    members: { scope },
-    headers: rateLimitHeaders({
-      policy: scope,
-      quota,
-      windowSeconds: Math.ceil(limit.windowMs / 1000),
-      remaining: 0,
-      resetSeconds: retryAfterSeconds,
-    }),
-  });
+/** How long the address is locked after either of the two; undefined: it is not. */
+export function lockedSeconds({ members, retryAfterSeconds }: Failure): number | undefined {
+  if (members?.["scope"] !== attemptsScope) return undefined;
+  return retryAfterSeconds ?? Number(members["retryAfterSeconds"]);
 }
 
-function retryAfterSecondsOf({ retryAfterMs }: ExhaustedLimit): number {
-  return Math.max(1, Math.ceil(retryAfterMs / 1000));
+function wholeSeconds(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1000));
 }
 
 function formatWait(seconds: number): string {
@@ -84,20 +72,20 @@ function formatWait(seconds: number): string {
   return count === 1 ? `1 ${unit}` : `${count} ${unit}s`;
 }
 
-/** Budgets whose line is remembered; beyond it the oldest may be told again before its time. */
+/** Budgets whose line is remembered; beyond it the oldest may be logged again before its time. */
 const warnedMax = 1_000;
 
 /**
- * The same limits, with a warning in the log when one of them is found spent: once per budget and
- * window in each process, however many requests meet it. A line costs a client its whole budget, so
- * nobody fills the log: with the default limits at most 166 clients can spend theirs in an hour
- * before the budget of all is spent too.
+ * The same limits, with a warning in the log when one of them is found exhausted: once per budget
+ * and window in each process, however many requests meet it. A line costs a client its whole budget,
+ * so nobody fills the log: with the default limits at most 166 clients can exhaust theirs in an hour
+ * before the global budget is exhausted too.
  */
 export function logExhaustedLimits(
   limits: Limits,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Limits {
-  /** Until when each spent budget is told, the oldest first. */
+  /** Until when each exhausted budget is not logged again, the oldest first. */
   const warnedUntil = new Map<string, number>();
 
   function warnOnce(limit: RateLimit, retryAfterMs: number): void {

@@ -6,8 +6,8 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- For calls that are merged: an error of one is its own reply. It is a text before Redis 7, a reply
--- since.
+-- For calls that are merged: an error of one is the reply of that one. Before Redis 7 it is a string,
+-- since then a reply.
 local function attempt(call, ...)
   local isDone, reply = pcall(call, ...)
   if isDone or type(reply) == "table" then return reply end

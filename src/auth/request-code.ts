@@ -1,35 +1,111 @@
 import { accepts } from "hono/accepts";
+import { z } from "zod";
+import { InstantError, unreachable } from "../core/errors.ts";
+import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/environment.ts";
 import type { Clock } from "../core/time.ts";
 import { formatGoDuration } from "../core/time.ts";
-import type { EmailPublisher } from "../email/delivery/publisher.ts";
 import { answerMsMax } from "../email/delivery/publisher.ts";
 import type { EmailEvent } from "../email/event.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodePolicy, CodeScope } from "./codes/code.ts";
 import { deriveCode, deriveVerifier } from "./codes/code.ts";
-import type { CodeStore, IssuedCode, IssueOutcome, PreparedCodes } from "./codes/code-store.ts";
+import type { IssuedCode, IssueOutcome, PreparedCodes } from "./codes/code-store.ts";
+import { authErrors } from "./error-codes.ts";
 import type { AuthKeys } from "./keys.ts";
-import type { LimitPolicy, Limits } from "./limits/limits.ts";
 import { codeLimits } from "./limits/limits.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
+import { rateLimitedError } from "./rate-limited.ts";
+import { emailSchema } from "./schemas.ts";
 
-export interface RequestCodeDeps {
-  readonly codes: CodeStore;
-  readonly limits: Limits;
-  readonly limitPolicy: LimitPolicy;
-  readonly publisher: EmailPublisher;
-  readonly keys: AuthKeys;
-  readonly clock: Clock;
+// Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
+// account (delete-user.ts).
+
+export const requestCodeBody = z.object({ email: emailSchema });
+
+/** The answer of every call that sends a code. */
+export const codeSentAnswer = {
+  status: 200,
+  description: "A mail is on its way.",
+  schema: z
+    .object({ message: z.string().meta({ examples: ["verification code sent to your email"] }) })
+    .meta({ id: "Message" }),
+} as const;
+export const codeSentResponse = { message: "verification code sent to your email" };
+
+/** The problems of every call that sends a code. */
+export const sendCodeProblems = [
+  authErrors.addressUnsupported,
+  authErrors.tooManyCodes,
+  authErrors.tooManyRequests,
+  authErrors.mailUnavailable,
+] as const;
+
+export const requestCodeRoute: AuthRoute = {
+  id: "requestCode",
+  method: "post",
+  path: "/auth/request-code",
+  group: "Sign-in",
+  summary: "Send a sign-in code to an address",
+  description:
+    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail. The mail is in the language of Accept-Language, if there are templates for it.",
+  access: "anyone",
+  body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
+  answer: codeSentAnswer,
+  problems: sendCodeProblems,
+  handle: async (context, deps) => {
+    const { email } = await readJson(context, requestCodeBody);
+    await sendCode(context, deps, { email, purpose: "sign_in" });
+    return context.json(codeSentResponse);
+  },
+};
+
+/**
+ * Sends a code on behalf of this request, whose client is counted and whose language the mail is in.
+ * Throws the problem to answer with.
+ */
+export async function sendCode(
+  context: HttpContext,
+  deps: AuthDeps,
+  scope: CodeScope,
+): Promise<void> {
+  const client = context.get("client");
+  const locale = mailLocale(context, deps);
+  const outcome = await requestCode(deps, { ...scope, client, locale });
+  switch (outcome.kind) {
+    case "sent": {
+      const fields = { messageID: outcome.messageId, requestId: context.get("requestId") };
+      deps.log.info(fields, "Verification code requested");
+      return;
+    }
+    case "rate_limited":
+      throw rateLimitedError(outcome.limit, authErrors.tooManyCodes);
+    case "unavailable": {
+      const { retryAfterSeconds } = outcome;
+      throw new InstantError(authErrors.mailUnavailable, { details: { retryAfterSeconds } });
+    }
+    case "unsupported_address": {
+      const errors = [{ field: "email", message: "must have only ASCII characters before the @" }];
+      throw new InstantError(authErrors.addressUnsupported, { details: { errors } });
+    }
+    default:
+      return unreachable(outcome);
+  }
 }
 
+type RequestCodeDeps = Pick<
+  AuthDeps,
+  "codes" | "limits" | "limitPolicy" | "publisher" | "keys" | "clock"
+>;
+
 interface RequestedCode extends CodeScope {
-  /** Who asks, as it is counted. */
+  /** Who requests it, as it is counted. */
   readonly client: string;
-  /** The language of the mail; kept with the code, so that asking again changes nothing. */
+  /** The language of the mail; stored with the code, so that a repeat changes nothing. */
   readonly locale: string | undefined;
 }
 
-export type RequestCodeOutcome =
+type RequestCodeOutcome =
   | { readonly kind: "sent"; readonly messageId: string }
   | { readonly kind: "rate_limited"; readonly limit: ExhaustedLimit }
   | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
@@ -38,8 +114,8 @@ export type RequestCodeOutcome =
 /**
  * Sends a code to an address: a new one, or within the repeat window the same event, byte for byte,
  * so that the second mail is a duplicate. A message that failed, or whose secret is gone, is not
- * repeated. When nobody takes the mail, what it cost is given back. The users are not asked, so
- * known and unknown addresses cannot be told apart.
+ * repeated. When the mail cannot be handed over, what it cost is given back. Users are not looked up,
+ * so known and unknown addresses cannot be told apart.
  */
 export async function requestCode(
   deps: RequestCodeDeps,
@@ -59,8 +135,9 @@ export async function requestCode(
     const supersedes = issued.code.messageId;
     issued = await issue(deps, prepared, { scope, locale, supersedes });
   }
-  if (issued.kind === "rate_limited")
+  if (issued.kind === "rate_limited") {
     return { kind: "rate_limited", limit: exhaustedCodesLimit(issued, codes.policy) };
+  }
   const { messageId } = issued.code;
   const event = createEvent(deps.keys, scope, issued.code);
   const published = await deps.publisher.publish(event, { answerBy: endsAt - giveBackMs });
@@ -72,12 +149,12 @@ export async function requestCode(
   return published;
 }
 
-/** Of the time for the answer: what giving back may take before it goes on behind the answer. */
+/** How much of the time for the answer giving back may take; then it goes on after the answer. */
 const giveBackMs = 500;
 
 async function within(clock: Clock, durationMs: number, work: Promise<unknown>): Promise<void> {
   const done = new AbortController();
-  work.catch(() => {}); // once the answer is out, nobody can be told
+  work.catch(() => {}); // after the answer there is nobody to report to
   const ended = work.finally(() => done.abort());
   ended.catch(() => {});
   await Promise.race([ended, clock.sleep(Math.max(0, durationMs), done.signal)]);
@@ -130,7 +207,7 @@ async function isRepeatable({ keys, publisher }: RequestCodeDeps, code: IssuedCo
   return (await publisher.status(code.messageId)) !== "failed";
 }
 
-/** The same event for the same stored code, always: the ledger takes a difference for a conflict. */
+/** Always the same event for the same stored code: to the ledger, a difference is a conflict. */
 function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailEvent {
   const key = keys.all.find(({ id }) => id === code.keyId) ?? keys.current;
   const { expires_in, purpose, locale } = JSON.parse(code.data) as {
@@ -152,11 +229,15 @@ const tagCharsMax = 35;
 const tag = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/;
 
 /**
- * The language of `Accept-Language` that is wanted most among those of `languages` (in lower case),
- * as the client writes it: for "de, es-MX;q=0.8, en;q=0.5" and en, es it is "es-MX". A language is
- * known by its tag or by any shorter form of it (RFC 4647, 3.4). Undefined when none fits.
+ * The language of mails to the sender of this request: the one that `Accept-Language` prefers most
+ * among those that mails can be written in, as the client writes it. For "de, es-MX;q=0.8, en;q=0.5"
+ * and en, es it is "es-MX": a language matches by its tag or by any shorter form of it (RFC 4647,
+ * 3.4). Undefined when none matches: EMAIL_LOCALE.
  */
-function preferredLanguage(context: HttpContext, languages: readonly string[]): string | undefined {
+export function mailLocale(
+  context: HttpContext,
+  { mailLanguages: languages }: Pick<AuthDeps, "mailLanguages">,
+): string | undefined {
   const found = accepts(context, {
     header: "Accept-Language",
     supports: [...languages],
@@ -175,14 +256,4 @@ function isSpoken(wanted: string, languages: readonly string[]): boolean {
   return parts.some((_part, dropped) => {
     return languages.includes(parts.slice(0, parts.length - dropped).join("-"));
   });
-}
-
-export interface MailLocaleDeps {
-  /** What mails can be written in: tags as in BCP 47, in lower case. */
-  readonly mailLanguages: readonly string[];
-}
-
-/** The language in which to write to who asks; undefined: EMAIL_LOCALE. */
-export function mailLocale(context: HttpContext, deps: MailLocaleDeps): string | undefined {
-  return preferredLanguage(context, deps.mailLanguages);
 }

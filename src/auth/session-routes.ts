@@ -1,37 +1,68 @@
-import type { Hono } from "hono";
 import { z } from "zod";
 import { readOptionalJson } from "../core/http/body.ts";
-import type { HttpEnvironment } from "../core/http/environment.ts";
+import type { HttpContext } from "../core/http/environment.ts";
 import { httpErrors, problemResponse } from "../core/http/problem.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
-import type { CookieSettings, CurrentUserDeps } from "./current-session.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import { clearSessionCookie, findSignedIn, getSignedIn, sessionTokens } from "./current-session.ts";
 import { authErrors } from "./error-codes.ts";
-import {
-  currentSessionAnswer,
-  logoutBody,
-  revokedAnswer,
-  sessionsAnswer,
-  userResponse,
-} from "./schemas.ts";
-import type { Session, SessionPolicy } from "./sessions/session-store.ts";
+import { timeAnswer, userAnswer, userResponse } from "./schemas.ts";
+import type { Session } from "./sessions/session-store.ts";
 import { sessionEndsAt, sessionIdPattern } from "./sessions/session-store.ts";
+
+// The sessions of a user, and ending them.
 
 const group = "Sessions";
 
-export const currentSessionOperation = {
+const sessionFields = {
+  id: z.string().meta({ description: "Identifies the session; it gives no access." }),
+  device: z.string().meta({ description: "For people.", examples: ["Firefox on Windows"] }),
+  created_at: timeAnswer("The sign-in."),
+  last_used_at: timeAnswer("The last use, to the minute."),
+};
+
+const currentSessionAnswer = z
+  .object({
+    user: userAnswer,
+    session: z.object({
+      ...sessionFields,
+      expires_at: timeAnswer("When it ends if it is not used again."),
+    }),
+  })
+  .meta({ id: "CurrentSession", description: "Who is signed in, and by which session." });
+
+export const currentSessionRoute: AuthRoute = {
   id: "getCurrentSession",
   method: "get",
   path: "/auth/session",
   group,
   summary: "Who is signed in",
-  description: "How another service checks a session: it passes on the token it was given.",
+  description: "How another service checks a session: it forwards the token that it was given.",
   access: "session",
   answer: { status: 200, description: "The session is live.", schema: currentSessionAnswer },
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { user, session } = await getSignedIn(context, deps);
+    const expires_at = timeOf(sessionEndsAt(session, deps.sessions.policy));
+    const shown = { ...sessionResponse(session), expires_at };
+    return context.json({ user: userResponse(user), session: shown });
+  },
+};
 
-export const listSessionsOperation = {
+const sessionsAnswer = z
+  .object({
+    sessions: z
+      .array(
+        z
+          .object({
+            ...sessionFields,
+            current: z.boolean().meta({ description: "Of this request." }),
+          })
+          .meta({ id: "Session", description: "A device on which somebody is signed in." }),
+      )
+      .meta({ description: "Most recently used first." }),
+  })
+  .meta({ id: "Sessions" });
+
+export const listSessionsRoute: AuthRoute = {
   id: "listSessions",
   method: "get",
   path: "/auth/sessions",
@@ -39,9 +70,17 @@ export const listSessionsOperation = {
   summary: "Where you are signed in",
   access: "session",
   answer: { status: 200, description: "All live sessions.", schema: sessionsAnswer },
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { session: current } = await getSignedIn(context, deps);
+    const all = await deps.sessions.list(current.userId);
+    const sessions = all.map((session) => {
+      return { ...sessionResponse(session), current: session.id === current.id };
+    });
+    return context.json({ sessions });
+  },
+};
 
-export const revokeSessionOperation = {
+export const revokeSessionRoute: AuthRoute = {
   id: "revokeSession",
   method: "delete",
   path: "/auth/sessions/{id}",
@@ -52,49 +91,66 @@ export const revokeSessionOperation = {
   pathParameters: {
     id: {
       schema: z.string().regex(new RegExp(`^${sessionIdPattern}$`)),
-      pattern: sessionIdPattern, // "revoke-others" is no session
+      pattern: sessionIdPattern, // "revoke-others" is not an id
       description: "The id from the list.",
       example: "gXvV0sYQkLZ8w2nTfJm3Eg",
     },
   },
   answer: { status: 204, description: "Ended." },
   problems: [authErrors.sessionNotFound, httpErrors.notFound],
-} as const satisfies Operation;
+  handle: async (context, deps) => {
+    const { session } = await getSignedIn(context, deps);
+    const revoked = await revokeSession(context, deps, session, context.req.param("id") ?? "");
+    return revoked ? context.body(null, 204) : problemResponse(context, authErrors.sessionNotFound);
+  },
+};
 
-export const revokeOthersOperation = {
+const revokedAnswer = z
+  .object({ revoked: z.int().min(0).meta({ description: "How many sessions were ended." }) })
+  .meta({ id: "Revoked" });
+
+export const revokeOthersRoute: AuthRoute = {
   id: "revokeOtherSessions",
   method: "post",
   path: "/auth/sessions/revoke-others",
   group,
   summary: "End all other sessions",
   access: "session",
-  answer: { status: 200, description: "Only the current one is left.", schema: revokedAnswer },
-} as const satisfies Operation;
+  answer: { status: 200, description: "Only the current session is left.", schema: revokedAnswer },
+  handle: async (context, deps) => {
+    const { userId, id: except } = (await getSignedIn(context, deps)).session;
+    return context.json({ revoked: await deps.sessions.revokeAll({ userId, except }) });
+  },
+};
 
-export const logoutOperation = {
+const logoutBody = z.object({
+  everywhere: z
+    .boolean()
+    .default(false)
+    .meta({ description: "End all sessions, not just this one." }),
+});
+
+export const logoutRoute: AuthRoute = {
   id: "logout",
   method: "post",
   path: "/auth/logout",
   group,
   summary: "Sign out",
   description:
-    "Ends the session of the request, or all of the user's. Without one it does nothing.",
+    "Ends the session of the request, or all of the user's. Without a session it does nothing.",
   access: "anyone",
   body: { schema: logoutBody, required: false, example: { everywhere: true } },
-  answer: { status: 204, description: "Nobody is signed in any more." },
-} as const satisfies Operation;
+  answer: { status: 204, description: "Signed out." },
+  handle: async (context, deps) => {
+    const { everywhere } = await readOptionalJson(context, logoutBody);
+    const signedIn = everywhere ? await findSignedIn(context, deps) : undefined;
+    if (signedIn !== undefined) await deps.sessions.revokeAll({ userId: signedIn.user.id });
+    await signOut(context, deps);
+    return context.body(null, 204);
+  },
+};
 
-/** A session in the list of a user's, which `current` asked for. */
-function sessionResponse(session: Session, current: Session) {
-  return { ...shown(session), current: session.id === current.id };
-}
-
-/** The session of the request. */
-function currentSessionResponse(session: Session, policy: SessionPolicy) {
-  return { ...shown(session), expires_at: timeOf(sessionEndsAt(session, policy)) };
-}
-
-function shown({ id, device, createdAt, usedAt }: Session) {
+function sessionResponse({ id, device, createdAt, usedAt }: Session) {
   return { id, device, created_at: timeOf(createdAt), last_used_at: timeOf(usedAt) };
 }
 
@@ -102,45 +158,20 @@ function timeOf(at: number): string {
   return new Date(at).toISOString();
 }
 
-type SessionRouteDeps = CurrentUserDeps & CookieSettings;
-
-/** `GET /auth/session`, what concerns `/auth/sessions`, and `POST /auth/logout`. */
-export function addSessionRoutes(app: Hono<HttpEnvironment>, deps: SessionRouteDeps): void {
-  const { sessions } = deps;
-  addOperation(app, currentSessionOperation, async (context) => {
-    const { user, session } = await getSignedIn(context, deps);
-    const shown = currentSessionResponse(session, sessions.policy);
-    return context.json({ user: userResponse(user), session: shown });
-  });
-  addOperation(app, listSessionsOperation, async (context) => {
-    const { session: current } = await getSignedIn(context, deps);
-    const all = await sessions.list(current.userId);
-    return context.json({ sessions: all.map((session) => sessionResponse(session, current)) });
-  });
-  addOperation(app, revokeOthersOperation, async (context) => {
-    const { session } = await getSignedIn(context, deps);
-    const { userId, id: except } = session;
-    return context.json({ revoked: await sessions.revokeAll({ userId, except }) });
-  });
-  addOperation(app, revokeSessionOperation, async (context) => {
-    const { session } = await getSignedIn(context, deps);
-    const id = context.req.param("id") ?? "";
-    const revoked = await sessions.revokeOne({ userId: session.userId, id });
-    if (!revoked) return problemResponse(context, authErrors.sessionNotFound);
-    if (id === session.id) clearSessionCookie(context, deps);
-    return context.body(null, 204);
-  });
-  addLogout(app, deps);
+/** Ends the user's session with this id, perhaps the current one; false: there is no such session. */
+export async function revokeSession(
+  context: HttpContext,
+  deps: AuthDeps,
+  current: Session,
+  id: string,
+): Promise<boolean> {
+  const revoked = await deps.sessions.revokeOne({ userId: current.userId, id });
+  if (revoked && id === current.id) clearSessionCookie(context, deps);
+  return revoked;
 }
 
-function addLogout(app: Hono<HttpEnvironment>, deps: SessionRouteDeps): void {
-  const { sessions } = deps;
-  addOperation(app, logoutOperation, async (context) => {
-    const { everywhere } = await readOptionalJson(context, logoutBody);
-    const signedIn = everywhere ? await findSignedIn(context, deps) : undefined;
-    if (signedIn !== undefined) await sessions.revokeAll({ userId: signedIn.user.id });
-    for (const token of sessionTokens(context)) await sessions.revoke(token);
-    clearSessionCookie(context, deps);
-    return context.body(null, 204); // signed in or not: afterwards nobody is
-  });
+/** Ends the session of this request, if there is one, and clears the cookie. */
+export async function signOut(context: HttpContext, deps: AuthDeps): Promise<void> {
+  for (const token of sessionTokens(context)) await deps.sessions.revoke(token);
+  clearSessionCookie(context, deps);
 }

@@ -1,24 +1,162 @@
-import { isInstantError, unreachable } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
+import { z } from "zod";
+import type { ErrorRow } from "../core/errors.ts";
+import { InstantError, isInstantError, unreachable } from "../core/errors.ts";
+import { readJson } from "../core/http/body.ts";
+import type { HttpContext } from "../core/http/environment.ts";
 import { maskEmail } from "../core/log.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodePolicy, CodePurpose } from "./codes/code.ts";
 import { deriveVerifier } from "./codes/code.ts";
-import type { CodeStore } from "./codes/code-store.ts";
-import type { AuthKeys } from "./keys.ts";
-import type { LimitedUse, LimitPolicy, Limits } from "./limits/limits.ts";
+import { setSessionCookie } from "./current-session.ts";
+import { authErrors } from "./error-codes.ts";
+import type { LimitedUse, Limits } from "./limits/limits.ts";
 import { attemptLimits } from "./limits/limits.ts";
-import type { SignInNoticeDeps, WelcomeDeps } from "./notices.ts";
 import { noticeSignIn, welcome } from "./notices.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
-import type { SessionStore } from "./sessions/session-store.ts";
+import { attemptsScope, rateLimitedError, wrongCodeError } from "./rate-limited.ts";
+import { mailLocale } from "./request-code.ts";
+import { codeSchema, emailSchema, userAnswer, userResponse } from "./schemas.ts";
+import { describeDevice } from "./sessions/session-store.ts";
 import type { User, UserStore } from "./users/user-store.ts";
+import { usernameSchema } from "./users/user-store.ts";
 
-export interface CheckCodeDeps {
-  readonly codes: CodeStore;
-  readonly limits: Limits;
-  readonly limitPolicy: LimitPolicy;
-  readonly keys: AuthKeys;
-  readonly log: Log;
+// Signing in with a code; and checking a code, whatever it is for.
+
+export const verifyCodeBody = z.object({
+  email: emailSchema,
+  code: codeSchema,
+  username: usernameSchema.optional(),
+});
+
+const signedInAnswer = z
+  .object({
+    token: z.string().meta({ description: "For `Authorization: Bearer`; shown once." }),
+    user: userAnswer,
+  })
+  .meta({ id: "SignedIn" });
+
+export const verifyCodeRoute: AuthRoute = {
+  id: "verifyCode",
+  method: "post",
+  path: "/auth/verify-code",
+  group: "Sign-in",
+  summary: "Sign in with the code",
+  description:
+    "The answer also sets the cookie session_id. The first sign-in of an address creates its user; a username that is taken leaves the code good. The last wrong code that an address may have locks it: the answer has scope and retryAfterSeconds, and until then every code, even the right one, is a 429.",
+  access: "anyone",
+  body: {
+    schema: verifyCodeBody,
+    required: true,
+    example: { email: "ana@example.com", code: "123456" },
+  },
+  answer: { status: 200, description: "Signed in.", schema: signedInAnswer },
+  problems: [
+    authErrors.codeInvalid,
+    authErrors.usernameTaken,
+    authErrors.tooManyAttempts,
+    authErrors.tooManyRequests,
+  ],
+  handle: async (context, deps) => {
+    const { token, user } = await signIn(context, deps, await readJson(context, verifyCodeBody));
+    return context.json({ token, user: userResponse(user) });
+  },
+};
+
+/** Signs in the sender of this request, and sets the cookie. Throws the problem to answer with. */
+export async function signIn(
+  context: HttpContext,
+  deps: AuthDeps,
+  { email, code, username }: z.infer<typeof verifyCodeBody>,
+): Promise<{ readonly token: string; readonly user: User }> {
+  const client = context.get("client");
+  const device = describeDevice(context.req.header("User-Agent"));
+  const locale = mailLocale(context, deps);
+  const outcome = await verifyCode(deps, { email, code, username, client, device, locale });
+  switch (outcome.kind) {
+    case "signed_in": {
+      const { token, user, created, messageId } = outcome;
+      const fields = { userId: user.id, created, messageID: messageId };
+      deps.log.info({ ...fields, requestId: context.get("requestId") }, "Signed in");
+      setSessionCookie(context, token, deps);
+      return { token, user };
+    }
+    case "wrong":
+    case "rate_limited":
+      throw refusedCode(outcome, authErrors.codeInvalid);
+    case "username_taken":
+      throw new InstantError(authErrors.usernameTaken, {
+        detail: "The username belongs to somebody else; the code is still good.",
+        details: { errors: [{ field: "username", message: "is taken" }] },
+      });
+    default:
+      return unreachable(outcome);
+  }
+}
+
+interface SubmittedCode {
+  /** In canonical form. */
+  readonly email: string;
+  readonly code: string;
+  readonly username: string | undefined;
+  /** Who enters it, as it is counted. */
+  readonly client: string;
+  /** As people recognise it. */
+  readonly device: string;
+  /** The language of the mails that result. */
+  readonly locale: string | undefined;
+}
+
+type VerifyCodeOutcome =
+  | {
+      readonly kind: "signed_in";
+      readonly token: string;
+      readonly user: User;
+      /** Whether this was the first sign-in of the address. */
+      readonly created: boolean;
+      /** Of the mail with the code. */
+      readonly messageId: string;
+    }
+  | Exclude<CheckCodeOutcome, { kind: "verified" }>
+  /** The code was right and is still good. */
+  | { readonly kind: "username_taken" };
+
+const usersDeadlineMs = 2_000;
+
+/**
+ * Signs in with a code, once. Two things are checked before the code is used up: whether the users'
+ * store answers, so that an outage does not cost the code, and whether the username is somebody
+ * else's. The latter is revealed only with the right code, or usernames and addresses could be
+ * enumerated.
+ */
+async function verifyCode(
+  deps: AuthDeps,
+  { username, device, locale, ...submitted }: SubmittedCode,
+): Promise<VerifyCodeOutcome> {
+  const { sessions, users } = deps;
+  const { email } = submitted;
+  const taken = await isTaken(users, email, username);
+  const checked = await checkCode(deps, { ...submitted, purpose: "sign_in", consume: !taken });
+  if (checked.kind !== "verified") return checked;
+  if (taken) return { kind: "username_taken" };
+  const { user, created } = await users.signIn({ email, username });
+  const { token, session } = await sessions.create({ userId: user.id, device });
+  const { messageId } = checked;
+  if (created) welcome(deps, user, locale);
+  else noticeSignIn(deps, { user, session, messageId, locale });
+  return { kind: "signed_in", token, user, created, messageId };
+}
+
+async function isTaken(
+  users: UserStore,
+  email: string,
+  username: string | undefined,
+): Promise<boolean> {
+  if (username === undefined) {
+    await users.ping({ deadlineMs: usersDeadlineMs });
+    return false;
+  }
+  const owner = await users.findByUsername(username);
+  return owner !== undefined && owner.email !== email;
 }
 
 interface CodeAttempt {
@@ -26,7 +164,7 @@ interface CodeAttempt {
   /** In canonical form. */
   readonly email: string;
   readonly code: string;
-  /** Who tries, as it is counted. */
+  /** Who enters it, as it is counted. */
   readonly client: string;
   /** False: a right code stays good. */
   readonly consume: boolean;
@@ -34,17 +172,17 @@ interface CodeAttempt {
 
 export type CheckCodeOutcome =
   | { readonly kind: "verified"; readonly messageId: string }
-  /** With `locked`: it was the last of the budget, which is spent from now on. */
+  /** With `locked`: it exhausted the budget. */
   | { readonly kind: "wrong"; readonly locked: ExhaustedLimit | undefined }
   /** Nothing was compared. */
   | { readonly kind: "rate_limited"; readonly limit: ExhaustedLimit };
 
 /**
- * One entry of a code. What it costs the client is taken before anything is compared, so that many
+ * Checks an entered code. What it costs the client is taken before anything is compared, so that many
  * at once get no more than is left, and given back when the code was right.
  */
 export async function checkCode(
-  { codes, limits, limitPolicy, keys, log }: CheckCodeDeps,
+  { codes, limits, limitPolicy, keys, log }: AuthDeps,
   { purpose, email, code, client, consume }: CodeAttempt,
 ): Promise<CheckCodeOutcome> {
   const use = { use: crypto.randomUUID(), limits: attemptLimits(limitPolicy, client) };
@@ -80,10 +218,10 @@ export async function checkCode(
 
 function exhaustedAttemptsLimit(policy: CodePolicy, retryAfterMs: number): ExhaustedLimit {
   const { attemptsMax: quota, attemptsWindowMs: windowMs } = policy;
-  return { scope: "attempts-per-email", quota, windowMs, retryAfterMs };
+  return { scope: attemptsScope, quota, windowMs, retryAfterMs };
 }
 
-/** The code is used by now: when the store has just gone away, it costs the client one try. */
+/** The code is used by now: when the store fails at this moment, it costs the client one try. */
 async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
   try {
     await limits.giveBack(use);
@@ -92,73 +230,12 @@ async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
   }
 }
 
-export interface VerifyCodeDeps extends CheckCodeDeps, WelcomeDeps, SignInNoticeDeps {
-  readonly sessions: SessionStore;
-  readonly users: UserStore;
-}
-
-interface SubmittedCode {
-  /** In canonical form. */
-  readonly email: string;
-  readonly code: string;
-  readonly username: string | undefined;
-  /** Who tries, as it is counted. */
-  readonly client: string;
-  /** Where, for people. */
-  readonly device: string;
-  /** The language of the mails that come of it. */
-  readonly locale: string | undefined;
-}
-
-type VerifyCodeOutcome =
-  | {
-      readonly kind: "signed_in";
-      readonly token: string;
-      readonly user: User;
-      /** Whether this was the first sign-in of the address. */
-      readonly created: boolean;
-      /** Of the mail that brought the code. */
-      readonly messageId: string;
-    }
-  | Exclude<CheckCodeOutcome, { kind: "verified" }>
-  /** The code was right and is still good. */
-  | { readonly kind: "username_taken" };
-
-const usersDeadlineMs = 2_000;
-
-/**
- * Signs in with a code, once. Two things are asked before the code is used up: whether the users'
- * store answers, so that an outage does not cost the code, and whether the username is somebody
- * else's. The latter is told only to who has the right code, or usernames and addresses could be
- * found out by asking.
- */
-export async function verifyCode(
-  deps: VerifyCodeDeps,
-  { username, device, locale, ...submitted }: SubmittedCode,
-): Promise<VerifyCodeOutcome> {
-  const { sessions, users } = deps;
-  const { email } = submitted;
-  const taken = await isTaken(users, email, username);
-  const checked = await checkCode(deps, { ...submitted, purpose: "sign_in", consume: !taken });
-  if (checked.kind !== "verified") return checked;
-  if (taken) return { kind: "username_taken" };
-  const { user, created } = await users.signIn({ email, username });
-  const { token, session } = await sessions.create({ userId: user.id, device });
-  const { messageId } = checked;
-  if (created) welcome(deps, user, locale);
-  else noticeSignIn(deps, { user, session, messageId, locale });
-  return { kind: "signed_in", token, user, created, messageId };
-}
-
-async function isTaken(
-  users: UserStore,
-  email: string,
-  username: string | undefined,
-): Promise<boolean> {
-  if (username === undefined) {
-    await users.ping({ deadlineMs: usersDeadlineMs });
-    return false;
-  }
-  const owner = await users.findByUsername(username);
-  return owner !== undefined && owner.email !== email;
+/** The problem of a code that was not verified, for every call that takes one; `wrong`: its row. */
+export function refusedCode(
+  outcome: Exclude<CheckCodeOutcome, { kind: "verified" }>,
+  wrong: ErrorRow,
+): InstantError {
+  return outcome.kind === "wrong"
+    ? wrongCodeError(wrong, outcome.locked)
+    : rateLimitedError(outcome.limit, authErrors.tooManyAttempts);
 }

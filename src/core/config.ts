@@ -189,7 +189,11 @@ export function listField(
 export function listField(
   options: FieldOptions & { fallback?: string; itemPattern: RegExp; item: string },
 ): ConfigField<string[]> {
-  const bound = `1 to 100 of ${options.item}, separated by commas`;
+  // several names are the choice itself, a single one is an example
+  const items = options.item.includes(", ")
+    ? `of ${options.item}`
+    : `items such as ${options.item}`;
+  const bound = `1 to 100 ${items}, separated by commas`;
   const schema = z
     .string()
     .transform((text) => text.split(",").map((item) => item.trim()))

@@ -102,7 +102,7 @@ export function openProcessMetrics(metrics: Metrics): Disposable {
     },
   );
   metrics.gauge(
-    { name: "process_resident_memory_bytes", help: "Memory that the process holds." },
+    { name: "process_resident_memory_bytes", help: "Resident memory of the process." },
     (set) => set(process.memoryUsage.rss()),
   );
   metrics.gauge(

@@ -12,7 +12,7 @@ import { eventTypes } from "./mails/mail-types.tsx";
 
 const hourMs = 3_600_000;
 
-/** The settings of the e-mail service, some of which other modules read as well. */
+/** The settings of the e-mail service, and those that other modules read. */
 export const emailFields = {
   servicePort: portField({
     name: "EMAIL_SERVICE_PORT",
@@ -27,7 +27,7 @@ export const emailFields = {
   serviceHost: textField({
     name: "EMAIL_SERVICE_HOST",
     fallback: "localhost",
-    doc: "Host name under which others reach serve-email: only logged at start, never bound.",
+    doc: "Host name under which others reach serve-email. It is only logged at start.",
   }),
   secret: secretField({
     name: "EMAIL_SECRET",
@@ -37,21 +37,21 @@ export const emailFields = {
   secretPrevious: secretField({
     name: "EMAIL_SECRET_PREVIOUS",
     charsMin: 32,
-    doc: "The former EMAIL_SECRET: keeps the unsubscribe links in mails sent with it working; they are valid for a year.",
+    doc: "The former EMAIL_SECRET, so that unsubscribe links in older mails keep working; they are valid for a year.",
   }),
   suppressionMs: durationField({
     name: "EMAIL_SUPPRESSION",
     minMs: 0,
     maxMs: 10 * 365 * 24 * hourMs,
     fallback: "720h",
-    doc: "How long an address is suppressed after a server refused it as not existing, or a hard bounce was reported. 0: neither suppresses.",
+    doc: "How long an address is suppressed after a server said that it does not exist, or a hard bounce was reported. 0: neither suppresses it.",
   }),
   outageRetryForMs: durationField({
     name: "EMAIL_OUTAGE_RETRY_FOR",
     minMs: 0,
     maxMs: 22 * hourMs,
     fallback: "20h",
-    doc: "How long a mail waits, from its timestamp, for an SMTP server that is down. 0: it is given up after three retries.",
+    doc: "How long a mail waits, from its timestamp, for an SMTP server that is down. 0: it becomes a dead letter after three retries.",
   }),
   retryForMs: durationField({
     name: "EMAIL_RETRY_FOR",
@@ -93,7 +93,7 @@ export const emailFields = {
     itemPattern: new RegExp(`^(?:none|${eventTypes.join("|")})$`),
     item: `none, ${eventTypes.join(", ")}`,
     fallback: "verification_code",
-    doc: "Types that are sent again, once, when the server's answer after the content was lost. Others become dead letters for a person to decide.",
+    doc: "Types that are sent again, once, when the server's answer after the content was lost. Others become dead letters, and a person decides.",
   }),
 } as const;
 

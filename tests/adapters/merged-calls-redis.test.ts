@@ -15,7 +15,7 @@ import { codeIssue } from "../support/code-requests.ts";
 const url = findEngine("redis") ?? "";
 
 describe.skipIf(url === "")("calls of one turn", () => {
-  test("takes of one turn from a shared budget give exactly its quota, and name what is spent", async () => {
+  test("takes of one turn from a shared budget give exactly its quota, and name what is exhausted", async () => {
     await using opened = await openTestRedis(url);
     const limits = openRedisLimits(opened.redis, opened);
     const outcomes = await Promise.all(
@@ -80,7 +80,7 @@ function budget(scope: string, subject: string, quota: number): RateLimit {
   return { scope, subject, quota, windowMs: 60_000 };
 }
 
-/** "taken", or the scope that was spent. */
+/** "taken", or the scope that is exhausted. */
 async function take(limits: Limits, budgets: readonly RateLimit[]): Promise<string> {
   const outcome = await limits.take({ use: crypto.randomUUID(), limits: budgets });
   return outcome.kind === "taken" ? "taken" : outcome.limit.scope;

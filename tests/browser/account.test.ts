@@ -51,7 +51,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         await arriveSignedIn(visitor, site.dev, addressOf("other"));
         await visitor.page.getByLabel("Your username").fill(username.toUpperCase());
         await send(visitor, "Save");
-        await expectText(visitor, "That username belongs to somebody else.");
+        await expectText(visitor, "That username is taken.");
       });
     });
 
@@ -74,7 +74,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         });
         await first.page.getByLabel("Your username").fill("too.late");
         await send(first, "Save");
-        await expectText(first, "You are not signed in any more.");
+        await expectText(first, "You are no longer signed in.");
         await first.checkPage("signed-out-elsewhere");
         expect(new URL(first.page.url()).pathname).toBe("/");
       });
@@ -90,7 +90,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
           await expectText(second, "Every other device is signed out.");
         });
         await first.page.reload();
-        await expectText(first, "You are not signed in any more.");
+        await expectText(first, "You are no longer signed in.");
       });
     });
 
@@ -106,7 +106,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
         await ask("nowhere");
         await expectText(visitor, "That is not an e-mail address.");
         await ask(email);
-        await expectText(visitor, "That is your address already.");
+        await expectText(visitor, "That is already your address.");
         await look("email-mistake");
         const code = await site.dev.codeAfter(newEmail, async () => {
           await ask(newEmail);
@@ -144,7 +144,7 @@ describe.skipIf(program === "" || chromium === "")("the account page", () => {
           await look("deleted");
         });
         await other.page.reload();
-        await expectText(other, "You are not signed in any more.");
+        await expectText(other, "You are no longer signed in.");
       });
     });
   });

@@ -8,7 +8,7 @@ const chromium = findEngine("chromium");
 const desk = { width: 1280, height: 900 };
 
 describe.skipIf(program === undefined || chromium === undefined)("the inbox page", () => {
-  test("is empty first, shows a mail as it comes, and its code in the frame", async () => {
+  test("is empty at first, then shows each mail as it arrives, with its code in the frame", async () => {
     await using dev = await openDevProcess(program ?? "");
     await using browser = await openBrowser(chromium ?? "");
     await visit(browser, {}, async ({ page, checkPage: look }) => {

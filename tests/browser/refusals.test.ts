@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
+import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { findEngine } from "../../support/engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld } from "../support/sign-in-world.ts";
-import type { StoreState } from "../support/unavailable.ts";
-import { unavailableStore } from "../support/unavailable.ts";
 import type { Visitor } from "../support/visitor.ts";
 import { openBrowser, visit } from "../support/visitor.ts";
 
@@ -17,10 +16,10 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
   let world: SignInWorld;
   let browser: Browser;
   let url = "";
-  let fate: StoreState = "here";
+  let storeState: StoreState = "here";
   beforeAll(async () => {
     const plain = stack.use(await openEmbeddedWorld());
-    const sessions = unavailableStore(plain.stores.sessions, () => fate);
+    const sessions = unavailableStore(plain.stores.sessions, () => storeState);
     world = plain.restart({ sessions });
     const { fetch } = world.app;
     const server = openHttpServer({ fetch, hostname: "127.0.0.1", port: 0, log: silentLog });
@@ -45,16 +44,16 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
       const answer = await page.goto(url + path);
       expect(answer?.status()).toBe(status);
       await look(`problem-${status}`);
-      await page.getByRole("link", { name: "Go to the first page" }).click();
+      await page.getByRole("link", { name: "Go to the start page" }).click();
       await page.getByRole("heading", { name: "Sign in" }).waitFor();
     });
   });
 
-  test("while a store is away is a page to try again from, and then the page itself", async () => {
+  test("while a store is unavailable is a page to try again from, and then the page itself", async () => {
     await visit(browser, { mayComplain: /status of 503/ }, async (visitor) => {
       const { page, checkPage: look } = visitor;
       await signIn(visitor, "away@example.com");
-      fate = "unavailable";
+      storeState = "unavailable";
       for (const path of ["/account", "/"]) {
         const answer = await page.goto(url + path);
         expect(answer?.status()).toBe(503);
@@ -62,22 +61,22 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
         await page.getByRole("heading", { name: "Back in a moment" }).waitFor();
       }
       await look("problem-503");
-      fate = "here";
+      storeState = "here";
       await page.getByRole("link", { name: "Try again" }).click();
       await page.getByRole("heading", { name: "Your account", exact: true }).waitFor();
     });
   });
 
-  test("after a form that met a store away is a notice, once the page is back", async () => {
+  test("after a form that met an unavailable store is a notice, once the page is back", async () => {
     await visit(browser, { mayComplain: /status of 503/ }, async (visitor) => {
       const { page } = visitor;
       await signIn(visitor, "notice@example.com");
-      fate = "unavailable";
+      storeState = "unavailable";
       await page.getByRole("button", { name: "Sign out", exact: true }).click();
       await page.getByRole("heading", { name: "Back in a moment" }).waitFor();
-      fate = "here";
+      storeState = "here";
       await page.getByRole("link", { name: "Try again" }).click();
-      await page.getByText("Something of ours is away.").waitFor();
+      await page.getByText("Something on our side is unavailable.").waitFor();
     });
   });
 
@@ -85,9 +84,9 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     await visit(browser, { mayComplain: /status of 500/ }, async (visitor) => {
       const { page, checkPage: look } = visitor;
       await signIn(visitor, "fault@example.com");
-      fate = "faulty";
+      storeState = "faulty";
       const answer = await page.goto(`${url}/account`);
-      fate = "here";
+      storeState = "here";
       expect(answer?.status()).toBe(500);
       expect(await page.textContent("main")).not.toContain("a fault of the test's own");
       const reference = await page.textContent("main code");
@@ -108,7 +107,7 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
       const answer = page.waitForResponse(`${url}/sign-out`);
       await page.getByRole("button", { name: "Win" }).click();
       expect((await answer).status()).toBe(403);
-      await page.getByRole("heading", { name: "Not taken" }).waitFor();
+      await page.getByRole("heading", { name: "Form not accepted" }).waitFor();
       await look("problem-403");
       await page.getByRole("link", { name: "Open the page" }).click();
       await page.getByRole("heading", { name: "Your account", exact: true }).waitFor();
@@ -130,3 +129,22 @@ describe.skipIf(chromium === "")("what a browser is shown", () => {
     });
   });
 });
+
+type StoreState = "here" | "unavailable" | "faulty";
+
+/** A store whose every call fails while it is unavailable, as when its server is down, or faulty. */
+function unavailableStore<T extends object>(store: T, state: () => StoreState): T {
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...parameters: unknown[]) => {
+        if (state() === "unavailable") {
+          return Promise.reject(new InstantError(coreErrors.redisUnavailable));
+        }
+        if (state() === "faulty") return Promise.reject(new Error("a fault of the test's own"));
+        return Reflect.apply(value, target, parameters);
+      };
+    },
+  });
+}

@@ -60,7 +60,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
       });
     });
 
-    test("tells what is wrong with an address, and keeps it to be mended", async () => {
+    test("says what is wrong with an address, and keeps it to be corrected", async () => {
       await visit(site.browser, { scripts }, async (visitor) => {
         const { page, checkPage: look } = visitor;
         await page.goto(site.dev.authUrl);
@@ -82,7 +82,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         await expectText(visitor, "The code has six digits.");
         for (let wrong = 1; wrong <= 4; wrong += 1) {
           await enterCode(visitor, otherThan(code), "Sign in");
-          await expectText(visitor, "That code is not right");
+          await expectText(visitor, "That code is wrong");
           if (wrong === 1) await look("wrong-code");
         }
         await enterCode(visitor, otherThan(code), "Sign in");
@@ -133,7 +133,7 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
         }
         await page.goto(quick.authUrl);
         await send(visitor, "Send me a code");
-        await expectText(visitor, /as many codes as we may. Ask again in \d\d minutes/);
+        await expectText(visitor, /too many codes to this address. Request one in \d\d minutes/);
         await visitor.checkPage("codes-spent");
         await enterCode(visitor, code, "Sign in");
         await expectAccount(visitor);
@@ -159,7 +159,9 @@ describe.skipIf(program === "" || chromium === "")("the pages of sign-in", () =>
       await requestCode(visitor, site.dev, "patient@example.com");
       const again = page.getByRole("button", { name: "Send a new code" });
       expect(await again.isVisible()).toBe(false);
-      expect(await page.textContent(".resend")).toMatch(/A new code can be sent in 0:5\d|1:00/);
+      expect(await page.textContent(".resend")).toMatch(
+        /You can request a new code in (0:5\d|1:00)/,
+      );
       await page.clock.fastForward("01:01");
       await again.waitFor();
     });

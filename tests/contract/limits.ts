@@ -12,7 +12,7 @@ const ana: RateLimit = {
 const ben: RateLimit = { ...ana, subject: "192.0.2.8" };
 const all: RateLimit = { scope: "codes-global", subject: "all", quota: 5, windowMs: 10 * minute };
 
-export type OpenLimits = (options: { readonly clock: FakeClock }) => Promise<
+type OpenLimits = (options: { readonly clock: FakeClock }) => Promise<
   AsyncDisposable & {
     readonly limits: Limits;
     /** Everything that is kept, as text. */
@@ -109,7 +109,7 @@ function testSeveral(openOn: OpenOn): void {
     expect(await take(limits, ben, all)).toMatchObject({ kind: "rate_limited", limit: all });
   });
 
-  test("of several that are spent, the one that takes longest is told", async () => {
+  test("of several that are exhausted, the one that takes longest is named", async () => {
     await using opened = await openOn();
     const { limits } = opened;
     for (let use = 0; use < 3; use += 1) await take(limits, ana, { ...all, quota: 3 });
@@ -118,7 +118,7 @@ function testSeveral(openOn: OpenOn): void {
       [{ ...all, quota: 3 }, ana],
     ]) {
       const spent = await take(limits, ...budgets);
-      expect(spent).toMatchObject({ budget: { scope: all.scope }, retryAfterMs: 10 * minute });
+      expect(spent).toMatchObject({ limit: { scope: all.scope }, retryAfterMs: 10 * minute });
     }
   });
 
@@ -135,7 +135,7 @@ function testSeveral(openOn: OpenOn): void {
 }
 
 function testRepeats(openOn: OpenOn): void {
-  test("a use that is repeated is counted once, also when the budget is spent now", async () => {
+  test("a use that is repeated is counted once, also when the budget is exhausted now", async () => {
     await using opened = await openOn();
     const { limits } = opened;
     const request = { use: "same", limits: [ana, all] };

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import type { SessionPolicy, SessionStore } from "../../src/auth/sessions/session-store.ts";
-import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
+import { sessionPolicyDefault, sessionsPerUserMax } from "../../src/auth/sessions/session-store.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { testSessionLists } from "./session-store-lists.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const userId = "7d0ff4a2-6f5c-4c1e-9b57-0c6f8f3a1d11";
+const otherId = "1e7b5cf0-0d1a-4f7e-8a53-6c1f4c2b9d22";
 const device = "Firefox on Windows";
 
-export type OpenSessionStore = (options: {
+type OpenSessionStore = (options: {
   readonly policy: SessionPolicy;
   readonly clock: FakeClock;
 }) => Promise<
@@ -20,18 +20,16 @@ export type OpenSessionStore = (options: {
   }
 >;
 
-/** A store with the default lives on a clock that stands still. */
-export async function openSessionsOn(open: OpenSessionStore) {
-  const clock = new FakeClock();
-  const opened = await open({ policy: sessionPolicyDefault, clock });
-  return { ...opened, clock };
-}
-
 export function testSessionStore(name: string, open: OpenSessionStore): void {
-  const openOn = () => openSessionsOn(open);
+  /** A store with the default lives on a clock that stands still. */
+  async function openOn() {
+    const clock = new FakeClock();
+    return { ...(await open({ policy: sessionPolicyDefault, clock })), clock };
+  }
 
   describe(`SessionStore on ${name}`, () => {
-    testSessionLists(openOn);
+    testListing(openOn);
+    testRevoking(openOn);
 
     test("a created session is found by its token", async () => {
       await using opened = await openOn();
@@ -132,5 +130,125 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
       const found = await Promise.all(Array.from({ length: 50 }, () => store.find(token)));
       expect(found.every((session) => session?.userId === userId)).toBe(true);
     });
+  });
+}
+
+type OpenOn = () => Promise<
+  AsyncDisposable & { readonly store: SessionStore; readonly clock: FakeClock }
+>;
+
+const signIn = (store: SessionStore, device: string, user = userId) =>
+  store.create({ userId: user, device });
+const devicesOf = async (store: SessionStore, user = userId) =>
+  (await store.list(user)).map(({ device }) => device);
+
+function testListing(openOn: OpenOn): void {
+  test("a user's live sessions are listed, the one used last first", async () => {
+    await using opened = await openOn();
+    const { store, clock } = opened;
+    const phone = await signIn(store, "phone");
+    await clock.advance(minute);
+    const desk = await signIn(store, "desk");
+    await signIn(store, "elsewhere", otherId);
+    await clock.advance(minute);
+    const used = await store.find(phone.token);
+    expect(await store.list(userId)).toEqual([used ?? phone.session, desk.session]);
+    expect(await store.list("nobody")).toEqual([]);
+  });
+
+  test("a session that ended is not listed", async () => {
+    await using opened = await openOn();
+    const { store, clock } = opened;
+    await signIn(store, "idle");
+    await clock.advance(day);
+    await signIn(store, "used");
+    await clock.advance(6 * day);
+    expect(await devicesOf(store)).toEqual(["used"]);
+    expect(await store.revokeAll({ userId })).toBe(1);
+  });
+
+  test("beyond the most a user may have, the session used longest ago ends", async () => {
+    await using opened = await openOn();
+    const { store, clock } = opened;
+    const first = await signIn(store, "first");
+    const second = await signIn(store, "second");
+    await clock.advance(minute);
+    await store.find(first.token);
+    for (let count = 2; count < sessionsPerUserMax; count += 1) await signIn(store, "filler");
+    expect(await store.find(second.token)).toBeDefined();
+    await clock.advance(minute);
+    await store.find(first.token);
+    await store.find(second.token);
+    await signIn(store, "one more");
+    const devices = await devicesOf(store);
+    expect(devices).toHaveLength(sessionsPerUserMax);
+    expect(devices.filter((device) => device === "filler")).toHaveLength(sessionsPerUserMax - 3);
+  });
+}
+
+function testRevoking(openOn: OpenOn): void {
+  test("one is revoked by its id, at once", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const [one, other] = [await signIn(store, "one"), await signIn(store, "other")];
+    expect(await store.revokeOne({ userId, id: one.session.id })).toBe(true);
+    expect(await store.revokeOne({ userId, id: one.session.id })).toBe(false);
+    expect(await store.find(one.token)).toBeUndefined();
+    expect(await store.find(other.token)).toBeDefined();
+    expect(await devicesOf(store)).toEqual(["other"]);
+  });
+
+  test.each(["", "x", "../..", "a".repeat(100)])("%p is nobody's id", async (id) => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const { token } = await signIn(store, "one");
+    expect(await store.revokeOne({ userId, id })).toBe(false);
+    expect(await store.find(token)).toBeDefined();
+  });
+
+  test("nobody revokes somebody else's by its id", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const { token, session } = await signIn(store, "one");
+    expect(await store.revokeOne({ userId: otherId, id: session.id })).toBe(false);
+    expect(await store.find(token)).toBeDefined();
+  });
+
+  test("all others are revoked, and the current one stays", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const tokens: string[] = [];
+    for (let count = 0; count < 5; count += 1) tokens.push((await signIn(store, "old")).token);
+    const current = await signIn(store, "current");
+    const elsewhere = await signIn(store, "elsewhere", otherId);
+    expect(await store.revokeAll({ userId, except: current.session.id })).toBe(5);
+    for (const token of tokens) expect(await store.find(token)).toBeUndefined();
+    expect(await store.find(current.token)).toBeDefined();
+    expect(await store.find(elsewhere.token)).toBeDefined();
+    expect(await store.revokeAll({ userId, except: current.session.id })).toBe(0);
+  });
+
+  test("all are revoked, and the user may sign in again", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const { token } = await signIn(store, "one");
+    await signIn(store, "other");
+    expect(await store.revokeAll({ userId })).toBe(2);
+    expect(await store.find(token)).toBeUndefined();
+    const again = await signIn(store, "again");
+    expect(await store.find(again.token)).toBeDefined();
+    expect(await devicesOf(store)).toEqual(["again"]);
+  });
+
+  test("a use at the same moment does not bring a revoked session back", async () => {
+    await using opened = await openOn();
+    const { store, clock } = opened;
+    for (let round = 0; round < 20; round += 1) {
+      const { token } = await signIn(store, "one");
+      await clock.advance(minute);
+      const uses = Array.from({ length: 5 }, () => store.find(token));
+      await Promise.all([...uses, store.revokeAll({ userId }), store.find(token)]);
+      expect(await store.find(token)).toBeUndefined();
+    }
   });
 }

@@ -57,7 +57,7 @@ describe.each(signInEngines())("a change of address on %s", (_, open) => {
     expect((await world.signIn(email)).user["id"]).not.toBe(user["id"]);
   });
 
-  test("to an address of somebody else is told only to who has the code", async () => {
+  test("to an address of somebody else is revealed only with the code", async () => {
     await using world = await open();
     await world.stores.users.signIn({ email: newEmail, username: undefined });
     const { token } = await world.signIn(email);
@@ -153,7 +153,7 @@ describe.each(signInEngines())("deleting an account on %s", (_, open) => {
     expect((await world.signIn(email)).user["id"]).not.toBe(user["id"]);
   });
 
-  test("that met something away is finished by asking again with the same code", async () => {
+  test("that met an unavailable store is finished by trying again with the same code", async () => {
     let away = true;
     const forget = async () => {
       if (away) throw new InstantError(coreErrors.postgresUnavailable);

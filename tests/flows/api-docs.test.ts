@@ -47,7 +47,7 @@ function readExamples(html: string): ReadonlyMap<string, string> {
 }
 
 describe("the page /docs", () => {
-  test("shows an example that works for every call, in the order a user makes them", async () => {
+  test("shows for every call an example that works, in the order of a person's way", async () => {
     await using world = await openEmbeddedWorld();
     await using server = await serve(world);
     const answer = await fetch(`${server.url}/docs`);
@@ -87,7 +87,7 @@ describe("the page /docs", () => {
     for (const id of ["getHealth", "getLiveness", "getReadiness"]) await run(id);
   });
 
-  test("loads nothing from other hosts, and no script", async () => {
+  test("needs nothing from elsewhere, and no script", async () => {
     await using world = await openEmbeddedWorld();
     const answer = await world.request("/docs");
     expect(answer.headers.get("Content-Security-Policy")).toContain("default-src 'none'");
@@ -111,7 +111,7 @@ describe("docs/api.md", () => {
   const bash = readCodeBlocks(page, "bash");
   const blockWith = (words: string) => bash.find((block) => block.includes(words)) ?? "";
 
-  test.each([page, "README.md"])("%s names every call with its method, and no other", (file) => {
+  test.each([page, "README.md"])("and all calls with their methods: %s names them", (file) => {
     const text = readFileSync(file, "utf8");
     const routes = text.matchAll(/`(GET|POST|PATCH|DELETE) (\/[\w/{}-]*)/g);
     const named = new Set([...routes].map(([, method, path]) => `${method} ${path}`));
@@ -146,7 +146,7 @@ describe("docs/api.md", () => {
     for (const [, name] of shown) expect(checked.output).toContain(`"${name}":`);
   });
 
-  test("shows a function by which another service finds the user of a request", async () => {
+  test("shows a function by which another service finds out who is signed in", async () => {
     await using world = await openEmbeddedWorld();
     await using server = await serve(world);
     const { token, user } = await world.signIn("ana@example.com");
@@ -198,7 +198,7 @@ for (const { method, path, pathParameters } of authOperations) {
 }
 
 describe.each([...methodsByPath])("%s", (path, methods) => {
-  test("takes the documented methods, and names them in a 405 for any other", async () => {
+  test("takes the documented methods, and names them in the answer to any other", async () => {
     await using world = await openEmbeddedWorld();
     const others = ["OPTIONS", "PUT", "DELETE", "GET", "PATCH"].filter(
       (method) => !methods.includes(method),
@@ -211,7 +211,7 @@ describe.each([...methodsByPath])("%s", (path, methods) => {
   });
 });
 
-test("an id that cannot be a session's is answered with 404", async () => {
+test("what has not the shape of a session's id is no session, and nothing else", async () => {
   await using world = await openEmbeddedWorld();
   const { token } = await world.signIn("ana@example.com");
   for (const id of ["x", "-", "x".repeat(23)]) {

@@ -68,7 +68,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     }
   }
 
-  test("finds missing topics, and create-topics fixes it", async () => {
+  test("reports missing topics, and create-topics creates them", async () => {
     const settings = newSettings();
     const before = await look(settings);
     expect(before.troubles).toEqual(["kafka.topic", "kafka.topic"]);
@@ -145,7 +145,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     ]);
   });
 
-  test("finds that events wait and nobody reads them, and dead letters", async () => {
+  test("reports waiting events that nobody reads, and dead letters", async () => {
     const settings = newSettings();
     await quietly(settings);
     await using log = await openKafkaEventLog({ connection, log: silentLog });
@@ -163,7 +163,7 @@ describe.skipIf(findEngine("kafka") === undefined)("doctor at Kafka", () => {
     expect((await look(settings)).text).toContain("1 serve-email reads the events");
   });
 
-  test("finds a broker of several that is away, and none, and one that is no Kafka", async () => {
+  test("reports one unavailable broker of several, no broker at all, and a port that is not Kafka", async () => {
     const settings = newSettings();
     await quietly(settings);
     const some = await look({ ...settings, KAFKA_BROKERS: `${brokers},127.0.0.1:1` });

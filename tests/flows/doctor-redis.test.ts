@@ -95,7 +95,7 @@ describe.skipIf(!hasRedisServer())("doctor at Redis", () => {
     expect(findTrouble(found, "redis.role").fix).toContain(`${master.host}:${master.port}`);
   });
 
-  test("finds nobody, a database that is not there, and one that is frozen, in time", async () => {
+  test("reports an unreachable Redis, a missing database and a frozen server, in time", async () => {
     await using redis = await openOwnRedis();
     const missing = await examineWith({ REDIS_URL: `${redis.url.slice(0, -1)}99` });
     expect(findTrouble(missing.findings, "redis.reachable")).toMatchObject({

@@ -50,7 +50,7 @@ describe.each(signInEngines())("limits on %s", (_, open) => {
     expect(await problemOf(await ask(9))).toMatchObject({ scope: "codes-global" });
   });
 
-  test("a client that was refused spends nothing of what all have", async () => {
+  test("a refused client takes nothing from the global budget", async () => {
     await using world = await open(few({ codesPerClient: budget(1), codesGlobal: budget(2) }));
     const ask = (n: number) => request(world, `a${n}@x.org`);
     expect(await statuses(10, ask)).toEqual([200, ...Array<number>(9).fill(429)]);
@@ -118,7 +118,7 @@ describe.each(signInEngines())("limits on %s", (_, open) => {
     expect((await from("c@x.org", "8.8.8.8, 192.0.2.1")).status).toBe(429);
   });
 
-  test("a stranger's X-Forwarded-For is not believed", async () => {
+  test("X-Forwarded-For is ignored unless it comes from a proxy of ours", async () => {
     await using world = await open(few({ codesPerClient: budget(1) }));
     const from = (n: number) =>
       request(world, `a${n}@x.org`, "192.0.2.1", { "X-Forwarded-For": `8.8.8.${n}` });
@@ -133,5 +133,74 @@ describe.each(signInEngines())("limits on %s", (_, open) => {
     expect((await post("/users/me/email", { email: "b@x.org" })).status).toBe(200);
     expect((await post("/users/me/delete-code")).status).toBe(200);
     expect((await post("/users/me/email", { email: "c@x.org" })).status).toBe(429);
+  });
+});
+
+const email = "test@example.com";
+
+/** The fields of the lines with this phrase, without those that every line has. */
+function linesWith(world: SignInWorld, phrase: string): Record<string, unknown>[] {
+  const all = world.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  return all
+    .filter(({ msg }) => msg === phrase)
+    .map(({ time: _, service: __, msg: ___, traceId: ____, ...fields }) => fields);
+}
+
+describe.each(signInEngines())("the log on %s", (_, open) => {
+  test("warns when an address is locked: how long, for what, masked, once", async () => {
+    await using world = await open();
+    for (let entry = 0; entry < 9; entry += 1) await enter(world, email);
+    const line = {
+      level: "warn",
+      email: "t***@example.com",
+      purpose: "sign_in",
+      client: "192.0.2.1",
+      scope: "attempts-per-email",
+    };
+    expect(linesWith(world, "Address locked")).toEqual([{ ...line, lockedSeconds: 900 }]);
+    await world.clock.advance(hour / 4);
+    for (let entry = 0; entry < 9; entry += 1) await enter(world, email);
+    expect(linesWith(world, "Address locked")).toHaveLength(2);
+    expect(linesWith(world, "Address locked")[1]).toMatchObject({ lockedSeconds: 1800 });
+  });
+
+  test("warns once per window when a client has exhausted its budget", async () => {
+    await using world = await open({
+      limitPolicy: { ...limitPolicyDefault, codesPerClient: budget(2) },
+    });
+    for (let n = 0; n < 6; n += 1) await request(world, `a${n}@x.org`);
+    const line = {
+      level: "warn",
+      scope: "codes-per-client",
+      client: "192.0.2.1",
+      quota: 2,
+      windowSeconds: 3600,
+      retryAfterSeconds: 3600,
+    };
+    expect(linesWith(world, "Rate limit exceeded")).toEqual([line]);
+    for (let n = 0; n < 6; n += 1) await request(world, `b${n}@x.org`, "192.0.2.2");
+    expect(linesWith(world, "Rate limit exceeded")).toEqual([
+      line,
+      { ...line, client: "192.0.2.2" },
+    ]);
+    await world.clock.advance(hour);
+    for (let n = 0; n < 6; n += 1) await request(world, `c${n}@x.org`);
+    expect(linesWith(world, "Rate limit exceeded")).toHaveLength(3);
+  });
+
+  test("warns once per window when the global budget is exhausted, naming nobody", async () => {
+    await using world = await open({
+      limitPolicy: { ...limitPolicyDefault, attemptsGlobal: budget(3) },
+    });
+    for (let n = 0; n < 9; n += 1) await enter(world, `a${n}@x.org`, `192.0.2.${n}`);
+    expect(linesWith(world, "Rate limit exceeded")).toEqual([
+      {
+        level: "warn",
+        scope: "attempts-global",
+        quota: 3,
+        windowSeconds: 3600,
+        retryAfterSeconds: 3600,
+      },
+    ]);
   });
 });

@@ -103,11 +103,11 @@ describe.each(signInEngines())("the notice of a sign-in on %s", (_, open) => {
   test("that cannot be made or sent keeps nobody from signing in, and is logged", async () => {
     await using world = await open();
     await signInFrom(world, firefox);
-    const logged = () => world.lines.filter((line) => line.includes("A notice was not sent"));
+    const logged = () => world.lines.filter((line) => line.includes("Notice not sent"));
     const list = () => Promise.reject(new InstantError(coreErrors.redisUnavailable));
     const away = world.restart({ sessions: { ...world.stores.sessions, list } });
     await away.signIn(email, { headers: { "User-Agent": "curl/8" } });
-    await eventually("it is logged", () => away.lines.some((line) => /notice was not/.test(line)));
+    await eventually("it is logged", () => away.lines.some((line) => /Notice not/.test(line)));
     await world.clock.advance(minute);
     await world.post("/auth/request-code", { email });
     const body = { email, code: world.publisher.code };
@@ -157,7 +157,7 @@ describe.each(signInEngines())("the notice of a changed address on %s", (_, open
     world.publisher.unavailable = true;
     const answer = await world.request("/users/me/email/verify", { method: "POST", token, body });
     expect(answer.status).toBe(200);
-    const told = (line: string) => line.includes("A notice was not sent");
+    const told = (line: string) => line.includes("Notice not sent");
     await eventually("it is logged", () => world.lines.some(told));
   });
 });
@@ -182,4 +182,106 @@ test("both notices are events that serve-email takes, however long the addresses
     const kinds = notices.map((event) => decodeEmailEvent(encodeEmailEvent(event)).kind);
     expect(kinds).toEqual(["event", "event"]);
   }
+});
+
+describe.each(signInEngines())("the welcome mail on %s", (_, open) => {
+  test("goes out with the first sign-in, once", async () => {
+    await using world = await open();
+    const recipient = "tess.lee+news@example.com";
+    const { user } = await world.signIn(recipient);
+    await world.clock.advance(minute);
+    await world.signIn(recipient);
+    expect(noticesOf(world, "welcome")).toEqual([
+      {
+        messageId: `welcome-${user["id"]}`,
+        eventType: "welcome",
+        timestamp: Date.UTC(2026, 0, 1),
+        recipient,
+        data: { username: "tess.lee+news" },
+        expiresAt: undefined,
+      },
+    ]);
+  });
+
+  test("names the username when there is one", async () => {
+    await using world = await open();
+    await world.post("/auth/request-code", { email });
+    const { code } = world.publisher;
+    await world.post("/auth/verify-code", { email, code, username: "tess" });
+    expect(noticesOf(world, "welcome")[0]?.data).toEqual({ username: "tess" });
+  });
+
+  test("is an event that serve-email takes, however long the address", async () => {
+    await using world = await open();
+    await world.signIn(`${"x".repeat(64)}@example.com`);
+    await world.signIn(`${"ü".repeat(32)}@example.com`);
+    const kinds = noticesOf(world, "welcome").map(
+      (event) => decodeEmailEvent(encodeEmailEvent(event)).kind,
+    );
+    expect(kinds).toEqual(["event", "event"]);
+  });
+
+  test("is left out when it is off", async () => {
+    await using world = await open({ welcomes: false });
+    await world.signIn(email);
+    expect(noticesOf(world, "welcome")).toEqual([]);
+  });
+
+  test("that nobody takes does not keep anybody from signing in, and is logged", async () => {
+    await using world = await open();
+    await world.post("/auth/request-code", { email });
+    const { code } = world.publisher;
+    world.publisher.unavailable = true;
+    expect((await world.post("/auth/verify-code", { email, code })).status).toBe(200);
+    await eventually("it is logged", () =>
+      world.lines.some((line) => line.includes("Notice not sent")),
+    );
+  });
+});
+
+function ask(world: SignInWorld, language: string | undefined) {
+  const headers = language === undefined ? undefined : { "Accept-Language": language };
+  return world.post("/auth/request-code", { email }, headers);
+}
+
+describe.each(signInEngines())("the language of mails on %s", (_, open) => {
+  test.each([
+    ["es-MX, en;q=0.5", "es-MX"],
+    ["de, es;q=0.8, en;q=0.5", "es"],
+    ["en;q=0.2, ru;q=0.9", "ru"],
+    ["ru;q=0, en", "en"],
+    ["zh-Hans-CN", undefined],
+    ["*", undefined],
+    ["es\u00e9, ;;q=x, es_MX", undefined],
+    [`es-${"x".repeat(40)}`, undefined],
+    [undefined, undefined],
+  ])("for Accept-Language %s is %s", async (wanted, locale) => {
+    await using world = await open();
+    expect((await ask(world, wanted)).status).toBe(200);
+    expect(world.publisher.events[0]?.data.locale).toBe(locale);
+  });
+
+  test("stays that of the first mail when the same code is requested again", async () => {
+    await using world = await open();
+    await ask(world, "es");
+    await ask(world, "ru");
+    const [first, second] = world.publisher.events;
+    expect(second).toEqual(first);
+    expect(second?.data.locale).toBe("es");
+  });
+
+  test("is that of the mails after a sign-in and a change of address too", async () => {
+    await using world = await open();
+    const headers = { "Accept-Language": "ru" };
+    await world.signIn(email, { headers });
+    const other = { ...headers, "User-Agent": "curl/8" };
+    const { token } = await world.signIn(email, { headers: other });
+    const post = { method: "POST", headers, token };
+    await world.request("/users/me/email", { ...post, body: { email: "b@example.com" } });
+    const body = { email: "b@example.com", code: world.publisher.code };
+    await world.request("/users/me/email/verify", { ...post, body });
+    const told = () => new Set(world.publisher.events.map(({ eventType }) => eventType));
+    await eventually("all are sent", () => told().size === 4);
+    expect(world.publisher.events.map(({ data }) => data.locale)).not.toContain(undefined);
+  });
 });

@@ -17,7 +17,7 @@ function formsOf(world: SignInWorld): string[] {
 }
 
 describe.each(signInEngines())("the pages on %s", (_, open) => {
-  test("lead through signing in, and no address on the way tells anything", async () => {
+  test("lead from signing in to deleting the account, and no URL on the way reveals anything", async () => {
     await using world = await open();
     const client = openPageClient(world);
     const asked = await client.post("/sign-in", { email });
@@ -46,7 +46,7 @@ describe.each(signInEngines())("the pages on %s", (_, open) => {
     const client = openPageClient(world);
     await client.post("/sign-in", { email });
     const code = otherThan(world.publisher.code);
-    const said = ["That code is not right", "for the next 15 minutes"] as const;
+    const said = ["That code is wrong", "for the next 15 minutes"] as const;
     for (let wrong = 1; wrong <= 5; wrong += 1) {
       const answer = await client.post("/sign-in/code", { code });
       expect(await client.follow(answer)).toContain(wrong < 5 ? said[0] : said[1]);
@@ -62,6 +62,29 @@ describe.each(signInEngines())("the pages on %s", (_, open) => {
     const signedIn = await client.post("/sign-in/code", { code: world.publisher.code });
     expect(signedIn.headers.get("Location")).toBe("/account");
   });
+});
+
+test("a page is one line in the access log, and its failures are logged like those of the API", async () => {
+  await using world = await openEmbeddedWorld();
+  const client = openPageClient(world);
+  await client.signIn(email);
+  const linesOf = (phrase: string) =>
+    world.lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ msg }) => msg === phrase);
+  expect(linesOf("HTTP request").map(({ route, status }) => [route, status])).toEqual([
+    ["/sign-in", 303],
+    ["/sign-in/code", 303],
+  ]);
+  for (const phrase of ["Verification code requested", "Signed in"]) {
+    expect(linesOf(phrase)).toMatchObject([{ requestId: expect.any(String) }]);
+  }
+  world.publisher.unavailable = true;
+  const asked = await client.post("/account/delete");
+  expect(await client.follow(asked)).toContain("We cannot send e-mails right now");
+  expect(linesOf("Request was not served")).toMatchObject([
+    { code: "mail_unavailable", requestId: asked.headers.get("X-Request-Id") },
+  ]);
 });
 
 describe("a form", () => {
@@ -86,7 +109,7 @@ describe("a form", () => {
       const fields = { email: "evil@example.com", username: "evil", code };
       const answer = await client.post(path, fields, headers);
       expect([path, answer.status]).toEqual([path, 403]);
-      expect(await answer.text()).toContain("was not sent by a page of this site");
+      expect(await answer.text()).toContain("was not sent from a page of this site");
     }
     expect(world.publisher.events).toHaveLength(mails);
     expect([...client.cookies]).toEqual(cookies);
@@ -116,7 +139,8 @@ describe("what a browser keeps between two pages", () => {
     const client = openPageClient(world);
     await client.post("/sign-in", { email });
     const given = client.cookies.get("page_code") ?? "";
-    const [text = "", signature = ""] = given.split(".");
+    const [text = "", ...signed] = given.split(".");
+    const signature = signed.join(".");
     expect(await entryPage(world, given)).toContain(email);
     await client.post("/sign-in/code", { code: "1" });
     const note = client.cookies.get("page_flash") ?? "";
@@ -151,7 +175,7 @@ describe("what a browser keeps between two pages", () => {
       await thief.post(path, { code: world.publisher.code });
     }
     const answer = await thief.post("/sign-in/code", { code: otherThan(world.publisher.code) });
-    expect(await thief.follow(answer)).toContain("That code is not right");
+    expect(await thief.follow(answer)).toContain("That code is wrong");
     expect(await (await thief.get("/account")).text()).not.toContain(email);
   });
 
@@ -167,7 +191,7 @@ describe("what a browser keeps between two pages", () => {
     expect(await entryPage(forgotten, given)).toContain("Start again");
   });
 
-  test("of a session that is none is taken away, and said so", async () => {
+  test("of an invalid session is deleted, and the page says so", async () => {
     await using world = await openEmbeddedWorld();
     const client = openPageClient(world);
     await client.signIn(email);
@@ -177,7 +201,7 @@ describe("what a browser keeps between two pages", () => {
       const answer = await client.get("/account");
       expect(answer.headers.get("Location")).toBe("/");
       expect(client.cookies.has("session_id")).toBe(false);
-      expect(await client.follow(answer)).toContain("You are not signed in any more.");
+      expect(await client.follow(answer)).toContain("You are no longer signed in.");
     }
     expect(await isLive(world, token)).toBe(true);
   });

@@ -35,7 +35,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
       expect(await wants(opened)).toBe(true);
     });
 
-    test("answers nobody who is not signed in", async () => {
+    test("answers 401 without a session", async () => {
       await using opened = await open();
       expect((await opened.world.request(path)).status).toBe(401);
       const change = { method: "PATCH", body: { welcome: false } };
@@ -56,7 +56,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
       expect(await wants(opened)).toBe(true);
     });
 
-    test("says which types there are to who names another one", async () => {
+    test("names the types there are when another one is given", async () => {
       await using opened = await open();
       const { token } = await opened.world.signIn(email);
       const body = { verification_code: false };
@@ -93,7 +93,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
   });
 
   describe("the link in a mail", () => {
-    test("unsubscribes by one POST, at once, however often it comes, without a cookie", async () => {
+    test("unsubscribes by one POST without a cookie, at once, however often it is repeated", async () => {
       await using opened = await open();
       const link = opened.linkTo(email);
       for (let time = 0; time < 3; time += 1) {

@@ -36,7 +36,7 @@ describe.each(signInEngines())("refusals on %s", (_, open) => {
     expect((await requestCode(world)).status).toBe(200);
   });
 
-  test("the same message is asked for five more times, then refused until its minute is over", async () => {
+  test("the same message is repeated five times, then refused until its minute is over", async () => {
     await using world = await open();
     for (let repeat = 0; repeat < 6; repeat += 1) {
       expect((await requestCode(world)).status).toBe(200);
@@ -101,7 +101,7 @@ describe.each(signInEngines())("refusals on %s", (_, open) => {
     expect(await free.json()).toMatchObject({ user: { email, username: "tess" } });
   });
 
-  test("who has no code does not learn that a username is taken", async () => {
+  test("that a username is taken is not revealed without the code", async () => {
     await using world = await open();
     await world.stores.users.signIn({ email: "ana@example.com", username: "Ana" });
     const response = await verifyCode(world, "999999", { username: "ana" });

@@ -1,20 +1,20 @@
 import { sha256Hex } from "../../core/secret.ts";
 
 /**
- * How often something may happen, counted over exactly the last `windowMs`, whoever counts.
+ * How often something may happen: counted over exactly the last `windowMs`, in all processes.
  *
  * Promises, tested by `tests/contract/limits.ts` for every adapter:
  * - `take` is one atomic step: it takes one use from every budget it names, or none from any when one
- *   of them is spent. However many run at once, no budget gives more than its quota in any window.
- * - What is refused costs nothing.
+ *   of them is exhausted. However many run at once, no budget gives more than its quota in any window.
+ * - A refused `take` costs nothing.
  * - Every call may be repeated, at any later time: a use is counted once by its `use` name, and given
  *   back once. (A late copy of a `take` that was given back, or is long over, may count one more.)
- * - Keys do not show the subject; what is over is forgotten. Times are the store's own.
+ * - Keys do not show the subject; uses outside the window are dropped. Times are the store's own.
  * Left out on purpose: closing (a store opens nothing of its own).
- * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is away.
+ * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is unavailable.
  */
 export interface Limits {
-  /** Whether it is a file of ours rather than a server. */
+  /** Whether it is a local file rather than a server. */
   readonly embedded: boolean;
   take(request: LimitedUse): Promise<TakeOutcome>;
   giveBack(request: LimitedUse): Promise<void>;
@@ -43,7 +43,7 @@ interface QuotaPolicy {
 
 export type TakeOutcome =
   | { readonly kind: "taken" }
-  /** The spent budget that takes longest to have some again, and how long that is. */
+  /** The exhausted budget that takes longest to have a use again, and how long that is. */
   | { readonly kind: "rate_limited"; readonly limit: RateLimit; readonly retryAfterMs: number };
 
 /** Under which the uses of a budget are kept: it does not show the subject. */
@@ -53,9 +53,9 @@ export function limitName({ scope, subject }: RateLimit): string {
 
 /**
  * The budgets above those of one address. They count per client (an IPv4 address, the /64 of an IPv6
- * one) and over all, because somebody who tries many addresses spends no single one's budget. With
- * the defaults a client asks for at most 60 codes and enters at most 60 wrong ones in an hour, and
- * all clients together 10,000 of each. A right code costs nothing.
+ * one) and globally, because an attacker who tries many addresses exhausts no single one's budget.
+ * With the defaults a client requests at most 60 codes and enters at most 60 wrong ones in an hour,
+ * and all clients together 10,000 of each. A right code costs nothing.
  */
 export interface LimitPolicy {
   readonly codesPerClient: QuotaPolicy;
@@ -73,7 +73,7 @@ export const limitPolicyDefault: LimitPolicy = {
   attemptsGlobal: { quota: 10_000, windowMs: hourMs },
 };
 
-/** What asking for a code costs. */
+/** What requesting a code costs. */
 export function codeLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
   return [
     { scope: "codes-per-client", subject: client, ...policy.codesPerClient },

@@ -1,10 +1,10 @@
 -- Each key is a sorted set of uses by their time. For calls that are merged: ARGV has for each call
 -- the time (see above), the use, how many of KEYS are its own, then the quota and the window in ms
--- of each of these. A call takes from all its keys, or answers the number of the spent key that
--- takes longest to have some again, and how long that is. The calls take one after the other, and an
--- error of one is its own alone.
+-- of each of these. A call takes from all its keys, or answers the number of the exhausted key that
+-- takes longest to have a use again, and how long that is. The calls run one after the other, and an
+-- error of one fails that one alone.
 local function take(use, firstKey, count, firstPolicy)
-  local spent, longestMs = 0, 0
+  local exhausted, longestMs = 0, 0
   for index = 1, count do
     local key, at = KEYS[firstKey + index - 1], firstPolicy + 2 * (index - 1)
     local quota, windowMs = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
@@ -14,10 +14,10 @@ local function take(use, firstKey, count, firstPolicy)
       -- The use whose end leaves one less than the quota.
       local oldest = redis.call("ZRANGE", key, uses - quota, uses - quota, "WITHSCORES")[2]
       local retryAfterMs = tonumber(oldest) + windowMs - now
-      if retryAfterMs > longestMs then spent, longestMs = index, retryAfterMs end
+      if retryAfterMs > longestMs then exhausted, longestMs = index, retryAfterMs end
     end
   end
-  if spent > 0 then return { spent, longestMs } end
+  if exhausted > 0 then return { exhausted, longestMs } end
 
   for index = 1, count do
     local key = KEYS[firstKey + index - 1]

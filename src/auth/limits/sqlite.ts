@@ -17,7 +17,7 @@ const migrations = [
   CREATE INDEX auth_limits_ends_at ON auth_limits (ends_at);`,
 ];
 
-/** Forgotten with each use: more than are added, so that the file does not grow. */
+/** Dropped with each use: more than are added, so that the file does not grow. */
 const sweptMax = 20;
 
 /** Limits in a SQLite file; each call is one transaction. Does not close the file it is given. */

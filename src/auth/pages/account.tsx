@@ -1,34 +1,40 @@
 import type { Hono } from "hono";
 import type { Child } from "hono/jsx";
+import { parseEmailAddress } from "../../core/email-address.ts";
 import { Button, ButtonLink, Field } from "../../core/html/controls.tsx";
+import { parseFields } from "../../core/http/body.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import {
-  currentSessionOperation,
-  listSessionsOperation,
-  revokeOthersOperation,
-  revokeSessionOperation,
-} from "../session-routes.ts";
-import { changeUserOperation } from "../user-routes.ts";
-import type { ApiAnswer } from "./api-client.ts";
-import { callApi } from "./api-client.ts";
+import type { Failure } from "../../core/http/problem.ts";
+import { confirmEmail, sendEmailCode, verifyEmailBody } from "../change-email.ts";
+import { findSignedIn, getSignedIn } from "../current-session.ts";
+import { confirmDeletion, deleteUserBody } from "../delete-user.ts";
+import { authErrors } from "../error-codes.ts";
+import { requestCodeBody, sendCode } from "../request-code.ts";
+import { revokeSession } from "../session-routes.ts";
+import type { Session } from "../sessions/session-store.ts";
+import { changeUserBody, changeUsername } from "../user-routes.ts";
 import type { PlacedFlash } from "./auth-page.tsx";
-import { authPage, FlashView, failureFlash, flashAt } from "./auth-page.tsx";
-import { EmailInput } from "./email-input.tsx";
+import { authPage, EmailInput, FlashView, failureFlash, flashAt } from "./auth-page.tsx";
+import type { CodeStep } from "./code-step.tsx";
+import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { formatAgo, messages } from "./messages.ts";
 import type { Flash, FlashPlace, PageDeps } from "./page-context.ts";
-import { formField, readFlash, setFlash, toSignIn } from "./page-context.ts";
-import { unavailablePage } from "./problem-page.tsx";
+import {
+  attempt,
+  dropPending,
+  formField,
+  isUnauthenticated,
+  readFlash,
+  setFlash,
+  toSignIn,
+} from "./page-context.ts";
 
-/** A session as its owner sees it. Times in Unix ms. */
-interface ShownSession {
-  readonly id: string;
-  readonly device: string;
-  readonly createdAt: number;
-  readonly usedAt: number;
+interface ShownSession extends Session {
+  /** Of this request. */
   readonly current: boolean;
 }
 
-/** Every session with a way to end it; the one of this device is ended by signing out. */
+/** Every session with a button to end it; that of this device is ended by signing out. */
 function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now: number }) {
   const own = messages.account.sessions;
   return (
@@ -83,7 +89,7 @@ interface AccountPageOptions {
   readonly now: number;
 }
 
-/** The account of who is signed in: each setting with its own form. */
+/** The account of the signed-in user: each setting with its own form. */
 function accountPage(options: AccountPageOptions): Response {
   const { appName, email, username, preferencesPath, sessions, flash, now } = options;
   const { account } = messages;
@@ -97,10 +103,10 @@ function accountPage(options: AccountPageOptions): Response {
       <>
         <h1 class="page-title">{account.title}</h1>
         <Section id="username" messages={account.username}>
-          <UsernameForm username={username} note={at("username")} />
+          <UsernameForm username={username} flash={at("username")} />
         </Section>
         <Section id="email" messages={account.email}>
-          <EmailForm email={email} note={at("email")} />
+          <EmailForm email={email} flash={at("email")} />
         </Section>
         {preferencesPath !== undefined && (
           <Section id="mails" messages={account.mails}>
@@ -112,11 +118,11 @@ function accountPage(options: AccountPageOptions): Response {
           </Section>
         )}
         <Section id="sessions" messages={account.sessions}>
-          <FlashView note={at("sessions")} />
+          <FlashView flash={at("sessions")} />
           <SessionList sessions={sessions} now={now} />
         </Section>
         <Section id="deletion" messages={account.deletion}>
-          <FlashView note={at("deletion")} />
+          <FlashView flash={at("deletion")} />
           <p>
             <ButtonLink href="/account/delete" variant="danger-plain">
               {account.deletion.button}
@@ -157,18 +163,12 @@ function SignOut({ email }: { readonly email: string }) {
   );
 }
 
-function UsernameForm({
-  username,
-  note: flash,
-}: {
-  username: string | undefined;
-  note: PlacedFlash;
-}) {
+function UsernameForm({ username, flash }: { username: string | undefined; flash: PlacedFlash }) {
   const { label, hint, button } = messages.account.username;
   const { done, failed, typed } = flash;
   return (
     <form method="post" action="/account/username" class="stack" novalidate>
-      <FlashView note={done === undefined ? {} : { done }} />
+      <FlashView flash={done === undefined ? {} : { done }} />
       <Field
         id="username-field"
         label={label}
@@ -195,12 +195,12 @@ function UsernameForm({
   );
 }
 
-function EmailForm({ email, note: flash }: { readonly email: string; readonly note: PlacedFlash }) {
+function EmailForm({ email, flash }: { readonly email: string; readonly flash: PlacedFlash }) {
   const { current, label, button } = messages.account.email;
   const { done, failed, typed } = flash;
   return (
     <form method="post" action="/account/email" class="stack" novalidate>
-      <FlashView note={done === undefined ? {} : { done }} />
+      <FlashView flash={done === undefined ? {} : { done }} />
       <p>
         {current} <strong class="address">{email}</strong>.
       </p>
@@ -217,69 +217,165 @@ function EmailForm({ email, note: flash }: { readonly email: string; readonly no
   );
 }
 
-/** `/account`, and the forms on it that need no code. */
+/** `/account` and its forms; changing the address and deleting the account also need a code. */
 export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   app.get("/account", async (context) => {
-    const [current, listed] = await Promise.all([
-      callApi(app, context, currentSessionOperation),
-      callApi(app, context, listSessionsOperation),
-    ]);
-    if (current.kind === "problem") return unavailablePage(context, deps, current.problem);
-    if (listed.kind === "problem") return unavailablePage(context, deps, listed.problem);
-    const { email, username } = current.body.user;
+    const signedIn = await findSignedIn(context, deps);
+    if (signedIn === undefined) return toSignIn(context, deps);
+    const { user, session: current } = signedIn;
+    const sessions = await deps.sessions.list(user.id);
     return accountPage({
       appName: deps.appName,
-      email,
-      username: username ?? undefined,
-      preferencesPath: deps.preferencesPath?.(email),
-      sessions: listed.body.sessions.map(shownSession),
+      email: user.email,
+      username: user.username,
+      preferencesPath: deps.preferencesPath?.(user.email),
+      sessions: sessions.map((session) => ({ ...session, current: session.id === current.id })),
       flash: readFlash(context, deps),
       now: deps.clock.now(),
     });
   });
   app.post("/account/username", async (context) => {
     const typed = await formField(context, "username");
-    const body = { username: typed.trim() };
-    const answer = await callApi(app, context, changeUserOperation, { body });
-    return finish(context, deps, answer, { place: "username", done: "username_saved", typed });
+    const failure = await attempt(context, deps, async () => {
+      const { user } = await getSignedIn(context, deps);
+      const { username } = parseFields(changeUserBody, { username: typed.trim() });
+      await changeUsername(deps, user, username);
+    });
+    return finish(context, deps, failure, { place: "username", done: "username_saved", typed });
   });
   app.post("/account/sessions/revoke", async (context) => {
-    const pathParameters = { id: (await formField(context, "id")) || "-" };
-    const answer = await callApi(app, context, revokeSessionOperation, { pathParameters });
-    const gone = answer.kind === "problem" && answer.problem.status === 404;
-    const done = { place: "sessions", done: "session_revoked" } as const;
-    return finish(context, deps, gone ? { kind: "ok", body: undefined } : answer, done);
+    const id = await formField(context, "id");
+    const failure = await attempt(context, deps, async () => {
+      const { session } = await getSignedIn(context, deps);
+      await revokeSession(context, deps, session, id); // already gone: fine
+    });
+    return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });
   app.post("/account/sessions/revoke-others", async (context) => {
-    const answer = await callApi(app, context, revokeOthersOperation);
-    return finish(context, deps, answer, { place: "sessions", done: "others_revoked" });
+    const failure = await attempt(context, deps, async () => {
+      const { userId, id: except } = (await getSignedIn(context, deps)).session;
+      await deps.sessions.revokeAll({ userId, except });
+    });
+    return finish(context, deps, failure, { place: "sessions", done: "others_revoked" });
   });
+  addEmailChange(app, deps);
+  addDeletion(app, deps);
 }
 
 /** Back to the form's section, with what became of it. */
 function finish(
   context: HttpContext,
   deps: PageDeps,
-  answer: ApiAnswer<unknown>,
+  failure: Failure | undefined,
   { place, done, typed }: Pick<Flash, "place" | "done" | "typed">,
 ): Response {
-  if (answer.kind === "ok") setFlash(context, deps, { place, done });
+  if (failure === undefined) setFlash(context, deps, { place, done });
   else {
-    const { problem } = answer;
-    if (problem.code === "unauthenticated") return toSignIn(context, deps);
+    if (isUnauthenticated(failure)) return toSignIn(context, deps);
     const now = deps.clock.now();
-    const flash = failureFlash(problem, { place, invalid: "username_invalid", now });
+    const flash = failureFlash(failure, { place, invalid: "username_invalid", now });
     setFlash(context, deps, { ...flash, typed });
   }
   return context.redirect(`/account#${place}`, 303);
 }
 
-interface ListedSession extends Pick<ShownSession, "id" | "device" | "current"> {
-  readonly created_at: string;
-  readonly last_used_at: string;
+interface DeletionPageOptions {
+  readonly appName: string;
+  readonly email: string;
+  readonly flash: PlacedFlash;
 }
 
-function shownSession({ id, device, current, ...times }: ListedSession): ShownSession {
-  const [createdAt, usedAt] = [Date.parse(times.created_at), Date.parse(times.last_used_at)];
-  return { id, device, current, createdAt, usedAt };
+/** What a deletion deletes, before the code that proves whose account it is. */
+function deletionPage({ appName, email, flash }: DeletionPageOptions): Response {
+  const { deletion } = messages;
+  return authPage({
+    appName,
+    title: deletion.title,
+    width: "narrow",
+    content: (
+      <div class="card stack">
+        <h1>{deletion.title}</h1>
+        <FlashView flash={flash} />
+        <p class="lead">{deletion.lead}</p>
+        <p class="lead">
+          {deletion.proof} <strong class="address">{email}</strong>.
+        </p>
+        <form method="post" action="/account/delete">
+          <Button variant="danger" wide>
+            {deletion.button}
+          </Button>
+        </form>
+        <p class="after">
+          <a href="/account">{deletion.back}</a>
+        </p>
+      </div>
+    ),
+  });
+}
+
+function addEmailChange(app: Hono<HttpEnvironment>, deps: PageDeps): void {
+  const path = "/account#email";
+  const step: CodeStep = {
+    purpose: "change_email",
+    send: async (context, typed) => {
+      const { user } = await getSignedIn(context, deps);
+      const { email } = parseFields(requestCodeBody, { email: typed });
+      await sendEmailCode(context, deps, { user, email });
+    },
+    enter: async (context, email, code) => {
+      const { user } = await getSignedIn(context, deps);
+      const entered = parseFields(verifyEmailBody, { email, code });
+      await confirmEmail(context, deps, { user, ...entered });
+    },
+    done: (context) => {
+      setFlash(context, deps, { place: "email", done: "email_changed" });
+      return context.redirect(path, 303);
+    },
+    refused: (context, { row }) => {
+      if (row.code !== authErrors.emailTaken.code) return undefined;
+      dropPending(context, deps);
+      setFlash(context, deps, { place: "email", failed: "email_taken" });
+      return context.redirect(path, 303);
+    },
+  };
+  app.post("/account/email", async (context) => {
+    const typed = await formField(context, "email");
+    const email = parseEmailAddress(typed) ?? typed;
+    const failedAt = { place: "email", path } as const;
+    return startCodeStep(context, deps, step, { email, failedAt, typed });
+  });
+  addCodeStep(app, deps, step);
+}
+
+function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
+  const path = "/account/delete";
+  const step: CodeStep = {
+    purpose: "delete_account",
+    send: async (context) => {
+      const { email } = (await getSignedIn(context, deps)).user;
+      await sendCode(context, deps, { email, purpose: "delete_account" });
+    },
+    enter: async (context, _email, typed) => {
+      const signedIn = await getSignedIn(context, deps);
+      const { code } = parseFields(deleteUserBody, { code: typed });
+      await confirmDeletion(context, deps, { ...signedIn, code });
+    },
+    done: (context) => {
+      setFlash(context, deps, { place: "sign_in", done: "account_deleted" });
+      return context.redirect("/", 303);
+    },
+  };
+  app.get(path, async (context) => {
+    const signedIn = await findSignedIn(context, deps);
+    if (signedIn === undefined) return toSignIn(context, deps);
+    const flash = flashAt(readFlash(context, deps), "deletion", deps.clock.now());
+    return deletionPage({ appName: deps.appName, email: signedIn.user.email, flash });
+  });
+  app.post(path, async (context) => {
+    const signedIn = await findSignedIn(context, deps);
+    if (signedIn === undefined) return toSignIn(context, deps);
+    const failedAt = { place: "deletion", path } as const;
+    return startCodeStep(context, deps, step, { email: signedIn.user.email, failedAt });
+  });
+  addCodeStep(app, deps, step);
 }

@@ -1,12 +1,14 @@
 import type { Child } from "hono/jsx";
+import type { ErrorRow } from "../../core/errors.ts";
 import controlsStyles from "../../core/html/controls.css" with { type: "text" };
+import type { FieldAttributes } from "../../core/html/controls.tsx";
 import { ButtonLink, Notice } from "../../core/html/controls.tsx";
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
 import liveFormsScript from "../../core/html/live-forms.client.js" with { type: "text" };
 import { Frame, pageResponse } from "../../core/html/shell.tsx";
 import textStyles from "../../core/html/text.css" with { type: "text" };
 import waitForScript from "../../core/html/wait-for.client.js" with { type: "text" };
-import type { ApiProblem } from "./api-client.ts";
+import type { Failure } from "../../core/http/problem.ts";
 import codeFieldScript from "./code-field.client.js" with { type: "text" };
 import type { FailedName } from "./messages.ts";
 import { formatLeft, messages } from "./messages.ts";
@@ -25,7 +27,7 @@ interface AuthPageOptions {
   readonly content: Child;
 }
 
-/** A page of sign-in: all share their styles and scripts, so that one can take another's place. */
+/** A page of sign-in: all share styles and scripts, so that a script can replace one by another. */
 export function authPage({ title, appName, width, aside, content, ...rest }: AuthPageOptions) {
   return pageResponse({
     ...rest,
@@ -49,7 +51,7 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
   });
 }
 
-/** What a page shows of the last form: a notice above its place, or an error at its field. */
+/** What a page shows of the last form: a notice above the section, or an error at the field. */
 export interface PlacedFlash {
   readonly done?: string;
   readonly failed?: string;
@@ -67,8 +69,8 @@ export function flashAt(flash: Flash | undefined, place: FlashPlace, now: number
   };
 }
 
-/** Both kinds, where there is no field that an error belongs to. */
-export function FlashView({ note: flash }: { readonly note: PlacedFlash }) {
+/** As notices, where there is no field for the error. */
+export function FlashView({ flash }: { readonly flash: PlacedFlash }) {
   const { done, failed } = flash;
   return (
     <>
@@ -86,10 +88,31 @@ export function FlashView({ note: flash }: { readonly note: PlacedFlash }) {
   );
 }
 
+interface EmailInputProps extends FieldAttributes {
+  readonly value: string;
+  readonly autofocus?: boolean;
+}
+
+/** Where an address is typed; its bound is that of `parseEmailAddress`. */
+export function EmailInput(attributes: EmailInputProps) {
+  return (
+    <input
+      {...attributes}
+      name="email"
+      type="email"
+      required
+      maxlength={320}
+      autocomplete="email"
+      autocapitalize="none"
+      spellcheck={false}
+    />
+  );
+}
+
 interface MessagePageOptions {
   readonly appName: string;
   readonly messages: { readonly title: string; readonly text: string; readonly button: string };
-  /** What the text ends with, to be copied. */
+  /** At the end of the text, to be copied. */
   readonly reference?: string | undefined;
   /** Where the button leads. */
   readonly href: string;
@@ -97,7 +120,7 @@ interface MessagePageOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A page that only says something, and where to go on. */
+/** A page with a message and a link. */
 export function messagePage({ messages, reference, href, ...rest }: MessagePageOptions): Response {
   return authPage({
     ...rest,
@@ -118,24 +141,24 @@ export function messagePage({ messages, reference, href, ...rest }: MessagePageO
   });
 }
 
-interface Failure {
+interface FailedPlace {
   readonly place: FlashPlace;
-  /** What is said of a field that does not fit. */
+  /** The message for an invalid field. */
   readonly invalid: FailedName;
   readonly now: number;
 }
 
-/** A problem of the API as the note that tells a person of it. */
-export function failureFlash(problem: ApiProblem, { place, invalid, now }: Failure): Flash {
-  const { retryAfterSeconds } = problem;
+/** The flash that says why a form failed. */
+export function failureFlash(failure: Failure, { place, invalid, now }: FailedPlace): Flash {
+  const { row, retryAfterSeconds } = failure;
   return {
     place,
-    failed: failedName(problem, invalid),
+    failed: failedName(row, invalid),
     ...(retryAfterSeconds === undefined ? {} : { until: now + retryAfterSeconds * 1000 }),
   };
 }
 
-function failedName({ code, status }: ApiProblem, invalid: FailedName): FailedName {
+function failedName({ code, status }: ErrorRow, invalid: FailedName): FailedName {
   if (code === "validation_failed") return invalid;
   if (isFailedName(code)) return code;
   return status === 503 ? "unavailable" : "unexpected";

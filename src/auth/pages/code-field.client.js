@@ -1,6 +1,6 @@
-// <code-field>: keeps digits alone in the one input that lies over the six boxes, shows which box
-// comes next, and sends a code that was pasted or filled in at one go. What is typed digit by digit
-// waits for the button: a slip of the finger must not cost a try.
+// <code-field>: keeps only digits in the one input that lies over the six boxes, marks the box that
+// comes next, and submits a code that was pasted or autofilled. A code that is typed digit by digit
+// waits for the button: a typo must not cost a try.
 const length = 6;
 
 class CodeField extends HTMLElement {
@@ -16,7 +16,7 @@ class CodeField extends HTMLElement {
     this.mark();
   }
 
-  // Only who has this script needs to be told what it does.
+  // The hint is only true where this script runs.
   addHint() {
     const hint = document.createElement("p");
     hint.className = "hint";

@@ -2,14 +2,17 @@ import type { Hono } from "hono";
 import type { FieldAttributes } from "../../core/html/controls.tsx";
 import { Button, Field } from "../../core/html/controls.tsx";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
+import type { Failure } from "../../core/http/problem.ts";
 import type { CodePolicy, CodePurpose } from "../codes/code.ts";
-import type { ApiAnswer, ApiProblem } from "./api-client.ts";
+import { lockedSeconds } from "../rate-limited.ts";
 import { authPage, FlashView, failureFlash, flashAt, messagePage } from "./auth-page.tsx";
 import { formatLeft, messages } from "./messages.ts";
 import type { Flash, PageDeps, PendingCode } from "./page-context.ts";
 import {
+  attempt,
   dropPending,
   formField,
+  isUnauthenticated,
   keepPending,
   readFlash,
   readPending,
@@ -18,8 +21,8 @@ import {
 } from "./page-context.ts";
 
 /**
- * One input whose digits fall into six boxes drawn behind it: for a keyboard, a paste, a filled-in
- * code and a screen reader it is one field, with or without the script that marks the next box.
+ * One input whose digits fall into six boxes drawn behind it: to a keyboard, a paste, autofill and a
+ * screen reader it is one field, with or without the script that marks the next box.
  * It takes more than six characters, so that a pasted "123 456" is not cut.
  */
 function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
@@ -55,7 +58,7 @@ interface CodePageOptions {
   readonly inboxUrl: string | undefined;
 }
 
-/** Where each purpose's code is entered, asked for again, and given up. */
+/** Where the code of each purpose is entered and requested again, and where its page leads back. */
 const codePaths: Readonly<
   Record<CodePurpose, { readonly enter: string; readonly again: string; readonly back: string }>
 > = {
@@ -72,7 +75,7 @@ const codePaths: Readonly<
   },
 };
 
-/** Where a code is entered; while its address is locked, how long that lasts and what to do. */
+/** The page of the code; while its address is locked, how long that lasts and what to do. */
 function codePage(options: CodePageOptions): Response {
   const { appName, pending, now } = options;
   const { purpose, lockedUntil = 0 } = pending;
@@ -104,7 +107,7 @@ function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
   return (
     <>
       <h1>{title}</h1>
-      <FlashView note={flashAt(flash, "step", now)} />
+      <FlashView flash={flashAt(flash, "step", now)} />
       <p class="lead">
         {messages.code.sent} <strong class="address">{email}</strong>.{" "}
         {messages.code.validity(formatLeft(policy.lifetimeMs))}
@@ -166,18 +169,19 @@ function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: stri
   );
 }
 
-/** What differs between the three things that a code confirms. */
+/** What differs between the three purposes of a code. */
 export interface CodeStep {
   readonly purpose: CodePurpose;
-  request(context: HttpContext, email: string): Promise<ApiAnswer<unknown>>;
-  enter(context: HttpContext, email: string, code: string): Promise<ApiAnswer<unknown>>;
+  /** Both throw the problem, as the use cases do. */
+  send(context: HttpContext, email: string): Promise<unknown>;
+  enter(context: HttpContext, email: string, code: string): Promise<unknown>;
   /** After the code was right. */
   done(context: HttpContext): Response;
-  /** A problem that the page of the code cannot mend; undefined: it is of the code. */
-  refused?(context: HttpContext, problem: ApiProblem): Response | undefined;
+  /** A failure that another code would not change; undefined: it is about the code. */
+  refused?(context: HttpContext, failure: Failure): Response | undefined;
 }
 
-/** The page where a code is entered, and its two forms: the code, and asking for another one. */
+/** The page where a code is entered, and its two forms: the code, and requesting another one. */
 export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: CodeStep): void {
   const { purpose } = step;
   const { enter, again, back } = codePaths[purpose];
@@ -186,11 +190,12 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     return pending?.purpose === purpose ? pending : undefined;
   };
   app.get(enter, (context) => {
-    const { appName, clock, codePolicy: policy, inboxUrl } = deps;
+    const { appName, clock, codes } = deps;
     const pending = pendingOf(context);
     if (pending === undefined) return messagePage({ appName, messages: messages.lost, href: back });
     const flash = readFlash(context, deps);
-    return codePage({ appName, pending, flash, now: clock.now(), policy, inboxUrl: inboxUrl() });
+    const inboxUrl = deps.inboxUrl?.();
+    return codePage({ appName, pending, flash, now: clock.now(), policy: codes.policy, inboxUrl });
   });
   app.post(again, async (context) => {
     const pending = pendingOf(context);
@@ -201,10 +206,9 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
   app.post(enter, async (context) => {
     const pending = pendingOf(context);
     if (pending === undefined) return context.redirect(enter, 303);
-    const answer = await step.enter(context, pending.email, await formField(context, "code"));
-    if (answer.kind === "problem") {
-      return refuse(context, deps, step, { pending, problem: answer.problem });
-    }
+    const code = await formField(context, "code");
+    const failure = await attempt(context, deps, () => step.enter(context, pending.email, code));
+    if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
     dropPending(context, deps);
     return step.done(context);
   });
@@ -212,70 +216,68 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
 
 interface Start {
   readonly email: string;
-  /** Where it is told that no code can be had. */
+  /** Where a failure is shown. */
   readonly failedAt: { readonly place: Flash["place"]; readonly path: string };
   readonly typed?: string;
 }
 
 /**
- * Asks for a code and goes where it is entered. There too when the address has had its codes: the
- * earlier ones may be at hand, and still good.
+ * Requests a code and leads to where it is entered; also when the address has had too many: an earlier
+ * one may be at hand and still good.
  */
 export async function startCodeStep(
   context: HttpContext,
   deps: PageDeps,
-  { purpose, request }: CodeStep,
+  { purpose, send }: CodeStep,
   { email, failedAt, typed }: Start,
 ): Promise<Response> {
   const now = deps.clock.now();
   const { enter } = codePaths[purpose];
-  const answer = await request(context, email);
+  const failure = await attempt(context, deps, () => send(context, email));
   const before = readPending(context, deps);
   const same = before?.purpose === purpose && before.email === email ? before : undefined;
   const keep = (nextAt: number) => {
     keepPending(context, deps, { ...same, purpose, email, nextAt });
   };
-  if (answer.kind === "ok") {
+  if (failure === undefined) {
     const repeated = same !== undefined && same.nextAt > now;
-    keep(repeated ? same.nextAt : now + deps.codePolicy.repeatWindowMs);
+    keep(repeated ? same.nextAt : now + deps.codes.policy.repeatWindowMs);
     if (same !== undefined) {
       const done = repeated ? "code_sent_already" : "code_sent";
       setFlash(context, deps, { place: "step", done });
     }
     return context.redirect(enter, 303);
   }
-  const { problem } = answer;
-  if (problem.code === "unauthenticated") return toSignIn(context, deps);
-  const isRateLimited = problem.code === "too_many_codes";
+  if (isUnauthenticated(failure)) return toSignIn(context, deps);
+  const isRateLimited = failure.row.code === "too_many_codes";
   const { place, path } = isRateLimited ? ({ place: "step", path: enter } as const) : failedAt;
-  if (isRateLimited) keep(now + (problem.retryAfterSeconds ?? 0) * 1000);
-  const flash = failureFlash(problem, { place, invalid: "email_invalid", now });
+  if (isRateLimited) keep(now + (failure.retryAfterSeconds ?? 0) * 1000);
+  const flash = failureFlash(failure, { place, invalid: "email_invalid", now });
   setFlash(context, deps, typed === undefined || isRateLimited ? flash : { ...flash, typed });
   return context.redirect(path, 303);
 }
 
 interface Refusal {
   readonly pending: PendingCode;
-  readonly problem: ApiProblem;
+  readonly failure: Failure;
 }
 
 function refuse(
   context: HttpContext,
   deps: PageDeps,
   step: CodeStep,
-  { pending, problem }: Refusal,
+  { pending, failure }: Refusal,
 ): Response {
-  const elsewhere = step.refused?.(context, problem);
+  const elsewhere = step.refused?.(context, failure);
   if (elsewhere !== undefined) return elsewhere;
-  if (problem.code === "unauthenticated") return toSignIn(context, deps);
+  if (isUnauthenticated(failure)) return toSignIn(context, deps);
   const now = deps.clock.now();
-  // The wrong code that spends the last try says so: the address is locked from now on.
-  if (problem.code === "too_many_attempts" || problem.scope === "attempts-per-email") {
-    const lockedUntil = now + (problem.retryAfterSeconds ?? 0) * 1000;
-    keepPending(context, deps, { ...pending, lockedUntil });
+  const locked = lockedSeconds(failure);
+  if (locked !== undefined) {
+    keepPending(context, deps, { ...pending, lockedUntil: now + locked * 1000 });
   } else {
-    const place = problem.status >= 429 ? "step" : "code";
-    setFlash(context, deps, failureFlash(problem, { place, invalid: "code_shape", now }));
+    const place = failure.row.status >= 429 ? "step" : "code";
+    setFlash(context, deps, failureFlash(failure, { place, invalid: "code_shape", now }));
   }
   return context.redirect(codePaths[step.purpose].enter, 303);
 }

@@ -1,40 +1,89 @@
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import type { HttpContext } from "../../core/http/environment.ts";
-import { equalConstantTime, hmacText } from "../../core/secret.ts";
-import type { Clock } from "../../core/time.ts";
-import type { CodePolicy } from "../codes/code.ts";
+import type { Failure } from "../../core/http/problem.ts";
+import { describeFailure } from "../../core/http/problem.ts";
+import { signText, verifyText } from "../../core/signed-text.ts";
+import type { AuthDeps } from "../auth-deps.ts";
 import { codePurposes } from "../codes/code.ts";
-import type { CookieSettings } from "../current-session.ts";
-import { clearSessionCookie, sessionTokens } from "../current-session.ts";
-import type { AuthKeys } from "../keys.ts";
+import { clearSessionCookie, cookieAttributes, sessionTokens } from "../current-session.ts";
+import { authErrors } from "../error-codes.ts";
 import type { DoneName, FailedName } from "./messages.ts";
 import { messages } from "./messages.ts";
 
-/** What all pages need, whichever it is. */
-export interface PageDeps extends CookieSettings {
+/** What pages need beside what the use cases need. */
+export interface PageDeps extends AuthDeps {
+  /** As people know the application. */
   readonly appName: string;
-  readonly clock: Clock;
-  /** Sign what a browser keeps between two pages. */
-  readonly keys: AuthKeys;
-  readonly codePolicy: CodePolicy;
-  /** PUBLIC_URL's, whose forms are ours too. */
-  readonly publicOrigin: string | undefined;
-  /** The page on which whoever has this address chooses which mails come; undefined: there is none. */
-  readonly preferencesPath: ((email: string) => string) | undefined;
+  /** The page on which the owner of this address chooses which mails come; undefined: there is none. */
+  readonly preferencesPath?: (email: string) => string;
   /** Where mails can be read on a developer's machine; undefined where they are sent. */
-  readonly inboxUrl: () => string | undefined;
+  readonly inboxUrl?: () => string | undefined;
 }
 
-/** A code that was sent and is not entered yet. Times in Unix ms. */
+/** A field of a form as browsers send one (`application/x-www-form-urlencoded`); "" without it. */
+export async function formField(context: HttpContext, name: string): Promise<string> {
+  return new URLSearchParams(await context.req.text()).get(name) ?? "";
+}
+
+/** Runs the use case of a form. Undefined: done; else why not, logged as for a call of the API. */
+export async function attempt(
+  context: HttpContext,
+  { log }: PageDeps,
+  work: () => Promise<unknown>,
+): Promise<Failure | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    return describeFailure(error, context, log);
+  }
+}
+
+export function isUnauthenticated({ row }: Failure): boolean {
+  return row.code === authErrors.unauthenticated.code;
+}
+
+/** To the first page, which says so when the browser still has a session's cookie. */
+export function toSignIn(context: HttpContext, deps: PageDeps): Response {
+  if (sessionTokens(context).length > 0) {
+    clearSessionCookie(context, deps);
+    setFlash(context, deps, { place: "sign_in", failed: "unauthenticated" });
+  }
+  return context.redirect("/", 303);
+}
+
+// What a browser keeps between a form and the next page is in signed cookies, so that it is in no
+// URL.
+
+/** A code that was sent and not entered yet. Times in Unix ms. */
 const pendingSchema = z.object({
   purpose: z.enum(codePurposes),
   email: z.string().max(320),
-  /** When asking for another one makes sense. */
+  /** When another one can be requested. */
   nextAt: z.number(),
   lockedUntil: z.number().optional(),
 });
 export type PendingCode = z.infer<typeof pendingSchema>;
+
+const pendingName = "page_code";
+const pendingSeconds = 15 * 60;
+
+/** Kept for 15 min, and while the address is locked. */
+export function keepPending(context: HttpContext, deps: PageDeps, pending: PendingCode): void {
+  const lockedMs = Math.max(0, (pending.lockedUntil ?? 0) - deps.clock.now());
+  const seconds = pendingSeconds + Math.ceil(lockedMs / 1000);
+  writeSigned(context, deps, { name: pendingName, value: pending, seconds });
+}
+
+export function readPending(context: HttpContext, deps: PageDeps): PendingCode | undefined {
+  const lifeMs = pendingSeconds * 1000 + deps.codes.policy.lockMsMax;
+  return readSigned(context, deps, { name: pendingName, schema: pendingSchema, lifeMs });
+}
+
+export function dropPending(context: HttpContext, deps: PageDeps): void {
+  deleteCookie(context, pendingName, cookieAttributes(deps));
+}
 
 const flashPlaces = [
   "sign_in",
@@ -46,8 +95,6 @@ const flashPlaces = [
   "deletion",
 ] as const;
 export type FlashPlace = (typeof flashPlaces)[number];
-
-/** What a browser keeps between a form and the next page, signed, so that no URL has to carry it. */
 
 const typedCharsMax = 320;
 
@@ -62,48 +109,32 @@ const flashSchema = z.object({
   place: z.enum(flashPlaces),
   done: namesOf<DoneName>(messages.done).optional(),
   failed: namesOf<FailedName>(messages.failed).optional(),
-  /** When trying again makes sense. */
+  /** When to try again. */
   until: z.number().optional(),
   /** What was typed, to be corrected. */
   typed: z.string().max(typedCharsMax).optional(),
 });
 export type Flash = z.infer<typeof flashSchema>;
 
-const pendingSeconds = 15 * 60;
-const flashSeconds = 60;
-const pendingName = "page_code";
 const flashName = "page_flash";
-
-export function readPending(context: HttpContext, deps: PageDeps): PendingCode | undefined {
-  return readSigned(context, deps, pendingName, pendingSchema);
-}
-
-/** Kept for 15 min, and while the address is locked. */
-export function keepPending(context: HttpContext, deps: PageDeps, pending: PendingCode): void {
-  const lockedMs = Math.max(0, (pending.lockedUntil ?? 0) - deps.clock.now());
-  const seconds = pendingSeconds + Math.ceil(lockedMs / 1000);
-  writeSigned(context, deps, { name: pendingName, value: pending, seconds });
-}
-
-export function dropPending(context: HttpContext, deps: PageDeps): void {
-  deleteCookie(context, pendingName, attributes(deps));
-}
-
-export function readFlash(context: HttpContext, deps: PageDeps): Flash | undefined {
-  return readSigned(context, deps, flashName, flashSchema);
-}
-
-/** Once it was shown. */
-export function clearFlash(context: HttpContext, deps: PageDeps): void {
-  if (getCookie(context, flashName) !== undefined) {
-    deleteCookie(context, flashName, attributes(deps));
-  }
-}
+const flashSeconds = 60;
 
 export function setFlash(context: HttpContext, deps: PageDeps, flash: Flash): void {
   const typed = flash.typed?.slice(0, typedCharsMax);
   const value = typed === undefined ? flash : { ...flash, typed };
   writeSigned(context, deps, { name: flashName, value, seconds: flashSeconds });
+}
+
+export function readFlash(context: HttpContext, deps: PageDeps): Flash | undefined {
+  const lifeMs = flashSeconds * 1000;
+  return readSigned(context, deps, { name: flashName, schema: flashSchema, lifeMs });
+}
+
+/** After it was shown. */
+export function clearFlash(context: HttpContext, deps: PageDeps): void {
+  if (getCookie(context, flashName) !== undefined) {
+    deleteCookie(context, flashName, cookieAttributes(deps));
+  }
 }
 
 interface Written {
@@ -114,44 +145,26 @@ interface Written {
 
 function writeSigned(context: HttpContext, deps: PageDeps, written: Written): void {
   const { name, value, seconds } = written;
-  const text = Buffer.from(JSON.stringify(value)).toString("base64url");
-  const signature = sign(deps.keys.current.secret, name, text);
-  setCookie(context, name, `${text}.${signature}`, { ...attributes(deps), maxAge: seconds });
+  const parts = [Buffer.from(JSON.stringify(value)).toString("base64url")];
+  const signing = { purpose: name, parts, signedAt: deps.clock.now() };
+  const text = signText(deps.keys.current.secret, signing);
+  setCookie(context, name, text, { ...cookieAttributes(deps), maxAge: seconds });
 }
 
-function readSigned<T>(
-  context: HttpContext,
-  { keys }: PageDeps,
-  name: string,
-  schema: z.ZodType<T>,
-): T | undefined {
-  const [text = "", signature = ""] = (getCookie(context, name) ?? "").split(".");
-  const signed = keys.all.some(({ secret }) => {
-    return equalConstantTime(sign(secret, name, text), signature);
-  });
-  if (!signed) return undefined;
+interface Read<T> {
+  readonly name: string;
+  readonly schema: z.ZodType<T>;
+  /** At most: the browser drops it when it ends. */
+  readonly lifeMs: number;
+}
+
+function readSigned<T>(context: HttpContext, deps: PageDeps, read: Read<T>): T | undefined {
+  const { name, schema, lifeMs } = read;
+  const keys = deps.keys.all.map(({ secret }) => secret);
+  const text = getCookie(context, name) ?? "";
+  const verified = verifyText(text, { purpose: name, keys, lifeMs, now: deps.clock.now() });
+  if (verified.kind !== "valid") return undefined;
+  const [value = ""] = verified.parts;
   // Ours, but perhaps of an earlier version of ours.
-  return schema.safeParse(JSON.parse(Buffer.from(text, "base64url").toString())).data;
-}
-
-function sign(secret: string, name: string, text: string): string {
-  return hmacText(secret, "base64url", "page-cookie", name, text);
-}
-
-function attributes({ secureCookies }: CookieSettings) {
-  return { path: "/", httpOnly: true, sameSite: "Lax", secure: secureCookies } as const;
-}
-
-/** A field of a form as browsers send one (`application/x-www-form-urlencoded`); "" without it. */
-export async function formField(context: HttpContext, name: string): Promise<string> {
-  return new URLSearchParams(await context.req.text()).get(name) ?? "";
-}
-
-/** To the first page, for who is not signed in; whoever was is told so. */
-export function toSignIn(context: HttpContext, deps: PageDeps): Response {
-  if (sessionTokens(context).length > 0) {
-    clearSessionCookie(context, deps);
-    setFlash(context, deps, { place: "sign_in", failed: "unauthenticated" });
-  }
-  return context.redirect("/", 303);
+  return schema.safeParse(JSON.parse(Buffer.from(value, "base64url").toString())).data;
 }

@@ -1,29 +1,35 @@
 import type { Hono } from "hono";
 import { parseEmailAddress } from "../../core/email-address.ts";
 import { Button, Field } from "../../core/html/controls.tsx";
+import { parseFields } from "../../core/http/body.ts";
 import type { HttpEnvironment } from "../../core/http/environment.ts";
-import { requestCodeOperation, verifyCodeOperation } from "../code-routes.ts";
-import { sessionTokens } from "../current-session.ts";
-import { currentSessionOperation, logoutOperation } from "../session-routes.ts";
-import { callApi } from "./api-client.ts";
+import { findSignedIn } from "../current-session.ts";
+import { requestCodeBody, sendCode } from "../request-code.ts";
+import { signOut } from "../session-routes.ts";
+import { signIn, verifyCodeBody } from "../verify-code.ts";
 import type { PlacedFlash } from "./auth-page.tsx";
-import { authPage, FlashView, flashAt } from "./auth-page.tsx";
+import { authPage, EmailInput, FlashView, flashAt } from "./auth-page.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
-import { EmailInput } from "./email-input.tsx";
 import { messages } from "./messages.ts";
 import type { PageDeps } from "./page-context.ts";
-import { dropPending, formField, readFlash, readPending, setFlash } from "./page-context.ts";
-import { unavailablePage } from "./problem-page.tsx";
+import {
+  attempt,
+  dropPending,
+  formField,
+  readFlash,
+  readPending,
+  setFlash,
+} from "./page-context.ts";
 
 interface SignInPageOptions {
   readonly appName: string;
   readonly flash: PlacedFlash;
-  /** The address to begin with, when one is known. */
+  /** Filled in, when one is known. */
   readonly email: string | undefined;
 }
 
-/** The first page: the address to which the code goes. */
+/** The first page: the address to send the code to. */
 function signInPage({ appName, flash, email }: SignInPageOptions): Response {
   const { signIn } = messages;
   const { done, failed, typed } = flash;
@@ -35,7 +41,7 @@ function signInPage({ appName, flash, email }: SignInPageOptions): Response {
     content: (
       <div class="card stack">
         <h1>{signIn.title}</h1>
-        <FlashView note={atField ? {} : flash} />
+        <FlashView flash={atField ? {} : flash} />
         <p class="lead">{signIn.lead}</p>
         <form method="post" action="/sign-in" class="stack" novalidate>
           <Field
@@ -60,22 +66,20 @@ function signInPage({ appName, flash, email }: SignInPageOptions): Response {
   });
 }
 
-/** `/`: the address, then the code; and signing out again. */
+/** `/`: the address, then the code; and signing out. */
 export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const step: CodeStep = {
     purpose: "sign_in",
-    request: (context, email) => callApi(app, context, requestCodeOperation, { body: { email } }),
+    send: async (context, typed) => {
+      const { email } = parseFields(requestCodeBody, { email: typed });
+      await sendCode(context, deps, { email, purpose: "sign_in" });
+    },
     enter: (context, email, code) =>
-      callApi(app, context, verifyCodeOperation, { body: { email, code } }),
+      signIn(context, deps, parseFields(verifyCodeBody, { email, code })),
     done: (context) => context.redirect("/account", 303),
   };
   app.get("/", async (context) => {
-    if (sessionTokens(context).length > 0) {
-      const answer = await callApi(app, context, currentSessionOperation);
-      if (answer.kind === "ok") return context.redirect("/account", 303);
-      const { problem } = answer;
-      if (problem.code !== "unauthenticated") return unavailablePage(context, deps, problem);
-    }
+    if ((await findSignedIn(context, deps)) !== undefined) return context.redirect("/account", 303);
     const flash = flashAt(readFlash(context, deps), "sign_in", deps.clock.now());
     const pending = readPending(context, deps);
     const email = pending?.purpose === "sign_in" ? pending.email : undefined;
@@ -90,13 +94,13 @@ export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): voi
   });
   addCodeStep(app, deps, step);
   app.post("/sign-out", async (context) => {
-    const answer = await callApi(app, context, logoutOperation);
-    if (answer.kind === "ok") {
-      dropPending(context, deps);
-      setFlash(context, deps, { place: "sign_in", done: "signed_out" });
-      return context.redirect("/", 303);
+    const failure = await attempt(context, deps, () => signOut(context, deps));
+    if (failure !== undefined) {
+      setFlash(context, deps, { place: "sessions", failed: "unavailable" });
+      return context.redirect("/account", 303);
     }
-    setFlash(context, deps, { place: "sessions", failed: "unavailable" });
-    return context.redirect("/account", 303);
+    dropPending(context, deps);
+    setFlash(context, deps, { place: "sign_in", done: "signed_out" });
+    return context.redirect("/", 303);
   });
 }

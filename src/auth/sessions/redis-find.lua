@@ -1,6 +1,6 @@
 -- One session of each user in KEYS, for calls that are merged. ARGV has for each, in turn: what the
 -- scripts here begin with (time, idle, lifetime), the touch in ms and the id. Answers for each the
--- session's JSON, or false when it is not there or over; an error of one is its own alone. The key
+-- session's JSON, or false when it does not exist or has ended; an error fails its own call alone. The key
 -- needs no new expiry: no session outlives the lifetime after its creation.
 local function find(key, touchEveryMs, id)
   local text = redis.call("HGET", key, id)

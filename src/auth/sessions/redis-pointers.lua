@@ -1,4 +1,4 @@
--- The value of each of KEYS, for calls that are merged; an error of one is its own alone.
+-- The value of each of KEYS, for calls that are merged; an error fails its own call alone.
 local replies = {}
 for index, key in ipairs(KEYS) do replies[index] = redis.pcall("GET", key) end
 return replies

@@ -38,7 +38,7 @@ type Stored = Omit<Session, "userId" | "id">;
 
 /**
  * Sessions in Redis, all of a user in one hash, `auth:user-sessions:{<user id>}`, so that ending
- * many is one step. A token leads there by `auth:sessions:{<SHA-256 of the token>}`, which is
+ * several is one step. A token leads there by `auth:sessions:{<SHA-256 of the token>}`, which is
  * written first and by itself opens nothing. Does not close the client it is given.
  */
 export function openRedisSessionStore(

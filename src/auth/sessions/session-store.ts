@@ -1,35 +1,35 @@
 import { randomToken, sha256Hex } from "../../core/secret.ts";
 
 /**
- * Who is signed in, on which devices. A session is known by a random token of 256 bits that only its
- * holder has: the store keeps its SHA-256. For everybody else it has an `id` that opens nothing.
+ * Who is signed in, on which devices. A session is opened by a random token of 256 bits that only its
+ * holder has: the store keeps its SHA-256. Everywhere else it goes by an `id` that opens nothing.
  *
  * A session is live from `create` until the first of: it was not used for `idleMs`, it is
- * `lifetimeMs` old, it was revoked. Each `find` is a use; it is written down once per
- * `touchEveryMs`, so a session may end that much earlier than its last use says. A user has at most
- * `sessionsPerUserMax`: a further one ends the one that was used longest ago.
+ * `lifetimeMs` old, it was revoked. Each `find` is a use; it is written once per
+ * `touchEveryMs`, so a session may end that much earlier than its last use implies. A user has at
+ * most `sessionsPerUserMax`: a further one ends the least recently used.
  *
  * Promises, tested by `tests/contract/session-store.ts` for every adapter:
  * - A revoked or ended session is not found by any later `find`, on any replica. Each call that
  *   revokes, however many sessions, is one atomic step: none is found that it was to end.
- * - Anything that is no token of ours is not found, whatever it looks like.
- * - Nobody's session is revoked by its id but by naming its own user.
+ * - Anything that is not a token of ours is not found, whatever it looks like.
+ * - A session is revoked by its id only together with its own user's id.
  * - Every call may be repeated. Times are the store's own.
  * Left out on purpose: closing (a store opens nothing of its own).
- * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is away.
+ * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is unavailable.
  */
 export interface SessionStore {
   readonly policy: SessionPolicy;
-  /** Whether it is a file of ours rather than a server. */
+  /** Whether it is a local file rather than a server. */
   readonly embedded: boolean;
   create(request: CreateSessionRequest): Promise<CreatedSession>;
   find(token: string): Promise<Session | undefined>;
-  /** The live ones, the one used last first. */
+  /** The live ones, most recently used first. */
   list(userId: string): Promise<readonly Session[]>;
   revoke(token: string): Promise<void>;
   /** Whether there was such a session. */
   revokeOne(session: Pick<Session, "userId" | "id">): Promise<boolean>;
-  /** All of a user, but the one with the id `except`; how many there were. */
+  /** All of a user except the one with the id `except`; returns how many there were. */
   revokeAll(request: { readonly userId: string; readonly except?: string }): Promise<number>;
   /** Throws when the store does not answer within `deadlineMs`. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
@@ -51,19 +51,19 @@ export interface SessionPolicy {
 }
 
 interface CreatedSession {
-  /** 43 characters of base64url. Shown once, to the one who signed in. */
+  /** 43 characters of base64url. Shown once, to the person who signed in. */
   readonly token: string;
   readonly session: Session;
 }
 
 /** Times in Unix ms. */
 export interface Session {
-  /** 22 characters of base64url; neither the token nor made from it. */
+  /** 22 characters of base64url; neither the token nor derived from it. */
   readonly id: string;
   readonly userId: string;
   readonly device: string;
   readonly createdAt: number;
-  /** Of the last use that was written down. */
+  /** Of the last use that was written. */
   readonly usedAt: number;
 }
 
@@ -75,7 +75,7 @@ export const sessionPolicyDefault: SessionPolicy = {
 
 export const sessionsPerUserMax = 100;
 
-/** When a session ends if it is not used any more. */
+/** When a session ends if it is not used again. */
 export function sessionEndsAt(
   { createdAt, usedAt }: Pick<Session, "createdAt" | "usedAt">,
   { idleMs, lifetimeMs }: SessionPolicy,
@@ -87,7 +87,7 @@ const deviceCharsMax = 60;
 const userAgentCharsMax = 500;
 export const unknownDevice = "Unknown device";
 
-/** In this order, because most browsers also name those they descend from. */
+/** In this order, because most browsers also name those they are derived from. */
 const browsers = [
   [/\bEdg(?:e|A|iOS)?\//, "Edge"],
   [/\b(?:OPR|Opera)\//, "Opera"],
@@ -109,7 +109,7 @@ const systems = [
 
 /**
  * What a person recognises a session by, from the User-Agent: "Firefox on Windows", or for a
- * program its name: "curl". Only words of ours and plain program names come out, whatever goes in.
+ * program its name: "curl". Only our own words and plain program names come out, whatever goes in.
  */
 export function describeDevice(userAgent: string | undefined): string {
   const text = (userAgent ?? "").slice(0, userAgentCharsMax);
@@ -133,7 +133,7 @@ export function createSessionId(): string {
   return randomToken(16);
 }
 
-/** The name a token is kept under; undefined for what cannot be a token, and is not looked up. */
+/** The key under which a token is stored; undefined for what cannot be one: not looked up. */
 export function sessionKeyOf(token: string): string | undefined {
   return tokenShape.test(token) ? sha256Hex(token) : undefined;
 }

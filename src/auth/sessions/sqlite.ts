@@ -19,7 +19,7 @@ const migrations = [
     used_at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX auth_sessions_used_at ON auth_sessions (used_at);`,
-  // Sessions without an id and a device end; who had one signs in again.
+  // Sessions without an id and a device end; their owners sign in again.
   `DROP TABLE auth_sessions;
   CREATE TABLE auth_sessions (
     key TEXT PRIMARY KEY,
@@ -36,7 +36,7 @@ const migrations = [
 const columns =
   "id, user_id AS userId, device, created_at AS createdAt, used_at AS usedAt FROM auth_sessions";
 
-/** Ended sessions dropped with each new one: more than one, so that the file does not grow. */
+/** Ended sessions dropped with each new one: more than are added, so that the file does not grow. */
 const sweptMax = 10;
 
 interface SqliteSessionStoreOptions {
@@ -61,7 +61,7 @@ export async function openSqliteSessionStore(
     return { ...session, usedAt: now };
   }
 
-  /** How many live ones it removed. */
+  /** Returns how many live ones it removed. */
   function remove(userId: string, isMeant: (session: Session) => boolean): Promise<number> {
     return database.write((db) => {
       const meant = readAll(db, userId).filter((session) => isLive(session) && isMeant(session));
@@ -106,7 +106,7 @@ export async function openSqliteSessionStore(
   };
 }
 
-/** Beyond the most a user may have, the ones that were used longest ago make room. */
+/** Beyond the most a user may have, the least recently used make room. */
 function insert(db: Database, key: string, session: Session): void {
   const { id, userId, device, createdAt, usedAt } = session;
   db.query("INSERT INTO auth_sessions VALUES (?, ?, ?, ?, ?, ?)").run(

@@ -1,3 +1,4 @@
+import { gather } from "../../core/gather.ts";
 import type { PostgresDatabase } from "../../core/postgres/database.ts";
 import { migrateLater } from "../../core/postgres/database.ts";
 import { uniqueViolation } from "../../core/postgres/errors.ts";
@@ -8,50 +9,6 @@ import { systemClock } from "../../core/time.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
 import { usernameKeyOf } from "./user-store.ts";
-
-interface Turn<T> {
-  readonly keys: Set<string>;
-  readonly found: Promise<ReadonlyMap<string, T>>;
-}
-
-/**
- * Lookups that were asked for in one turn of the event loop become one question, of at most
- * `keysMax` keys; each caller gets its own answer, never older than its call. A question that
- * fails rejects all who asked it, and nobody else.
- */
-export class BatchLoader<T> {
-  readonly #load: (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>;
-  readonly #keysMax: number;
-  #turn: Turn<T> | undefined;
-
-  constructor(
-    load: (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>,
-    { keysMax = 200 }: { readonly keysMax?: number } = {},
-  ) {
-    this.#load = load;
-    this.#keysMax = keysMax;
-  }
-
-  async find(key: string): Promise<T | undefined> {
-    const turn = this.#turn ?? this.#begin();
-    turn.keys.add(key);
-    if (turn.keys.size >= this.#keysMax) this.#turn = undefined; // the next one begins another
-    return (await turn.found).get(key);
-  }
-
-  #begin(): Turn<T> {
-    const keys = new Set<string>();
-    const turn = {
-      keys,
-      found: new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
-        if (this.#turn === turn) this.#turn = undefined;
-        return this.#load([...keys]);
-      }),
-    };
-    this.#turn = turn;
-    return turn;
-  }
-}
 
 interface UserRow {
   readonly id: string;
@@ -68,7 +25,7 @@ export const usersModule: SchemaModule = { module: "auth-users", steps: [schemaT
 type Query = PostgresDatabase["query"];
 
 /**
- * Users in the table `auth_users` of Postgres, which is made by the first use when Postgres is away
+ * Users in the table `auth_users` of Postgres, which the first use creates when Postgres is unavailable
  * now. Does not close the database it is given.
  */
 export async function openPostgresUserStore(
@@ -95,7 +52,7 @@ export async function openPostgresUserStore(
         RETURNING *, (xmax = 0) AS created`, // xmax is 0 in a row that was inserted, not updated
     );
     const row = rows[0];
-    if (row === undefined) throw new Error("an upsert returns its row");
+    if (row === undefined) throw new Error("an upsert returned no row");
     return { user: userOf(row), created: row.created };
   }
 
@@ -103,18 +60,19 @@ export async function openPostgresUserStore(
     firstUser(await query(statement));
 
   // Each request with a session looks a user up: a hundred at once are one statement.
-  const byId = new BatchLoader(async (ids) => {
+  const findById = gather(async (ids: readonly string[]) => {
     const list = ids.join(",");
     const rows = await query(
       (sql, schema) => sql<UserRow[]>`
         SELECT * FROM ${schema}.auth_users WHERE id = ANY (string_to_array(${list}, ',')::uuid[])`,
     );
-    return new Map(rows.map((row) => [row.id, userOf(row)]));
+    const users = new Map(rows.map((row) => [row.id, userOf(row)]));
+    return ids.map((id) => users.get(id));
   });
 
   return {
     embedded: false,
-    findById: async (id) => (idShape.test(id) ? byId.find(id) : undefined),
+    findById: async (id) => (idShape.test(id) ? findById(id) : undefined),
     findByEmail: (email) =>
       findOne(
         (sql, schema) => sql<UserRow[]>`SELECT * FROM ${schema}.auth_users WHERE email = ${email}`,
@@ -129,7 +87,7 @@ export async function openPostgresUserStore(
         return await signIn(request);
       } catch (error) {
         if (uniqueViolation(error) !== "auth_users_username") throw error;
-        return signIn({ ...request, username: undefined }); // taken meanwhile: chosen later
+        return signIn({ ...request, username: undefined }); // taken meanwhile: the user chooses one later
       }
     },
     ...createChanges(query),

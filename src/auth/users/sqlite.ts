@@ -68,7 +68,7 @@ function signIn(db: Database, { email, username }: SignInRequest, now: number): 
     );
   }
   if (username !== undefined && known?.username === undefined) {
-    // Ignored when it was taken meanwhile: the username is chosen later.
+    // Ignored when it was taken meanwhile: the user chooses one later.
     const key = usernameKeyOf(username);
     db.query("UPDATE OR IGNORE auth_users SET username = ?, username_key = ? WHERE id = ?").run(
       username,
@@ -77,11 +77,11 @@ function signIn(db: Database, { email, username }: SignInRequest, now: number): 
     );
   }
   const user = findUser(db, "id", id);
-  if (user === undefined) throw new Error("a row that was just written is there");
+  if (user === undefined) throw new Error("a row that was just written is missing");
   return { user, created: known === undefined };
 }
 
-/** `owner`: who has what the user shall get. */
+/** `owner`: the user who has the value now. */
 function change(
   db: Database,
   id: string,

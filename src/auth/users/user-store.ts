@@ -1,22 +1,22 @@
 import { z } from "zod";
 
 /**
- * The people who signed in: one user per address, made by the first sign-in, until it is deleted.
+ * The people who signed in: one user per address, created by the first sign-in, until deleted.
  *
  * Promises, tested by `tests/contract/user-store.ts` for every adapter:
  * - However many sign-ins of one address run at once, there is one user, and one of them created it.
- * - No two users have the same address, or usernames that differ in case alone.
- * - A sign-in sets the username of a user without one, and changes none.
- * - A change that meets somebody else's name or address changes nothing, however many run at once.
- * - A deleted user is gone at once; its address and username are free, and a new sign-in makes a new
- *   user with another id.
+ * - No two users have the same address, or usernames that differ only in case.
+ * - A sign-in sets the username of a user without one, and never changes one.
+ * - A change to somebody else's name or address changes nothing, however many run at once.
+ * - A deleted user is gone at once; its address and username are free, and the next sign-in creates
+ *   a new user with another id.
  * - Every call may be repeated.
- * Addresses come in canonical form (`parseEmailAddress`), usernames as `usernameSchema` takes them.
+ * Addresses are in canonical form (`parseEmailAddress`), usernames as `usernameSchema` allows.
  * Left out on purpose: closing (a store opens nothing of its own).
- * Throws the engine's own error (`postgres_unavailable`, `sqlite_busy`) when it is away.
+ * Throws the engine's own error (`postgres_unavailable`, `sqlite_busy`) when it is unavailable.
  */
 export interface UserStore {
-  /** Whether it is a file of ours rather than a server. */
+  /** Whether it is a local file rather than a server. */
   readonly embedded: boolean;
   findById(id: string): Promise<User | undefined>;
   findByEmail(email: string): Promise<User | undefined>;
@@ -34,7 +34,7 @@ export interface UserStore {
 export interface User {
   readonly id: string;
   readonly email: string;
-  /** Undefined until it is chosen. */
+  /** Undefined until one is chosen. */
   readonly username: string | undefined;
   readonly createdAt: number;
   readonly lastSignInAt: number;
@@ -61,9 +61,7 @@ export type ChangeOutcome =
 const bound =
   "1 to 32 letters of a to z, digits, dots, dashes and underscores, beginning and ending with a letter or digit";
 
-/**
- * ASCII alone, so that no two names look the same; kept as written, compared in lower case.
- */
+/** ASCII only, so that no two names look the same; stored as written, compared in lower case. */
 export const usernameSchema = z
   .string()
   .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,30}[A-Za-z0-9])?$/, `must be ${bound}`);

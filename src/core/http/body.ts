@@ -104,8 +104,12 @@ export async function readJson<T>(context: HttpContext, schema: z.ZodType<T>): P
       detail: "send it with the header Content-Type: application/json",
     });
   }
-  const json = parseJson(await context.req.arrayBuffer());
-  const parsed = schema.safeParse(json, { reportInput: true });
+  return parseFields(schema, parseJson(await context.req.arrayBuffer()));
+}
+
+/** The value as `schema` has it. Throws 422 with `errors` that name each bad field and its bound. */
+export function parseFields<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
   const errors = fieldErrors(parsed.error);
   throw new InstantError(httpErrors.validationFailed, {

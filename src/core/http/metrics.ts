@@ -50,12 +50,12 @@ const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 export function createRequestMetrics(metrics: Metrics): (request: AnsweredRequest) => void {
   const requests = metrics.counter({
     name: "instant_http_requests_total",
-    help: "Answered HTTP requests.",
+    help: "HTTP requests that were answered.",
     labels: ["method", "route", "status"],
   });
   const durations = metrics.histogram({
     name: "instant_http_request_duration_seconds",
-    help: "From a request to its answer.",
+    help: "Time from a request to its response.",
     labels: ["route"],
     buckets,
   });

@@ -32,10 +32,15 @@ interface ProblemOptions {
   readonly detail?: string | undefined;
   readonly errors?: readonly FieldError[] | undefined;
   /** Extension members in addition to those of `Problem`. */
-  readonly members?: Readonly<Record<string, unknown>>;
+  readonly members?: Readonly<Record<string, unknown>> | undefined;
   /** Adds `Retry-After`, and the member `retryAfterSeconds`. */
   readonly retryAfterSeconds?: number | undefined;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Why a request was not served: a problem for a program, a sentence on a page for a person. */
+export interface Failure extends ProblemOptions {
+  readonly row: ErrorRow;
 }
 
 /** Every response that is not a success: `application/problem+json`, never cached. */
@@ -189,41 +194,54 @@ function unitOf(origin: string): string {
 
 const retryAfterSecondsDefault = 5;
 
-/**
- * Any thrown value → its problem. An `InstantError` gets the status of its row: below 500 with its
- * detail, from 500 on with the row's meaning only, because the detail may contain internal addresses
- * and paths. A retryable 503 has `Retry-After` (`details.retryAfterSeconds`, else 5 s). Anything else
- * is a bug: 500 without detail, and an error in the log. `showsRefusal`: operators also see what the
- * engine itself answered (`details.refusal`).
- */
+interface RefusalOptions {
+  /** Operators also see what the engine itself answered (`details.refusal`). */
+  readonly showsRefusal?: boolean;
+}
+
+/** Any thrown value → its problem; see `describeFailure`. */
 export function respondToError(
   error: Error,
   context: HttpContext,
   log: Log,
-  { showsRefusal: exposesRefusal = false }: { readonly showsRefusal?: boolean } = {},
+  options: RefusalOptions = {},
 ): Response {
+  const { row, ...rest } = describeFailure(error, context, log, options);
+  return problemResponse(context, row, rest);
+}
+
+/**
+ * Any thrown value → what to answer, after logging what is to be logged. An `InstantError` gets the
+ * status of its row: below 500 with its detail and the `ProblemOptions` in its `details`; from 500 on
+ * with the row's meaning only, because the detail may contain internal addresses and paths. A
+ * retryable 503 has `Retry-After` (`details.retryAfterSeconds`, else 5 s). Anything else is a bug:
+ * 500 without detail, and an error in the log.
+ */
+export function describeFailure(
+  error: unknown,
+  context: HttpContext,
+  log: Log,
+  { showsRefusal = false }: RefusalOptions = {},
+): Failure {
   const known = classifyError(error);
   const requestId = context.get("requestId");
   if (known === undefined) {
     log.error({ requestId, err: error }, "Request failed unexpectedly");
-    return problemResponse(context, httpErrors.internal);
+    return { row: httpErrors.internal };
   }
   const { row, details } = known;
   if (row.status < 500) {
-    return problemResponse(context, row, {
-      detail: known.detail,
-      errors: details["errors"] as readonly FieldError[] | undefined,
-    });
+    const { errors, members, retryAfterSeconds, headers } = details as ProblemOptions;
+    return { row, detail: known.detail, errors, members, retryAfterSeconds, headers };
   }
   log.warn({ requestId, code: row.code, error: errorMessage(error) }, "Request was not served");
   const refusal = details["refusal"];
   const detail =
-    exposesRefusal && typeof refusal === "string" ? `${row.meaning}: ${refusal}` : undefined;
-  const retryAfterSeconds = retryAfterSecondsOf(row, details["retryAfterSeconds"]);
-  return problemResponse(context, row, { detail, retryAfterSeconds });
+    showsRefusal && typeof refusal === "string" ? `${row.meaning}: ${refusal}` : undefined;
+  return { row, detail, retryAfterSeconds: retryAfterSecondsOf(row, details["retryAfterSeconds"]) };
 }
 
-function classifyError(error: Error): InstantError | undefined {
+function classifyError(error: unknown): InstantError | undefined {
   if (isInstantError(error)) return error;
   if (!(error instanceof HTTPException)) return undefined;
   if (error.status === 413) return new InstantError(httpErrors.bodyTooLarge);

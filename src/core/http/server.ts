@@ -128,7 +128,7 @@ export const httpFields = {
     name: "PUBLIC_URL",
     protocols: ["https:", "http:"],
     example: "https://sign-in.example.com",
-    doc: "The public URL of serve-auth, when a proxy is in front of it. Its origin counts as our own.",
+    doc: "The public URL of serve-auth, when a proxy is in front of it. Its origin is trusted like serve-auth's own.",
   }),
   trustedProxies: listField({
     name: "TRUSTED_PROXIES",
@@ -140,7 +140,7 @@ export const httpFields = {
     name: "CORS_ORIGINS",
     itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$/,
     item: "https://app.example.com",
-    doc: "Origins whose pages may call the sign-in API with the user's cookie. They are trusted like our own pages. Unset: none.",
+    doc: "Origins whose pages may call the sign-in API with the user's cookie. They are trusted like serve-auth's own pages. Unset: none.",
   }),
   metricsToken: secretField({
     name: "METRICS_TOKEN",

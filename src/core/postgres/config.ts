@@ -13,7 +13,7 @@ export const postgresFields = {
         : undefined,
     secret: true,
     example: "postgres://instant:password@localhost:5432/instant?sslmode=verify-full",
-    doc: "URL of Postgres. Unset (and no DB_HOST): a SQLite file. TLS with sslmode=require (certificate not checked) or verify-full (own authorities: NODE_EXTRA_CA_CERTS=file).",
+    doc: "URL of Postgres. Unset (and no DB_HOST): a SQLite file. TLS with sslmode=require (certificate not checked) or verify-full (private authorities: NODE_EXTRA_CA_CERTS=file).",
   }),
   host: textField({
     name: "DB_HOST",

@@ -178,7 +178,7 @@ async function inspect(
   const version = server.version.split(" ")[0];
   diagnosis.ok("postgres.reachable", `Answers within ${tookMs} ms: PostgreSQL ${version}`);
   if (server.version_number < versionMin) {
-    const text = `PostgreSQL ${version} gets no more mends from its makers`;
+    const text = `PostgreSQL ${version} no longer gets fixes`;
     diagnosis.warn("postgres.version", text, `Upgrade it to ${versionMin} or later`);
   }
   const { scope, schema } = wanted.session;

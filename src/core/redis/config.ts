@@ -37,7 +37,7 @@ export const redisFields = {
   caFile: textField({
     name: "REDIS_CA_FILE",
     example: "/etc/ssl/redis-ca.pem",
-    doc: "PEM file of the authority that signed Redis' certificate, for a rediss:// REDIS_URL. Unset: the public ones.",
+    doc: "PEM file of the authority that signed Redis' certificate, for a rediss:// REDIS_URL. Unset: the public authorities.",
   }),
 } as const;
 

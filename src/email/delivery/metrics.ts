@@ -32,7 +32,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   const outcomes = metrics.counter(
     {
       name: "instant_email_outcomes_total",
-      help: "Runs of the pipeline, by outcome.",
+      help: "Runs of the delivery pipeline, by outcome.",
       labels: ["outcome"],
     },
     [{ outcome: "accepted" }, { outcome: "dead_letter" }],
@@ -47,16 +47,16 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   );
   const suppressed = metrics.counter({
     name: "instant_email_suppressed_total",
-    help: "Mails not sent because their recipient gets none, or none of their type.",
+    help: "Mails that were not sent because their recipient is suppressed, or declined their type.",
     labels: ["reason"],
   });
   const ambiguous = metrics.counter({
     name: "instant_email_ambiguous_total",
-    help: "Mails whose answer was lost after the content.",
+    help: "Mails for which the server's answer to the content was lost.",
   });
   const ages = metrics.histogram({
     name: "instant_email_accepted_after_seconds",
-    help: "From the timestamp of an event to the SMTP server's acceptance of its mail.",
+    help: "Time from an event's timestamp to the SMTP server's acceptance of the mail.",
     labels: ["event_type"],
     buckets: ageBuckets,
   });
@@ -80,7 +80,7 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_paused",
-      help: "1 while delivery waits for this part.",
+      help: "1 while delivery is paused for this reason.",
       labels: ["part"],
     },
     (set) => {
@@ -89,7 +89,7 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
     },
   );
   metrics.gauge(
-    { name: "instant_email_in_flight", help: "Records that are being handled now." },
+    { name: "instant_email_in_flight", help: "Records that are being processed." },
     (set) => set(worker()?.subscription?.stats.inFlight ?? 0),
   );
   metrics.gauge(
@@ -114,21 +114,21 @@ function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_pending_outcomes",
-      help: "Known outcomes that wait to be written to the ledger.",
+      help: "Known outcomes that are not yet written to the ledger.",
     },
     (set) => set(worker()?.pendingOutcomes ?? 0),
   );
   metrics.gauge(
     {
       name: "instant_email_unwritten_dead_letters",
-      help: "Dead letters that the log has not acknowledged yet: their partitions wait for them.",
+      help: "Dead letters that the event log has not acknowledged; their partitions wait for them.",
     },
     (set) => set(worker()?.unwrittenDeadLetters ?? 0),
   );
   metrics.gauge(
     {
       name: "instant_email_connected",
-      help: "1 while this engine answers, as far as the service knows.",
+      help: "1 while this engine answers, as last seen by the service.",
       labels: ["engine"],
     },
     (set) => {
@@ -180,7 +180,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_unreadable_records",
-      help: "Records behind an open transaction of a producer, which nobody can read yet, by partition.",
+      help: "Records behind a producer's open transaction, which no consumer can read yet, by partition.",
       labels: ["partition"],
     },
     async (set) => {
@@ -191,7 +191,7 @@ function addLag({ metrics, clock, worker, lag }: WorkerMetricsDeps): void {
   metrics.gauge(
     {
       name: "instant_email_unreadable_seconds",
-      help: "For how long the transaction is open that keeps records from being read, by partition.",
+      help: "Age of the open transaction that keeps records from being read, by partition.",
       labels: ["partition"],
     },
     async (set) => {

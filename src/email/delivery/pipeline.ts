@@ -49,10 +49,10 @@ interface RunContext {
 export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<DeliveryOutcome>;
 
 /**
- * One attempt at one mail: decode → claim → expired? suppressed? → render and submit → record. Every
- * branch is in this file; `settlement.ts` has the steps that follow a mail that was not accepted. It
- * decides and never waits: its outcome tells the worker, or the direct path, what to do. It throws
- * `signal.reason` when it was aborted, and otherwise only for programmer errors.
+ * The path of one mail: decode → claim → expired? suppressed? → render and submit → record; a call is
+ * one attempt. Every branch is in this file; `settlement.ts` has the steps that follow a mail that was
+ * not accepted. It decides and never waits: its outcome tells the worker, or the direct path, what to
+ * do. It throws `signal.reason` when it was aborted, and otherwise only for programmer errors.
  */
 export function createPipeline(deps: PipelineDeps): Pipeline {
   return async function runPipeline(run, context) {

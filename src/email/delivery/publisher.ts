@@ -54,7 +54,7 @@ export function createPublisherMetrics(
 ): (published: PublishedEvent) => void {
   const durations = metrics.histogram({
     name: "instant_email_publish_duration_seconds",
-    help: "Until an event was acknowledged by the event log (log) or its mail by the SMTP server (direct); accepted=false: it was not.",
+    help: "Time until the event log acknowledged an event (log), or the SMTP server its mail (direct); accepted=false: neither did.",
     labels: ["path", "accepted"],
     buckets,
   });

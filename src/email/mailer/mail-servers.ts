@@ -208,13 +208,13 @@ export function createMailerMetrics(metrics: Metrics, clock: Clock): ObserveMail
   const measured: Mailer[] = [];
   const refusals = metrics.counter({
     name: "instant_email_smtp_refusals_total",
-    help: "Mails that an SMTP server did not take, by whose fault its reply says it is.",
+    help: "Mails that an SMTP server did not accept, by the class of its reply.",
     labels: ["class", "server"],
   });
   metrics.gauge(
     {
       name: "instant_email_smtp_mails_per_second_max",
-      help: "How fast mails are sent at most now; left out while nothing limits it.",
+      help: "Current limit of the sending rate; absent while there is none.",
       labels: ["server"],
     },
     (set) => {
@@ -225,14 +225,14 @@ export function createMailerMetrics(metrics: Metrics, clock: Clock): ObserveMail
   );
   const durations = metrics.histogram({
     name: "instant_email_smtp_duration_seconds",
-    help: "From handing a message to the SMTP client (it may wait for a connection) to its outcome.",
+    help: "Time from handing a message to the SMTP client to its outcome, including the wait for a connection.",
     labels: ["outcome", "server"],
     buckets,
   });
   metrics.gauge(
     {
       name: "instant_email_smtp_certificate_seconds",
-      help: "How long the certificate of the SMTP server is still good; left out while none was seen.",
+      help: "Time until the SMTP server's certificate expires; absent while none has been seen.",
       labels: ["server"],
     },
     (set) => {

@@ -6,7 +6,8 @@ import { loopbackOnly } from "../../core/http/client-address.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
 import { requestOrigin } from "../../core/http/origins.ts";
 import { httpErrors, problemResponse } from "../../core/http/problem.ts";
-import { equalConstantTime, equalSecret, hmacText } from "../../core/secret.ts";
+import { equalSecret } from "../../core/secret.ts";
+import { signText, verifyText } from "../../core/signed-text.ts";
 import type { Clock } from "../../core/time.ts";
 
 const windowMs = 15 * 60_000;
@@ -17,7 +18,8 @@ const clientsMax = 10_000;
 /**
  * Counts wrong tokens in windows of 15 min, in memory: 10 for a client and 100 for all; then nobody
  * (or that client) is listened to until the window ends. A process that starts anew counts anew: a
- * token has at least 16 characters, so the limit only has to make guessing loud and slow.
+ * token has at least 16 characters, so the limit only has to make guessing loud and slow. Not the
+ * Limits of sign-in: those are in Redis, and an operator must get in while Redis is down.
  */
 export class LoginAttempts {
   readonly #clock: Pick<Clock, "now">;
@@ -84,6 +86,8 @@ export interface OpsAccess {
 
 const cookieName = "ops_session";
 const sessionSeconds = 12 * 3600;
+/** Not "ops session", the purpose of an earlier format that would be read as one of a far future. */
+const purpose = "ops-session";
 
 /**
  * Lets an operator through: with the cookie of the login page or the token as Bearer; without a
@@ -128,11 +132,8 @@ export function checkToken(
 
 /** Good for 12 h, signed with the token: another token ends it, and every replica knows it. */
 export function beginSession(context: HttpContext, { token = "", clock }: OpsAccess): void {
-  const endsAt = String(clock.now() + sessionSeconds * 1000);
-  setCookie(context, cookieName, `${endsAt}.${sign(token, endsAt)}`, {
-    ...attributes(context),
-    maxAge: sessionSeconds,
-  });
+  const session = signText(token, { purpose, parts: [], signedAt: clock.now() });
+  setCookie(context, cookieName, session, { ...attributes(context), maxAge: sessionSeconds });
 }
 
 export function endSession(context: HttpContext): void {
@@ -140,12 +141,9 @@ export function endSession(context: HttpContext): void {
 }
 
 function hasSession(context: HttpContext, token: string, now: number): boolean {
-  const [endsAt = "", signature = ""] = (getCookie(context, cookieName) ?? "").split(".");
-  return equalConstantTime(sign(token, endsAt), signature) && Number(endsAt) > now;
-}
-
-function sign(token: string, endsAt: string): string {
-  return hmacText(token, "base64url", "ops session", endsAt);
+  const text = getCookie(context, cookieName) ?? "";
+  const lifeMs = sessionSeconds * 1000;
+  return verifyText(text, { purpose, keys: [token], lifeMs, now }).kind === "valid";
 }
 
 function bearerOf(context: HttpContext): string | undefined {

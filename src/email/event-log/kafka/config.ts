@@ -45,7 +45,7 @@ export const kafkaFields = {
     fallback: "10s",
     minMs: 1000,
     maxMs: 300_000,
-    doc: "How long a serve-email without heartbeats stays in the group before others take over its partitions. The brokers bound it too (group.min.session.timeout.ms, 6s by default).",
+    doc: "How long a serve-email without heartbeats stays in the group before others take over its partitions. The brokers limit it too (group.min.session.timeout.ms, 6s by default).",
   }),
   batchBytesMax: integerField({
     name: "KAFKA_BATCH_BYTES_MAX",

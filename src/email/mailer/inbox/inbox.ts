@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import { errorMessage } from "../../../core/errors.ts";
+import { gather } from "../../../core/gather.ts";
 import type { Log } from "../../../core/log.ts";
 import { maskEmail } from "../../../core/log.ts";
 import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
@@ -55,7 +56,11 @@ const schema = `CREATE TABLE inbox (
 /** The caller closes the file. */
 export async function openInbox({ database }: { database: SqliteDatabase }): Promise<Inbox> {
   await database.migrate("inbox", [schema]);
-  const rows = new InboxRows(database);
+  // The mails of one turn are one transaction, which drops the oldest once.
+  const add = gather(async (mails: readonly NewMail[]) => {
+    const firstId = await database.write((file) => insertMails(file, mails));
+    return mails.map((mail, index): InboxMail => ({ ...mail, id: firstId + index }));
+  });
   return {
     list: (limit, before = Number.MAX_SAFE_INTEGER) =>
       database.read((file) =>
@@ -85,7 +90,7 @@ export async function openInbox({ database }: { database: SqliteDatabase }): Pro
       database.read((file) =>
         file.query<{ mails: number }, []>("SELECT count(*) AS mails FROM inbox").get(),
       )?.mails ?? 0,
-    add: (mail) => rows.add(mail),
+    add,
     clear: () =>
       database.write((file) => {
         file.query("DELETE FROM inbox").run();
@@ -164,32 +169,7 @@ async function isAllowed(beforeContentEnds: () => Promise<boolean>): Promise<boo
   }
 }
 
-/** Adds all mails of one turn of the event loop in one transaction, and drops the oldest once. */
-class InboxRows {
-  readonly #database: SqliteDatabase;
-  #mails: NewMail[] = [];
-  #added: Promise<number> | undefined;
-
-  constructor(database: SqliteDatabase) {
-    this.#database = database;
-  }
-
-  async add(mail: NewMail): Promise<InboxMail> {
-    const index = this.#mails.push(mail) - 1;
-    this.#added ??= this.#addSoon();
-    return { ...mail, id: (await this.#added) + index };
-  }
-
-  /** Resolves with the id of the first. */
-  async #addSoon(): Promise<number> {
-    await new Promise((resolve) => setImmediate(resolve));
-    const mails = this.#mails;
-    this.#mails = [];
-    this.#added = undefined;
-    return this.#database.write((file) => insertMails(file, mails));
-  }
-}
-
+/** Returns the id of the first. */
 function insertMails(file: Database, mails: readonly NewMail[]): number {
   const insert = file.query(
     `INSERT INTO inbox (message_id, recipient, subject, text, html, headers, received_at)

@@ -1,9 +1,13 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
+import { openSqliteUserStore } from "../../src/auth/users/sqlite.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
+import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openTestPostgres } from "../../support/postgres-schema.ts";
 import { StallableProxy } from "../../support/stallable-proxy.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testUserStore } from "../contract/user-store.ts";
 
 const url = findEngine("postgres");
@@ -19,7 +23,7 @@ if (url !== undefined) {
 }
 
 test.skipIf(url === undefined)(
-  "users on Postgres: opens while it is away, and makes its table when it is back",
+  "users on Postgres: opens while it is unavailable, and creates its table when it is back",
   async () => {
     await using owned = await openTestPostgres(url ?? "");
     const away = new URL(url ?? "");
@@ -45,4 +49,16 @@ test("a Postgres that is not there is named, with the fix", async () => {
   const error = await database.query((sql) => sql`SELECT 1`).catch(String);
   expect(error).toContain("nothing listens on 127.0.0.1:5: start Postgres there");
   expect(error).not.toContain("secret");
+});
+
+testUserStore("SQLite", async (options) => {
+  const directory = temporaryDirectory();
+  const database = await openSqlite(join(directory.path, "auth.sqlite"));
+  return {
+    store: await openSqliteUserStore(database, options),
+    [Symbol.asyncDispose]: async () => {
+      await database.close();
+      directory[Symbol.dispose]();
+    },
+  };
 });

@@ -1,0 +1,115 @@
+import { z } from "zod";
+import { unreachable } from "../core/errors.ts";
+import { readJson } from "../core/http/body.ts";
+import type { HttpContext } from "../core/http/environment.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
+import type { SignedIn } from "./current-session.ts";
+import { clearSessionCookie, getSignedIn } from "./current-session.ts";
+import { authErrors } from "./error-codes.ts";
+import { codeSentAnswer, codeSentResponse, sendCode, sendCodeProblems } from "./request-code.ts";
+import { codeSchema } from "./schemas.ts";
+import type { CheckCodeOutcome } from "./verify-code.ts";
+import { checkCode, refusedCode } from "./verify-code.ts";
+
+// Deleting an account, confirmed by a code that is sent to its address.
+
+const group = "Account";
+
+export const requestDeletionRoute: AuthRoute = {
+  id: "requestDeletionCode",
+  method: "post",
+  path: "/users/me/delete-code",
+  group,
+  summary: "Send a code that confirms the deletion of the account",
+  access: "session",
+  answer: codeSentAnswer,
+  problems: sendCodeProblems,
+  handle: async (context, deps) => {
+    const { user } = await getSignedIn(context, deps);
+    await sendCode(context, deps, { email: user.email, purpose: "delete_account" });
+    return context.json(codeSentResponse);
+  },
+};
+
+export const deleteUserBody = z.object({ code: codeSchema });
+
+/** Not `DELETE` with a body: a proxy may drop the body (RFC 9110, 9.3.5). */
+export const deleteUserRoute: AuthRoute = {
+  id: "deleteUser",
+  method: "post",
+  path: "/users/me/delete",
+  group,
+  summary: "Delete the account, with the code",
+  description: "With its sessions, codes and e-mail preferences, for good.",
+  access: "session",
+  body: { schema: deleteUserBody, required: true, example: { code: "123456" } },
+  answer: { status: 204, description: "Deleted." },
+  problems: [
+    authErrors.confirmationInvalid,
+    authErrors.tooManyAttempts,
+    authErrors.tooManyRequests,
+  ],
+  handle: async (context, deps) => {
+    const signedIn = await getSignedIn(context, deps);
+    const { code } = await readJson(context, deleteUserBody);
+    await confirmDeletion(context, deps, { ...signedIn, code });
+    return context.body(null, 204);
+  },
+};
+
+interface ConfirmedDeletion extends SignedIn {
+  readonly code: string;
+}
+
+/** Deletes the user, by the code, and clears the cookie. Throws the problem to answer with. */
+export async function confirmDeletion(
+  context: HttpContext,
+  deps: AuthDeps,
+  confirmed: ConfirmedDeletion,
+): Promise<void> {
+  const outcome = await deleteUser(deps, { ...confirmed, client: context.get("client") });
+  switch (outcome.kind) {
+    case "deleted": {
+      const fields = { userId: confirmed.user.id, requestId: context.get("requestId") };
+      deps.log.info(fields, "User deleted");
+      clearSessionCookie(context, deps);
+      return;
+    }
+    case "wrong":
+    case "rate_limited":
+      throw refusedCode(outcome, authErrors.confirmationInvalid);
+    default:
+      return unreachable(outcome);
+  }
+}
+
+interface Deletion extends ConfirmedDeletion {
+  readonly client: string;
+}
+
+type DeleteUserOutcome =
+  | { readonly kind: "deleted" }
+  | Exclude<CheckCodeOutcome, { kind: "verified" }>;
+
+/**
+ * Deletes a user and everything stored about them. The code stays good until the last step, and every
+ * step may be repeated: a deletion that met an unavailable store is finished by trying again. Once
+ * the user is gone nobody can try again; what could then be left, this session and these codes,
+ * gives access to nothing and expires. Counted attempts and locks stay: they name nobody.
+ */
+async function deleteUser(
+  deps: AuthDeps,
+  { user, session, code, client }: Deletion,
+): Promise<DeleteUserOutcome> {
+  const { users, sessions, codes } = deps;
+  const { id: userId, email } = user;
+  const submitted = { purpose: "delete_account", email, code, client, consume: false } as const;
+  const checked = await checkCode(deps, submitted);
+  if (checked.kind !== "verified") return checked;
+  for (const forget of deps.onUserDeleted) await forget(user);
+  await sessions.revokeAll({ userId, except: session.id });
+  await users.delete(userId);
+  await sessions.revokeAll({ userId });
+  await codes.forget(email);
+  return { kind: "deleted" };
+}
