@@ -1,6 +1,6 @@
 /** What became of each mail, whether that keeps the promise, and the table of it. */
-import type { DeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
-import { readDeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import type { DeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
+import { readDeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
 import type { DeadLetterClass } from "../../src/email/delivery/outcome.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";

@@ -6,30 +6,21 @@ import type { ConfigProblem, Environment } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
 import { coreErrors, exitCodes } from "../core/errors.ts";
 import { parseGoDuration, systemClock } from "../core/time.ts";
+import type { DeadLetter } from "../email/dead-letters/dead-letter.ts";
+import { deadLetterSummary } from "../email/dead-letters/dead-letter.ts";
 import type { ReplayDeps } from "../email/dead-letters/replay.ts";
-import { planReplay, replayDeadLetters } from "../email/dead-letters/replay.ts";
+import { planReplay, ReplayPlaceFile, replayDeadLetters } from "../email/dead-letters/replay.ts";
 import type {
   Histogram,
   KnownReplays,
   ReplayPlace,
   ReplaySelection,
 } from "../email/dead-letters/replay-plan.ts";
-import {
-  findReplays,
-  maxReplaysDefault,
-  ReplayPlaceFile,
-} from "../email/dead-letters/replay-plan.ts";
-import {
-  deadLetterJson,
-  deadLetterLines,
-  histogramJson,
-  histogramLines,
-  replayTotal,
-} from "../email/dead-letters/replay-report.ts";
+import { findReplays, maxReplaysDefault, replayTotal } from "../email/dead-letters/replay-plan.ts";
 import type { DeadLetterClass } from "../email/delivery/outcome.ts";
 import { deadLetterClasses } from "../email/delivery/outcome.ts";
 
-/** The flags as commander gives them. */
+/** As commander gives them. */
 export interface ReplayFlags {
   readonly fromOffset?: string | true;
   readonly toOffset?: string;
@@ -60,7 +51,7 @@ export interface ParsedReplayFlags {
 
 const countMax = 1_000_000_000;
 
-/** Throws `usage_invalid` that names every flag that cannot be read, and its bound. */
+/** Throws `usage_invalid`, which names every flag that cannot be read, and its bound. */
 export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayFlags {
   const problems: ConfigProblem[] = [];
   const whole = (name: string, text: string | undefined, min: number): number | undefined => {
@@ -119,11 +110,12 @@ function parseSince(
   return undefined;
 }
 
-const nothing = "Nothing to put back";
+const nothing = "Nothing to replay";
 
 /**
- * Looks, shows what would be put back, asks, puts back. With `--yes` each letter is put back as it
- * is looked at, and the same table comes afterwards. Exit 0 also when there was nothing.
+ * Reads the dead letters, shows what would be replayed, asks, replays. With `--yes` each batch is
+ * replayed as soon as it is read, and the same table follows at the end. Exit 0 also when there was
+ * nothing to replay.
  */
 export async function replayDlq(environment: Environment, flags: ReplayFlags): Promise<number> {
   const config = loadConfig(environment);
@@ -147,7 +139,7 @@ export async function replayDlq(environment: Environment, flags: ReplayFlags): P
     print(`Dead letters in ${deps.deadLetterTopic} at ${address}`);
     if (unfinished !== undefined) {
       const { replayed, startedAt } = unfinished;
-      print(`Continuing the replay begun at ${startedAt}, which has put back ${replayed}`);
+      print(`Continuing the replay begun at ${startedAt}: ${replayed} replayed so far`);
     }
     return replay(deps, { flags, parsed, place, placeFile, print });
   });
@@ -176,7 +168,7 @@ async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
   }
   if (total > 0) print(deadLetterLines(first).join("\n"));
   if (total > first.length) print(`  … and ${total - first.length} more`);
-  print(total === 0 ? nothing : `Would put back ${total} (--dry-run)`);
+  print(total === 0 ? nothing : `Would replay ${total} (--dry-run)`);
   if (total === 0) placeFile.remove();
   const deadLetters = first.map(deadLetterJson);
   report(flags, {
@@ -218,8 +210,8 @@ async function move(deps: ReplayDeps, run: ReplayRun, { replays, total }: MoveRu
   const moved = end.replayed - place.replayed;
   if (total === undefined) printHistogram(run, histogram);
   const amount = total === undefined ? moved : `${moved} of ${total}`;
-  if (!complete) print(`Interrupted after ${amount}; run the same command again to go on`);
-  else print(moved === 0 ? nothing : `✓ Put back ${moved} dead letters`);
+  if (!complete) print(`Interrupted after ${amount}; run the same command again to continue`);
+  else print(moved === 0 ? nothing : `✓ Replayed ${moved} dead letters`);
   report(flags, { replayed: moved, complete, classes: histogramJson(histogram) });
   return complete ? 0 : 1;
 }
@@ -228,7 +220,7 @@ function printHistogram({ print }: ReplayRun, histogram: Histogram): void {
   if (histogram.size > 0) print(`\n${histogramLines(histogram).join("\n")}\n`);
 }
 
-/** From `--from-offset` (or the oldest) to the newest letter there is now, per partition. */
+/** From `--from-offset` (or the oldest) to the newest dead letter of now, per partition. */
 async function newPlace(
   engines: Engines,
   topic: string,
@@ -255,7 +247,7 @@ async function newPlace(
   };
 }
 
-/** The same text for the same filters: what is only about this run is left out. */
+/** The same text for the same filters; flags that only concern this run are left out. */
 function filterText(flags: ReplayFlags): string {
   const {
     restart: _restart,
@@ -270,21 +262,60 @@ function filterText(flags: ReplayFlags): string {
 
 async function confirmed(total: number, topic: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    process.stderr.write("instant: no terminal to ask on; add --yes to put them back\n");
+    process.stderr.write("instant: no terminal to ask on; add --yes to replay them\n");
     return false;
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await lines.question(`Put ${total} dead letters back on ${topic}? [y/N] `);
+  const answer = await lines.question(`Replay ${total} dead letters to ${topic}? [y/N] `);
   lines.close();
   return /^y(es)?$/i.test(answer.trim());
 }
 
 function printProgress(moved: number, total: number | undefined): void {
   if (!process.stderr.isTTY) return;
-  const line = total === undefined ? `${moved} put back` : `${moved} of ${total}`;
+  const line = total === undefined ? `${moved} replayed` : `${moved} of ${total}`;
   process.stderr.write(`\r${line}${total !== undefined && moved >= total ? "\n" : ""}`);
 }
 
 function report(flags: ReplayFlags, result: object): void {
   if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+/** A table: class, dead letters, how many to replay, and why the others are skipped. */
+function histogramLines(histogram: Histogram): readonly string[] {
+  const rows = [...histogram]
+    .toSorted(([, a], [, b]) => b.deadLetters - a.deadLetters)
+    .map(([name, { deadLetters, replay, skipped }]) => {
+      const reasons = [...skipped].map(([reason, count]) => `${count} ${reason}`).join(", ");
+      return [name, String(deadLetters), String(replay), reasons] as const;
+    });
+  const table = [["class", "dead letters", "to replay", "skipped"] as const, ...rows];
+  const width = (column: number) => Math.max(...table.map((row) => (row[column] ?? "").length));
+  const [first, second, third] = [width(0), width(1), width(2)];
+  return table.map(([name, deadLetters, replay, skipped]) =>
+    `  ${name.padEnd(first)}  ${deadLetters.padStart(second)}  ${replay.padStart(third)}  ${skipped}`.trimEnd(),
+  );
+}
+
+/** One line for each: position, class, mail and reason. */
+function deadLetterLines(deadLetters: readonly DeadLetter[]): readonly string[] {
+  return deadLetters.map((deadLetter) => {
+    const { partition, offset, className, messageId, recipient, reason } =
+      deadLetterSummary(deadLetter);
+    const mail = [messageId, recipient].filter((part) => part !== undefined).join(" to ");
+    return `  ${partition}/${offset}  ${className}  ${mail === "" ? "" : `${mail}  `}${reason}`;
+  });
+}
+
+function deadLetterJson(deadLetter: DeadLetter) {
+  const { className, messageId, ...summary } = deadLetterSummary(deadLetter);
+  return { ...summary, class: className, message_id: messageId };
+}
+
+function histogramJson(histogram: Histogram): object {
+  const rows = [...histogram].map(([name, { deadLetters, replay, skipped }]) => [
+    name,
+    { dead_letters: deadLetters, replay, skipped: Object.fromEntries(skipped) },
+  ]);
+  return Object.fromEntries(rows);
 }

@@ -97,10 +97,10 @@ export const emailFields = {
   }),
 } as const;
 
-/** What a single field cannot say. */
+/** What a single field cannot check. */
 export function checkEmail({ refusalsMax }: ConfigValues<typeof emailFields>): ConfigProblem[] {
   if (refusalsMax !== 1) return [];
-  const problem = "must be 0, or 2 to 1000: one refusal says nothing of the server";
+  const problem = "must be 0, or 2 to 1000: a single refusal says nothing about the server";
   return [{ name: "EMAIL_REFUSAL_GUARD", problem }];
 }
 

@@ -3,8 +3,15 @@ import { emailAddressBound, parseMailbox } from "../core/email-address.ts";
 import { fieldErrors } from "../core/http/problem.ts";
 import { sha256Hex } from "../core/secret.ts";
 import { parseGoDuration } from "../core/time.ts";
-import type { TopicSpec } from "./event-log/event-log.ts";
-import { isUnsetTime, line, parseTimestamp, time } from "./mails/data-fields.ts";
+import type { TraceContext } from "../core/trace-context.ts";
+import {
+  createChildContext,
+  currentTraceContext,
+  formatTraceparent,
+  parseTraceparent,
+} from "../core/trace-context.ts";
+import type { RecordHeaders, TopicSpec } from "./event-log/event-log.ts";
+import { isUnsetTime, line, timestamp } from "./mails/data-fields.ts";
 import type { DataOf, EventType } from "./mails/mail-types.tsx";
 import { eventTypes, isEventType, mailTypes } from "./mails/mail-types.tsx";
 
@@ -39,15 +46,18 @@ const envelopeSchema = z.object({
     .string()
     .regex(messageIdShape, "must be 1 to 128 of letters, digits, dot, underscore, dash"),
   event_type: line(64),
-  timestamp: time,
+  timestamp,
   recipient: z
     .string()
     .max(400)
-    .refine((text) => !/\p{Cc}/u.test(text) && parseMailbox(text) !== undefined, {
-      error: `must be ${emailAddressBound}`,
+    .transform((text, context) => {
+      const mailbox = /\p{Cc}/u.test(text) ? undefined : parseMailbox(text);
+      if (mailbox !== undefined) return mailbox;
+      context.addIssue(`must be ${emailAddressBound}`);
+      return z.NEVER;
     }),
   data: z.record(z.string(), z.unknown()),
-  expires_at: time.optional(),
+  expires_at: timestamp.optional(),
 });
 
 export function isMessageId(text: string): boolean {
@@ -65,7 +75,7 @@ type DecodedEvent =
       readonly messageId: string | undefined;
     };
 
-/** Never throws: what is no event is `poison` with its reason. */
+/** Never throws: whatever is not an event is `poison`, with its reason. */
 export function decodeEmailEvent(value: Uint8Array | null): DecodedEvent {
   if (value === null) return poison("malformed", "the record has no value");
   if (value.byteLength > eventBytesMax) {
@@ -85,21 +95,20 @@ export function decodeEmailEvent(value: Uint8Array | null): DecodedEvent {
   if (!data.success) {
     return poison("invalid_data", `data.${firstIssue(data.error)}`, wire.message_id);
   }
-  const timestamp = parseTimestamp(wire.timestamp) ?? 0;
   const event = {
     messageId: wire.message_id,
     eventType: wire.event_type,
-    timestamp,
-    recipient: parseMailbox(wire.recipient) ?? wire.recipient,
+    timestamp: wire.timestamp,
+    recipient: wire.recipient,
     data: data.data,
-    expiresAt: expiryOf(wire.expires_at, data.data, timestamp),
+    expiresAt: wire.expires_at ?? expiryOf(data.data, wire.timestamp),
   } as EmailEvent;
   return { kind: "event", event };
 }
 
-/** `timestamp` and `expires_at` in RFC 3339; `expires_at` only where `expires_in` does not say it. */
+/** Times in RFC 3339; `expires_at` only where `expires_in` does not give it. */
 export function encodeEmailEvent(event: EmailEvent): Uint8Array {
-  const derived = expiryOf(undefined, event.data, event.timestamp);
+  const derived = expiryOf(event.data, event.timestamp);
   const wire = {
     message_id: event.messageId,
     event_type: event.eventType,
@@ -126,7 +135,7 @@ type ParsedJson =
   | { readonly kind: "json"; readonly json: unknown }
   | { readonly kind: "not_json"; readonly reason: string };
 
-/** A byte order mark before it and blanks around it do no harm; of a key that is there twice, the last counts. */
+/** A byte order mark and blanks around it do no harm; of a repeated key, the last one counts. */
 function parseJson(value: Uint8Array): ParsedJson {
   let text: string;
   try {
@@ -146,22 +155,22 @@ function parseJson(value: Uint8Array): ParsedJson {
   }
 }
 
-/** Names what serialisers do by mistake; of the value itself it shows no more than a field's name. */
+/** Names what serialisers do by mistake; it quotes nothing of the value but a field's name. */
 function notJson(text: string): string {
   if (text.startsWith("\0")) {
-    return "the value is not JSON: it begins with a zero byte, as what a schema registry's serialiser writes; publish plain JSON";
+    return "the value is not JSON: it begins with a zero byte, as a schema registry's serialiser writes it; publish plain JSON";
   }
   if (text.trim() === "") return "the value is not JSON: it is empty";
   const [, field, number] = /"(\w{1,64})"\s*:\s*(NaN|-?Infinity)\b/.exec(text) ?? [];
   if (number !== undefined)
-    return `the value is not JSON: ${field} is ${number}, which JSON does not know`;
+    return `the value is not JSON: ${field} is ${number}, which JSON does not have`;
   return "the value is not JSON in UTF-8";
 }
 
 /**
- * Serialisers write null for what is not there (Jackson does), so that is what it means here. For an
- * optional field so do the empty text and the year 1, which are Go's (and .NET's) unset ones: no
- * optional field has a meaning for them, and none is worth a mail.
+ * Serialisers write null for what is not there (Jackson does), so null means just that. So do, in an
+ * optional field, the empty text and the year 1, which are Go's (and .NET's) unset values: no optional
+ * field has a use for them, and none is worth losing a mail.
  */
 function withoutUnset(json: unknown, { shape }: z.ZodObject): unknown {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
@@ -180,23 +189,23 @@ function firstIssue(error: z.ZodError): string {
   return field === "" ? `the event ${message}` : `${field} ${message}`;
 }
 
-/** A well-formed id of an event that is otherwise broken, so that its dead letter can be found. */
+/** The id of an event that is otherwise broken, so that its dead letter can be found. */
 function idOf(json: unknown): string | undefined {
   const parsed = envelopeSchema.pick({ message_id: true }).safeParse(json);
   return parsed.success ? parsed.data.message_id : undefined;
 }
 
-function expiryOf(expiresAt: string | undefined, data: object, timestamp: number) {
-  if (expiresAt !== undefined) return parseTimestamp(expiresAt);
+/** By the `expires_in` of its data, where it has one. */
+function expiryOf(data: object, requestedAt: number): number | undefined {
   const text = "expires_in" in data ? data.expires_in : undefined;
   const durationMs = typeof text === "string" ? parseGoDuration(text) : undefined;
-  return durationMs === undefined ? undefined : timestamp + durationMs;
+  return durationMs === undefined ? undefined : requestedAt + durationMs;
 }
 
 /**
- * The name under which preferences and suppressions are kept, and which stands in links: 32 hex
- * digits that do not show the address. Not keyed with a secret, because a wish must outlive a change
- * of EMAIL_SECRET; so whoever guesses an address can find out whether a key is its own.
+ * The name of a recipient in preferences, suppressions and links: 32 hex digits that do not show the
+ * address. Not keyed with a secret, because a preference must outlive a change of EMAIL_SECRET; so
+ * anyone who guesses an address can check whether a key belongs to it.
  */
 export function recipientKey(address: string): string {
   return sha256Hex(`instant-recipient:${address.toLowerCase()}`).slice(0, 32);
@@ -206,7 +215,7 @@ export const recipientKeyShape = /^[0-9a-f]{32}$/;
 
 type Types = typeof mailTypes;
 
-/** Mails that their recipients may decline; they carry the way to do it. */
+/** Mails that their recipients may decline, by a link in each of them. */
 export type OptionalType = {
   readonly [T in keyof Types]: Types[T]["kind"] extends "optional" ? T : never;
 }[keyof Types];
@@ -215,6 +224,39 @@ export const optionalTypes = eventTypes.filter(isOptionalType);
 
 export function isOptionalType(type: string): type is OptionalType {
   return isEventType(type) && mailTypes[type].kind === "optional";
+}
+
+/** The W3C header, as tracing libraries put it on Kafka records. */
+const traceHeader = "traceparent";
+const traceHeaderBytesMax = 512;
+/** Set by a replay; absent on an event that was never replayed. */
+export const replayCountHeader = "x-instant-replay-count";
+
+/** The headers that pass on the trace context of what runs now, if there is one. */
+export function traceContextHeaders(): RecordHeaders {
+  const context = currentTraceContext();
+  if (context === undefined) return [];
+  return [[traceHeader, new TextEncoder().encode(formatTraceparent(context))]];
+}
+
+/** The next step of the trace that a record came with, if it came with one. */
+export function readTraceContext(headers: RecordHeaders): TraceContext | undefined {
+  const bytes = findHeader(headers, traceHeader);
+  if (bytes === undefined || bytes.length > traceHeaderBytesMax) return undefined;
+  const given = parseTraceparent(new TextDecoder().decode(bytes));
+  return given === undefined ? undefined : createChildContext(given);
+}
+
+/** How often a record was replayed: 0 without the header, or when it is no number. */
+export function replayCountOf(headers: RecordHeaders): number {
+  const bytes = findHeader(headers, replayCountHeader);
+  const count = bytes === undefined ? 0 : Number(new TextDecoder().decode(bytes));
+  return Number.isSafeInteger(count) && count > 0 ? count : 0;
+}
+
+/** The newest value of a name, as later headers override earlier ones. */
+function findHeader(headers: RecordHeaders, name: string): Uint8Array | undefined {
+  return headers.findLast(([other]) => other === name)?.[1] ?? undefined;
 }
 
 const dayMs = 24 * 60 * 60 * 1000;

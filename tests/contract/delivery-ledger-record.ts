@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ledgerTtlMs } from "../../src/email/ledger/delivery-ledger.ts";
-import type { OpenLedgerStore } from "./delivery-ledger.ts";
-import type { LedgerFeatures } from "./delivery-ledger-store.ts";
+import type { LedgerFeatures, OpenLedgerStore } from "./delivery-ledger-store.ts";
 import { bringTo, changes, mail, smtp } from "./delivery-ledger-store.ts";
 
 export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures): void {
@@ -29,7 +28,7 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
         digest: "key001.digest",
         event_type: "welcome",
         recipient: "a***@example.com",
-        asked_at: time,
+        requested_at: time,
         sent_at: time,
         smtp: { host, reply, queue_id: queueId },
         history: ["claimed", "submitting", "accepted"].map((state) => ({
@@ -44,7 +43,7 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
       expect(Math.abs(sentAt - store.now())).toBeLessThan(5000);
     });
 
-    test("its lease ends as long after the store's time as was asked", async () => {
+    test("its lease ends as long after the store's time as was requested", async () => {
       await using store = await openStore();
       const ledger = await store.open();
       const one = mail(store, features);
@@ -143,7 +142,7 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
       }
     });
 
-    test("texts from elsewhere are one bounded line without a full address", async () => {
+    test("foreign texts are one bounded line without a full address", async () => {
       await using store = await openStore();
       const ledger = await store.open();
       const one = mail(store, features);
@@ -173,7 +172,7 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
       for (let attempt = 1; attempt <= 15; attempt += 1) {
         await ledger.claim(one.request("a", { leaseMs: longMs }));
         await ledger.advance(one.claim("a"), { kind: "submitting", leaseMs: longMs });
-        const reason = `451 try ${attempt}`;
+        const reason = `451 attempt ${attempt}`;
         const deferral = {
           kind: "deferred",
           countsAttempt: true,
@@ -184,7 +183,7 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
       }
       const { history } = JSON.parse((await store.read(one.messageId)) ?? "{}");
       expect(history).toHaveLength(20);
-      expect(history.at(-1)).toMatchObject({ state: "claimed", note: "451 try 15" });
+      expect(history.at(-1)).toMatchObject({ state: "claimed", note: "451 attempt 15" });
       const times = history.map(({ at }: { at: string }) => at);
       expect(times).toEqual(times.toSorted());
     });
@@ -203,19 +202,19 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
       expect(await ledger.count()).toBe(2);
     });
 
-    test("it tells when it was asked for, where its event lies, and who owned it before", async () => {
+    test("it has the time of the request, the position of its event, and the owners before", async () => {
       await using store = await openStore();
       const ledger = await store.open();
       const one = mail(store, features);
       const [first, second] = [1, 7].map((offset) => ({ topic: "t", partition: 2, offset }));
-      const askedAt = store.now();
-      await ledger.claim(one.request("a", { origin: first, eventTimestamp: askedAt }));
-      expect(await ledger.find(one.messageId)).toMatchObject({ askedAt, origin: first });
+      const requestedAt = store.now();
+      await ledger.claim(one.request("a", { origin: first, eventTimestamp: requestedAt }));
+      expect(await ledger.find(one.messageId)).toMatchObject({ requestedAt, origin: first });
       await store.pass(features.leaseMs + 1);
       await ledger.claim(one.request("b", { origin: second, leaseMs: longMs }));
       await ledger.advance(one.claim("b", 2), { kind: "submitting", leaseMs: longMs });
       const record = await ledger.find(one.messageId);
-      expect(record).toMatchObject({ askedAt, origin: second, owner: "b" });
+      expect(record).toMatchObject({ requestedAt, origin: second, owner: "b" });
       expect(record?.history.map(({ owner }) => owner)).toEqual(["a", undefined, undefined]);
     });
 

@@ -23,6 +23,9 @@ export interface LedgerStore extends AsyncDisposable {
   branch(): LedgerStore;
 }
 
+export type OpenLedgerStore = () => Promise<LedgerStore>;
+
+/** In what the adapters may differ. */
 export interface LedgerFeatures {
   readonly connection: DeliveryLedger["connection"];
   /** A lease that `pass` can outlive in a test, and that outlives a few calls. */

@@ -1,14 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { acceptanceRules } from "./delivery-ledger-acceptance.ts";
-import { claimRules } from "./delivery-ledger-claims.ts";
-import { endingRules } from "./delivery-ledger-endings.ts";
+import { claimRules, submissionRules } from "./delivery-ledger-claims.ts";
+import { acceptanceRules, endingRules, replayRules } from "./delivery-ledger-endings.ts";
 import { interleavings } from "./delivery-ledger-interleavings.ts";
 import { recordRules } from "./delivery-ledger-record.ts";
-import { replayRules } from "./delivery-ledger-replays.ts";
-import type { LedgerFeatures, LedgerStore } from "./delivery-ledger-store.ts";
-import { submissionRules } from "./delivery-ledger-submission.ts";
-
-export type OpenLedgerStore = () => Promise<LedgerStore>;
+import type { LedgerFeatures, OpenLedgerStore } from "./delivery-ledger-store.ts";
 
 /** The contract of `DeliveryLedger`: each of its rules is a test. */
 export function deliveryLedgerContract(
@@ -25,7 +20,7 @@ export function deliveryLedgerContract(
     recordRules(openStore, features);
     interleavings(openStore, features);
 
-    test("it says how it is connected, answers a ping, and closes twice", async () => {
+    test("it reports how it is connected, answers a ping, and closes twice", async () => {
       await using store = await openStore();
       const ledger = await store.open();
       expect(ledger.connection).toBe(features.connection);

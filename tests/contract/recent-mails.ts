@@ -6,9 +6,9 @@ export interface RecentMailsStore extends AsyncDisposable {
   open(secrets: RecipientSecrets): Promise<RecentMails>;
   /** Everything that is stored, as text. */
   dump(): Promise<string>;
-  /** How long a note still lives. */
+  /** How long an entry still lives. */
   livesMs(): Promise<number>;
-  /** Lets time pass, so that the next note is newer. */
+  /** Lets time pass, so that the next entry is newer. */
   tick(): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ export function recentMailsContract(name: string, openStore: () => Promise<Recen
       expect([found[0], found.at(-1)]).toEqual(["m52", "m3"]);
     });
 
-    test("a note lives a day, and shows no address", async () => {
+    test("an entry lives a day, and shows no address", async () => {
       await using store = await openStore();
       const recent = await store.open(secrets);
       recent.add(ana, "m1");
@@ -58,7 +58,7 @@ export function recentMailsContract(name: string, openStore: () => Promise<Recen
       expect(dump).not.toMatch(/ana|example/);
     });
 
-    test("what was noted under the secret of before is found with it alone", async () => {
+    test("what was kept under the previous secret is found as long as that is set", async () => {
       await using store = await openStore();
       const before = await store.open(secrets);
       before.add(ana, "m1");

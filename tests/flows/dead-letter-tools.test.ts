@@ -48,10 +48,10 @@ const damaged = {
   ],
 } as const;
 
-async function firstLetter(rig: DeliveryRig): Promise<LogRecord> {
-  const [letter] = await rig.deadLetters();
-  if (letter === undefined) throw new Error("there is no dead letter");
-  return letter.record;
+async function firstDeadLetter(rig: DeliveryRig): Promise<LogRecord> {
+  const [deadLetter] = await rig.deadLetters();
+  if (deadLetter === undefined) throw new Error("there is no dead letter");
+  return deadLetter.record;
 }
 
 describe.skipIf(!complete)("a dead letter read by other programs", () => {
@@ -68,9 +68,9 @@ describe.skipIf(!complete)("a dead letter read by other programs", () => {
       "-q",
       "-J",
     ]);
-    const letter = JSON.parse(output);
-    expect(letter).toMatchObject({ key: "k", payload: "{" });
-    const names = letter.headers.filter((_: unknown, index: number) => index % 2 === 0);
+    const deadLetter = JSON.parse(output);
+    expect(deadLetter).toMatchObject({ key: "k", payload: "{" });
+    const names = deadLetter.headers.filter((_: unknown, index: number) => index % 2 === 0);
     expect(names.toSorted()).toEqual(
       [
         "7",
@@ -84,7 +84,7 @@ describe.skipIf(!complete)("a dead letter read by other programs", () => {
         ...["class", "attempts", "failed-at", "replay-count"].map((name) => `x-instant-${name}`),
       ].toSorted(),
     );
-    const shown = (name: string) => letter.headers[letter.headers.indexOf(name) + 1];
+    const shown = (name: string) => deadLetter.headers[deadLetter.headers.indexOf(name) + 1];
     expect(shown("kafka_dlt-original-topic")).toBe(rig.eventsTopic);
     expect(shown("x-instant-class")).toBe("malformed");
     expect(shown("trace")).toBeNull();
@@ -106,17 +106,17 @@ describe.skipIf(!complete)("a dead letter read by other programs", () => {
 
   test("has its origin as big-endian int32 and int64", async () => {
     await using rig = await openBuried([damaged, damaged]);
-    const letter = await firstLetter(rig);
+    const deadLetter = await firstDeadLetter(rig);
     const [origin] = await Array.fromAsync(
       rig.eventLog.readRange({
         topic: rig.eventsTopic,
-        partition: view(headerBytes(letter, "kafka_dlt-original-partition")).getInt32(0),
-        from: Number(view(headerBytes(letter, "kafka_dlt-original-offset")).getBigInt64(0)),
+        partition: view(headerBytes(deadLetter, "kafka_dlt-original-partition")).getInt32(0),
+        from: Number(view(headerBytes(deadLetter, "kafka_dlt-original-offset")).getBigInt64(0)),
         to: Number.MAX_SAFE_INTEGER,
       }),
     );
-    expect(origin?.value).toEqual(letter.value);
-    const timestamp = view(headerBytes(letter, "kafka_dlt-original-timestamp")).getBigInt64(0);
+    expect(origin?.value).toEqual(deadLetter.value);
+    const timestamp = view(headerBytes(deadLetter, "kafka_dlt-original-timestamp")).getBigInt64(0);
     expect(Number(timestamp)).toBe(origin?.timestamp ?? 0);
   });
 

@@ -35,7 +35,7 @@ describe("random and damaged records", () => {
       await rig.eventLog.publish(rig.eventsTopic, batch, { deadlineMs: 30_000 });
     }
     await rig.untilDrained(120_000);
-    const letters = await rig.deadLetters();
+    const deadLetters = await rig.deadLetters();
     const count = (kind: string) => ends.get(kind) ?? 0;
     expect([...ends.keys()].toSorted()).toEqual([
       "accepted",
@@ -45,7 +45,7 @@ describe("random and damaged records", () => {
     ]);
     expect([...ends.values()].reduce((sum, each) => sum + each)).toBe(total);
     expect(rig.sink.acceptedTotal).toBe(count("accepted"));
-    expect(letters.length).toBe(count("dead_letter"));
+    expect(deadLetters.length).toBe(count("dead_letter"));
     expect([...rig.sink.countByMessageId().values()].filter((times) => times > 1)).toEqual([]);
   }, 180_000);
 });

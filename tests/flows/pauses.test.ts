@@ -6,14 +6,14 @@ import { openDeliveryRig } from "../support/delivery-rig.ts";
 
 const poison = { key: null, value: new TextEncoder().encode("{"), headers: [] };
 
-describe("delivery is held as a whole", () => {
+describe("delivery pauses as a whole", () => {
   test("while a server defers one mail after the other, and goes on when it takes them", async () => {
     await using rig = await openDeliveryRig();
     const worker = await rig.startWorker();
     rig.sink.misbehave({ at: "rcpt", does: { kind: "reply", text: "451 4.7.1 busy" } });
     const events = Array.from({ length: 12 }, () => codeEvent());
     for (const event of events) await rig.publish(event);
-    await eventually("the worker holds", () => worker.pausedReasons.length > 0);
+    await eventually("the worker pauses", () => worker.pausedReasons.length > 0);
     expect(worker.pausedReasons[0]).toContain("defers every mail");
     rig.sink.setBehaviour([]);
     await rig.untilDrained();
@@ -38,7 +38,7 @@ describe("delivery is held as a whole", () => {
     await using rig = await openDeliveryRig({ poisonMax: 5 });
     const worker = await rig.startWorker();
     for (let count = 0; count < 40; count += 1) await rig.publishRecord(poison);
-    await eventually("the worker holds", () => worker.pausedReasons.length > 0);
+    await eventually("the worker pauses", () => worker.pausedReasons.length > 0);
     expect(worker.pausedReasons[0]).toContain("EMAIL_POISON_GUARD=0");
     await worker.stop();
     expect((await rig.deadLetters()).length).toBeLessThanOrEqual(5);
@@ -46,17 +46,20 @@ describe("delivery is held as a whole", () => {
     expect(lag.reduce((sum, { records }) => sum + records, 0)).toBeGreaterThan(30);
   });
 
-  test.skipIf(!hasRedisServer())("by a Redis that is away, also while no mail comes", async () => {
-    await using redis = await openOwnRedis();
-    await using rig = await openDeliveryRig({ redis: redis.url });
-    const worker = await rig.startWorker();
-    await redis.stop();
-    await eventually("the worker says so", () =>
-      worker.pausedReasons[0]?.startsWith("Redis is not connected: start it"),
-    );
-    await redis.start();
-    await eventually("nothing holds it", () => worker.pausedReasons.length === 0);
-  });
+  test.skipIf(!hasRedisServer())(
+    "for a Redis that is unavailable, also while no mail comes",
+    async () => {
+      await using redis = await openOwnRedis();
+      await using rig = await openDeliveryRig({ redis: redis.url });
+      const worker = await rig.startWorker();
+      await redis.stop();
+      await eventually("the worker says so", () =>
+        worker.pausedReasons[0]?.startsWith("Redis is not connected: start it"),
+      );
+      await redis.start();
+      await eventually("nothing pauses it", () => worker.pausedReasons.length === 0);
+    },
+  );
 
   test.skipIf(!hasRedisServer())(
     "by outcomes that a full Redis does not take, when no mail is left to ask it",
@@ -70,12 +73,12 @@ describe("delivery is held as a whole", () => {
       for (const event of events) await rig.publish(event);
       await eventually("all connections wait", () => rig.sink.reachedTotal.dot === 10);
       await admin.run((client) => client.config("SET", "maxmemory", "1"));
-      await eventually("the worker holds", () => worker.pausedReasons[0]?.includes("maxmemory"));
+      await eventually("the worker pauses", () => worker.pausedReasons[0]?.includes("maxmemory"));
       expect(worker.paused).toMatchObject({ ledger: true });
       await admin.run((client) => client.config("SET", "maxmemory", "0"));
       await rig.untilDrained();
       expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
-      await eventually("nothing holds it", () => worker.pausedReasons.length === 0);
+      await eventually("nothing pauses it", () => worker.pausedReasons.length === 0);
     },
   );
 

@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { silentLog } from "../../src/core/log.ts";
 import { encodeDeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
-import { eventDigest } from "../../src/email/delivery/claim-request.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey, topicSpecs } from "../../src/email/event.ts";
 import { openKafkaEventLog } from "../../src/email/event-log/kafka/kafka.ts";
+import { eventDigest } from "../../src/email/ledger/claim-rules.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
 import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
 import { findEngine } from "../../support/engines.ts";
@@ -25,7 +25,7 @@ const [total, acceptedMeanwhile, dead] = [10_000, 3_000, 1_000] as const;
 const secret = "a secret of the test, which is long enough";
 const smtp = { host: "mail.example.com", reply: "250 2.0.0 Ok", queueId: undefined };
 
-/** A mail that was deferred until its tries were spent, as the ledger has it afterwards. */
+/** A mail that was deferred until it was given up, as the ledger has it afterwards. */
 async function giveUp(ledger: DeliveryLedger, event: EmailEvent, index: number): Promise<void> {
   const { messageId, eventType, recipient, timestamp: eventTimestamp } = event;
   const owner = `owner-${index}`;
@@ -45,7 +45,7 @@ async function giveUp(ledger: DeliveryLedger, event: EmailEvent, index: number):
   if (index < acceptedMeanwhile) await ledger.advance(claim, { kind: "accepted", smtp });
 }
 
-function letterOf(event: EmailEvent, index: number, topic: string) {
+function deadLetterOf(event: EmailEvent, index: number, topic: string) {
   const record = {
     ...{ topic, partition: 0, offset: index, timestamp: event.timestamp, headers: [] },
     timestampType: "CreateTime" as const,
@@ -68,7 +68,7 @@ function eventAt(index: number): EmailEvent {
   return codeEvent({ timestamp, expiresAt: timestamp + 600_000 });
 }
 
-describe.skipIf(!complete)("a replay of ten thousand letters", () => {
+describe.skipIf(!complete)("a replay of ten thousand dead letters", () => {
   test("sends exactly those that can be sent, though it is interrupted twice", async () => {
     using directory = temporaryDirectory();
     await using sink = await openSmtpSink();
@@ -83,8 +83,8 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
     for (let from = 0; from < total; from += 500) {
       const batch = events.slice(from, from + 500);
       await Promise.all(batch.map((event, index) => giveUp(ledger, event, from + index)));
-      const letters = batch.map((event, index) => letterOf(event, from + index, name));
-      await eventLog.publish(topics.deadLetters, letters, { deadlineMs: 30_000 });
+      const deadLetters = batch.map((event, index) => deadLetterOf(event, from + index, name));
+      await eventLog.publish(topics.deadLetters, deadLetters, { deadlineMs: 30_000 });
     }
     const environment = {
       KAFKA_BROKERS: kafka ?? "",
@@ -116,13 +116,15 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
         ...options,
         program: program ?? "",
       });
-      await eventually("some are put back", () => sink.acceptedTotal > before, 60_000);
+      await eventually("some are replayed", () => sink.acceptedTotal > before, 60_000);
       return { exitCode: await slow.stop(signal), output: slow.output };
     };
     const expected = total - acceptedMeanwhile - dead;
     const planned = await runInstant([...filters, "--dry-run", "--json"], options);
     expect(JSON.parse(planned.stdout)).toMatchObject({ dry_run: true, total: expected });
-    expect((await interrupted("SIGINT")).output).toContain("run the same command again to go on");
+    expect((await interrupted("SIGINT")).output).toContain(
+      "run the same command again to continue",
+    );
     expect((await interrupted("SIGKILL")).output).toContain("Continuing the replay");
     const last = await runInstant(filters, options);
     expect([last.exitCode, last.stdout]).toEqual([
@@ -130,7 +132,7 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
       expect.stringContaining("Continuing the replay"),
     ]);
     expect(last.stdout).toMatch(
-      /class +letters +to replay +skipped[^✓]+✓ Put back \d+ dead letters/,
+      /class +dead letters +to replay +skipped[^✓]+✓ Replayed \d+ dead letters/,
     );
     await eventually("all are consumed", drained, 60_000);
     expect(sink.acceptedTotal).toBe(expected);

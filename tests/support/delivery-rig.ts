@@ -5,8 +5,8 @@ import { createLog } from "../../src/core/log.ts";
 import type { SqliteDatabase } from "../../src/core/sqlite/database.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { systemClock } from "../../src/core/time.ts";
-import type { DeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
-import { readDeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import type { DeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
+import { readDeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
 import type { DeadLetterClass, DeliveryOutcome } from "../../src/email/delivery/outcome.ts";
 import { isFinished } from "../../src/email/delivery/outcome.ts";
 import type { Pipeline } from "../../src/email/delivery/pipeline.ts";
@@ -63,7 +63,7 @@ export interface DeliveryRigOptions {
   readonly moreSinks?: number;
 }
 
-/** Everything that delivers mails, on engines of one test alone, with an SMTP server that obeys. */
+/** Everything that delivers mails, on engines of one test alone, with an SMTP sink. */
 export interface DeliveryRig extends AsyncDisposable, RecipientStores, RigLedger {
   readonly sink: SmtpSink;
   /** The first one's, then those of `moreSinks`. */
@@ -99,8 +99,8 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   const sinks = [sink, ...(await openMoreSinks(options.moreSinks, stack))];
   const engines = await openEngines(options, stack, { log, sinks });
   const { eventLog } = engines;
-  const held = new PendingOutcomes({ ledger: engines.ledger, log });
-  const pipeline = openPipeline(options, engines, { held, log });
+  const pendingOutcomes = new PendingOutcomes({ ledger: engines.ledger, log });
+  const pipeline = openPipeline(options, engines, { pendingOutcomes, log });
   const names = await createNames(eventLog);
   const { eventsTopic, deadLetterTopic, group } = names;
 
@@ -110,7 +110,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       log,
       clock: systemClock,
       pipeline,
-      pendingOutcomes: held,
+      pendingOutcomes,
       onOutcome: (outcome, event) => {
         options.onOutcome?.(outcome, event);
         if (isFinished(outcome) || outcome.kind === "dead_letter") options.onEnd?.(outcome.kind);
@@ -220,7 +220,7 @@ async function openEngines(
 function openPipeline(
   options: DeliveryRigOptions,
   { ledger, recentMails, mailer, preferences, suppressions }: RigEngines,
-  { held, log }: { readonly held: PendingOutcomes; readonly log: Log },
+  { pendingOutcomes, log }: { readonly pendingOutcomes: PendingOutcomes; readonly log: Log },
 ): Pipeline {
   const clock = systemClock;
   return createPipeline({
@@ -242,7 +242,7 @@ function openPipeline(
       fallbackLocale: "en",
       codeInSubject: false,
     }),
-    record: (claim, change) => held.record(claim, change),
+    record: (claim, change) => pendingOutcomes.record(claim, change),
     feedbackSender: "acme-mails",
     settings: {
       leaseMs: options.leaseMs ?? 2000,

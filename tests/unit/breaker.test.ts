@@ -28,24 +28,24 @@ describe("a breaker", () => {
     expect(breaker.state).toEqual({ kind: "closed" });
   });
 
-  test("asks after 1, 2, 4, 5, 5 s until the other side is back", async () => {
+  test("probes after 1, 2, 4, 5, 5 s until the other side is back", async () => {
     const { breaker, clock, probedAt, changes } = openBreaker(["a", "b", "c", "d", undefined]);
-    breaker.trip("away");
+    breaker.trip("down");
     await clock.advance(60_000);
     expect(probedAt).toEqual([1000, 3000, 7000, 12_000, 17_000]);
     expect(changes).toEqual(["open", "closed"]);
   });
 
-  test("says the newest reason and since when", () => {
+  test("has the newest reason, and since when it is open", () => {
     const { breaker, clock } = openBreaker(["still"]);
     breaker.trip("first");
     breaker.trip("second");
     expect(breaker.state).toEqual({ kind: "open", reason: "second", since: clock.now() });
   });
 
-  test("wakes all who wait once it closes", async () => {
+  test("releases all waiters once it closes", async () => {
     const { breaker, clock } = openBreaker([undefined]);
-    breaker.trip("away");
+    breaker.trip("down");
     const woken: number[] = [];
     const waits = [1, 2].map((waiter) => breaker.untilClosed().then(() => woken.push(waiter)));
     await clock.advance(999);
@@ -55,18 +55,18 @@ describe("a breaker", () => {
     expect(woken).toEqual([1, 2]);
   });
 
-  test("lets one who waits go at the time it named, still open", async () => {
+  test("releases a waiter at the time it named, still open", async () => {
     const { breaker, clock } = openBreaker(["a", "b", "c"]);
-    breaker.trip("away");
+    breaker.trip("down");
     const wait = breaker.untilClosed({ untilMs: clock.now() + 500 });
     await clock.advance(500);
     await wait;
     expect(breaker.state.kind).toBe("open");
   });
 
-  test("asks later when it opens again soon after it closed, and soon when it was closed long", async () => {
+  test("probes later when it opens again soon after it closed, and soon when it was closed for long", async () => {
     const { breaker, clock, probedAt } = openBreaker([undefined, undefined, undefined]);
-    breaker.trip("away");
+    breaker.trip("down");
     await clock.advance(1000);
     breaker.trip("still");
     await clock.advance(2000);
@@ -76,9 +76,9 @@ describe("a breaker", () => {
     expect(probedAt).toEqual([1000, 3000, 64_000]);
   });
 
-  test("stops asking when it is stopped, and lets everyone go", async () => {
+  test("stops probing when it is stopped, and releases everyone", async () => {
     const { breaker, clock, probedAt } = openBreaker(["a", "b"]);
-    breaker.trip("away");
+    breaker.trip("down");
     const wait = breaker.untilClosed();
     breaker.stop();
     await wait;

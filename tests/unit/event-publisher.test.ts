@@ -41,7 +41,7 @@ test("a log that is silent and a mail server that hangs share one deadline of 12
   await clock.advance(60_000);
 });
 
-test("an address that the server is known not to take is said so, at the first mail and before the next", async () => {
+test("an address that the server is known not to take is reported so, at the first mail and before the next", async () => {
   const known: { offersUtf8: boolean | undefined } = { offersUtf8: undefined };
   let delivered = 0;
   const pipeline = async (): Promise<DeliveryOutcome> => {

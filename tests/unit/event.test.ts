@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { eventDigest } from "../../src/email/delivery/claim-request.ts";
 import { decodeEmailEvent, encodeEmailEvent, eventKey } from "../../src/email/event.ts";
+import { eventDigest } from "../../src/email/ledger/claim-rules.ts";
 import { openRenderer } from "../support/mails.ts";
 
 /** The guide's example. */

@@ -34,7 +34,7 @@ test("an outcome goes straight to a ledger that answers", async () => {
   expect(await outcomes.flush({ deadlineMs: 1000 })).toBe(true);
 });
 
-test("while the ledger is away outcomes are held, and written in their order when it is back", async () => {
+test("while the ledger is unavailable outcomes are pending, and written in order when it is back", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
   const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   ledger.away = true;
@@ -48,7 +48,7 @@ test("while the ledger is away outcomes are held, and written in their order whe
   expect(outcomes.count).toBe(0);
 });
 
-test("an outage of ten minutes asks about once a second, whatever is held", async () => {
+test("an outage of ten minutes costs about one attempt a second, whatever is pending", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
   const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   ledger.away = true;
@@ -65,7 +65,7 @@ test("an outage of ten minutes asks about once a second, whatever is held", asyn
   expect(ledger.written).toHaveLength(500);
 });
 
-test("a ledger that goes away again while they are written keeps the rest", async () => {
+test("what is not written when the ledger fails again stays pending", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
   const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   ledger.away = true;
@@ -89,7 +89,7 @@ test("a ledger that goes away again while they are written keeps the rest", asyn
   );
 });
 
-test("what cannot be written in time is given up at the end: callers are told, the log names it", async () => {
+test("what cannot be written in time is given up at the end: callers get an error, the log names it", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
   const lines: string[] = [];
   const log = createLog({ service: "test", level: "error", write: (line) => lines.push(line) });
@@ -121,7 +121,7 @@ test("the end waits for a ledger that comes back in time", async () => {
   expect(await recorded).toEqual({ kind: "done" });
 });
 
-test("beyond 10,000 nothing is held: the caller is told at once", async () => {
+test("beyond 10,000 nothing more is pending: the caller gets an error at once", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
   const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   ledger.away = true;
@@ -136,14 +136,14 @@ test("beyond 10,000 nothing is held: the caller is told at once", async () => {
   await Promise.all(recorded);
 });
 
-test("a programmer's error is not held", async () => {
+test("a programmer's error is thrown at once", async () => {
   const ledger = { advance: () => Promise.reject(new TypeError("no such change")) };
   const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock: new FakeClock() });
   await expect(outcomes.record(claimOf(1), change)).rejects.toThrow("no such change");
   expect(outcomes.count).toBe(0);
 });
 
-test("who asked is told the reason once, each time that holding begins", async () => {
+test("a listener gets the reason once, whenever the first outcome has to wait", async () => {
   const [ledger, clock] = [unsteadyLedger(), new FakeClock()];
   const outcomes = new PendingOutcomes({ ledger, log: silentLog, clock });
   const reasons: string[] = [];

@@ -16,7 +16,7 @@ const suppression = {
   expiresAt: undefined,
 } as const;
 
-test("a recipient of whom nothing is known gets every mail", async () => {
+test("an unknown recipient gets every mail", async () => {
   await using rig = await openGateRig();
   expect(await rig.gate.check(codeEvent({ recipient }))).toEqual({ kind: "open" });
   expect(await rig.gate.check(welcomeEvent({ recipient }))).toEqual({ kind: "open" });
@@ -30,7 +30,7 @@ test("an optional mail that was declined is suppressed; a code is not", async ()
   expect(await rig.gate.check(codeEvent({ recipient }))).toEqual({ kind: "open" });
 });
 
-test("what was declined is one type: others of the same moment are not kept back", async () => {
+test("only the declined type is suppressed: others of the same moment are not", async () => {
   await using rig = await openGateRig();
   await rig.preferences.change(key, { welcome: false });
   const welcome = welcomeEvent({ recipient });
@@ -40,7 +40,7 @@ test("what was declined is one type: others of the same moment are not kept back
   expect(answers.map(({ kind }) => kind)).toEqual(["suppressed", "open", "open"]);
 });
 
-test("a suppressed address gets nothing, whatever it wished for", async () => {
+test("a suppressed address gets nothing, whatever its preferences", async () => {
   await using rig = await openGateRig();
   await rig.preferences.change(key, { welcome: false });
   await rig.suppressions.add([suppression]);
@@ -49,7 +49,7 @@ test("a suppressed address gets nothing, whatever it wished for", async () => {
   expect(await rig.gate.check(welcomeEvent({ recipient }))).toEqual(bounced);
 });
 
-test("mails of one moment are asked for together, and only optional ones for preferences", async () => {
+test("mails of one moment share a query, and only optional ones ask for preferences", async () => {
   await using rig = await openGateRig();
   await rig.suppressions.add([suppression]);
   const codes = Array.from({ length: 700 }, (_, n) => codeEvent({ recipient: `u${n}@x.org` }));
@@ -61,14 +61,14 @@ test("mails of one moment are asked for together, and only optional ones for pre
   expect(rig.queried.preferences).toEqual([[recipientKey("ben@x.org")]]);
 });
 
-test("a wish counts for the next look: nothing is remembered", async () => {
+test("a preference counts for the next check: nothing is cached", async () => {
   await using rig = await openGateRig();
   expect(await rig.gate.check(welcomeEvent({ recipient }))).toEqual({ kind: "open" });
   await rig.preferences.change(key, { welcome: false });
   expect((await rig.gate.check(welcomeEvent({ recipient }))).kind).toBe("suppressed");
 });
 
-test("while the stores are away, looks are answered at once and one a second asks again", async () => {
+test("while the stores are unavailable, checks are answered at once and one a second probes", async () => {
   await using rig = await openGateRig();
   rig.stores = "fail";
   const event = codeEvent({ recipient });
@@ -83,7 +83,7 @@ test("while the stores are away, looks are answered at once and one a second ask
   expect(rig.phrases).toEqual(["Preferences unavailable, optional mails wait"]);
 });
 
-test("when the stores are back, mails are looked up again", async () => {
+test("when the stores are back, they are queried again", async () => {
   await using rig = await openGateRig();
   await rig.suppressions.add([suppression]);
   rig.stores = "fail";
@@ -97,7 +97,7 @@ test("when the stores are back, mails are looked up again", async () => {
   expect(rig.phrases.at(-1)).toBe("Preferences available again");
 });
 
-test("stores that hang keep a mail for a second, and everybody behind it no longer", async () => {
+test("stores that hang delay a mail for a second, and those behind it no longer", async () => {
   await using rig = await openGateRig();
   rig.stores = "hang";
   const askedAt = performance.now();

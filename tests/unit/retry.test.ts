@@ -4,7 +4,7 @@ import { decideRetry, retryUntil } from "../../src/email/delivery/settlement.ts"
 const start = Date.UTC(2026, 0, 1);
 const hourMs = 3_600_000;
 
-/** The waits between tries until it is given up, with a clock that moves by them. */
+/** The waits between attempts until it is given up, with a clock that moves by them. */
 function schedule({ untilMs = start + 4 * hourMs, random = 0.5, from = start } = {}) {
   const waits: number[] = [];
   for (let now = from, attempts = 1; ; attempts += 1) {
@@ -16,7 +16,7 @@ function schedule({ untilMs = start + 4 * hourMs, random = 0.5, from = start } =
 }
 
 describe("a deferred mail", () => {
-  test("is tried after 1, 2, 4 … s up to 5 min, for 4 h, and a last time at their end", () => {
+  test("is retried after 1, 2, 4 … s up to 5 min, for 4 h, and a last time at their end", () => {
     const { waits, endedAt } = schedule();
     expect(waits.slice(0, 11).map((ms) => ms / 1000)).toEqual([
       1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300,
@@ -30,12 +30,12 @@ describe("a deferred mail", () => {
     expect(schedule({ random: 1 }).waits.slice(0, 3)).toEqual([1200, 2400, 4800]);
   });
 
-  test("has three retries when its time was over before the first try", () => {
+  test("has three retries when its time was over before the first attempt", () => {
     expect(schedule({ from: start + 20 * hourMs }).waits).toEqual([1000, 2000, 4000]);
     expect(schedule({ untilMs: start }).waits).toEqual([1000, 2000, 4000]);
   });
 
-  test("is tried until it expires, or for the time that it has, whichever is first", () => {
+  test("is retried until it expires, or for EMAIL_RETRY_FOR, whichever comes first", () => {
     const code = { expiresAt: start + 600_000 };
     expect(retryUntil(code, start, 4 * hourMs)).toBe(start + 600_000);
     expect(retryUntil(code, start, 60_000)).toBe(start + 60_000);

@@ -6,7 +6,7 @@ import {
   parseTraceparent,
   runInTraceContext,
 } from "../../src/core/trace-context.ts";
-import { readTraceContext, traceContextHeaders } from "../../src/email/delivery/worker.ts";
+import { readTraceContext, traceContextHeaders } from "../../src/email/event.ts";
 
 const [traceId, spanId] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"];
 const valid = `00-${traceId}-${spanId}-01`;

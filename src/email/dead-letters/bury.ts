@@ -14,15 +14,15 @@ export interface BuryDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: { readonly deadLetterTopic: string; readonly group: string };
-  /** Knows of each dead letter until it is written; left out: nobody asks. */
+  /** Lists each dead letter until it is written. */
   readonly unwritten?: UnwrittenDeadLetters;
-  /** A dead letter of this class was acknowledged. */
+  /** Called once a dead letter is acknowledged. */
   readonly onBuried?: (deadLetterClass: DeadLetterClass) => void;
 }
 
 const unwrittenMsMax = 10_000;
 
-/** The dead letters that wait for the log's acknowledgement, while their partitions wait for them. */
+/** The dead letters that are not acknowledged yet; their partitions wait for them. */
 export class UnwrittenDeadLetters {
   readonly #clock: Pick<Clock, "now">;
   readonly #waiting = new Map<LogRecord, { readonly since: number; reason: string }>();
@@ -35,9 +35,9 @@ export class UnwrittenDeadLetters {
     return this.#waiting.size;
   }
 
-  /** Set once one waits for 10 s: its partition does not move, and only a person may know why. */
+  /** Set once one has waited for 10 s: its partition is stuck, and a person may have to act. */
   get reason(): string | undefined {
-    const [oldest] = this.#waiting.values(); // in the order in which they began to wait
+    const [oldest] = this.#waiting.values(); // in the order they came
     const waitMs = oldest === undefined ? 0 : this.#clock.now() - oldest.since;
     if (oldest === undefined || waitMs < unwrittenMsMax) return undefined;
     const seconds = Math.round(waitMs / 1000);
@@ -60,16 +60,16 @@ export class UnwrittenDeadLetters {
 
 const publishDeadlineMs = 5000;
 const retryBackoff = { delayMsMin: 1000, delayMsMax: 5000 };
-/** A larger value is not sent whole, as a broker may close the connection over it. */
+/** A larger value is not sent whole: a broker may close the connection over it. */
 const wholeValueBytesMax = 8 * 1024 * 1024;
 /** How much of a value is written when the topic refuses more. */
 const shorterValueBytes = [64 * 1024, 4 * 1024, 0] as const;
 
 /**
  * Writes the dead letter of a record and resolves once the log has acknowledged it and the ledger
- * knows where it lies. Tries for ever (after 1, 2, 4, 5, 5 … s): until then nothing is committed
+ * knows its position. Retries for ever (after 1, 2, 4, 5, 5 … s): until then nothing is committed
  * and the partition waits. What the topic refuses as too large is shortened (64 KiB, 4 KiB, nothing
- * of the value; see `letter.ts`). Throws `signal.reason` when aborted.
+ * of the value; see `dead-letter.ts`). Throws `signal.reason` when aborted.
  */
 export async function bury(
   deps: BuryDeps,

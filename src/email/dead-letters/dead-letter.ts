@@ -1,10 +1,20 @@
+import { isInstantError } from "../../core/errors.ts";
+import { maskEmail } from "../../core/log.ts";
 import type { DeadLetterClass } from "../delivery/outcome.ts";
 import { deadLetterClasses } from "../delivery/outcome.ts";
-import type { LogRecord, OutgoingRecord, RecordHeaders } from "../event-log/event-log.ts";
+import { decodeEmailEvent, replayCountHeader, replayCountOf } from "../event.ts";
+import type {
+  EventLog,
+  LogRecord,
+  OutgoingRecord,
+  RecordHeaders,
+  RecordPosition,
+} from "../event-log/event-log.ts";
+import { eventLogErrors } from "../event-log/event-log.ts";
 
 /**
- * The wire form of a dead letter: the record as it was (key, value, headers), plus where it came
- * from and why it was given up. Origin and exception headers follow Spring Kafka's
+ * A dead letter: the record as it was (key, value, headers), plus where it came from and why it was
+ * given up; how it is written, read and found. Origin and exception headers follow Spring Kafka's
  * DeadLetterPublishingRecoverer: texts in UTF-8, the partition int32 and offset and timestamp int64
  * in big-endian; ours (`x-instant-…`) are texts. At least once: the original topic, partition and
  * offset identify a repeat.
@@ -24,23 +34,8 @@ interface Failure {
   readonly group: string;
 }
 
-/** What a dead letter says about itself; undefined fields: it does not say. */
-export interface DeadLetterFacts {
-  readonly class: DeadLetterClass | undefined;
-  readonly reason: string | undefined;
-  readonly attempts: number | undefined;
-  readonly failedAt: number | undefined;
-  readonly replayCount: number;
-  readonly originalTopic: string | undefined;
-  readonly originalPartition: number | undefined;
-  readonly originalOffset: number | undefined;
-  /** Its value is all that the record had, and all of it was read. */
-  readonly isWhole: boolean;
-}
-
-const replayCountHeader = "x-instant-replay-count";
 const ours = /^(?:kafka_dlt-|x-instant-)/;
-const text = new TextDecoder();
+const decoder = new TextDecoder();
 
 export function encodeDeadLetter(record: LogRecord, failure: Failure): OutgoingRecord {
   const replays = replayCountOf(record.headers);
@@ -81,7 +76,7 @@ function unreadHeaders({ unread, offset }: LogRecord): readonly [string, Uint8Ar
 const keyBytesMax = 16 * 1024;
 const headersBytesMax = 32 * 1024;
 
-/** As much of a record as fits where the whole does not; its key and headers where they are short. */
+/** A record with as much of its value as fits, and its key and headers where they are short. */
 export function shortenRecord(record: LogRecord, valueBytesMax: number): LogRecord {
   const { key, value, headers, offset } = record;
   const headersBytes = headers.reduce(
@@ -104,7 +99,7 @@ export function shortenRecord(record: LogRecord, valueBytesMax: number): LogReco
   };
 }
 
-/** The original record again, with its replay count set and nothing else of ours. */
+/** The original record, with its replay count and no other header of ours. */
 export function encodeReplay(deadLetter: LogRecord, replayCount: number): OutgoingRecord {
   return {
     key: deadLetter.key,
@@ -113,11 +108,46 @@ export function encodeReplay(deadLetter: LogRecord, replayCount: number): Outgoi
   };
 }
 
-export function readDeadLetterFacts(deadLetter: LogRecord): DeadLetterFacts {
-  const headers = new Map(deadLetter.headers); // the newest value of a name, as `findHeader`
+/** What its headers say; undefined where they do not. */
+interface DeadLetterFacts {
+  readonly class: DeadLetterClass | undefined;
+  readonly reason: string | undefined;
+  readonly attempts: number | undefined;
+  readonly failedAt: number | undefined;
+  readonly replayCount: number;
+  readonly originalTopic: string | undefined;
+  readonly originalPartition: number | undefined;
+  readonly originalOffset: number | undefined;
+  /** Its value is the whole value of the record, and all of it could be read. */
+  readonly isWhole: boolean;
+}
+
+/** A dead letter, and what can be read of it. */
+export interface DeadLetter {
+  readonly record: LogRecord;
+  readonly facts: DeadLetterFacts;
+  readonly messageId: string | undefined;
+  readonly recipient: string | undefined;
+  readonly expiresAt: number | undefined;
+}
+
+export function readDeadLetter(record: LogRecord): DeadLetter {
+  const facts = readFacts(record);
+  // The first part of a value is no event, even where it happens to read as one.
+  const decoded = decodeEmailEvent(facts.isWhole ? record.value : null);
+  if (decoded.kind === "poison") {
+    const { messageId } = decoded;
+    return { record, facts, messageId, recipient: undefined, expiresAt: undefined };
+  }
+  const { messageId, recipient, expiresAt } = decoded.event;
+  return { record, facts, messageId, recipient, expiresAt };
+}
+
+function readFacts(deadLetter: LogRecord): DeadLetterFacts {
+  const headers = new Map(deadLetter.headers); // later headers override earlier ones
   const headerText = (name: string) => {
     const bytes = headers.get(name) ?? undefined;
-    return bytes === undefined ? undefined : text.decode(bytes);
+    return bytes === undefined ? undefined : decoder.decode(bytes);
   };
   const className = headerText("x-instant-class");
   const failedAt = Date.parse(headerText("x-instant-failed-at") ?? "");
@@ -138,20 +168,8 @@ export function readDeadLetterFacts(deadLetter: LogRecord): DeadLetterFacts {
   };
 }
 
-/** How often a record was replayed: 0 without the header, or when it is no number. */
-export function replayCountOf(headers: RecordHeaders): number {
-  const bytes = findHeader(headers, replayCountHeader);
-  const count = bytes === undefined ? 0 : Number(text.decode(bytes));
-  return Number.isSafeInteger(count) && count > 0 ? count : 0;
-}
-
 function withoutOurs(headers: RecordHeaders): RecordHeaders {
   return headers.filter(([name]) => !ours.test(name));
-}
-
-/** The newest value of a name, as later headers override earlier ones. */
-function findHeader(headers: RecordHeaders, name: string): Uint8Array | undefined {
-  return headers.findLast(([other]) => other === name)?.[1] ?? undefined;
 }
 
 function utf8(headerText: string): Uint8Array {
@@ -177,25 +195,80 @@ function readInteger(bytes: Uint8Array | null | undefined): number | undefined {
   return buffer.length === 8 ? Number(buffer.readBigInt64BE()) : undefined;
 }
 
-/** What a class of dead letters means and what a person does about it, in a sentence or two. */
+/** A dead letter for a person; the recipient is masked. */
+export function deadLetterSummary({ record, facts, messageId, recipient }: DeadLetter) {
+  return {
+    partition: record.partition,
+    offset: record.offset,
+    className: facts.class ?? "unknown",
+    messageId,
+    recipient: recipient === undefined ? undefined : maskEmail(recipient),
+    reason: facts.reason ?? "",
+  };
+}
+
+/** A search covers the newest so many of each partition. */
+export const deadLettersSearchedMax = 10_000;
+
+interface DeadLetterSearch {
+  readonly topic: string;
+  readonly signal?: AbortSignal;
+}
+
+/** The dead letters for which `isWanted` holds, oldest first; none while the topic is missing. */
+export async function findDeadLetters(
+  eventLog: EventLog,
+  { topic, signal }: DeadLetterSearch,
+  isWanted: (deadLetter: DeadLetter) => boolean,
+): Promise<readonly DeadLetter[]> {
+  const found: DeadLetter[] = [];
+  try {
+    for (const { partition, earliest, next } of await eventLog.offsets(topic)) {
+      const from = Math.max(earliest, next - deadLettersSearchedMax);
+      const range = { topic, partition, from, to: next };
+      const records = eventLog.readRange(signal === undefined ? range : { ...range, signal });
+      for await (const record of records) {
+        const deadLetter = readDeadLetter(record);
+        if (isWanted(deadLetter)) found.push(deadLetter);
+      }
+    }
+  } catch (error) {
+    if (!isInstantError(error, eventLogErrors.topicMissing)) throw error;
+  }
+  return found;
+}
+
+/** The dead letter at one position; undefined when it is not kept any more. */
+export async function findDeadLetterAt(
+  eventLog: EventLog,
+  { topic, partition, offset }: RecordPosition,
+): Promise<DeadLetter | undefined> {
+  const range = { topic, partition, from: offset, to: offset + 1 };
+  for await (const record of eventLog.readRange(range)) {
+    if (record.offset === offset) return readDeadLetter(record);
+  }
+  return undefined;
+}
+
+/** What a class of dead letters means, and what to do about it. */
 const classAdvice: Readonly<Record<DeadLetterClass, string>> = {
   malformed:
-    "A producer sent what is no event. Mend the producer: put back as it is, it fails again.",
+    "A producer sent something that is not an event. Fix the producer: replayed as it is, it fails again.",
   invalid_data:
-    "A producer sent an event whose data does not fit its type. Mend the producer: put back as it is, it fails again.",
+    "A producer sent an event whose data does not fit its type. Fix the producer: replayed as it is, it fails again.",
   unknown_type:
-    "A producer sent a type of mail that this version does not know. Upgrade serve-email, then put it back.",
+    "A producer sent a type of mail that this version does not know. Upgrade serve-email, then replay it.",
   id_conflict:
-    "A producer used one message_id for two mails. The first was kept to; give the second an id of its own.",
+    "A producer used one message_id for two mails. The first one counts; give the second an id of its own.",
   too_old:
-    "The ledger may have forgotten whether it was sent. Put it back only if the recipient may get it twice.",
+    "The ledger may have forgotten whether it was sent. Replay it only if the recipient may get it twice.",
   rejected:
-    "The SMTP server refused the recipient or the mail for good. Ask why it did before putting it back.",
+    "The SMTP server refused the recipient or the mail for good. Find out why before replaying it.",
   retries_exhausted:
-    "The SMTP server, or the store of preferences, put it off for as long as EMAIL_RETRY_FOR lets it be tried. Put it back when that is mended.",
-  smtp_unavailable: "The SMTP server was away for too long. Put it back when the server is well.",
+    "The SMTP server kept deferring it, or the preferences could not be read, for as long as EMAIL_RETRY_FOR allows. Replay it when that is fixed.",
+  smtp_unavailable: "The SMTP server was down for too long. Replay it when the server is back.",
   ambiguous:
-    "The connection broke before the server's answer: it may have been sent. Look for its message_id in the SMTP server's log, and put it back only if it is not there.",
+    "The connection broke before the server's answer: it may have been sent. Search the SMTP server's log for its message_id, and replay it only if it is not there.",
 };
 
 export function adviceOf(name: string | undefined): string | undefined {

@@ -1,38 +1,29 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { z } from "zod";
-import { sha256Hex } from "../../core/secret.ts";
 import type { Clock } from "../../core/time.ts";
 import type { DeadLetterClass } from "../delivery/outcome.ts";
-import { decodeEmailEvent } from "../event.ts";
+import { replayCountOf } from "../event.ts";
 import type { EventLog, LogRecord } from "../event-log/event-log.ts";
 import type { DeliveryLedger, LedgerRecord } from "../ledger/delivery-ledger.ts";
-import type { DeadLetterFacts } from "./dead-letter.ts";
-import { readDeadLetterFacts, replayCountOf } from "./dead-letter.ts";
+import type { DeadLetter } from "./dead-letter.ts";
+import { readDeadLetter } from "./dead-letter.ts";
 
+/** A dead letter that was replayed this often stays, unless the operator says otherwise. */
 export const maxReplaysDefault = 3;
 
-/** Which dead letters a replay takes; a filter that is left out takes all. */
+/**
+ * Which dead letters a replay takes, and why it skips the others: what the filters and the dead
+ * letter itself say, then the dead letters after it, then the ledger. `replay.ts` acts on it.
+ */
 export interface ReplaySelection {
+  /** Undefined, as in the following: all. */
   readonly classes: ReadonlySet<DeadLetterClass> | undefined;
   readonly messageId: string | undefined;
   /** In lower case. */
   readonly recipient: string | undefined;
-  /** Letters that failed at or after this time, Unix ms. */
+  /** Unix ms: those that failed then or later. */
   readonly since: number | undefined;
-  /** A letter that was replayed this often stays. */
   readonly maxReplays: number;
-  /** Take letters of class `too_old`: they may have been sent before the ledger forgot them. */
+  /** Takes class `too_old` as well: mails that may have been sent before the ledger forgot them. */
   readonly includeTooOld: boolean;
-}
-
-/** A dead letter and what can be read of it. */
-export interface DeadLetter {
-  readonly record: LogRecord;
-  readonly facts: DeadLetterFacts;
-  readonly messageId: string | undefined;
-  readonly recipient: string | undefined;
-  readonly expiresAt: number | undefined;
 }
 
 type Verdict =
@@ -51,29 +42,17 @@ type SkipReason =
   | "needs --include-too-old"
   | "needs --class ambiguous";
 
-export function readDeadLetter(record: LogRecord): DeadLetter {
-  const facts = readDeadLetterFacts(record);
-  // The start of a value is no event, even where it happens to read as one.
-  const decoded = decodeEmailEvent(facts.isWhole ? record.value : null);
-  if (decoded.kind === "poison") {
-    const { messageId } = decoded;
-    return { record, facts, messageId, recipient: undefined, expiresAt: undefined };
-  }
-  const { messageId, recipient, expiresAt } = decoded.event;
-  return { record, facts, messageId, recipient, expiresAt };
-}
-
-/** Where the letter's record lay, which tells a letter that was written twice; else the letter's own place. */
+/** Where its record was, so that a dead letter that was written twice is recognised; else its own position. */
 function originOf({ record, facts }: DeadLetter): string {
   const { originalTopic, originalPartition, originalOffset } = facts;
   return originalOffset === undefined
-    ? `letter/${record.partition}/${record.offset}`
+    ? `dead letter/${record.partition}/${record.offset}`
     : `${originalTopic}/${originalPartition}/${originalOffset}`;
 }
 
 /**
- * What a letter without a ledger record is known by: a record that nobody could read comes back,
- * when it was put back, as another letter with the same key and value and a higher replay count.
+ * Identifies a dead letter without a ledger record: an unreadable record that is replayed comes back
+ * as another dead letter with the same key and value, and a higher replay count.
  */
 function contentOf(record: LogRecord): string {
   const hasher = new Bun.CryptoHasher("sha256");
@@ -84,7 +63,7 @@ function contentOf(record: LogRecord): string {
   return hasher.digest("base64url");
 }
 
-/** What the filters and the letter itself say; the ledger is asked afterwards. */
+/** By the filters and the dead letter itself; the ledger is asked afterwards. */
 export function selectDeadLetter(
   deadLetter: DeadLetter,
   selection: ReplaySelection,
@@ -108,7 +87,7 @@ export function selectDeadLetter(
   return { kind: "replay" };
 }
 
-/** What the ledger knows of a selected letter's mail. */
+/** By what the ledger knows about the mail. */
 function judgeByLedger(deadLetter: DeadLetter, known: LedgerRecord | undefined): Verdict {
   if (known === undefined || deadLetter.facts.class === "id_conflict") return { kind: "replay" };
   if (known.state === "accepted") return { kind: "skip", reason: "accepted meanwhile" };
@@ -129,7 +108,7 @@ function isSelected(deadLetter: DeadLetter, selection: ReplaySelection): boolean
   return since === undefined || (facts.failedAt ?? deadLetter.record.timestamp) >= since;
 }
 
-/** Per class ("unknown" when a letter does not say): how many, and what becomes of them. */
+/** By class ("unknown" where a dead letter does not name one): how many, and what becomes of them. */
 export type Histogram = Map<string, ClassCount>;
 interface ClassCount {
   deadLetters: number;
@@ -139,11 +118,11 @@ interface ClassCount {
 
 interface Judged {
   readonly deadLetter: DeadLetter;
-  /** Undefined: it is put back. */
+  /** Undefined: it is replayed. */
   readonly skip: SkipReason | undefined;
 }
 
-/** The first `limit` letters to put back; counts them, and those that are skipped before the last. */
+/** The first `limit` dead letters to replay; counts them, and those skipped before the last one. */
 export function takeDeadLetters(
   judged: readonly Judged[],
   limit: number,
@@ -172,52 +151,22 @@ function countOf(histogram: Histogram, name: string): ClassCount {
   return fresh;
 }
 
-const placeSchema = z.object({
-  startedAt: z.string(),
-  /** Per partition: the next offset to look at, and where the replay ends. */
-  partitions: z.array(z.object({ partition: z.int(), next: z.int(), to: z.int() })),
-  replayed: z.int(),
-});
-
-export type ReplayPlace = z.infer<typeof placeSchema>;
-
-/**
- * Keeps the place of an unfinished replay in a file per topic and filter set, replaced as a whole
- * after each batch that was acknowledged. A replay that was killed in between repeats one batch,
- * which the ledger knows as replayed already.
- */
-export class ReplayPlaceFile {
-  readonly path: string;
-
-  /** `filters` is any text that is the same for the same filters. */
-  constructor(dataDirectory: string, topic: string, filters: string) {
-    const name = sha256Hex(`${topic}\n${filters}`).slice(0, 16);
-    this.path = join(dataDirectory, "replays", `${name}.json`);
-  }
-
-  /** Undefined when no replay with these filters is unfinished. */
-  load(): ReplayPlace | undefined {
-    try {
-      return placeSchema.parse(JSON.parse(readFileSync(this.path, "utf8")));
-    } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-      throw error;
-    }
-  }
-
-  save(place: ReplayPlace): void {
-    mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
-    const next = `${this.path}.${process.pid}`;
-    writeFileSync(next, JSON.stringify(place), { mode: 0o600 });
-    renameSync(next, this.path);
-  }
-
-  remove(): void {
-    rmSync(this.path, { force: true });
-  }
+export function replayTotal(histogram: Histogram): number {
+  return [...histogram.values()].reduce((sum, { replay }) => sum + replay, 0);
 }
 
-/** Reads the letters of a replay, oldest first, and says of each whether it is put back. */
+/** How far a replay has come. */
+export interface ReplayPlace {
+  readonly startedAt: string;
+  /** Per partition: the next offset to read, and where the replay ends. */
+  readonly partitions: readonly {
+    readonly partition: number;
+    readonly next: number;
+    readonly to: number;
+  }[];
+  readonly replayed: number;
+}
+
 export interface JudgeDeps {
   readonly eventLog: EventLog;
   readonly ledger: DeliveryLedger;
@@ -227,14 +176,14 @@ export interface JudgeDeps {
 
 export interface JudgeOptions {
   readonly selection: ReplaySelection;
-  /** What is looked at: [next, to) of each partition. */
+  /** [next, to) of each partition is read. */
   readonly place: ReplayPlace;
-  /** What `findReplays` found in this place; it is asked when this is left out. */
+  /** What `findReplays` found in this place; it is called when this is left out. */
   readonly replays?: KnownReplays;
   readonly signal?: AbortSignal;
 }
 
-/** The highest replay count of each content that came back. */
+/** The highest replay count by content. */
 export type KnownReplays = ReadonlyMap<string, number>;
 
 interface JudgedBatch {
@@ -246,12 +195,12 @@ interface JudgedBatch {
 }
 
 interface KnownDeadLetters {
-  /** Origins of the letters that were looked at. */
+  /** Origins so far. */
   readonly seen: Set<string>;
   readonly replays: KnownReplays;
 }
 
-/** Letters that were put back and came back again; the ledger knows none that nobody could read. */
+/** Dead letters of records that were replayed before; the ledger does not know the unreadable ones. */
 export async function findReplays(
   deps: JudgeDeps,
   place: ReplayPlace,
@@ -269,7 +218,7 @@ export async function findReplays(
   return replays;
 }
 
-/** The ledger is asked for the letters of a batch at the same time. */
+/** Reads the dead letters of a place, oldest first, and decides on each; the ledger is asked for a batch at once. */
 export async function* judgeDeadLetters(
   deps: JudgeDeps,
   { selection, place, replays, signal }: JudgeOptions,

@@ -1,33 +1,20 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { sha256Hex } from "../../core/secret.ts";
 import type { OutgoingRecord } from "../event-log/event-log.ts";
+import type { DeadLetter } from "./dead-letter.ts";
 import { encodeReplay } from "./dead-letter.ts";
-import type { DeadLetter, Histogram, JudgeDeps, JudgeOptions, ReplayPlace } from "./replay-plan.ts";
+import type { Histogram, JudgeDeps, JudgeOptions, ReplayPlace } from "./replay-plan.ts";
 import { judgeDeadLetters, takeDeadLetters } from "./replay-plan.ts";
 
-/**
- * The items of `source`, each asked for while the one before it is worked on: never more than one
- * ahead. What is asked for too much, and its failure, is dropped when the reader ends early.
- */
-export async function* prefetch<T>(source: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
-  try {
-    for (let upcoming = source.next(); ; ) {
-      const { done, value } = await upcoming;
-      if (done) return;
-      upcoming = source.next();
-      upcoming.catch(() => {}); // the next turn hears of it, if there is one
-      yield value;
-    }
-  } finally {
-    await source.return();
-  }
-}
-
 export interface ReplayDeps extends JudgeDeps {
-  /** Where a letter goes that does not say where it came from. */
+  /** Where a dead letter goes that does not name its topic. */
   readonly eventsTopic: string;
 }
 
 interface ReplayOptions extends JudgeOptions {
-  /** Most letters to put back. */
+  /** Most dead letters to replay. */
   readonly limit: number;
 }
 
@@ -37,7 +24,7 @@ interface ReplayRunOptions extends ReplayOptions {
   readonly onProgress: (place: ReplayPlace) => void;
 }
 
-/** A fifth of a second's letters at a time, so that the events come evenly. */
+/** A fifth of a second's at a time, so that the events come evenly. */
 const [batchSizeMin, batchSizeMax] = [50, 1000] as const;
 const batchesPerSecond = 5;
 const firstMax = 20;
@@ -45,11 +32,11 @@ const publishDeadlineMs = 10_000;
 
 export interface ReplayPlan {
   readonly histogram: Histogram;
-  /** The first of those that would be put back. */
+  /** The first of those that would be replayed. */
   readonly first: readonly DeadLetter[];
 }
 
-/** Looks at the letters and moves none: what a replay would do now. */
+/** A dry run: what a replay would do now. */
 export async function planReplay(deps: ReplayDeps, options: ReplayOptions): Promise<ReplayPlan> {
   const histogram: Histogram = new Map();
   const first: DeadLetter[] = [];
@@ -66,15 +53,15 @@ export async function planReplay(deps: ReplayDeps, options: ReplayOptions): Prom
 interface ReplayResult {
   /** The last one that was reported; `next` = `to` everywhere when the replay is complete. */
   readonly place: ReplayPlace;
-  /** What became of the letters that were looked at. */
+  /** What became of the dead letters that were read. */
   readonly histogram: Histogram;
 }
 
 /**
- * Puts the selected letters back on the topic they came from: original key, value and headers, the
- * replay count one higher. One batch is on its way at a time, while the next is read and judged;
- * the place moves on, and is reported, once the log acknowledged it. Aborting ends it after the
- * batch at hand.
+ * Publishes the selected dead letters again, on the topic they came from: original key, value and
+ * headers, the replay count one higher. One batch is published at a time, while the next is read and
+ * decided on; the place moves on, and is reported, once the log has acknowledged it. Aborting ends it
+ * after the current batch.
  */
 export async function replayDeadLetters(
   deps: ReplayDeps,
@@ -104,7 +91,7 @@ export async function replayDeadLetters(
       if (signal?.aborted) break;
     }
   } catch (error) {
-    if (!signal?.aborted || error !== signal.reason) throw error; // it was reading on
+    if (!signal?.aborted || error !== signal.reason) throw error; // the abort met the prefetch
   }
   return { place, histogram };
 }
@@ -130,8 +117,68 @@ function advancePlace(place: ReplayPlace, partition: number, next: number, count
   return { ...place, partitions, replayed: place.replayed + count };
 }
 
-/** With a limit the place is behind the last letter that was put back. */
+/** With a limit the place is behind the last dead letter that was replayed. */
 function afterLast(deadLetters: readonly DeadLetter[], next: number): number {
   const last = deadLetters.at(-1);
   return last === undefined ? next : last.record.offset + 1;
+}
+
+/**
+ * The items of `source`, each fetched while the one before it is worked on, never more than one
+ * ahead. When the reader ends early, the item fetched too much is dropped, as is its failure.
+ */
+export async function* prefetch<T>(source: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+  try {
+    for (let upcoming = source.next(); ; ) {
+      const { done, value } = await upcoming;
+      if (done) return;
+      upcoming = source.next();
+      upcoming.catch(() => {}); // the next turn awaits it, if there is one
+      yield value;
+    }
+  } finally {
+    await source.return();
+  }
+}
+
+const placeSchema = z.object({
+  startedAt: z.string(),
+  partitions: z.array(z.object({ partition: z.int(), next: z.int(), to: z.int() })),
+  replayed: z.int(),
+}) satisfies z.ZodType<ReplayPlace>;
+
+/**
+ * Keeps the place of an unfinished replay in a file per topic and set of filters, replaced as a whole
+ * after each acknowledged batch. A replay that was killed in between repeats one batch, which the
+ * ledger knows as replayed already.
+ */
+export class ReplayPlaceFile {
+  readonly path: string;
+
+  /** `filters` is any text that is the same for the same filters. */
+  constructor(dataDirectory: string, topic: string, filters: string) {
+    const name = sha256Hex(`${topic}\n${filters}`).slice(0, 16);
+    this.path = join(dataDirectory, "replays", `${name}.json`);
+  }
+
+  /** Undefined when no replay with these filters is unfinished. */
+  load(): ReplayPlace | undefined {
+    try {
+      return placeSchema.parse(JSON.parse(readFileSync(this.path, "utf8")));
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  save(place: ReplayPlace): void {
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+    const next = `${this.path}.${process.pid}`;
+    writeFileSync(next, JSON.stringify(place), { mode: 0o600 });
+    renameSync(next, this.path);
+  }
+
+  remove(): void {
+    rmSync(this.path, { force: true });
+  }
 }

@@ -4,12 +4,11 @@ import { runInTraceContext } from "../../core/trace-context.ts";
 
 interface BreakerOptions {
   readonly clock: Clock;
-  /** Asks whether the other side is back: undefined when it is, else why not. Must not throw. */
+  /** Resolves undefined when the other side is back, else with the reason why not. Must not throw. */
   readonly probe: (signal: AbortSignal) => Promise<string | undefined>;
   /**
-   * Waits between probes: the first, doubled each time, up to the last. One that opens again soon
-   * (within the last wait) after it closed goes on doubling: what the probe asks may work while
-   * what the work needs does not.
+   * The wait before the first probe; it doubles up to `probeDelayMsMax`. A breaker that opens again
+   * within the longest wait after it closed goes on doubling: a probe may work where the work fails.
    */
   readonly probeDelayMsMin: number;
   readonly probeDelayMsMax: number;
@@ -21,12 +20,15 @@ export type BreakerState =
   /** `since` in Unix ms; `reason` is the newest one. */
   | { readonly kind: "open"; readonly reason: string; readonly since: number };
 
+/** Timers take at most 2^31 - 1 ms; after an hour the caller checks again. */
+const waitMsMax = 3_600_000;
+
 /**
- * Remembers that something all work depends on is away, and asks until it is back.
+ * Remembers that something all work depends on is unavailable, and probes until it is back.
  *
- * Closed: work goes on. Open: somebody tripped it; probes run after `probeDelayMsMin`, twice that,
- * … up to `probeDelayMsMax`, for ever; those who wait in `untilClosed` go on after the first probe
- * that succeeds. Stopped: no probe runs, waiters go on at once and see what they see.
+ * Closed: work goes on. Open: it was tripped; probes follow after `probeDelayMsMin`, twice that, … up
+ * to `probeDelayMsMax`, for ever, and the first that succeeds closes it and releases all waiters.
+ * Stopped: no probe runs, waiters are released at once.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
@@ -56,20 +58,19 @@ export class Breaker {
     this.#closed = Promise.withResolvers();
     if (clock.now() - this.#closedAt > probeDelayMsMax) this.#probes = 0;
     onChange(this.#state);
-    void runInTraceContext(undefined, () => this.#probeUntilClosed()); // it is not the tripper's doing
+    // The probes are no part of the trace that happened to trip it.
+    void runInTraceContext(undefined, () => this.#probeUntilClosed());
   }
 
   /** Resolves when closed, stopped, `untilMs` (Unix ms) has come, or `signal` aborts. */
   async untilClosed(options: { untilMs?: number; signal?: AbortSignal } = {}): Promise<void> {
     if (this.#closed === undefined) return;
-    const waits: Promise<void>[] = [this.#closed.promise];
+    const { untilMs = Number.POSITIVE_INFINITY, signal } = options;
+    const { clock } = this.#options;
     const done = new AbortController();
-    const { untilMs, signal } = options;
     const end = signal === undefined ? done.signal : AbortSignal.any([done.signal, signal]);
-    // Timers hold at most 2^31 - 1 ms; an hour is enough, the caller looks again.
-    const waitMs = untilMs === undefined ? 3_600_000 : untilMs - this.#options.clock.now();
-    waits.push(this.#options.clock.sleep(Math.min(Math.max(waitMs, 0), 3_600_000), end));
-    await Promise.race(waits);
+    const waitMs = Math.min(Math.max(untilMs - clock.now(), 0), waitMsMax);
+    await Promise.race([this.#closed.promise, clock.sleep(waitMs, end)]);
     done.abort();
   }
 

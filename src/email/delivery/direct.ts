@@ -21,11 +21,11 @@ const pollMs = 200;
 const retryAfterLossMs = 1000;
 
 /**
- * Delivers one event here and now, for when the event log is away: the same pipeline, the same
- * ledger, so that an event that did reach the log is a duplicate there. True once the SMTP server
- * has accepted the mail, whoever owned the claim; false when that did not happen in time. It writes
- * no dead letters. A mail whose content was on the wire at the deadline is followed to its end in
- * the background: `drain` waits for those.
+ * Delivers one event at once, for when the event log is unavailable: the same pipeline, the same
+ * ledger, so that an event that reached the log all the same is a duplicate there. True once the
+ * SMTP server has accepted the mail, whoever owned the claim; false when that did not happen in time.
+ * It writes no dead letters. A mail whose content is on the wire at the deadline is finished in the
+ * background; `drain` waits for it.
  */
 export class DirectDelivery {
   readonly #deps: DirectDeps;
@@ -49,7 +49,7 @@ export class DirectDelivery {
     return false;
   }
 
-  /** Resolves when nothing is on the wire any more, or after `drainMs`. */
+  /** Resolves when nothing is on the wire, or after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
     if (this.#running.size === 0) return;
     const done = new AbortController();
@@ -87,12 +87,12 @@ type Next =
   | { readonly kind: "done"; readonly delivered: boolean }
   | { readonly kind: "wait"; readonly waitMs: number };
 
-/** A server that is down is asked once more, since a single connection may just have ended. */
+/** A server that is down gets one more attempt, since a single connection may just have ended. */
 function decide(outcome: DeliveryOutcome, serverDowns: number): Next {
   switch (outcome.kind) {
     case "accepted":
     case "duplicate":
-    case "suppressed": // the recipient's own wish; the answer is the same for every address
+    case "suppressed": // the answer must not show who gets no mail
       return { kind: "done", delivered: true };
     case "expired":
     case "buried_before":
@@ -116,9 +116,8 @@ function decide(outcome: DeliveryOutcome, serverDowns: number): Next {
 }
 
 function createRun(event: EmailEvent): DeliveryRun {
-  const value = encodeEmailEvent(event);
   return createDeliveryRun({
-    value,
+    value: encodeEmailEvent(event), // what a worker would read: its digest is compared with ours
     replayCount: 0,
     replayedAt: undefined,
     origin: undefined,

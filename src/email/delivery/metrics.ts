@@ -14,7 +14,7 @@ interface WorkerMetricsDeps {
   readonly lag: Pick<LagReader, "read">;
 }
 
-/** A code is read within a minute or so, lives for 10 min; a mail waits up to 20 h for an outage to end. */
+/** A code is wanted within a minute and lives for 10 min; an outage may last 20 h. */
 const ageBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3600, 72_000];
 
 interface WorkerMeasures {
@@ -23,9 +23,9 @@ interface WorkerMeasures {
 }
 
 /**
- * What the worker reports to Prometheus. Returns what to call with each outcome, and with each dead
- * letter that was acknowledged. `ambiguous` counts the mails whose answer was lost after the
- * content: each is one to look at.
+ * The worker's metrics. Returns what to call with each outcome, and with each dead letter that was
+ * acknowledged. `ambiguous` counts the mails whose answer was lost after the content: a person
+ * should look at each of them.
  */
 export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   const { metrics, clock } = deps;
@@ -75,7 +75,7 @@ export function createWorkerMetrics(deps: WorkerMetricsDeps): WorkerMeasures {
   return { onOutcome, onBuried };
 }
 
-/** What the worker is like now, all of it known without asking anybody. */
+/** The worker's state, as far as it is known without asking an engine. */
 function addState({ metrics, worker }: WorkerMetricsDeps): void {
   metrics.gauge(
     {

@@ -16,14 +16,14 @@ export type DeliveryOutcome =
   | { readonly kind: "expired" }
   | { readonly kind: "suppressed"; readonly reason: string }
   | { readonly kind: "buried_before" }
-  /** Another owner works on it: look again after `waitMs`; `deferred`: its next try is then. */
+  /** Another owner works on it: ask again after `waitMs`; `deferred`: its next attempt is then. */
   | { readonly kind: "leased"; readonly waitMs: number; readonly deferred?: boolean }
   /** Not now: run again after `waitMs`, in this lane. */
   | {
       readonly kind: "retry";
       readonly waitMs: number;
       readonly cause: RetryCause;
-      /** What the server, or we, said of it. */
+      /** The server's words, or ours. */
       readonly reason?: string;
     }
   /** The SMTP server, not the message. Run again when it is back, or at `untilMs` (Unix ms). */
@@ -60,7 +60,7 @@ export function isFinished(outcome: DeliveryOutcome): outcome is FinishedOutcome
   return finishedKinds.has(outcome.kind);
 }
 
-type RetryCause =
+export type RetryCause =
   | "deferred"
   | "throttled"
   | "lost"
@@ -70,11 +70,11 @@ type RetryCause =
 
 export interface DeadLetterCause {
   readonly class: DeadLetterClass;
-  /** For a person; bounded, holds no code and no full address. */
+  /** For a person; bounded, without codes and full addresses. */
   readonly reason: string;
   readonly messageId: string | undefined;
   readonly attempts: number;
-  /** The ledger holds this mail as given up and wants to know where its letter lies. */
+  /** The ledger has this mail as given up, and is to know where its dead letter is. */
   readonly inLedger: boolean;
 }
 
@@ -91,7 +91,7 @@ export const deadLetterClasses = [
 ] as const;
 export type DeadLetterClass = (typeof deadLetterClasses)[number];
 
-/** Whether the record itself is wrong, whoever reads it. */
+/** Whether the record itself is wrong, whichever service reads it. */
 export function isPoison(deadLetterClass: DeadLetterClass): boolean {
   return (
     deadLetterClass === "malformed" ||
@@ -100,30 +100,34 @@ export function isPoison(deadLetterClass: DeadLetterClass): boolean {
   );
 }
 
-/** One delivery of one event, through all its tries. Made by who calls the pipeline. */
+/** One delivery of one event, through all its attempts. Made by the pipeline's caller. */
 export interface DeliveryRun {
   readonly value: Uint8Array | null;
   readonly replayCount: number;
-  /** Since when an outage holds it, Unix ms: the record's time for a replayed one. */
+  /** From when on a replayed record may be retried, Unix ms: its own time. */
   readonly replayedAt: number | undefined;
-  /** Nobody else's, the same through all tries: it names the claim's owner. */
+  /** Unique, and the same through all attempts: it names the claim's owner. */
   readonly owner: string;
-  /** Where the event lies; undefined: it came directly. */
+  /** Where the event is on the log; undefined: it came directly. */
   readonly origin: EventOrigin | undefined;
   /** Why `value` is not the whole record; left out: it is. */
   readonly unread?: string;
+  /** Set by the first attempt, which decodes `value`. */
   event: EmailEvent | undefined;
-  /** The newest claim this run held, so that its caller can let it go. */
+  /** The newest claim of this run, so that its caller can let go of it. */
   claim: Claim | undefined;
   /** Connections lost before the content ended. */
   losses: number;
   /** Refusals that were not known to be the server's fault when they came. */
   refusals: number;
-  /** The one that turned out to be the recipient's: the next run only has to settle it. */
+  /** The one that turned out to be about the recipient: the next attempt only settles it. */
   refusal: RefusedMail | undefined;
 }
 
-/** A fresh run, under an owner of its own. */
+const processToken = randomToken(12);
+let runs = 0;
+
+/** A new run, under an owner of its own. */
 export function createDeliveryRun(
   given: Pick<DeliveryRun, "value" | "unread" | "replayCount" | "replayedAt" | "origin">,
 ): DeliveryRun {
@@ -140,7 +144,7 @@ export function createDeliveryRun(
   };
 }
 
-/** Waits for what a refusal turns out to be; for the caller, outside of what bounds its runs. */
+/** Waits for the verdict on a refusal; the pipeline's caller does, outside of what bounds its runs. */
 export async function untilConfirmed(
   { refusal, verdict }: Extract<WaitingOutcome, { kind: "unconfirmed" }>,
   run: DeliveryRun,
@@ -154,9 +158,6 @@ export async function untilConfirmed(
   signal.removeEventListener("abort", onAbort);
 }
 
-const processToken = randomToken(12);
-let runs = 0;
-
 /** The fields of every log line about a mail. */
 export function lineOf(event: EmailEvent) {
   return {
@@ -164,11 +165,4 @@ export function lineOf(event: EmailEvent) {
     eventType: event.eventType,
     recipient: maskEmail(event.recipient),
   };
-}
-
-/** Where it came from, for its first line. */
-export function placeOf(origin: EventOrigin | undefined): object {
-  if (origin === undefined) return { direct: true };
-  const { partition, offset } = origin;
-  return { partition, offset };
 }

@@ -6,48 +6,9 @@ import type { PendingOutcomes } from "../ledger/pending-outcomes.ts";
 import type { MailServers } from "../mailer/mail-servers.ts";
 import { Breaker } from "./breaker.ts";
 
-const windowRecords = 100;
-
-/**
- * Watches for a bad deploy: a producer that writes what nobody can read would have its whole topic
- * moved to the dead letters, record by record.
- *
- * Watching: of the newest 100 records at most `poisonMax` were poison. Tripped: more were; it stays
- * so until the process starts again, since only a person can tell which side to mend.
- */
-class PoisonGuard {
-  readonly #poisonMax: number;
-  readonly #window = new Uint8Array(windowRecords);
-  #next = 0;
-  #poison = 0;
-  #tripped = false;
-
-  /** `poisonMax` 0: off. */
-  constructor(poisonMax: number) {
-    this.#poisonMax = poisonMax;
-  }
-
-  /** Notes one more record; true when the guard has tripped, now or before. */
-  observe(isPoison: boolean): boolean {
-    if (this.#poisonMax === 0 || this.#tripped) return this.#tripped;
-    const value = isPoison ? 1 : 0;
-    this.#poison += value - (this.#window[this.#next] ?? 0);
-    this.#window[this.#next] = value;
-    this.#next = (this.#next + 1) % windowRecords;
-    this.#tripped = this.#poison > this.#poisonMax;
-    return this.#tripped;
-  }
-
-  /** For the log and `/readyz`; undefined while watching. */
-  get reason(): string | undefined {
-    if (!this.#tripped) return undefined;
-    return `more than ${this.#poisonMax} of the last ${windowRecords} records cannot be read; mend who writes them, or set EMAIL_POISON_GUARD=0 to bury them, and start again`;
-  }
-}
-
 interface PausesDeps {
   readonly ledger: DeliveryLedger;
-  /** Known outcomes that wait to be written to the ledger: they go first. */
+  /** Known outcomes that wait for the ledger: they are written before new claims. */
   readonly pendingOutcomes: Pick<PendingOutcomes, "count" | "onPending">;
   readonly mailer: MailServers;
   readonly clock: Clock;
@@ -59,11 +20,12 @@ interface PausesDeps {
 }
 
 const ledgerPingDeadlineMs = 2000;
+const redisUnavailable = "Redis is not connected: start it, or check REDIS_URL or REDIS_ADDR";
 
 /**
- * Why delivery may have to pause as a whole: no SMTP server is well (`MailServers`), the ledger is
- * unavailable, or most records are poison. The first two end by themselves, by probes; the third
- * when a person has fixed it. What it means for a record is the worker's business.
+ * Why delivery may have to pause as a whole: no SMTP server is up (`MailServers`), the ledger is
+ * unavailable, or too many records are poison. The first two end by themselves, by probes; the third
+ * when a person has fixed it. What a pause means for a record is the worker's business.
  */
 export class Pauses {
   readonly #deps: PausesDeps;
@@ -74,40 +36,52 @@ export class Pauses {
     this.#deps = deps;
     this.#ledger = this.#openBreaker();
     this.#guard = new PoisonGuard(deps.poisonMax);
-    // Mails may all be waiting for their outcome to be written; then none asks the ledger itself.
     deps.mailer.onChange(deps.onChange);
+    // While every mail waits for its outcome to be written, none would find the ledger unavailable.
     deps.pendingOutcomes.onPending((reason) => this.ledgerUnavailable(reason));
   }
 
   /** Empty when mails flow. */
   get reasons(): readonly string[] {
-    const { state } = this.#ledger;
-    const ledger = state.kind === "open" ? state.reason : undefined;
-    return [this.#deps.mailer.down?.reason, ledger, this.#guard.reason].filter(
-      (reason) => reason !== undefined,
-    );
+    const { mailer } = this.#deps;
+    const pausing = [mailer.down?.reason, this.#ledgerReason, this.#guard.reason];
+    const reasons = pausing.filter((reason) => reason !== undefined);
+    const known = this.#knownLedgerProblem;
+    return reasons.length === 0 && known !== undefined ? [known] : reasons;
   }
 
   /** By part: whether delivery waits for it. */
   get paused(): Readonly<Record<"smtp" | "ledger" | "poison", boolean>> {
     return {
       smtp: this.#deps.mailer.down !== undefined,
-      ledger: this.#ledger.state.kind === "open",
+      ledger: (this.#ledgerReason ?? this.#knownLedgerProblem) !== undefined,
       poison: this.#guard.reason !== undefined,
     };
   }
 
   /** Whether no further record should be taken on. */
   get pausesConsumption(): boolean {
-    const { ledger, poison } = this.paused;
-    return ledger || poison || this.#deps.mailer.pausesConsumption;
+    const isHalted = this.#ledgerReason !== undefined || this.#guard.reason !== undefined;
+    return isHalted || this.#deps.mailer.pausesConsumption;
+  }
+
+  get #ledgerReason(): string | undefined {
+    const { state } = this.#ledger;
+    return state.kind === "open" ? state.reason : undefined;
+  }
+
+  /** What Redis' client knows to be wrong before any mail has met it; such a mail then trips us. */
+  get #knownLedgerProblem(): string | undefined {
+    const { connection, refusal } = this.#deps.ledger;
+    if (refusal !== undefined) return `Redis: ${refusal}`;
+    return connection === "disconnected" ? redisUnavailable : undefined;
   }
 
   ledgerUnavailable(reason: string): void {
     this.#ledger.trip(reason);
   }
 
-  /** True: bury no poison, somebody has to look. */
+  /** Notes one more record. True: bury no poison, a person has to look. */
   received(isPoison: boolean): boolean {
     const before = this.#guard.reason;
     const tripped = this.#guard.observe(isPoison);
@@ -151,5 +125,44 @@ export class Pauses {
       if (!isInstantError(error)) throw error;
       return errorMessage(error);
     }
+  }
+}
+
+const windowRecords = 100;
+
+/**
+ * Watches for a bad deploy: a producer that writes unreadable records would have its whole topic
+ * moved to the dead letters, record by record.
+ *
+ * Watching: of the newest 100 records at most `poisonMax` were poison. Tripped: more were; it stays
+ * so until the process restarts, since only a person can tell which side to fix.
+ */
+class PoisonGuard {
+  readonly #poisonMax: number;
+  readonly #window = new Uint8Array(windowRecords);
+  #next = 0;
+  #poison = 0;
+  #tripped = false;
+
+  /** `poisonMax` 0: off. */
+  constructor(poisonMax: number) {
+    this.#poisonMax = poisonMax;
+  }
+
+  /** Notes one more record; true when the guard has tripped, now or before. */
+  observe(isPoison: boolean): boolean {
+    if (this.#poisonMax === 0 || this.#tripped) return this.#tripped;
+    const value = isPoison ? 1 : 0;
+    this.#poison += value - (this.#window[this.#next] ?? 0);
+    this.#window[this.#next] = value;
+    this.#next = (this.#next + 1) % windowRecords;
+    this.#tripped = this.#poison > this.#poisonMax;
+    return this.#tripped;
+  }
+
+  /** For the log and `/readyz`; undefined while watching. */
+  get reason(): string | undefined {
+    if (!this.#tripped) return undefined;
+    return `more than ${this.#poisonMax} of the last ${windowRecords} records cannot be read; fix their producer, or set EMAIL_POISON_GUARD=0 to move them to the dead letters, and restart`;
   }
 }

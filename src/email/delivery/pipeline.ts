@@ -1,19 +1,21 @@
 import { isInstantError, unreachable } from "../../core/errors.ts";
+import type { Clock } from "../../core/time.ts";
+import { currentTraceContext } from "../../core/trace-context.ts";
 import type { EmailEvent } from "../event.ts";
 import { decodeEmailEvent, isOptionalType } from "../event.ts";
-import type { ClaimOutcome } from "../ledger/delivery-ledger.ts";
+import { eventDigest } from "../ledger/claim-rules.ts";
+import type { ClaimOutcome, ClaimRequest } from "../ledger/delivery-ledger.ts";
 import { ledgerErrors } from "../ledger/delivery-ledger.ts";
 import type { SendOutcome } from "../mailer/mailer.ts";
+import type { EventType } from "../mails/mail-types.tsx";
 import type { RecentMails } from "../recent-mails/recent-mails.ts";
 import type { SuppressRefused } from "../suppressions/suppression-store.ts";
-import type { ClaimSettings } from "./claim-request.ts";
-import { claimRequest, isExpired } from "./claim-request.ts";
-import type { DeliveryOutcome, DeliveryRun } from "./outcome.ts";
-import { lineOf, placeOf } from "./outcome.ts";
+import type { DeadLetterCause, DeliveryOutcome, DeliveryRun } from "./outcome.ts";
+import { lineOf } from "./outcome.ts";
 import type { GateAnswer, RecipientGate } from "./recipient-gate.ts";
 import type { SentMail, SettlementDeps } from "./settlement.ts";
 import {
-  deadLetter,
+  claimLost,
   deadLetterClassOf,
   defer,
   deferForPreferences,
@@ -21,7 +23,6 @@ import {
   deferForServer,
   deferRefusal,
   giveUp,
-  lostWaitMs,
   release,
 } from "./settlement.ts";
 import type { SubmissionDeps } from "./submission.ts";
@@ -31,7 +32,12 @@ interface PipelineDeps extends SubmissionDeps, SettlementDeps {
   readonly gate: Pick<RecipientGate, "check">;
   readonly recentMails: Pick<RecentMails, "add">;
   readonly suppressRefused: SuppressRefused;
-  readonly settings: SubmissionDeps["settings"] & SettlementDeps["settings"] & ClaimSettings;
+  readonly settings: SubmissionDeps["settings"] &
+    SettlementDeps["settings"] & {
+      readonly digestSecret: string;
+      /** Types that are sent once more when the answer after the content was lost. */
+      readonly resendAmbiguous: ReadonlySet<EventType>;
+    };
 }
 
 interface RunContext {
@@ -43,61 +49,77 @@ interface RunContext {
 export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<DeliveryOutcome>;
 
 /**
- * The path of one mail: decode → claim → expired, suppressed? → render → submit → record. Every branch of it
- * stands in this file. It decides and never waits: its outcome says what to do. It throws
- * `signal.reason` when it was aborted, and else only for programmer errors.
+ * The path of one mail: decode → claim → expired? suppressed? → render and submit → record; a call is
+ * one attempt. Every branch is in this file; `settlement.ts` has the steps that follow a mail that was
+ * not accepted. It decides and never waits: its outcome tells the worker, or the direct path, what to
+ * do. It throws `signal.reason` when it was aborted, and otherwise only for programmer errors.
  */
 export function createPipeline(deps: PipelineDeps): Pipeline {
-  return async (run, context) => {
-    if (run.unread !== undefined) {
-      const cause = { class: "malformed", reason: run.unread, messageId: undefined } as const;
-      return deadLetter({ ...cause, attempts: 0, inLedger: false });
-    }
-    const decoded = decodeEmailEvent(run.value);
-    if (decoded.kind === "poison") {
-      return deadLetter({ ...decoded, attempts: 0, inLedger: false });
-    }
-    const { event } = decoded;
-    const line = lineOf(event);
-    const announced = run.event !== undefined;
-    run.event = event;
-    if (!announced) deps.log.info({ ...line, ...placeOf(run.origin) }, "Email event consumed");
+  return async function runPipeline(run, context) {
+    const event = run.event ?? consume(deps, run);
+    if ("kind" in event) return event;
+    const { signal } = context;
     try {
       const gateCheck = deps.gate.check(event); // while the ledger is asked, not after it
       deps.recentMails.add(event.recipient, event.messageId);
       const claimed = await deps.ledger.claim(claimRequest(deps, run, event));
-      return await afterClaim(deps, { run, event, line, context, gateCheck }, claimed);
+      if (claimed.kind !== "claimed") return unclaimed(deps, event, claimed);
+      return await deliver(deps, { run, event, context, gateCheck }, claimed);
     } catch (error) {
-      context.signal.throwIfAborted();
+      signal.throwIfAborted();
       if (!isInstantError(error, ledgerErrors.ledgerUnavailable)) throw error;
       return { kind: "ledger_unavailable", reason: error.message };
     }
   };
 }
 
-interface Delivery {
-  readonly run: DeliveryRun;
-  readonly event: EmailEvent;
-  /** The fields of its log lines. */
-  readonly line: ReturnType<typeof lineOf>;
-  readonly context: RunContext;
-  readonly gateCheck: Promise<GateAnswer>;
+/** The event of a run's first attempt; later ones find it in the run. */
+function consume(deps: PipelineDeps, run: DeliveryRun): EmailEvent | DeliveryOutcome {
+  if (run.unread !== undefined) {
+    return deadLetter({ class: "malformed", reason: run.unread, messageId: undefined });
+  }
+  const decoded = decodeEmailEvent(run.value);
+  if (decoded.kind === "poison") return deadLetter(decoded);
+  run.event = decoded.event;
+  const place =
+    run.origin === undefined
+      ? { direct: true }
+      : { partition: run.origin.partition, offset: run.origin.offset };
+  deps.log.info({ ...lineOf(decoded.event), ...place }, "Email event consumed");
+  return decoded.event;
 }
 
-async function afterClaim(
-  deps: PipelineDeps,
-  delivery: Delivery,
-  claimed: ClaimOutcome,
-): Promise<DeliveryOutcome> {
-  const { event, line } = delivery;
-  const messageId = event.messageId;
+function claimRequest(
+  { settings, clock }: PipelineDeps,
+  { owner, origin, replayCount }: DeliveryRun,
+  event: EmailEvent,
+): ClaimRequest {
+  return {
+    messageId: event.messageId,
+    owner,
+    digest: eventDigest(settings.digestSecret, event),
+    eventType: event.eventType,
+    recipient: event.recipient,
+    eventTimestamp: event.timestamp,
+    origin,
+    replayCount,
+    leaseMs: settings.leaseMs,
+    traceId: currentTraceContext()?.traceId,
+    resubmit: settings.resendAmbiguous.has(event.eventType) && !isExpired(clock, event),
+  };
+}
+
+function unclaimed(
+  { clock, log }: PipelineDeps,
+  event: EmailEvent,
+  claimed: Exclude<ClaimOutcome, { kind: "claimed" }>,
+): DeliveryOutcome {
+  const { messageId } = event;
   switch (claimed.kind) {
-    case "claimed":
-      return deliverClaimed(deps, delivery, claimed);
     case "leased":
       return { kind: "leased", waitMs: claimed.waitMs, deferred: claimed.deferred };
     case "accepted":
-      deps.log.warn(line, "Duplicate email event detected, skipping");
+      log.warn(lineOf(event), "Duplicate email event detected, skipping");
       return { kind: "duplicate" };
     case "expired":
       return { kind: "expired" };
@@ -106,84 +128,84 @@ async function afterClaim(
     case "rejected": {
       if (claimed.buried !== undefined) return { kind: "buried_before" };
       const { reason } = claimed;
-      return deadLetter({
-        class: deadLetterClassOf(claimed.class),
-        reason,
-        messageId,
-        attempts: 0,
-        inLedger: true,
-      });
+      return deadLetter({ class: deadLetterClassOf(claimed.class), reason, messageId }, true);
     }
     case "ambiguous": {
       if (claimed.buried !== undefined) return { kind: "buried_before" };
       const reason = "the server's answer after the content was lost; it may have been sent";
-      return deadLetter({ class: "ambiguous", reason, messageId, attempts: 0, inLedger: true });
+      return deadLetter({ class: "ambiguous", reason, messageId }, true);
     }
     case "id_conflict": {
       const reason = "another mail with this message_id is known";
-      return deadLetter({ class: "id_conflict", reason, messageId, attempts: 0, inLedger: false });
+      return deadLetter({ class: "id_conflict", reason, messageId });
     }
     case "too_old": {
-      if (isExpired(deps.clock, event)) return { kind: "expired" };
+      if (isExpired(clock, event)) return { kind: "expired" };
       const reason = "older than the ledger's memory: it may have been sent before";
-      return deadLetter({ class: "too_old", reason, messageId, attempts: 0, inLedger: false });
+      return deadLetter({ class: "too_old", reason, messageId });
     }
     default:
       return unreachable(claimed);
   }
 }
 
-async function deliverClaimed(
+interface Delivery {
+  readonly run: DeliveryRun;
+  readonly event: EmailEvent;
+  readonly context: RunContext;
+  readonly gateCheck: Promise<GateAnswer>;
+}
+
+async function deliver(
   deps: PipelineDeps,
-  delivery: Delivery,
-  claimed: Extract<ClaimOutcome, { kind: "claimed" }>,
+  { run, event, context, gateCheck }: Delivery,
+  { fence, attempts }: Extract<ClaimOutcome, { kind: "claimed" }>,
 ): Promise<DeliveryOutcome> {
-  const { run, event, line, context } = delivery;
-  const claim = { messageId: event.messageId, owner: run.owner, fence: claimed.fence };
+  const claim = { messageId: event.messageId, owner: run.owner, fence };
   run.claim = claim;
   if (isExpired(deps.clock, event)) {
     const outcome = await deps.ledger.advance(claim, { kind: "expired" });
-    if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
-    deps.log.info(line, "Email event expired, not sent");
+    if (outcome.kind !== "done") return claimLost;
+    deps.log.info(lineOf(event), "Email event expired, not sent");
     return { kind: "expired" };
   }
-  const retryingSince = run.replayedAt ?? event.timestamp;
-  const mail = { event, claim, attempts: claimed.attempts, retryingSince };
-  const gateAnswer = await delivery.gateCheck;
+  const gateAnswer = await gateCheck;
   if (gateAnswer.kind === "suppressed") {
     const { reason } = gateAnswer;
     const outcome = await deps.ledger.advance(claim, { kind: "suppressed", reason });
-    if (outcome.kind !== "done") return { kind: "leased", waitMs: lostWaitMs };
-    deps.log.info({ ...line, reason }, "Email suppressed, not sent");
+    if (outcome.kind !== "done") return claimLost;
+    deps.log.info({ ...lineOf(event), reason }, "Email suppressed, not sent");
     return { kind: "suppressed", reason };
   }
-  // A code is waited for, and its recipient most likely wants it: it does not wait for the answer.
+  const mail = { event, claim, attempts, retryingSince: run.replayedAt ?? event.timestamp };
+  // A code is not held back for this: somebody waits for it, and most likely wants it.
   if (gateAnswer.kind === "unavailable" && isOptionalType(event.eventType)) {
     return deferForPreferences(deps, mail, gateAnswer.reason);
   }
   const sent = run.refusal ?? (await submit(deps, claim, event, context));
-  return afterSend(deps, delivery, mail, sent);
+  return settle(deps, run, mail, sent, context.signal);
 }
 
 /**
- * So many refusals of one mail are believed, by servers that took other mails between: they were
- * the server's fault at most twice.
+ * So many refusals of one mail are believed, by servers that accepted other mails in between: they
+ * were the server's fault at most twice.
  */
 const refusalsMax = 3;
 
-async function afterSend(
+async function settle(
   deps: PipelineDeps,
-  { run, line, context }: Delivery,
+  run: DeliveryRun,
   mail: SentMail,
   sent: SendOutcome,
+  signal: AbortSignal,
 ): Promise<DeliveryOutcome> {
   const { claim, event } = mail;
   switch (sent.kind) {
     case "accepted": {
       const { host, reply, queueId } = sent;
-      deps.log.info({ ...line, smtpHost: host, queueId }, "Email sent successfully");
+      deps.log.info({ ...lineOf(event), smtpHost: host, queueId }, "Email sent successfully");
       await deps.record(claim, { kind: "accepted", smtp: { host, reply, queueId } });
-      deps.log.info(line, "Marked email as processed");
+      deps.log.info(lineOf(event), "Marked email as processed");
       return { kind: "accepted" };
     }
     case "refused": {
@@ -210,23 +232,41 @@ async function afterSend(
       return deferForServer(deps, mail, sent);
     case "lost": {
       run.losses += 1;
-      const probed = run.losses > 1 ? await deps.mailer.probe(context.signal) : undefined;
-      if (probed?.kind === "server_down") return deferForServer(deps, mail, probed);
       const { reason } = sent;
-      if (probed === undefined) return release(deps, claim, { reason, why: "lost" });
+      if (run.losses === 1) return release(deps, claim, { reason, cause: "lost", waitMs: 0 });
+      const probed = await deps.mailer.probe(signal);
+      if (probed.kind === "server_down") return deferForServer(deps, mail, probed);
       const givenUpAs = "retries_exhausted";
       return defer(deps, mail, { cause: "lost", reason, retryAfterMs: undefined, givenUpAs });
     }
     case "ambiguous":
-      deps.log.warn({ ...line, reason: sent.reason }, "Answer lost after the content");
+      deps.log.warn({ ...lineOf(event), reason: sent.reason }, "Answer lost after the content");
       await deps.record(claim, { kind: "ambiguous", reason: sent.reason });
       return { kind: "retry", waitMs: 0, cause: "ambiguous" };
     case "withheld": {
-      const outcome = await release(deps, claim, { reason: "withheld", why: "withheld" });
-      context.signal.throwIfAborted();
-      return outcome;
+      const { waitMs } = claimLost;
+      const released = await release(deps, claim, {
+        reason: "withheld",
+        cause: "withheld",
+        waitMs,
+      });
+      signal.throwIfAborted();
+      return released;
     }
     default:
       return unreachable(sent);
   }
+}
+
+function isExpired(clock: Clock, { expiresAt }: EmailEvent): boolean {
+  return expiresAt !== undefined && clock.now() >= expiresAt;
+}
+
+/** Without an attempt of this run. */
+function deadLetter(
+  { class: name, reason, messageId }: Pick<DeadLetterCause, "class" | "reason" | "messageId">,
+  inLedger = false,
+): DeliveryOutcome {
+  const cause = { class: name, reason, messageId, attempts: 0, inLedger };
+  return { kind: "dead_letter", deadLetter: cause };
 }

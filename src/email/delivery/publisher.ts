@@ -4,30 +4,28 @@ import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
 import type { Clock } from "../../core/time.ts";
 import type { EmailEvent } from "../event.ts";
-import { encodeEmailEvent, eventKey } from "../event.ts";
+import { encodeEmailEvent, eventKey, traceContextHeaders } from "../event.ts";
 import type { EventLog } from "../event-log/event-log.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import type { Mailer } from "../mailer/mailer.ts";
 import { Breaker } from "./breaker.ts";
 import type { DirectDelivery } from "./direct.ts";
 import { lineOf } from "./outcome.ts";
-import { traceContextHeaders } from "./worker.ts";
 
-/** How another room asks for a mail. */
+/** How the rest of the program asks for a mail. */
 export interface EmailPublisher {
   /**
-   * Resolves when somebody holds the mail: `queued`, the event log acknowledged it; `delivered`,
-   * the SMTP server took it (the direct path); `unavailable`, nobody does and the caller may ask
-   * again with the same event; or `unsupported_address`, the SMTP server is known not to take it.
-   * By `answerBy` (Unix ms; 12 s from now when left out); never throws for an engine that is
-   * unavailable.
+   * `queued`: the event log acknowledged it. `delivered`: the SMTP server accepted it (the direct
+   * path). `unavailable`: neither, and the caller may publish the same event again.
+   * `unsupported_address`: the SMTP server is known not to take such an address. Resolves by
+   * `answerBy` (Unix ms; 12 s from now when left out); never throws for an engine that is unavailable.
    */
   publish(event: EmailEvent, options?: { readonly answerBy?: number }): Promise<PublishOutcome>;
-  /** What became of an earlier mail, as far as the ledger knows. `unknown` when it cannot say. */
+  /** What became of an earlier mail, as far as the ledger knows. */
   status(messageId: string): Promise<MailStatus>;
 }
 
-/** From its start, a request that asks for a mail is answered within this, whatever is away. */
+/** A request that asks for a mail is answered within this, whatever is unavailable. */
 export const answerMsMax = 12_000;
 
 export type PublishOutcome =
@@ -40,7 +38,7 @@ export type PublishOutcome =
 /** `failed`: rejected, expired or ambiguous: the mail will not come, or nobody knows. */
 export type MailStatus = "unknown" | "pending" | "accepted" | "failed";
 
-/** One way of a mail out of its publisher, taken or not. */
+/** One try to get an event to the log, or its mail out directly. */
 interface PublishedEvent {
   readonly path: "log" | "direct";
   readonly accepted: boolean;
@@ -49,7 +47,7 @@ interface PublishedEvent {
 
 const buckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** What a publisher tells Prometheus. `isLogAway`: whether events go the direct way now. */
+/** A publisher's metrics. `isLogUnavailable`: whether mails are delivered directly now. */
 export function createPublisherMetrics(
   metrics: Metrics,
   isLogUnavailable: () => boolean,
@@ -79,9 +77,9 @@ interface EventPublisherDeps {
   readonly ledger: DeliveryLedger;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long the direct path may finish what is on the wire when the process stops. */
+  /** How long the direct path may take to finish what is on the wire when the process stops. */
   readonly drainMs: number;
-  /** The mailer of the direct path, for what it knows of its server. */
+  /** The mailer of the direct path, for what it knows about its server. */
   readonly mailer?: Pick<Mailer, "offersUtf8">;
   readonly onPublished?: (published: PublishedEvent) => void;
 }
@@ -92,8 +90,8 @@ const retryAfterSeconds = 10;
 /**
  * Publishes to the event log, and delivers directly when the log did not acknowledge within 2 s.
  *
- * Closed: each event is published first. Open (the log failed once): events go the direct way at
- * once, and the log is asked every 0.5 … 5 s; when it answers, the next event is published again.
+ * Closed: each event is published first. Open (the log failed once): events are delivered directly,
+ * and the log is probed after 0.5, 1, 2 … 5 s; when it answers, events are published again.
  */
 export class EventPublisher implements EmailPublisher, AsyncDisposable {
   readonly #deps: EventPublisherDeps;
@@ -114,7 +112,7 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     });
   }
 
-  /** Whether events go the direct way now, and why. */
+  /** Why mails are delivered directly now; undefined while events are published. */
   get reasonDirect(): string | undefined {
     return this.#breaker.state.kind === "open" ? this.#breaker.state.reason : undefined;
   }

@@ -16,14 +16,14 @@ interface RecipientGateDeps {
 
 export type GateAnswer =
   | { readonly kind: "open" }
-  /** The recipient gets no mail at all, or not of this type. */
+  /** The recipient gets no mail at all, or none of this type. */
   | { readonly kind: "suppressed"; readonly reason: SuppressionReason | "unsubscribed" }
   /** The stores did not answer. */
   | { readonly kind: "unavailable"; readonly reason: string };
 
 interface PendingCheck {
   readonly key: string;
-  /** Only for these is there a preference to ask for. */
+  /** Only optional mails can be declined. */
   readonly optionalType: string | undefined;
   readonly answer: PromiseWithResolvers<GateAnswer>;
 }
@@ -33,13 +33,13 @@ const queryDeadlineMs = 1_000;
 const probeEveryMs = 1_000;
 
 /**
- * Whether a mail may go to its recipient at all. What is asked for while an answer is awaited is
- * asked in one go afterwards, so a batch of mails costs two statements and a mail alone is not kept
- * waiting. Nothing is remembered: an answer is as old as its statement.
+ * Whether a mail may go to its recipient at all. Checks that come while a query runs share the next
+ * one, so a batch of mails costs two statements and a single mail is not kept waiting. Nothing is
+ * cached: an answer is as old as its statement.
  *
- * Up: looks are asked in batches, one at a time. A batch that fails, or has no answer within 1 s,
- * leads to away. Away: looks are answered at once, and one a second asks the stores again in the
- * background; when they answer, up.
+ * Available: checks are queried in batches, one at a time. A batch that fails, or has no answer within
+ * 1 s, leads to unavailable. Unavailable: checks are answered so at once, and one of them a second
+ * probes the stores in the background; when they answer, available.
  */
 export class RecipientGate {
   readonly #deps: RecipientGateDeps;
@@ -55,7 +55,7 @@ export class RecipientGate {
     return this.#outage !== undefined;
   }
 
-  /** Rejects for programmer errors alone. */
+  /** Rejects only for programmer errors. */
   check({ recipient, eventType }: EmailEvent): Promise<GateAnswer> {
     const key = recipientKey(recipient);
     if (this.#outage !== undefined) {
@@ -72,7 +72,7 @@ export class RecipientGate {
 
   async #runBatches(): Promise<void> {
     this.#running = true;
-    await new Promise((resolve) => setImmediate(resolve)); // the mails that come in the same moment
+    await new Promise((resolve) => setImmediate(resolve)); // for the mails of the same moment
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, checksPerBatch);
       try {
@@ -118,7 +118,7 @@ export class RecipientGate {
     for (const { answer } of checks) answer.resolve({ kind: "unavailable", reason });
   }
 
-  /** Asks for both, whatever the mail that occasioned it. */
+  /** Queries both stores, whatever the mail that occasioned it. */
   #probe(key: string): void {
     if (this.#outage === undefined) return;
     this.#outage = { ...this.#outage, probeAt: Number.POSITIVE_INFINITY };

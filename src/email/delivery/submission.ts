@@ -9,7 +9,7 @@ import type { UnsubscribeLink } from "../preferences/unsubscribe-link.ts";
 import { unsubscribeHeaders } from "../preferences/unsubscribe-link.ts";
 import type { RenderMail } from "../templates/mail-renderer.tsx";
 
-/** What a mail is made of beside its event. */
+/** What a message is made of, besides its event. */
 interface ComposingDeps {
   readonly clock: Clock;
   readonly unsubscribeLink: UnsubscribeLink;
@@ -28,15 +28,15 @@ export interface SubmissionDeps extends ComposingDeps {
 }
 
 /**
- * Renders and submits one claimed mail. The claim is renewed while the mail waits for a connection;
- * just before the content ends the ledger is told `submitting`, and that lease (three times a
- * claim's: 45 s) is renewed while the answer to the final dot is awaited, however long that may take:
- * a living owner waits, a dead one is taken over. The mail is withheld (nothing was sent) when the
- * claim was lost by then, the ledger did not answer, the event expired meanwhile, or a third of the
- * new lease is gone before the dot.
+ * Renders and submits one claimed mail. The claim is renewed while the mail waits for a connection.
+ * Just before the content ends, `submitting` is written to the ledger, and that lease (three times a
+ * claim's: 45 s) is renewed while the answer to the final dot is awaited, however long it takes: a
+ * living owner waits, a dead one is replaced. The mail is withheld (nothing was sent) when by then the
+ * claim was lost, the ledger did not answer, the event expired, or a third of the new lease is gone.
  *
- * A ledger that is away past the lease lets another owner take the mail over as `ambiguous`; this one
- * then renews nothing any more, and an acceptance that it still reads is recorded as late.
+ * When the ledger is unavailable for longer than the lease, another owner may take the mail over as
+ * `ambiguous`; this one then renews nothing any more, and an acceptance that it still reads is
+ * recorded as late.
  */
 export async function submit(
   deps: SubmissionDeps,
@@ -64,22 +64,23 @@ export async function submit(
   }
 }
 
-/** The mail of an event as it is now: what it says of time is what is left. */
+/** The message of an event as of now: where it names a time that is left, it is left from now. */
 export function composeMessage(deps: ComposingDeps, event: EmailEvent): MailMessage {
+  const { messageId, eventType, recipient } = event;
+  const now = deps.clock.now();
+  const automatic = automaticHeaders(eventType, deps.feedbackSender);
   const unsubscribeUrl = deps.unsubscribeLink(event);
-  const optional = unsubscribeUrl === undefined ? {} : { unsubscribeUrl };
-  const mail = deps.render(event, { now: deps.clock.now(), ...optional });
-  const headers = {
-    ...automaticHeaders(event.eventType, deps.feedbackSender),
-    ...(unsubscribeUrl === undefined ? {} : unsubscribeHeaders(unsubscribeUrl)),
-  };
-  return { messageId: event.messageId, to: event.recipient, ...mail, headers };
+  if (unsubscribeUrl === undefined) {
+    return { messageId, to: recipient, ...deps.render(event, { now }), headers: automatic };
+  }
+  const headers = { ...automatic, ...unsubscribeHeaders(unsubscribeUrl) };
+  return { messageId, to: recipient, ...deps.render(event, { now, unsubscribeUrl }), headers };
 }
 
 /**
- * No person wrote it: no vacation notice should answer it (RFC 3834; the second field says it to
- * Exchange). Feedback-ID is by what Gmail groups the complaints that it counts: at most three parts
- * of ours, then the sender's own, the same in all mails.
+ * No person wrote it, so no vacation notice should answer it (RFC 3834; the second field is for
+ * Exchange). Gmail counts complaints by Feedback-ID: at most three parts of ours, then the sender's
+ * own, which is the same in all mails.
  */
 function automaticHeaders(eventType: EventType, feedbackSender: string) {
   return {
@@ -89,7 +90,7 @@ function automaticHeaders(eventType: EventType, feedbackSender: string) {
   };
 }
 
-/** 5 to 15 letters, digits and dashes, as Gmail wants them, from the application's name. */
+/** 5 to 15 letters, digits and dashes, as Gmail requires, from the application's name. */
 export function feedbackSenderOf(appName: string): string {
   const plain = appName.normalize("NFKD").toLowerCase();
   const slug = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
@@ -97,12 +98,12 @@ export function feedbackSenderOf(appName: string): string {
   return whole.slice(0, 15).replace(/-$/, "");
 }
 
-/** Of a claim's lease: how long that in `submitting` is. */
+/** The lease in `submitting`, in leases of a claim. */
 const submittingLeases = 3;
 
 /**
- * Each third of the lease, until it is stopped or the claim is lost. One that fails needs no answer:
- * whatever is written next compares owner and fence again.
+ * Every third of the lease, until the timer is cleared or the claim is lost. A renewal that fails
+ * needs no reaction: whatever is written next compares owner and fence again.
  */
 function renewPeriodically(
   deps: SubmissionDeps,

@@ -2,25 +2,12 @@ import { unreachable } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Service } from "../../core/service.ts";
 import type { Clock } from "../../core/time.ts";
-import type { TraceContext } from "../../core/trace-context.ts";
-import {
-  createChildContext,
-  currentTraceContext,
-  formatTraceparent,
-  parseTraceparent,
-  runInTraceContext,
-} from "../../core/trace-context.ts";
+import { runInTraceContext } from "../../core/trace-context.ts";
 import type { BuryDeps } from "../dead-letters/bury.ts";
 import { bury, UnwrittenDeadLetters } from "../dead-letters/bury.ts";
-import { replayCountOf } from "../dead-letters/dead-letter.ts";
 import type { EmailEvent } from "../event.ts";
-import type {
-  Defer,
-  EventLog,
-  LogRecord,
-  RecordHeaders,
-  Subscription,
-} from "../event-log/event-log.ts";
+import { readTraceContext, replayCountOf } from "../event.ts";
+import type { Defer, EventLog, LogRecord, Subscription } from "../event-log/event-log.ts";
 import { Semaphore } from "../event-log/flow/semaphore.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import type { PendingOutcomes } from "../ledger/pending-outcomes.ts";
@@ -30,26 +17,6 @@ import { createDeliveryRun, isFinished, isPoison, untilConfirmed } from "./outco
 import { Pauses } from "./pauses.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { releaseClaim } from "./settlement.ts";
-
-/** The W3C header, as tracing libraries put it on Kafka records. */
-const headerName = "traceparent";
-const headerBytesMax = 512;
-const text = new TextDecoder();
-
-/** The headers that carry the trace of what runs now; none when there is none. */
-export function traceContextHeaders(): RecordHeaders {
-  const context = currentTraceContext();
-  if (context === undefined) return [];
-  return [[headerName, new TextEncoder().encode(formatTraceparent(context))]];
-}
-
-/** The next step of the trace that a record came with; undefined when it came with none. */
-export function readTraceContext(headers: RecordHeaders): TraceContext | undefined {
-  const bytes = headers.findLast(([name]) => name === headerName)?.[1];
-  if (!bytes || bytes.length > headerBytesMax) return undefined;
-  const given = parseTraceparent(text.decode(bytes));
-  return given === undefined ? undefined : createChildContext(given);
-}
 
 interface WorkerDeps extends BuryDeps {
   readonly eventLog: EventLog;
@@ -65,21 +32,13 @@ interface WorkerDeps extends BuryDeps {
     /** See `PoisonGuard`. */
     readonly poisonMax: number;
   };
-  /** Called when the subscription cannot go on: the process should end, with exit code 1. */
+  /** The subscription cannot go on: the process should end, with exit code 1. */
   readonly onFailed: (error: unknown) => void;
-  /** `event`: what was delivered; undefined when the record holds none. */
+  /** `event`: what was delivered; undefined when the record has none. */
   readonly onOutcome?: (outcome: DeliveryOutcome, event?: EmailEvent) => void;
 }
 
-/** As the subscription hands a record over. */
-interface Handling {
-  readonly signal: AbortSignal;
-  readonly draining: AbortSignal;
-  readonly defer: Defer;
-}
-
 const leasePollMsMax = 2000;
-const redisUnavailable = "Redis is not connected: start it, or check REDIS_URL or REDIS_ADDR";
 /** Two mails per connection: one on the wire, one at the ledger. */
 const runsPerConnection = 2;
 
@@ -89,8 +48,8 @@ const runsPerConnection = 2;
  * bury. It owns the waiting; it decides nothing about a mail.
  *
  * Running: records flow. Paused (see `Pauses`): no record starts; those in flight wait for what is
- * away, for their expiry or for the end of their hold. Stopping: waits end, what is on the wire is
- * finished, the rest stays uncommitted and comes again.
+ * unavailable, for their expiry, or until they are given up. Stopping: waits end, what is on the
+ * wire is finished, the rest stays uncommitted and comes again.
  */
 export class EmailWorker implements Service {
   readonly name = "email worker";
@@ -113,29 +72,13 @@ export class EmailWorker implements Service {
 
   /** Why no mail starts now; empty when mails flow. For `/readyz`. */
   get pausedReasons(): readonly string[] {
-    const { reasons } = this.#pauses;
-    const idle = reasons.length === 0 ? [this.#ledgerTrouble] : [];
-    const { problem: trouble } = this.#subscription?.stats ?? {};
-    return [...reasons, ...idle, this.#unwritten.reason, trouble].filter(
-      (reason) => reason !== undefined,
-    );
+    const others = [this.#unwritten.reason, this.#subscription?.stats.problem];
+    return [...this.#pauses.reasons, ...others.filter((reason) => reason !== undefined)];
   }
 
   /** By part: whether delivery waits for it. */
   get paused(): Pauses["paused"] & Readonly<Record<"dead_letters", boolean>> {
-    const { paused } = this.#pauses;
-    return {
-      ...paused,
-      ledger: paused.ledger || this.#ledgerTrouble !== undefined,
-      dead_letters: this.#unwritten.reason !== undefined,
-    };
-  }
-
-  /** What the ledger's engine is known to refuse, before any mail has met it. */
-  get #ledgerTrouble(): string | undefined {
-    const { connection, refusal } = this.#deps.ledger;
-    if (refusal !== undefined) return `Redis: ${refusal}`;
-    return connection === "disconnected" ? redisUnavailable : undefined;
+    return { ...this.#pauses.paused, dead_letters: this.#unwritten.reason !== undefined };
   }
 
   /** Dead letters that the log has not acknowledged. */
@@ -172,7 +115,7 @@ export class EmailWorker implements Service {
       group: settings.group,
       handle: (record, signal, draining, defer) =>
         runInTraceContext(readTraceContext(record.headers), () =>
-          this.#handle(record, { signal, draining, defer }),
+          this.#handle(record, signal, draining, defer),
         ),
     });
     subscription.failed.catch(onFailed);
@@ -185,13 +128,22 @@ export class EmailWorker implements Service {
     await this.#subscription?.stop({ drainMs: this.#deps.settings.drainMs });
   }
 
-  /** Between two tries a record may be left: the next owner of its partition goes on with it. */
-  async #handle(record: LogRecord, { signal, draining, defer }: Handling): Promise<void> {
+  /** Between two attempts a record may be left: the next owner of its partition goes on with it. */
+  async #handle(
+    record: LogRecord,
+    signal: AbortSignal,
+    draining: AbortSignal,
+    defer: Defer,
+  ): Promise<void> {
     const run = createRun(record);
     for (;;) {
       await this.#pauses.untilLedgerBack(draining);
       draining.throwIfAborted();
-      const outcome = await this.#slots.use(() => this.#deps.pipeline(run, { signal }));
+      let outcome: DeliveryOutcome;
+      {
+        using _slot = await this.#slots.acquire();
+        outcome = await this.#deps.pipeline(run, { signal });
+      }
       this.#deps.onOutcome?.(outcome, run.event);
       if (isFinished(outcome)) {
         this.#pauses.received(false);
@@ -201,9 +153,9 @@ export class EmailWorker implements Service {
         await this.#bury(record, outcome.deadLetter, signal, draining);
         return;
       }
-      const wait = () => this.#wait(outcome, run, draining);
+      const wait = this.#wait.bind(this, outcome, run, draining);
       await (isScheduled(outcome) ? defer(wait) : wait());
-      // A retry has its time in the ledger: let go, all of them would be tried at the next start.
+      // A retry has its time in the ledger; released, it would be tried again as soon as a worker starts.
       if (draining.aborted && outcome.kind !== "retry") {
         await releaseClaim(this.#deps.ledger, run.claim, "worker stopped");
       }
@@ -253,7 +205,7 @@ export class EmailWorker implements Service {
   }
 }
 
-/** Nothing but time is waited for: it keeps no place of those that are at work. */
+/** It only waits for a time to come, so it takes no place among the records at work. */
 function isScheduled(outcome: WaitingOutcome): boolean {
   return outcome.kind === "retry" || (outcome.kind === "leased" && outcome.deferred === true);
 }

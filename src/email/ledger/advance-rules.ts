@@ -20,91 +20,6 @@ import {
 } from "./record.ts";
 
 /**
- * The server took the mail, and its reply is the proof: it is recorded whatever the ledger says
- * meanwhile. From the owner in claimed or submitting it is `done`, else `late`: over another
- * owner's work (which is lost by that), over a state that gave the mail up, over no record at all
- * (a Redis that came back empty), and, as a line of the history, over another acceptance.
- */
-function decideAcceptance(
-  record: StoredRecord | undefined,
-  claim: Claim,
-  evidence: SmtpEvidence,
-  now: number,
-): Decision<AdvanceOutcome> {
-  const smtp = boundedEvidence(evidence);
-  if (record === undefined) return late(withLateNote(forgotten(claim, smtp, now), claim, now));
-  const own = record.owner === claim.owner && record.fence === claim.fence;
-  if (record.state === "accepted") {
-    if (own && !record.late) return answer({ kind: "done" });
-    if (hasAcceptanceOf(record, claim)) return answer({ kind: "late" });
-    const revised = { ...record, revision: record.revision + 1 };
-    return late(withLateNote(revised, claim, now, `accepted again: ${smtp.reply}`));
-  }
-  const patch = { leaseUntil: now, waiting: false, sentAt: now, smtp };
-  if (own && (record.state === "claimed" || record.state === "submitting")) {
-    const write = transition(record, "accepted", { at: now, patch });
-    return { write, outcome: { kind: "done" } };
-  }
-  return late(acceptedOver(record, claim, patch, now));
-}
-
-/** Owner and fence stay as they are; the history says whose acceptance it was. */
-function acceptedOver(
-  record: StoredRecord,
-  claim: Claim,
-  patch: Pick<StoredRecord, "leaseUntil" | "waiting" | "sentAt" | "smtp">,
-  now: number,
-): StoredRecord {
-  const accepted: StoredRecord = {
-    ...record,
-    ...patch,
-    state: "accepted",
-    revision: record.revision + 1,
-    late: true,
-    class: undefined,
-    reason: undefined,
-  };
-  return withLateNote(accepted, claim, now, `late, over ${record.state}`);
-}
-
-/** What is left to say when the record itself is gone. */
-function forgotten(claim: Claim, smtp: SmtpEvidence, now: number): StoredRecord {
-  const { messageId, owner, fence } = claim;
-  return {
-    ...blankRecord(messageId),
-    state: "accepted",
-    fence,
-    owner,
-    revision: 1,
-    leaseUntil: now,
-    sentAt: now,
-    late: true,
-    smtp,
-  };
-}
-
-function withLateNote(record: StoredRecord, claim: Claim, now: number, note = "late, no record") {
-  const { fence, owner } = claim;
-  const ownerField = owner === record.owner ? {} : { owner };
-  const entry = {
-    at: now,
-    state: "accepted",
-    fence,
-    note: boundedNote(note),
-    ...ownerField,
-  } as const;
-  return withHistory(record, entry);
-}
-
-function hasAcceptanceOf(record: StoredRecord, claim: Claim): boolean {
-  return record.history.some(({ state, fence }) => state === "accepted" && fence === claim.fence);
-}
-
-function late(write: StoredRecord): Decision<AdvanceOutcome> {
-  return { write, outcome: { kind: "late" } };
-}
-
-/**
  * What an owner may make of its claim: the rules of `advance`, the same for every store. Owner and
  * fence decide, not the lease: an owner that nobody replaced goes on after it. Pure.
  */
@@ -136,7 +51,7 @@ export function decideAdvance(
   }
 }
 
-/** Where the dead letter of a mail that was given up lies; the first one stays. */
+/** The position of the dead letter of a mail that was given up; the first one stays. */
 export function decideBuried(
   record: StoredRecord | undefined,
   buried: BuriedPosition,
@@ -172,7 +87,7 @@ function submitting(record: StoredRecord, change: Change<"submitting">, now: num
   return done(transition(record, "submitting", { at: now, patch }));
 }
 
-/** Each try begins with a claim, so a second deferral without one is the first one repeated. */
+/** Each attempt begins with a claim, so a second deferral without one is the first one repeated. */
 function deferred(record: StoredRecord, change: Change<"deferred">, now: number) {
   if (!isOpen(record)) return lost(record);
   const patch = lease(change, now);
@@ -217,4 +132,74 @@ function lease(change: { readonly leaseMs: number }, now: number) {
 
 function lost(record: StoredRecord): Decision<AdvanceOutcome> {
   return answer({ kind: "lost", state: record.state });
+}
+
+/**
+ * The server accepted the mail, and its reply is the proof: it is recorded whatever the ledger has by
+ * now. From the owner in claimed or submitting it is `done`, else `late`: over another owner's work
+ * (which is lost by that), over a state that gave the mail up, over no record at all (a Redis that
+ * came back empty), and, as an entry in the history, over another acceptance.
+ */
+function decideAcceptance(
+  record: StoredRecord | undefined,
+  claim: Claim,
+  evidence: SmtpEvidence,
+  now: number,
+): Decision<AdvanceOutcome> {
+  const smtp = boundedEvidence(evidence);
+  if (record === undefined) return late(withLateNote(forgotten(claim, smtp, now), claim, now));
+  const own = isOwner(record, claim);
+  if (record.state === "accepted") {
+    if (own && !record.late) return answer({ kind: "done" });
+    if (hasAcceptanceOf(record, claim)) return answer({ kind: "late" });
+    return late(withLateNote(amend(record, {}), claim, now, `accepted again: ${smtp.reply}`));
+  }
+  const patch = { leaseUntil: now, waiting: false, sentAt: now, smtp };
+  if (own && isOpen(record)) {
+    const write = transition(record, "accepted", { at: now, patch });
+    return { write, outcome: { kind: "done" } };
+  }
+  return late(acceptedOver(record, claim, patch, now));
+}
+
+/** Owner and fence stay as they are; the history has whose acceptance it was. */
+function acceptedOver(
+  record: StoredRecord,
+  claim: Claim,
+  patch: Pick<StoredRecord, "leaseUntil" | "waiting" | "sentAt" | "smtp">,
+  now: number,
+): StoredRecord {
+  const given = { ...patch, late: true, class: undefined, reason: undefined };
+  const accepted: StoredRecord = { ...amend(record, given), state: "accepted" };
+  return withLateNote(accepted, claim, now, `late, over ${record.state}`);
+}
+
+/** What can still be recorded when the record itself is gone. */
+function forgotten(claim: Claim, smtp: SmtpEvidence, now: number): StoredRecord {
+  const { messageId, owner, fence } = claim;
+  return {
+    ...blankRecord(messageId),
+    state: "accepted",
+    fence,
+    owner,
+    revision: 1,
+    leaseUntil: now,
+    sentAt: now,
+    late: true,
+    smtp,
+  };
+}
+
+function withLateNote(record: StoredRecord, claim: Claim, now: number, note = "late, no record") {
+  const { fence, owner } = claim;
+  const entry = { at: now, state: "accepted", fence, note: boundedNote(note) } as const;
+  return withHistory(record, owner === record.owner ? entry : { ...entry, owner });
+}
+
+function hasAcceptanceOf(record: StoredRecord, claim: Claim): boolean {
+  return record.history.some(({ state, fence }) => state === "accepted" && fence === claim.fence);
+}
+
+function late(write: StoredRecord): Decision<AdvanceOutcome> {
+  return { write, outcome: { kind: "late" } };
 }

@@ -1,6 +1,7 @@
 import { unreachable } from "../../core/errors.ts";
 import { maskEmail } from "../../core/log.ts";
-import { digestsConflict } from "../delivery/claim-request.ts";
+import { hmacText } from "../../core/secret.ts";
+import type { EmailEvent } from "../event.ts";
 import type { ClaimOutcome, ClaimRequest } from "./delivery-ledger.ts";
 import { ledgerForgetsAfterMs } from "./delivery-ledger.ts";
 import type { Decision, StoredRecord } from "./record.ts";
@@ -74,13 +75,13 @@ function claimClaimed(record: StoredRecord, request: ClaimRequest, now: number) 
   return takeOver(record, request, now, {});
 }
 
-/** After the lease nobody knows whether the server took the mail. */
+/** After the lease nobody knows whether the server accepted the mail. */
 function claimSubmitting(record: StoredRecord, request: ClaimRequest, now: number) {
   if (record.leaseUntil > now) return leased(record, "submitting", now);
   const ambiguous = transition(record, "ambiguous", {
     at: now,
     note: "the lease ended in submitting",
-    patch: { leaseUntil: now, reason: "the owner went away after the content" },
+    patch: { leaseUntil: now, reason: "the owner was gone after the content" },
   });
   if (mayResubmit(ambiguous, request)) return claimAmbiguous(ambiguous, request, now);
   return { write: ambiguous, outcome: ambiguousOutcome(ambiguous) };
@@ -97,9 +98,9 @@ function claimRejected(record: StoredRecord, request: ClaimRequest, now: number)
 }
 
 /**
- * Only a parked mail, one with a dead letter, is replayed: a replay that meets the end of a lease
- * in submitting must hear `ambiguous`, and hear it again. It may send the mail once more, too, so it
- * uses up the resubmission.
+ * Only a mail with a dead letter is replayed: a replay that meets the end of a lease in submitting
+ * must get `ambiguous`, and get it again. A replay may send the mail once more, too, so it uses up
+ * the resubmission.
  */
 function claimAmbiguous(record: StoredRecord, request: ClaimRequest, now: number) {
   const resubmissions = record.resubmissions + 1;
@@ -177,7 +178,7 @@ function mayResubmit(record: StoredRecord, request: ClaimRequest): boolean {
   return request.resubmit && isResubmittable(record);
 }
 
-/** Once; and not when its dead letter waits for a person, who may replay it. */
+/** Once, and not while its dead letter waits for a person, who may replay it. */
 function isResubmittable(record: StoredRecord): boolean {
   return record.resubmissions === 0 && record.buried === undefined;
 }
@@ -188,4 +189,44 @@ function replays(record: StoredRecord, request: ClaimRequest): number {
 
 function rejectedClass(text: string | undefined) {
   return text === "retries_exhausted" || text === "smtp_unavailable" ? text : "refused";
+}
+
+const keyIdChars = 6;
+
+/**
+ * What makes two events with one `message_id` the same mail: type, recipient and data, whatever the
+ * order of the fields. Keyed, so that a code cannot be guessed from the ledger: `<key id>.<HMAC>`,
+ * 50 characters.
+ */
+export function eventDigest(
+  secret: string,
+  { eventType, recipient, data }: Pick<EmailEvent, "eventType" | "recipient" | "data">,
+): string {
+  const sorted = JSON.stringify(data, sortedKeys);
+  const mac = hmacText(secret, "base64url", "event digest", eventType, recipient, sorted);
+  return `${keyIdOf(secret)}.${mac}`;
+}
+
+/**
+ * Whether two digests are of different mails. Digests of different keys cannot be compared, so they
+ * do not conflict: a mail on its way while EMAIL_SECRET changes is no error.
+ */
+export function digestsConflict(a: string, b: string): boolean {
+  return a !== b && a.slice(0, keyIdChars) === b.slice(0, keyIdChars);
+}
+
+const keyIds = new Map<string, string>();
+
+function keyIdOf(secret: string): string {
+  let id = keyIds.get(secret);
+  if (id === undefined) {
+    id = hmacText(secret, "base64url", "event digest key").slice(0, keyIdChars);
+    keyIds.set(secret, id);
+  }
+  return id;
+}
+
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

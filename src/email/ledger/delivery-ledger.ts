@@ -2,8 +2,8 @@ import type { ErrorRow } from "../../core/errors.ts";
 import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts";
 
 /**
- * The delivery ledger: the memory of what happened to each mail for 24 h, and the lock that lets
- * one owner at a time work on it. Key `email:sent:<message_id>` (the guide).
+ * The delivery ledger: it remembers for 24 h what happened to each mail, and lets one owner at a time
+ * work on it. Key `email:sent:<message_id>` (the guide).
  *
  * States and what leaves them (time is the store's own; every call is one atomic step):
  * - none: `claim` → claimed, unless the event is too old to know that it was never sent.
@@ -13,28 +13,29 @@ import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts
  *   ambiguous) or defers it back to claimed. After the lease, the next `claim` finds it ambiguous:
  *   nobody knows whether the server took the mail.
  * - accepted: final. rejected: given up, then `buried`; a replay may claim it anew. ambiguous: may be
- *   claimed once more for resubmission; once `buried` it is a person's, and a replay may claim it.
+ *   claimed once more for resubmission; once `buried` a person decides, and a replay may claim it.
  *   expired, suppressed: final.
  *
  * Promises, tested by `tests/contract/delivery-ledger.ts` for every adapter:
  * - Owner and fence are compared in the step that writes: a stale owner changes nothing. One
  *   exception: `accepted` with the server's reply is evidence and is recorded over any other state,
  *   flagged `late`.
- * - Each call may be repeated by the same owner (an answer was lost) and then says the same.
+ * - Each call may be repeated by the same owner (an answer was lost) and then has the same outcome.
  * - A record lives 24 h from its last change. One with `sent_at` and no `state` was written by the
  *   older service and counts as accepted.
+ * - No full address is kept.
  * Left out on purpose: waiting, policy (the pipeline's), and any other index of the mails.
  */
 export interface DeliveryLedger extends AsyncDisposable {
   /** "connected" | "disconnected" for a server; "embedded" for a file. Never blocks. */
   readonly connection: "connected" | "disconnected" | "embedded";
-  /** What the server says why it cannot be used, and the fix; undefined for any other reason. */
+  /** Why the server itself says that it cannot be used, and the fix; undefined for other reasons. */
   readonly refusal: string | undefined;
 
   claim(request: ClaimRequest): Promise<ClaimOutcome>;
   /** Makes one change as the owner of `claim`. Throws `ledger_unavailable`. */
   advance(claim: Claim, change: LedgerChange): Promise<AdvanceOutcome>;
-  /** Sets where the dead letter of a rejected or ambiguous mail is; the first one stays. */
+  /** Sets the position of a rejected or ambiguous mail's dead letter; the first one stays. */
   markBuried(messageId: string, position: BuriedPosition): Promise<void>;
   find(messageId: string): Promise<LedgerRecord | undefined>;
   /** About how many records there are: new ones in the last 24 h. Bounded time. */
@@ -45,9 +46,9 @@ export interface DeliveryLedger extends AsyncDisposable {
 }
 
 /**
- * Who works on a mail: `owner` is a random token of one run over one delivery, never shared by two
- * runs (the ledger takes a second claim by the same owner for the first one repeated, or for its next
- * try); `fence` grows with each new owner.
+ * Who works on a mail: `owner` is a random token of one delivery run, never shared by two runs (the
+ * ledger takes a second claim by the same owner as the first one repeated, or as its next attempt);
+ * `fence` grows with each new owner.
  */
 export interface Claim {
   readonly messageId: string;
@@ -61,11 +62,11 @@ export interface ClaimRequest {
   /** Keyed digest of type, recipient and data: the same id with another digest is a conflict. */
   readonly digest: string;
   readonly eventType: string;
-  /** Masked: `t***@example.com`. */
+  /** The record keeps it masked: `t***@example.com`. */
   readonly recipient: string;
-  /** Unix ms of the event; with the store's time it decides whether the record may be forgotten. */
+  /** Unix ms; with the store's time it decides whether a record may have been forgotten. */
   readonly eventTimestamp: number;
-  /** Where the event lies; undefined when it came directly. */
+  /** Undefined when the event came directly. */
   readonly origin: EventOrigin | undefined;
   /** From the record's replay header; 0 for an event that was never replayed. */
   readonly replayCount: number;
@@ -77,7 +78,7 @@ export interface ClaimRequest {
 }
 
 export type ClaimOutcome =
-  /** Ours. `attempts` were spent before; `resubmission`: it may have been sent once already. */
+  /** Ours. `attempts` were made before; `resubmission`: it may have been sent once already. */
   | {
       readonly kind: "claimed";
       readonly fence: number;
@@ -86,8 +87,8 @@ export type ClaimOutcome =
       readonly resubmission: boolean;
     }
   /**
-   * Another owner's, for `waitMs` more. `deferred`: nobody works on it; its next try is then, and
-   * the first to ask by that time has it.
+   * Another owner's, for `waitMs` more. `deferred`: nobody works on it; its next attempt is then, and
+   * the first to claim it has it.
    */
   | {
       readonly kind: "leased";
@@ -118,7 +119,7 @@ export type ClaimOutcome =
 
 export type RejectedClass = "refused" | "retries_exhausted" | "smtp_unavailable";
 
-/** What the SMTP server said. `reply` is bounded to 500 characters and holds no full address. */
+/** The SMTP server's answer. `reply` is at most 500 characters and has no full address. */
 export interface SmtpEvidence {
   readonly host: string;
   readonly reply: string;
@@ -140,9 +141,10 @@ export type LedgerChange =
   /** Any state → accepted; from a stale owner only with evidence, flagged `late`. */
   | { readonly kind: "accepted"; readonly smtp: SmtpEvidence }
   /**
-   * claimed or submitting → claimed, after a try that certainly sent nothing. `spent`: the try
-   * counts, once: a second deferral before the owner's next claim is the first one repeated.
-   * `leaseMs` is the wait before the next try, also for other owners; 0 lets anyone claim at once.
+   * claimed or submitting → claimed, after an attempt that certainly sent nothing. It counts where
+   * `countsAttempt` is set, and once: a second deferral before the owner's next claim is the first one
+   * repeated. `leaseMs` is the wait before the next attempt, also for other owners; 0 lets anyone
+   * claim at once.
    */
   | {
       readonly kind: "deferred";
@@ -227,7 +229,7 @@ interface LedgerHistoryEntry {
   readonly state: LedgerState;
   readonly fence: number;
   readonly note: string | undefined;
-  /** The last entry of an earlier owner says which one; the newest owner is the record's. */
+  /** On the last entry of each earlier owner; the newest owner is the record's. */
   readonly owner: string | undefined;
 }
 
@@ -244,7 +246,7 @@ export const ledgerErrors = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
-/** Whatever an engine says when it cannot be used is `ledger_unavailable`; a bug stays a bug. */
+/** Any operating failure of an engine is `ledger_unavailable`; a bug stays a bug. */
 export async function asLedgerError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

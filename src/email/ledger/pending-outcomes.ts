@@ -23,13 +23,13 @@ interface PendingOutcomesOptions {
 }
 
 /**
- * Writes what is known about a mail however long the ledger is away: it would be forgotten else,
- * and asked about again.
+ * Writes a known outcome however long the ledger is unavailable: lost, a mail that was sent would be
+ * sent again.
  *
- * Empty: outcomes go straight to the ledger. Holding: one or more (10,000 at most) wait here, and
- * whoever asked by `onHolding` is told, once; the oldest is tried after 100, 200, 400 … up to 1000 ms, for ever, and when it is written the others
- * follow. Who claims should wait until nothing is held. Given up: `flush` did not get rid of them in
- * time; their callers are told, the log names them.
+ * Empty: outcomes go straight to the ledger. Pending: one or more (10,000 at most) wait here, and the
+ * listeners of `onPending` were called, once; the oldest is tried again after 100, 200, 400 … 1000 ms,
+ * for ever, and once it is written the others follow. Nobody should claim while outcomes are pending.
+ * Given up: `flush` could not write them in time; their callers get an error, and the log names them.
  */
 export class PendingOutcomes {
   readonly #options: PendingOutcomesOptions;
@@ -48,12 +48,12 @@ export class PendingOutcomes {
     return this.#waiting.length;
   }
 
-  /** `listener` hears why, each time that holding begins. */
+  /** `listener` is called with the reason whenever the first outcome has to wait. */
   onPending(listener: (reason: string) => void): void {
     this.#listeners.push(listener);
   }
 
-  /** Resolves once written. Throws `ledger_unavailable` when 10,000 are held, or given up. */
+  /** Resolves once written. Throws `ledger_unavailable` when 10,000 are pending, or given up. */
   async record(claim: Claim, change: LedgerChange): Promise<AdvanceOutcome> {
     try {
       return await this.#options.ledger.advance(claim, change);
@@ -66,7 +66,7 @@ export class PendingOutcomes {
     }
   }
 
-  /** For the end of the process. True: nothing is held. False: the rest was given up. */
+  /** For the end of the process. True: all are written. False: the rest was given up. */
   async flush(options: { readonly deadlineMs: number }): Promise<boolean> {
     const { deadlineMs } = options;
     const inTime = new AbortController();
@@ -105,7 +105,7 @@ export class PendingOutcomes {
     }
   }
 
-  /** False when the ledger is (still) away; what was written waits no more. */
+  /** False while the ledger is unavailable; what was written is no longer pending. */
   async #write(some: readonly PendingOutcome[]): Promise<boolean> {
     const written = await Promise.all(some.map((pending) => this.#writeOne(pending)));
     this.#waiting = this.#waiting.filter((pending) => !written.includes(pending));
@@ -124,7 +124,7 @@ export class PendingOutcomes {
 
   #giveUp(): void {
     const error = new InstantError(ledgerErrors.ledgerUnavailable, {
-      detail: "until the process had to end",
+      detail: "not until the process had to end",
     });
     for (const { claim, change, settled } of this.#waiting.splice(0)) {
       const line = { messageID: claim.messageId, state: change.kind, fence: claim.fence };

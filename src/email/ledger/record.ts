@@ -3,15 +3,15 @@ import { maskEmail } from "../../core/log.ts";
 import type { EventOrigin, LedgerRecord, LedgerState, SmtpEvidence } from "./delivery-ledger.ts";
 import { ledgerStates } from "./delivery-ledger.ts";
 
-/** A record with what only the rules need. */
+/** The record as the rules see it. */
 export interface StoredRecord extends LedgerRecord {
-  /** Grows with each write: what a writer compares, so that a late copy of a command does nothing. */
+  /** Grows with each write; writers compare it, so that a late copy of a command does nothing. */
   readonly revision: number;
   /** Deferred, and not claimed since: the same deferral again is a repeat and counts once. */
   readonly waiting: boolean;
 }
 
-/** What a call makes of a record: what to write, if anything, and what to answer. */
+/** What a call makes of a record: what to write, if anything, and the answer. */
 export interface Decision<Outcome> {
   readonly write: StoredRecord | undefined;
   readonly outcome: Outcome;
@@ -21,7 +21,7 @@ export interface Decision<Outcome> {
 
 const historyEntriesMax = 20;
 
-/** Nothing is known but the id. */
+/** Of a mail of which only the id is known. */
 export function blankRecord(messageId: string): Omit<StoredRecord, "state"> {
   return {
     messageId,
@@ -55,7 +55,7 @@ export function answer<Outcome>(outcome: Outcome): Decision<Outcome> {
 
 type RecordPatch = Partial<Omit<StoredRecord, "messageId" | "state" | "revision">>;
 
-/** The same state with other fields; not in the history. */
+/** The same state with other fields; it leaves no entry in the history. */
 export function amend(record: StoredRecord, patch: RecordPatch): StoredRecord {
   return { ...record, ...patch, revision: record.revision + 1 };
 }
@@ -73,7 +73,7 @@ export function transition(
   return { ...record, ...patch, state, revision, history }; // one copy: it runs three times a mail
 }
 
-/** `fence` is whose doing it was; the record's own unless said. */
+/** `fence` and `owner` of whoever did it; the record's own when left out. */
 export function withHistory(
   record: StoredRecord,
   entry: {
@@ -98,7 +98,7 @@ function withEntry(
   return [...kept, { ...entry, owner: entry.owner }];
 }
 
-/** Before another owner takes the record: its history goes on to say whose the past was. */
+/** Before another owner takes the record over: the history keeps the name of the one before. */
 export function rememberOwner(record: StoredRecord): StoredRecord {
   const last = record.history.at(-1);
   if (last === undefined || last.owner !== undefined || last.fence !== record.fence) return record;
@@ -107,9 +107,9 @@ export function rememberOwner(record: StoredRecord): StoredRecord {
 
 /**
  * The record as text: JSON in a fixed order of fields, so that a store can compare the head (state,
- * fence, owner, revision) without decoding. Times are RFC 3339; `writeTime` lets a store put them
- * in itself. Text fields hold raw no control character (JSON escapes them), a mark of `writeTime`
- * may.
+ * fence, owner, revision) without decoding. Times are RFC 3339; by `writeTime` a store may fill them
+ * in itself. No text field has a raw control character (JSON escapes them), so `writeTime` may use
+ * them as marks.
  */
 export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string {
   const { class: classOf, reason, smtp, buried, requestedAt, origin } = record;
@@ -135,16 +135,16 @@ export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string 
   );
 }
 
-/** Whoever still finds this at the beginning knows that nobody wrote the record since. */
+/** A record that still begins with this was not written since. */
 export function encodeHead(record: StoredRecord): string {
   const { state, fence, owner, revision } = record;
   return `{"state":"${state}","fence":${fence},"owner":${quote(owner)},"revision":${revision},`;
 }
 
 /**
- * Total: a JSON object without `state`, and a text that is no JSON, were written by the older
- * service when it had sent the mail: accepted. A `state` or shape we do not know (a newer version)
- * is ambiguous without resubmission: a person must look.
+ * Never throws. A JSON object without `state`, and a text that is no JSON, were written by the older
+ * service when it had sent the mail: accepted. An unknown `state` or shape (a newer version's) is
+ * ambiguous without resubmission: a person has to decide.
  */
 export function decodeRecord(messageId: string, text: string): StoredRecord {
   const json = parseObject(text);
@@ -173,7 +173,7 @@ export function decodeRecord(messageId: string, text: string): StoredRecord {
   };
 }
 
-/** As `toISOString`, five times as fast for the times of one hour. */
+/** As `toISOString`, but five times as fast for times of the same hour. */
 export function rfc3339(ms: number): string {
   const second = Math.floor(ms / 1000);
   let start = secondStarts.get(second);
@@ -231,7 +231,7 @@ const recordSchema = z.object({
   ),
 });
 
-/** Most texts need no escape: looking for one is cheaper than asking JSON. */
+/** Most texts need no escape, and checking that is cheaper than JSON. */
 function quote(text: string): string {
   return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
@@ -264,7 +264,7 @@ function parseObject(text: string): object | undefined {
   }
 }
 
-/** As lenient as can be: whatever the older service wrote, it wrote because it had sent the mail. */
+/** Lenient: whatever the older service wrote, it wrote because it had sent the mail. */
 const olderSchema = z.object({
   sent_at: z
     .union([time, z.number().transform(unixMs)])
@@ -285,7 +285,7 @@ function unixMs(value: number): number {
 }
 
 function unreadable(messageId: string): StoredRecord {
-  const reason = "the record is not one that this version can read";
+  const reason = "this version cannot read the record";
   return { ...blankRecord(messageId), state: "ambiguous", resubmissions: 1, reason };
 }
 
@@ -293,7 +293,7 @@ const replyCharsMax = 500;
 const noteCharsMax = 200;
 const address = /[^\s<>"'(),;:]+@[^\s<>"'(),;:]+/g;
 
-/** Text from elsewhere as the ledger keeps it: one line, no full address, at most 500 characters. */
+/** Foreign text as the ledger keeps it: one line, no full address, at most 500 characters. */
 export function boundedText(text: string): string {
   return clean(text, replyCharsMax);
 }

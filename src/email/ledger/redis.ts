@@ -11,18 +11,18 @@ import countText from "./redis-count.lua" with { type: "text" };
 import addText from "./redis-count-add.lua" with { type: "text" };
 import swapText from "./redis-swap.lua" with { type: "text" };
 
-/** What the caller takes to be there; a wrong guess costs a second round trip, nothing else. */
+/** What the record is taken to be; a wrong guess costs a second round trip, nothing else. */
 type Guess = StoredRecord | "absent" | "unknown";
 
 interface Seen {
   readonly record: StoredRecord | undefined;
-  /** As Redis holds it; undefined when this is a guess. */
+  /** As it is in Redis; undefined when this is a guess. */
   readonly text: string | undefined;
   /** Redis' time when it was read; `unread` when this is a guess. */
   readonly now: number;
 }
 
-/** The time at which it was written, or the time and the record as it is. */
+/** The time of the write; or, where nothing was written, the time and the record as it is. */
 type SwapReply = number | readonly [now: number, text?: string | null];
 
 /** Exported for tests. */
@@ -31,16 +31,16 @@ export const swapScript = redisScript<SwapReply>(`local ttl_ms = ${ledgerTtlMs}\
 });
 const swapsMax = 20;
 const rememberedMax = 10_000;
-/** A guess is decided on at time 0; the times that come out are relative to the script's time. */
+/** A guess is decided on as of time 0; the times that come out are relative to the script's. */
 const unread = 0;
-const relativeBelow = 100_000_000_000; // in 1973: no lease is that long, no time that early
+const relativeBelow = 100_000_000_000; // 1973: no lease is that long, no time that early
 
 /**
  * The records in Redis, each changed by one script that compares and writes (redis-swap.lua). The
- * rules decide here, on what the record is taken to be: on nothing for a new id, on what this
- * process wrote last for its own claims, so that the usual call is one round trip; and when that was
- * wrong, on what the script found. The script writes only over the very record that was decided on,
- * so a copy of it that runs late, or twice, changes nothing.
+ * rules decide here, on what the record is taken to be: none for a new id, and what this process
+ * wrote last for its own claims, so that the usual call is one round trip. Where that was wrong, they
+ * decide again on what the script found. The script writes only over the very record that was decided
+ * on, so a copy of it that runs late, or twice, changes nothing.
  */
 class RedisRecords {
   readonly #redis: RedisClient;
@@ -134,7 +134,7 @@ function expectation(
   return seen.text === undefined ? ["begins", encodeHead(seen.record)] : ["equals", seen.text];
 }
 
-/** Around the times that the script puts in; no text in a record holds a raw control character. */
+/** Around times that the script fills in; no text in a record has a raw control character. */
 const mark = "\u0001";
 
 function writeTime(ms: number): string {
@@ -146,11 +146,11 @@ const countScript = redisScript<number>(countText);
 const gatherMs = 50;
 
 /**
- * How many records were made in the last 24 h: totals per minute in one hash, so that asking costs
- * the same whatever Redis holds.
+ * How many records were made in the last 24 h: totals per minute in one hash, so that counting costs
+ * the same however much is in Redis.
  *
- * Idle: nothing to add. Gathering: records were counted here; 50 ms later one command adds them. An
- * add that failed is given up (the count is approximate after crashes), closing adds what is left.
+ * Idle: nothing to add. Gathering: new records are counted here, and added by one command 50 ms later.
+ * An add that fails is given up (the count is approximate after crashes); closing adds the rest.
  */
 export class RedisMinuteTotals {
   readonly #redis: RedisClient;
@@ -168,7 +168,7 @@ export class RedisMinuteTotals {
     this.#timer ??= setTimeout(() => void this.flush(), gatherMs);
   }
 
-  /** Never rejects for what Redis says or does; its client logs that. */
+  /** Never rejects for an operating failure of Redis, which its client logs. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;

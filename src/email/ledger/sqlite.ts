@@ -9,7 +9,7 @@ import { asLedgerError, ledgerTtlMs } from "./delivery-ledger.ts";
 import type { Decision, StoredRecord } from "./record.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 
-/** The ledger's tables: the record as the same JSON that Redis holds, and new records per minute. */
+/** The ledger's tables: the record, in the same JSON as in Redis, and the new records per minute. */
 const schemaSteps = [
   `CREATE TABLE email_ledger (
     message_id TEXT PRIMARY KEY,
@@ -21,7 +21,7 @@ const schemaSteps = [
 ] as const;
 
 const minutesKept = ledgerTtlMs / 60_000;
-/** Each new record drops up to this many that are older than a day, so they never pile up. */
+/** Each new record drops up to this many that are older than a day, so that they never pile up. */
 const droppedPerRecord = 4;
 
 function readRecord(file: Database, messageId: string, now: number): StoredRecord | undefined {

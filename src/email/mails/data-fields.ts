@@ -34,10 +34,21 @@ export const httpLink = z.string().max(2048).refine(isSafeLink, {
   error: "must be an https link without blanks (http only for localhost)",
 });
 
-export const time = text(
+const timeText = text(
   "must be a time as text in RFC 3339, such as 2026-01-31T12:00:00Z, and not a number or an array (Jackson: disable WRITE_DATES_AS_TIMESTAMPS)",
-).superRefine((given, context) => {
+);
+
+/** A time that stays the text it is. */
+export const time = timeText.superRefine((given, context) => {
   if (parseTimestamp(given) === undefined) context.addIssue(timeProblem(given));
+});
+
+/** A time as Unix ms. */
+export const timestamp = timeText.transform((given, context) => {
+  const ms = parseTimestamp(given);
+  if (ms !== undefined) return ms;
+  context.addIssue(timeProblem(given));
+  return z.NEVER;
 });
 
 /**

@@ -1,16 +1,14 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import { findDeadLetterAt, findDeadLetters } from "../dead-letters/find-dead-letters.ts";
+import { findDeadLetterAt, findDeadLetters } from "../dead-letters/dead-letter.ts";
 import type { ReplayDeps } from "../dead-letters/replay.ts";
 import { planReplay } from "../dead-letters/replay.ts";
 import type { ReplayPlace, ReplaySelection } from "../dead-letters/replay-plan.ts";
-import { maxReplaysDefault } from "../dead-letters/replay-plan.ts";
-import { replayTotal } from "../dead-letters/replay-report.ts";
+import { maxReplaysDefault, replayTotal } from "../dead-letters/replay-plan.ts";
 import type { DeadLetterClass } from "../delivery/outcome.ts";
 import { deadLetterClasses } from "../delivery/outcome.ts";
 import { isMessageId } from "../event.ts";
-import { deadLettersSearchedMax } from "../timeline/timeline.ts";
 import { deadLetterPage, deadLettersPage } from "./dead-letters-page.tsx";
 import type { OpsSite } from "./ops-page.tsx";
 import { opsMessagePage } from "./ops-page.tsx";
@@ -40,11 +38,7 @@ export function addDeadLetterRoutes(app: Hono<HttpEnvironment>, deps: DeadLetter
   const { site, replays, replay } = deps;
   const { eventLog, deadLetterTopic: topic } = replays;
   const list = async (shown: string, page: number) => {
-    const found = await findDeadLetters(
-      eventLog,
-      { topic, newest: deadLettersSearchedMax },
-      () => true,
-    );
+    const found = await findDeadLetters(eventLog, { topic }, () => true);
     const deadLetters = found.toSorted((a, b) => b.record.timestamp - a.record.timestamp);
     return deadLettersPage({ site, deadLetters, shown, page });
   };

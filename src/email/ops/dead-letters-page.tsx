@@ -1,10 +1,12 @@
 import { Button, ButtonLink } from "../../core/html/controls.tsx";
 import { maskEmail } from "../../core/log.ts";
-import { adviceOf } from "../dead-letters/dead-letter.ts";
-import type { DeadLetter } from "../dead-letters/replay-plan.ts";
-import { deadLetterSummary } from "../dead-letters/replay-report.ts";
+import type { DeadLetter } from "../dead-letters/dead-letter.ts";
+import {
+  adviceOf,
+  deadLetterSummary,
+  deadLettersSearchedMax,
+} from "../dead-letters/dead-letter.ts";
 import { boundedNote, boundedText } from "../ledger/record.ts";
-import { deadLettersSearchedMax } from "../timeline/timeline.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { counted, opsPage, Time } from "./ops-page.tsx";
 

@@ -4,10 +4,11 @@ import { Button, ButtonLink } from "../../core/html/controls.tsx";
 import type { Log } from "../../core/log.ts";
 import type { Service } from "../../core/service.ts";
 import type { Clock } from "../../core/time.ts";
+import { deadLetterSummary } from "../dead-letters/dead-letter.ts";
 import type { ReplayDeps, ReplayPlan } from "../dead-letters/replay.ts";
 import { replayDeadLetters } from "../dead-letters/replay.ts";
 import type { ReplayPlace, ReplaySelection } from "../dead-letters/replay-plan.ts";
-import { deadLetterSummary, replayTotal } from "../dead-letters/replay-report.ts";
+import { replayTotal } from "../dead-letters/replay-plan.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { counted, opsPage } from "./ops-page.tsx";
 

@@ -2,21 +2,21 @@ import { isInstantError } from "../../core/errors.ts";
 import { hmacText } from "../../core/secret.ts";
 
 /**
- * Which mails went to a recipient lately, for who searches by address. It is an index beside the
- * ledger and no part of it: best effort, written without waiting while the ledger is asked, so that
- * a mail costs no further round trip; a note that fails is lost, and only the search misses it.
+ * Which mails went to a recipient lately, for a search by address. It is an index beside the ledger
+ * and no part of it: best effort, written in the background while the ledger is asked, so that a mail
+ * costs no further round trip; an entry that cannot be written is lost, and only the search misses it.
  *
  * Promises, tested by `tests/contract/recent-mails.ts` for every adapter:
- * - Kept are the newest 50 ids of a recipient, each once, for as long as the ledger keeps a mail
- *   (24 h from the newest note).
+ * - The newest 50 ids of a recipient are kept, each once, for as long as the ledger keeps a mail
+ *   (24 h from the newest entry).
  * - A recipient is kept as a keyed hash: without EMAIL_SECRET nobody can tell whose mails these are.
  */
 export interface RecentMails {
-  /** Returns at once and never throws. Drops notes when more than 1,000 are under way. */
+  /** Returns at once and never throws. Drops the entry while 1,000 are being written. */
   add(recipient: string, messageId: string): void;
   /** Newest first. The ledger may have forgotten some. Throws `ledger_unavailable`. */
   find(recipient: string): Promise<readonly string[]>;
-  /** Resolves when no note is under way. */
+  /** Resolves when no entry is being written. */
   settled(): Promise<void>;
 }
 
@@ -24,21 +24,27 @@ export const recentMailsMax = 50;
 
 export interface RecipientSecrets {
   readonly current: string;
-  /** Of before a change: what was noted under it is still found. */
+  /** The one before a change: what was kept under it is still found. */
   readonly previous: string | undefined;
 }
 
-/** The names a recipient may be kept under, the one of the current secret first. 32 hex digits. */
-export function recentMailKeys(secrets: RecipientSecrets, recipient: string): readonly string[] {
-  const known = [secrets.current, secrets.previous].filter((secret) => secret !== undefined);
-  return known.map((secret) =>
-    hmacText(secret, "hex", "recent mails", recipient.toLowerCase()).slice(0, 32),
-  );
+/** The name that a recipient is kept under: 32 hex digits. */
+export function recentMailsKey(secret: string, recipient: string): string {
+  return hmacText(secret, "hex", "recent mails", recipient.toLowerCase()).slice(0, 32);
+}
+
+/** All names that a recipient may be kept under, the one of the current secret first. */
+export function recentMailsKeys(
+  { current, previous }: RecipientSecrets,
+  recipient: string,
+): readonly string[] {
+  const secrets = previous === undefined ? [current] : [current, previous];
+  return secrets.map((secret) => recentMailsKey(secret, recipient));
 }
 
 const writesMax = 1000;
 
-/** Writes that nobody waits for: at most 1,000 at a time; those that fail are lost, and the engine's client logs why. */
+/** Writes that nobody awaits, at most 1,000 at a time; one that fails is lost, and the engine's client logs why. */
 export class BackgroundWrites {
   readonly #writes = new Set<Promise<unknown>>();
 

@@ -1,4 +1,4 @@
--- Notes an id as the newest of each sorted set in KEYS. ARGV has for each, in turn: the id, how many
+-- Adds an id as the newest of each sorted set in KEYS. ARGV has for each, in turn: the id, how many
 -- the set keeps at most, and how long it lives from now, in ms. Its scores are this server's time.
 
 local time = redis.call("TIME")

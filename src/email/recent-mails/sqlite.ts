@@ -4,7 +4,12 @@ import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
-import { BackgroundWrites, recentMailKeys, recentMailsMax } from "./recent-mails.ts";
+import {
+  BackgroundWrites,
+  recentMailsKey,
+  recentMailsKeys,
+  recentMailsMax,
+} from "./recent-mails.ts";
 
 interface SqliteRecentMailsOptions {
   readonly database: SqliteDatabase;
@@ -25,10 +30,10 @@ const schemaSteps = [
    CREATE INDEX email_recent_added_at ON email_recent (added_at)`,
 ] as const;
 
-/** Each note drops up to this many that are older than a day, so they never pile up. */
+/** Each new entry drops up to this many that are older than a day, so that they never pile up. */
 const droppedPerAdd = 4;
 
-/** In the ledger's file, and in one transaction with its claim when both wait at the same time. */
+/** In the ledger's file, and in one transaction with its claim when both are queued together. */
 export async function openSqliteRecentMails(
   options: SqliteRecentMailsOptions,
 ): Promise<RecentMails> {
@@ -37,13 +42,12 @@ export async function openSqliteRecentMails(
   const writes = new BackgroundWrites();
   return {
     add: (recipient, messageId) => {
-      const [key = ""] = recentMailKeys(secrets, recipient);
+      const key = recentMailsKey(secrets.current, recipient);
       writes.add(() => database.write((file) => writeEntry(file, key, messageId, clock.now())));
     },
     find: (recipient) =>
       asLedgerError(async () => {
-        const keys = recentMailKeys(secrets, recipient);
-        const found = keys.flatMap((key) =>
+        const found = recentMailsKeys(secrets, recipient).flatMap((key) =>
           database.read((file) => readEntries(file, key, clock.now())),
         );
         return [...new Set(found)].slice(0, recentMailsMax);

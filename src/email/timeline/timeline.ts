@@ -1,9 +1,12 @@
 import type { ErrorRow, InstantError } from "../../core/errors.ts";
 import { isInstantError } from "../../core/errors.ts";
 import { withDeadline } from "../../core/time.ts";
-import { findDeadLetterAt, findDeadLetters } from "../dead-letters/find-dead-letters.ts";
-import type { DeadLetter } from "../dead-letters/replay-plan.ts";
-import { deadLetterSummary } from "../dead-letters/replay-report.ts";
+import type { DeadLetter } from "../dead-letters/dead-letter.ts";
+import {
+  deadLetterSummary,
+  findDeadLetterAt,
+  findDeadLetters,
+} from "../dead-letters/dead-letter.ts";
 import type { EventLog } from "../event-log/event-log.ts";
 import type { DeliveryLedger, LedgerRecord, LedgerState } from "../ledger/delivery-ledger.ts";
 import { boundedText } from "../ledger/record.ts";
@@ -12,7 +15,7 @@ import type { RecentMails } from "../recent-mails/recent-mails.ts";
 export interface TimelineDeps {
   readonly ledger: Pick<DeliveryLedger, "find">;
   readonly recentMails: Pick<RecentMails, "find">;
-  /** Asked for only where a dead letter is looked for: a trace works while the log is away. */
+  /** Opened only to search dead letters: a timeline can be had while the log is unavailable. */
   readonly eventLog: () => Promise<EventLog>;
   readonly deadLetterTopic: string;
 }
@@ -23,17 +26,15 @@ export interface MailTimeline {
   readonly record: LedgerRecord | undefined;
   /** The newest one. */
   readonly deadLetter: DeadLetter | undefined;
-  /** Why a dead letter could not be looked for. */
+  /** Why the dead letters could not be searched. */
   readonly deadLetterProblem: string | undefined;
 }
 
-/** A mail that the ledger does not know is looked for in the newest so many dead letters. */
-export const deadLettersSearchedMax = 10_000;
 const deadLettersDeadlineMs = 5_000;
 
 /**
- * Undefined when neither the ledger nor a dead letter knows it. Throws `ledger_unavailable`; and
- * `log_unavailable` when only a dead letter could know it, and they cannot be asked.
+ * Undefined when neither the ledger nor a dead letter knows the mail. Throws `ledger_unavailable`;
+ * and `log_unavailable` when only a dead letter could know it, and those cannot be read.
  */
 export async function findTimeline(
   deps: TimelineDeps,
@@ -49,8 +50,8 @@ export async function findTimeline(
       const deadLetter = await findDeadLetterAt(eventLog, { topic, ...record.buried });
       return deadLetter === undefined ? [] : [deadLetter];
     }
-    const search = { topic, newest: deadLettersSearchedMax, signal };
-    return findDeadLetters(eventLog, search, (deadLetter) => deadLetter.messageId === messageId);
+    const isWanted = (deadLetter: DeadLetter) => deadLetter.messageId === messageId;
+    return findDeadLetters(eventLog, { topic, signal }, isWanted);
   });
   const deadLetter = found.at(-1);
   if (record === undefined && deadLetter === undefined) {
@@ -61,8 +62,8 @@ export async function findTimeline(
 }
 
 /**
- * The mails of a recipient, the newest first: those the index and the ledger know (50 at most), and
- * those that only a dead letter tells of. Throws as `findTrace`.
+ * The mails of a recipient, the newest first: those that the index and the ledger know (50 at most),
+ * and those that only a dead letter knows. Throws as `findTimeline`.
  */
 export async function findMailsOf(
   deps: TimelineDeps,
@@ -76,7 +77,7 @@ export async function findMailsOf(
   const { found, problem } = await searchDeadLetters(deps, (eventLog, signal) =>
     findDeadLetters(
       eventLog,
-      { topic, newest: deadLettersSearchedMax, signal },
+      { topic, signal },
       (deadLetter) => deadLetter.recipient?.toLowerCase() === address,
     ),
   );
@@ -95,12 +96,12 @@ export async function findMailsOf(
     .toSorted((a, b) => changedAt(b) - changedAt(a));
 }
 
-/** When something happened to it last, Unix ms; 0: not known. */
+/** When it last changed, Unix ms; 0: not known. */
 export function changedAt({ record, deadLetter }: MailTimeline): number {
   return record?.history.at(-1)?.at ?? record?.sentAt ?? deadLetter?.facts.failedAt ?? 0;
 }
 
-/** Whether nothing more happens to it by itself. */
+/** Whether nothing more will happen to it by itself. */
 export function isSettled({ record }: MailTimeline): boolean {
   if (record === undefined) return true;
   const { state, buried } = record;
@@ -114,8 +115,12 @@ async function searchDeadLetters(
   const giveUp = new AbortController();
   try {
     const searching = deps.eventLog().then((eventLog) => search(eventLog, giveUp.signal));
-    searching.catch(() => {}); // after the deadline nobody listens
-    const found = await withDeadline("looking for dead letters", deadLettersDeadlineMs, searching);
+    searching.catch(() => {}); // after the deadline nobody awaits it
+    const found = await withDeadline(
+      "searching the dead letters",
+      deadLettersDeadlineMs,
+      searching,
+    );
     return { found, problem: undefined };
   } catch (error) {
     if (!isInstantError(error)) throw error;
@@ -124,7 +129,7 @@ async function searchDeadLetters(
   }
 }
 
-/** One step in the life of a mail, with whose doing it was. */
+/** One step in the life of a mail, and its owner then. */
 interface TimelineStep {
   readonly at: number;
   readonly state: string;
@@ -143,15 +148,15 @@ export function stepsOf(record: LedgerRecord): readonly TimelineStep[] {
   }));
 }
 
-/** What a state of the ledger says to who does not know the ledger. */
+/** The ledger's states for a person who does not know the ledger. */
 const meanings: Readonly<Record<LedgerState, string>> = {
-  claimed: "a worker took it",
-  submitting: "the SMTP server has it, and is about to answer",
-  accepted: "the SMTP server took it",
+  claimed: "a worker has it",
+  submitting: "it was handed to the SMTP server, whose answer is awaited",
+  accepted: "the SMTP server accepted it",
   rejected: "given up",
   ambiguous: "the server's answer was lost: it may have been sent",
   expired: "too late to be sent",
-  suppressed: "its recipient is not to get it",
+  suppressed: "its recipient gets no such mail",
 };
 
 export function stateMeaning(state: string): string | undefined {
@@ -216,7 +221,7 @@ function deadLetterEntry({ record, deadLetter }: MailTimeline): object | undefin
   };
 }
 
-/** For a person: what it is, each step, then what is known beside. */
+/** For a person: what it is, each step, then the other facts. */
 export function timelineLines(timeline: MailTimeline): readonly string[] {
   const { messageId, record } = timeline;
   const to = record === undefined ? "" : `  ${record.eventType} to ${record.recipient}`;
@@ -235,7 +240,7 @@ export function stepLine({ at, state, fence, owner, note }: TimelineStep): strin
   return `${isoOf(at)}  ${state.padEnd(10)}  ${ownerText}${note === undefined ? "" : `  ${note}`}`;
 }
 
-/** What is known beside the steps, by name. */
+/** The facts besides the steps, by name. */
 export function factLines({
   record,
   deadLetter,
@@ -264,7 +269,7 @@ export function factLines({
   return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
 }
 
-/** Those that were put off, and the one that the server ended. */
+/** Deferred ones, and the one that the server decided. */
 function attemptsOf({ attempts, state, class: name }: LedgerRecord): number {
   return attempts + (state === "accepted" || name === "refused" ? 1 : 0);
 }
@@ -276,7 +281,7 @@ export function summaryLine(timeline: MailTimeline): string {
   return `  ${isoOf(changedAt(timeline))}  ${stateText(timeline).padEnd(24)}  ${type.padEnd(18)}  ${messageId}`;
 }
 
-/** The reason is not said twice where the ledger has the same. */
+/** The reason is left out where the ledger has the same one. */
 function deadLetterText({ record, facts }: DeadLetter, knownReason: string | undefined): string {
   const reason = boundedText(facts.reason ?? "");
   const place = `${positionText(record)}  ${facts.class ?? "unknown"}`;
@@ -302,7 +307,7 @@ export const timelineErrors = {
   mailUnknown: {
     code: "mail_unknown",
     meaning:
-      "No mail of this message_id is known: it was not consumed yet, or it is forgotten (after 24 h)",
+      "No mail with this message_id is known: it was not consumed yet, or is forgotten (after 24 h)",
     retryable: false,
     status: 404,
   },

@@ -7,15 +7,21 @@ export class Semaphore {
     this.#free = size;
   }
 
-  async use<T>(job: () => Promise<T>): Promise<T> {
+  /** Resolves with a slot once one is free; disposing of it passes it on. */
+  async acquire(): Promise<Disposable> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await job();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next(); // the place passes on
-    }
+    return { [Symbol.dispose]: () => this.#release() };
+  }
+
+  async use<T>(job: () => Promise<T>): Promise<T> {
+    using _slot = await this.acquire();
+    return await job();
+  }
+
+  #release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
   }
 }

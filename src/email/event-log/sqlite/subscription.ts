@@ -184,9 +184,14 @@ class FlowingMember {
       const records = this.#options.database.read((file) =>
         readPage(file, topic, { partition, from, to: Number.MAX_SAFE_INTEGER }),
       );
-      const refused = records.find((record) => !this.flow.offer(record));
-      this.#next.set(partition, refused?.offset ?? (records.at(-1)?.offset ?? from - 1) + 1);
-      hasMore ||= refused === undefined && records.length > 0;
+      let next = from;
+      for (const record of records) {
+        if (!this.flow.offer(record)) break;
+        next = record.offset + 1;
+      }
+      this.#next.set(partition, next);
+      const last = records.at(-1);
+      hasMore ||= last !== undefined && last.offset < next;
     }
     return hasMore;
   }

@@ -9,6 +9,7 @@ import type {
 } from "../../src/email/dead-letters/replay-plan.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
@@ -22,8 +23,8 @@ const everything: ReplaySelection = {
   includeTooOld: false,
 };
 
-/** Dead letters put back: what was wrong is mended, what was sent stays sent. */
-export function replaySuite(engines: DeliveryRigOptions): void {
+/** Replayed dead letters: what was wrong is fixed, what was sent stays sent. */
+function replaySuite(engines: DeliveryRigOptions): void {
   const refusal = { kind: "reply", text: "554 5.7.1 not today" } as const;
 
   /** A rig with a worker, and one dead letter for each event. */
@@ -66,8 +67,8 @@ export function replaySuite(engines: DeliveryRigOptions): void {
     return histogram;
   }
 
-  describe("dead letters put back", () => {
-    test("are sent once each when what was wrong is mended, and a second replay moves none", async () => {
+  describe("replayed dead letters", () => {
+    test("are sent once each once the cause is fixed, and a second replay takes none", async () => {
       const events = Array.from({ length: 12 }, () => welcomeEvent());
       await using rig = await openBuried(events);
       expect(await replay(rig)).toBe(12);
@@ -79,15 +80,15 @@ export function replaySuite(engines: DeliveryRigOptions): void {
       );
     });
 
-    test("that are refused again become letters with a higher replay count, up to the limit", async () => {
+    test("that are refused again become dead letters with a higher replay count, up to the limit", async () => {
       await using rig = await openBuried([welcomeEvent()]);
       rig.sink.setBehaviour([{ at: "rcpt", does: refusal }]);
       for (const moved of [1, 1, 1, 0]) expect(await replay(rig)).toBe(moved);
-      const letters = await rig.deadLetters();
-      expect(letters.map(({ facts }) => facts.replayCount)).toEqual([0, 1, 2, 3]);
+      const deadLetters = await rig.deadLetters();
+      expect(deadLetters.map(({ facts }) => facts.replayCount)).toEqual([0, 1, 2, 3]);
     });
 
-    test("whose code died meanwhile are skipped and counted", async () => {
+    test("whose code has expired meanwhile are skipped and counted", async () => {
       const dying = codeEvent();
       await using rig = await openBuried([{ ...dying, expiresAt: dying.timestamp + 700 }]);
       await Bun.sleep(Math.max(dying.timestamp + 701 - Date.now(), 0)); // until it is dead
@@ -134,13 +135,13 @@ export function replaySuite(engines: DeliveryRigOptions): void {
       expect(await replay(rig)).toBe(1);
       const [, again] = await rig.deadLetters();
       expect(again?.facts).toMatchObject({ class: "malformed", replayCount: 1 });
-      for (const moved of [1, 1, 0]) expect(await replay(rig)).toBe(moved); // the newest letter alone
+      for (const moved of [1, 1, 0]) expect(await replay(rig)).toBe(moved); // the newest dead letter alone
       expect(await rig.deadLetters()).toHaveLength(4);
       expect(again?.record.headers[0]).toEqual(["trace", null]);
     });
   });
 
-  test("a replay that is interrupted goes on where it was, and sends nothing twice", async () => {
+  test("an interrupted replay goes on where it was, and sends nothing twice", async () => {
     const events = Array.from({ length: 450 }, () => welcomeEvent());
     await using rig = await openBuried(events);
     const abort = new AbortController();
@@ -204,3 +205,14 @@ export function replaySuite(engines: DeliveryRigOptions): void {
     expect([...rig.sink.countByMessageId().values()]).toEqual(events.map(() => 1));
   });
 }
+
+describe("replay on the embedded engines", () => {
+  replaySuite({});
+});
+
+const kafka = findEngine("kafka");
+const redis = findEngine("redis");
+
+describe.skipIf(kafka === undefined || redis === undefined)("replay on Kafka and Redis", () => {
+  replaySuite({ kafka, redis });
+});

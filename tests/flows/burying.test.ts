@@ -7,17 +7,67 @@ import { silentLog } from "../../src/core/log.ts";
 import { systemClock } from "../../src/core/time.ts";
 import type { BuryDeps } from "../../src/email/dead-letters/bury.ts";
 import { bury, UnwrittenDeadLetters } from "../../src/email/dead-letters/bury.ts";
-import type { DeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import type { DeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
 import { selectDeadLetter } from "../../src/email/dead-letters/replay-plan.ts";
+import { EmailWorker } from "../../src/email/delivery/worker.ts";
 import type { EventLog, LogRecord } from "../../src/email/event-log/event-log.ts";
 import { eventLogErrors } from "../../src/email/event-log/event-log.ts";
 import { findEngine } from "../../support/engines.ts";
 import { welcomeEvent } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
 import { hasOwnKafka, openOwnKafka } from "../../support/own-kafka.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import type { DeliveryRig } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+
+/** The rig's log, but the dead-letter topic acknowledges nothing while `refuses` says so. */
+function withDeafDeadLetters(rig: DeliveryRig, refuses: () => boolean): EventLog {
+  const { eventLog, deadLetterTopic } = rig;
+  return {
+    ...eventLog,
+    publish: (topic, records, options) => {
+      if (topic !== deadLetterTopic || !refuses()) return eventLog.publish(topic, records, options);
+      return Promise.reject(new InstantError(eventLogErrors.logUnavailable));
+    },
+  };
+}
+
+test("a dead letter that is not acknowledged keeps its record uncommitted, and is written once it can be", async () => {
+  await using rig = await openDeliveryRig();
+  let refused = 0;
+  let isDeaf = true;
+  const worker = new EmailWorker({
+    ...rig,
+    eventLog: withDeafDeadLetters(rig, () => {
+      if (isDeaf) refused += 1;
+      return isDeaf;
+    }),
+    pendingOutcomes: { count: 0, onPending: () => {} },
+    clock: systemClock,
+    log: silentLog,
+    settings: {
+      eventsTopic: rig.eventsTopic,
+      deadLetterTopic: rig.deadLetterTopic,
+      group: rig.group,
+      drainMs: 1000,
+      poisonMax: 0,
+    },
+    onFailed: (error) => {
+      throw error;
+    },
+  });
+  await worker.start();
+  rig.sink.misbehave({ at: "rcpt", does: { kind: "reply", text: "550 5.1.1 unknown" } });
+  await rig.publish(welcomeEvent());
+  await eventually("it was refused twice", () => refused >= 2);
+  const uncommitted = await rig.eventLog.lag(rig.eventsTopic, rig.group);
+  expect(uncommitted.reduce((sum, { records }) => sum + records, 0)).toBe(1);
+  isDeaf = false;
+  await rig.untilDrained();
+  expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual(["rejected"]);
+  await worker.stop();
+});
 
 /** What cannot be read as a whole becomes a dead letter that fits, and what is behind it is sent. */
 const kafka = findEngine("kafka") ?? "";
@@ -32,10 +82,10 @@ function headersOf({ record }: DeadLetter) {
   );
 }
 
-function isReplayed(letter: DeadLetter): string {
+function isReplayed(deadLetter: DeadLetter): string {
   const all = { classes: undefined, messageId: undefined, recipient: undefined, since: undefined };
   const verdict = selectDeadLetter(
-    letter,
+    deadLetter,
     { ...all, maxReplays: 3, includeTooOld: false },
     Date.now(),
   );
@@ -71,26 +121,26 @@ test.skipIf(kafka === "" || kcat === "")(
       }
     }
     await sendAfterwards(rig);
-    const letters = await rig.deadLetters();
-    expect(letters.length).toBe(8);
-    for (const letter of letters) {
-      const bytes = [3, 18][letters.indexOf(letter) % 2] ?? 0;
+    const deadLetters = await rig.deadLetters();
+    expect(deadLetters.length).toBe(8);
+    for (const deadLetter of deadLetters) {
+      const bytes = [3, 18][deadLetters.indexOf(deadLetter) % 2] ?? 0;
       const {
         "x-instant-value-bytes": size,
         "x-instant-value-sha256": hash,
         name,
-      } = headersOf(letter);
-      const { originalTopic, isWhole, ...facts } = letter.facts;
+      } = headersOf(deadLetter);
+      const { originalTopic, isWhole, ...facts } = deadLetter.facts;
       expect(facts).toMatchObject({ class: "malformed", originalPartition: 0 });
       expect(originalTopic).toBe(rig.eventsTopic);
       expect(isWhole).toBe(false);
-      expect(Buffer.from(letter.record.key ?? []).toString()).toBe("key");
-      expect(letter.record.value?.byteLength).toBe(64 * 1024);
+      expect(Buffer.from(deadLetter.record.key ?? []).toString()).toBe("key");
+      expect(deadLetter.record.value?.byteLength).toBe(64 * 1024);
       expect(name).toBe("value");
       expect(Number(size) % mebibyte).toBe(0);
       expect(hash).toBe(sha256(Buffer.alloc(Number(size))));
       expect(bytes).toBeGreaterThan(0);
-      expect(isReplayed(letter)).toBe("not whole");
+      expect(isReplayed(deadLetter)).toBe("not whole");
     }
     expect(worker.pausedReasons).toEqual([]);
   },
@@ -119,10 +169,14 @@ test.skipIf(!hasOwnKafka())(
     await own.start();
     await rig.startWorker();
     await rig.untilDrained(30_000);
-    const [letter, ...others] = await rig.deadLetters();
+    const [deadLetter, ...others] = await rig.deadLetters();
     expect(others).toEqual([]);
-    expect(letter?.facts).toMatchObject({ class: "malformed", originalOffset: 0, isWhole: false });
-    expect(letter?.facts.reason).toContain("checksum");
+    expect(deadLetter?.facts).toMatchObject({
+      class: "malformed",
+      originalOffset: 0,
+      isWhole: false,
+    });
+    expect(deadLetter?.facts.reason).toContain("checksum");
     expect(rig.sink.accepted.length).toBe(2);
   },
   60_000,
@@ -152,15 +206,15 @@ test("a dead letter that its topic refuses as too large is shortened", async () 
     settings: { deadLetterTopic, group: "group" },
   };
   await bury(deps, record, { ...cause, inLedger: false }, new AbortController().signal);
-  const [letter] = await rig.deadLetters();
-  expect(letter?.record.value).toEqual(new Uint8Array(value.subarray(0, 4096)));
-  expect(Buffer.from(letter?.record.key ?? []).toString()).toBe("key");
-  expect(letter && headersOf(letter)).toMatchObject({
+  const [deadLetter] = await rig.deadLetters();
+  expect(deadLetter?.record.value).toEqual(new Uint8Array(value.subarray(0, 4096)));
+  expect(Buffer.from(deadLetter?.record.key ?? []).toString()).toBe("key");
+  expect(deadLetter && headersOf(deadLetter)).toMatchObject({
     name: "value",
     "x-instant-value-bytes": String(value.length),
     "x-instant-value-sha256": sha256(value),
   });
-  expect(letter && isReplayed(letter)).toBe("not whole");
+  expect(deadLetter && isReplayed(deadLetter)).toBe("not whole");
   expect(buried).toEqual(["malformed"]);
   expect(unwritten.count).toBe(0);
 });
@@ -173,7 +227,7 @@ function refusingOver(eventLog: EventLog, bytesMax: number): EventLog["publish"]
   };
 }
 
-test("a dead letter that waits for 10 s is a reason not to be ready, with why it waits", async () => {
+test("a dead letter that waits for 10 s makes serve-email not ready, with the reason", async () => {
   const clock = new FakeClock();
   const unwritten = new UnwrittenDeadLetters(clock);
   const record = { partition: 0, offset: 0 } as LogRecord;

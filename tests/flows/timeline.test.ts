@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { InstantError } from "../../src/core/errors.ts";
 import { eventLogErrors } from "../../src/email/event-log/event-log.ts";
 import {
@@ -8,13 +8,14 @@ import {
   timelineJson,
   timelineLines,
 } from "../../src/email/timeline/timeline.ts";
+import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { DeliveryRig, DeliveryRigOptions } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 
 /** The life of a mail, as an operator asks for it. */
-export function timelineSuite(engines: DeliveryRigOptions): void {
+function timelineSuite(engines: DeliveryRigOptions): void {
   const depsOf = (rig: DeliveryRig) => ({ ...rig, eventLog: async () => rig.eventLog });
 
   async function getTimeline(rig: DeliveryRig, messageId: string) {
@@ -23,7 +24,7 @@ export function timelineSuite(engines: DeliveryRigOptions): void {
     return found;
   }
 
-  test("an accepted mail shows its steps, its place and the server's reply, and no address", async () => {
+  test("an accepted mail shows its steps, its position and the server's reply, and no address", async () => {
     await using rig = await openDeliveryRig(engines);
     await rig.startWorker();
     const event = codeEvent({ recipient: "ana@example.com" });
@@ -36,7 +37,7 @@ export function timelineSuite(engines: DeliveryRigOptions): void {
       message_id: event.messageId,
       state: "accepted",
       recipient: "a***@example.com",
-      asked_at: new Date(event.timestamp).toISOString(),
+      requested_at: new Date(event.timestamp).toISOString(),
       event: { topic: rig.eventsTopic, offset: 0 },
       smtp: { host: "127.0.0.1", reply: expect.stringMatching(/^250 /) },
     });
@@ -50,7 +51,7 @@ export function timelineSuite(engines: DeliveryRigOptions): void {
     expect(lines + JSON.stringify(json)).not.toMatch(/ana@|402817/);
   });
 
-  test("a refused mail shows where its dead letter lies and why", async () => {
+  test("a refused mail shows the position and the reason of its dead letter", async () => {
     await using rig = await openDeliveryRig(engines);
     await rig.startWorker();
     const event = welcomeEvent();
@@ -63,13 +64,13 @@ export function timelineSuite(engines: DeliveryRigOptions): void {
     expect(JSON.parse(json)).toMatchObject({
       state: "rejected",
       class: "refused",
-      tries: 1,
+      attempts: 1,
       dead_letter: { partition: 0, offset: 0, class: "rejected", event: { offset: 0 } },
     });
     expect(json).not.toContain(event.recipient);
     const lines = timelineLines(found).join("\n");
     expect(lines).toContain(`${rig.deadLetterTopic}/0/0  rejected`);
-    expect(lines).toContain("Reason      recipient refused: 554 5.7.1");
+    expect(lines).toContain("Reason         recipient refused: 554 5.7.1");
   });
 
   test("a mail that never reached the ledger is found by its dead letter", async () => {
@@ -101,7 +102,7 @@ export function timelineSuite(engines: DeliveryRigOptions): void {
     ]);
   });
 
-  test("a trace is told while the event log is away", async () => {
+  test("a timeline can be had while the event log is unavailable", async () => {
     await using rig = await openDeliveryRig(engines);
     await rig.ledger.claim({
       messageId: "m1",
@@ -119,9 +120,11 @@ export function timelineSuite(engines: DeliveryRigOptions): void {
     const claim = { messageId: "m1", owner: "a", fence: 1 };
     await rig.ledger.advance(claim, { kind: "rejected", class: "refused", reason: "550 no" });
     await rig.ledger.markBuried("m1", { partition: 0, offset: 3 });
-    const away = () => Promise.reject(new InstantError(eventLogErrors.logUnavailable));
-    const found = await findTimeline({ ...rig, eventLog: away }, "m1");
-    const unknown = findTimeline({ ...rig, eventLog: away }, "m2").catch((error: unknown) => error);
+    const unavailable = () => Promise.reject(new InstantError(eventLogErrors.logUnavailable));
+    const found = await findTimeline({ ...rig, eventLog: unavailable }, "m1");
+    const unknown = findTimeline({ ...rig, eventLog: unavailable }, "m2").catch(
+      (error: unknown) => error,
+    );
     expect(await unknown).toMatchObject({ code: "log_unavailable" }); // not: it is not known
     expect(found?.deadLetterProblem).toContain("event log");
     expect(found && timelineJson(found)).toMatchObject({
@@ -130,3 +133,14 @@ export function timelineSuite(engines: DeliveryRigOptions): void {
     });
   });
 }
+
+describe("timelines on the embedded engines", () => {
+  timelineSuite({});
+});
+
+const kafka = findEngine("kafka");
+const redis = findEngine("redis");
+
+describe.skipIf(kafka === undefined || redis === undefined)("timelines on Kafka and Redis", () => {
+  timelineSuite({ kafka, redis });
+});

@@ -1,6 +1,13 @@
 import { findEngine } from "../../support/engines.ts";
 import { deliveryLedgerContract } from "../contract/delivery-ledger.ts";
-import { openRedisLedgerStore } from "../support/ledger-stores.ts";
+import { openRedisLedgerStore, openSqliteLedgerStore } from "../support/ledger-stores.ts";
+
+deliveryLedgerContract("DeliveryLedger in SQLite", openSqliteLedgerStore, {
+  connection: "embedded",
+  leaseMs: 15_000,
+  seeds: 1000,
+  daysPass: true,
+});
 
 const url = findEngine("redis");
 if (url !== undefined) {
