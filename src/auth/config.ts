@@ -1,12 +1,5 @@
 import type { ConfigProblem, ConfigValues } from "../core/config.ts";
-import {
-  durationField,
-  flagField,
-  integerField,
-  portField,
-  secretField,
-  textField,
-} from "../core/config.ts";
+import { setting } from "../core/config.ts";
 import type { CodePolicy } from "./codes/code.ts";
 import type { LimitPolicy } from "./limits/limits.ts";
 import type { SessionPolicy } from "./sessions/session-store.ts";
@@ -20,7 +13,7 @@ const quotaMax = 100_000;
 /** The window of a quota above those of one address. */
 function windowField(quota: string) {
   const name = `${quota}_WINDOW`;
-  return durationField({
+  return setting.duration({
     name,
     fallback: "1h",
     minMs: minuteMs,
@@ -30,91 +23,91 @@ function windowField(quota: string) {
 }
 
 export const authFields = {
-  port: portField({
+  port: setting.port({
     name: "AUTH_SERVICE_PORT",
     fallback: "8080",
     doc: "Port of the sign-in API and pages; 0: any free port.",
   }),
-  bind: textField({
+  bind: setting.text({
     name: "AUTH_SERVICE_BIND",
     charsMax: 255,
     fallback: "127.0.0.1",
     doc: "Address to listen on. The default is local only: put a TLS proxy in front of it; use 0.0.0.0 in a container.",
   }),
-  secret: secretField({
+  secret: setting.secret({
     name: "AUTH_SECRET",
     charsMin: 32,
     doc: "Codes are derived from it. Outside production one is generated into DATA_DIR.",
   }),
-  secretPrevious: secretField({
+  secretPrevious: setting.secret({
     name: "AUTH_SECRET_PREVIOUS",
     charsMin: 32,
     doc: "The former AUTH_SECRET, until the codes derived from it have expired (AUTH_CODE_LIFETIME). How to rotate: docs/security.md.",
   }),
-  codeLifetimeMs: durationField({
+  codeLifetimeMs: setting.duration({
     name: "AUTH_CODE_LIFETIME",
     fallback: "10m",
     minMs: minuteMs,
     maxMs: hourMs,
     doc: "How long a code is valid.",
   }),
-  codeRepeatWindowMs: durationField({
+  codeRepeatWindowMs: setting.duration({
     name: "AUTH_CODE_REPEAT_WINDOW",
     fallback: "1m",
     minMs: 0,
     maxMs: 10 * minuteMs,
     doc: "How long further requests repeat the same code and message. Must be shorter than AUTH_CODE_LIFETIME.",
   }),
-  codeRepeatsMax: integerField({
+  codeRepeatsMax: setting.integer({
     name: "AUTH_CODE_REPEATS",
     fallback: "5",
     min: 0,
     max: 100,
     doc: "How many repeats are allowed within AUTH_CODE_REPEAT_WINDOW.",
   }),
-  codesMax: integerField({
+  codesMax: setting.integer({
     name: "AUTH_CODES_PER_EMAIL",
     fallback: "5",
     min: 1,
     max: 100,
     doc: "New codes per address in each AUTH_CODES_WINDOW.",
   }),
-  codesWindowMs: durationField({
+  codesWindowMs: setting.duration({
     name: "AUTH_CODES_WINDOW",
     fallback: "1h",
     minMs: minuteMs,
     maxMs: dayMs,
     doc: "See AUTH_CODES_PER_EMAIL.",
   }),
-  attemptsMax: integerField({
+  attemptsMax: setting.integer({
     name: "AUTH_ATTEMPTS_PER_EMAIL",
     fallback: "5",
     min: 1,
     max: 20,
     doc: "Wrong codes per address in each AUTH_ATTEMPTS_WINDOW; the last one locks the address.",
   }),
-  attemptsWindowMs: durationField({
+  attemptsWindowMs: setting.duration({
     name: "AUTH_ATTEMPTS_WINDOW",
     fallback: "15m",
     minMs: minuteMs,
     maxMs: dayMs,
     doc: "See AUTH_ATTEMPTS_PER_EMAIL.",
   }),
-  lockMs: durationField({
+  lockMs: setting.duration({
     name: "AUTH_LOCK",
     fallback: "15m",
     minMs: minuteMs,
     maxMs: dayMs,
     doc: "How long the first lock of an address lasts; each further lock within 24 h lasts twice as long as the previous one.",
   }),
-  lockMsMax: durationField({
+  lockMsMax: setting.duration({
     name: "AUTH_LOCK_MAX",
     fallback: "1h",
     minMs: minuteMs,
     maxMs: dayMs,
     doc: "The longest lock. Must be at least AUTH_LOCK.",
   }),
-  codesPerClient: integerField({
+  codesPerClient: setting.integer({
     name: "AUTH_CODES_PER_CLIENT",
     fallback: "60",
     min: 1,
@@ -122,7 +115,7 @@ export const authFields = {
     doc: "Codes that a client (an IPv4 address, the /64 of an IPv6 address) may request in each AUTH_CODES_PER_CLIENT_WINDOW, for any addresses. Set TRUSTED_PROXIES, or everybody behind your proxy counts as one client.",
   }),
   codesPerClientWindowMs: windowField("AUTH_CODES_PER_CLIENT"),
-  codesGlobal: integerField({
+  codesGlobal: setting.integer({
     name: "AUTH_CODES_GLOBAL",
     fallback: "10000",
     min: 1,
@@ -130,7 +123,7 @@ export const authFields = {
     doc: "Codes that all clients together may request in each AUTH_CODES_GLOBAL_WINDOW. Beyond that, nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
   }),
   codesGlobalWindowMs: windowField("AUTH_CODES_GLOBAL"),
-  attemptsPerClient: integerField({
+  attemptsPerClient: setting.integer({
     name: "AUTH_ATTEMPTS_PER_CLIENT",
     fallback: "60",
     min: 1,
@@ -138,7 +131,7 @@ export const authFields = {
     doc: "Wrong codes that a client may enter in each AUTH_ATTEMPTS_PER_CLIENT_WINDOW, for any addresses.",
   }),
   attemptsPerClientWindowMs: windowField("AUTH_ATTEMPTS_PER_CLIENT"),
-  attemptsGlobal: integerField({
+  attemptsGlobal: setting.integer({
     name: "AUTH_ATTEMPTS_GLOBAL",
     fallback: "10000",
     min: 1,
@@ -146,31 +139,31 @@ export const authFields = {
     doc: "Wrong codes that all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. Beyond that, nobody can sign in until some of them are older than the window.",
   }),
   attemptsGlobalWindowMs: windowField("AUTH_ATTEMPTS_GLOBAL"),
-  sessionIdleMs: durationField({
+  sessionIdleMs: setting.duration({
     name: "AUTH_SESSION_IDLE",
     fallback: "168h",
     minMs: 5 * minuteMs,
     maxMs: 365 * dayMs,
     doc: "A session ends when it has not been used for this long.",
   }),
-  sessionLifetimeMs: durationField({
+  sessionLifetimeMs: setting.duration({
     name: "AUTH_SESSION_LIFETIME",
     fallback: "720h",
     minMs: 5 * minuteMs,
     maxMs: 365 * dayMs,
     doc: "A session ends this long after sign-in, even if it is in use. Must be at least AUTH_SESSION_IDLE.",
   }),
-  welcomeMail: flagField({
+  welcomeMail: setting.flag({
     name: "AUTH_WELCOME_MAIL",
     fallback: "true",
     doc: "Whether to send a welcome mail on the first sign-in.",
   }),
-  signInNotice: flagField({
+  signInNotice: setting.flag({
     name: "AUTH_SIGN_IN_NOTICE",
     fallback: "true",
     doc: "Whether to notify a user by mail of a sign-in on a device that has no other session.",
   }),
-  emailChangeNotice: flagField({
+  emailChangeNotice: setting.flag({
     name: "AUTH_EMAIL_CHANGE_NOTICE",
     fallback: "true",
     doc: "Whether to notify the old address by mail when a user changes to another one.",

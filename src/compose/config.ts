@@ -1,6 +1,6 @@
 import { authFields, checkAuth } from "../auth/config.ts";
 import type { ConfigField, ConfigProblem, Environment } from "../core/config.ts";
-import { choiceField, flagField, readConfig, textField, throwProblems } from "../core/config.ts";
+import { readConfig, setting, throwProblems } from "../core/config.ts";
 import { Diagnosis } from "../core/diagnosis.ts";
 import { httpFields, resolveHttp } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
@@ -17,41 +17,41 @@ import { templateFields } from "../email/templates/overrides/overrides.ts";
 
 /** The settings of no module: which program this is and which engines it runs on. */
 const appFields = {
-  environment: choiceField({
+  environment: setting.choice({
     name: "APP_ENV",
     choices: ["development", "test", "production"],
     fallback: "development",
     doc: "`production` refuses to start while an engine, a secret or EMAIL_MODE=smtp is missing.",
   }),
-  name: textField({
+  name: setting.text({
     name: "APP_NAME",
     charsMax: 100,
     fallback: "instant",
     doc: "The name shown in mails and on pages.",
   }),
-  dataDirectory: textField({
+  dataDirectory: setting.text({
     name: "DATA_DIR",
     fallback: ".instant",
     doc: "Directory of the embedded engines' files, of generated secrets and of unfinished replays. Created with mode 0700.",
   }),
-  logLevel: choiceField({
+  logLevel: setting.choice({
     name: "LOG_LEVEL",
     choices: logLevels,
     fallback: "info",
     doc: "The lowest level that is logged.",
   }),
-  logFormat: choiceField({
+  logFormat: setting.choice({
     name: "LOG_FORMAT",
     choices: ["auto", "json", "pretty"],
     fallback: "auto",
     doc: "`json` for machines, `pretty` for people. `auto`: pretty on a terminal outside production, otherwise json. NO_COLOR turns the colours off.",
   }),
-  enableKafka: flagField({
+  enableKafka: setting.flag({
     name: "ENABLE_KAFKA",
     fallback: "true",
     doc: "Whether serve-auth publishes to the event log. `false`: it delivers every mail directly, and serve-email may be stopped.",
   }),
-  emailMode: choiceField({
+  emailMode: setting.choice({
     name: "EMAIL_MODE",
     choices: ["log", "smtp"],
     fallback: "log",

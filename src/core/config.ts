@@ -59,7 +59,7 @@ function field<T, F extends Fallback>(
   };
 }
 
-export function textField<F extends Fallback = undefined>(
+function textField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly charsMax?: number },
 ): Field<string, F> {
   const charsMax = options.charsMax ?? 1000;
@@ -73,7 +73,7 @@ export function textField<F extends Fallback = undefined>(
 }
 
 /** Text that matches `pattern`; `shape` describes it. */
-export function patternField<F extends Fallback = undefined>(
+function patternField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly pattern: RegExp; readonly shape: string },
 ): Field<string, F> {
   const schema = z.string().regex(options.pattern, `must be ${options.shape}`);
@@ -81,7 +81,7 @@ export function patternField<F extends Fallback = undefined>(
 }
 
 /** A secret of at least `charsMin` characters. */
-export function secretField(
+function secretField(
   options: FieldOptions<undefined> & { readonly charsMin?: number },
 ): Field<string, undefined> {
   const charsMin = options.charsMin ?? 1;
@@ -90,7 +90,7 @@ export function secretField(
   return field({ ...options, secret: true }, bound, "…", schema);
 }
 
-export function integerField<F extends Fallback = undefined>(
+function integerField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly min: number; readonly max: number },
 ): Field<number, F> {
   const bound = `a whole number from ${options.min} to ${options.max}`;
@@ -102,14 +102,12 @@ export function integerField<F extends Fallback = undefined>(
   return field(options, bound, String(options.min), schema);
 }
 
-export function portField<F extends Fallback = undefined>(
-  options: FieldOptions<F>,
-): Field<number, F> {
+function portField<F extends Fallback = undefined>(options: FieldOptions<F>): Field<number, F> {
   return integerField({ ...options, min: 0, max: 65_535 });
 }
 
 /** `host:port`, with an IPv6 address in brackets; `portDefault` when the port is left out. */
-export function addressField(
+function addressField(
   options: FieldOptions<undefined> & { readonly portDefault: number },
 ): Field<{ readonly host: string; readonly port: number }, undefined> {
   const bound = `host:port, such as localhost:${options.portDefault} or [::1]:${options.portDefault}`;
@@ -126,7 +124,7 @@ export function addressField(
 }
 
 /** Milliseconds from a duration in Go's notation. */
-export function durationField<F extends Fallback = undefined>(
+function durationField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly minMs: number; readonly maxMs: number },
 ): Field<number, F> {
   const bound = `a duration from ${formatGoDuration(options.minMs)} to ${formatGoDuration(options.maxMs)}, such as 90s, 10m or 1h30m`;
@@ -141,7 +139,7 @@ export function durationField<F extends Fallback = undefined>(
   return field(options, bound, "10m", schema);
 }
 
-export function choiceField<
+function choiceField<
   const C extends readonly [string, ...string[]],
   F extends Fallback = undefined,
 >(options: FieldOptions<F> & { readonly choices: C }): Field<C[number], F> {
@@ -152,9 +150,7 @@ export function choiceField<
   return field(options, bound, options.choices[0], schema);
 }
 
-export function flagField<F extends Fallback = undefined>(
-  options: FieldOptions<F>,
-): Field<boolean, F> {
+function flagField<F extends Fallback = undefined>(options: FieldOptions<F>): Field<boolean, F> {
   const schema = z
     .string()
     .regex(/^(true|false|1|0)$/, "must be true or false")
@@ -163,9 +159,7 @@ export function flagField<F extends Fallback = undefined>(
 }
 
 /** An e-mail address; its domain is converted to ASCII, its local part is kept as is. */
-export function mailboxField<F extends Fallback = undefined>(
-  options: FieldOptions<F>,
-): Field<string, F> {
+function mailboxField<F extends Fallback = undefined>(options: FieldOptions<F>): Field<string, F> {
   const schema = z.string().transform((text, context) => {
     const mailbox = parseMailbox(text);
     if (mailbox !== undefined) return mailbox;
@@ -176,7 +170,7 @@ export function mailboxField<F extends Fallback = undefined>(
 }
 
 /** A comma-separated list; whitespace around items is ignored. */
-export function listField<F extends Fallback = undefined>(
+function listField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly itemPattern: RegExp; readonly item: string },
 ): Field<string[], F> {
   // Several names are the choice itself, a single one is an example.
@@ -195,7 +189,7 @@ export function listField<F extends Fallback = undefined>(
 }
 
 /** A URL with one of `protocols` ("redis:"). `explain` may describe a known mistake. */
-export function urlField(
+function urlField(
   options: FieldOptions<undefined> & {
     readonly protocols: readonly string[];
     readonly secret?: boolean;
@@ -219,6 +213,22 @@ export function urlField(
 export function namesSeveralHosts(url: string): boolean {
   return /^[a-z+-]+:\/\/(?:[^/?@]*@)?[^/?@]*,[^/?@]*(?:[/?]|$)/.test(url);
 }
+
+/** A row of a group, by the kind of its value: `setting.duration({ name, … })`. */
+export const setting = {
+  address: addressField,
+  choice: choiceField,
+  duration: durationField,
+  flag: flagField,
+  integer: integerField,
+  list: listField,
+  mailbox: mailboxField,
+  pattern: patternField,
+  port: portField,
+  secret: secretField,
+  text: textField,
+  url: urlField,
+} as const;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export interface ConfigProblem {

@@ -1,94 +1,86 @@
 import type { ConfigProblem, ConfigValues } from "../core/config.ts";
-import {
-  durationField,
-  integerField,
-  listField,
-  patternField,
-  portField,
-  secretField,
-  textField,
-} from "../core/config.ts";
+import { setting } from "../core/config.ts";
 import { eventTypes } from "./mails/mail-types.tsx";
 
 const hourMs = 3_600_000;
 
 /** The settings of the e-mail service, and those that other modules read. */
 export const emailFields = {
-  servicePort: portField({
+  servicePort: setting.port({
     name: "EMAIL_SERVICE_PORT",
     fallback: "8085",
     doc: "Port of serve-email's health checks, stats, metrics and operators' pages.",
   }),
-  serviceBind: textField({
+  serviceBind: setting.text({
     name: "EMAIL_SERVICE_BIND",
     fallback: "127.0.0.1",
     doc: "Address to listen on; 0.0.0.0 in a container.",
   }),
-  serviceHost: textField({
+  serviceHost: setting.text({
     name: "EMAIL_SERVICE_HOST",
     fallback: "localhost",
     doc: "Host name under which others reach serve-email. It is only logged at start.",
   }),
-  secret: secretField({
+  secret: setting.secret({
     name: "EMAIL_SECRET",
     charsMin: 32,
     doc: "Key of the ledger's digests and of the links in mails. Unset: generated once into DATA_DIR.",
   }),
-  secretPrevious: secretField({
+  secretPrevious: setting.secret({
     name: "EMAIL_SECRET_PREVIOUS",
     charsMin: 32,
     doc: "The former EMAIL_SECRET, so that unsubscribe links in older mails keep working; they are valid for a year.",
   }),
-  suppressionMs: durationField({
+  suppressionMs: setting.duration({
     name: "EMAIL_SUPPRESSION",
     minMs: 0,
     maxMs: 10 * 365 * 24 * hourMs,
     fallback: "720h",
     doc: "How long an address is suppressed after a server said that it does not exist, or a hard bounce was reported. 0: neither suppresses it.",
   }),
-  outageRetryForMs: durationField({
+  outageRetryForMs: setting.duration({
     name: "EMAIL_OUTAGE_RETRY_FOR",
     minMs: 0,
     maxMs: 22 * hourMs,
     fallback: "20h",
     doc: "How long a mail waits, from its timestamp, for an SMTP server that is down. 0: it becomes a dead letter after three retries.",
   }),
-  retryForMs: durationField({
+  retryForMs: setting.duration({
     name: "EMAIL_RETRY_FOR",
     minMs: 0,
     maxMs: 22 * hourMs,
     fallback: "4h",
     doc: "How long a deferred mail (4xx, greylisting) is retried, from its timestamp or replay, and never beyond its expiry. There are at least three retries, after 1, 2 and 4 s; then after 8, 16 … s, up to 5 min.",
   }),
-  leaseMs: durationField({
+  leaseMs: setting.duration({
     name: "EMAIL_LEASE",
     minMs: 1000,
     maxMs: 300_000,
     fallback: "15s",
     doc: "Lease of a claim on a mail: how long the claim outlives a dead worker; three times as long while waiting for the server's answer to the content. A live worker renews it.",
   }),
-  drainMs: durationField({
+  drainMs: setting.duration({
     name: "EMAIL_DRAIN_TIMEOUT",
     minMs: 0,
     maxMs: 300_000,
     fallback: "25s",
     doc: "How long serve-email may take to finish what is in flight when it is stopped.",
   }),
-  poisonMax: integerField({
+  poisonMax: setting.integer({
     name: "EMAIL_POISON_GUARD",
     min: 0,
     max: 100,
     fallback: "50",
     doc: "More than this many unreadable records among the last 100 pause the worker, instead of moving a whole topic to the dead letters after a bad deploy. 0: off.",
   }),
-  refusalsMax: integerField({
+  refusalsMax: setting.integer({
     name: "EMAIL_REFUSAL_GUARD",
     min: 0,
     max: 1000,
     fallback: "10",
     doc: "If an SMTP server refuses this many different recipients in a row and accepts no mail in between, the server is at fault: delivery through it pauses, and nothing becomes a dead letter. A refusal counts as definite after the next accepted mail, or after 5 s without another refusal. 2 or more; 0: each is definite at once.",
   }),
-  resendAmbiguous: listField({
+  resendAmbiguous: setting.list({
     name: "EMAIL_RESEND_AMBIGUOUS",
     itemPattern: new RegExp(`^(?:none|${eventTypes.join("|")})$`),
     item: `none, ${eventTypes.join(", ")}`,
@@ -111,32 +103,32 @@ const topicName = {
 
 /** Names on the event log. */
 export const topicFields = {
-  events: patternField({
+  events: setting.pattern({
     ...topicName,
     name: "KAFKA_TOPIC_EMAIL_EVENTS",
     fallback: "email-events",
     doc: "Topic of the e-mail events.",
   }),
-  deadLetters: patternField({
+  deadLetters: setting.pattern({
     ...topicName,
     name: "KAFKA_TOPIC_EMAIL_DLQ",
     fallback: "email-events-dlq",
     doc: "Dead-letter topic, for what could not be sent.",
   }),
-  group: patternField({
+  group: setting.pattern({
     ...topicName,
     name: "KAFKA_CONSUMER_GROUP",
     fallback: "email-service-group",
     doc: "Consumer group of serve-email. The processes of a group share the partitions.",
   }),
-  partitions: integerField({
+  partitions: setting.integer({
     name: "KAFKA_TOPIC_PARTITIONS",
     min: 1,
     max: 1000,
     fallback: "3",
     doc: "Partitions of the events topic when create-topics creates or grows it.",
   }),
-  replicationFactor: integerField({
+  replicationFactor: setting.integer({
     name: "KAFKA_REPLICATION_FACTOR",
     min: 1,
     max: 10,

@@ -1,26 +1,30 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  choiceField,
-  durationField,
-  integerField,
-  parseConfig,
-  secretField,
-  textField,
-} from "../../src/core/config.ts";
+import { parseConfig, setting } from "../../src/core/config.ts";
 import { isInstantError } from "../../src/core/errors.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const groups = {
   one: {
-    port: integerField({ name: "PORT", min: 1, max: 65_535, fallback: "8080", doc: "A port." }),
-    mode: choiceField({ name: "MODE", choices: ["log", "smtp"], fallback: "log", doc: "A mode." }),
-    wait: durationField({ name: "WAIT", minMs: 0, maxMs: 60_000, fallback: "10s", doc: "A wait." }),
+    port: setting.integer({ name: "PORT", min: 1, max: 65_535, fallback: "8080", doc: "A port." }),
+    mode: setting.choice({
+      name: "MODE",
+      choices: ["log", "smtp"],
+      fallback: "log",
+      doc: "A mode.",
+    }),
+    wait: setting.duration({
+      name: "WAIT",
+      minMs: 0,
+      maxMs: 60_000,
+      fallback: "10s",
+      doc: "A wait.",
+    }),
   },
   two: {
-    name: textField({ name: "NAME", doc: "A name." }),
-    password: secretField({ name: "PASSWORD", charsMin: 8, doc: "A password." }),
+    name: setting.text({ name: "NAME", doc: "A name." }),
+    password: setting.secret({ name: "PASSWORD", charsMin: 8, doc: "A password." }),
   },
 };
 

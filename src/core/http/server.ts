@@ -1,5 +1,5 @@
 import type { ConfigProblem, ConfigValues } from "../config.ts";
-import { listField, secretField, urlField } from "../config.ts";
+import { setting } from "../config.ts";
 import { errorMessage, InstantError, isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Service } from "../service.ts";
@@ -124,25 +124,25 @@ function urlHost(hostname: string): string {
 }
 
 export const httpFields = {
-  publicUrl: urlField({
+  publicUrl: setting.url({
     name: "PUBLIC_URL",
     protocols: ["https:", "http:"],
     example: "https://sign-in.example.com",
     doc: "The public URL of serve-auth, when a proxy is in front of it. Its origin is trusted like serve-auth's own.",
   }),
-  trustedProxies: listField({
+  trustedProxies: setting.list({
     name: "TRUSTED_PROXIES",
     itemPattern: /^[0-9A-Fa-f:.]+(?:\/\d{1,3})?$/,
     item: "10.0.0.0/8",
     doc: "Addresses and networks of the proxies in front of serve-auth. X-Forwarded-For is trusted only in requests from one of them: the client is its rightmost hop that is not in this list. Unset: X-Forwarded-For is ignored, and the client is the peer of the connection.",
   }),
-  corsOrigins: listField({
+  corsOrigins: setting.list({
     name: "CORS_ORIGINS",
     itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$/,
     item: "https://app.example.com",
     doc: "Origins whose pages may call the sign-in API with the user's cookie. They are trusted like serve-auth's own pages. Unset: none.",
   }),
-  metricsToken: secretField({
+  metricsToken: setting.secret({
     name: "METRICS_TOKEN",
     charsMin: 32,
     doc: "Bearer token with which Prometheus reads serve-auth's /metrics. Unset: /metrics answers only on the same machine, and not at all in production.",

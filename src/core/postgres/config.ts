@@ -1,17 +1,10 @@
 import type { ConfigProblem, ConfigValues } from "../config.ts";
-import {
-  namesSeveralHosts,
-  patternField,
-  portField,
-  secretField,
-  textField,
-  urlField,
-} from "../config.ts";
+import { namesSeveralHosts, setting } from "../config.ts";
 import type { PostgresConnection } from "./url.ts";
 import { connectionDefaults, parsePostgresUrl } from "./url.ts";
 
 export const postgresFields = {
-  url: urlField({
+  url: setting.url({
     name: "DATABASE_URL",
     protocols: ["postgres:", "postgresql:"],
     explain: (text) =>
@@ -22,30 +15,30 @@ export const postgresFields = {
     example: "postgres://instant:password@localhost:5432/instant?sslmode=verify-full",
     doc: "URL of Postgres. Unset (and no DB_HOST): a SQLite file. TLS with sslmode=require (certificate not checked) or verify-full (private authorities: NODE_EXTRA_CA_CERTS=file).",
   }),
-  host: textField({
+  host: setting.text({
     name: "DB_HOST",
     charsMax: 255,
     example: "localhost",
     doc: "Host of Postgres, instead of DATABASE_URL; needs DB_DATABASE and DB_USERNAME. Without TLS; use DATABASE_URL for TLS.",
   }),
-  port: portField({ name: "DB_PORT", fallback: "5432", doc: "The port, with DB_HOST." }),
-  database: textField({
+  port: setting.port({ name: "DB_PORT", fallback: "5432", doc: "The port, with DB_HOST." }),
+  database: setting.text({
     name: "DB_DATABASE",
     charsMax: 63,
     example: "instant",
     doc: "The database, with DB_HOST.",
   }),
-  username: textField({
+  username: setting.text({
     name: "DB_USERNAME",
     charsMax: 63,
     example: "instant",
     doc: "The role to log in as, with DB_HOST.",
   }),
-  password: secretField({
+  password: setting.secret({
     name: "DB_PASSWORD",
     doc: "The password, with DB_HOST. Unset: no password.",
   }),
-  schema: patternField({
+  schema: setting.pattern({
     name: "DB_SCHEMA",
     pattern: /^[a-z_][a-z0-9_]{0,62}$/,
     shape: "1 to 63 lower-case letters, digits and underscores, not beginning with a digit",

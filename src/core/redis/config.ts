@@ -1,16 +1,8 @@
 import type { ConfigProblem, ConfigValues } from "../config.ts";
-import {
-  addressField,
-  integerField,
-  namesSeveralHosts,
-  readAuthorities,
-  secretField,
-  textField,
-  urlField,
-} from "../config.ts";
+import { namesSeveralHosts, readAuthorities, setting } from "../config.ts";
 
 export const redisFields = {
-  url: urlField({
+  url: setting.url({
     name: "REDIS_URL",
     protocols: ["redis:", "rediss:"],
     explain: explainRedisUrl,
@@ -18,23 +10,23 @@ export const redisFields = {
     example: "redis://:password@localhost:6379/0",
     doc: "URL of Redis, with user, password and database, as in redis://user:password@host:6379/0; rediss:// for TLS. Unset (and no REDIS_ADDR): the embedded SQLite file.",
   }),
-  address: addressField({
+  address: setting.address({
     name: "REDIS_ADDR",
     portDefault: 6379,
     doc: "Redis as host:port, instead of REDIS_URL.",
   }),
-  password: secretField({
+  password: setting.secret({
     name: "REDIS_PASSWORD",
     doc: "Password of the Redis at REDIS_ADDR.",
   }),
-  db: integerField({
+  db: setting.integer({
     name: "REDIS_DB",
     min: 0,
     max: 9999,
     fallback: "0",
     doc: "Database number in the Redis at REDIS_ADDR.",
   }),
-  caFile: textField({
+  caFile: setting.text({
     name: "REDIS_CA_FILE",
     example: "/etc/ssl/redis-ca.pem",
     doc: "PEM file of the authority that signed Redis' certificate, for a rediss:// REDIS_URL. Unset: the public authorities.",

@@ -1,21 +1,21 @@
 import type { ConfigProblem, ConfigValues } from "../../core/config.ts";
-import { secretField, textField } from "../../core/config.ts";
+import { setting } from "../../core/config.ts";
 import type { ErrorRow } from "../../core/errors.ts";
 
 /** Who may report bounces to `POST /bounces` of serve-auth; nobody when none is set. */
 export const bounceFields = {
-  secret: secretField({
+  secret: setting.secret({
     name: "BOUNCE_SECRET",
     charsMin: 32,
     doc: "Key that signs bounce reports to POST /bounces. Unset: signed reports are not accepted.",
   }),
-  postmarkUser: textField({
+  postmarkUser: setting.text({
     name: "BOUNCE_POSTMARK_USER",
     charsMax: 100,
     example: "postmark",
     doc: "User name of Postmark's webhooks for POST /bounces; needs BOUNCE_POSTMARK_PASSWORD. Unset: Postmark's reports are not accepted.",
   }),
-  postmarkPassword: secretField({
+  postmarkPassword: setting.secret({
     name: "BOUNCE_POSTMARK_PASSWORD",
     charsMin: 16,
     doc: "The password, with BOUNCE_POSTMARK_USER.",

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
-import { secretField } from "../../core/config.ts";
+import { setting } from "../../core/config.ts";
 import type { ErrorRow } from "../../core/errors.ts";
 import { loopbackOnly } from "../../core/http/client-address.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
@@ -158,7 +158,7 @@ function attributes(context: HttpContext) {
 
 /** Settings of serve-email's pages for operators. */
 export const opsFields = {
-  token: secretField({
+  token: setting.secret({
     name: "OPS_TOKEN",
     charsMin: 16,
     doc: "Token for the operators' pages of serve-email: entered on their login page, or sent as Authorization: Bearer. Unset: they answer only on the same machine, under a loopback name.",

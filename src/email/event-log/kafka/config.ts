@@ -1,53 +1,45 @@
 import type { ConfigProblem, ConfigValues } from "../../../core/config.ts";
-import {
-  choiceField,
-  durationField,
-  flagField,
-  integerField,
-  listField,
-  secretField,
-  textField,
-} from "../../../core/config.ts";
+import { setting } from "../../../core/config.ts";
 import type { KafkaConnection } from "./client.ts";
 
 export const kafkaFields = {
-  brokers: listField({
+  brokers: setting.list({
     name: "KAFKA_BROKERS",
     item: "host:port",
     itemPattern: /^(?:[A-Za-z0-9._-]+):(?:[1-9]\d{0,4})$/,
     example: "localhost:9092",
     doc: "Bootstrap brokers of Kafka. Unset: the event log is a SQLite file in DATA_DIR.",
   }),
-  ssl: flagField({
+  ssl: setting.flag({
     name: "KAFKA_SSL",
     fallback: "false",
     doc: "Whether to use TLS with the brokers.",
   }),
-  caFile: textField({
+  caFile: setting.text({
     name: "KAFKA_CA_FILE",
     example: "/etc/ssl/kafka-ca.pem",
     doc: "PEM file of the authority that signed the brokers' certificates. Unset: the system's authorities.",
   }),
-  saslMechanism: choiceField({
+  saslMechanism: setting.choice({
     name: "KAFKA_SASL_MECHANISM",
     choices: ["none", "plain", "scram-sha-256", "scram-sha-512"],
     fallback: "none",
     doc: "How to log in to the brokers.",
   }),
-  saslUsername: textField({
+  saslUsername: setting.text({
     name: "KAFKA_SASL_USERNAME",
     example: "instant",
     doc: "The user to log in as.",
   }),
-  saslPassword: secretField({ name: "KAFKA_SASL_PASSWORD", doc: "The password of that user." }),
-  sessionTimeoutMs: durationField({
+  saslPassword: setting.secret({ name: "KAFKA_SASL_PASSWORD", doc: "The password of that user." }),
+  sessionTimeoutMs: setting.duration({
     name: "KAFKA_SESSION_TIMEOUT",
     fallback: "10s",
     minMs: 1000,
     maxMs: 300_000,
     doc: "How long a serve-email without heartbeats stays in the group before others take over its partitions. The brokers limit it too (group.min.session.timeout.ms, 6s by default).",
   }),
-  batchBytesMax: integerField({
+  batchBytesMax: setting.integer({
     name: "KAFKA_BATCH_BYTES_MAX",
     fallback: "16777216",
     min: 1_048_576,

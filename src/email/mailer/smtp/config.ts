@@ -1,16 +1,6 @@
 import { hostname } from "node:os";
 import type { ConfigProblem, ConfigValues } from "../../../core/config.ts";
-import {
-  choiceField,
-  durationField,
-  integerField,
-  mailboxField,
-  patternField,
-  portField,
-  readAuthorities,
-  secretField,
-  textField,
-} from "../../../core/config.ts";
+import { readAuthorities, setting } from "../../../core/config.ts";
 import type { DkimOptions } from "./dkim.ts";
 import { dkimFields, resolveDkim } from "./dkim.ts";
 import { readServerUrls } from "./server-urls.ts";
@@ -88,88 +78,88 @@ const ownHeaderName =
 
 /** The settings of the SMTP server; needed where `EMAIL_MODE=smtp`. */
 export const smtpFields = {
-  urls: secretField({
+  urls: setting.secret({
     name: "SMTP_URLS",
     example:
       "smtp://user:password@smtp.example.com:587?from=noreply@example.com,smtps://user:password@smtp.example.net:465?rate=14",
     doc: "Several SMTP servers instead of SMTP_HOST, in order of preference, separated by commas or line breaks: smtp://user:password@host:port (smtps:// for implicit TLS), user and password percent-encoded. Any other SMTP_* setting may follow as a parameter of one server, in lower case without SMTP_: ?from=…&rate=…&connections=…; omitted ones are taken from the settings.",
   }),
-  host: textField({
+  host: setting.text({
     name: "SMTP_HOST",
     example: "smtp.example.com",
     charsMax: 255,
     doc: "The SMTP server to send through. Required with EMAIL_MODE=smtp.",
   }),
-  port: portField({
+  port: setting.port({
     name: "SMTP_PORT",
     fallback: "587",
     doc: "Its port: 587 for submission with STARTTLS, 465 for implicit TLS, 25 for a relay.",
   }),
-  user: textField({
+  user: setting.text({
     name: "SMTP_USER",
     example: "mailer@example.com",
     doc: "The user to log in as. Unset: no login.",
   }),
-  password: secretField({
+  password: setting.secret({
     name: "SMTP_PASSWORD",
     doc: "The password of SMTP_USER.",
   }),
-  from: mailboxField({
+  from: setting.mailbox({
     name: "SMTP_FROM",
     example: "noreply@example.com",
     doc: "The sender of every mail; its domain is also that of each Message-ID. Required with EMAIL_MODE=smtp.",
   }),
-  fromName: textField({
+  fromName: setting.text({
     name: "SMTP_FROM_NAME",
     example: "Example",
     charsMax: 100,
     doc: "The sender's display name.",
   }),
-  envelopeFrom: mailboxField({
+  envelopeFrom: setting.mailbox({
     name: "SMTP_ENVELOPE_FROM",
     example: "bounces@mail.example.com",
     doc: "The envelope sender: where bounces go, and whose domain SPF checks. Unset: SMTP_FROM.",
   }),
-  tls: choiceField({
+  tls: setting.choice({
     name: "SMTP_TLS",
     choices: tlsModes,
     fallback: "starttls",
     doc: "How the connection is encrypted. starttls is required, not opportunistic; the certificate must be valid for SMTP_HOST. none sends mails, and the login, in clear text.",
   }),
-  caFile: textField({
+  caFile: setting.text({
     name: "SMTP_CA_FILE",
     example: "/etc/ssl/private-ca.pem",
     doc: "PEM file of the authorities trusted for the server's certificate, instead of the public ones.",
   }),
-  ehloName: patternField({
+  ehloName: setting.pattern({
     name: "SMTP_EHLO_NAME",
     pattern: ehloNamePattern,
     shape: ehloNameShape,
     example: "mail.example.com",
     doc: "The name sent in EHLO. Unset: this machine's host name if it is fully qualified, otherwise the domain of SMTP_FROM.",
   }),
-  connections: integerField({
+  connections: setting.integer({
     name: "SMTP_CONNECTIONS",
     fallback: "20",
     min: 1,
     max: 200,
     doc: "Maximum number of concurrent connections to the server, per process.",
   }),
-  messagesPerConnectionMax: integerField({
+  messagesPerConnectionMax: setting.integer({
     name: "SMTP_MAILS_PER_CONNECTION",
     fallback: "0",
     min: 0,
     max: 1_000_000,
     doc: "A connection is closed after this many mails. 0: only the limit that the server announces (LIMITS, RFC 9422).",
   }),
-  mailsPerSecondMax: integerField({
+  mailsPerSecondMax: setting.integer({
     name: "SMTP_RATE",
     fallback: "0",
     min: 0,
     max: 10_000,
     doc: "Maximum number of mails per second, per process, evenly spaced, to stay below a provider's limit. 0: no limit.",
   }),
-  idempotencyHeader: patternField({
+  idempotencyHeader: setting.pattern({
     name: "SMTP_IDEMPOTENCY_HEADER",
     pattern: ownHeaderName,
     shape:
@@ -177,35 +167,35 @@ export const smtpFields = {
     example: "Resend-Idempotency-Key",
     doc: "A header field for the message_id, for a provider that accepts a mail with a known key only once. It is not covered by DKIM: the provider removes it.",
   }),
-  connectTimeoutMs: durationField({
+  connectTimeoutMs: setting.duration({
     name: "SMTP_CONNECT_TIMEOUT",
     fallback: "10s",
     minMs: 100,
     maxMs: 60_000,
     doc: "How long resolving the name and connecting may take.",
   }),
-  greetingTimeoutMs: durationField({
+  greetingTimeoutMs: setting.duration({
     name: "SMTP_GREETING_TIMEOUT",
     fallback: "10s",
     minMs: 100,
     maxMs: 300_000,
     doc: "How long the server may take to greet, and to finish a TLS handshake.",
   }),
-  replyTimeoutMs: durationField({
+  replyTimeoutMs: setting.duration({
     name: "SMTP_REPLY_TIMEOUT",
     fallback: "30s",
     minMs: 100,
     maxMs: 600_000,
     doc: "How long the server may take for the reply to each command (EHLO, AUTH, MAIL, RCPT, DATA).",
   }),
-  contentTimeoutMs: durationField({
+  contentTimeoutMs: setting.duration({
     name: "SMTP_CONTENT_TIMEOUT",
     fallback: "3m",
     minMs: 100,
     maxMs: 1_800_000,
     doc: "How long sending a mail's content may take, up to its final dot.",
   }),
-  finalReplyTimeoutMs: durationField({
+  finalReplyTimeoutMs: setting.duration({
     name: "SMTP_FINAL_REPLY_TIMEOUT",
     fallback: "10m",
     minMs: 100,

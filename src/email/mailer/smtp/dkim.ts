@@ -3,7 +3,7 @@ import { createPrivateKey, sign as signBytes } from "node:crypto";
 import RelaxedBody from "nodemailer/lib/dkim/relaxed-body";
 import sign from "nodemailer/lib/dkim/sign";
 import type { ConfigProblem, ConfigValues } from "../../../core/config.ts";
-import { patternField, secretField } from "../../../core/config.ts";
+import { setting } from "../../../core/config.ts";
 import { foldPieces } from "./mime.ts";
 
 /** The domain that signs; the public half of `key` is in DNS at selector._domainkey.domain. */
@@ -82,21 +82,21 @@ const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 
 /** For signing here; all three or none. */
 export const dkimFields = {
-  dkimDomain: patternField({
+  dkimDomain: setting.pattern({
     name: "DKIM_DOMAIN",
     pattern: new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})+$`),
     shape: "a domain such as example.com, in ASCII",
     example: "example.com",
     doc: "The domain that signs every mail; it must belong to the same organization as SMTP_FROM's, or DMARC ignores it. Set all three DKIM_* if the server does not sign by itself.",
   }),
-  dkimSelector: patternField({
+  dkimSelector: setting.pattern({
     name: "DKIM_SELECTOR",
     pattern: new RegExp(`^(?=.{1,100}$)${label}(?:\\.${label})*$`),
     shape: "1 to 100 letters, digits, dashes and dots",
     example: "instant1",
     doc: "Which key of that domain: the public key is the TXT record at <selector>._domainkey.<domain>.",
   }),
-  dkimPrivateKey: secretField({
+  dkimPrivateKey: setting.secret({
     name: "DKIM_PRIVATE_KEY",
     doc: "The RSA key that signs, as PEM; `\\n` stands for a line break. 2048 bits are usual.",
   }),
