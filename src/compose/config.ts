@@ -115,7 +115,7 @@ interface TriedConfig {
 export function tryConfig(environment: Environment, roles: readonly Role[]): TriedConfig {
   const problems = Object.entries(renamedVariables)
     .filter(([former]) => environment[former])
-    .map(([former, name]) => ({ name: former, problem: `was renamed: set ${name} instead` }));
+    .map(([former, name]) => ({ name: former, problem: `was renamed; set ${name} instead` }));
   const add = (found: readonly ConfigProblem[]) => {
     const reported = new Set(problems.map(({ name }) => name));
     problems.push(...found.filter(({ name }) => !reported.has(name)));

@@ -22,6 +22,18 @@ describe("doctor on the settings", () => {
     expect(text).toContain("✗ LOG_LEVEL must be one of");
   });
 
+  test("names the new variable for each that was renamed, and exits with 2", async () => {
+    const former = { AUTH_TRIES_PER_EMAIL: "3", AUTH_CODES_IN_ALL: "9", EMAIL_OUTAGE_HOLD: "1h" };
+    const { exitCode, findings } = await examineWith(former);
+    expect(exitCode).toBe(2);
+    const found = findings.filter(({ check }) => check === "config.invalid");
+    expect(found.map(({ text, fix }) => `${text}. ${fix}`).toSorted()).toEqual([
+      "AUTH_CODES_IN_ALL was renamed. Set AUTH_CODES_GLOBAL instead",
+      "AUTH_TRIES_PER_EMAIL was renamed. Set AUTH_ATTEMPTS_PER_EMAIL instead",
+      "EMAIL_OUTAGE_HOLD was renamed. Set EMAIL_OUTAGE_RETRY_FOR instead",
+    ]);
+  });
+
   test("reports what production lacks, with an example, and still checks the rest", async () => {
     const { exitCode, text } = await examineWith({ APP_ENV: "production", AUTH_SECRET: "" });
     expect(exitCode).toBe(2);
