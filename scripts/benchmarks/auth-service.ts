@@ -9,7 +9,7 @@ import { serve } from "./processes.ts";
 import type { Stage } from "./stage.ts";
 
 /** What serve-auth needs: topics, an empty Redis, a schema of its own. */
-export interface AuthGround extends AsyncDisposable {
+interface AuthGround extends AsyncDisposable {
   /** For serve-auth, and for serve-email beside it. */
   readonly environment: Readonly<Record<string, string>>;
   /** Signs a user in; resolves with the session's token. */

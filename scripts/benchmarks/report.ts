@@ -5,7 +5,7 @@ import { replaceBetween } from "../documents/marked.ts";
 import type { Result, Scale, Target } from "./benchmark.ts";
 
 /** docs/benchmarks.json: the last results of each scale. */
-export type Recorded = Readonly<Record<Scale, readonly Result[]>>;
+type Recorded = Readonly<Record<Scale, readonly Result[]>>;
 
 export function readRecorded(repository: string): Recorded {
   return JSON.parse(readFileSync(join(repository, "docs/benchmarks.json"), "utf8")) as Recorded;

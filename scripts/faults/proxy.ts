@@ -47,7 +47,7 @@ export interface HoldRule<Request> {
  * more is caught. Released: what was held goes on, late. Dropped: it never arrives, and its
  * connections are closed.
  */
-export class Hold<Request> {
+class Hold<Request> {
   readonly rule: HoldRule<Request>;
   readonly #end: (hold: Hold<Request>, how: "release" | "drop") => void;
   #caught = 0;

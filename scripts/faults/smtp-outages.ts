@@ -53,7 +53,7 @@ interface FailingPhase {
 const drop = { kind: "drop" } as const;
 const closing = (text: string) => ({ kind: "reply", text, close: true }) as const;
 const fewLost = 6;
-export const failingPhases: readonly FailingPhase[] = [
+const failingPhases: readonly FailingPhase[] = [
   { name: "connect", opening: true },
   { name: "greeting lost", rule: { at: "connect", does: drop }, opening: true },
   {

@@ -23,7 +23,7 @@ export interface Tally {
   readonly breaches: readonly string[];
 }
 
-export interface Fault {
+interface Fault {
   /** For each time it came, the ids of the mails that waited for the final reply. */
   readonly windows: readonly ReadonlySet<string>[];
   /** The server refuses all of them. */

@@ -6,7 +6,7 @@ import type { SourceFile } from "./rules.ts";
 import { rules } from "./rules.ts";
 
 /** One rule or tool that was checked, and what to print of it. */
-export interface CheckResult {
+interface CheckResult {
   readonly name: string;
   readonly passed: boolean;
   readonly report: string;

@@ -161,7 +161,7 @@ export function parseSummary(
  * A line for each failed test: its name and the beginning of its error. `bun test` prints the error
  * first, then "(fail) name [ms]", and the names once more at its end.
  */
-export function describeFailures(stderr: string): string[] {
+function describeFailures(stderr: string): string[] {
   const failures = new Map<string, string>();
   let error = "";
   for (const line of withoutColours(stderr).split("\n")) {

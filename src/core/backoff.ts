@@ -1,4 +1,4 @@
-export interface Backoff {
+interface Backoff {
   /** After the first attempt; it doubles with each further one. */
   readonly delayMsMin: number;
   readonly delayMsMax: number;

@@ -15,7 +15,7 @@ export interface EventLogHarness {
 }
 
 /** The only things in which adapters may differ. */
-export interface EventLogFeatures {
+interface EventLogFeatures {
   /** The longest until the members of a group have shared the partitions anew. */
   readonly rebalanceMsMax: number;
   /** The longest until another member takes over from one that was killed. */

@@ -13,7 +13,7 @@ export interface ArrivedMail {
   readonly header: (name: string) => string | undefined;
 }
 
-export interface OpenedMailer extends AsyncDisposable {
+interface OpenedMailer extends AsyncDisposable {
   readonly mailer: Mailer;
   /** Everything that was accepted, oldest first. */
   arrived(): readonly ArrivedMail[];

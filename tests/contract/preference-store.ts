@@ -3,9 +3,7 @@ import { recipientKey } from "../../src/email/event.ts";
 import type { PreferenceStore } from "../../src/email/preferences/preference-store.ts";
 import { getPreferences } from "../../src/email/preferences/preference-store.ts";
 
-export type OpenPreferenceStore = () => Promise<
-  AsyncDisposable & { readonly store: PreferenceStore }
->;
+type OpenPreferenceStore = () => Promise<AsyncDisposable & { readonly store: PreferenceStore }>;
 
 const [ana, ben] = [recipientKey("ana@example.com"), recipientKey("ben@example.com")];
 

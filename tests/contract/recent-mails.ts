@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { RecentMails, RecipientSecrets } from "../../src/email/recent-mails/recent-mails.ts";
 
 /** A store of its own for one test. */
-export interface RecentMailsStore extends AsyncDisposable {
+interface RecentMailsStore extends AsyncDisposable {
   open(secrets: RecipientSecrets): Promise<RecentMails>;
   /** Everything that is stored, as text. */
   dump(): Promise<string>;

@@ -86,7 +86,7 @@ export interface DeliveryRig extends AsyncDisposable, RecipientStores, RigLedger
   untilDrained(withinMs?: number, group?: string): Promise<void>;
 }
 
-export type LogLine = { readonly msg: string; readonly messageID?: string } & Readonly<
+type LogLine = { readonly msg: string; readonly messageID?: string } & Readonly<
   Record<string, unknown>
 >;
 
@@ -168,7 +168,7 @@ async function createNames(eventLog: EventLog) {
 }
 
 /** Of the links in mails. */
-export const rigSecret = "a secret of the delivery rig, which is long enough";
+const rigSecret = "a secret of the delivery rig, which is long enough";
 export const rigOrigin = "https://sign-in.example.com";
 
 interface RigEngines extends RecipientStores, RigLedger {

@@ -13,7 +13,7 @@ export const testDkim: DkimOptions = {
 };
 export const testDkimPem = pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
-export interface VerifiedSignature {
+interface VerifiedSignature {
   /** "pass", "fail", "neutral", … (RFC 8601). */
   readonly result: string;
   readonly comment: string | undefined;

@@ -6,12 +6,12 @@ import { renderReport } from "../../src/doctor/report.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** Strong, and different from each other. */
-export const goodSecrets = {
+const goodSecrets = {
   AUTH_SECRET: "u8Jx2vQe7Lr0ZtWmYc4bNfKdHs9GpA3iXo6TzVRB1qE=",
   EMAIL_SECRET: "Wd5kPzN1sYhQ8LxVr3Tg0BmCeJ7aUoF6iKvRy2XtZ4M=",
 } as const;
 
-export interface Examined {
+interface Examined {
   readonly exitCode: number;
   readonly findings: readonly Finding[];
   /** As a person sees it at 80 columns without colour. */

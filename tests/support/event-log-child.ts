@@ -1,7 +1,7 @@
 import { eventually } from "../../support/eventually.ts";
 import { openEventLog } from "./event-logs.ts";
 
-export interface EventLogChild extends AsyncDisposable {
+interface EventLogChild extends AsyncDisposable {
   /** The lines it printed so far. */
   readonly lines: readonly string[];
   /** Ends it as a power cut would: kill -9. */
@@ -52,7 +52,7 @@ async function readLines(stream: ReadableStream<Uint8Array>, lines: string[]): P
  * A process of its own that uses an event log until it is killed. It prints a line per fact:
  * `published <partition> <offset>`, `started <partition> <offset>`, `finished <partition> <offset>`.
  */
-export interface EventLogChildTask {
+interface EventLogChildTask {
   readonly address: string;
   readonly topic: string;
   /** Publishes one record without a key for each of these values. */

@@ -17,7 +17,7 @@ export function bareRecord(fields: Partial<LogRecord>): LogRecord {
   };
 }
 
-export interface FlowBounds {
+interface FlowBounds {
   readonly unfinishedMax: number;
   readonly offsetsBeyondLowWatermarkMax: number;
 }

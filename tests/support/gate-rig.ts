@@ -5,7 +5,7 @@ import { FakeClock } from "./fake-clock.ts";
 import type { RecipientStores } from "./recipient-stores.ts";
 import { openRecipientStores } from "./recipient-stores.ts";
 
-export interface GateRig extends AsyncDisposable, RecipientStores {
+interface GateRig extends AsyncDisposable, RecipientStores {
   readonly gate: RecipientGate;
   readonly clock: FakeClock;
   readonly phrases: string[];

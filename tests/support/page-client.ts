@@ -3,7 +3,7 @@ import type { SignInWorld } from "./sign-in-world.ts";
 type Headers = Readonly<Record<string, string>>;
 
 /** A browser without scripts, as far as forms go: it keeps cookies, and says where it comes from. */
-export interface PageClient {
+interface PageClient {
   /** By name, as the browser would send them. */
   readonly cookies: Map<string, string>;
   get(path: string): Promise<Response>;

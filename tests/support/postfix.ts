@@ -6,7 +6,7 @@ import { eventually } from "../../support/eventually.ts";
 import type { TestCertificates } from "../../support/smtp-sink/listener.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-export interface PostfixOptions {
+interface PostfixOptions {
   /** `postconf`, beside Postfix's other programs. */
   readonly postconf: string;
   readonly certificates: TestCertificates;

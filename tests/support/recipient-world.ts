@@ -30,11 +30,11 @@ export interface RecipientWorld extends AsyncDisposable, RecipientStores {
   linkTo(address: string): string;
 }
 
-export const linkSecret = "a secret for links in mails, long enough";
+const linkSecret = "a secret for links in mails, long enough";
 export const bounceSecret = "a secret for bounce reports, long enough";
 export const postmark = { user: "postmark", password: "a long password" } as const;
 
-export type OpenRecipientWorld = (options?: {
+type OpenRecipientWorld = (options?: {
   readonly preferencesUnavailable?: Error;
 }) => Promise<RecipientWorld>;
 

@@ -1,7 +1,7 @@
 import type { Socket } from "bun";
 
 /** A server of Redis' protocol that answers each command with what it is told to. */
-export interface ScriptedRedis extends AsyncDisposable {
+interface ScriptedRedis extends AsyncDisposable {
   readonly port: number;
   readonly host: string;
   /** How many connections it was given so far. */

@@ -210,7 +210,7 @@ export function signInEngines(): readonly (readonly [string, OpenSignInWorld])[]
 }
 
 /** Keeps the events it is given, and is unavailable when told so. */
-export class FakePublisher implements EmailPublisher {
+class FakePublisher implements EmailPublisher {
   readonly events: EmailEvent[] = [];
   readonly fates = new Map<string, MailStatus>();
   unavailable = false;

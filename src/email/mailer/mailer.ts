@@ -86,7 +86,7 @@ export interface RefusedMail extends SmtpReply {
 }
 
 /** 4xx to RCPT or to the content: this message, later. */
-export interface DeferredMail extends SmtpReply {
+interface DeferredMail extends SmtpReply {
   readonly kind: "deferred";
   readonly host: string;
   readonly stage: "recipient" | "content";
