@@ -52,6 +52,20 @@ describe.skipIf(url === "")("Postgres", () => {
     expect(String(error)).toContain("written by a newer instant");
   });
 
+  test("tables of release 0.1, whose versions name a room, are kept", async () => {
+    await using database = await openTestPostgres(url);
+    await database.migrate("auth-users", ['CREATE TABLE :"schema".t (n int)']);
+    await database.query(
+      (sql, schema) => sql`ALTER TABLE ${schema}.instant_schema_versions RENAME module TO room`,
+    );
+    await database.migrate("auth-users", [
+      'CREATE TABLE :"schema".t (n int)',
+      'INSERT INTO :"schema".t VALUES (2)',
+    ]);
+    const rows = await database.query((sql, schema) => sql`SELECT n FROM ${schema}.t`);
+    expect(rows.map((row) => row["n"])).toEqual([2]);
+  });
+
   test("a transaction is all or nothing", async () => {
     await using database = await openTestPostgres(url);
     await database.migrate("room", ['CREATE TABLE :"schema".t (n int)']);

@@ -1,5 +1,8 @@
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
+import { recentMailsKey } from "../../src/email/recent-mails/recent-mails.ts";
 import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
 import { openSqliteRecentMails } from "../../src/email/recent-mails/sqlite.ts";
 import { findEngine } from "../../support/engines.ts";
@@ -23,6 +26,30 @@ recentMailsContract("RecentMails in SQLite", async () => {
     tick: () => clock.advance(1),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+});
+
+test("a file of release 0.1, whose columns had other names, is read", async () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "state.sqlite");
+  const clock = new FakeClock();
+  const secrets = { current: "s".repeat(32), previous: undefined };
+  const key = recentMailsKey(secrets.current, "ana@example.com");
+  using former = new Database(path);
+  former.run(`
+    CREATE TABLE schema_versions (room TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT;
+    INSERT INTO schema_versions VALUES ('email_recent', 2);
+    CREATE TABLE email_recent (
+      recipient TEXT NOT NULL,
+      message_id TEXT NOT NULL,
+      noted_at INTEGER NOT NULL,
+      PRIMARY KEY (recipient, message_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX email_recent_noted_at ON email_recent (noted_at);
+    INSERT INTO email_recent VALUES ('${key}', 'message-1', ${clock.now()})`);
+  former.close();
+  await using database = await openSqlite(path);
+  const recent = await openSqliteRecentMails({ database, secrets, clock });
+  expect(await recent.find("ana@example.com")).toEqual(["message-1"]);
 });
 
 const url = findEngine("redis");
