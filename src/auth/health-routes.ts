@@ -55,7 +55,7 @@ export const livenessRoute: AuthRoute = {
   access: "anyone",
   answer: {
     status: 200,
-    description: "It is.",
+    description: "The process is alive.",
     schema: z.object({ status: z.literal("alive") }).meta({ id: "Liveness" }),
   },
   storeless: true,
@@ -74,8 +74,12 @@ export const readinessRoute: AuthRoute = {
   group,
   summary: "Whether the service can take requests",
   access: "anyone",
-  answer: { status: 200, description: "It can.", schema: readyAnswer },
-  otherwise: { status: 503, description: "It cannot, and why.", schema: notReadyAnswer },
+  answer: { status: 200, description: "The service is ready.", schema: readyAnswer },
+  otherwise: {
+    status: 503,
+    description: "The service is not ready, with the reasons.",
+    schema: notReadyAnswer,
+  },
   storeless: true,
   handle: async (context, deps) => {
     const reasons = reasonsNotReady(await pingStores(deps));
@@ -87,7 +91,7 @@ export const readinessRoute: AuthRoute = {
 interface StoreState {
   readonly name: (typeof storeNames)[number];
   readonly connection: z.infer<typeof connection>;
-  /** The words of a store that answers, but refuses to serve now. */
+  /** The answer of a store that is reachable, but refuses requests now. */
   readonly refusal?: unknown;
 }
 

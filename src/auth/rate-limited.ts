@@ -50,7 +50,7 @@ export function wrongCodeError(row: ErrorRow, locked: ExhaustedLimit | undefined
   if (locked === undefined) return new InstantError(row);
   const { scope, retryAfterMs } = locked;
   const retryAfterSeconds = wholeSeconds(retryAfterMs);
-  const wait = `Too many were wrong: no code is taken for ${formatWait(retryAfterSeconds)}.`;
+  const wait = `Too many wrong codes: no code is accepted for ${formatWait(retryAfterSeconds)}.`;
   return new InstantError(row, {
     detail: `${row.meaning}. ${wait}`,
     details: { members: { scope, retryAfterSeconds } },

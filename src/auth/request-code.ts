@@ -48,7 +48,7 @@ export const requestCodeRoute: AuthRoute = {
   group: "Sign-in",
   summary: "Send a sign-in code to an address",
   description:
-    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail. The mail is in the language of Accept-Language, if there are templates for it.",
+    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail is sent, but no code is accepted until the lock ends. Asking again within a minute sends the same code once more, as the same mail. The mail is in the language of Accept-Language, if there are templates for it.",
   access: "anyone",
   body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
   answer: codeSentAnswer,

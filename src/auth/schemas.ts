@@ -12,7 +12,7 @@ export const userAnswer = z
   .object({
     id: z.string().meta({ format: "uuid" }),
     email: z.string().meta({ format: "email" }),
-    username: z.string().nullable().meta({ description: "Null until it is chosen." }),
+    username: z.string().nullable().meta({ description: "Null until one is chosen." }),
     created_at: timeAnswer("The first sign-in."),
     last_sign_in_at: timeAnswer("The newest sign-in."),
   })

@@ -85,7 +85,7 @@ export async function signIn(
       throw refusedCode(outcome, authErrors.codeInvalid);
     case "username_taken":
       throw new InstantError(authErrors.usernameTaken, {
-        detail: "The username belongs to somebody else; the code is still good.",
+        detail: "The username belongs to another user; the code is still good.",
         details: { errors: [{ field: "username", message: "is taken" }] },
       });
     default:

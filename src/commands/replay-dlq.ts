@@ -60,7 +60,7 @@ export interface ParsedReplayFlags {
 
 const countMax = 1_000_000_000;
 
-/** Throws `usage_invalid` that names every flag that cannot be read, and its bound. */
+/** Throws `usage_invalid`, which names every invalid flag and its bound. */
 export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayFlags {
   const problems: ConfigProblem[] = [];
   const whole = (name: string, text: string | undefined, min: number): number | undefined => {
@@ -98,7 +98,10 @@ function parseClasses(
   const names = text.split(",").map((name) => name.trim());
   const known = names.flatMap((name) => deadLetterClasses.find((other) => other === name) ?? []);
   if (known.length === names.length) return new Set(known);
-  problems.push({ name: "--class", problem: `must be of ${deadLetterClasses.join(", ")}` });
+  problems.push({
+    name: "--class",
+    problem: `must be one or more of ${deadLetterClasses.join(", ")}`,
+  });
   return undefined;
 }
 
@@ -119,11 +122,12 @@ function parseSince(
   return undefined;
 }
 
-const nothing = "Nothing to put back";
+const nothing = "Nothing to replay";
 
 /**
- * Looks, shows what would be put back, asks, puts back. With `--yes` each letter is put back as it
- * is looked at, and the same table comes afterwards. Exit 0 also when there was nothing.
+ * Reads the dead letters, prints what would be replayed, asks for confirmation, replays. With
+ * `--yes` each dead letter is replayed as it is read, and the table is printed afterwards. Exits
+ * with 0 also when there was nothing to replay.
  */
 export async function replayDlq(environment: Environment, flags: ReplayFlags): Promise<number> {
   const config = loadConfig(environment);
@@ -147,7 +151,7 @@ export async function replayDlq(environment: Environment, flags: ReplayFlags): P
     print(`Dead letters in ${deps.deadLetterTopic} at ${address}`);
     if (unfinished !== undefined) {
       const { replayed, startedAt } = unfinished;
-      print(`Continuing the replay begun at ${startedAt}, which has put back ${replayed}`);
+      print(`Continuing the replay started at ${startedAt}: ${replayed} replayed so far`);
     }
     return replay(deps, { flags, parsed, place, placeFile, print });
   });
@@ -176,7 +180,7 @@ async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
   }
   if (total > 0) print(deadLetterLines(first).join("\n"));
   if (total > first.length) print(`  … and ${total - first.length} more`);
-  print(total === 0 ? nothing : `Would put back ${total} (--dry-run)`);
+  print(total === 0 ? nothing : `Would replay ${total} (--dry-run)`);
   if (total === 0) placeFile.remove();
   const deadLetters = first.map(deadLetterJson);
   report(flags, {
@@ -190,7 +194,7 @@ async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
 
 interface MoveRun {
   readonly replays: KnownReplays;
-  /** Undefined: nobody was asked, so nobody counted. */
+  /** Undefined without a confirmation, which is what counts them. */
   readonly total?: number;
 }
 
@@ -218,8 +222,8 @@ async function move(deps: ReplayDeps, run: ReplayRun, { replays, total }: MoveRu
   const moved = end.replayed - place.replayed;
   if (total === undefined) printHistogram(run, histogram);
   const amount = total === undefined ? moved : `${moved} of ${total}`;
-  if (!complete) print(`Interrupted after ${amount}; run the same command again to go on`);
-  else print(moved === 0 ? nothing : `✓ Put back ${moved} dead letters`);
+  if (!complete) print(`Interrupted after ${amount}; run the same command again to continue`);
+  else print(moved === 0 ? nothing : `✓ Replayed ${moved} dead letters`);
   report(flags, { replayed: moved, complete, classes: histogramJson(histogram) });
   return complete ? 0 : 1;
 }
@@ -228,7 +232,7 @@ function printHistogram({ print }: ReplayRun, histogram: Histogram): void {
   if (histogram.size > 0) print(`\n${histogramLines(histogram).join("\n")}\n`);
 }
 
-/** From `--from-offset` (or the oldest) to the newest letter there is now, per partition. */
+/** From `--from-offset` (or the oldest) to the newest dead letter now, per partition. */
 async function newPlace(
   engines: Engines,
   topic: string,
@@ -241,7 +245,7 @@ async function newPlace(
     throwProblems([{ name: "--partition", problem }], coreErrors.usageInvalid);
   }
   if (fromOffset !== undefined && chosen.length > 1) {
-    const problem = "is needed with an offset, because the topic has several";
+    const problem = "is required with an offset, because the topic has several partitions";
     throwProblems([{ name: "--partition", problem }], coreErrors.usageInvalid);
   }
   return {
@@ -255,7 +259,7 @@ async function newPlace(
   };
 }
 
-/** The same text for the same filters: what is only about this run is left out. */
+/** Identifies the filters; leaves out the flags that only concern this run. */
 function filterText(flags: ReplayFlags): string {
   const {
     restart: _restart,
@@ -270,18 +274,20 @@ function filterText(flags: ReplayFlags): string {
 
 async function confirmed(total: number, topic: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    process.stderr.write("instant: no terminal to ask on; add --yes to put them back\n");
+    process.stderr.write(
+      "instant: cannot ask for confirmation without a terminal; add --yes to replay them\n",
+    );
     return false;
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await lines.question(`Put ${total} dead letters back on ${topic}? [y/N] `);
+  const answer = await lines.question(`Replay ${total} dead letters to ${topic}? [y/N] `);
   lines.close();
   return /^y(es)?$/i.test(answer.trim());
 }
 
 function printProgress(moved: number, total: number | undefined): void {
   if (!process.stderr.isTTY) return;
-  const line = total === undefined ? `${moved} put back` : `${moved} of ${total}`;
+  const line = total === undefined ? `${moved} replayed` : `${moved} of ${total}`;
   process.stderr.write(`\r${line}${total !== undefined && moved >= total ? "\n" : ""}`);
 }
 

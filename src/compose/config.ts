@@ -105,7 +105,10 @@ export function loadConfig(environment: Environment, role?: Role): Config {
 }
 
 interface TriedConfig {
-  /** Undefined when no service could run on it; what only production requires may be missing. */
+  /**
+   * Undefined when no service could run on it; settings that only production requires may be
+   * missing.
+   */
   readonly config: Config | undefined;
   /** What keeps at least one of the services from starting. */
   readonly problems: readonly ConfigProblem[];

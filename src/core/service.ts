@@ -91,7 +91,7 @@ export class ServiceGroup {
       return true;
     } catch (error) {
       if (!isInstantError(error)) throw error;
-      log.error({ part: current, deadlineMs: stopDeadlineMs }, "Part did not stop in time");
+      log.error({ part: current, deadlineMs: stopDeadlineMs }, "Component did not stop in time");
       return false;
     }
   }
@@ -102,7 +102,7 @@ export class ServiceGroup {
     } catch (error) {
       this.#options.log.error(
         { part: part.name, error: errorMessage(error) },
-        "Part failed to stop",
+        "Component failed to stop",
       );
     }
   }
@@ -132,7 +132,7 @@ export async function runUntilSignal(
   const onSignal = (name: NodeJS.Signals) => {
     signals += 1;
     if (signals > 1) process.exit(1);
-    options.log.info({ signal: name }, "Stopping: finishing what is in flight");
+    options.log.info({ signal: name }, "Stopping: finishing work in flight");
     stopRequested.resolve();
   };
   const fail = () => {

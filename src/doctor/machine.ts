@@ -109,12 +109,12 @@ export async function diagnoseServicePort(
     diagnosis.ok(check, `${name} is not running on port ${port} of this machine`);
   } else if (ready === "not_ours") {
     const fix = `Stop that program, or set ${variable} to another port`;
-    diagnosis.fault(check, `Port ${port} of ${name} is taken by another program`, fix);
+    diagnosis.fault(check, `Port ${port} of ${name} is in use by another program`, fix);
   } else if (ready.length === 0) {
     diagnosis.ok(check, `${name} is running on port ${port} and ready`);
   } else {
     const text = `${name} is running on port ${port} and not ready: ${ready.join("; ")}`;
-    diagnosis.fault(check, text, "Fix that; it continues by itself");
+    diagnosis.fault(check, text, "Fix that; the service recovers by itself");
   }
 }
 
@@ -126,7 +126,7 @@ async function readReadiness(url: string): Promise<readonly string[] | "not_ours
     const { status, reasons } = answer as { status?: unknown; reasons?: unknown };
     if (status === "ready") return [];
     if (status !== "not_ready") return "not_ours";
-    return Array.isArray(reasons) ? reasons.map(String) : ["it does not say why"];
+    return Array.isArray(reasons) ? reasons.map(String) : ["it gives no reason"];
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     return code === "ConnectionRefused" || code === "ECONNREFUSED" ? undefined : "not_ours";

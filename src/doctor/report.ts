@@ -52,12 +52,12 @@ async function runCheck({ group, about, run }: Check, deadlineMs: number): Promi
 function reportBroken(diagnosis: Diagnosis, error: unknown): void {
   if (isInstantError(error, coreErrors.deadlineExceeded)) {
     const text = `The rest of this check got no answer from ${error.detail ?? "it"}`;
-    const fix = "The server accepts connections and then stays silent: see its log";
+    const fix = "The server accepts connections but does not answer: see its log";
     diagnosis.fault("doctor.deadline", text, fix);
     return;
   }
   // One failing check must not hide what the others found.
-  const fix = "This check failed with an error that it does not know, shown above";
+  const fix = "This check failed with an unexpected error, shown above";
   diagnosis.fault("doctor.broken", errorMessage(error), fix);
 }
 

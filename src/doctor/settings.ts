@@ -47,7 +47,7 @@ export function diagnoseSecrets(
   }
   for (const names of namesOf.values()) {
     if (names.length < 2) continue;
-    const fix = `If one leaks, all have: generate one for each with ${newSecret}`;
+    const fix = `If one leaks, all leak: generate one for each with ${newSecret}`;
     diagnosis.fault("secrets.shared", `${names.join(" and ")} are the same`, fix);
   }
   if (strong.length > 0) diagnosis.ok("secrets.strength", `${strong.join(", ")}: long and random`);
@@ -72,7 +72,7 @@ interface Setup {
 export function diagnoseSetup(setup: Setup, diagnosis: Diagnosis): void {
   const { kafka, redis, postgres, production } = setup;
   if (kafka && !redis) {
-    const text = "Events are on Kafka, but what was sent is recorded only in a local file";
+    const text = "Events are on Kafka, but the delivery ledger is only a local file";
     const fix =
       "Set REDIS_URL, or a second serve-email on another machine sends the same mails again";
     diagnosis.warn("setup.ledger", text, fix);

@@ -100,7 +100,7 @@ export const emailFields = {
 /** What a single field cannot say. */
 export function checkEmail({ refusalsMax }: ConfigValues<typeof emailFields>): ConfigProblem[] {
   if (refusalsMax !== 1) return [];
-  const problem = "must be 0, or 2 to 1000: one refusal says nothing of the server";
+  const problem = "must be 0, or 2 to 1000: one refusal says nothing about the server";
   return [{ name: "EMAIL_REFUSAL_GUARD", problem }];
 }
 

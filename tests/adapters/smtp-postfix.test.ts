@@ -171,7 +171,7 @@ function testFailures(): void {
     "an expired certificate": {
       options: () => ({ port: postfix.ports.expired }),
       outcome: { kind: "server_down", cause: "certificate" },
-      says: "it has expired, and whoever runs the server must renew it",
+      says: "it has expired; the server's operator must renew it",
     },
     "a certificate of an authority that is not known": {
       options: () => ({ ca: undefined }),

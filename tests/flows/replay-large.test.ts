@@ -116,13 +116,15 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
         ...options,
         program: program ?? "",
       });
-      await eventually("some are put back", () => sink.acceptedTotal > before, 60_000);
+      await eventually("some are replayed", () => sink.acceptedTotal > before, 60_000);
       return { exitCode: await slow.stop(signal), output: slow.output };
     };
     const expected = total - acceptedMeanwhile - dead;
     const planned = await runInstant([...filters, "--dry-run", "--json"], options);
     expect(JSON.parse(planned.stdout)).toMatchObject({ dry_run: true, total: expected });
-    expect((await interrupted("SIGINT")).output).toContain("run the same command again to go on");
+    expect((await interrupted("SIGINT")).output).toContain(
+      "run the same command again to continue",
+    );
     expect((await interrupted("SIGKILL")).output).toContain("Continuing the replay");
     const last = await runInstant(filters, options);
     expect([last.exitCode, last.stdout]).toEqual([
@@ -130,7 +132,7 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
       expect.stringContaining("Continuing the replay"),
     ]);
     expect(last.stdout).toMatch(
-      /class +letters +to replay +skipped[^✓]+✓ Put back \d+ dead letters/,
+      /class +letters +to replay +skipped[^✓]+✓ Replayed \d+ dead letters/,
     );
     await eventually("all are consumed", drained, 60_000);
     expect(sink.acceptedTotal).toBe(expected);

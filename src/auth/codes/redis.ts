@@ -67,7 +67,7 @@ export function openRedisCodeStore(redis: RedisClient, options: RedisCodeStoreOp
       [now, text] = reply;
     }
     throw new InstantError(coreErrors.redisUnavailable, {
-      detail: `${redis.address}: others changed the codes of one address ${swapsMax} times in a row`,
+      detail: `${redis.address}: lost ${swapsMax} compare-and-swap races in a row for the codes of one address`,
     });
   }
 

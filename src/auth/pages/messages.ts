@@ -24,7 +24,7 @@ export const messages = {
     lockedTitle: "Too many wrong codes",
     locked: (left: string) =>
       `To protect the account, no code works for this address for the next ${left}. After that, request a new one.`,
-    lockedElse: "Was it not you? Nobody got in, and the lock ends by itself.",
+    lockedElse: "Wasn't it you? Nobody got in, and the lock ends by itself.",
     unlocks: "You can continue in {left}.",
     checkAgain: "Check again",
   },
@@ -132,7 +132,7 @@ export const messages = {
   },
   unavailable: {
     title: "Back in a moment",
-    text: "Something that this page needs is unavailable. Nothing of yours is lost. Try again in a few seconds.",
+    text: "Something that this page needs is unavailable. Nothing is lost. Try again in a few seconds.",
     button: "Try again",
   },
   /** In place of a page that does not exist. */

@@ -164,7 +164,7 @@ export function resolveHttp(
   const networks = trustedProxies.flatMap((text) => {
     const network = parseIpNetwork(text);
     if (network !== undefined) return [network];
-    problems.push({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is no IP network` });
+    problems.push({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is not an IP network` });
     return [];
   });
   const url = publicUrl === undefined ? undefined : new URL(publicUrl);

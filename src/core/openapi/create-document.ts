@@ -83,7 +83,7 @@ const problemSchema = z
     title: z.string(),
     status: z.int().min(400).max(599),
     detail: z.string().meta({ description: "What happened to this request, for people." }),
-    code: z.string().meta({ description: "The kind, for programs." }),
+    code: z.string().meta({ description: "The kind of problem, for programs." }),
     requestId: z.string().meta({ description: "As in the header X-Request-Id." }),
     errors: z
       .array(
@@ -256,7 +256,7 @@ function describeResponses(
     const content = schema === undefined ? undefined : schemas.add(schema, "output");
     responses[status] = {
       description,
-      headers: { "X-Request-Id": header("Of this request.", true) },
+      headers: { "X-Request-Id": header("The id of this request.", true) },
       ...(content === undefined ? {} : json("application/json", content)),
     };
   }
@@ -277,9 +277,11 @@ function describeProblems(
   return {
     description: rows.map(({ code, meaning }) => `${code}: ${meaning}.`).join("\n"),
     headers: {
-      "X-Request-Id": header("Of this request, as requestId.", true),
+      "X-Request-Id": header("The id of this request, as in requestId.", true),
       ...(status === 401 ? { "WWW-Authenticate": header("Bearer.", true) } : {}),
-      ...(waits ? { "Retry-After": header("Seconds until it may work.", status === 429) } : {}),
+      ...(waits
+        ? { "Retry-After": header("Seconds until a retry may succeed.", status === 429) }
+        : {}),
       ...(status === 429 ? limited : {}),
     },
     ...json("application/problem+json", {

@@ -172,7 +172,7 @@ class Pools implements PostgresDatabase {
   }
 
   #lateError(cause: unknown, deadlineMs = this.#deadlineMs): InstantError {
-    const detail = `${this.address}: nothing within ${deadlineMs} ms`;
+    const detail = `${this.address}: no answer within ${deadlineMs} ms`;
     return new InstantError(coreErrors.postgresUnavailable, { detail, cause });
   }
 

@@ -63,7 +63,8 @@ async function diagnoseSchema(
     const version = versionOf.get(module) ?? 0;
     if (version > steps.length) {
       const text = `Tables of ${module} are at version ${version}; this program knows ${steps.length}`;
-      const fix = "A newer release made them: run that one, or restore a backup from before it";
+      const fix =
+        "A newer release created them: run that release, or restore a backup from before it";
       diagnosis.fault("postgres.schema", text, fix);
     } else if (version < steps.length) {
       behind.push(module);
@@ -165,7 +166,7 @@ async function diagnoseServer(
   const version = server.version.split(" ")[0];
   diagnosis.ok("postgres.reachable", `Answers within ${tookMs} ms: PostgreSQL ${version}`);
   if (server.version_number < versionMin) {
-    const text = `PostgreSQL ${version} no longer gets fixes`;
+    const text = `PostgreSQL ${version} no longer receives fixes`;
     diagnosis.warn("postgres.version", text, `Upgrade it to ${versionMin} or later`);
   }
   if (scope === "connection") diagnoseConnections(server, diagnosis);
@@ -175,7 +176,7 @@ async function diagnoseServer(
   }
   if (server.read_only) {
     const fix = "Point DATABASE_URL or DB_HOST to the primary";
-    diagnosis.fault("postgres.role", "It is read-only: a standby, or set so", fix);
+    diagnosis.fault("postgres.role", "It is read-only: a standby, or configured as read-only", fix);
   }
 }
 

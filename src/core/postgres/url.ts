@@ -100,10 +100,10 @@ const readOptions: Reader = (value) => {
 const readTarget: Reader = (value) =>
   ["any", "read-write", "primary"].includes(value)
     ? {}
-    : "must be read-write, primary or any: this program writes";
+    : "must be read-write, primary or any: this program needs a writable server";
 
 const inUrl = "belongs in the URL itself: postgres://user:password@host:5432/database";
-const caFile = "is not read here; name your authority's file in NODE_EXTRA_CA_CERTS";
+const caFile = "is not supported; name your authority's file in NODE_EXTRA_CA_CERTS";
 const noClientCertificate = "asks for a client certificate, which this program does not have";
 
 /**
@@ -156,8 +156,8 @@ const parameters: Readonly<Record<string, Reader>> = {
   host: refuse(`${inUrl}; Unix sockets are not supported`),
   hostaddr: refuse(inUrl),
   port: refuse(inUrl),
-  service: refuse("names a file that is not read here; write the address into the URL"),
-  passfile: refuse("is not read; DATABASE_URL_FILE names a file with the whole URL instead"),
+  service: refuse("names a file, which is not supported; put the address into the URL"),
+  passfile: refuse("is not supported; DATABASE_URL_FILE names a file with the whole URL instead"),
 };
 
 /** Pools and timeouts are our own, and keep-alive is on. */

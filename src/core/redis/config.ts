@@ -112,7 +112,8 @@ function parseRedisUrl(text: string, problems: ConfigProblem[]): RedisConnection
   const username = decode(url.username);
   const password = decode(url.password);
   if (db === undefined || url.hostname === "" || username === undefined || password === undefined) {
-    const problem = "must be as redis://user:password@host:6379/0, with a number as the database";
+    const problem =
+      "must look like redis://user:password@host:6379/0, with a number as the database";
     problems.push({ name: "REDIS_URL", problem });
     return undefined;
   }

@@ -27,7 +27,7 @@ function parseInfo(text: string): RedisInfo {
 function diagnoseRole(diagnosis: Diagnosis, info: RedisInfo, refusal: string | undefined): void {
   if (info.get("role") !== "slave") return;
   const suffix = refusal === undefined ? "" : ` (${refusal})`;
-  const text = `It is a replica, which takes no writes${suffix}`;
+  const text = `It is a replica, which rejects writes${suffix}`;
   diagnosis.fault("redis.role", text, `Point REDIS_URL or REDIS_ADDR to ${masterOf(info)}`);
 }
 
@@ -45,7 +45,7 @@ function diagnoseEviction(diagnosis: Diagnosis, info: RedisInfo): void {
   }
   diagnosis.fault(
     "redis.eviction",
-    `maxmemory-policy is ${policy}: short of memory it forgets what was sent, and mails go out twice`,
+    `maxmemory-policy is ${policy}: when memory runs short it evicts delivery records, and mails are sent twice`,
     "redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
   );
 }
@@ -63,7 +63,7 @@ function diagnosePersistence(diagnosis: Diagnosis, info: RedisInfo): void {
   }
   diagnosis.warn(
     "redis.persistence",
-    "Writes no append-only file: after a crash it has forgotten what was sent since the last snapshot",
+    "Writes no append-only file: a crash loses the delivery records since the last snapshot",
     append,
   );
 }
@@ -198,7 +198,7 @@ export async function warnOfEviction(redis: RedisClient, log: Log): Promise<void
     const policy = info.get("maxmemory_policy");
     if (policy === undefined || policy === "noeviction") return;
     const fix = "set maxmemory-policy noeviction";
-    log.warn({ redis: redis.address, policy, fix }, "Redis may forget what was sent");
+    log.warn({ redis: redis.address, policy, fix }, "Redis may evict delivery records");
   } catch (error) {
     if (!isInstantError(error)) throw error;
   }

@@ -117,17 +117,17 @@ const rightAddress = "Point REDIS_URL or REDIS_ADDR to the master, or to a name 
 
 /** Refusals, with the server's own words: each has its own cause. */
 const refusals: readonly FailureRow[] = [
-  [/READONLY/, "It is a replica, which takes no writes ({reason})", rightAddress],
+  [/READONLY/, "It is a replica, which rejects writes ({reason})", rightAddress],
   [/MOVED|REDIRECT/, "It redirects to another server ({reason})", rightAddress],
-  [/MASTERDOWN/, "It is a replica without its master ({reason})", rightAddress],
+  [/MASTERDOWN/, "It is a replica that lost its master ({reason})", rightAddress],
   [/CLUSTERDOWN/, "Its cluster is down ({reason})", "Check it: redis-cli CLUSTER INFO"],
   [
     /LOADING/,
     "It is still loading its data ({reason})",
     "Wait until it has; its log shows the progress",
   ],
-  [/BUSY/, "A script keeps it busy ({reason})", "Stop that script: redis-cli SCRIPT KILL"],
-  [/MISCONF/, "It takes no writes ({reason})", "Check its disk and its log"],
+  [/BUSY/, "It is busy running a script ({reason})", "Stop that script: redis-cli SCRIPT KILL"],
+  [/MISCONF/, "It rejects writes ({reason})", "Check its disk and its log"],
   [/OOM/, "Its memory is full ({reason})", "Raise maxmemory, or move other data out of it"],
   [
     /NOREPLICAS/,

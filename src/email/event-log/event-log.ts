@@ -250,7 +250,7 @@ export const eventLogErrors = {
   },
   offsetOutOfRange: {
     code: "offset_out_of_range",
-    meaning: "The group's offset is not on the log any more",
+    meaning: "The group's offset is no longer on the log",
     retryable: false,
     status: 500,
   },

@@ -194,7 +194,7 @@ export class MailServer {
     if (this.#isBelieved(recipient)) return outcome;
     const confirmation = this.#isKnown ? undefined : this.#streak.refused(recipient);
     if (confirmation === undefined) {
-      const fault = `refuses every mail, none was accepted between (the last: ${outcome.reply}): check the account and its limits there, SMTP_FROM, and that it relays for us; EMAIL_REFUSAL_GUARD=0 believes it`;
+      const fault = `refuses every mail and accepted none in between (last reply: ${outcome.reply}): check the account and its limits there, SMTP_FROM, and that it relays for us; EMAIL_REFUSAL_GUARD=0 treats each refusal as definite`;
       return this.#blame(recipient, this.#fault("refusing", fault));
     }
     this.#refusedRecipient = recipient;

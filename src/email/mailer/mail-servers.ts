@@ -184,7 +184,7 @@ export class MailServers implements Mailer {
       if (!elsewhere) this.#log.info({ part }, "Delivery resumed");
       this.#wakeAll();
     } else if (elsewhere) {
-      this.#log.warn({ part, server: address, reason }, "SMTP server down, another one is used");
+      this.#log.warn({ part, server: address, reason }, "SMTP server down, using another one");
     } else {
       this.#log.error({ part, reason: this.down?.reason ?? reason }, "Delivery paused");
     }

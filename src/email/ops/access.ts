@@ -71,7 +71,7 @@ export const opsErrors = {
   },
   tooManyWatchers: {
     code: "ops_too_many_watchers",
-    meaning: "Too many pages are watching this service at the same time",
+    meaning: "Too many live pages are open on this service",
     retryable: true,
     status: 503,
   },

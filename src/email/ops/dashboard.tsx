@@ -113,7 +113,7 @@ function State({ pausedReasons, lag }: Pick<OpsSnapshot, "pausedReasons" | "lag"
         <p>Delivery is paused</p>
         <List items={pausedReasons} />
         <p class="state-next">
-          Mails wait and none is lost, but codes expire. <code>instant doctor</code> checks every
+          Mails wait and are not lost, but codes expire. <code>instant doctor</code> checks every
           server and shows the fix.
         </p>
       </div>

@@ -127,8 +127,8 @@ function ReplayForm({ shown }: { readonly shown: string }) {
     <form class="card stack" method="post" action="/dead-letters/plan">
       <h2>Replay</h2>
       <p class="lead">
-        The dry run shows what would be sent again, and asks before it is. A mail that was accepted
-        is never sent twice.
+        The dry run shows what would be replayed, and asks for confirmation. A mail that was
+        accepted is never sent twice.
       </p>
       <input type="hidden" name="class" value={shown} />
       <label class="check">

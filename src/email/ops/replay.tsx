@@ -235,7 +235,7 @@ export function ReplayProgress({ state }: { readonly state: ReplayState }) {
       return (
         <p class={`state ${state.complete ? "state-good" : "state-bad"}`}>
           {state.complete
-            ? `Done: ${state.replayed} replayed. They are events again and are sent like any other.`
+            ? `Done: ${state.replayed} replayed. They are back on the events topic and are sent like any other.`
             : `Stopped after ${state.replayed}. What was replayed stays replayed.`}
         </p>
       );

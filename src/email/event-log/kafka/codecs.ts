@@ -160,7 +160,7 @@ function readLength(bytes: Buffer): { readonly length: number; readonly end: num
     length += (byte & 0x7f) * 2 ** (7 * at);
     if (byte < 0x80) return { length, end: at + 1 };
   }
-  throw new Error("its length is no number");
+  throw new Error("its length is malformed");
 }
 
 const lz4Magic = 0x184d2204;
@@ -172,7 +172,7 @@ const lz4HistoryBytes = 64 * 1024;
  */
 function* decompressLz4(bytes: Buffer): Generator<Buffer, void> {
   if (bytes.length < 7) throw endsEarly();
-  if (bytes.readUInt32LE(0) !== lz4Magic) throw new Error("it is no LZ4 frame");
+  if (bytes.readUInt32LE(0) !== lz4Magic) throw new Error("it is not an LZ4 frame");
   const flags = bytes[4] ?? 0;
   if (flags >>> 6 !== 1) throw new Error("it is of an unknown version");
   if ((flags & 1) === 1) throw new Error("it needs a dictionary");

@@ -214,7 +214,10 @@ function describeProbe(
     case "speaks_tls":
       return { text: `${broker} speaks TLS only`, fix: "Set KAFKA_SSL=true" };
     case "speaks_no_tls":
-      return { text: `${broker} speaks no TLS`, fix: "Set KAFKA_SSL=false, or use its TLS port" };
+      return {
+        text: `${broker} does not speak TLS`,
+        fix: "Set KAFKA_SSL=false, or use its TLS port",
+      };
     case "not_kafka":
       return { text: `What answers on ${broker} is not Kafka`, fix: "Check KAFKA_BROKERS" };
     case "unreachable":
@@ -238,7 +241,9 @@ function describeSilence(
     const address = broker.replace(/:(?=\d+$)/, " ");
     return { text, fix: `Check the network and the firewall: telnet ${address}` };
   }
-  const other = ssl ? "KAFKA_SSL=false, if it speaks no TLS" : "KAFKA_SSL=true, if it speaks TLS";
+  const other = ssl
+    ? "KAFKA_SSL=false, if it does not speak TLS"
+    : "KAFKA_SSL=true, if it speaks TLS";
   return { text, fix: `Check the port in KAFKA_BROKERS; or set ${other}` };
 }
 
@@ -253,13 +258,13 @@ function describeRefusal(
     const { type } = innermostError(error) as { type?: unknown };
     const fix =
       sasl !== undefined && type === "ILLEGAL_SASL_STATE"
-        ? "This port takes no login: set KAFKA_SASL_MECHANISM=none, or use the port that does"
+        ? "This port accepts no login: set KAFKA_SASL_MECHANISM=none, or use the port that accepts one"
         : "Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM";
     return { text: `${subject} refused the login (${reason})`, fix };
   }
   const fix =
     sasl === undefined
-      ? "It may want a login: set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
-      : "Check the broker's log: it opens its port, and then answers nothing";
-  return { text: `${subject} gives no answer about the cluster (${reason})`, fix };
+      ? "It may require a login: set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
+      : "Check the broker's log: it accepts connections but does not answer";
+  return { text: `${subject} does not answer requests about the cluster (${reason})`, fix };
 }

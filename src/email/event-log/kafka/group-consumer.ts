@@ -354,7 +354,7 @@ export class GroupConsumer {
       return `Failed to connect to Kafka: ${problem.detail}`;
     }
     if (problem !== undefined) return problem.message;
-    if (!this.#isJoined) return "Kafka: the consumer group was not joined yet";
+    if (!this.#isJoined) return "Kafka: the consumer group has not been joined yet";
     const silentMs = Date.now() - (this.#session?.aliveAt ?? Date.now());
     return silentMs > noticeEveryMs
       ? `Kafka has not answered for ${Math.round(silentMs / 1_000)} s: check that the brokers of KAFKA_BROKERS are running`

@@ -22,7 +22,7 @@ const framingBytes = 2048;
 const headersBytes = 64 * 1024;
 const replicasWanted = 3;
 const lagMsWarn = 60_000;
-const seeWhy = "Its /readyz says what it waits for; if it only has much to do, run more of them";
+const seeWhy = "Its /readyz names what it waits for; if it is only busy, run more instances";
 
 /** What the topics and the group are compared with. */
 interface KafkaDiagnosisOptions {
@@ -139,7 +139,7 @@ function diagnoseReplicas(
   const { topic: name } = spec;
   const wanted = Math.max(spec.replicationFactor, Math.min(brokers, replicasWanted));
   if (inSyncMin > replicas) {
-    const text = `${name} wants ${inSyncMin} replicas in sync and has ${replicas}: nothing can be published`;
+    const text = `${name} requires ${inSyncMin} replicas in sync and has ${replicas}: nothing can be published`;
     const fix = alter(options, name, `min.insync.replicas=${Math.max(1, replicas - 1)}`);
     diagnosis.fault("kafka.replicas", text, fix);
   } else if (inSync < inSyncMin) {
@@ -149,7 +149,7 @@ function diagnoseReplicas(
     const text = `${name} has ${inSync} of ${replicas} replicas in sync`;
     diagnosis.warn("kafka.replicas", text, "Check the broker that is down or behind");
   } else if (replicas < wanted || (options.production && replicas < 2)) {
-    const text = `${name} has ${replicas} of ${Math.max(wanted, 2)} replicas: a broker that is lost takes its mails with it`;
+    const text = `${name} has ${replicas} of ${Math.max(wanted, 2)} replicas: losing a broker loses its mails`;
     const fix =
       "kafka-reassign-partitions.sh adds replicas; KAFKA_REPLICATION_FACTOR is for new topics";
     diagnosis.warn("kafka.replicas", text, fix);
@@ -166,7 +166,7 @@ function diagnoseRetention(
 ): void {
   const { topic: name } = spec;
   if (compacted) {
-    const text = `${name} is compacted: a newer mail to somebody deletes the older one`;
+    const text = `${name} is compacted: a newer mail to a recipient deletes the older one`;
     diagnosis.fault("kafka.retention", text, alter(options, name, "cleanup.policy=delete"));
   }
   if (retentionMs === undefined || retentionMs < 0) return;
@@ -268,7 +268,7 @@ async function diagnoseGroup(
   const place = { brokers: connection.brokers, topic: events.topic, group };
   const outOfRange = await findOutOfRange(admin, place);
   if (outOfRange !== undefined) {
-    const text = `${group} cannot go on, serve-email ends as it starts: ${outOfRange.places.join("; ")}`;
+    const text = `${group} cannot continue, and serve-email exits at startup: ${outOfRange.places.join("; ")}`;
     diagnosis.fault("kafka.offset", text, `Stop every serve-email, then: ${outOfRange.fix}`);
   }
   const members = (await groups.members(group)).length;
@@ -306,10 +306,10 @@ function diagnoseTransaction(
   const { offset, records, seconds } = openTransaction;
   const ageMs = Math.round(seconds) * 1000;
   if (ageMs <= lagMsWarn) return;
-  const text = `A transaction that began at offset ${offset} of ${events.topic}, partition ${partition}, is open for ${formatGoDuration(ageMs)}: up to ${records} ${records === 1 ? "event" : "events"} behind it cannot be read yet`;
+  const text = `A transaction that began at offset ${offset} of ${events.topic}, partition ${partition}, has been open for ${formatGoDuration(ageMs)}: up to ${records} ${records === 1 ? "event" : "events"} behind it cannot be read yet`;
   const tool = `kafka-transactions.sh --bootstrap-server ${connection.brokers[0]}`;
   const at = `--topic ${events.topic} --partition ${partition}`;
-  const fix = `See whose it is: ${tool} describe-producers ${at}; if that producer is gone: ${tool} abort ${at} --start-offset ${offset}`;
+  const fix = `Find its producer: ${tool} describe-producers ${at}; if that producer is gone: ${tool} abort ${at} --start-offset ${offset}`;
   if (ageMs > eventMsMax) diagnosis.fault("kafka.transaction", text, fix);
   else diagnosis.warn("kafka.transaction", text, fix);
 }
@@ -325,7 +325,7 @@ async function diagnoseDeadLetters(
     diagnosis.ok("kafka.dead_letters", "No dead letters");
     return;
   }
-  const text = `${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"} in ${topic} (replayed ones too)`;
+  const text = `${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"} in ${topic} (including replayed ones)`;
   const fix = "See why: ./instant replay-dlq --from-offset --dry-run";
   diagnosis.warn("kafka.dead_letters", text, fix);
 }

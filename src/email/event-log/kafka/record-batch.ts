@@ -148,7 +148,7 @@ function decodeRecordBytes(bytes: Buffer, context: BatchContext): KafkaMessage {
   const [timestampDelta, offsetDelta, key, value] = [number(), number(), nullable(), nullable()];
   const headers = number();
   // Each takes at least 2 bytes: a false count must not be believed.
-  if (headers < 0 || headers * 2 > bytes.length - at) throw new Error("its headers are no headers");
+  if (headers < 0 || headers * 2 > bytes.length - at) throw new Error("its headers are malformed");
   const headerList = Array.from({ length: headers }, () => {
     const name = take(number()).toString("utf8");
     return { key: name, value: nullable() };

@@ -264,7 +264,7 @@ async function explainOutOfRange(
     const reason =
       found === undefined
         ? error.detail
-        : `${found.places.join("; ")}. What was removed in between may have been mails, or only the markers of transactions: Kafka cannot tell. To go on with the oldest record that is left, stop every serve-email, then: ${found.fix}`;
+        : `${found.places.join("; ")}. What was removed in between may have been mails, or only the markers of transactions: Kafka cannot tell. To continue with the oldest remaining record, stop every serve-email, then: ${found.fix}`;
     const detail = `${group} on ${topic}, ${reason}`;
     return new InstantError(error.row, { detail, details: error.details, cause: error });
   } catch {

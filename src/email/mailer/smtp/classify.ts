@@ -113,7 +113,11 @@ function stageOf({ command }: SmtpFailure): ReplyStage {
 export function withoutAnswer(phase: SendPhase, options: SmtpOptions, reason: string): SendOutcome {
   const { host } = options;
   return phase === "ended"
-    ? { kind: "ambiguous", host, reason: `the message ended, its answer was not read: ${reason}` }
+    ? {
+        kind: "ambiguous",
+        host,
+        reason: `the content was sent, but its reply was not read: ${reason}`,
+      }
     : { kind: "lost", host, reason: `the session broke before the message ended: ${reason}` };
 }
 
@@ -227,7 +231,7 @@ const sentences: Readonly<Record<DownCause, Sentence>> = {
     `The certificate of ${server} is not trusted (${detail}): ${certificateFix(fault)}`,
   login: (server, detail, options) =>
     options.user === undefined
-      ? `${server} wants a login (${detail}): set SMTP_USER and SMTP_PASSWORD`
+      ? `${server} requires a login (${detail}): set SMTP_USER and SMTP_PASSWORD`
       : `${server} refused the login (${detail}): check SMTP_USER and SMTP_PASSWORD`,
   greeting: (server, detail, options, fault) =>
     fault === "ehlo"
@@ -238,7 +242,7 @@ const sentences: Readonly<Record<DownCause, Sentence>> = {
   quota: (server, detail) =>
     `The sending quota of this account at ${server} is used up (${detail}): wait until it is renewed, or have it raised`,
   account: (server, detail, { user }) =>
-    `${server} lets this account send nothing (${detail}): ${
+    `${server} blocks sending from this account (${detail}): ${
       user === undefined ? "ask its administrator" : "verify or unblock the account at the provider"
     }`,
   relay: (server, detail, { user }) =>
@@ -246,15 +250,15 @@ const sentences: Readonly<Record<DownCause, Sentence>> = {
       user === undefined ? "set" : "check"
     } SMTP_USER and SMTP_PASSWORD, or let this machine's address relay there`,
   blocked: (server, detail) =>
-    `${server} takes no mail from this machine's address or name (${detail}): have it taken off the list that is named, or send by another server`,
+    `${server} accepts no mail from this machine's address or name (${detail}): have it removed from the blocklist that the reply names, or send through another server`,
   throttled: (server, detail) =>
-    `${server} limits how fast we send and has accepted nothing for a while (${detail}): set SMTP_RATE below its limit, or have that raised`,
+    `${server} limits how fast we send and has accepted nothing for a while (${detail}): set SMTP_RATE below its limit, or have that limit raised`,
   closing: (server, detail, options, fault) =>
     fault === "ehlo"
       ? `${server} closed the session at EHLO ${options.ehloName ?? ""} (${detail}): set SMTP_EHLO_NAME to a name of this machine that DNS knows, if this lasts`
-      : `${server} takes nothing on this connection (${detail}): it is stopping, ended an idle connection, or limits us`,
+      : `${server} accepts no mail on this connection (${detail}): it is stopping, ended an idle connection, or limits us`,
   system: (server, detail) =>
-    `${server} has a problem of its own (${detail}): ask its administrator if it lasts`,
+    `${server} has an internal problem (${detail}): ask its administrator if it lasts`,
 };
 
 const tlsFixes: Readonly<Record<SmtpTlsMode, string>> = {
@@ -265,11 +269,11 @@ const tlsFixes: Readonly<Record<SmtpTlsMode, string>> = {
 };
 
 function certificateFix(fault: SetupFault | undefined): string {
-  if (fault === "expired") return "it has expired, and whoever runs the server must renew it";
+  if (fault === "expired") return "it has expired; the server's operator must renew it";
   if (fault === "not_yet_valid") return "it is not valid yet; check this machine's clock";
   return fault === "other_name"
     ? "SMTP_HOST must be a name in the certificate"
-    : "who signed it is not known here; a private authority belongs in SMTP_CA_FILE";
+    : "its issuer is unknown here; put a private authority into SMTP_CA_FILE";
 }
 
 /** "no reply within 30s" */

@@ -71,7 +71,7 @@ function diagnoseTls(
   const local = /^(?:localhost|127\.|::1)/.test(host);
   if (tls !== "none" || local) return;
   const what = user === undefined ? "Mails go" : "Mails, and the password, go";
-  const fix = "Set SMTP_TLS=starttls (port 587) or implicit (port 465), if the server can";
+  const fix = "Set SMTP_TLS=starttls (port 587) or implicit (port 465), if the server supports it";
   diagnosis.warn("smtp.tls", `${what} to ${host} in the clear`, fix);
 }
 
@@ -95,10 +95,10 @@ function diagnoseLimits(extensions: ReadonlyMap<string, string>, diagnosis: Diag
       : "no addresses as jörg@… (those mails are refused)",
   ];
   if (size > 0 && size < sizeBytesMin) {
-    const text = `Takes mails up to ${Math.floor(size / 1024)} KiB only`;
+    const text = `Accepts mails only up to ${Math.floor(size / 1024)} KiB`;
     diagnosis.warn("smtp.limits", text, "Ask its administrator for a SIZE of at least 512 KiB");
   } else {
-    diagnosis.ok("smtp.limits", `Takes ${takes.join(", ")}`);
+    diagnosis.ok("smtp.limits", `Accepts ${takes.join(", ")}`);
   }
 }
 

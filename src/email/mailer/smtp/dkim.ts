@@ -87,7 +87,7 @@ export const dkimFields = {
     pattern: new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})+$`),
     shape: "a domain such as example.com, in ASCII",
     example: "example.com",
-    doc: "The domain that signs every mail; it must belong to the same organization as SMTP_FROM's, or DMARC ignores it. Set all three DKIM_* if the server does not sign by itself.",
+    doc: "The domain that signs every mail; it must belong to the same organization as SMTP_FROM's, or DMARC ignores it. Set all three DKIM_* if the server does not sign mails itself.",
   }),
   dkimSelector: patternField({
     name: "DKIM_SELECTOR",
