@@ -3,8 +3,8 @@ import { errorMessage, isInstantError } from "../core/errors.ts";
 import { withDeadline } from "../core/time.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 
-// `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; each
-// with the state of each store, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`,
+// `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; both
+// list the state of each store, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`,
 // with the reasons. Kafka is not checked: while it is unavailable, mails are delivered directly.
 
 const group = "Health";

@@ -162,7 +162,7 @@ function timeOf(at: number): string {
   return new Date(at).toISOString();
 }
 
-/** Ends the user's session with this id, perhaps the current one; false: there is no such session. */
+/** Ends the user's session with this id, perhaps the current one; false if there is none. */
 export async function revokeSession(
   context: HttpContext,
   deps: AuthDeps,

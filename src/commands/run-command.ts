@@ -17,7 +17,7 @@ const lingerMs = 500;
 
 /**
  * Runs a command and ends the process with the exit code it returns. An operating failure is one
- * line on stderr; anything else is a bug of ours and one JSON line on the log.
+ * line on stderr; anything else is a bug and one JSON line in the log.
  */
 export async function runCommand(command: () => Promise<number>): Promise<void> {
   process.on("unhandledRejection", crash);

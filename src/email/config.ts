@@ -12,7 +12,7 @@ import { eventTypes } from "./mails/mail-types.tsx";
 
 const hourMs = 3_600_000;
 
-/** The settings of the e-mail service, and those that other modules read. */
+/** The settings of the e-mail service, including those that other modules read. */
 export const emailFields = {
   servicePort: portField({
     name: "EMAIL_SERVICE_PORT",
@@ -97,7 +97,7 @@ export const emailFields = {
   }),
 } as const;
 
-/** What a single field cannot say. */
+/** Checks that a single field cannot make. */
 export function checkEmail({ refusalsMax }: ConfigValues<typeof emailFields>): ConfigProblem[] {
   if (refusalsMax !== 1) return [];
   const problem = "must be 0, or 2 to 1000: one refusal says nothing about the server";
@@ -109,7 +109,7 @@ const topicName = {
   shape: "1 to 249 letters, digits, dots, underscores and dashes",
 };
 
-/** Names on the event log. */
+/** Topics and consumer group. */
 export const topicFields = {
   events: patternField({
     ...topicName,

@@ -109,7 +109,7 @@ const bodyErrors = [
   httpErrors.validationFailed,
 ] as const;
 
-/** What any call may run into: a store that is unavailable or too slow. */
+/** Problems of any call: a store that is unavailable or too slow. */
 const engineErrors = [
   coreErrors.redisUnavailable,
   coreErrors.postgresUnavailable,
@@ -134,7 +134,9 @@ function problemsOf(
   return Map.groupBy(new Set(rows), ({ status }) => status);
 }
 
-/** The JSON Schemas of zod schemas. One with an id (`.meta({ id })`) is listed once, and referred to. */
+/**
+ * The JSON Schemas of zod schemas. One with an id (`.meta({ id })`) is listed once and referenced.
+ */
 class SchemaCollection {
   readonly #named = new Map<string, JsonSchema>();
 

@@ -55,8 +55,8 @@ export const postgresFields = {
 } as const;
 
 /**
- * Where Postgres is; undefined when no address is set, which means the embedded engine. What does not
- * fit together is pushed to `problems`.
+ * Where Postgres is; undefined when no address is set, which means the embedded engine. Settings
+ * that do not fit together are pushed to `problems`.
  */
 export function resolvePostgres(
   values: ConfigValues<typeof postgresFields>,

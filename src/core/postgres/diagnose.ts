@@ -6,7 +6,7 @@ import type { Session, SqlTransaction } from "./pool.ts";
 import { connect, findSession, runInTransaction, schemaFragment } from "./pool.ts";
 import type { PostgresConnection } from "./url.ts";
 
-/** What exists of the wanted schema; null where nothing does. */
+/** What exists of the wanted schema; null where something is missing. */
 interface Place {
   readonly schema: string | null;
   /** Quoted for a command. */
@@ -19,7 +19,7 @@ interface Place {
   readonly owner: string | null;
 }
 
-/** Whether each module's tables are those this program knows, or can be created when it starts. */
+/** Checks that each module's tables have a known version, or can be created at the start. */
 async function diagnoseSchema(
   sql: SqlTransaction,
   modules: readonly SchemaModule[],
@@ -103,12 +103,12 @@ function diagnoseMissing(
 
 const deadlineMs = 5000;
 const endSeconds = 1;
-/** The oldest version that was still supported at the time of writing. */
+/** The oldest supported version at the time of writing. */
 const versionMin = 13;
 /** Each process opens up to 10. */
 const connectionsFreeMin = 20;
 
-/** Logs in once and reads what the modules need of this database. Changes nothing; ends within 7 s. */
+/** Logs in once and checks what the modules need. Changes nothing; ends within 7 s. */
 export async function diagnosePostgres(
   connection: PostgresConnection,
   modules: readonly SchemaModule[],
@@ -134,7 +134,7 @@ export async function diagnosePostgres(
     diagnosis.fault("postgres.reachable", text, fix);
   } finally {
     await withDeadline("closing", endSeconds * 2000, sql.end({ timeout: endSeconds })).catch(
-      () => {}, // what does not close ends with the process
+      () => {}, // a connection that does not close ends with the process
     );
   }
 }
@@ -180,7 +180,7 @@ async function diagnoseServer(
   }
 }
 
-/** The setting is accepted, because providers put it into every URL, but not honoured. */
+/** The parameter is accepted, because providers put it into every URL, but has no effect. */
 function warnOfChannelBinding(diagnosis: Diagnosis): void {
   diagnosis.warn(
     "postgres.channel_binding",

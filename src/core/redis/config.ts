@@ -58,8 +58,8 @@ export function redisAddress({ host, port, db }: RedisConnection): string {
 }
 
 /**
- * Where Redis is; undefined when no address is set, which means the embedded engine. What does not
- * fit together is pushed to `problems`.
+ * Where Redis is; undefined when no address is set, which means the embedded engine. Settings that
+ * do not fit together are pushed to `problems`.
  */
 export function resolveRedis(
   config: ConfigValues<typeof redisFields>,
@@ -166,7 +166,7 @@ function checkParameters(parameters: URLSearchParams, problems: ConfigProblem[])
   }
 }
 
-/** Undefined when the escapes are broken. */
+/** Undefined when the percent-encoding is invalid. */
 function decode(text: string): string | undefined {
   try {
     return decodeURIComponent(text);

@@ -96,7 +96,7 @@ const answerDeadlineMs = 4000;
 const skewMsWarn = 2_000;
 const skewMsMax = 30_000;
 
-/** Logs in once and checks what this program needs of Redis. Changes nothing; ends within 8 s. */
+/** Logs in once and checks what this program needs. Changes nothing; ends within 8 s. */
 export async function diagnoseRedis(
   connection: RedisConnection,
   diagnosis: Diagnosis,
@@ -122,7 +122,7 @@ export async function diagnoseRedis(
       const { text, fix } = describeConnectFailure(refusal.reply, connection);
       diagnosis.fault("redis.writes", text, fix);
     }
-    if (refusal?.kind === "wait") return; // it answers nothing else now
+    if (refusal?.kind === "wait") return; // no other command works now
     await diagnoseScripts(redis, diagnosis);
     await diagnoseClock(redis, clock, diagnosis);
   } catch (error) {
@@ -134,7 +134,7 @@ export async function diagnoseRedis(
   }
 }
 
-/** False: it failed, and the diagnosis says why. */
+/** False on failure; the diagnosis has the reason. */
 async function connect(
   redis: Redis,
   connection: RedisConnection,
@@ -189,8 +189,8 @@ async function diagnoseClock(redis: Redis, clock: Clock, diagnosis: Diagnosis): 
 }
 
 /**
- * Warns when this Redis may evict keys, because what was sent would be sent again. Asked once: a Redis
- * that does not answer now, or hides its settings, gets no warning.
+ * Warns when this Redis may evict keys, because mails would be sent again. Checked once: there is
+ * no warning if Redis does not answer or hides its settings.
  */
 export async function warnOfEviction(redis: RedisClient, log: Log): Promise<void> {
   try {

@@ -41,7 +41,7 @@ export interface BounceReporters {
   readonly postmark: { readonly user: string; readonly password: string } | undefined;
 }
 
-/** Undefined when nobody may report. */
+/** Undefined when reports are disabled. */
 export function resolveBounces(values: BounceValues): BounceReporters | undefined {
   const { secret, postmarkUser: user, postmarkPassword: password } = values;
   const postmark = user === undefined || password === undefined ? undefined : { user, password };

@@ -1,4 +1,4 @@
-/** The page where a row of `reply-table.ts` was read; docs/sending.md links to it. */
+/** The source of a row of `reply-table.ts`; linked in docs/sending.md. */
 export type ReplySource = readonly [name: string, url: string];
 
 export const sources = {

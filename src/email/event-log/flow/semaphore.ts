@@ -1,4 +1,4 @@
-/** At most `size` jobs at a time; the others wait in the order they came. */
+/** At most `size` jobs at a time; the others wait in order of arrival. */
 export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -15,7 +15,7 @@ export class Semaphore {
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#free += 1;
-      else next(); // the place passes on
+      else next(); // hands the slot to the next
     }
   }
 }

@@ -1,19 +1,19 @@
 import { createGunzip, createZstdDecompress } from "node:zlib";
 
 /**
- * The codecs of record batches: gzip and zstd by zlib, Snappy and LZ4 here, as their libraries
- * allocate whatever a block announces and return all or nothing.
+ * The codecs of record batches: gzip and zstd by zlib, Snappy and LZ4 here, because their libraries
+ * allocate whatever size a block announces and return all or nothing.
  *
- * Bounded: each decompresses piece by piece, as the caller asks for more, and yields at most 256 KiB
- * at a time. Beside its input it holds 256 KiB and its history (1 MiB for Snappy, 64 KiB for LZ4), or
+ * Memory is bounded: each decompresses piece by piece, on demand, and yields at most 256 KiB at a
+ * time. Beside its input it holds 256 KiB and its history (1 MiB for Snappy, 64 KiB for LZ4), or
  * zlib's window (up to 128 MiB for zstd) and 4 pieces of 64 KiB, however much the data announces or
- * expands to. How much is decompressed at all is the caller's bound (see `readRecordBatch`). Whatever
- * was readable before a fault has been yielded once the fault is thrown.
+ * expands to. The caller bounds how much is decompressed in total (see `readRecordBatch`).
+ * Everything readable before a fault is yielded before the fault is thrown.
  */
 
 const pieceBytes = 256 * 1024;
 
-/** What was decompressed last: copies reach back into it; it is handed out once it is full. */
+/** The newest output: copies refer back to it; it is handed out when full. */
 class Window {
   readonly #historyBytes: number;
   readonly #bytes: Buffer;
@@ -45,7 +45,7 @@ class Window {
     }
   }
 
-  /** A copy of what is new, so that it may be kept. */
+  /** A copy of the new bytes, which the caller may keep. */
   handOut(): Buffer {
     const piece = Buffer.from(this.#bytes.subarray(this.#handedOut, this.#at));
     if (this.free === 0) {
@@ -78,7 +78,7 @@ function endsEarly(): Error {
   return new Error("it ends early");
 }
 
-/** Java's producers cut the data into blocks behind this mark, each preceded by its length. */
+/** Java's producers write this magic and then blocks, each preceded by its length. */
 const xerialMark = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const xerialHeaderBytes = 16;
 
@@ -96,7 +96,7 @@ function* decompressSnappy(bytes: Buffer): Generator<Buffer, void> {
   }
 }
 
-/** Compressors stay within 64 KiB; the format allows more. */
+/** Compressors use at most 64 KiB; the format allows more. */
 const snappyHistoryBytes = 1024 * 1024;
 
 function* snappyBlock(bytes: Buffer): Generator<Buffer, void> {
@@ -168,7 +168,8 @@ const lz4HistoryBytes = 64 * 1024;
 
 /**
  * One frame (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md). Its checksums are not
- * verified: the batch has one, and older Java clients got that of the header wrong (KAFKA-3160).
+ * verified: the batch has its own, and older Java clients computed that of the header wrongly
+ * (KAFKA-3160).
  */
 function* decompressLz4(bytes: Buffer): Generator<Buffer, void> {
   if (bytes.length < 7) throw endsEarly();
@@ -252,20 +253,20 @@ const piecesAheadMax = 4;
 interface Codec {
   readonly name: string;
   /**
-   * The bytes in pieces of at most 256 KiB, produced only on demand: to stop iterating is the bound.
-   * Throws behind the last piece that could be read.
+   * The bytes in pieces of at most 256 KiB, produced on demand: the caller bounds them by not
+   * iterating further. Throws after the last readable piece.
    */
   readonly decompress: (bytes: Buffer) => AsyncIterable<Buffer> | Iterable<Buffer>;
 }
 
-/** The codec of a batch; undefined: the protocol has none of that number. */
+/** The codec of a batch; undefined for an unknown number. */
 export function findCodec(attributes: number): Codec | undefined {
   return (codecs as Readonly<Record<number, Codec>>)[attributes & 7];
 }
 
 type Inflate = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
 
-/** Works off the event loop; what was inflated before a fault is yielded before it is thrown. */
+/** Inflates on another thread; what was inflated before a fault is yielded before it is thrown. */
 async function* streamed(stream: Inflate, bytes: Buffer): AsyncGenerator<Buffer, void> {
   const pieces: Buffer[] = [];
   let end: { readonly fault?: Error } | undefined;
@@ -301,7 +302,7 @@ async function* streamed(stream: Inflate, bytes: Buffer): AsyncGenerator<Buffer,
   }
 }
 
-/** A turn of the event loop after each large piece, so that heartbeats go on meanwhile. */
+/** A turn of the event loop after each large piece, so that heartbeats continue. */
 async function* inTurns(pieces: Generator<Buffer, void>): AsyncGenerator<Buffer, void> {
   for (const piece of pieces) {
     yield piece;

@@ -17,34 +17,34 @@ import type { KafkaRight } from "./rights.ts";
 import { findDeniedRights } from "./rights.ts";
 import { findOutOfRange } from "./subscription.ts";
 
-/** Kafka takes the framing of a record from the same number. */
+/** Kafka counts the framing of a record towards the same limit. */
 const framingBytes = 2048;
 const headersBytes = 64 * 1024;
 const replicasWanted = 3;
 const lagMsWarn = 60_000;
 const seeWhy = "Its /readyz names what it waits for; if it is only busy, run more instances";
 
-/** What the topics and the group are compared with. */
+/** The expected topics and group. */
 interface KafkaDiagnosisOptions {
   readonly connection: KafkaConnection;
   readonly log: Log;
   readonly events: TopicSpec;
   readonly deadLetters: TopicSpec;
   readonly group: string;
-  /** The shortest that an event may stay on the log: what it is for is over after that. */
+  /** The shortest useful retention: codes have expired after that. */
   readonly retentionMsMin: number;
-  /** The longest that mails wait for a server that is down. */
+  /** How long mails wait for a server that is down. */
   readonly outageMs: number;
-  /** An event that is read later than this after it was written is of no use. */
+  /** An event that is read later than this is of no use. */
   readonly eventMsMax: number;
   /** The largest event there may be. */
   readonly eventBytesMax: number;
-  /** Whether one lost disk must lose no mail. */
+  /** Whether losing one disk must not lose mails. */
   readonly production: boolean;
   readonly clock?: Clock;
 }
 
-/** The brokers, the two topics, the group, and what this user may do with them. Changes nothing. */
+/** The brokers, the two topics, the group, and this user's rights on them. Changes nothing. */
 export async function diagnoseKafkaEventLog(
   asked: KafkaDiagnosisOptions,
   diagnosis: Diagnosis,
@@ -79,13 +79,13 @@ export async function diagnoseKafkaEventLog(
 
 interface TopicQuestion {
   readonly spec: TopicSpec;
-  /** How many the cluster has. */
+  /** The number of brokers in the cluster. */
   readonly brokers: number;
   readonly admin: TopicAdmin;
   readonly options: KafkaDiagnosisOptions;
 }
 
-/** Whether the topic can be asked further: it is there and may be seen. */
+/** Whether the topic can be checked further: it exists and may be described. */
 async function diagnoseTopic(question: TopicQuestion, diagnosis: Diagnosis): Promise<boolean> {
   const { spec, admin } = question;
   const partitions = await findPartitions(question, diagnosis);
@@ -119,7 +119,7 @@ async function findPartitions(
   try {
     return await admin.replicas(spec.topic);
   } catch (error) {
-    if (isInstantError(error, kafkaErrors.accessDenied)) return undefined; // said by its rights
+    if (isInstantError(error, kafkaErrors.accessDenied)) return undefined; // reported with its rights
     if (!isInstantError(error, eventLogErrors.topicMissing)) throw error;
     const text = `Topic does not exist: ${spec.topic}`;
     diagnosis.fault("kafka.topic", text, "./instant create-topics");
@@ -212,7 +212,7 @@ async function diagnoseFit(
   { recordBytesMax }: KafkaTopicSettings,
   diagnosis: Diagnosis,
 ): Promise<void> {
-  if (recordBytesMax === undefined || recordBytesMax < spec.recordBytesMax) return; // said before
+  if (recordBytesMax === undefined || recordBytesMax < spec.recordBytesMax) return; // reported before
   const events = options.events.topic;
   const eventsMax = (await admin.settings(events))?.recordBytesMax;
   if (eventsMax === undefined || eventsMax + headersBytes <= recordBytesMax) return;
@@ -232,7 +232,7 @@ async function diagnoseRights(
   { events, deadLetters, group, connection }: KafkaDiagnosisOptions,
   diagnosis: Diagnosis,
 ): Promise<readonly KafkaRight[]> {
-  // Read and Write each grant Describe too.
+  // Read and Write both imply Describe.
   const rights: readonly KafkaRight[] = [
     { operation: "Read", resource: "topic", name: events.topic },
     { operation: "Write", resource: "topic", name: events.topic },
@@ -259,7 +259,7 @@ interface GroupQuestion {
   readonly client: KafkaClient;
 }
 
-/** Whether the group's offsets are on the log, what cannot be read yet, who reads, how far behind. */
+/** Whether the group's offsets are on the log, what cannot be read yet, its members and lag. */
 async function diagnoseGroup(
   { options, admin, groups, client }: GroupQuestion,
   diagnosis: Diagnosis,
@@ -296,7 +296,10 @@ async function diagnoseGroup(
   }
 }
 
-/** A transaction that is open for long was left by its producer: Kafka ends others after a minute. */
+/**
+ * A transaction that is open for long was abandoned by its producer: Kafka ends others after a
+ * minute.
+ */
 function diagnoseTransaction(
   { partition, openTransaction }: PartitionLag,
   { connection, events, eventMsMax }: KafkaDiagnosisOptions,

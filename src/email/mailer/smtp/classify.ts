@@ -5,18 +5,21 @@ import type { ReplyStage } from "../reply-table.ts";
 import type { SmtpOptions, SmtpTlsMode } from "./config.ts";
 
 /*
- * Every failure of nodemailer, a socket or a server becomes an outcome here, once: before a session
- * is ready (`classifySetupFailure`), and of a message (`classifySendFailure`). What a reply means is
- * decided by `reply-table.ts`; this file says whose outcome that is, and in which sentence.
+ * The only place where failures of nodemailer, a socket or a server become outcomes: before a
+ * session is ready (`classifySetupFailure`), and of a message (`classifySendFailure`).
+ * `reply-table.ts` decides what a reply means; this file derives the outcome and its text.
  */
 
 /** The fields of a nodemailer or socket error that decide; its message never does. */
 export interface SmtpFailure {
   /** nodemailer's ("ETIMEDOUT", "EAUTH") and, where it replaced one, the socket's own. */
   readonly codes: readonly string[];
-  /** What was being answered: "EHLO", "AUTH PLAIN", "MAIL FROM", "RCPT TO", "DATA"; "CONN": nothing. */
+  /**
+   * The command that was answered: "EHLO", "AUTH PLAIN", "MAIL FROM", "RCPT TO", "DATA"; "CONN":
+   * none.
+   */
   readonly command: string;
-  /** As the server wrote it; only `parseReply` makes it fit to show. */
+  /** The raw reply; only to be shown after `parseReply`. */
   readonly response: string | undefined;
   /** For a person, addresses masked. */
   readonly description: string;
@@ -38,14 +41,14 @@ export function readFailure(error: unknown): SmtpFailure {
   };
 }
 
-/** The reply in a failure, whatever it answers; undefined when it has no code. */
+/** The reply in a failure, to any command; undefined when it has no code. */
 export function replyOf({ response }: SmtpFailure): SmtpReply | undefined {
   return response === undefined ? undefined : parseReply(response);
 }
 
 /**
- * How far a message came. envelope: MAIL, RCPT, DATA. content: its bytes go out, without the final
- * dot. ended: the dot was written and may have arrived.
+ * The progress of a message. envelope: MAIL, RCPT, DATA. content: its bytes are being sent, without
+ * the final dot. ended: the dot was written and may have arrived.
  */
 export type SendPhase = "envelope" | "content" | "ended";
 
@@ -65,7 +68,8 @@ export function classifySendFailure(
   if (code < 400) return withoutAnswer(phase, options, text);
   const at = stageOf(failure);
   const verdict = classifyReply(reply, at);
-  // 503 while the content is not over says that the session is out of step, nothing of the message.
+  // 503 before the end of the content means that the session is out of step, and nothing about the
+  // message.
   if (code === 503 && phase !== "ended" && verdict !== "login") {
     return withoutAnswer(phase, options, text);
   }
@@ -96,8 +100,8 @@ export function classifySendFailure(
 }
 
 /**
- * The reply to the command that failed. One that was cut in the middle, or that answers nothing
- * (nodemailer gives both the command "CONN"), does not count; 421 does, it needs no command.
+ * The reply to the command that failed. A truncated one, or one without a command (nodemailer gives
+ * both the command "CONN"), does not count, except 421, which needs no command.
  */
 function answerOf(failure: SmtpFailure): SmtpReply | undefined {
   const reply = replyOf(failure);
@@ -122,9 +126,9 @@ export function withoutAnswer(phase: SendPhase, options: SmtpOptions, reason: st
 }
 
 /**
- * Whether a kept-open connection was ended or used up rather than its message refused: a 4xx to the
- * first command. A fresh connection tells whether it is meant for everybody. Not when the reply says
- * that we are too fast: asking again at once would make it worse.
+ * Whether a kept-open connection was ended or exhausted, rather than its message refused: a 4xx to
+ * the first command. A fresh connection shows whether it applies to all. Not when the reply says
+ * that we send too fast: an immediate retry would make it worse.
  */
 export function isConnectionRefused(failure: SmtpFailure): boolean {
   const reply = replyOf(failure);
@@ -144,7 +148,7 @@ export function classifySetupFailure(error: unknown, options: SmtpOptions): Serv
     : serverDown(causeOfReply(reply, failure), options, reply.reply, faultOfReply(reply, failure));
 }
 
-/** Codes of OpenSSL, BoringSSL and Node for a certificate that was not accepted. */
+/** Codes of OpenSSL, BoringSSL and Node for a rejected certificate. */
 const certificateCode =
   /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_|UNTRUSTED)/;
 const nameCode = /^(?:ENOTFOUND|EAI_|EDNS)/;
@@ -171,7 +175,7 @@ const loginCodes: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
 /** 421, 4.3.x and the codes of logins are about the server or us, whatever command they answer. */
 function causeOfReply(reply: SmtpReply, { command }: SmtpFailure): DownCause {
-  // A login that is refused for how many or how often we connect is not a wrong password.
+  // A login that is refused for the number or rate of connections is not a wrong password.
   const verdict = classifyReply({ ...reply, enhancedCode: undefined }, "sender");
   if (verdict === "rate") return "closing";
   if (verdict === "tls") return "tls";
@@ -181,13 +185,15 @@ function causeOfReply(reply: SmtpReply, { command }: SmtpFailure): DownCause {
   return command === "STARTTLS" ? "tls" : "greeting";
 }
 
-/** A server that does not know the command answers 5xx; 454: it cannot now (RFC 3207, 4). */
+/**
+ * A server that does not know the command answers 5xx; 454: temporarily unavailable (RFC 3207, 4).
+ */
 function faultOfReply(reply: SmtpReply, { command }: SmtpFailure): SetupFault | undefined {
   if (command === "EHLO" || command === "HELO") return "ehlo";
   return command === "STARTTLS" && reply.code >= 500 ? "no_starttls" : undefined;
 }
 
-/** Only several replies together say that a server refuses everybody (see `MailServer`). */
+/** Only several replies together show that a server refuses everybody (see `MailServer`). */
 type DownCause = Exclude<ServerDownCause, "refusing">;
 
 /** What is known of a failure beyond its cause. "ehlo": it answered EHLO or HELO. */

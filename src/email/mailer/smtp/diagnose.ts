@@ -13,12 +13,12 @@ const timeoutMs = 3000;
 const sessionDeadlineMs = 5000;
 /** Our largest mails have some 100 KiB; a lower limit leaves no margin for long data. */
 const sizeBytesMin = 512 * 1024;
-/** After these it is worth checking what answers on the port. */
+/** Failures after which it is worth checking what answers on the port. */
 const sniffedCauses: readonly ServerDown["cause"][] = ["tls", "timeout", "greeting", "connect"];
 
 /**
- * `instant doctor` for one SMTP server: connects, secures and logs in as for a mail, then says QUIT.
- * Ends within 8 s, whatever SMTP_*_TIMEOUT say.
+ * `instant doctor` for one SMTP server: connects, starts TLS and logs in as for a mail, then sends
+ * QUIT. Ends within 8 s, whatever SMTP_*_TIMEOUT say.
  */
 export async function diagnoseSmtp(
   options: SmtpOptions,

@@ -6,7 +6,7 @@ type UrlSettings = Readonly<Record<string, unknown>>;
 
 const serversMax = 10;
 const shape = "smtp://user:password@smtp.example.com:587?from=noreply@example.com";
-/** Part of the URL itself, or a secret of all servers. */
+/** Excluded: parts of the URL itself, and a secret shared by all servers. */
 const notParameters: ReadonlySet<string> = new Set(["urls", "host", "port", "user", "password"]);
 
 /**
@@ -111,12 +111,12 @@ function isPartOfPassword(url: URL, names: readonly string[], parameters: Parame
   return isUnknown && url.username === "" && /@|%40/.test(url.search);
 }
 
-/** A plus is a plus here (`from=a+b@…`), as in the rest of a URL. */
+/** A plus is literal here (`from=a+b@…`), as in the rest of a URL. */
 function parametersIn(url: URL): URLSearchParams {
   return new URLSearchParams(url.search.replaceAll("+", "%2B"));
 }
 
-/** Undefined where there is none. */
+/** Undefined if there is none. */
 function decodePart(part: string, report: (problem: string) => void): string | undefined {
   if (part === "") return undefined;
   try {
