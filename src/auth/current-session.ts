@@ -46,8 +46,8 @@ export function sessionTokens(context: HttpContext): string[] {
 }
 
 /**
- * Sets the cookie until the session's latest end. When it ends earlier for lack of
- * use: the cookie need not be renewed with every request.
+ * Sets the cookie until the session's latest end. The store knows when it ends earlier for lack of
+ * use, so the cookie need not be renewed with every request.
  */
 export function setSessionCookie(
   context: HttpContext,

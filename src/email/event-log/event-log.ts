@@ -5,7 +5,7 @@ import type { ErrorRow } from "../../core/errors.ts";
  *
  * Promises, tested by `tests/contract/event-log.ts` for every adapter:
  * - A publish that resolved is on the log and survives kill -9. One that rejected may be on the
- *   log all the same. Records of one key go to one partition, in the order of the calls.
+ *   log nevertheless. Records of one key go to one partition, in the order of the calls.
  * - A group reads each record at least once; new groups start at the earliest record.
  * - Records of one key are handled one after the other, in order (a lane); a record without a key
  *   has its own lane. Other lanes continue while one waits.

@@ -5,15 +5,15 @@ import type { MailType } from "./mail-type.ts";
 import { defineMail, mailData } from "./mail-type.ts";
 
 /**
- * Every type of mail. A new one is added here: its messages, its data with samples, its content, and
- * a row in `mailTypes`. The compiler then asks for its messages in each language, and the preview,
- * the decoder and the golden files follow from the row. See docs/adding-a-mail.md.
+ * Every type of mail. A new one is added here: its messages, its data with samples, its content,
+ * and a row in `mailTypes`. The compiler then requires its messages in each language; the preview,
+ * the decoder and the golden files are derived from the row. See docs/adding-a-mail.md.
  */
 
 const purposes = ["sign_in", "change_email", "delete_account"] as const;
 type Purpose = (typeof purposes)[number];
 
-/** In all samples; nobody can sign in with it. */
+/** The code of all samples; it is never valid. */
 export const sampleCode = "246813";
 
 const codeSample = (purpose: Purpose) => ({ code: sampleCode, expires_in: "10m", purpose });
@@ -264,9 +264,9 @@ export interface LanguageMessages {
   /** BCP 47; also the locale in which `Intl` writes numbers and times. */
   readonly locale: string;
   readonly direction: "ltr" | "rtl";
-  /** When so little time is left that a number would be wrong by the time it is read. */
+  /** Used when so little time is left that a number would be wrong when read. */
   readonly aMoment: string;
-  /** The footer: whom this mail was sent to. */
+  /** The footer with the recipient. */
   sentTo(recipient: string, appName: string): string;
   readonly unsubscribe: string;
   readonly mails: { readonly [T in EventType]: MessagesOf<T> };

@@ -125,8 +125,8 @@ async function probeAll(connection: KafkaConnection, brokers: readonly string[])
 }
 
 /**
- * Has kafkajs connect to one address and log in, and watches its socket: its errors do not say
- * what is there instead of a broker. Within 3 s each for the connection and for every answer.
+ * Lets kafkajs connect to one address and log in, and watches its socket, because its errors do not
+ * show what answers instead of a broker. Within 3 s each for the connection and for every answer.
  */
 async function probeBroker(connection: KafkaConnection, broker: string): Promise<Probe> {
   const seen: SeenSocket = {};
