@@ -133,7 +133,7 @@ type ChangeEmailOutcome =
   | Exclude<CheckCodeOutcome, { kind: "verified" }>
   /** The code was right and is still good. */
   | { readonly kind: "taken" }
-  /** The user was deleted meanwhile. */
+  /** The user was deleted in the meantime. */
   | { readonly kind: "gone" };
 
 /**

@@ -33,7 +33,7 @@ interface NoticedSignIn {
   readonly user: User;
   /** The new one. */
   readonly session: Session;
-  /** Of the mail with the code. */
+  /** The id of the mail with the code. */
   readonly messageId: string;
   readonly locale: string | undefined;
 }
@@ -76,7 +76,7 @@ function accountLink({ publicOrigin }: AuthDeps["boundary"]) {
 interface NoticedChange {
   readonly from: string;
   readonly to: string;
-  /** Of the mail with the code. */
+  /** The id of the mail with the code. */
   readonly messageId: string;
   readonly locale: string | undefined;
 }

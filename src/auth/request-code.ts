@@ -115,7 +115,7 @@ type RequestCodeOutcome =
  * Sends a code to an address: a new one, or within the repeat window the same event byte for byte,
  * so that the worker skips it as a duplicate. A message that failed, or whose secret was removed,
  * is not repeated. When the mail cannot be handed over, its cost is refunded. Users are not looked
- * up, so known and unknown addresses cannot be told apart.
+ * up, so known and unknown addresses are indistinguishable.
  */
 export async function requestCode(
   deps: RequestCodeDeps,

@@ -94,7 +94,7 @@ export async function signIn(
 }
 
 interface SubmittedCode {
-  /** In canonical form. */
+  /** The address in canonical form. */
   readonly email: string;
   readonly code: string;
   readonly username: string | undefined;
@@ -113,7 +113,7 @@ type VerifyCodeOutcome =
       readonly user: User;
       /** Whether this was the first sign-in of the address. */
       readonly created: boolean;
-      /** Of the mail with the code. */
+      /** The id of the mail with the code. */
       readonly messageId: string;
     }
   | Exclude<CheckCodeOutcome, { kind: "verified" }>
@@ -161,7 +161,7 @@ async function isTaken(
 
 interface CodeAttempt {
   readonly purpose: CodePurpose;
-  /** In canonical form. */
+  /** The address in canonical form. */
   readonly email: string;
   readonly code: string;
   /** The client that enters it, as rate limits count it. */

@@ -184,7 +184,7 @@ export function knownVariables(): readonly string[] {
   return allFields.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name]));
 }
 
-/** One warning for each variable that has no effect and looks like one of ours: KAFKA_BROKER. */
+/** One warning for each variable that has no effect but looks like a known one: KAFKA_BROKER. */
 export function warnOfMistyped(environment: Environment, log: Log): void {
   const diagnosis = new Diagnosis();
   diagnoseNames(diagnosis, environment, knownVariables());

@@ -145,7 +145,7 @@ async function openPublisher(
   });
 }
 
-/** What `addRecipientRoutes` adds to the described API. */
+/** The operations that `addRecipientRoutes` adds to the described API. */
 function recipientOperations({ config }: Engines): readonly Operation[] {
   const { reporters } = config.bounces;
   return [...preferenceOperations, ...(reporters === undefined ? [] : bounceOperations)];

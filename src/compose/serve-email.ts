@@ -153,7 +153,9 @@ async function openWorker(
   return worker;
 }
 
-/** As often as the lag is read: more often would cost a busy service and show the same figures. */
+/**
+ * The interval at which the lag is read: a shorter one would cost more and show the same figures.
+ */
 const dashboardEveryMs = 2000;
 /** Short, because people wait for codes. */
 const inboxEveryMs = 500;

@@ -45,7 +45,7 @@ function isDomain(domain: string): boolean {
   return labels.every((label) => domainLabel.test(label));
 }
 
-/** Of an address, in lower case. */
+/** The domain of an address, in lower case. */
 export function domainOf(address: string): string {
   return address.slice(address.lastIndexOf("@") + 1).toLowerCase();
 }

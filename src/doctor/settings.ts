@@ -108,8 +108,8 @@ const otherNames: Readonly<Record<string, string>> = {
 const editsMax = 2;
 
 /**
- * Warns of variables that are set, mean nothing to this program, and look like one of ours that is not
- * set. All others are ignored: an environment is full of other programs' variables.
+ * Warns of variables that are set but unknown to this program, and look like a known one that is
+ * not set. All others are ignored: an environment is full of other programs' variables.
  */
 export function diagnoseNames(
   diagnosis: Diagnosis,

@@ -132,7 +132,7 @@ describe.skipIf(!complete)("a replay of ten thousand letters", () => {
       expect.stringContaining("Continuing the replay"),
     ]);
     expect(last.stdout).toMatch(
-      /class +letters +to replay +skipped[^✓]+✓ Replayed \d+ dead letters/,
+      /class +dead letters +to replay +skipped[^✓]+✓ Replayed \d+ dead letters/,
     );
     await eventually("all are consumed", drained, 60_000);
     expect(sink.acceptedTotal).toBe(expected);

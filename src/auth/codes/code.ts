@@ -1,12 +1,12 @@
 import { hmac, hmacText } from "../../core/secret.ts";
 
-/** What a code is for; one of another purpose never matches. */
+/** The purpose of a code; a code of another purpose never matches. */
 export const codePurposes = ["sign_in", "change_email", "delete_account"] as const;
 export type CodePurpose = (typeof codePurposes)[number];
 
 export interface CodeScope {
   readonly purpose: CodePurpose;
-  /** In canonical form. */
+  /** The address in canonical form. */
   readonly email: string;
 }
 

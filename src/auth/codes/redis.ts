@@ -29,7 +29,7 @@ const decisionMsMax = 2_000;
 
 interface RedisCodeStoreOptions {
   readonly policy: CodePolicy;
-  /** Before each key: "" in production, unique in a test. */
+  /** The prefix of each key: "" in production, unique in a test. */
   readonly keyPrefix?: string;
   /** The server's time when left out; tests set it. */
   readonly clock?: Clock;

@@ -55,9 +55,9 @@ export function limitName({ scope, subject }: RateLimit): string {
 
 /**
  * The budgets above those of one address. They count per client (an IPv4 address, the /64 of an
- * IPv6 one) and globally, because an attacker who tries many addresses exhausts the budget of none.
- * With the defaults a client requests at most 60 codes and enters at most 60 wrong ones in an hour,
- * and all clients together 10,000 of each. A right code costs nothing.
+ * IPv6 one) and globally, because an attacker who tries many addresses exhausts no address's
+ * budget. With the defaults a client requests at most 60 codes and enters at most 60 wrong ones in
+ * an hour, and all clients together 10,000 of each. A right code costs nothing.
  */
 export interface LimitPolicy {
   readonly codesPerClient: QuotaPolicy;
@@ -75,7 +75,7 @@ export const limitPolicyDefault: LimitPolicy = {
   attemptsGlobal: { quota: 10_000, windowMs: hourMs },
 };
 
-/** What requesting a code costs. */
+/** The budgets that requesting a code takes from. */
 export function codeLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
   return [
     { scope: "codes-per-client", subject: client, ...policy.codesPerClient },
@@ -83,7 +83,7 @@ export function codeLimits(policy: LimitPolicy, client: string): readonly RateLi
   ];
 }
 
-/** What entering a code costs, until it is right. */
+/** The budgets that entering a code takes from; refunded if it is right. */
 export function attemptLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
   return [
     { scope: "attempts-per-client", subject: client, ...policy.attemptsPerClient },

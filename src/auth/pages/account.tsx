@@ -30,7 +30,7 @@ import {
 } from "./page-context.ts";
 
 interface ShownSession extends Session {
-  /** Of this request. */
+  /** The session of this request. */
   readonly current: boolean;
 }
 

@@ -72,7 +72,7 @@ export function flashAt(flash: Flash | undefined, place: FlashPlace, now: number
   };
 }
 
-/** As notices, where there is no field for the error. */
+/** The same errors as notices, where there is no field. */
 export function FlashView({ flash }: { readonly flash: PlacedFlash }) {
   const { done, failed } = flash;
   return (
@@ -117,7 +117,7 @@ interface MessagePageOptions {
   readonly messages: { readonly title: string; readonly text: string; readonly button: string };
   /** Appended to the text, to be copied. */
   readonly reference?: string | undefined;
-  /** Where the button leads. */
+  /** The target of the button. */
   readonly href: string;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;

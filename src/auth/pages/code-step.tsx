@@ -178,7 +178,7 @@ export interface CodeStep {
   /** Both throw the problem, as the use cases do. */
   send(context: HttpContext, email: string): Promise<unknown>;
   enter(context: HttpContext, email: string, code: string): Promise<unknown>;
-  /** After the code was right. */
+  /** The response to a right code. */
   done(context: HttpContext): Response;
   /** A failure that another code would not fix; undefined: the code itself failed. */
   refused?(context: HttpContext, failure: Failure): Response | undefined;
@@ -219,7 +219,7 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
 
 interface Start {
   readonly email: string;
-  /** Where a failure is shown. */
+  /** The place where a failure is shown. */
   readonly failedAt: { readonly place: Flash["place"]; readonly path: string };
   readonly typed?: string;
 }

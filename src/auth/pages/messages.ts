@@ -96,7 +96,7 @@ export const messages = {
     session_revoked: "That device is signed out.",
     others_revoked: "Every other device is signed out.",
   },
-  /** By the code of the API's problem, or by the field. */
+  /** Errors by the code of the API's problem, or by the field. */
   failed: {
     email_invalid: () => "That is not an e-mail address. It should look like ana@example.com.",
     address_unsupported: () =>

@@ -26,7 +26,7 @@ const revokeScript = redisScript<number>(`${before}\n${revokeText}`);
 
 interface RedisSessionStoreOptions {
   readonly policy: SessionPolicy;
-  /** Before each key: "" in production, unique in a test. */
+  /** The prefix of each key: "" in production, unique in a test. */
   readonly keyPrefix?: string;
   /** The server's time when left out; tests set it. */
   readonly clock?: Clock;

@@ -64,7 +64,7 @@ export interface Session {
   readonly userId: string;
   readonly device: string;
   readonly createdAt: number;
-  /** Of the last recorded use. */
+  /** The time of the last recorded use. */
   readonly usedAt: number;
 }
 

@@ -29,7 +29,7 @@ export function bodyLimit(options: BodyLimitOptions = {}): MiddlewareHandler<Htt
     if (body === "too_large") {
       return problemResponse(context, httpErrors.bodyTooLarge, {
         detail: `The body may have at most ${bodyBytesMax} bytes.`,
-        headers: { Connection: "close" }, // the unread rest must not be taken for the next request
+        headers: { Connection: "close" }, // the unread rest must not be parsed as the next request
       });
     }
     // Despite its type Hono caches promises here, and all of its body readers check this first.

@@ -28,7 +28,7 @@ interface FieldError {
 }
 
 interface ProblemOptions {
-  /** What happened to this request, for its sender; the row's meaning when left out. */
+  /** What went wrong, for the sender of this request; the row's meaning when left out. */
   readonly detail?: string | undefined;
   readonly errors?: readonly FieldError[] | undefined;
   /** Extension members in addition to those of `Problem`. */
@@ -151,7 +151,7 @@ export const httpErrors = {
 
 const fieldErrorsMax = 20;
 
-/** Each invalid field and what it must be: "email", "must be text". */
+/** Each invalid field and its requirement: "email", "must be text". */
 export function fieldErrors(error: z.ZodError): FieldError[] {
   return error.issues.slice(0, fieldErrorsMax).map((issue) => ({
     field: issue.path.map(String).join(".").slice(0, 200),
@@ -175,7 +175,7 @@ function describeIssue(issue: Issue): string {
   }
 }
 
-/** The schema has no message of its own. */
+/** The schema has no own message. */
 function isZods(message: string): boolean {
   return message.startsWith("Invalid input");
 }

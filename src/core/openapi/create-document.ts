@@ -140,7 +140,7 @@ function problemsOf(
 class SchemaCollection {
   readonly #named = new Map<string, JsonSchema>();
 
-  /** Those with an id, by name. */
+  /** The schemas with an id, by name. */
   get named(): Readonly<Record<string, JsonSchema>> {
     return Object.fromEntries([...this.#named].toSorted(([a], [b]) => a.localeCompare(b)));
   }

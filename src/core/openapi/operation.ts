@@ -38,7 +38,7 @@ export interface Operation {
   };
   /** The problems of this call, beside those of any call (see `problemsOf`). */
   readonly problems?: readonly ErrorRow[];
-  /** It needs no store, so none can be unavailable. */
+  /** The call uses no store, so none can be unavailable. */
   readonly storeless?: boolean;
 }
 

@@ -78,7 +78,7 @@ export function resolvePostgres(
   }
   if (host === undefined) {
     if (password !== undefined) {
-      report("DB_PASSWORD", "is set, but neither DB_HOST nor DATABASE_URL says where Postgres is");
+      report("DB_PASSWORD", "is set, but neither DB_HOST nor DATABASE_URL is");
     }
     return undefined;
   }

@@ -29,8 +29,8 @@ export interface PostgresDatabase extends AsyncDisposable {
   /** Runs `work` in one transaction. The server ends a connection that stays idle inside it. */
   transaction<T>(work: (sql: SqlTransaction, schema: SchemaName) => Promise<T>): Promise<T>;
   /**
-   * Brings the tables of one module to the last of `steps` (see `SchemaModule`), each run once and in
-   * order, under a lock, so that processes may start together. May take a minute, not 2 s.
+   * Migrates the tables of one module to the last of `steps` (see `SchemaModule`), each run once
+   * and in order, under a lock, so that processes may start together. May take a minute, not 2 s.
    */
   migrate(module: string, steps: readonly string[]): Promise<void>;
   ping(options: { readonly deadlineMs: number }): Promise<void>;
@@ -178,7 +178,7 @@ class Pools implements PostgresDatabase {
 
   #needed(schema: string | undefined): string {
     if (schema !== undefined) return schema;
-    const detail = `${this.address}: the role's search_path leads to no schema: set DB_SCHEMA`;
+    const detail = `${this.address}: the role's search_path names no existing schema: set DB_SCHEMA`;
     throw new InstantError(coreErrors.postgresFailed, { detail });
   }
 

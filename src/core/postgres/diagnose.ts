@@ -86,7 +86,7 @@ function diagnoseMissing(
   const missing = `The tables of ${names} are missing or old`;
   if (schema === undefined) {
     const fix = "Set DB_SCHEMA, or the search_path of this role (ALTER ROLE … SET search_path)";
-    const text = `${missing}, and the search_path of this role leads to no schema`;
+    const text = `${missing}, and the search_path of this role names no existing schema`;
     diagnosis.fault("postgres.schema", text, fix);
   } else if (place.schema === null && place.may_create_schemas) {
     diagnosis.ok("postgres.schema", `The first start creates the schema ${schema}`);
@@ -184,8 +184,8 @@ async function diagnoseServer(
 function warnOfChannelBinding(diagnosis: Diagnosis): void {
   diagnosis.warn(
     "postgres.channel_binding",
-    "DATABASE_URL has channel_binding=require, and the login is not bound to the TLS connection: this program cannot do that",
-    "Set sslmode=verify-full in DATABASE_URL, so that the certificate proves who answers, and leave channel_binding=require out",
+    "DATABASE_URL has channel_binding=require, but the login is not bound to the TLS connection: channel binding is not supported",
+    "Set sslmode=verify-full in DATABASE_URL, so that the certificate proves the server's identity, and remove channel_binding=require",
   );
 }
 

@@ -20,9 +20,9 @@ const migrationDeadlineMs = 60_000;
 const lockNumber = 7_136_082_415;
 
 /**
- * Runs the missing steps of one module in one transaction, on a connection of its own, under an
- * advisory lock: when several processes start together, one does the work and the others find it
- * done. A failing step is rolled back.
+ * Runs the missing steps of one module in one transaction, on its own connection, under an advisory
+ * lock: when several processes start together, one does the work and the others find it done. A
+ * failing step is rolled back.
  */
 export async function migrateModule(
   connection: PostgresConnection,

@@ -104,7 +104,7 @@ const readTarget: Reader = (value) =>
 
 const inUrl = "belongs in the URL itself: postgres://user:password@host:5432/database";
 const caFile = "is not supported; name your authority's file in NODE_EXTRA_CA_CERTS";
-const noClientCertificate = "asks for a client certificate, which this program does not have";
+const noClientCertificate = "asks for a client certificate, which is not supported";
 
 /**
  * The parameters that providers and other programs put into such a URL, and their meaning here.
@@ -196,7 +196,7 @@ export function parsePostgresUrl(text: string, problems: string[]): PostgresConn
     try {
       return decodeURIComponent(value) || undefined;
     } catch {
-      problems.push(`has a % in its ${what} that starts no escape; write a literal % as %25`);
+      problems.push(`has a % in its ${what} that is no valid escape; write a literal % as %25`);
       return undefined;
     }
   };

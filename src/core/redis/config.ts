@@ -80,7 +80,7 @@ export function resolveRedis(
   if (caFile !== undefined) problems.push({ name: "REDIS_CA_FILE", problem: onlyWithTls });
   if (address === undefined) {
     if (password !== undefined) {
-      const problem = "is set, but neither REDIS_ADDR nor REDIS_URL says where Redis is";
+      const problem = "is set, but neither REDIS_ADDR nor REDIS_URL is";
       problems.push({ name: "REDIS_PASSWORD", problem });
     }
     return undefined;

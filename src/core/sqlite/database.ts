@@ -47,9 +47,9 @@ type JobResult = { ok: true; value: unknown } | { ok: false; error: unknown };
  *
  * Idle: the queue is empty. Scheduled: a job has arrived; a flush runs in this turn of the event
  * loop. Flushing: up to 500 jobs are in the transaction; later ones wait for the next. When a job
- * throws, all are rolled back and run again, each in a savepoint of its own. When the file is
- * locked, the whole group is retried some milliseconds later, until the busy deadline; then all its
- * jobs reject with `sqlite_busy`. Closed: the queue is drained, pushes reject.
+ * throws, all are rolled back and run again, each in its own savepoint. When the file is locked,
+ * the whole group is retried some milliseconds later, until the busy deadline; then all its jobs
+ * reject with `sqlite_busy`. Closed: the queue is drained, pushes reject.
  */
 class WriteQueue {
   readonly #database: Database;
@@ -151,7 +151,7 @@ class WriteQueue {
 }
 
 const busyTimeoutMs = 250;
-/** Of 4 KiB each. With SQLite's 1,000, a busy file would be checkpointed four times as often. */
+/** Pages of 4 KiB. With SQLite's 1,000, a busy file would be checkpointed four times as often. */
 const walPagesMax = 4_000;
 
 export interface SqliteDatabase extends AsyncDisposable {
@@ -171,7 +171,7 @@ export interface SqliteDatabase extends AsyncDisposable {
    */
   write<T>(job: (database: Database) => T): Promise<T>;
   /**
-   * Brings the tables of one module to the last of `steps`, each run once and in order, under the
+   * Migrates the tables of one module to the last of `steps`, each run once and in order, under the
    * file's write lock, so that processes may start together.
    */
   migrate(module: string, steps: readonly string[]): Promise<void>;

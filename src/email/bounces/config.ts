@@ -2,7 +2,7 @@ import type { ConfigProblem, ConfigValues } from "../../core/config.ts";
 import { secretField, textField } from "../../core/config.ts";
 import type { ErrorRow } from "../../core/errors.ts";
 
-/** Who may report bounces to `POST /bounces` of serve-auth; nobody when none is set. */
+/** The logins for `POST /bounces` of serve-auth; disabled when none is set. */
 export const bounceFields = {
   secret: secretField({
     name: "BOUNCE_SECRET",

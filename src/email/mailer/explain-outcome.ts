@@ -31,7 +31,7 @@ export function explainOutcome(outcome: SendOutcome): string {
   }
 }
 
-/** By the verdict of `reply-table.ts`; RFC 6531 defines the code for SMTPUTF8. */
+/** The fix, by the verdict of `reply-table.ts`; RFC 6531 defines the code for SMTPUTF8. */
 function fixOf(refused: Extract<SendOutcome, { kind: "refused" }>): string {
   const { enhancedCode = "", stage } = refused;
   if (enhancedCode === "5.6.7") {

@@ -195,7 +195,7 @@ export class MailServer {
     this.#lossesInRow = 0;
     const down = this.#fault(
       "closing",
-      `ends its sessions before it has the mail (${outcome.reason})`,
+      `ends its sessions before it has received the mail (${outcome.reason})`,
     );
     this.#trip(down);
     return down;

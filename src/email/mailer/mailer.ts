@@ -154,7 +154,7 @@ export type ProbeOutcome = { readonly kind: "up"; readonly host: string } | Serv
 /**
  * The Message-ID of a mail: `<message_id@domain of the sender>`, so that a resubmission carries the
  * same one and duplicates can be recognised. Dots where RFC 5322 (3.2.3) allows none are written as
- * =2E; an id has no = of its own, so two ids never share a Message-ID.
+ * =2E; an id contains no =, so two ids never share a Message-ID.
  */
 export function messageIdHeader(messageId: string, sender: string): string {
   const domain = sender.slice(sender.lastIndexOf("@") + 1);

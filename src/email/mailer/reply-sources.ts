@@ -41,7 +41,7 @@ export const rfc = (number: number, section: string): ReplySource => [
   `https://www.rfc-editor.org/rfc/rfc${number}`,
 ];
 
-/** Pages with a list of replies that need no row of their own. */
+/** Pages with a list of replies that need no row. */
 export const furtherSources: readonly ReplySource[] = [
   ["Google Workspace relay", "https://support.google.com/a/answer/6140680"],
   sources.postmark,

@@ -34,7 +34,7 @@ export type ReplyStage = "sender" | "recipient" | "content";
 
 interface ReplyRow {
   readonly verdict: ReplyVerdict;
-  /** Of the reply code; unset: any. */
+  /** Matched against the reply code; unset: any code. */
   readonly code?: RegExp;
   readonly enhanced?: RegExp;
   /** Matched against the text of the reply without addresses. */

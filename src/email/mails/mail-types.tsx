@@ -76,7 +76,7 @@ interface WelcomeMessages {
   readonly unrequested: string;
 }
 
-/** After the first sign-in. */
+/** Sent after the first sign-in. */
 const welcome = defineMail<WelcomeMessages>()({
   kind: "optional",
   data: mailData({ username: line(100) }),
@@ -106,7 +106,7 @@ interface SignInNoticeMessages {
   readonly unrequested: string;
 }
 
-/** After a sign-in from a device that has no other session. */
+/** Sent after a sign-in on a device that has no other session. */
 const signInNotice = defineMail<SignInNoticeMessages>()({
   kind: "optional",
   data: mailData({
@@ -158,7 +158,7 @@ interface EmailChangeMessages {
   readonly unrequested: string;
 }
 
-/** To the old address, after the account's address was changed. */
+/** Sent to the old address after the account's address was changed. */
 const emailChange = defineMail<EmailChangeMessages>()({
   kind: "transactional",
   data: mailData({

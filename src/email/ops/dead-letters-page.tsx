@@ -10,11 +10,11 @@ import { counted, opsPage, Time } from "./ops-page.tsx";
 
 interface DeadLettersPageOptions {
   readonly site: OpsSite;
-  /** Of all classes, newest first. */
+  /** Dead letters of all classes, newest first. */
   readonly deadLetters: readonly DeadLetter[];
   /** "all", or the selected class. */
   readonly shown: string;
-  /** From 1. */
+  /** Counted from 1. */
   readonly page: number;
 }
 

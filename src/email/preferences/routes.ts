@@ -156,7 +156,7 @@ async function change(
   });
 }
 
-/** Of either encoding (RFC 8058, 3.1); an empty form when the body is not one. */
+/** The form in either encoding (RFC 8058, 3.1); empty when the body is not a form. */
 async function readForm(context: HttpContext): Promise<Pick<FormData, "get">> {
   try {
     return await context.req.formData();

@@ -19,7 +19,7 @@ export interface RenderedMail {
 interface RenderContext {
   /** Unix ms of sending: "valid for 10 minutes" counts from then. */
   readonly now: number;
-  /** Where the recipient of an optional mail declines such mails. */
+  /** The unsubscribe link of optional mails. */
   readonly unsubscribeUrl?: string;
 }
 

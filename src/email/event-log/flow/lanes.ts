@@ -33,7 +33,7 @@ export class Lanes<T extends { readonly bytes: number }> {
     return this.#waiting;
   }
 
-  /** Of all items. */
+  /** The bytes of all items. */
   get bytes(): number {
     return this.#bytes;
   }

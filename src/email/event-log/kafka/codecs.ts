@@ -5,7 +5,7 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
  * allocate whatever size a block announces and return all or nothing.
  *
  * Memory is bounded: each decompresses piece by piece, on demand, and yields at most 256 KiB at a
- * time. Beside its input it holds 256 KiB and its history (1 MiB for Snappy, 64 KiB for LZ4), or
+ * time. Besides its input it needs 256 KiB and its history (1 MiB for Snappy, 64 KiB for LZ4), or
  * zlib's window (up to 128 MiB for zstd) and 4 pieces of 64 KiB, however much the data announces or
  * expands to. The caller bounds how much is decompressed in total (see `readRecordBatch`).
  * Everything readable before a fault is yielded before the fault is thrown.
@@ -123,7 +123,7 @@ function* snappyBlock(bytes: Buffer): Generator<Buffer, void> {
 }
 
 interface SnappyElement {
-  /** Where a literal begins. */
+  /** The start of a literal. */
   readonly from: number;
   /** How far back a copy lies; 0: a literal. */
   readonly distance: number;

@@ -226,7 +226,10 @@ function alter({ connection }: KafkaDiagnosisOptions, topic: string, setting: st
   return `kafka-configs.sh ${place} --alter --entity-type topics --entity-name ${topic} --add-config ${setting}`;
 }
 
-/** What serve-auth, serve-email and replay-dlq do, as Kafka's ACLs name it. Returns the denied. */
+/**
+ * The rights that serve-auth, serve-email and replay-dlq need, by the names of Kafka's ACLs.
+ * Returns the denied ones.
+ */
 async function diagnoseRights(
   client: KafkaClient,
   { events, deadLetters, group, connection }: KafkaDiagnosisOptions,
@@ -278,7 +281,7 @@ async function diagnoseGroup(
   const ageMs = Math.round(Math.max(0, ...lag.map(({ seconds }) => seconds))) * 1000;
   const readers = `${members} serve-email ${members === 1 ? "reads" : "read"} the events`;
   if (records === 0) {
-    const text = members === 0 ? "No serve-email runs; no event waits" : `${readers}; none waits`;
+    const text = members === 0 ? "No serve-email is running; no events are waiting" : `${readers}; no events are waiting`;
     diagnosis.ok("kafka.lag", text);
     return;
   }

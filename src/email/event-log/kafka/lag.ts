@@ -12,7 +12,7 @@ interface LagSources {
   readonly clock: Clock;
 }
 
-/** A fetch of a MiB may hold two batches that decompress to 16 MiB. */
+/** A fetch of a MiB may contain two batches that decompress to 16 MiB. */
 const partitionsAtOnce = 4;
 
 /**

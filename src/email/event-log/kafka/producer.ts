@@ -132,9 +132,9 @@ interface TopicProducerOptions {
  *
  * Idle: nothing waits. Connecting: there is no session; if that fails, everything waiting is
  * rejected. Sending: one batch is out, until it is acknowledged, fails, or the last of its
- * publications meets its deadline (it may still arrive). After anything but a full acknowledgement
- * the session is closed, and the next batch opens a new one, starting with the unsent records.
- * Closed: publishes reject; waiting records are still sent.
+ * publications reaches its deadline (it may still arrive). After anything but a full
+ * acknowledgement the session is closed, and the next batch opens a new one, starting with the
+ * unsent records. Closed: publishes reject; waiting records are still sent.
  *
  * A batch that the topic refuses as too large is sent again record by record: only the record over
  * the limit fails. Every topic has its own producer, so that none slows down another.

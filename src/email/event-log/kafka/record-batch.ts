@@ -171,7 +171,7 @@ function messageAt(context: BatchContext, offsetDelta: number, timestampDelta: n
   };
 }
 
-/** What was kept of a skipped record, as far as it was read. */
+/** The kept parts of a skipped record, as far as it was read. */
 interface Passing {
   readonly key: Buffer[];
   readonly value: Buffer[];
@@ -201,7 +201,7 @@ async function passOver(
   const message = messageAt(context, offsetDelta, timestampDelta);
   const unread: UnreadPart = {
     of: "record",
-    reason: `the record is too large to be read: ${length} bytes, where a batch may have ${passing.bytesMax} (KAFKA_BATCH_BYTES_MAX)`,
+    reason: `the record is too large to be read: ${length} bytes, and a batch may have at most ${passing.bytesMax} (KAFKA_BATCH_BYTES_MAX)`,
     firstOffset: Number(message.offset),
     bytes: Math.max(0, valueBytes),
     sha256: hash.digest("hex"),

@@ -103,7 +103,7 @@ export class RecordBytes {
     return true;
   }
 
-  /** What has arrived and was not taken, up to `bytesMax`. */
+  /** The bytes that have arrived and were not taken, up to `bytesMax`. */
   rest(bytesMax: number): Buffer {
     return this.#piece.subarray(this.#at, this.#at + bytesMax);
   }

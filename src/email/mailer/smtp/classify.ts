@@ -61,7 +61,8 @@ export function classifySendFailure(
   const reply = answerOf(failure);
   if (reply === undefined) return withoutAnswer(phase, options, failure.description);
   const { code, reply: text } = reply;
-  // Postfix puts its restrictions of EHLO off until RCPT (smtpd_delay_reject), and says so.
+  // Postfix defers its EHLO restrictions until RCPT (smtpd_delay_reject), and names EHLO in the
+  // reply.
   if (/\bhelo command rejected\b|\b(?:invalid|bad) (?:helo|ehlo)\b/i.test(text)) {
     return serverDown("greeting", options, text, "ehlo");
   }
@@ -196,7 +197,7 @@ function faultOfReply(reply: SmtpReply, { command }: SmtpFailure): SetupFault | 
 /** Only several replies together show that a server refuses everybody (see `MailServer`). */
 type DownCause = Exclude<ServerDownCause, "refusing">;
 
-/** What is known of a failure beyond its cause. "ehlo": it answered EHLO or HELO. */
+/** What is known about a failure besides its cause. "ehlo": it answered EHLO or HELO. */
 type SetupFault = "no_starttls" | "expired" | "not_yet_valid" | "other_name" | "ehlo";
 
 const detailCharsMax = 500;

@@ -131,7 +131,7 @@ export class SmtpConnection {
   }
 }
 
-/** What a server announces for one session (RFC 9422); one recipient a mail is always allowed. */
+/** What a server announces for one session (RFC 9422); one recipient per mail is always allowed. */
 interface SessionLimits {
   readonly mails: number;
   readonly recipientDomains: number;
@@ -158,7 +158,7 @@ function linesIn(connection: SMTPConnection, field: string): readonly string[] {
  */
 function refuseUtf8(host: string): RefusedMail {
   const reply =
-    "553 5.6.7 not sent: the server does not offer SMTPUTF8, which letters beyond ASCII before the @ need";
+    "553 5.6.7 not sent: the server does not offer SMTPUTF8, which non-ASCII characters before the @ require";
   return { kind: "refused", host, code: 553, enhancedCode: "5.6.7", reply, stage: "recipient" };
 }
 

@@ -5,7 +5,7 @@ export interface MimeMessage {
   readonly from: { readonly address: string; readonly name: string | undefined };
   readonly to: string;
   readonly subject: string;
-  /** With its angle brackets. */
+  /** Including its angle brackets. */
   readonly messageId: string;
   readonly date: Date;
   readonly text: string;
@@ -95,7 +95,7 @@ function encoded(text: string): string {
   return encodeWord(text, "Q", 52);
 }
 
-/** A value must not start a header line of its own. */
+/** A value must not start another header line. */
 function oneLine(text: string): string {
   return text.replace(/\p{Cc}+/gu, " ");
 }

@@ -55,7 +55,7 @@ function readUrl(
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isSmtp = url?.protocol === "smtp:" || url?.protocol === "smtps:";
   if (url === undefined || !isSmtp || url.hostname === "") {
-    report(`must be a URL such as ${shape}, with % and the like in user and password encoded`);
+    report(`must be a URL such as ${shape}, with user and password percent-encoded`);
     return undefined;
   }
   if (url.hash !== "" || !/^\/?$/.test(url.pathname)) {
@@ -124,7 +124,7 @@ function decodePart(part: string, report: (problem: string) => void): string | u
     if (/\p{Cc}/u.test(decoded)) report("user and password must have no control characters");
     return decoded;
   } catch {
-    report("user or password has a % that encodes nothing; a % itself is written %25");
+    report("user or password has an invalid percent-encoding; a literal % is written %25");
     return undefined;
   }
 }

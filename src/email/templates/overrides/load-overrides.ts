@@ -189,7 +189,7 @@ function checkOperatorMail(
         .filter(([, text]) => !text.includes(value))
         .map(([file]) => ({
           file,
-          problem: `does not show ${name}, without which the mail is useless`,
+          problem: `does not show ${name}, which the mail must show`,
         }));
     };
     const essential = [

@@ -116,7 +116,7 @@ export interface OperatorMail {
   readonly subject: OperatorText;
   readonly html: OperatorText;
   readonly text: OperatorText;
-  /** Of that language. */
+  /** The time format of that language. */
   readonly timeFormat: TimeFormat;
 }
 
