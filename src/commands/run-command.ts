@@ -47,7 +47,7 @@ function crash(error: unknown): void {
 
 /**
  * The variables a command runs with: the process's own take precedence over those of `--env-file`.
- * No file is read unless it is named. Throws `config_invalid` when it cannot be read.
+ * No file is read without the flag. Throws `config_invalid` when it cannot be read.
  */
 export function loadEnvironment(envFile: string | undefined): Environment {
   if (envFile === undefined) return process.env;

@@ -85,7 +85,7 @@ export class Engines {
     });
   }
 
-  /** Which mails a recipient got recently, beside the ledger. */
+  /** The recent mails of each recipient, stored next to the ledger. */
   recentMails(): Promise<RecentMails & AsyncDisposable> {
     return this.once("recent mails", async () => {
       const secrets = this.emailSecrets;

@@ -153,9 +153,7 @@ async function openWorker(
   return worker;
 }
 
-/**
- * The interval at which the lag is read: a shorter one would cost more and show the same figures.
- */
+/** Equal to the interval of lag reads: a shorter one would cost more and show the same figures. */
 const dashboardEveryMs = 2000;
 /** Short, because people wait for codes. */
 const inboxEveryMs = 500;

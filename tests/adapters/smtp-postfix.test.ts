@@ -176,7 +176,7 @@ function testFailures(): void {
     "a certificate of an authority that is not known": {
       options: () => ({ ca: undefined }),
       outcome: { kind: "server_down", cause: "certificate" },
-      says: "a private authority belongs in SMTP_CA_FILE",
+      says: "put a private authority into SMTP_CA_FILE",
     },
     "no TLS where it is wanted": {
       options: () => ({ tls: "none" as const, user: undefined, password: undefined }),

@@ -119,7 +119,7 @@ const rows: Readonly<Record<string, Row>> = {
     client: { tls: "starttls" },
     sink: { tls: startTls },
     cause: "certificate",
-    says: "a private authority belongs in SMTP_CA_FILE",
+    says: "put a private authority into SMTP_CA_FILE",
   },
   "a certificate for another name": {
     client: { tls: "starttls", ca, host: "localhost" },

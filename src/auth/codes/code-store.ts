@@ -23,7 +23,7 @@ import type { CodePolicy, CodeScope } from "./code.ts";
  * - A call may be repeated after its answer was lost: an issue with the same `messageId` and a
  *   verification with the same `attempt` get the same answer. (A repeated wrong one or resend
  *   counts twice.)
- * - Keys do not reveal the address; deleted state is gone.
+ * - Keys do not reveal the address; deleted state cannot be recovered.
  * Left out on purpose: closing (a store opens no resources), budgets per client and over all
  * addresses, deriving codes, sending.
  * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is unavailable.

@@ -247,7 +247,7 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
     const id = await formField(context, "id");
     const failure = await attempt(context, deps, async () => {
       const { session } = await getSignedIn(context, deps);
-      await revokeSession(context, deps, session, id); // already gone: fine
+      await revokeSession(context, deps, session, id); // it may already have ended
     });
     return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });

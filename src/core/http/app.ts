@@ -24,9 +24,9 @@ export interface AnsweredRequest {
 }
 
 /**
- * One line per request, `HTTP request`, with the route's pattern: path and query may contain a token
- * or an address, so neither is logged. Successful reads are logged at debug level, because probes
- * come every few seconds. `onRequest` is called for each.
+ * One line per request, `HTTP request`, with the route's pattern: path and query may contain a
+ * token or an address, so neither is logged. Successful reads are logged at debug level, because
+ * probes are sent every few seconds. `onRequest` is called for each.
  */
 function accessLog(
   log: Log,

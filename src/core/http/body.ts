@@ -15,8 +15,8 @@ interface BodyLimitOptions {
 
 /**
  * Reads the body before the handler runs: at most 64 KiB (else 413, the rest unread) and within the
- * deadline (else 408), whatever Content-Length says; Hono's own limit has no deadline. Handlers
- * read it through `context.req`; the body of `context.req.raw` is consumed.
+ * deadline (else 408), whatever the Content-Length; Hono's own limit has no deadline. Handlers read
+ * it through `context.req`; the body of `context.req.raw` is consumed.
  */
 export function bodyLimit(options: BodyLimitOptions = {}): MiddlewareHandler<HttpEnvironment> {
   const deadlineMs = options.deadlineMs ?? 10_000;

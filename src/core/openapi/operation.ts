@@ -36,7 +36,7 @@ export interface Operation {
     readonly description: string;
     readonly schema: z.ZodType;
   };
-  /** The problems of this call, beside those of any call (see `problemsOf`). */
+  /** The problems of this call, in addition to those of any call (see `problemsOf`). */
   readonly problems?: readonly ErrorRow[];
   /** The call uses no store, so none can be unavailable. */
   readonly storeless?: boolean;

@@ -131,7 +131,7 @@ export function classifyPostgresError(error: unknown, connection: PostgresConnec
   return new InstantError(row, { detail: `${addressOf(connection)}: ${reason}`, cause: error });
 }
 
-/** After a fail-over this connection still leads to the former primary. */
+/** After a fail-over this connection still goes to the former primary. */
 export function isStandby(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === "25006";
 }

@@ -103,8 +103,8 @@ export class Availability {
   }
 
   /**
-   * Learns from a failed call. Error replies that are not refusals are logged here, each once a
-   * minute, because some callers tolerate a failed call and do not report it.
+   * Updates the state by a failed call. Error replies that are not refusals are logged here, each
+   * once a minute, because some callers tolerate a failed call and do not report it.
    */
   notice(error: unknown): void {
     const refusal = findRefusal(error);

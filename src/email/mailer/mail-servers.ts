@@ -122,13 +122,16 @@ export class MailServers implements Mailer {
     return another ? { ...outcome, another } : outcome;
   }
 
-  /** The server in use. */
+  /** Probes the server in use. */
   async probe(signal?: AbortSignal): Promise<ProbeOutcome> {
     const server = this.#servers.find(({ down }) => down === undefined) ?? this.#servers[0];
     return server === undefined ? this.#gone() : server.probe(signal);
   }
 
-  /** Resolves when a mail to `recipient` may be sent, `untilMs` (Unix ms) has come, or at the end. */
+  /**
+   * Resolves when a mail to `recipient` may be sent, at `untilMs` (Unix ms), or when it is aborted
+   * or stopped.
+   */
   async untilBack(options: {
     readonly recipient: string;
     readonly untilMs: number;

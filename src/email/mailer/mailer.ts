@@ -139,7 +139,7 @@ export type ServerDownCause =
   | "system" // 4.3.x, or it defers all recipients
   | "refusing"; // it refuses all recipients
 
-/** A server's reply, fit for logs; what it means is decided by `reply-table.ts`. */
+/** A server's reply, sanitized for logs; `reply-table.ts` decides what it means. */
 export interface SmtpReply {
   /** 250, 451, 550, … */
   readonly code: number;

@@ -113,7 +113,7 @@ export function isAboutSession(answer: SmtpReply | undefined): boolean {
   );
 }
 
-/** How servers name the message they queued; the first that fits. Replies are free text. */
+/** How servers report the id of a queued message; the first match counts. Replies are free text. */
 const queueIdForms = [
   /\bqueued as ([\w.-]{4,100})/i, // Postfix, SendGrid
   /\bid=([\w-]{6,100})/, // Exim

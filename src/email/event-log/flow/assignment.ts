@@ -64,7 +64,7 @@ export interface PartitionOffset {
   readonly offset: number;
 }
 
-/** One assignment of a partition; a partition that comes back gets a new one. */
+/** One assignment of a partition; a reassigned partition gets a new one. */
 export interface Assigned {
   readonly partition: number;
   readonly window: Window;

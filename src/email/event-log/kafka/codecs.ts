@@ -33,7 +33,7 @@ class Window {
     this.#at += source.copy(this.#bytes, this.#at, from, from + length);
   }
 
-  /** Repeats what lies `distance` back; it may overlap what it writes. */
+  /** Repeats bytes from `distance` back; source and target may overlap. */
   repeat(distance: number, length: number): void {
     const from = this.#at - distance;
     if (distance === 0 || from < 0) throw new Error("it refers to bytes that it does not hold");
@@ -57,7 +57,7 @@ class Window {
   }
 }
 
-/** Either a literal of `source` at `from`, or a repeat of what lies `distance` back. */
+/** Either a literal of `source` at `from`, or a copy from `distance` back. */
 function* write(
   window: Window,
   source: Buffer,
@@ -125,7 +125,7 @@ function* snappyBlock(bytes: Buffer): Generator<Buffer, void> {
 interface SnappyElement {
   /** The start of a literal. */
   readonly from: number;
-  /** How far back a copy lies; 0: a literal. */
+  /** The distance of a copy; 0: a literal. */
   readonly distance: number;
   readonly length: number;
   readonly end: number;

@@ -281,7 +281,10 @@ async function diagnoseGroup(
   const ageMs = Math.round(Math.max(0, ...lag.map(({ seconds }) => seconds))) * 1000;
   const readers = `${members} serve-email ${members === 1 ? "reads" : "read"} the events`;
   if (records === 0) {
-    const text = members === 0 ? "No serve-email is running; no events are waiting" : `${readers}; no events are waiting`;
+    const text =
+      members === 0
+        ? "No serve-email is running; no events are waiting"
+        : `${readers}; no events are waiting`;
     diagnosis.ok("kafka.lag", text);
     return;
   }
