@@ -172,7 +172,7 @@ function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: stri
   );
 }
 
-/** What differs between the three purposes of a code. */
+/** The differences between the three purposes of a code. */
 export interface CodeStep {
   readonly purpose: CodePurpose;
   /** Both throw the problem, as the use cases do. */

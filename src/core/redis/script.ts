@@ -17,7 +17,7 @@ export interface RedisScript<Reply> {
    * several slots: there each call is sent on its own.
    */
   readonly merges: boolean;
-  /** Never set; it carries the type. */
+  /** Never set; only for the type. */
   readonly reply?: Reply;
 }
 

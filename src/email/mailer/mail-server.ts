@@ -73,8 +73,8 @@ export class MailServer {
   #suspect = false;
   #lossesInRow = 0;
   /**
-   * Domains that refused us while the server accepted a mail to another domain: their refusals are
-   * their own.
+   * A domain that refused us while the server accepted a mail to another one: its refusals are its
+   * own.
    */
   #denyingDomain: string | undefined;
   /** The recipient refused last, and one whose refusals count as its own. */

@@ -38,8 +38,8 @@ const waitMsMax = 3_600_000;
  * The SMTP servers as one mailer: each mail is handed to the first that is up (see `MailServer`).
  * It never tries a second server within one `send`: a mail that the first did not take is returned
  * as `server_down`, with `another` if the caller may send again at once, but only after the ledger
- * confirms that nothing is on the wire. Any other answer, above all an ambiguous one, is an outcome
- * and is never repeated through another server here.
+ * confirms that nothing is on the wire. Any other result, above all `ambiguous`, is the outcome,
+ * and the mail is not sent again through another server here.
  *
  * Some are up: mails flow. None is (`down`): `send` returns `server_down` without contacting a
  * server, and `untilBack` waits: for all of the waiting mails until a server is up again, for one

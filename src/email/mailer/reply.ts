@@ -60,12 +60,12 @@ export function classifyReply(answer: SmtpReply, stage: ReplyStage): ReplyVerdic
   return defaultVerdict(answer, stage);
 }
 
-/** Never part of a reply that a recipient certainly does not exist. */
+/** Phrases that never occur in a reply about a recipient that certainly does not exist. */
 const living =
   /\btemporar|\btry (?:again|later)|\blater\b|\bquota\b|\bfull\b|\bsender\b|\brelay|\bspam\b|\bpolicy\b|\bblock|\bblacklist|\breputation\b|\brate\b|\blimit|\bauth|\bdenied\b|\bdmarc\b|\bspf\b|\bdkim\b|\bgr[ae]y|\bcurrently\b|\bbusy\b|\bunverified address\b|\bunavailable\b|\btimed? ?out\b|\blookup error|\bmaintenance\b|\bsuspend|\bactivat|\bplease wait\b|\ballowed\b|\bpermitted\b|\bloops back\b|\brefused\b|\bsending\b|\blog ?in\b|\btoo many\b|\b(?:smtp|api|customer) (?:user|account)\b|\byour (?:account|domain|ip)\b/i;
 const goneCodes = /^5\.1\.(?:1|2|3|6|10)$|^5\.2\.1$|^5\.0\.0$/;
 
-/** Codes and text must agree: on a contradiction the mailbox may exist. */
+/** Codes and text must agree: if they contradict each other, the mailbox may exist. */
 function isSurelyGone(enhancedCode: string, text: string): boolean {
   const codes = text.match(/\b[245]\.\d{1,3}\.\d{1,3}\b(?!\.\d)/g) ?? [];
   const agree = [enhancedCode, ...codes].every((code) => code === "" || goneCodes.test(code));

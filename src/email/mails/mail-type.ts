@@ -28,7 +28,9 @@ export interface MailType<
   content(parts: ContentParts<Messages>): MailContent;
 }
 
-/** Transactional: the recipient asked for it, always sent. Optional: the recipient may decline it. */
+/**
+ * Transactional: requested by the recipient, always sent. Optional: the recipient may decline it.
+ */
 type MailKind = "transactional" | "optional";
 
 /** The input of a view. */

@@ -69,7 +69,7 @@ export const entriesMax = 1_000;
 
 /**
  * For the adapters: per address the entry that expires last, without the expired ones, so that no
- * statement writes one row twice. Notes come out bounded and without control characters.
+ * statement writes one row twice. Notes are bounded and have no control characters.
  */
 export function latestEntries(entries: readonly Suppression[], now: number): Suppression[] {
   const latest = new Map<string, Suppression>();

@@ -41,7 +41,7 @@ interface GroupMemberOptions {
   readonly group: string;
   readonly log: Log;
   readonly timings: GroupTimings;
-  /** The member now owns exactly these partitions, fetched from the committed offsets. */
+  /** The member now owns exactly these partitions; all are fetched from the committed offsets. */
   readonly onAssigned: (partitions: readonly number[]) => void;
   /** The group is about to rebalance; a commit now still counts. */
   readonly onRebalancing: () => void;

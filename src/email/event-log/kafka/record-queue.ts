@@ -77,7 +77,7 @@ const batchOverheadBytes = 61;
 const recordOverheadBytes = 1 + 10 + 5 + 5;
 const lengthBytesMax = 5;
 
-/** The most bytes a record takes in a batch; 20 too many for a short one. */
+/** An upper bound of a record's bytes in a batch; 20 too high for a short one. */
 export function recordBytesBound({ key, value, headers }: OutgoingRecord): number {
   let bytes = recordOverheadBytes + fieldBytes(key) + fieldBytes(value) + lengthBytesMax;
   for (const [name, content] of headers) {

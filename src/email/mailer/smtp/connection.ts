@@ -36,7 +36,7 @@ export class SmtpConnection {
   private constructor(connection: SMTPConnection, options: SmtpOptions) {
     this.#connection = connection;
     this.#options = options;
-    // What the server answered to EHLO; nodemailer has no public way to ask.
+    // What the server answered to EHLO; nodemailer has no public API for it.
     this.#limits = readSessionLimits(linesIn(connection, "_ehloLines"));
     this.offersUtf8 = linesIn(connection, "_supportedExtensions").includes("SMTPUTF8");
   }

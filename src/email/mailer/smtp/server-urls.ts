@@ -98,7 +98,7 @@ function readUrl(
   return settings;
 }
 
-/** In lower case and ASCII, so that a server named twice is noticed; "": no name. */
+/** In lower case and ASCII, so that a server listed twice is detected; "": no name. */
 function hostOf({ hostname }: URL): string {
   const address = /^\[(.*)\]$/.exec(hostname)?.[1];
   if (address !== undefined) return address;

@@ -26,7 +26,7 @@ const fileBytesMax = 256 * 1024;
 const foldersMax = 100;
 const tag = /^(?=.{2,35}$)[a-z]{2,8}(?:-[a-z0-9]{1,8})*$/;
 const fileName = /^(\w+)\.(subject\.txt|html|txt)$/;
-/** Ignored files: of editors, and notes. */
+/** Ignored: editors' files and README. */
 const ignored = /^\.|~$|^README/;
 
 interface LoadedOverrides {
