@@ -4,7 +4,7 @@ import { examples } from "./commands/examples.ts";
 import type { Environment } from "./core/config.ts";
 import { exitCodes } from "./core/errors.ts";
 
-/** argv → command. A command's modules are imported only when it runs: that keeps the start fast. */
+/** argv → command. A command's modules are imported only when it runs, to start fast. */
 const program = new Command("instant")
   .description("Passwordless sign-in by e-mail code, and the e-mail service behind it.")
   .version(packageJson.version)
@@ -62,14 +62,14 @@ program
   )
   .option(
     "--class <classes>",
-    "only these classes, separated by commas; an unknown one lists them all",
+    "only these classes, comma-separated (an unknown class prints the list)",
   )
   .option("--id <message_id>", "only this message_id")
   .option("--recipient <address>", "only mails to this address")
   .option("--limit <count>", "replay at most this many")
   .option("--rate <per_second>", "replay at most this many a second (default 1000)")
-  .option("--max-replays <count>", "skip those replayed this often already (default 3)")
-  .option("--include-too-old", "also those of class too_old, which may have been sent before")
+  .option("--max-replays <count>", "skip those already replayed this many times (default 3)")
+  .option("--include-too-old", "include class too_old, whose mails may have been sent before")
   .option("--restart", "start over instead of continuing an unfinished replay")
   .option("--dry-run", "only print what would be replayed, the first 20 one by one")
   .option("--yes", "do not ask for confirmation; required without a terminal")
@@ -78,11 +78,11 @@ program
 
 const suppressions = program
   .command("suppressions")
-  .description("manage the addresses that get no mail because it bounced or was unwanted");
+  .description("manage the suppression list: addresses that get no mail");
 
 suppressions
   .command("list")
-  .description("list the newest")
+  .description("list the newest suppressions")
   .option("--reason <reason>", "only this reason: bounced, complained or manual")
   .option("--address <address>", "only this address")
   .option("--limit <count>", "list at most this many (default 100, at most 10000)")
@@ -95,7 +95,7 @@ suppressions
   .argument("<addresses...>")
   .option("--reason <reason>", "bounced, complained or manual (default: manual)")
   .option("--for <duration>", "for how long, such as 720h (default: until removed)")
-  .option("--note <text>", "why, for whoever reads the list")
+  .option("--note <text>", "the reason, printed by list")
   .option("--json", "print the report as JSON")
   .action(run(async () => (await import("./commands/suppressions.ts")).addSuppressions));
 
@@ -140,19 +140,21 @@ program
   .requiredOption("--to <address>", "the recipient")
   .option("--type <type>", "the mail type, with sample data (default verification_code)")
   .option("--locale <language>", "the language, such as es or ru-RU")
-  .option("--server <server>", "only through this server of SMTP_URLS: its number or host")
+  .option("--server <server>", "use only this server of SMTP_URLS, by number or host")
   .option("--json", "print the report as JSON")
   .action(run(async () => (await import("./commands/send-test.ts")).sendTest));
 
 program
   .command("doctor")
-  .description("check every setting and what it points to, and print how to fix what is wrong")
+  .description(
+    "check every setting and the servers it points to, and print how to fix each problem",
+  )
   .argument("[service]", "serve-auth or serve-email (default: both)")
   .option("--json", "print the report as JSON")
   .addHelpText(
     "after",
     `
-Changes nothing and sends no mail. Exit codes: 0 nothing is at fault; 1 something is (✗);
+Changes nothing and sends no mail. Exit codes: 0 no faults; 1 a fault (✗);
 2 a service would refuse to start with this configuration.`,
   )
   .action(run(async () => (await import("./commands/doctor.ts")).doctor));
@@ -163,7 +165,7 @@ program
   .argument("[url]", "the URL to check (default: /health of serve-email, then of serve-auth)")
   .action(run(async () => (await import("./commands/healthcheck.ts")).healthcheck));
 
-/** Puts the examples under the help of each command. */
+/** Adds the examples to the help of each command. */
 function addExamples(command: Command, parent = ""): void {
   const name = `${parent}${command.name()}`;
   const lines = (examples[name] ?? []).map((example) => `  $ ${example}\n`);

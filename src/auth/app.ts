@@ -15,7 +15,9 @@ import { addPageRoutes, problemPage } from "./pages/page-routes.ts";
 import { attemptsScope, logExhaustedLimits } from "./rate-limited.ts";
 
 export interface AuthAppDeps extends PageDeps {
-  /** Calls of other modules whose routes are added to the app: documented with ours. */
+  /**
+   * API calls of other modules whose routes are added to the app, so that they are documented too.
+   */
   readonly furtherOperations?: readonly Operation[];
   readonly onRequest?: HttpAppOptions["onRequest"];
 }
@@ -23,7 +25,7 @@ export interface AuthAppDeps extends PageDeps {
 const apiPaths = ["/auth/*", "/users/*"] as const;
 const isApiPath = (path: string) => apiPaths.some((api) => path.startsWith(api.slice(0, -1)));
 
-/** The HTTP app of serve-auth. It opens and closes nothing; more routes may be added to it. */
+/** The HTTP app of serve-auth. It owns no resources; callers may add routes. */
 export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
   const deps = { ...given, limits: logExhaustedLimits(given.limits, given) };
   const { corsOrigins, publicOrigin, trustedProxies } = deps.boundary;
@@ -40,7 +42,7 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     app.use(path, async (context, next) => {
       await next();
       const { headers } = context.res;
-      headers.set("Cache-Control", "no-store"); // each answer is one person's
+      headers.set("Cache-Control", "no-store"); // each answer is personal
       headers.append("Vary", "Authorization, Cookie");
     });
     app.use(path, sameOriginWrites({ cookieName, publicOrigin, origins: corsOrigins }));
@@ -60,8 +62,8 @@ interface CountedStores {
 }
 
 /**
- * Counts what the stores of codes and limits answer, whichever page or call asked. Returns the same
- * stores, counted.
+ * Wraps the stores of codes and limits so that their answers are counted, whichever page or call
+ * caused them.
  */
 export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) => CountedStores {
   const issues = metrics.counter({

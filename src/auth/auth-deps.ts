@@ -10,7 +10,7 @@ import type { LimitPolicy, Limits } from "./limits/limits.ts";
 import type { SessionStore } from "./sessions/session-store.ts";
 import type { User, UserStore } from "./users/user-store.ts";
 
-/** What the use cases of sign-in work with; compose puts it together. */
+/** The dependencies of the sign-in use cases; `compose` assembles them. */
 export interface AuthDeps {
   readonly codes: CodeStore;
   readonly limits: Limits;
@@ -21,11 +21,11 @@ export interface AuthDeps {
   readonly log: Log;
   readonly keys: AuthKeys;
   readonly limitPolicy: LimitPolicy;
-  /** Where requests come from, and whose pages may send them. */
+  /** Which proxies and origins requests are trusted from. */
   readonly boundary: HttpBoundary;
-  /** Whether browsers send our cookies over https alone: in production. */
+  /** Whether cookies are `Secure` (https only): in production. */
   readonly secureCookies: boolean;
-  /** What mails can be written in: tags as in BCP 47, in lower case. */
+  /** The languages of mails: BCP 47 tags in lower case. */
   readonly mailLanguages: readonly string[];
   /** Whether a new user gets a welcome mail. */
   readonly welcomes: boolean;
@@ -33,9 +33,9 @@ export interface AuthDeps {
   readonly signInNotices: boolean;
   /** Whether a change of address is reported to the old one. */
   readonly emailChangeNotices: boolean;
-  /** Each carries over what is kept elsewhere under an address; none may throw. */
+  /** Each moves what other modules store under an address; none may throw. */
   readonly onEmailChanged: readonly ((change: EmailChange) => Promise<void>)[];
-  /** Each forgets what is kept elsewhere of a user, and may be called again. */
+  /** Each deletes what other modules store about a user; idempotent. */
   readonly onUserDeleted: readonly ((user: User) => Promise<void>)[];
 }
 
@@ -44,7 +44,7 @@ interface EmailChange {
   readonly to: string;
 }
 
-/** A call of the API: how its document describes it, and what it does. */
+/** An API call: its OpenAPI description and its handler. */
 export interface AuthRoute extends Operation {
   handle(context: HttpContext, deps: AuthDeps): Response | Promise<Response>;
 }

@@ -95,7 +95,7 @@ interface ConfirmedEmail extends NewEmail {
   readonly code: string;
 }
 
-/** Gives the user the new address, by its code. Throws the problem to answer with. */
+/** Sets the new address, confirmed by its code. Throws the problem to answer with. */
 export async function confirmEmail(
   context: HttpContext,
   deps: AuthDeps,
@@ -133,12 +133,12 @@ type ChangeEmailOutcome =
   | Exclude<CheckCodeOutcome, { kind: "verified" }>
   /** The code was right and is still good. */
   | { readonly kind: "taken" }
-  /** The user was deleted meanwhile. */
+  /** The user was deleted in the meantime. */
   | { readonly kind: "gone" };
 
 /**
- * That the address is another user's is revealed only with the right code, so only to its owner:
- * requesting the code reveals nothing.
+ * Whether the address belongs to another user is revealed only with the right code, that is to its
+ * owner; requesting the code reveals nothing.
  */
 async function changeEmail(
   deps: AuthDeps,

@@ -172,7 +172,7 @@ export const authFields = {
 
 type AuthValues = ConfigValues<typeof authFields>;
 
-/** What the values of several variables say together that one alone cannot. */
+/** Problems between the values of several variables. */
 export function checkAuth(values: AuthValues): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const need = (isValid: boolean, name: string, problem: string) => {

@@ -6,7 +6,7 @@ import { authErrors } from "./error-codes.ts";
 import type { Session } from "./sessions/session-store.ts";
 import type { User } from "./users/user-store.ts";
 
-/** A user, and the session by which the request is theirs. */
+/** The user of a request, and the session that authenticates it. */
 export interface SignedIn {
   readonly user: User;
   readonly session: Session;
@@ -14,7 +14,10 @@ export interface SignedIn {
 
 type SessionDeps = Pick<AuthDeps, "sessions" | "users">;
 
-/** Who sent this request. Throws `unauthenticated` when no token in it is of a live session. */
+/**
+ * The sender of this request. Throws `unauthenticated` when none of its tokens belongs to a live
+ * session.
+ */
 export async function getSignedIn(context: HttpContext, deps: SessionDeps): Promise<SignedIn> {
   const signedIn = await findSignedIn(context, deps);
   if (signedIn === undefined) throw new InstantError(authErrors.unauthenticated);
@@ -43,8 +46,8 @@ export function sessionTokens(context: HttpContext): string[] {
 }
 
 /**
- * Gives the browser the token until the session's latest end. When it ends earlier for lack of
- * use, the store knows; so the cookie need not be set again with every request.
+ * Sets the cookie until the session's latest end. The store knows when it ends earlier for lack of
+ * use, so the cookie need not be renewed with every request.
  */
 export function setSessionCookie(
   context: HttpContext,

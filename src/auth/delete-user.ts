@@ -92,10 +92,10 @@ type DeleteUserOutcome =
   | Exclude<CheckCodeOutcome, { kind: "verified" }>;
 
 /**
- * Deletes a user and everything stored about them. The code stays good until the last step, and every
- * step may be repeated: a deletion that met an unavailable store is finished by trying again. Once
- * the user is gone nobody can try again; what could then be left, this session and these codes,
- * gives access to nothing and expires. Counted attempts and locks stay: they name nobody.
+ * Deletes a user and everything stored about them. The code stays valid until the last step, and
+ * every step may be repeated: a deletion that failed on an unavailable store is finished by trying
+ * again. After the user is deleted nobody can retry; the session and codes that may remain then
+ * give access to nothing and expire. Counted attempts and locks stay: they identify nobody.
  */
 async function deleteUser(
   deps: AuthDeps,

@@ -53,7 +53,7 @@ const description =
 
 /**
  * `GET /openapi.json`, and `GET /docs` for people. The document never changes; it is created on the
- * first request, so that the service starts sooner.
+ * first request, for a faster start.
  */
 export function addDocsRoutes(app: Hono<HttpEnvironment>, deps: DocsDeps): void {
   const { appName, publicOrigin, furtherOperations } = deps;

@@ -10,7 +10,7 @@ export const authErrors = {
   },
   unauthenticated: {
     code: "unauthenticated",
-    meaning: "This request is not signed in",
+    meaning: "The request is not authenticated",
     retryable: false,
     status: 401,
   },
@@ -22,7 +22,7 @@ export const authErrors = {
   },
   sessionNotFound: {
     code: "session_not_found",
-    meaning: "You have no such session",
+    meaning: "No such session",
     retryable: false,
     status: 404,
   },
@@ -40,7 +40,7 @@ export const authErrors = {
   },
   usernameTaken: {
     code: "username_taken",
-    meaning: "The username belongs to somebody else",
+    meaning: "The username belongs to another user",
     retryable: false,
     status: 409,
   },
@@ -76,7 +76,7 @@ export const authErrors = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
-/** The 409 that names the field. */
+/** A 409 that names the field. */
 export function conflict(
   row: (typeof authErrors)["usernameTaken" | "emailTaken" | "emailUnchanged"],
   field: string,

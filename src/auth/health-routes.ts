@@ -3,8 +3,8 @@ import { errorMessage, isInstantError } from "../core/errors.ts";
 import { withDeadline } from "../core/time.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 
-// `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; each
-// with the state of each store, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`,
+// `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; both
+// list the state of each store, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`,
 // with the reasons. Kafka is not checked: while it is unavailable, mails are delivered directly.
 
 const group = "Health";
@@ -55,7 +55,7 @@ export const livenessRoute: AuthRoute = {
   access: "anyone",
   answer: {
     status: 200,
-    description: "It is.",
+    description: "The process is alive.",
     schema: z.object({ status: z.literal("alive") }).meta({ id: "Liveness" }),
   },
   storeless: true,
@@ -74,8 +74,12 @@ export const readinessRoute: AuthRoute = {
   group,
   summary: "Whether the service can take requests",
   access: "anyone",
-  answer: { status: 200, description: "It can.", schema: readyAnswer },
-  otherwise: { status: 503, description: "It cannot, and why.", schema: notReadyAnswer },
+  answer: { status: 200, description: "The service is ready.", schema: readyAnswer },
+  otherwise: {
+    status: 503,
+    description: "The service is not ready, with the reasons.",
+    schema: notReadyAnswer,
+  },
   storeless: true,
   handle: async (context, deps) => {
     const reasons = reasonsNotReady(await pingStores(deps));
@@ -87,7 +91,7 @@ export const readinessRoute: AuthRoute = {
 interface StoreState {
   readonly name: (typeof storeNames)[number];
   readonly connection: z.infer<typeof connection>;
-  /** The words of a store that answers, but refuses to serve now. */
+  /** The answer of a store that is reachable, but refuses requests now. */
   readonly refusal?: unknown;
 }
 

@@ -6,13 +6,13 @@ interface AuthKey {
   readonly secret: string;
 }
 
-/** The key of new codes, and all keys whose codes are still good. */
+/** The key of new codes, and all keys whose codes are still valid. */
 export interface AuthKeys {
   readonly current: AuthKey;
   readonly all: readonly AuthKey[];
 }
 
-/** `previous`: AUTH_SECRET_PREVIOUS, for as long as codes made with it live. */
+/** `previous`: AUTH_SECRET_PREVIOUS, for as long as codes derived from it live. */
 export function createAuthKeys(secret: string, previous: string | undefined): AuthKeys {
   const current = createKey(secret);
   const all = previous === undefined || previous === secret ? [] : [createKey(previous)];
@@ -24,8 +24,8 @@ function createKey(secret: string): AuthKey {
 }
 
 /**
- * The name under which the stores keep what belongs to an address, so that their keys do not show
- * it. Not keyed with AUTH_SECRET: live codes and counted attempts must outlive a change of the secret.
+ * The name of an address in the stores' keys, which must not reveal it. Not keyed with AUTH_SECRET:
+ * live codes and counted attempts must outlive a change of the secret.
  */
 export function subjectOf(email: string): string {
   return sha256Hex(`instant-subject:${email}`);

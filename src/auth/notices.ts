@@ -7,9 +7,9 @@ import { unknownDevice } from "./sessions/session-store.ts";
 import type { User } from "./users/user-store.ts";
 
 /**
- * Mails about what happened to an account. Nobody waits for one, and what happened does not fail for
- * it: a process that dies in that moment, or finds no way to send, leaves it out. `create` may ask
- * the stores; undefined: there is nothing to report.
+ * Mails about changes to an account. They are best effort: they are sent in the background, never
+ * fail the request, and are lost if the process dies at that moment or cannot send. `create` may
+ * query the stores; undefined: there is nothing to report.
  */
 function sendNotice(
   { publisher, log }: AuthDeps,
@@ -33,14 +33,15 @@ interface NoticedSignIn {
   readonly user: User;
   /** The new one. */
   readonly session: Session;
-  /** Of the mail that brought the code. */
+  /** The id of the mail with the code. */
   readonly messageId: string;
   readonly locale: string | undefined;
 }
 
 /**
- * Reports a sign-in on a device that none of the person's other live sessions is on, as the list of
- * sessions names it. A code signs in once, so its id makes the notice's: one per sign-in.
+ * Reports a sign-in on a device that no other live session of the user has, by the name that the
+ * list of sessions shows. A code signs in once, so the notice's id is made from its id: one notice
+ * per sign-in.
  */
 export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
   if (!deps.signInNotices) return;
@@ -67,7 +68,7 @@ export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
   });
 }
 
-/** Where sessions are ended, when PUBLIC_URL says it; a mail has no link that is not https. */
+/** The page where sessions are ended, if PUBLIC_URL is set; mails only have https links. */
 function accountLink({ publicOrigin }: AuthDeps["boundary"]) {
   return publicOrigin?.startsWith("https:") ? { account_link: `${publicOrigin}/account` } : {};
 }
@@ -75,14 +76,15 @@ function accountLink({ publicOrigin }: AuthDeps["boundary"]) {
 interface NoticedChange {
   readonly from: string;
   readonly to: string;
-  /** Of the mail that brought the code. */
+  /** The id of the mail with the code. */
   readonly messageId: string;
   readonly locale: string | undefined;
 }
 
 /**
- * The mail to the address that a user left: the last that reaches somebody whose account another
- * person took. It does not show the new one. A code changes an address once: one notice per change.
+ * The notice to the old address after a change: the last mail that reaches the owner of a hijacked
+ * account. It masks the new address. A code changes an address once, so there is one notice per
+ * change.
  */
 export function noticeEmailChange(deps: AuthDeps, change: NoticedChange): void {
   if (!deps.emailChangeNotices) return;
@@ -102,7 +104,9 @@ export function noticeEmailChange(deps: AuthDeps, change: NoticedChange): void {
   }));
 }
 
-/** The mail after the first sign-in: its id is made of the user's, so a user is welcomed once. */
+/**
+ * The mail after the first sign-in. Its id is derived from the user's, so a user is welcomed once.
+ */
 export function welcome(
   deps: AuthDeps,
   { id, email, username }: User,

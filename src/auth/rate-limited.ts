@@ -6,9 +6,9 @@ import type { Clock } from "../core/time.ts";
 import { authErrors } from "./error-codes.ts";
 import type { Limits, RateLimit } from "./limits/limits.ts";
 
-/** A budget that is exhausted, as the answer to the request names it. */
+/** An exhausted budget, as the response names it. */
 export interface ExhaustedLimit {
-  /** What was counted, in kebab-case: "attempts-per-email". */
+  /** The limit's name, in kebab-case: "attempts-per-email". */
   readonly scope: string;
   readonly quota: number;
   readonly windowMs: number;
@@ -19,9 +19,9 @@ export interface ExhaustedLimit {
 export const attemptsScope = "attempts-per-email";
 
 /**
- * The 429 of an exhausted budget: which one, and when to try again, with the headers of the IETF
- * draft-ietf-httpapi-ratelimit-headers. `ofAddress`: the row when it is the budget of one address;
- * those of a client and of all clients together are "too many requests".
+ * The 429 of an exhausted budget: names it and when to try again, with the headers of the IETF
+ * draft-ietf-httpapi-ratelimit-headers. `ofAddress`: the row for the budget of one address; the
+ * budgets of a client and of all clients are "too many requests".
  */
 export function rateLimitedError(
   { scope, quota, windowMs, retryAfterMs }: ExhaustedLimit,
@@ -50,14 +50,14 @@ export function wrongCodeError(row: ErrorRow, locked: ExhaustedLimit | undefined
   if (locked === undefined) return new InstantError(row);
   const { scope, retryAfterMs } = locked;
   const retryAfterSeconds = wholeSeconds(retryAfterMs);
-  const wait = `Too many were wrong: no code is taken for ${formatWait(retryAfterSeconds)}.`;
+  const wait = `Too many wrong codes: no code is accepted for ${formatWait(retryAfterSeconds)}.`;
   return new InstantError(row, {
     detail: `${row.meaning}. ${wait}`,
     details: { members: { scope, retryAfterSeconds } },
   });
 }
 
-/** How long the address is locked after either of the two; undefined: it is not. */
+/** How long the address is locked after either of the two; undefined if it is not. */
 export function lockedSeconds({ members, retryAfterSeconds }: Failure): number | undefined {
   if (members?.["scope"] !== attemptsScope) return undefined;
   return retryAfterSeconds ?? Number(members["retryAfterSeconds"]);
@@ -72,20 +72,20 @@ function formatWait(seconds: number): string {
   return count === 1 ? `1 ${unit}` : `${count} ${unit}s`;
 }
 
-/** Budgets whose line is remembered; beyond it the oldest may be logged again before its time. */
+/** Budgets that are remembered as logged; beyond that the oldest may be logged again early. */
 const warnedMax = 1_000;
 
 /**
- * The same limits, with a warning in the log when one of them is found exhausted: once per budget
- * and window in each process, however many requests meet it. A line costs a client its whole budget,
- * so nobody fills the log: with the default limits at most 166 clients can exhaust theirs in an hour
- * before the global budget is exhausted too.
+ * Wraps limits to log a warning when one is exhausted: once per budget and window in each process,
+ * however many requests are refused. A line costs a client its whole budget, so nobody can flood
+ * the log: with the default limits at most 166 clients can exhaust theirs in an hour before the
+ * global budget is exhausted too.
  */
 export function logExhaustedLimits(
   limits: Limits,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Limits {
-  /** Until when each exhausted budget is not logged again, the oldest first. */
+  /** When each exhausted budget may be logged again, oldest first. */
   const warnedUntil = new Map<string, number>();
 
   function warnOnce(limit: RateLimit, retryAfterMs: number): void {

@@ -48,7 +48,7 @@ export const requestCodeRoute: AuthRoute = {
   group: "Sign-in",
   summary: "Send a sign-in code to an address",
   description:
-    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail comes, but no code is taken before the lock is over. Asking again within a minute sends the same code once more, as the same mail. The mail is in the language of Accept-Language, if there are templates for it.",
+    "Known and unknown addresses get the same answer, and so does one that is locked after wrong codes: its mail is sent, but no code is accepted until the lock ends. Asking again within a minute sends the same code once more, as the same mail. The mail is in the language of Accept-Language, if there are templates for it.",
   access: "anyone",
   body: { schema: requestCodeBody, required: true, example: { email: "ana@example.com" } },
   answer: codeSentAnswer,
@@ -61,7 +61,7 @@ export const requestCodeRoute: AuthRoute = {
 };
 
 /**
- * Sends a code on behalf of this request, whose client is counted and whose language the mail is in.
+ * Sends a code for this request: its client is rate-limited, its language is that of the mail.
  * Throws the problem to answer with.
  */
 export async function sendCode(
@@ -99,9 +99,9 @@ type RequestCodeDeps = Pick<
 >;
 
 interface RequestedCode extends CodeScope {
-  /** Who requests it, as it is counted. */
+  /** The client that requests it, as rate limits count it. */
   readonly client: string;
-  /** The language of the mail; stored with the code, so that a repeat changes nothing. */
+  /** The language of the mail; stored with the code, so that a repeat has the same. */
   readonly locale: string | undefined;
 }
 
@@ -112,10 +112,10 @@ type RequestCodeOutcome =
   | { readonly kind: "unsupported_address" };
 
 /**
- * Sends a code to an address: a new one, or within the repeat window the same event, byte for byte,
- * so that the second mail is a duplicate. A message that failed, or whose secret is gone, is not
- * repeated. When the mail cannot be handed over, what it cost is given back. Users are not looked up,
- * so known and unknown addresses cannot be told apart.
+ * Sends a code to an address: a new one, or within the repeat window the same event byte for byte,
+ * so that the worker skips it as a duplicate. A message that failed, or whose secret was removed,
+ * is not repeated. When the mail cannot be handed over, its cost is refunded. Users are not looked
+ * up, so known and unknown addresses are indistinguishable.
  */
 export async function requestCode(
   deps: RequestCodeDeps,
@@ -149,12 +149,12 @@ export async function requestCode(
   return published;
 }
 
-/** How much of the time for the answer giving back may take; then it goes on after the answer. */
+/** How long the response waits for a refund, which then continues in the background. */
 const giveBackMs = 500;
 
 async function within(clock: Clock, durationMs: number, work: Promise<unknown>): Promise<void> {
   const done = new AbortController();
-  work.catch(() => {}); // after the answer there is nobody to report to
+  work.catch(() => {}); // once the response was sent, nobody is left to report to
   const ended = work.finally(() => done.abort());
   ended.catch(() => {});
   await Promise.race([ended, clock.sleep(Math.max(0, durationMs), done.signal)]);
@@ -207,7 +207,7 @@ async function isRepeatable({ keys, publisher }: RequestCodeDeps, code: IssuedCo
   return (await publisher.status(code.messageId)) !== "failed";
 }
 
-/** Always the same event for the same stored code: to the ledger, a difference is a conflict. */
+/** Always the same event for the same stored code: the ledger treats a difference as a conflict. */
 function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailEvent {
   const key = keys.all.find(({ id }) => id === code.keyId) ?? keys.current;
   const { expires_in, purpose, locale } = JSON.parse(code.data) as {
@@ -229,10 +229,10 @@ const tagCharsMax = 35;
 const tag = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/;
 
 /**
- * The language of mails to the sender of this request: the one that `Accept-Language` prefers most
- * among those that mails can be written in, as the client writes it. For "de, es-MX;q=0.8, en;q=0.5"
- * and en, es it is "es-MX": a language matches by its tag or by any shorter form of it (RFC 4647,
- * 3.4). Undefined when none matches: EMAIL_LOCALE.
+ * The language of mails to the sender of this request: the supported one that `Accept-Language`
+ * prefers most, as the client spells it. For "de, es-MX;q=0.8, en;q=0.5" and en, es it is "es-MX":
+ * a language matches by its tag or by any shorter form of it (RFC 4647, 3.4). Undefined when none
+ * matches: EMAIL_LOCALE.
  */
 export function mailLocale(
   context: HttpContext,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
 import type { User } from "./users/user-store.ts";
 
-// Fields that several calls of the API take or answer, as its document describes them.
+// Fields that several API calls accept or return, with their OpenAPI descriptions.
 
 /** A time in RFC 3339. */
 export const timeAnswer = (description: string) =>
@@ -12,7 +12,7 @@ export const userAnswer = z
   .object({
     id: z.string().meta({ format: "uuid" }),
     email: z.string().meta({ format: "email" }),
-    username: z.string().nullable().meta({ description: "Null until it is chosen." }),
+    username: z.string().nullable().meta({ description: "Null until one is chosen." }),
     created_at: timeAnswer("The first sign-in."),
     last_sign_in_at: timeAnswer("The newest sign-in."),
   })
@@ -28,7 +28,7 @@ export function userResponse(user: User) {
   };
 }
 
-/** An address in canonical form, so that one mailbox is one person however it is typed. */
+/** An address in canonical form, so that one mailbox is one user, however it is typed. */
 export const emailSchema = z
   .string()
   .max(320)

@@ -54,7 +54,9 @@ const sessionsAnswer = z
         z
           .object({
             ...sessionFields,
-            current: z.boolean().meta({ description: "Of this request." }),
+            current: z
+              .boolean()
+              .meta({ description: "Whether it is the session of this request." }),
           })
           .meta({ id: "Session", description: "A device on which somebody is signed in." }),
       )
@@ -86,7 +88,7 @@ export const revokeSessionRoute: AuthRoute = {
   path: "/auth/sessions/{id}",
   group,
   summary: "End one session",
-  description: "At once, everywhere. It may be the current one.",
+  description: "Takes effect at once, everywhere. It may be the current session.",
   access: "session",
   pathParameters: {
     id: {
@@ -106,7 +108,9 @@ export const revokeSessionRoute: AuthRoute = {
 };
 
 const revokedAnswer = z
-  .object({ revoked: z.int().min(0).meta({ description: "How many sessions were ended." }) })
+  .object({
+    revoked: z.int().min(0).meta({ description: "The number of sessions that were ended." }),
+  })
   .meta({ id: "Revoked" });
 
 export const revokeOthersRoute: AuthRoute = {
@@ -158,7 +162,7 @@ function timeOf(at: number): string {
   return new Date(at).toISOString();
 }
 
-/** Ends the user's session with this id, perhaps the current one; false: there is no such session. */
+/** Ends the user's session with this id, perhaps the current one; false if there is none. */
 export async function revokeSession(
   context: HttpContext,
   deps: AuthDeps,

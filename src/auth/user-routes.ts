@@ -26,7 +26,7 @@ export const getUserRoute: AuthRoute = {
   },
 };
 
-/** The path it had first, which stays. */
+/** Its original path, kept for compatibility. */
 export const getMeRoute: AuthRoute = {
   ...getUserRoute,
   id: "getMe",

@@ -20,7 +20,7 @@ import { describeDevice } from "./sessions/session-store.ts";
 import type { User, UserStore } from "./users/user-store.ts";
 import { usernameSchema } from "./users/user-store.ts";
 
-// Signing in with a code; and checking a code, whatever it is for.
+// Signing in with a code, and checking a code of any purpose.
 
 export const verifyCodeBody = z.object({
   email: emailSchema,
@@ -85,7 +85,7 @@ export async function signIn(
       throw refusedCode(outcome, authErrors.codeInvalid);
     case "username_taken":
       throw new InstantError(authErrors.usernameTaken, {
-        detail: "The username belongs to somebody else; the code is still good.",
+        detail: "The username belongs to another user; the code is still good.",
         details: { errors: [{ field: "username", message: "is taken" }] },
       });
     default:
@@ -94,15 +94,15 @@ export async function signIn(
 }
 
 interface SubmittedCode {
-  /** In canonical form. */
+  /** The address in canonical form. */
   readonly email: string;
   readonly code: string;
   readonly username: string | undefined;
-  /** Who enters it, as it is counted. */
+  /** The client that enters it, as rate limits count it. */
   readonly client: string;
-  /** As people recognise it. */
+  /** The device's readable name. */
   readonly device: string;
-  /** The language of the mails that result. */
+  /** The language of the resulting mails. */
   readonly locale: string | undefined;
 }
 
@@ -113,20 +113,20 @@ type VerifyCodeOutcome =
       readonly user: User;
       /** Whether this was the first sign-in of the address. */
       readonly created: boolean;
-      /** Of the mail with the code. */
+      /** The id of the mail with the code. */
       readonly messageId: string;
     }
   | Exclude<CheckCodeOutcome, { kind: "verified" }>
-  /** The code was right and is still good. */
+  /** The code was right and is still valid. */
   | { readonly kind: "username_taken" };
 
 const usersDeadlineMs = 2_000;
 
 /**
  * Signs in with a code, once. Two things are checked before the code is used up: whether the users'
- * store answers, so that an outage does not cost the code, and whether the username is somebody
- * else's. The latter is revealed only with the right code, or usernames and addresses could be
- * enumerated.
+ * store answers, so that an outage does not cost the code, and whether the username belongs to
+ * another user. The latter is revealed only with the right code, or usernames and addresses could
+ * be enumerated.
  */
 async function verifyCode(
   deps: AuthDeps,
@@ -161,25 +161,25 @@ async function isTaken(
 
 interface CodeAttempt {
   readonly purpose: CodePurpose;
-  /** In canonical form. */
+  /** The address in canonical form. */
   readonly email: string;
   readonly code: string;
-  /** Who enters it, as it is counted. */
+  /** The client that enters it, as rate limits count it. */
   readonly client: string;
-  /** False: a right code stays good. */
+  /** False: a right code stays valid. */
   readonly consume: boolean;
 }
 
 export type CheckCodeOutcome =
   | { readonly kind: "verified"; readonly messageId: string }
-  /** With `locked`: it exhausted the budget. */
+  /** With `locked`: the attempt exhausted the budget. */
   | { readonly kind: "wrong"; readonly locked: ExhaustedLimit | undefined }
   /** Nothing was compared. */
   | { readonly kind: "rate_limited"; readonly limit: ExhaustedLimit };
 
 /**
- * Checks an entered code. What it costs the client is taken before anything is compared, so that many
- * at once get no more than is left, and given back when the code was right.
+ * Checks an entered code. The client's budget is charged before anything is compared, so that
+ * concurrent attempts cannot exceed it, and refunded when the code was right.
  */
 export async function checkCode(
   { codes, limits, limitPolicy, keys, log }: AuthDeps,
@@ -221,7 +221,7 @@ function exhaustedAttemptsLimit(policy: CodePolicy, retryAfterMs: number): Exhau
   return { scope: attemptsScope, quota, windowMs, retryAfterMs };
 }
 
-/** The code is used by now: when the store fails at this moment, it costs the client one try. */
+/** The code is used by now: if the store fails here, the client has lost one attempt. */
 async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
   try {
     await limits.giveBack(use);
@@ -230,7 +230,10 @@ async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
   }
 }
 
-/** The problem of a code that was not verified, for every call that takes one; `wrong`: its row. */
+/**
+ * The problem of a code that was not verified, for every call that takes a code; `wrong`: the row
+ * of a wrong one.
+ */
 export function refusedCode(
   outcome: Exclude<CheckCodeOutcome, { kind: "verified" }>,
   wrong: ErrorRow,

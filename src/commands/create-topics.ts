@@ -10,7 +10,7 @@ import { eventLogErrors } from "../email/event-log/event-log.ts";
 const rule = "=".repeat(60);
 const connectDeadlineMs = 10_000;
 
-/** In the guide's words. */
+/** The wording of the guide. */
 const kafkaUnavailable: ErrorRow = {
   code: "kafka_unavailable",
   meaning: "Failed to connect to Kafka",
@@ -50,7 +50,7 @@ export async function createTopics(
   });
 }
 
-/** Throws `kafka_unavailable`, whatever kind of log it is. */
+/** Throws `kafka_unavailable`, also for the embedded log. */
 async function connect(eventLog: EventLog): Promise<void> {
   try {
     await eventLog.ping({ deadlineMs: connectDeadlineMs });

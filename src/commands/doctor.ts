@@ -32,7 +32,7 @@ export async function doctor(
 
 /**
  * Checks the settings and everything they point to, all at once, within 10 s; changes nothing. Exit
- * code 2: a service would refuse to start with them; 1: something else is at fault; 0: nothing is.
+ * code 2: a service would refuse to start with them; 1: another fault; 0: none.
  */
 export async function examine(
   environment: Environment,
@@ -91,7 +91,7 @@ function diagnoseProblems(problems: readonly ConfigProblem[], diagnosis: Diagnos
   }
 }
 
-/** In colour on a terminal, unless NO_COLOR is set (https://no-color.org). */
+/** Colours on a terminal, unless NO_COLOR is set (https://no-color.org). */
 function style(): { readonly colour: boolean; readonly columns: number } {
   const { isTTY, columns } = process.stdout;
   const colour = isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";

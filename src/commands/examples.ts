@@ -1,4 +1,4 @@
-/** By command, as typed; each one runs as it stands when the settings fit. */
+/** Examples by command. Each example runs as shown when the settings fit. */
 export const examples: Readonly<Record<string, readonly string[]>> = {
   instant: ["instant dev", "instant --env-file .env serve-email", "instant replay-dlq --help"],
   "instant serve-auth": [

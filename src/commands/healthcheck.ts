@@ -3,7 +3,9 @@ import type { Environment } from "../core/config.ts";
 
 const deadlineMs = 4000;
 
-/** Checks `url`, or /health of whichever service runs here: 0 when it answers 2xx, else 1. */
+/**
+ * Checks `url`, or /health of whichever service runs here: returns 0 when it answers 2xx, else 1.
+ */
 export async function healthcheck(
   environment: Environment,
   url: string | undefined,

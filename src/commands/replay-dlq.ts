@@ -51,7 +51,7 @@ export interface ParsedReplayFlags {
 
 const countMax = 1_000_000_000;
 
-/** Throws `usage_invalid`, which names every flag that cannot be read, and its bound. */
+/** Throws `usage_invalid`, which names every invalid flag and its bound. */
 export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayFlags {
   const problems: ConfigProblem[] = [];
   const whole = (name: string, text: string | undefined, min: number): number | undefined => {
@@ -89,7 +89,10 @@ function parseClasses(
   const names = text.split(",").map((name) => name.trim());
   const known = names.flatMap((name) => deadLetterClasses.find((other) => other === name) ?? []);
   if (known.length === names.length) return new Set(known);
-  problems.push({ name: "--class", problem: `must be of ${deadLetterClasses.join(", ")}` });
+  problems.push({
+    name: "--class",
+    problem: `must be one or more of ${deadLetterClasses.join(", ")}`,
+  });
   return undefined;
 }
 
@@ -113,9 +116,9 @@ function parseSince(
 const nothing = "Nothing to replay";
 
 /**
- * Reads the dead letters, shows what would be replayed, asks, replays. With `--yes` each batch is
- * replayed as soon as it is read, and the same table follows at the end. Exit 0 also when there was
- * nothing to replay.
+ * Reads the dead letters, prints what would be replayed, asks for confirmation, replays. With
+ * `--yes` each dead letter is replayed as it is read, and the table is printed afterwards. Exits
+ * with 0 also when there was nothing to replay.
  */
 export async function replayDlq(environment: Environment, flags: ReplayFlags): Promise<number> {
   const config = loadConfig(environment);
@@ -139,7 +142,7 @@ export async function replayDlq(environment: Environment, flags: ReplayFlags): P
     print(`Dead letters in ${deps.deadLetterTopic} at ${address}`);
     if (unfinished !== undefined) {
       const { replayed, startedAt } = unfinished;
-      print(`Continuing the replay begun at ${startedAt}: ${replayed} replayed so far`);
+      print(`Continuing the replay started at ${startedAt}: ${replayed} replayed so far`);
     }
     return replay(deps, { flags, parsed, place, placeFile, print });
   });
@@ -182,7 +185,7 @@ async function replay(deps: ReplayDeps, run: ReplayRun): Promise<number> {
 
 interface MoveRun {
   readonly replays: KnownReplays;
-  /** Undefined: nobody was asked, so nobody counted. */
+  /** Undefined without a confirmation, which is what counts them. */
   readonly total?: number;
 }
 
@@ -220,7 +223,7 @@ function printHistogram({ print }: ReplayRun, histogram: Histogram): void {
   if (histogram.size > 0) print(`\n${histogramLines(histogram).join("\n")}\n`);
 }
 
-/** From `--from-offset` (or the oldest) to the newest dead letter of now, per partition. */
+/** From `--from-offset` (or the oldest) to the newest dead letter now, per partition. */
 async function newPlace(
   engines: Engines,
   topic: string,
@@ -233,7 +236,7 @@ async function newPlace(
     throwProblems([{ name: "--partition", problem }], coreErrors.usageInvalid);
   }
   if (fromOffset !== undefined && chosen.length > 1) {
-    const problem = "is needed with an offset, because the topic has several";
+    const problem = "is required with an offset, because the topic has several partitions";
     throwProblems([{ name: "--partition", problem }], coreErrors.usageInvalid);
   }
   return {
@@ -247,7 +250,7 @@ async function newPlace(
   };
 }
 
-/** The same text for the same filters; flags that only concern this run are left out. */
+/** Identifies the filters; leaves out the flags that only concern this run. */
 function filterText(flags: ReplayFlags): string {
   const {
     restart: _restart,
@@ -262,7 +265,9 @@ function filterText(flags: ReplayFlags): string {
 
 async function confirmed(total: number, topic: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    process.stderr.write("instant: no terminal to ask on; add --yes to replay them\n");
+    process.stderr.write(
+      "instant: cannot ask for confirmation without a terminal; add --yes to replay them\n",
+    );
     return false;
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });

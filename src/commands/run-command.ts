@@ -17,7 +17,7 @@ const lingerMs = 500;
 
 /**
  * Runs a command and ends the process with the exit code it returns. An operating failure is one
- * line on stderr; anything else is a bug of ours and one JSON line on the log.
+ * line on stderr; anything else is a bug and one JSON line in the log.
  */
 export async function runCommand(command: () => Promise<number>): Promise<void> {
   process.on("unhandledRejection", crash);
@@ -47,7 +47,7 @@ function crash(error: unknown): void {
 
 /**
  * The variables a command runs with: the process's own take precedence over those of `--env-file`.
- * No file is read unless it is named. Throws `config_invalid` when it cannot be read.
+ * No file is read without the flag. Throws `config_invalid` when it cannot be read.
  */
 export function loadEnvironment(envFile: string | undefined): Environment {
   if (envFile === undefined) return process.env;

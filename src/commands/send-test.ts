@@ -77,14 +77,14 @@ async function sendThrough(
   return accepted;
 }
 
-/** People paste the session into tickets: it gives away neither the code nor the unsubscribe link. */
+/** Sessions get pasted into tickets: they must reveal neither the code nor the unsubscribe link. */
 function withoutSecrets(text: string): string {
   return text
     .replaceAll(sampleCode, "******")
     .replace(new RegExp(`(${unsubscribePath}/)[^>\\s]+`), "$1***");
 }
 
-/** Through the decoder of real events, so that the same input is refused. */
+/** Uses the decoder of real events, so that the same input is refused. */
 function parseEvent({ to, type = "verification_code", locale }: SendTestOptions): EmailEvent {
   const chosen = eventTypes.find((known) => known === type);
   if (chosen === undefined) throw usage(`--type must be one of ${eventTypes.join(", ")}`);

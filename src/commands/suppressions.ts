@@ -16,7 +16,7 @@ import type {
 } from "../email/suppressions/suppression-store.ts";
 import { entriesMax, suppressionReasons } from "../email/suppressions/suppression-store.ts";
 
-/** As commander has them. */
+/** As commander passes them. */
 export interface SuppressionFlags {
   readonly reason?: string;
   readonly for?: string;
@@ -28,7 +28,7 @@ export interface SuppressionFlags {
 
 interface ParsedSuppressionFlags {
   readonly reason: SuppressionReason | undefined;
-  /** Undefined: no end. */
+  /** Undefined: without end. */
   readonly durationMs: number | undefined;
   readonly limit: number;
 }
@@ -57,7 +57,7 @@ export function parseSuppressionFlags(flags: SuppressionFlags): ParsedSuppressio
 
 interface NamedRecipient {
   readonly key: string;
-  /** Undefined when the key was given. */
+  /** Undefined when only the key was given. */
   readonly address: string | undefined;
 }
 
@@ -180,7 +180,7 @@ function isoMinute(at: number): string {
 
 const fileBytesMax = 64 * 1024 * 1024;
 
-/** Adds all of a CSV file, or nothing when one line is invalid. `-` is standard input. */
+/** Adds all entries of a CSV file, or none when one line is invalid. `-` is standard input. */
 export function importSuppressions(
   environment: Environment,
   file: string,

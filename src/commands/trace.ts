@@ -85,7 +85,7 @@ async function find(deps: TimelineDeps, query: Query): Promise<readonly MailTime
 }
 
 /**
- * Prints each step as it comes: of one mail until it is settled, of a recipient's mails until
+ * Prints each step as it happens: of one mail until it is settled, of a recipient's mails until
  * interrupted. Waits for a mail that is not known yet.
  */
 async function follow(deps: TimelineDeps, query: Query, flags: TraceFlags): Promise<number> {
@@ -107,7 +107,7 @@ async function follow(deps: TimelineDeps, query: Query, flags: TraceFlags): Prom
   return printed.size > 0 ? 0 : 1;
 }
 
-/** While the dead letters cannot be read, a mail that only they could know is not known yet. */
+/** While the dead letters cannot be read, a mail that only they contain counts as not known yet. */
 async function findSoFar(deps: TimelineDeps, query: Query): Promise<readonly MailTimeline[]> {
   try {
     return await find(deps, query);
@@ -120,7 +120,7 @@ async function findSoFar(deps: TimelineDeps, query: Query): Promise<readonly Mai
   }
 }
 
-/** `printed`: the last step printed of each mail. Beyond 20 steps only the newest are kept. */
+/** `printed`: the last printed step of each mail. Beyond 20 steps only the newest are kept. */
 function printNews(mail: MailTimeline, printed: Map<string, string>, flags: TraceFlags): void {
   const { messageId, record } = mail;
   const steps = record === undefined ? [] : stepsOf(record);

@@ -15,7 +15,7 @@ import { resolveSmtpServers, smtpFields } from "../email/mailer/smtp/config.ts";
 import { opsFields } from "../email/ops/access.ts";
 import { templateFields } from "../email/templates/overrides/overrides.ts";
 
-/** The settings of no module: which program this is and which engines it runs on. */
+/** Settings that belong to no module: the environment, and which engines are used. */
 const appFields = {
   environment: setting.choice({
     name: "APP_ENV",
@@ -77,7 +77,7 @@ export const configGroups = {
 
 type Settings = ReturnType<typeof readConfig<typeof configGroups>>;
 
-/** The settings, with what is derived from them beside them. */
+/** The settings, with the values derived from them. */
 export type Config = ReturnType<typeof resolve>;
 
 /** Which service the settings are for: production requires the engines and secrets it uses. */
@@ -105,9 +105,12 @@ export function loadConfig(environment: Environment, role?: Role): Config {
 }
 
 interface TriedConfig {
-  /** Undefined when no service could run on it; what only production requires may be missing. */
+  /**
+   * Undefined when no service could run with it; settings that only production requires may be
+   * missing.
+   */
   readonly config: Config | undefined;
-  /** What keeps at least one of the services from starting. */
+  /** The problems that keep at least one service from starting. */
   readonly problems: readonly ConfigProblem[];
 }
 
@@ -129,7 +132,10 @@ export function tryConfig(environment: Environment, roles: readonly Role[]): Tri
   return { config: isUsable ? config : undefined, problems };
 }
 
-/** Derives what the programs run on, once. What does not fit together is pushed to `problems`. */
+/**
+ * Derives what the programs use from the settings. Settings that do not fit together are pushed to
+ * `problems`.
+ */
 function resolve(settings: Settings, problems: ConfigProblem[]) {
   const { app, auth, http, email, bounces, kafka, redis, postgres, smtp } = settings;
   problems.push(...checkAuth(auth), ...checkEmail(email));
@@ -142,12 +148,12 @@ function resolve(settings: Settings, problems: ConfigProblem[]) {
     kafka: { ...kafka, connection: kafkaConnection(kafka) },
     redis: { ...redis, connection: resolveRedis(redis, problems) },
     postgres: { ...postgres, connection: resolvePostgres(postgres, problems) },
-    /** No servers: mails are logged and kept in the inbox. */
+    /** Undefined: mails are logged and kept in the inbox. */
     smtp: { ...smtp, servers: sendsMails ? resolveSmtpServers(smtp, problems) : undefined },
   };
 }
 
-/** In production a service runs on nothing that is embedded, generated or only logged. */
+/** In production no engine may be embedded, no secret generated, and no mail only logged. */
 function checkProduction(config: Config, roles: readonly Role[]): ConfigProblem[] {
   if (roles.length === 0) return [];
   const { app, auth, email, kafka, redis, postgres } = config;
@@ -173,12 +179,12 @@ const allFields = Object.values(configGroups).flatMap((group): ConfigField<unkno
   Object.values(group),
 );
 
-/** Every variable that means something; a secret also as the name of its file. */
+/** Every known variable; for a secret also NAME_FILE. */
 export function knownVariables(): readonly string[] {
   return allFields.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name]));
 }
 
-/** One warning for each variable that has no effect and looks like one of ours: KAFKA_BROKER. */
+/** One warning for each variable that has no effect but looks like a known one: KAFKA_BROKER. */
 export function warnOfMistyped(environment: Environment, log: Log): void {
   const diagnosis = new Diagnosis();
   diagnoseNames(diagnosis, environment, knownVariables());
@@ -193,7 +199,7 @@ export function exampleOf(name: string): string {
     : `${name}=${field.example}`;
 }
 
-/** What must never be printed: the values of secret settings, and the passwords in their URLs. */
+/** What must never be printed: the values of secret settings, and passwords in URLs. */
 export function secretTexts(config: Config): readonly string[] {
   const values: Readonly<Record<string, Readonly<Record<string, unknown>>>> = config;
   return Object.entries(configGroups).flatMap(([groupName, group]) =>
@@ -205,7 +211,7 @@ export function secretTexts(config: Config): readonly string[] {
   );
 }
 
-/** Escaped as in the URL, and as it is sent. */
+/** Both as escaped in the URL and unescaped. */
 function passwordForms(password: string): readonly string[] {
   if (password === "") return [];
   try {

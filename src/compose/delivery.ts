@@ -16,16 +16,16 @@ import { mailTemplatesOf } from "./mail-templates.ts";
 import { openRecipientStores } from "./stores.ts";
 
 interface Delivery {
-  /** What the pipeline sends by. */
+  /** The mailer of the pipeline. */
   readonly mailer: MailServers;
   readonly pipeline: Pipeline;
-  /** Known outcomes that wait to be written to the ledger. */
+  /** Known outcomes that still have to be written to the ledger. */
   readonly pendingOutcomes: PendingOutcomes;
 }
 
 /**
- * The pipeline on the engines: the same in the worker and in the direct path. `publicOrigin`: where
- * people reach serve-auth, for links in mails. `observe` sees the outcome of each message.
+ * Builds the pipeline on the engines, the same for the worker and the direct path. `publicOrigin`:
+ * the public origin of serve-auth, for links in mails. `observe` sees the outcome of each message.
  */
 export async function composeDelivery(
   engines: Engines,
@@ -82,7 +82,7 @@ export async function composeDelivery(
   return { mailer, pipeline, pendingOutcomes };
 }
 
-/** Each composition's own: what they send is measured apart. */
+/** One per composition: their mails are measured separately. */
 async function openServers(
   engines: Engines,
   log: Log,
@@ -97,7 +97,7 @@ async function openServers(
     pauses: outageRetryForMs > 0,
     observe,
   });
-  // The mailers are the engines' to close; this ends the probes before.
+  // The engines close the mailers; this ends the probes first.
   const probes = { [Symbol.asyncDispose]: async () => servers.stop() };
   await engines.once(`probes ${crypto.randomUUID()}`, () => probes);
   return servers;

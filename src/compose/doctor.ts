@@ -29,7 +29,7 @@ export const schemaModules: readonly SchemaModule[] = [
   suppressionsModule,
 ];
 
-/** Every check of what the services would run on, in the order of the report. */
+/** Every check of what the services depend on, in the order of the report. */
 export function composeChecks(config: Config, roles: readonly Role[]): readonly Check[] {
   const { app, email, auth } = config;
   const publishes = app.enableKafka || roles.includes("serve-email");

@@ -32,8 +32,8 @@ import { emailSecrets } from "./secrets.ts";
 type EmbeddedFile = "events" | "state" | "users" | "inbox";
 
 /**
- * Opens each engine once, on first use: the real one where an address is set, else a file. The group
- * owns what was opened.
+ * Opens each engine once, on first use: the real one if an address is set, else a local file. The
+ * group owns what was opened.
  */
 export class Engines {
   readonly config: Config;
@@ -85,7 +85,7 @@ export class Engines {
     });
   }
 
-  /** Which mails a recipient got recently, beside the ledger. */
+  /** The recent mails of each recipient, stored next to the ledger. */
   recentMails(): Promise<RecentMails & AsyncDisposable> {
     return this.once("recent mails", async () => {
       const secrets = this.emailSecrets;
@@ -98,7 +98,7 @@ export class Engines {
     });
   }
 
-  /** One for each SMTP server, in the order of preference; or the inbox. */
+  /** One mailer for each SMTP server, in the order of preference; or the inbox. */
   mailers(): Promise<readonly Mailer[]> {
     const { app, smtp } = this.config;
     if (smtp.servers !== undefined) {
@@ -116,7 +116,7 @@ export class Engines {
     return inbox.then((mailer) => [mailer]);
   }
 
-  /** What EMAIL_MODE=log kept. */
+  /** The inbox of EMAIL_MODE=log. */
   async inbox(): Promise<Inbox> {
     return openInbox({ database: await this.file("inbox") });
   }
@@ -146,7 +146,7 @@ export class Engines {
   }
 }
 
-/** Once per change, not per mail; a metric has the rate in between. */
+/** Logged once per change, not per mail; a metric has the current rate. */
 function logRateChange(log: Log, change: SmtpRateChange): void {
   const { host: smtpHost, perSecond } = change;
   if (change.kind === "free") log.info({ smtpHost, perSecond }, "Sending rate restored");
@@ -167,7 +167,7 @@ const engineVariables = [
   "APP_ENV",
 ];
 
-/** The environment for embedded engines only, and which variables that leaves out. */
+/** The environment without the variables that name real engines, and the names of those. */
 export function embeddedOnly(environment: Environment): {
   readonly environment: Environment;
   readonly ignored: readonly string[];
@@ -181,8 +181,9 @@ export function embeddedOnly(environment: Environment): {
 const stopDeadlineMs = 10_000;
 
 /**
- * Gives a short command its engines and closes them at the end. It logs to stderr, because stdout has
- * the command's report, and only at LOG_LEVEL=debug, because failures are reported as its errors.
+ * Gives a short command its engines and closes them at the end. It logs to stderr, because stdout
+ * is for the command's report, and only at LOG_LEVEL=debug, because the command reports failures
+ * itself.
  */
 export async function withTools<T>(
   config: Config,

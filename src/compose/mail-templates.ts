@@ -24,12 +24,12 @@ export function composeMailTemplates(config: Config): MailTemplates {
   return templates;
 }
 
-/** Those of a service, composed once. */
+/** The templates of a service, loaded once. */
 export function mailTemplatesOf(engines: Engines): MailTemplates {
   return engines.remember("mail templates", () => composeMailTemplates(engines.config));
 }
 
-/** The same with the problems beside them; a broken template is not replaced. */
+/** The same, but returns the problems; a broken template is not replaced by a built-in one. */
 export function tryMailTemplates({ app, templates }: Config) {
   const { locale: fallbackLocale, codeInSubject, directory } = templates;
   const loaded =

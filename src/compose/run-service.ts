@@ -22,7 +22,7 @@ export function openLog(service: string, { app }: Config): Log {
   });
 }
 
-/** How long closing connections may take after what was in flight has drained. */
+/** How long closing connections may take after work in flight has drained. */
 const closingMs = 10_000;
 
 /** Runs a service until SIGTERM or SIGINT; resolves with the exit code. */
@@ -39,7 +39,7 @@ export function runService(
   });
 }
 
-/** The registry of one service, with the metrics of the process in it. */
+/** The metrics registry of one service, with the metrics of the process. */
 export function openServiceMetrics(engines: Engines, service: "auth" | "email"): Promise<Metrics> {
   return engines.once(`metrics of serve-${service}`, () => {
     const metrics = new Metrics();

@@ -4,7 +4,7 @@ import { coreErrors, errorMessage, InstantError } from "../core/errors.ts";
 import { randomToken } from "../core/secret.ts";
 import type { Config } from "./config.ts";
 
-/** What signs and hashes now, and what did before: its signatures are still accepted. */
+/** The current key, and the previous one, whose signatures are still accepted. */
 export interface Secrets {
   readonly current: string;
   readonly previous: string | undefined;
@@ -21,8 +21,8 @@ export function emailSecrets({ email, app }: Config): Secrets {
 }
 
 /**
- * For a secret that is not set (production demands it): the one of this data directory, created on
- * first use (256 bits, mode 0600) and the same from then on, also for processes that start together.
+ * The secret of this data directory, for one that is not set (production requires it). Created on
+ * first use (256 bits, mode 0600) and stable from then on, also for processes that start together.
  */
 function loadOrCreateSecret(dataDirectory: string, name: string): string {
   const path = join(dataDirectory, `${name}.secret`);

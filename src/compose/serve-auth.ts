@@ -33,17 +33,17 @@ import { authSecrets } from "./secrets.ts";
 import type { AuthStores, RecipientStores } from "./stores.ts";
 import { openAuthStores, openRecipientStores } from "./stores.ts";
 
-/** What serve-auth learns of serve-email when both run in one process, once they listen. */
+/** What serve-auth knows about serve-email when both run in one process and listen. */
 interface AuthNeighbours {
-  /** Where a developer reads the mails. */
+  /** The inbox of a developer's machine. */
   readonly inboxUrl?: () => string | undefined;
-  /** Where links in mails lead; PUBLIC_URL's origin when left out. */
+  /** The origin of links in mails; that of PUBLIC_URL when left out. */
   readonly publicOrigin?: () => string | undefined;
 }
 
 /**
- * Starts serve-auth: the sign-in API and pages, what recipients and bounce reporters use, and a
- * publisher that delivers mails itself while it cannot publish.
+ * Starts serve-auth: the sign-in API and pages, the routes for recipients and bounce reports, and a
+ * publisher that delivers mails directly while it cannot publish.
  */
 export async function startServeAuth(
   engines: Engines,
@@ -101,7 +101,7 @@ export async function startServeAuth(
 
 type AuthMeasures = ReturnType<typeof createAuthMeasures>;
 
-/** Everything that serve-auth exports to Prometheus, beside the metrics of its process. */
+/** All metrics of serve-auth, besides those of its process. */
 export function createAuthMeasures(metrics: Metrics, isLogUnavailable: () => boolean) {
   return {
     onRequest: createRequestMetrics(metrics),
@@ -145,13 +145,13 @@ async function openPublisher(
   });
 }
 
-/** What `addRecipientRoutes` adds to the described API. */
+/** The operations that `addRecipientRoutes` adds to the described API. */
 function recipientOperations({ config }: Engines): readonly Operation[] {
   const { reporters } = config.bounces;
   return [...preferenceOperations, ...(reporters === undefined ? [] : bounceOperations)];
 }
 
-/** What the e-mail modules serve on serve-auth, because that is where people and providers come. */
+/** The routes of the e-mail modules on serve-auth, because it is the public service. */
 function addRecipientRoutes(
   app: Hono<HttpEnvironment>,
   engines: Engines,
@@ -178,8 +178,9 @@ function addRecipientRoutes(
 }
 
 /**
- * What is forgotten with a user: the preferences, and the address of a suppression. It stays
- * suppressed, because its server refuses mails whether or not somebody has an account here.
+ * Deletes what the e-mail modules store about a user: the preferences, and the address of a
+ * suppression. The address stays suppressed, because its server refuses mails with or without an
+ * account here.
  */
 export function forgetRecipient({ preferences, suppressions }: RecipientStores) {
   return async ({ email }: User): Promise<void> => {
@@ -190,8 +191,8 @@ export function forgetRecipient({ preferences, suppressions }: RecipientStores) 
 }
 
 /**
- * What a person declined is declined at the new address too. The old address forgets it, because it
- * may become somebody else's. When the store is unavailable, the preferences are lost, not the change.
+ * Copies the declined types to the new address and deletes them at the old one, which may get
+ * another owner. When the store is unavailable, the preferences are lost, not the change.
  */
 export function carryPreferences({ preferences }: Pick<RecipientStores, "preferences">, log: Log) {
   return async (change: { readonly from: string; readonly to: string }): Promise<void> => {

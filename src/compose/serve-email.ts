@@ -26,11 +26,11 @@ import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
 import { openServiceMetrics } from "./run-service.ts";
 
-/** What serve-email learns of serve-auth when both run in one process. */
+/** What serve-email knows about serve-auth when both run in one process. */
 interface EmailNeighbours {
   /** For the example on the empty inbox. */
   readonly authUrl?: string;
-  /** Where links in mails lead; PUBLIC_URL's origin when left out. */
+  /** The origin of links in mails; that of PUBLIC_URL when left out. */
   readonly publicOrigin?: () => string | undefined;
 }
 
@@ -107,7 +107,7 @@ interface WorkerParts {
   readonly publicOrigin: EmailNeighbours["publicOrigin"];
 }
 
-/** Creates the topics of the embedded log; those of Kafka are left to create-topics. */
+/** Creates the topics of the embedded log; those of Kafka are created by create-topics. */
 async function openWorker(
   engines: Engines,
   { metrics, lag, history, log, fail, publicOrigin }: WorkerParts,
@@ -153,9 +153,9 @@ async function openWorker(
   return worker;
 }
 
-/** As often as the lag is read: more often would cost a busy service and show the same figures. */
+/** Equal to the interval of lag reads: a shorter one would cost more and show the same figures. */
 const dashboardEveryMs = 2000;
-/** A person waits for a code. */
+/** Short, because people wait for codes. */
 const inboxEveryMs = 500;
 
 interface OpsSiteParts {
@@ -166,7 +166,7 @@ interface OpsSiteParts {
   readonly authUrl: EmailNeighbours["authUrl"];
 }
 
-/** Adds the pages for operators. Returns what feeds them, to be started with the server. */
+/** Adds the pages for operators. Returns the live feed, to be started with the server. */
 async function addOpsSite(
   app: Hono<HttpEnvironment>,
   engines: Engines,

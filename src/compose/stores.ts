@@ -61,7 +61,7 @@ export interface RecipientStores {
   readonly suppressions: SuppressionStore;
 }
 
-/** What is known of recipients, users or not. Opened once. */
+/** The stores about recipients, whether or not they are users. Opened once. */
 export function openRecipientStores(engines: Engines): Promise<RecipientStores> {
   return engines.remember("recipient stores", () => open(engines));
 }

@@ -12,7 +12,7 @@ import type { Config } from "./config.ts";
 import { composeMailTemplates } from "./mail-templates.ts";
 import { emailSecrets } from "./secrets.ts";
 
-/** The servers of the SMTP settings, whatever EMAIL_MODE says. Throws `config_invalid`. */
+/** The servers of the SMTP settings, regardless of EMAIL_MODE. Throws `config_invalid`. */
 export function testServers(config: Config): readonly SmtpSubmission[] {
   const problems: ConfigProblem[] = [];
   const servers = resolveSmtpServers(config.smtp, problems);

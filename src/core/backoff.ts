@@ -1,14 +1,14 @@
 interface Backoff {
-  /** After the first attempt; it doubles with each further one. */
+  /** The delay after the first attempt; it doubles with each further one. */
   readonly delayMsMin: number;
   readonly delayMsMax: number;
-  /** How far a delay may lie from that, as a share of it: 0.2 is up to 20 % less or more. */
+  /** Jitter as a fraction of the delay: 0.2 is up to 20 % less or more. */
   readonly jitter?: number;
 }
 
 /**
- * How long to wait after the `attempt`-th failed attempt (from 1): with 1 s and 5 s that is 1, 2, 4,
- * 5, 5 … s. `random` is 0 ≤ random < 1.
+ * The delay after the `attempt`-th failed attempt (from 1): 1, 2, 4, 5, 5 … s for 1 s and 5 s.
+ * `random` is 0 ≤ random < 1.
  */
 export function backoffMs(
   attempt: number,

@@ -11,16 +11,16 @@ import { formatGoDuration, parseGoDuration } from "./time.ts";
  */
 export interface ConfigField<T> {
   readonly name: string;
-  /** The variable's text → the value; its error states the bound. */
+  /** Parses the variable's text; the error states the bound. */
   readonly schema: z.ZodType<T, string>;
-  /** Used as if it were the variable's text; none: the value is undefined when unset. */
+  /** Parsed like the variable's text; without one, the value is undefined when unset. */
   readonly fallback: string | undefined;
-  /** What is allowed: "1 to 65535". */
+  /** The allowed values: "1 to 65535". */
   readonly bound: string;
   readonly example: string;
-  /** What it does, in one or two sentences. */
+  /** Its description, in one or two sentences. */
   readonly doc: string;
-  /** Never printed; may also be read from the file that `NAME_FILE` names. */
+  /** Never printed; may be read from the file that `NAME_FILE` names. */
   readonly secret: boolean;
 }
 
@@ -35,7 +35,7 @@ interface FieldOptions<F extends Fallback> {
   readonly name: string;
   readonly doc: string;
   readonly example?: string;
-  /** Used as if it were the variable's text; without it an unset or empty variable is undefined. */
+  /** Parsed like the variable's text; without one, an unset or empty variable is undefined. */
   readonly fallback?: F;
 }
 
@@ -173,7 +173,7 @@ function mailboxField<F extends Fallback = undefined>(options: FieldOptions<F>):
 function listField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly itemPattern: RegExp; readonly item: string },
 ): Field<string[], F> {
-  // Several names are the choice itself, a single one is an example.
+  // Several names are the allowed values, a single one is an example.
   const items = options.item.includes(", ")
     ? `of ${options.item}`
     : `items such as ${options.item}`;
@@ -209,7 +209,9 @@ function urlField(
   return field(options, bound, `${options.protocols[0]}//…`, schema);
 }
 
-/** "redis://a:1,b:2/0": one of several servers, as some clients take it. A password may have commas. */
+/**
+ * "redis://a:1,b:2/0": a list of servers, as some clients accept it. A password may contain commas.
+ */
 export function namesSeveralHosts(url: string): boolean {
   return /^[a-z+-]+:\/\/(?:[^/?@]*@)?[^/?@]*,[^/?@]*(?:[/?]|$)/.test(url);
 }
@@ -233,7 +235,7 @@ export const setting = {
 export type Environment = Readonly<Record<string, string | undefined>>;
 export interface ConfigProblem {
   readonly name: string;
-  /** What is wrong, what is allowed, and an example; never the value of a secret. */
+  /** The problem, the allowed values and an example; never the value of a secret. */
   readonly problem: string;
 }
 
@@ -259,7 +261,7 @@ export function readConfig<const Gs extends Readonly<Record<string, ConfigGroup>
   ) as ConfigOf<Gs>;
 }
 
-/** The same, but throws one `config_invalid` with all problems. */
+/** As `parseConfig`, but throws one `config_invalid` with all problems. */
 export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup>>>(
   groups: Gs,
   environment: Environment,

@@ -6,19 +6,19 @@ import type { Clock } from "./time.ts";
  * ever contains a secret, a code or a full address.
  */
 export interface Finding {
-  /** warning: works, but not as well or as long as it should. fault: does not work. */
+  /** warning: works, but badly or not for long. fault: does not work. */
   readonly level: "ok" | "warning" | "fault";
   /** A stable id for programs: "redis.eviction". */
   readonly check: string;
   /** The result, as one sentence without a full stop. */
   readonly text: string;
-  /** What to do about it; every fault and warning has one. */
+  /** The fix; every fault and warning has one. */
   readonly fix: string | undefined;
 }
 
 /**
- * Collects findings. Open: keeps them, so that a deadline loses nothing found so far. Closed: drops
- * those of abandoned work that still runs.
+ * Collects findings. Open: keeps them, so that nothing found before a deadline is lost. Closed:
+ * drops those of abandoned work that still runs.
  */
 export class Diagnosis {
   readonly #findings: Finding[] = [];
@@ -50,7 +50,7 @@ export class Diagnosis {
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** Automatic renewal has happened by then; a person has two weeks left. */
+/** Automatic renewal happens earlier than that; for a manual one two weeks are left. */
 const daysWarn = 14;
 
 /** When the peer's certificate expires, Unix ms; undefined: it presented none. */

@@ -9,8 +9,8 @@ export const emailAddressBound =
   "an e-mail address such as ana@example.com: at most 64 bytes before the @ and 255 after it";
 
 /**
- * The canonical form of an address, for comparing: as `parseMailbox`, all in lower case. Dots and plus
- * tags, which some providers ignore, stay.
+ * The canonical form of an address, for comparing: as `parseMailbox`, all in lower case. Dots and
+ * plus tags, which some providers ignore, are kept.
  */
 export function parseEmailAddress(text: string): string | undefined {
   return parseMailbox(text.toLowerCase());
@@ -32,7 +32,7 @@ export function parseMailbox(text: string): string | undefined {
   return isDomain(domain) ? `${local}@${domain}` : undefined;
 }
 
-/** Addresses that are not, before the @, can only go to servers that offer SMTPUTF8 (RFC 6531). */
+/** Other addresses can only be sent to through servers that offer SMTPUTF8 (RFC 6531). */
 export function isAscii(text: string): boolean {
   return /^\p{ASCII}*$/u.test(text);
 }
@@ -45,7 +45,7 @@ function isDomain(domain: string): boolean {
   return labels.every((label) => domainLabel.test(label));
 }
 
-/** Of an address, in lower case. */
+/** The domain of an address, in lower case. */
 export function domainOf(address: string): string {
   return address.slice(address.lastIndexOf("@") + 1).toLowerCase();
 }

@@ -1,14 +1,14 @@
 /**
  * An operating failure: what can go wrong outside the program and is not a documented outcome. A
  * module declares its own rows; those of the core are `coreErrors` below. A foreign error is
- * classified once, by the adapter that meets it. A programmer error is no row: it throws a plain
- * Error and ends the process.
+ * classified once, by the adapter that meets it. A programmer error has no row: it is a plain Error
+ * and ends the process.
  */
 export interface ErrorRow {
   readonly code: string;
   /** One sentence for a person, without a full stop. */
   readonly meaning: string;
-  /** Whether the same call may succeed later without any change on our side. */
+  /** Whether the same call may succeed later without a change on our side. */
   readonly retryable: boolean;
   /** The HTTP status of a request that fails with it. */
   readonly status: number;
@@ -51,7 +51,7 @@ export function isInstantError(error: unknown, row?: ErrorRow): error is Instant
   return error instanceof InstantError && (row === undefined || error.row === row);
 }
 
-/** How a command ends that did not do what it was asked. */
+/** The exit codes of a command that did not succeed. */
 export const exitCodes = { failure: 1, usage: 2 } as const;
 
 /** The message of any thrown value, for a log line or a report. */
@@ -109,7 +109,7 @@ export const coreErrors = {
   },
   postgresFailed: {
     code: "postgres_failed",
-    meaning: "Postgres refused what was asked",
+    meaning: "Postgres rejected the statement",
     retryable: false,
     status: 503,
   },
@@ -138,7 +138,7 @@ export function failureLine({ text, fix }: Explanation): string {
   return `${lowerFirst(text)}: ${lowerFirst(fix)}`;
 }
 
-/** Makes a sentence part of another one. */
+/** For putting a sentence into another one. */
 export function lowerFirst(sentence: string): string {
   return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }

@@ -4,9 +4,9 @@ interface Turn<Item, Reply> {
 }
 
 /**
- * Turns what one turn of the event loop asks for into one call of `work`, of at most `itemsMax` items.
- * `work` returns a reply for each item, in their order. It is called after its last item came in, so
- * no reply is older than its question. A call that fails rejects its own items only.
+ * Batches the calls of one turn of the event loop into one call of `work`, with at most `itemsMax`
+ * items. `work` returns a reply for each item, in order. It is called after its last item arrived,
+ * so no reply is older than its request. A failed call rejects only its own items.
  */
 export function gather<Item, Reply>(
   work: (items: readonly Item[]) => Promise<readonly Reply[]>,

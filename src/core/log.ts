@@ -17,7 +17,7 @@ export interface Log {
 interface LogOptions {
   readonly service: string;
   readonly level: LogLevel;
-  /** Where the lines go; standard output when left out. */
+  /** The output; standard output when left out. */
   readonly write?: (line: string) => void;
 }
 
@@ -41,8 +41,8 @@ export function createLog(options: LogOptions): Log {
 let unwritten = "";
 
 /**
- * Batches the lines of one event-loop turn into a single write. Nothing is kept beyond the turn or
- * the end of the process.
+ * Batches the lines of one event-loop turn into a single write. Nothing is buffered beyond the turn
+ * or the end of the process.
  */
 function writeToStdout(line: string): void {
   if (unwritten === "") setImmediate(writeLines);
@@ -70,8 +70,8 @@ export function maskEmail(address: string): string {
 }
 
 /**
- * A log line for a terminal: `12:00:00.000 INFO  auth-service Signed in  userId=…`. The message and
- * fields are those of the JSON; a value of several lines is printed below.
+ * A log line for a terminal: `12:00:00.000 INFO auth-service Signed in userId=…`. Message and
+ * fields as in the JSON; a multi-line value is printed below.
  */
 export function formatLogLine(json: string, { colour }: { readonly colour: boolean }): string {
   const { level, time, service, msg, ...fields } = JSON.parse(json) as LogFields;

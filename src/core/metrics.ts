@@ -21,7 +21,10 @@ export interface MetricRow extends Required<MetricOptions> {
 type Labels = Readonly<Record<string, string>>;
 type Read = (set: (value: number, labels?: Labels) => void) => void | Promise<void>;
 
-/** The process's Prometheus metrics. Labels have few values: never an id, an address or free text. */
+/**
+ * The process's Prometheus metrics. Labels have low cardinality: never an id, an address or free
+ * text.
+ */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #rows: MetricRow[] = [];
@@ -46,13 +49,13 @@ export class Metrics {
       ...this.#register("gauge", options),
       async collect() {
         this.reset();
-        if (isBare) this.remove(); // reset makes a gauge without labels 0; unset is no value
+        if (isBare) this.remove(); // reset would set a gauge without labels to 0 instead of no value
         await read((value, values = {}) => this.set(values, value));
       },
     });
   }
 
-  /** As `gauge`, for a counter whose total is kept elsewhere. */
+  /** Like `gauge`, for a counter whose total is kept elsewhere. */
   countElsewhere(options: MetricOptions, read: () => number): void {
     new Counter({
       ...this.#register("counter", options),
@@ -83,7 +86,7 @@ export class Metrics {
   }
 }
 
-/** Cheap, and catches whatever blocks the event loop for longer. */
+/** Cheap, and catches anything that blocks the event loop for longer. */
 const sampleEveryMs = 100;
 
 /**

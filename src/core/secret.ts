@@ -5,7 +5,7 @@ export function hmac(key: string, ...parts: readonly string[]): Buffer {
   return hasherOf(key, parts).digest();
 }
 
-/** The same as text. */
+/** The same HMAC as text. */
 export function hmacText(
   key: string,
   encoding: "hex" | "base64url",

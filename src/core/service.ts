@@ -2,7 +2,7 @@ import { errorMessage, isInstantError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { withDeadline } from "./time.ts";
 
-/** A part of the program that is started and stopped. */
+/** A component that is started and stopped. */
 export interface Service {
   readonly name: string;
   start(): Promise<void>;
@@ -12,7 +12,7 @@ export interface Service {
 
 interface ServiceGroupOptions {
   readonly log: Log;
-  /** For all stops together; whatever still hangs then is named and abandoned. */
+  /** For all stops together; components that still hang then are logged and abandoned. */
   readonly stopDeadlineMs: number;
 }
 
@@ -21,18 +21,18 @@ interface Part {
   readonly stop: () => Promise<void>;
 }
 
-/** Thrown to a caller that starts a part while the group is stopping. */
+/** Thrown when a component is added while the group is stopping. */
 class StoppedWhileStarting extends Error {
   override readonly name = "StoppedWhileStarting";
 }
 
 /**
- * The parts of a running program, stopped in reverse order.
+ * The components of a running program, stopped in reverse order.
  *
- * Starting: parts are owned (opened resources) or started (services). Stopping (idempotent): parts
- * stop one after the other; a failure is logged and does not prevent the rest; a part that is added
- * now is stopped at once and its caller gets an error. At the deadline the part that hangs is named
- * in the log and the rest abandoned.
+ * Starting: components are owned (opened resources) or started (services). Stopping (idempotent):
+ * components stop one after the other; a failure is logged and does not prevent the rest; a
+ * component that is added now is stopped at once and its caller gets an error. At the deadline the
+ * component that hangs is logged and the rest abandoned.
  */
 export class ServiceGroup {
   readonly #options: ServiceGroupOptions;
@@ -91,7 +91,7 @@ export class ServiceGroup {
       return true;
     } catch (error) {
       if (!isInstantError(error)) throw error;
-      log.error({ part: current, deadlineMs: stopDeadlineMs }, "Part did not stop in time");
+      log.error({ part: current, deadlineMs: stopDeadlineMs }, "Component did not stop in time");
       return false;
     }
   }
@@ -102,24 +102,24 @@ export class ServiceGroup {
     } catch (error) {
       this.#options.log.error(
         { part: part.name, error: errorMessage(error) },
-        "Part failed to stop",
+        "Component failed to stop",
       );
     }
   }
 }
 
-/** What `runUntilSignal` hands to the program. */
+/** What `runUntilSignal` passes to the program. */
 export interface Running {
   readonly group: ServiceGroup;
-  /** Ends the program: stops all parts, then exits with code 1. */
+  /** Ends the program: stops all components, then exits with code 1. */
   readonly fail: () => void;
 }
 
 /**
  * Runs a program until SIGTERM or SIGINT, then drains and stops it. Resolves with the exit code: 0
  * when everything stopped in time and nothing failed, else 1. The handlers are installed before
- * `start`, so that PID 1 can be stopped while starting; a second signal exits at once. Rethrows what
- * `start` throws, after stopping its parts.
+ * `start`, so that PID 1 can be stopped while starting; a second signal exits at once. Rethrows
+ * what `start` throws, after stopping its components.
  */
 export async function runUntilSignal(
   start: (running: Running) => Promise<void>,
@@ -132,7 +132,7 @@ export async function runUntilSignal(
   const onSignal = (name: NodeJS.Signals) => {
     signals += 1;
     if (signals > 1) process.exit(1);
-    options.log.info({ signal: name }, "Stopping: finishing what is in flight");
+    options.log.info({ signal: name }, "Stopping: finishing work in flight");
     stopRequested.resolve();
   };
   const fail = () => {

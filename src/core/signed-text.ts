@@ -1,15 +1,16 @@
 import { equalConstantTime, hmacText } from "./secret.ts";
 
 /**
- * A text that we hand out and get back. Anyone can read it; nobody without the key can create or
- * change one. `<part>.<part>.<time>.<signature>`: the time of signing is in seconds, base 36; the
- * signature is HMAC-SHA-256 in base64url over the purpose, the parts and the time, so a text is valid
- * for its own purpose only. Used by the pages' cookies, unsubscribe links and operators' sessions.
+ * A signed token that is handed out and comes back. Anyone can read it; only the key's owner can
+ * create or change one. `<part>.<part>.<time>.<signature>`: the time of signing is in seconds, base
+ * 36; the signature is HMAC-SHA-256 in base64url over the purpose, the parts and the time, so a
+ * text is only valid for its own purpose. Used by the pages' cookies, unsubscribe links and
+ * operators' sessions.
  */
 interface SignedText {
   /** A new format needs a new purpose: an old text must not be read as a new one. */
   readonly purpose: string;
-  /** Without dots; URL-safe where the text is to be. */
+  /** Without dots; URL-safe if the text has to be. */
   readonly parts: readonly string[];
   /** Unix ms, kept to the second. */
   readonly signedAt: number;
@@ -22,7 +23,7 @@ export function signText(key: string, { purpose, parts, signedAt }: SignedText):
 
 interface Verification {
   readonly purpose: string;
-  /** The current key, and those before it whose texts are still good. */
+  /** The current key, and previous ones whose texts are still valid. */
   readonly keys: readonly string[];
   readonly lifeMs: number;
   readonly now: number;
@@ -30,7 +31,7 @@ interface Verification {
 
 type SignedTextOutcome =
   | { readonly kind: "valid"; readonly parts: readonly string[]; readonly signedAt: number }
-  /** Signed by us, but its life is over. */
+  /** Validly signed, but expired. */
   | { readonly kind: "expired" }
   | { readonly kind: "forged" };
 

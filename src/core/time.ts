@@ -26,8 +26,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * Settles like `work`, or rejects with `deadline_exceeded` after `durationMs`; `name` says what
- * hung. The work itself continues: whatever it acquires must be released by whoever started it.
+ * Settles like `work`, or rejects with `deadline_exceeded` after `durationMs`; `name` describes the
+ * work in the error. The work itself continues: the caller must release what it acquires.
  */
 export async function withDeadline<T>(
   name: string,

@@ -13,7 +13,7 @@ export interface TraceContext {
   readonly flags: string;
 }
 
-/** Version 00, or the part of a later version that it shares (W3C Trace Context, 4.3). */
+/** Version 00, or the compatible part of a later version (W3C Trace Context, 4.3). */
 const shape = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
 const headerCharsMax = 512;
 
@@ -38,7 +38,7 @@ export function createChildContext(before: TraceContext | undefined): TraceConte
 
 const storage = new AsyncLocalStorage<TraceContext | undefined>();
 
-/** Runs `work`, and whatever it starts, in this context; undefined: in none. */
+/** Runs `work`, and everything it starts, in this context; undefined: in none. */
 export function runInTraceContext<T>(context: TraceContext | undefined, work: () => T): T {
   return storage.run(context, work);
 }

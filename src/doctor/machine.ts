@@ -4,12 +4,12 @@ import { dirname, join } from "node:path";
 import type { Diagnosis } from "../core/diagnosis.ts";
 
 const mebibyte = 1024 * 1024;
-/** Below it SQLite and the system start to fail; below the warning there is still time to act. */
+/** Below it SQLite and the system start to fail; the warning leaves time to act. */
 const freeBytesMin = 100 * mebibyte;
 const freeBytesWarn = 1024 * mebibyte;
 const filesMax = 50;
 
-/** DATA_DIR is writable, unreadable for others, and its disk is not full. */
+/** Checks that DATA_DIR is writable, not readable by others, and its disk not full. */
 export async function diagnoseDataDirectory(
   path: string,
   diagnosis: Diagnosis,
@@ -40,7 +40,7 @@ function diagnoseSpace(diagnosis: Diagnosis, place: string, bytes: number): void
   }
 }
 
-/** The files here (secrets, codes in mails, addresses) are for one user only. */
+/** The files (secrets, codes in mails, addresses) are for one user only. */
 function diagnoseModes(diagnosis: Diagnosis, path: string): void {
   const names = readdirSync(path).filter((name) => /\.(?:secret|sqlite)/.test(name));
   const files = names.slice(0, filesMax).map((name) => join(path, name));
@@ -55,7 +55,7 @@ function diagnoseModes(diagnosis: Diagnosis, path: string): void {
   }
 }
 
-/** False also when a running service has removed it meanwhile. */
+/** Also false when a running service has just removed it. */
 function isOpenToOthers(path: string): boolean {
   const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
   return (mode & 0o077) !== 0;
@@ -97,7 +97,9 @@ interface ServicePort {
   readonly variable: string;
 }
 
-/** Whether the service runs on this machine and is ready; if not, whether its port is free. */
+/**
+ * Checks whether the service runs on this machine and is ready; if not, whether its port is free.
+ */
 export async function diagnoseServicePort(
   { name, port, variable }: ServicePort,
   diagnosis: Diagnosis,
@@ -109,12 +111,12 @@ export async function diagnoseServicePort(
     diagnosis.ok(check, `${name} is not running on port ${port} of this machine`);
   } else if (ready === "not_ours") {
     const fix = `Stop that program, or set ${variable} to another port`;
-    diagnosis.fault(check, `Port ${port} of ${name} is taken by another program`, fix);
+    diagnosis.fault(check, `Port ${port} of ${name} is in use by another program`, fix);
   } else if (ready.length === 0) {
     diagnosis.ok(check, `${name} is running on port ${port} and ready`);
   } else {
     const text = `${name} is running on port ${port} and not ready: ${ready.join("; ")}`;
-    diagnosis.fault(check, text, "Fix that; it continues by itself");
+    diagnosis.fault(check, text, "Fix that; the service recovers by itself");
   }
 }
 
@@ -126,7 +128,7 @@ async function readReadiness(url: string): Promise<readonly string[] | "not_ours
     const { status, reasons } = answer as { status?: unknown; reasons?: unknown };
     if (status === "ready") return [];
     if (status !== "not_ready") return "not_ours";
-    return Array.isArray(reasons) ? reasons.map(String) : ["it does not say why"];
+    return Array.isArray(reasons) ? reasons.map(String) : ["it gives no reason"];
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     return code === "ConnectionRefused" || code === "ECONNREFUSED" ? undefined : "not_ours";

@@ -19,9 +19,9 @@ export interface Group {
 }
 
 /**
- * Runs all checks at once and keeps their order; adjacent checks of one group are joined, and a group
- * without findings is left out. Resolves after `deadlineMs` at the latest: a check that is late, or
- * throws, has a fault that says so.
+ * Runs all checks at once and keeps their order; adjacent checks of one group are joined, and a
+ * group without findings is left out. Resolves after `deadlineMs` at the latest: a check that is
+ * late or throws becomes a fault.
  */
 export async function runChecks(
   checks: readonly Check[],
@@ -52,12 +52,12 @@ async function runCheck({ group, about, run }: Check, deadlineMs: number): Promi
 function reportBroken(diagnosis: Diagnosis, error: unknown): void {
   if (isInstantError(error, coreErrors.deadlineExceeded)) {
     const text = `The rest of this check got no answer from ${error.detail ?? "it"}`;
-    const fix = "The server accepts connections and then stays silent: see its log";
+    const fix = "The server accepts connections but does not answer: see its log";
     diagnosis.fault("doctor.deadline", text, fix);
     return;
   }
-  // One failing check must not hide what the others found.
-  const fix = "This check failed with an error that it does not know, shown above";
+  // One failing check must not hide the findings of the others.
+  const fix = "This check failed with an unexpected error, shown above";
   diagnosis.fault("doctor.broken", errorMessage(error), fix);
 }
 
@@ -124,7 +124,7 @@ export function renderJson(report: Report): string {
   return `${JSON.stringify({ ok, counts, duration_ms: Math.round(durationMs), groups })}\n`;
 }
 
-/** Breaks between words only: a path or an address stays whole and can be copied. */
+/** Breaks between words only, so that a path or an address can be copied. */
 function fold(text: string, charsMax: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -143,8 +143,8 @@ function fold(text: string, charsMax: number): string[] {
 const charsMin = 6;
 
 /**
- * The last line of defence: checks name no secret, but they print what servers say, and a server may
- * repeat what it was sent.
+ * The last line of defence: checks print no secrets, but they print servers' messages, and a server
+ * may repeat what it was sent.
  */
 export function redactSecrets(
   groups: readonly Group[],

@@ -16,9 +16,9 @@ interface SenderDomain {
 const resolverTimeoutMs = 1500;
 
 /**
- * What receivers find in DNS about our mails: who may send them (SPF, RFC 7208), the public key (DKIM,
- * RFC 6376), and what to do with the rest (DMARC, RFC 7489). Warnings only: mails are sent without
- * them, but land in the spam folder.
+ * Checks the DNS records by which receivers judge our mails: the allowed senders (SPF, RFC 7208),
+ * the public key (DKIM, RFC 6376), and the policy for failures (DMARC, RFC 7489). Warnings only:
+ * mails without them are sent, but end up in the spam folder.
  */
 export async function diagnoseSenderDomain(
   { domain, envelopeDomain, dkim }: SenderDomain,

@@ -1,8 +1,9 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
 
 /**
- * Words from examples, or typed in a hurry. Fewer than one random secret in a million contains one by
- * chance. That is why a run has to be ten long: one in 18,000 secrets of 64 hex digits has six alike.
+ * Placeholders from examples, or typed in a hurry. Fewer than one random secret in a million
+ * matches by chance. That is why a run must be ten long: one in 18,000 secrets of 64 hex digits has
+ * six alike.
  */
 const placeholder =
   /change[-_ ]?(?:me|this)|secret|passwor[dt]|example|default|replace|qwerty|letmein|12345678|(.)\1{9}/i;
@@ -10,7 +11,7 @@ const bitsMin = 100;
 const distinctMin = 10;
 const newSecret = "openssl rand -base64 32";
 
-/** Why a secret can be guessed, to be read after its name; undefined when it is strong. */
+/** Why a secret is weak, as the rest of a sentence about it; undefined when it is strong. */
 export function describeWeakness(secret: string): string | undefined {
   if (placeholder.test(secret)) return "looks like a placeholder, not like a random secret";
   const distinct = new Set(secret).size;
@@ -47,13 +48,13 @@ export function diagnoseSecrets(
   }
   for (const names of namesOf.values()) {
     if (names.length < 2) continue;
-    const fix = `If one leaks, all have: generate one for each with ${newSecret}`;
+    const fix = `If one leaks, all leak: generate one for each with ${newSecret}`;
     diagnosis.fault("secrets.shared", `${names.join(" and ")} are the same`, fix);
   }
   if (strong.length > 0) diagnosis.ok("secrets.strength", `${strong.join(", ")}: long and random`);
 }
 
-/** The choices that depend on each other. */
+/** Settings that depend on each other. */
 interface Setup {
   readonly production: boolean;
   /** Which engines are real; the others are local files. */
@@ -68,11 +69,11 @@ interface Setup {
   readonly hasPublicUrl: boolean;
 }
 
-/** Choices that are each allowed but do not fit together. */
+/** Checks for settings that are each valid but do not fit together. */
 export function diagnoseSetup(setup: Setup, diagnosis: Diagnosis): void {
   const { kafka, redis, postgres, production } = setup;
   if (kafka && !redis) {
-    const text = "Events are on Kafka, but what was sent is recorded only in a local file";
+    const text = "Events are on Kafka, but the delivery ledger is only a local file";
     const fix =
       "Set REDIS_URL, or a second serve-email on another machine sends the same mails again";
     diagnosis.warn("setup.ledger", text, fix);
@@ -107,8 +108,8 @@ const otherNames: Readonly<Record<string, string>> = {
 const editsMax = 2;
 
 /**
- * Warns of variables that are set, mean nothing to this program, and look like one of ours that is not
- * set. All others are ignored: an environment is full of other programs' variables.
+ * Warns of variables that are set but unknown to this program, and look like a known one that is
+ * not set. All others are ignored: an environment is full of other programs' variables.
  */
 export function diagnoseNames(
   diagnosis: Diagnosis,

@@ -4,7 +4,7 @@ import { eventTypes } from "./mails/mail-types.tsx";
 
 const hourMs = 3_600_000;
 
-/** The settings of the e-mail service, and those that other modules read. */
+/** The settings of the e-mail service, including those that other modules read. */
 export const emailFields = {
   servicePort: setting.port({
     name: "EMAIL_SERVICE_PORT",
@@ -89,10 +89,10 @@ export const emailFields = {
   }),
 } as const;
 
-/** What a single field cannot check. */
+/** Checks that a single field cannot make. */
 export function checkEmail({ refusalsMax }: ConfigValues<typeof emailFields>): ConfigProblem[] {
   if (refusalsMax !== 1) return [];
-  const problem = "must be 0, or 2 to 1000: a single refusal says nothing about the server";
+  const problem = "must be 0, or 2 to 1000: one refusal says nothing about the server";
   return [{ name: "EMAIL_REFUSAL_GUARD", problem }];
 }
 
@@ -101,7 +101,7 @@ const topicName = {
   shape: "1 to 249 letters, digits, dots, underscores and dashes",
 };
 
-/** Names on the event log. */
+/** Topics and consumer group. */
 export const topicFields = {
   events: setting.pattern({
     ...topicName,

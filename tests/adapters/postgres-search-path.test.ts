@@ -78,7 +78,7 @@ describe.skipIf(server === "")("a search path that leads elsewhere", () => {
     await own.run(`ALTER ROLE ${own.role} SET search_path = ''`);
     await using database = openPostgres(postgresAt(own.url));
     const error = await openPostgresUserStore(database).catch(String);
-    expect(error).toContain("search_path leads to no schema: set DB_SCHEMA");
+    expect(error).toContain("search_path names no existing schema: set DB_SCHEMA");
     const checks = await diagnosed((diagnosis) =>
       diagnosePostgres(postgresAt(own.url), schemaModules, diagnosis),
     );

@@ -71,7 +71,9 @@ describe.skipIf(!hasRedisServer())("a reply that nobody waits for", () => {
     const { client, log, lines } = await openClient(redis);
     await using _ = client;
     await warnOfEviction(client, log);
-    expect(lines).toMatchObject([{ msg: "Redis may forget what was sent", policy: "allkeys-lru" }]);
+    expect(lines).toMatchObject([
+      { msg: "Redis may evict delivery records", policy: "allkeys-lru" },
+    ]);
   });
 });
 

@@ -171,12 +171,12 @@ function testFailures(): void {
     "an expired certificate": {
       options: () => ({ port: postfix.ports.expired }),
       outcome: { kind: "server_down", cause: "certificate" },
-      says: "it has expired, and whoever runs the server must renew it",
+      says: "it has expired; the server's operator must renew it",
     },
     "a certificate of an authority that is not known": {
       options: () => ({ ca: undefined }),
       outcome: { kind: "server_down", cause: "certificate" },
-      says: "a private authority belongs in SMTP_CA_FILE",
+      says: "put a private authority into SMTP_CA_FILE",
     },
     "no TLS where it is wanted": {
       options: () => ({ tls: "none" as const, user: undefined, password: undefined }),

@@ -119,7 +119,7 @@ const rows: Readonly<Record<string, Row>> = {
     client: { tls: "starttls" },
     sink: { tls: startTls },
     cause: "certificate",
-    says: "a private authority belongs in SMTP_CA_FILE",
+    says: "put a private authority into SMTP_CA_FILE",
   },
   "a certificate for another name": {
     client: { tls: "starttls", ca, host: "localhost" },
@@ -137,7 +137,7 @@ const rows: Readonly<Record<string, Row>> = {
     client: { tls: "implicit", ca },
     sink: { tls: { mode: "implicit", ...certificates.expired } },
     cause: "certificate",
-    says: "it has expired, and whoever runs the server must renew it",
+    says: "it has expired; the server's operator must renew it",
   },
   "implicit TLS to a plain port": {
     client: { tls: "implicit", ca },

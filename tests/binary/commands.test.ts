@@ -26,7 +26,10 @@ describe.skipIf(program === "")("the built program", () => {
     [["serve-email", "--port", "1"], "unknown option '--port'"],
     [["create-topics", "--gro"], "Did you mean --grow?"],
     [["replay-dlq", "--limit", "0"], "--limit must be a whole number from 1"],
-    [["replay-dlq", "--from-offset", "x", "--class", "y"], "--class must be of malformed"],
+    [
+      ["replay-dlq", "--from-offset", "x", "--class", "y"],
+      "--class must be one or more of malformed",
+    ],
     [["--env-file", "/none", "serve-auth"], "--env-file /none cannot be read"],
   ])("ends %j with exit code 2 and a hint", async (parameters, words) => {
     using directory = temporaryDirectory();

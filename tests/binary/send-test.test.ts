@@ -68,7 +68,7 @@ const rows: Readonly<Record<string, Row>> = {
   },
   "a certificate of an unknown authority": {
     settings: { SMTP_CA_FILE: "" },
-    says: "a private authority belongs in SMTP_CA_FILE",
+    says: "put a private authority into SMTP_CA_FILE",
   },
   "a certificate for another name": {
     sink: { tls: { mode: "starttls", ...certificates.otherName } },

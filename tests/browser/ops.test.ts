@@ -159,7 +159,7 @@ describe.skipIf(!complete)("the operations pages on Kafka, Redis and Postgres", 
         rig.sink.accepted.some(({ messageId }) => messageId.includes(bob.messageId));
       expect(sent()).toBe(false);
       await page.getByRole("button", { name: "Replay 1 dead letter" }).click();
-      await page.getByText("1 replayed. They are events again").waitFor();
+      await page.getByText("1 replayed. They are back on the events topic").waitFor();
       await look("ops-replay");
       await eventually("the mail was accepted", sent);
       await rig.untilDrained();

@@ -36,7 +36,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor on Postgres", () =
     expect(findTrouble(found, "postgres.schema")).toMatchObject({
       level: "fault",
       text: "Tables of auth-users are at version 3; this program knows 1",
-      fix: expect.stringContaining("A newer release made them"),
+      fix: expect.stringContaining("A newer release created them"),
     });
   });
 

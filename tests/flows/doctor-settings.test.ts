@@ -90,7 +90,7 @@ describe("doctor on the settings", () => {
     await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
     const { findings } = await examineWith({ EMAIL_SERVICE_PORT: String(web.port) });
     const { text, fix } = findTrouble(findings, "service.serve-email");
-    expect(text).toBe(`Port ${web.port} of serve-email is taken by another program`);
+    expect(text).toBe(`Port ${web.port} of serve-email is in use by another program`);
     expect(fix).toContain("EMAIL_SERVICE_PORT");
   });
 

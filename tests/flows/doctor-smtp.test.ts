@@ -44,7 +44,7 @@ describe("doctor on the SMTP server", () => {
     const { exitCode, findings, text } = await look({ tls, auth }, login);
     expect(exitCode).toBe(0);
     expect(text).toContain("took the login");
-    expect(text).toContain("Takes mails up to 10240 KiB, several commands at once");
+    expect(text).toContain("Accepts mails up to 10240 KiB, several commands at once");
     expect(text).not.toContain(password);
     const certificate = findTrouble(findings, "smtp.certificate");
     expect(certificate.text).toBe("The certificate of 127.0.0.1 expires in 1 day");
@@ -120,6 +120,6 @@ describe("doctor on the SMTP server", () => {
 
   test("finds a server that takes only small mails", async () => {
     const { findings } = await look({ extensions: ["SIZE 102400"] });
-    expect(findTrouble(findings, "smtp.limits").text).toBe("Takes mails up to 100 KiB only");
+    expect(findTrouble(findings, "smtp.limits").text).toBe("Accepts mails only up to 100 KiB");
   });
 });

@@ -34,14 +34,12 @@ test("a port in use is one clear error", async () => {
   await using server = await start({});
   const second = start({ port: server.port });
   await expect(second).rejects.toThrow(
-    `The port is taken by another program: 127.0.0.1:${server.port}; stop the other program, or choose another port`,
+    `The port is in use by another program: 127.0.0.1:${server.port}; stop the other program, or choose another port`,
   );
 });
 
 test("an address of another machine is one clear error", async () => {
-  await expect(start({ hostname: "192.0.2.1" })).rejects.toThrow(
-    "The address cannot be listened on",
-  );
+  await expect(start({ hostname: "192.0.2.1" })).rejects.toThrow("Cannot listen on the address");
 });
 
 test("stop finishes the request in flight and accepts no other", async () => {

@@ -81,7 +81,7 @@ test.each([
     (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 7), Buffer.from("ffffff7f00", "hex")]),
     "it ends early",
   ],
-  ["lz4", (_: Buffer) => Buffer.from("this was never compressed"), "no LZ4 frame"],
+  ["lz4", (_: Buffer) => Buffer.from("this was never compressed"), "not an LZ4 frame"],
   ["gzip", (_: Buffer) => Buffer.from("this was never compressed"), "header"],
   ["zstd", (_: Buffer) => Buffer.from("this was never compressed"), "frame"],
   ["zstd", (bytes: Buffer) => bytes.subarray(0, 10), "early"],

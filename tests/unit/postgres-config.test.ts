@@ -110,7 +110,7 @@ describe("DATABASE_URL", () => {
   test.each([
     ["postgres:///d", "names no host"],
     ["postgres://%2Fvar%2Frun/d", "names a Unix socket"],
-    ["postgres://u:50%secret@h/d", "starts no escape"],
+    ["postgres://u:50%secret@h/d", "is no valid escape"],
   ] as const)("%s is refused, without its password", (text, expected) => {
     const problems = resolve({ DATABASE_URL: text });
     expect(problems.text).toContain(expected);

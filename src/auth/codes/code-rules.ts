@@ -10,7 +10,7 @@ import type {
   VerifyRequest,
 } from "./code-store.ts";
 
-/** What an address has, stored as JSON. The rules change the one they are given in place. */
+/** The state of one address, stored as JSON. The rules change it in place. */
 interface CodeState {
   codes: StoredCode[];
   /** Times at which new codes were charged. */
@@ -19,7 +19,7 @@ interface CodeState {
   attempts: number[];
   locks: number;
   lockedUntil: number;
-  /** The try that used a code last, to answer it again. */
+  /** The attempt that last used a code, to repeat its answer. */
   used: { attempt: string; messageId: string } | undefined;
 }
 
@@ -27,16 +27,16 @@ interface StoredCode extends IssuedCode {
   readonly purpose: CodePurpose;
   readonly verifier: string;
   repeats: number;
-  /** When it was charged; 0: it was refunded. */
+  /** When it was charged; 0 after a refund. */
   chargedAt: number;
 }
 
 export type CodeRule<T> = (state: CodeState, now: number) => T;
 
 /**
- * The calls of a store by their rules, the same for every store. `change` applies a rule to what an
- * address has, by `applyRule`, and stores the result: in one transaction, or by compare and swap and
- * from the start again after a lost race.
+ * Implements the calls of a store by the rules, which are the same for every store. `change`
+ * applies a rule to the state of an address with `applyRule` and stores the result: in one
+ * transaction, or by compare-and-swap, starting over after a lost race.
  */
 export function codeCalls(
   policy: CodePolicy,
@@ -52,14 +52,14 @@ export function codeCalls(
   };
 }
 
-/** `text`: as it is stored, "" for an address that has nothing; `now` by the store's clock. */
+/** `text`: the stored state, "" for none; `now`: by the store's clock. */
 interface StoredCodes {
   readonly text: string;
   readonly policy: CodePolicy;
   readonly now: number;
 }
 
-/** The outcome, what is to be stored, and when all of it is over and may be forgotten. */
+/** The outcome, the state to store, and when all of it has expired and may be deleted. */
 interface DecidedCodes<T> {
   readonly outcome: T;
   readonly text: string;
@@ -74,7 +74,7 @@ export function applyRule<T>(rule: CodeRule<T>, stored: StoredCodes): DecidedCod
   return { outcome, text: JSON.stringify(state), endsAt: codeStateEndsAt(state, policy, now) };
 }
 
-/** `tries`: what versions that had the rules in Lua called the attempts. */
+/** `tries`: the name of the attempts in versions whose rules were in Lua. */
 type StoredCodeState = Partial<CodeState> & { readonly tries?: number[] };
 
 function decodeState(text: string): CodeState {
@@ -89,12 +89,12 @@ function decodeState(text: string): CodeState {
   };
 }
 
-/** Versions that had the rules in Lua wrote an empty list as {}. */
+/** Versions whose rules were in Lua wrote an empty list as {}. */
 function listOf<T>(list: T[] | undefined): T[] {
   return Array.isArray(list) ? list : [];
 }
 
-/** Drops what is over, so the rules see only what is live. */
+/** Drops what has expired, so the rules see only what is live. */
 function ageCodes(state: CodeState, policy: CodePolicy, now: number): void {
   state.codes = state.codes.filter((code) => code.expiresAt > now);
   state.charges = state.charges.filter((at) => at > now - policy.codesWindowMs);

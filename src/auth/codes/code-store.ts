@@ -1,67 +1,70 @@
 import type { CodePolicy, CodeScope } from "./code.ts";
 
 /**
- * The memory of codes: what was issued to an address, and how often somebody guessed. It never sees
- * a code, only verifiers of it.
+ * Stores which codes were issued to an address and how many wrong attempts were made. It never sees
+ * a code, only verifiers.
  *
- * One address has (times are the store's own; each call is one atomic step; the rules are in
- * `code-rules.ts`, once for every adapter):
- * - live codes, per purpose, each until it expires or one of its purpose is used, which ends all;
- * - a budget of new codes. Asking again within the repeat window gives the newest message again and
- *   costs nothing, up to a number of times. `refund` gives back what was spent on a message that
- *   nobody took; the message stays the newest, and giving it out again costs anew;
- * - a budget of wrong attempts over all purposes, codes and resends, spent with or without a live code.
- *   The last one locks, and its answer says so: until the lock ends, every try is `locked` and counts
- *   for nothing. Locks grow, see `CodePolicy`.
+ * The state of one address (times are by the store's clock; each call is one atomic step; the rules
+ * are in `code-rules.ts`, shared by every adapter):
+ * - live codes, per purpose, each until it expires, or until one of its purpose is used, which ends
+ *   all of them;
+ * - a budget of new codes. A request within the repeat window returns the newest message again at
+ *   no cost, up to a number of times. `refund` returns the cost of a message that could not be
+ *   handed over; it stays the newest, and repeating it is charged again;
+ * - a budget of wrong attempts over all purposes, codes and resends, charged with or without a live
+ *   code. The last one locks the address, and its answer contains the lock: until the lock ends,
+ *   every attempt is `locked` and not counted. Locks get longer, see `CodePolicy`.
  *
  * Promises, tested by `tests/contract/code-store.ts` for every adapter:
- * - However many attempts run at once, exactly the limit is compared, and one right attempt wins.
- * - All live verifiers are compared with all those offered. Timing reveals neither which matched nor
- *   whether there were any: every call makes the same round trips.
+ * - However many attempts run at once, no more than the limit are compared, and one right attempt
+ *   wins.
+ * - All live verifiers are compared with all submitted ones. Timing reveals neither which matched
+ *   nor whether there were any: every call makes the same round trips.
  * - A call may be repeated after its answer was lost: an issue with the same `messageId` and a
- *   try with the same `attempt` answer as before. (A repeated wrong try or resend counts twice.)
- * - Keys do not show the address; what is forgotten is gone.
- * Left out on purpose: closing (a store opens nothing of its own), budgets per client and over all
+ *   verification with the same `attempt` get the same answer. (A repeated wrong one or resend
+ *   counts twice.)
+ * - Keys do not reveal the address; deleted state cannot be recovered.
+ * Left out on purpose: closing (a store opens no resources), budgets per client and over all
  * addresses, deriving codes, sending.
  * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is unavailable.
  */
 export interface CodeStore {
   readonly policy: CodePolicy;
-  /** Whether it is a file of ours rather than a server. */
+  /** Whether it is a local file rather than a server. */
   readonly embedded: boolean;
   /**
-   * Starts to read what an address has, and returns the calls to make once the caller has waited for
-   * something else: that saves them a round trip. Never fails itself, and may be dropped unused.
+   * Starts to read the state of an address and returns calls that use it: the caller can wait for
+   * something else meanwhile, which saves a round trip. Never throws; may be dropped unused.
    */
   prepare(email: string): PreparedCodes;
   issue(request: IssueRequest): Promise<IssueOutcome>;
   refund(request: CodeScope & { readonly messageId: string }): Promise<void>;
   verify(request: VerifyRequest): Promise<VerifyOutcome>;
-  /** Ends all live codes of an address, of every purpose; what was spent and locked stays so. */
+  /** Ends all live codes of an address, of every purpose; counts and locks stay. */
   forget(email: string): Promise<void>;
   /** Throws when the store does not answer within `deadlineMs`. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 }
 
-/** For the address that was named alone. */
+/** The same calls, for the one prepared address. */
 export type PreparedCodes = Pick<CodeStore, "issue" | "verify">;
 
-/** A new code, used unless an earlier one is to be repeated. */
+/** A new code, used unless an earlier one has to be repeated. */
 export interface IssueRequest extends CodeScope {
   readonly messageId: string;
   readonly keyId: string;
-  /** Called only for a new code, again after a lost race; always gives the same. */
+  /** Called only for a new code, possibly again after a lost race; must be deterministic. */
   readonly verifier: () => string;
-  /** What is needed to send the same message again; no code in it; ≤ 1000 characters. */
+  /** What is needed to send the same message again; contains no code; ≤ 1000 characters. */
   readonly data: string;
-  /** The message that must not be given again, because it will not arrive. */
+  /** A message that must not be repeated, because it will not arrive. */
   readonly supersedes?: string;
 }
 
 export type IssueOutcome =
   | { readonly kind: "issued"; readonly code: IssuedCode }
   | { readonly kind: "repeated"; readonly code: IssuedCode }
-  /** Nothing is left: of new codes, or of repeats of the newest one. */
+  /** The budget is exhausted: of new codes, or of repeats of the newest one. */
   | {
       readonly kind: "rate_limited";
       readonly limit: "codes" | "repeats";
@@ -79,11 +82,11 @@ export interface IssuedCode {
 
 export interface VerifyRequest extends CodeScope {
   /**
-   * Of the entered code, one for each secret whose codes may live. Made for every try, even with no
-   * code to compare or the address locked: constant time.
+   * Verifiers of the entered code, one for each secret that live codes may be derived from.
+   * Computed for every attempt, even with no code to compare or while locked, for constant time.
    */
   readonly verifiers: readonly string[];
-  /** A random name of this try. */
+  /** A random name of this attempt. */
   readonly attempt: string;
   /** False: a right code stays good (a wrong one counts all the same). */
   readonly consume: boolean;
@@ -91,6 +94,6 @@ export interface VerifyRequest extends CodeScope {
 
 export type VerifyOutcome =
   | { readonly kind: "verified"; readonly messageId: string }
-  /** With `lockedForMs`: it was the last of the budget, and the address is locked now. */
+  /** With `lockedForMs`: it exhausted the budget, and the address is locked now. */
   | { readonly kind: "wrong"; readonly lockedForMs?: number }
   | { readonly kind: "locked"; readonly retryAfterMs: number };

@@ -1,26 +1,26 @@
 import { hmac, hmacText } from "../../core/secret.ts";
 
-/** What a code is for; one of another purpose never matches. */
+/** The purpose of a code; a code of another purpose never matches. */
 export const codePurposes = ["sign_in", "change_email", "delete_account"] as const;
 export type CodePurpose = (typeof codePurposes)[number];
 
 export interface CodeScope {
   readonly purpose: CodePurpose;
-  /** In canonical form. */
+  /** The address in canonical form. */
   readonly email: string;
 }
 
 /**
- * The budgets of codes. With the defaults, whatever somebody does who knows an address: never more
- * than 5 guesses in 15 min, so at most 20 in an hour, over all codes and resends. A code is good for
- * 10 min and so meets at most 5 of them; 5 codes an hour make 25 chances in a million an hour, or 1
+ * The budgets of codes. With the defaults, an attacker who knows an address gets at most 5 guesses
+ * in 15 min, so at most 20 in an hour, over all codes and resends. A code is valid for 10 min, so
+ * it is compared with at most 5 of them; 5 codes an hour make 25 chances in a million an hour, or 1
  * in 1,667 in a day. The address gets at most 5 different mails an hour, and its owner cannot sign
- * in while it is locked: an hour at a time, at worst.
+ * in while it is locked, at worst for an hour at a time.
  */
 export interface CodePolicy {
-  /** How long a code is good: 10 min. */
+  /** How long a code is valid: 10 min. */
   readonly lifetimeMs: number;
-  /** How long asking again gives the same message: 60 s, */
+  /** How long another request repeats the same message: 60 s, */
   readonly repeatWindowMs: number;
   /** at most 5 times. */
   readonly repeatsMax: number;
@@ -36,7 +36,7 @@ export interface CodePolicy {
   readonly lockMs: number;
   /** up to an hour. */
   readonly lockMsMax: number;
-  /** A right code, or this long without a lock (24 h), starts with the short lock again. */
+  /** A right code, or this long without a lock (24 h), resets to the short lock. */
   readonly lockMemoryMs: number;
 }
 
@@ -56,22 +56,22 @@ export const codePolicyDefault: CodePolicy = {
 const keptCodesMax = 20;
 
 /**
- * Live codes kept per address: as many as it may be sent in a window, so that no guess ever meets
- * more, also while codes whose mail nobody takes cost nothing. At most 20, for the size of it all.
+ * Live codes kept per address: as many as may be sent in a window, so that no guess is compared
+ * with more, even while refunded codes cost nothing. At most 20, to bound the size.
  */
 export function liveCodesMax({ codesMax }: CodePolicy): number {
   return Math.min(codesMax, keptCodesMax);
 }
 
 const codesCount = 1_000_000;
-/** The largest multiple of a million in 32 bits: what is above would make low codes likelier. */
+/** The largest multiple of a million in 32 bits: higher words would make low codes likelier. */
 const unbiasedEnd = Math.floor(2 ** 32 / codesCount) * codesCount;
 
 /**
  * The six digits of one message: `HMAC(secret, "code" | purpose | email | message_id)`, its first
- * 32-bit word below 4,294,000,000, modulo a million. Nobody stores a code, because it can be made
- * again from what is stored. (A word is skipped with odds of 1 in 4,440; when all eight are, the
- * HMAC of the HMAC goes on.)
+ * 32-bit word below 4,294,000,000, modulo a million. No code is stored: it can be derived again
+ * from what is. (A word is skipped with odds of 1 in 4,440; after all eight, the HMAC of the HMAC
+ * is used.)
  */
 export function deriveCode(secret: string, scope: CodeScope, messageId: string): string {
   const parts = ["code", scope.purpose, scope.email, messageId];
@@ -85,7 +85,7 @@ export function deriveCode(secret: string, scope: CodeScope, messageId: string):
   }
 }
 
-/** What a store keeps to recognise a code: it gives nothing away without the secret. */
+/** What a store keeps to recognise a code; useless without the secret. */
 export function deriveVerifier(secret: string, scope: CodeScope, code: string): string {
   return hmacText(secret, "hex", "verify", scope.purpose, scope.email, code);
 }

@@ -1,4 +1,5 @@
--- Writes what an address has, if it is still the text that the caller decided on, in time.
+-- Compare-and-swap: writes the new state of an address if the old one is unchanged, before a
+-- deadline.
 --
 -- KEYS    the addresses; for each, in turn, five of ARGV:
 --   1     the time in ms, or "" for the server's own (see redis-now.lua)

@@ -10,41 +10,41 @@ import { applyRule, codeCalls } from "./code-rules.ts";
 import type { CodeStore } from "./code-store.ts";
 import swapText from "./redis-swap.lua" with { type: "text" };
 
-/** What an address has, "" for nothing, and the server's time when it was read. */
+/** The stored state, "" for none, and the server's time when it was read. */
 type Seen = readonly [now: number, text: string];
 
 const swapScript = redisScript<1 | Seen>(`${nowText}\n${swapText}`, { merges: true });
 
 /**
- * A swap is lost only to a change by another call on the same address, and its budgets bound those:
+ * A swap loses only to another change of the same address, and the address's budgets bound those:
  * with the defaults, 200 wrong codes at once take 6 rounds (10 to 15 ms; as one script, 3 ms), and
  * the worst mix of calls about 30.
  */
 const swapsMax = 250;
 /**
- * By then the client has given up on the call: a copy of it that a frozen server runs later writes
- * nothing, even if the address has the same text again.
+ * By then the client has given up on the call. So a copy that a frozen server runs later writes
+ * nothing, even if the stored text is the same again.
  */
 const decisionMsMax = 2_000;
 
 interface RedisCodeStoreOptions {
   readonly policy: CodePolicy;
-  /** Before each key: "" in production, something of its own in a test. */
+  /** The prefix of each key: "" in production, unique in a test. */
   readonly keyPrefix?: string;
-  /** The server's time when left out; given in tests, which move it. */
+  /** The server's time when left out; tests set it. */
   readonly clock?: Clock;
 }
 
 /**
  * Codes in Redis: `auth:codes:{<SHA-256 of the address>}`, one string of JSON per address. Does not
- * close the client it is given.
+ * close the client.
  *
- * A call reads, decides by the rules, then compares and swaps: two round trips whatever the address
- * has and whatever the outcome, so timing reveals nothing. `prepare` makes the first one while the
- * caller waits for something else. An outcome stands only once the swap has proved that nothing
- * changed since the read, even an outcome that changes nothing: otherwise 200 guesses at once would
- * all be compared with a code that the fifth of them locks. A call that loses the race decides again
- * on what the winner wrote.
+ * A call reads, decides by the rules, then compares and swaps: two round trips whatever the state
+ * and the outcome, so timing reveals nothing. `prepare` makes the first one while the caller waits
+ * for something else. An outcome is final only once the swap has proved that nothing changed since
+ * the read, even an outcome without a change: otherwise 200 concurrent guesses would all be
+ * compared with a code that the fifth of them locks. A call that loses the race decides again on
+ * the winner's state.
  */
 export function openRedisCodeStore(redis: RedisClient, options: RedisCodeStoreOptions): CodeStore {
   const { policy, keyPrefix = "", clock } = options;
@@ -67,7 +67,7 @@ export function openRedisCodeStore(redis: RedisClient, options: RedisCodeStoreOp
       [now, text] = reply;
     }
     throw new InstantError(coreErrors.redisUnavailable, {
-      detail: `${redis.address}: others changed the codes of one address ${swapsMax} times in a row`,
+      detail: `${redis.address}: lost ${swapsMax} compare-and-swap races in a row for the codes of one address`,
     });
   }
 

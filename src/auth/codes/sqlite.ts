@@ -16,7 +16,7 @@ const migrations = [
   CREATE INDEX auth_codes_ends_at ON auth_codes (ends_at);`,
 ];
 
-/** Forgotten with each change: more than one, so that the file does not grow. */
+/** Expired rows deleted with each change: more than one, so that the file does not grow. */
 const sweptMax = 10;
 
 interface SqliteCodeStoreOptions {
@@ -24,7 +24,7 @@ interface SqliteCodeStoreOptions {
   readonly clock?: Clock;
 }
 
-/** Codes in a SQLite file; each call is one transaction. Does not close the file it is given. */
+/** Codes in a SQLite file; each call is one transaction. Does not close the file. */
 export async function openSqliteCodeStore(
   database: SqliteDatabase,
   { policy, clock = systemClock }: SqliteCodeStoreOptions,

@@ -1,16 +1,18 @@
 import { sha256Hex } from "../../core/secret.ts";
 
 /**
- * How often something may happen: counted over exactly the last `windowMs`, in all processes.
+ * Rate limits: uses are counted over exactly the last `windowMs`, across all processes.
  *
  * Promises, tested by `tests/contract/limits.ts` for every adapter:
- * - `take` is one atomic step: it takes one use from every budget it names, or none from any when one
- *   of them is exhausted. However many run at once, no budget gives more than its quota in any window.
+ * - `take` is one atomic step: it takes one use from every budget it names, or none from any when
+ *   one of them is exhausted. However many run at once, no budget allows more than its quota in any
+ *   window.
  * - A refused `take` costs nothing.
- * - Every call may be repeated, at any later time: a use is counted once by its `use` name, and given
- *   back once. (A late copy of a `take` that was given back, or is long over, may count one more.)
- * - Keys do not show the subject; uses outside the window are dropped. Times are the store's own.
- * Left out on purpose: closing (a store opens nothing of its own).
+ * - Every call may be repeated, at any later time: a use is counted once by its `use` name, and
+ *   given back once. (A late copy of a `take` that was given back or has left the window may count
+ *   once more.)
+ * - Keys do not reveal the subject; uses outside the window are dropped. Times are by the store's
+ *   clock. Left out on purpose: closing (a store opens no resources).
  * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is unavailable.
  */
 export interface Limits {
@@ -30,9 +32,9 @@ export interface LimitedUse {
 }
 
 export interface RateLimit extends QuotaPolicy {
-  /** What is counted, in kebab-case: "codes-per-client". */
+  /** The limit's name, in kebab-case: "codes-per-client". */
   readonly scope: string;
-  /** Whose uses are counted together: a client's network, "all". */
+  /** What shares the budget: a client's network, or "all". */
   readonly subject: string;
 }
 
@@ -43,19 +45,19 @@ interface QuotaPolicy {
 
 export type TakeOutcome =
   | { readonly kind: "taken" }
-  /** The exhausted budget that takes longest to have a use again, and how long that is. */
+  /** The exhausted budget with the longest wait until its next use, and that wait. */
   | { readonly kind: "rate_limited"; readonly limit: RateLimit; readonly retryAfterMs: number };
 
-/** Under which the uses of a budget are kept: it does not show the subject. */
+/** The key of a budget's uses: it does not reveal the subject. */
 export function limitName({ scope, subject }: RateLimit): string {
   return `${scope}:${sha256Hex(`instant-limit:${subject}`)}`;
 }
 
 /**
- * The budgets above those of one address. They count per client (an IPv4 address, the /64 of an IPv6
- * one) and globally, because an attacker who tries many addresses exhausts no single one's budget.
- * With the defaults a client requests at most 60 codes and enters at most 60 wrong ones in an hour,
- * and all clients together 10,000 of each. A right code costs nothing.
+ * The budgets above those of one address. They count per client (an IPv4 address, the /64 of an
+ * IPv6 one) and globally, because an attacker who tries many addresses exhausts no address's
+ * budget. With the defaults a client requests at most 60 codes and enters at most 60 wrong ones in
+ * an hour, and all clients together 10,000 of each. A right code costs nothing.
  */
 export interface LimitPolicy {
   readonly codesPerClient: QuotaPolicy;
@@ -73,7 +75,7 @@ export const limitPolicyDefault: LimitPolicy = {
   attemptsGlobal: { quota: 10_000, windowMs: hourMs },
 };
 
-/** What requesting a code costs. */
+/** The budgets that requesting a code takes from. */
 export function codeLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
   return [
     { scope: "codes-per-client", subject: client, ...policy.codesPerClient },
@@ -81,7 +83,7 @@ export function codeLimits(policy: LimitPolicy, client: string): readonly RateLi
   ];
 }
 
-/** What entering a code costs, until it is right. */
+/** The budgets that entering a code takes from; refunded if it is right. */
 export function attemptLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
   return [
     { scope: "attempts-per-client", subject: client, ...policy.attemptsPerClient },

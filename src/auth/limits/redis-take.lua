@@ -1,8 +1,8 @@
--- Each key is a sorted set of uses by their time. For calls that are merged: ARGV has for each call
--- the time (see above), the use, how many of KEYS are its own, then the quota and the window in ms
--- of each of these. A call takes from all its keys, or answers the number of the exhausted key that
--- takes longest to have a use again, and how long that is. The calls run one after the other, and an
--- error of one fails that one alone.
+-- Each key is a sorted set of uses by time. Takes merged calls: ARGV has for each call the time
+-- (see above), the use, how many of KEYS are its own, then the quota and the window in ms of each
+-- of these. A call takes from all its keys, or returns the number of the exhausted key with the
+-- longest wait until its next use, and that wait. The calls run in turn, and an error fails only
+-- its own call.
 local function take(use, firstKey, count, firstPolicy)
   local exhausted, longestMs = 0, 0
   for index = 1, count do
@@ -11,7 +11,7 @@ local function take(use, firstKey, count, firstPolicy)
     redis.call("ZREMRANGEBYSCORE", key, "-inf", now - windowMs)
     local uses = redis.call("ZCARD", key)
     if uses >= quota and not redis.call("ZSCORE", key, use) then
-      -- The use whose end leaves one less than the quota.
+      -- When this use leaves the window, one less than the quota remains.
       local oldest = redis.call("ZRANGE", key, uses - quota, uses - quota, "WITHSCORES")[2]
       local retryAfterMs = tonumber(oldest) + windowMs - now
       if retryAfterMs > longestMs then exhausted, longestMs = index, retryAfterMs end

@@ -12,9 +12,9 @@ const takeScript = redisScript<readonly [index: number, retryAfterMs: number]>(
 );
 
 interface RedisLimitsOptions {
-  /** Before each key: "" in production, something of its own in a test. */
+  /** The prefix of each key: "" in production, unique in a test. */
   readonly keyPrefix?: string;
-  /** The server's time when left out; given in tests, which move it. */
+  /** The server's time when left out; tests set it. */
   readonly clock?: Clock;
 }
 

@@ -17,10 +17,10 @@ const migrations = [
   CREATE INDEX auth_limits_ends_at ON auth_limits (ends_at);`,
 ];
 
-/** Dropped with each use: more than are added, so that the file does not grow. */
+/** Expired uses dropped with each new one: more than are added, so that the file does not grow. */
 const sweptMax = 20;
 
-/** Limits in a SQLite file; each call is one transaction. Does not close the file it is given. */
+/** Limits in a SQLite file; each call is one transaction. Does not close the file. */
 export async function openSqliteLimits(
   database: SqliteDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
@@ -58,13 +58,16 @@ function take(db: Database, { use, limits }: LimitedUse, now: number): TakeOutco
   return { kind: "taken" };
 }
 
-/** How long until the budget has one more; 0 when it has one, or this use is counted already. */
+/**
+ * The wait until the budget allows another use; 0 when it does, or when this use is already
+ * counted.
+ */
 function retryAfterMsOf(db: Database, limit: RateLimit, use: string, now: number): number {
   const name = limitName(limit);
   if (db.query("SELECT 1 FROM auth_limits WHERE name = ? AND use = ?").get(name, use) !== null) {
     return 0;
   }
-  // The newest but `quota - 1`: when it is over, one less than the quota is left.
+  // The `quota`-th newest: when it leaves the window, one less than the quota remains.
   const last = db
     .query<{ at: number }, [string, number, number]>(
       "SELECT at FROM auth_limits WHERE name = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?",

@@ -30,11 +30,11 @@ import {
 } from "./page-context.ts";
 
 interface ShownSession extends Session {
-  /** Of this request. */
+  /** The session of this request. */
   readonly current: boolean;
 }
 
-/** Every session with a button to end it; that of this device is ended by signing out. */
+/** Every session, with a button to end it; the current one ends by signing out. */
 function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now: number }) {
   const own = messages.account.sessions;
   return (
@@ -247,7 +247,7 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
     const id = await formField(context, "id");
     const failure = await attempt(context, deps, async () => {
       const { session } = await getSignedIn(context, deps);
-      await revokeSession(context, deps, session, id); // already gone: fine
+      await revokeSession(context, deps, session, id); // it may already have ended
     });
     return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });
@@ -262,7 +262,7 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
   addDeletion(app, deps);
 }
 
-/** Back to the form's section, with what became of it. */
+/** Redirects to the form's section, with its result. */
 function finish(
   context: HttpContext,
   deps: PageDeps,
@@ -285,7 +285,7 @@ interface DeletionPageOptions {
   readonly flash: PlacedFlash;
 }
 
-/** What a deletion deletes, before the code that proves whose account it is. */
+/** Explains what will be deleted, before the confirmation by code. */
 function deletionPage({ appName, email, flash }: DeletionPageOptions): Response {
   const { deletion } = messages;
   return authPage({

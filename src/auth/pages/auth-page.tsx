@@ -27,7 +27,10 @@ interface AuthPageOptions {
   readonly content: Child;
 }
 
-/** A page of sign-in: all share styles and scripts, so that a script can replace one by another. */
+/**
+ * The pages of sign-in share all styles and scripts, so that a script can replace one page by
+ * another.
+ */
 export function authPage({ title, appName, width, aside, content, ...rest }: AuthPageOptions) {
   return pageResponse({
     ...rest,
@@ -51,7 +54,7 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
   });
 }
 
-/** What a page shows of the last form: a notice above the section, or an error at the field. */
+/** The result of the last form: a notice above the section, or an error at the field. */
 export interface PlacedFlash {
   readonly done?: string;
   readonly failed?: string;
@@ -69,7 +72,7 @@ export function flashAt(flash: Flash | undefined, place: FlashPlace, now: number
   };
 }
 
-/** As notices, where there is no field for the error. */
+/** The same errors as notices, where there is no field. */
 export function FlashView({ flash }: { readonly flash: PlacedFlash }) {
   const { done, failed } = flash;
   return (
@@ -93,7 +96,7 @@ interface EmailInputProps extends FieldAttributes {
   readonly autofocus?: boolean;
 }
 
-/** Where an address is typed; its bound is that of `parseEmailAddress`. */
+/** The field for an address, with the bound of `parseEmailAddress`. */
 export function EmailInput(attributes: EmailInputProps) {
   return (
     <input
@@ -112,9 +115,9 @@ export function EmailInput(attributes: EmailInputProps) {
 interface MessagePageOptions {
   readonly appName: string;
   readonly messages: { readonly title: string; readonly text: string; readonly button: string };
-  /** At the end of the text, to be copied. */
+  /** Appended to the text, to be copied. */
   readonly reference?: string | undefined;
-  /** Where the button leads. */
+  /** The target of the button. */
   readonly href: string;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -148,7 +151,7 @@ interface FailedPlace {
   readonly now: number;
 }
 
-/** The flash that says why a form failed. */
+/** The flash with the reason why a form failed. */
 export function failureFlash(failure: Failure, { place, invalid, now }: FailedPlace): Flash {
   const { row, retryAfterSeconds } = failure;
   return {

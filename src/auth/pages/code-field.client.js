@@ -1,6 +1,6 @@
 // <code-field>: keeps only digits in the one input that lies over the six boxes, marks the box that
 // comes next, and submits a code that was pasted or autofilled. A code that is typed digit by digit
-// waits for the button: a typo must not cost a try.
+// waits for the button: a typo must not cost an attempt.
 const length = 6;
 
 class CodeField extends HTMLElement {

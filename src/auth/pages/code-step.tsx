@@ -54,11 +54,11 @@ interface CodePageOptions {
   readonly flash: Flash | undefined;
   readonly now: number;
   readonly policy: CodePolicy;
-  /** Where the mail can be read, on a developer's machine. */
+  /** The inbox, on a developer's machine. */
   readonly inboxUrl: string | undefined;
 }
 
-/** Where the code of each purpose is entered and requested again, and where its page leads back. */
+/** The paths for entering and requesting a code of each purpose, and the path back. */
 const codePaths: Readonly<
   Record<CodePurpose, { readonly enter: string; readonly again: string; readonly back: string }>
 > = {
@@ -75,7 +75,10 @@ const codePaths: Readonly<
   },
 };
 
-/** The page of the code; while its address is locked, how long that lasts and what to do. */
+/**
+ * The page where the code is entered; while the address is locked, it shows for how long and what
+ * to do.
+ */
 function codePage(options: CodePageOptions): Response {
   const { appName, pending, now } = options;
   const { purpose, lockedUntil = 0 } = pending;
@@ -169,15 +172,15 @@ function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: stri
   );
 }
 
-/** What differs between the three purposes of a code. */
+/** The differences between the three purposes of a code. */
 export interface CodeStep {
   readonly purpose: CodePurpose;
   /** Both throw the problem, as the use cases do. */
   send(context: HttpContext, email: string): Promise<unknown>;
   enter(context: HttpContext, email: string, code: string): Promise<unknown>;
-  /** After the code was right. */
+  /** The response to a right code. */
   done(context: HttpContext): Response;
-  /** A failure that another code would not change; undefined: it is about the code. */
+  /** A failure that another code would not fix; undefined: the code itself failed. */
   refused?(context: HttpContext, failure: Failure): Response | undefined;
 }
 
@@ -216,14 +219,14 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
 
 interface Start {
   readonly email: string;
-  /** Where a failure is shown. */
+  /** The place where a failure is shown. */
   readonly failedAt: { readonly place: Flash["place"]; readonly path: string };
   readonly typed?: string;
 }
 
 /**
- * Requests a code and leads to where it is entered; also when the address has had too many: an earlier
- * one may be at hand and still good.
+ * Requests a code and redirects to the page where it is entered; also when the address has had too
+ * many codes, because an earlier one may still be valid.
  */
 export async function startCodeStep(
   context: HttpContext,

@@ -2,7 +2,7 @@ import type { CodePurpose } from "../codes/code.ts";
 
 const wrongCode = () => "That code is wrong or has expired. Use the one in our latest e-mail.";
 
-/** Everything a person reads on the pages of sign-in, in one place. `left` is a time: "5 minutes". */
+/** All texts of the sign-in pages. `left` is a duration: "5 minutes". */
 export const messages = {
   signIn: {
     title: "Sign in",
@@ -24,7 +24,7 @@ export const messages = {
     lockedTitle: "Too many wrong codes",
     locked: (left: string) =>
       `To protect the account, no code works for this address for the next ${left}. After that, request a new one.`,
-    lockedElse: "Was it not you? Nobody got in, and the lock ends by itself.",
+    lockedElse: "Wasn't it you? Nobody got in, and the lock ends by itself.",
     unlocks: "You can continue in {left}.",
     checkAgain: "Check again",
   },
@@ -96,7 +96,7 @@ export const messages = {
     session_revoked: "That device is signed out.",
     others_revoked: "Every other device is signed out.",
   },
-  /** By the code of the API's problem, or by the field. */
+  /** Errors by the code of the API's problem, or by the field. */
   failed: {
     email_invalid: () => "That is not an e-mail address. It should look like ana@example.com.",
     address_unsupported: () =>
@@ -132,10 +132,10 @@ export const messages = {
   },
   unavailable: {
     title: "Back in a moment",
-    text: "Something that this page needs is unavailable. Nothing of yours is lost. Try again in a few seconds.",
+    text: "Something that this page needs is unavailable. Nothing is lost. Try again in a few seconds.",
     button: "Try again",
   },
-  /** In place of a page that does not exist. */
+  /** For a page that does not exist. */
   nowhere: {
     title: "Page not found",
     text: "The address may be mistyped, or the page was removed.",
@@ -158,7 +158,7 @@ export const messages = {
 export type DoneName = keyof typeof messages.done;
 export type FailedName = keyof typeof messages.failed;
 
-/** Times as people say them, without a time zone, which the server does not know. */
+/** Relative times, because the server does not know the reader's time zone. */
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const [minuteMs, hourMs, dayMs] = [60_000, 3_600_000, 86_400_000];
 
@@ -170,7 +170,7 @@ export function formatAgo(agoMs: number): string {
   return relative.format(-Math.floor(agoMs / dayMs), "day");
 }
 
-/** How long still, rounded up so that nobody returns too early: "42 seconds", "15 minutes". */
+/** The remaining time, rounded up so that nobody returns too early: "42 seconds", "15 minutes". */
 export function formatLeft(leftMs: number): string {
   const seconds = Math.max(1, Math.ceil(leftMs / 1000));
   if (seconds < 60) return count(seconds, "second");

@@ -11,22 +11,24 @@ import { authErrors } from "../error-codes.ts";
 import type { DoneName, FailedName } from "./messages.ts";
 import { messages } from "./messages.ts";
 
-/** What pages need beside what the use cases need. */
+/** What pages need in addition to the use cases. */
 export interface PageDeps extends AuthDeps {
-  /** As people know the application. */
+  /** The application's name. */
   readonly appName: string;
-  /** The page on which the owner of this address chooses which mails come; undefined: there is none. */
+  /** The URL of the e-mail preferences of this address; undefined if there are none. */
   readonly preferencesPath?: (email: string) => string;
-  /** Where mails can be read on a developer's machine; undefined where they are sent. */
+  /** The inbox on a developer's machine; undefined where mails are really sent. */
   readonly inboxUrl?: () => string | undefined;
 }
 
-/** A field of a form as browsers send one (`application/x-www-form-urlencoded`); "" without it. */
+/** A field of a form (`application/x-www-form-urlencoded`); "" when missing. */
 export async function formField(context: HttpContext, name: string): Promise<string> {
   return new URLSearchParams(await context.req.text()).get(name) ?? "";
 }
 
-/** Runs the use case of a form. Undefined: done; else why not, logged as for a call of the API. */
+/**
+ * Runs the use case of a form. Undefined on success, else the problem, logged as for an API call.
+ */
 export async function attempt(
   context: HttpContext,
   { log }: PageDeps,
@@ -44,7 +46,7 @@ export function isUnauthenticated({ row }: Failure): boolean {
   return row.code === authErrors.unauthenticated.code;
 }
 
-/** To the first page, which says so when the browser still has a session's cookie. */
+/** Redirects to the first page, with a notice if the browser still has a session's cookie. */
 export function toSignIn(context: HttpContext, deps: PageDeps): Response {
   if (sessionTokens(context).length > 0) {
     clearSessionCookie(context, deps);
@@ -53,8 +55,7 @@ export function toSignIn(context: HttpContext, deps: PageDeps): Response {
   return context.redirect("/", 303);
 }
 
-// What a browser keeps between a form and the next page is in signed cookies, so that it is in no
-// URL.
+// State between a form and the next page is kept in signed cookies, so that it is in no URL.
 
 /** A code that was sent and not entered yet. Times in Unix ms. */
 const pendingSchema = z.object({
@@ -102,8 +103,8 @@ const namesOf = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
   z.enum(Object.keys(table) as Name[]);
 
 /**
- * What became of a form: shown once, on the next page, at its place. `code` is the field of the code,
- * `step` the whole page around it.
+ * The result of a form, shown once on the next page, at `place`: `code` is the code's field, `step`
+ * the page around it.
  */
 const flashSchema = z.object({
   place: z.enum(flashPlaces),
@@ -130,7 +131,7 @@ export function readFlash(context: HttpContext, deps: PageDeps): Flash | undefin
   return readSigned(context, deps, { name: flashName, schema: flashSchema, lifeMs });
 }
 
-/** After it was shown. */
+/** Once it has been shown. */
 export function clearFlash(context: HttpContext, deps: PageDeps): void {
   if (getCookie(context, flashName) !== undefined) {
     deleteCookie(context, flashName, cookieAttributes(deps));
@@ -154,7 +155,7 @@ function writeSigned(context: HttpContext, deps: PageDeps, written: Written): vo
 interface Read<T> {
   readonly name: string;
   readonly schema: z.ZodType<T>;
-  /** At most: the browser drops it when it ends. */
+  /** At most: the browser drops it at the end of its session. */
   readonly lifeMs: number;
 }
 
@@ -165,6 +166,6 @@ function readSigned<T>(context: HttpContext, deps: PageDeps, read: Read<T>): T |
   const verified = verifyText(text, { purpose: name, keys, lifeMs, now: deps.clock.now() });
   if (verified.kind !== "valid") return undefined;
   const [value = ""] = verified.parts;
-  // Ours, but perhaps of an earlier version of ours.
+  // Signed by us, but perhaps by an earlier version.
   return schema.safeParse(JSON.parse(Buffer.from(value, "base64url").toString())).data;
 }

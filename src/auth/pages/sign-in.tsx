@@ -25,7 +25,7 @@ import {
 interface SignInPageOptions {
   readonly appName: string;
   readonly flash: PlacedFlash;
-  /** Filled in, when one is known. */
+  /** The prefilled address, if known. */
   readonly email: string | undefined;
 }
 

@@ -1,4 +1,4 @@
--- ARGV further: the most sessions, the id, the device. Answers the session's JSON.
+-- More ARGV: the maximum of sessions, the id, the device. Returns the session's JSON.
 local sessionsMax, id, device = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 
 local live = {}

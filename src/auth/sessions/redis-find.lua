@@ -1,7 +1,7 @@
--- One session of each user in KEYS, for calls that are merged. ARGV has for each, in turn: what the
--- scripts here begin with (time, idle, lifetime), the touch in ms and the id. Answers for each the
--- session's JSON, or false when it does not exist or has ended; an error fails its own call alone. The key
--- needs no new expiry: no session outlives the lifetime after its creation.
+-- Finds one session of each user in KEYS; takes merged calls. ARGV has for each call: the common
+-- arguments (time, idle, lifetime), the touch interval in ms and the id. Returns for each the
+-- session's JSON, or false when it does not exist or has ended; an error fails only its own call.
+-- The key needs no new expiry: no session outlives the lifetime after its creation.
 local function find(key, touchEveryMs, id)
   local text = redis.call("HGET", key, id)
   if not text then return false end

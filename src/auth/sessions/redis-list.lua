@@ -1,4 +1,4 @@
--- Answers the live ones as JSON with their ids, the one used last first.
+-- Returns the live sessions as JSON with their ids, most recently used first.
 local live = {}
 for _, session in ipairs(load()) do
   if isLive(session) then live[#live + 1] = session end

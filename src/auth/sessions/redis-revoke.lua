@@ -1,5 +1,5 @@
--- ARGV further: the id to revoke, or "" for all but the next; the id to keep, or "".
--- Answers how many live ones were revoked.
+-- More ARGV: the id to revoke, or "" for all but the next; the id to keep, or "".
+-- Returns how many live sessions were revoked.
 local only, kept = ARGV[4], ARGV[5]
 local count = 0
 for _, session in ipairs(load()) do

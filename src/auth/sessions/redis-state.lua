@@ -1,7 +1,7 @@
 -- The sessions of one user: KEYS[1], a hash of id → JSON. ARGV after the time: idle and lifetime in
--- ms. This part stands before each of the scripts.
--- A revoked session stays as a mark for a day, so that a copy of the call that created it, which a
--- frozen server may still run, does not bring it back.
+-- ms. This file is the beginning of each script.
+-- A revoked session leaves a tombstone for a day, so that a late copy of the call that created it,
+-- which a frozen server may still run, does not bring it back.
 local idleMs, lifetimeMs = tonumber(ARGV[2]), tonumber(ARGV[3])
 local markMs = 86400000
 

@@ -26,20 +26,20 @@ const revokeScript = redisScript<number>(`${before}\n${revokeText}`);
 
 interface RedisSessionStoreOptions {
   readonly policy: SessionPolicy;
-  /** Before each key: "" in production, something of its own in a test. */
+  /** The prefix of each key: "" in production, unique in a test. */
   readonly keyPrefix?: string;
-  /** The server's time when left out; given in tests, which move it. */
+  /** The server's time when left out; tests set it. */
   readonly clock?: Clock;
 }
 
-/** Whose session a token opens, and which. */
+/** The user and the session that a token belongs to. */
 type Pointer = Pick<Session, "userId" | "id">;
 type Stored = Omit<Session, "userId" | "id">;
 
 /**
  * Sessions in Redis, all of a user in one hash, `auth:user-sessions:{<user id>}`, so that ending
- * several is one step. A token leads there by `auth:sessions:{<SHA-256 of the token>}`, which is
- * written first and by itself opens nothing. Does not close the client it is given.
+ * several is one step. `auth:sessions:{<SHA-256 of the token>}` points from a token to its session;
+ * it is written first, and gives no access without the session. Does not close the client.
  */
 export function openRedisSessionStore(
   redis: RedisClient,

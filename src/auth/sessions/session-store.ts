@@ -1,21 +1,22 @@
 import { randomToken, sha256Hex } from "../../core/secret.ts";
 
 /**
- * Who is signed in, on which devices. A session is opened by a random token of 256 bits that only its
- * holder has: the store keeps its SHA-256. Everywhere else it goes by an `id` that opens nothing.
+ * Stores who is signed in, on which devices. A session is authenticated by a random token of 256
+ * bits, of which the store keeps only the SHA-256. Everywhere else it is named by an `id` that
+ * gives no access.
  *
  * A session is live from `create` until the first of: it was not used for `idleMs`, it is
- * `lifetimeMs` old, it was revoked. Each `find` is a use; it is written once per
- * `touchEveryMs`, so a session may end that much earlier than its last use implies. A user has at
- * most `sessionsPerUserMax`: a further one ends the least recently used.
+ * `lifetimeMs` old, it was revoked. Each `find` is a use; uses are recorded once per
+ * `touchEveryMs`, so a session may end that much too early. A user has at most
+ * `sessionsPerUserMax`: one more ends the least recently used.
  *
  * Promises, tested by `tests/contract/session-store.ts` for every adapter:
  * - A revoked or ended session is not found by any later `find`, on any replica. Each call that
- *   revokes, however many sessions, is one atomic step: none is found that it was to end.
- * - Anything that is not a token of ours is not found, whatever it looks like.
- * - A session is revoked by its id only together with its own user's id.
- * - Every call may be repeated. Times are the store's own.
- * Left out on purpose: closing (a store opens nothing of its own).
+ *   revokes, however many sessions, is one atomic step.
+ * - Whatever is not one of our tokens is not found.
+ * - Revoking a session by its id also takes the id of its user.
+ * - Every call may be repeated. Times are by the store's clock.
+ * Left out on purpose: closing (a store opens no resources).
  * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is unavailable.
  */
 export interface SessionStore {
@@ -29,7 +30,7 @@ export interface SessionStore {
   revoke(token: string): Promise<void>;
   /** Whether there was such a session. */
   revokeOne(session: Pick<Session, "userId" | "id">): Promise<boolean>;
-  /** All of a user except the one with the id `except`; returns how many there were. */
+  /** Ends all sessions of a user except the one with the id `except`; returns how many. */
   revokeAll(request: { readonly userId: string; readonly except?: string }): Promise<number>;
   /** Throws when the store does not answer within `deadlineMs`. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
@@ -37,7 +38,7 @@ export interface SessionStore {
 
 interface CreateSessionRequest {
   readonly userId: string;
-  /** For people: "Firefox on Windows"; ≤ 60 characters. */
+  /** A readable name: "Firefox on Windows"; ≤ 60 characters. */
   readonly device: string;
 }
 
@@ -63,7 +64,7 @@ export interface Session {
   readonly userId: string;
   readonly device: string;
   readonly createdAt: number;
-  /** Of the last use that was written. */
+  /** The time of the last recorded use. */
   readonly usedAt: number;
 }
 
@@ -87,7 +88,7 @@ const deviceCharsMax = 60;
 const userAgentCharsMax = 500;
 export const unknownDevice = "Unknown device";
 
-/** In this order, because most browsers also name those they are derived from. */
+/** In this order, because most browsers also contain the names of those they derive from. */
 const browsers = [
   [/\bEdg(?:e|A|iOS)?\//, "Edge"],
   [/\b(?:OPR|Opera)\//, "Opera"],
@@ -108,8 +109,8 @@ const systems = [
 ] as const;
 
 /**
- * What a person recognises a session by, from the User-Agent: "Firefox on Windows", or for a
- * program its name: "curl". Only our own words and plain program names come out, whatever goes in.
+ * A readable name for a session, from the User-Agent: "Firefox on Windows", or a program's name:
+ * "curl". It only ever contains our own words or a plain program name.
  */
 export function describeDevice(userAgent: string | undefined): string {
   const text = (userAgent ?? "").slice(0, userAgentCharsMax);
@@ -122,7 +123,7 @@ export function describeDevice(userAgent: string | undefined): string {
 }
 
 const tokenShape = /^[A-Za-z0-9_-]{43}$/;
-/** Of a session's id: 16 bytes in base64url. */
+/** A session's id: 16 bytes in base64url. */
 export const sessionIdPattern = "[A-Za-z0-9_-]{22}";
 
 export function createSessionToken(): string {
@@ -133,7 +134,10 @@ export function createSessionId(): string {
   return randomToken(16);
 }
 
-/** The key under which a token is stored; undefined for what cannot be one: not looked up. */
+/**
+ * The key under which a token is stored; undefined for anything that cannot be a token, which is
+ * not looked up.
+ */
 export function sessionKeyOf(token: string): string | undefined {
   return tokenShape.test(token) ? sha256Hex(token) : undefined;
 }

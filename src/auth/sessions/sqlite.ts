@@ -19,7 +19,7 @@ const migrations = [
     used_at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX auth_sessions_used_at ON auth_sessions (used_at);`,
-  // Sessions without an id and a device end; their owners sign in again.
+  // Sessions without an id and a device are dropped; their users sign in again.
   `DROP TABLE auth_sessions;
   CREATE TABLE auth_sessions (
     key TEXT PRIMARY KEY,
@@ -44,7 +44,7 @@ interface SqliteSessionStoreOptions {
   readonly clock?: Clock;
 }
 
-/** Sessions in a SQLite file. Does not close the file it is given. */
+/** Sessions in a SQLite file. Does not close the file. */
 export async function openSqliteSessionStore(
   database: SqliteDatabase,
   { policy, clock = systemClock }: SqliteSessionStoreOptions,
@@ -106,7 +106,7 @@ export async function openSqliteSessionStore(
   };
 }
 
-/** Beyond the most a user may have, the least recently used make room. */
+/** Beyond a user's maximum, the least recently used sessions end. */
 function insert(db: Database, key: string, session: Session): void {
   const { id, userId, device, createdAt, usedAt } = session;
   db.query("INSERT INTO auth_sessions VALUES (?, ?, ?, ?, ?, ?)").run(

@@ -25,8 +25,8 @@ export const usersModule: SchemaModule = { module: "auth-users", steps: [schemaT
 type Query = PostgresDatabase["query"];
 
 /**
- * Users in the table `auth_users` of Postgres, which the first use creates when Postgres is unavailable
- * now. Does not close the database it is given.
+ * Users in the table `auth_users` of Postgres, created on first use if Postgres is unavailable now.
+ * Does not close the database.
  */
 export async function openPostgresUserStore(
   database: PostgresDatabase,
@@ -87,7 +87,7 @@ export async function openPostgresUserStore(
         return await signIn(request);
       } catch (error) {
         if (uniqueViolation(error) !== "auth_users_username") throw error;
-        return signIn({ ...request, username: undefined }); // taken meanwhile: the user chooses one later
+        return signIn({ ...request, username: undefined }); // taken in the meantime: the user chooses one later
       }
     },
     ...createChanges(query),
@@ -95,7 +95,7 @@ export async function openPostgresUserStore(
   };
 }
 
-/** Each one statement, which may meet a unique constraint. */
+/** Each is one statement, which may violate a unique constraint. */
 function createChanges(query: Query): Pick<UserStore, "setUsername" | "setEmail" | "delete"> {
   async function change(
     constraint: string,

@@ -16,7 +16,7 @@ interface UserRow {
 
 type UserColumn = "id" | "email" | "username_key";
 
-/** Users in the table `auth_users` of a SQLite file. Does not close the file it is given. */
+/** Users in the table `auth_users` of a SQLite file. Does not close the file. */
 export async function openSqliteUserStore(
   database: SqliteDatabase,
   { clock = systemClock }: { readonly clock?: Clock } = {},
@@ -68,7 +68,7 @@ function signIn(db: Database, { email, username }: SignInRequest, now: number): 
     );
   }
   if (username !== undefined && known?.username === undefined) {
-    // Ignored when it was taken meanwhile: the user chooses one later.
+    // Ignored when it was taken in the meantime: the user chooses one later.
     const key = usernameKeyOf(username);
     db.query("UPDATE OR IGNORE auth_users SET username = ?, username_key = ? WHERE id = ?").run(
       username,

@@ -1,18 +1,19 @@
 import { z } from "zod";
 
 /**
- * The people who signed in: one user per address, created by the first sign-in, until deleted.
+ * Stores the users: one per address, created by the first sign-in, until deleted.
  *
  * Promises, tested by `tests/contract/user-store.ts` for every adapter:
- * - However many sign-ins of one address run at once, there is one user, and one of them created it.
+ * - However many sign-ins of one address run at once, there is one user, and one of them created
+ *   it.
  * - No two users have the same address, or usernames that differ only in case.
  * - A sign-in sets the username of a user without one, and never changes one.
- * - A change to somebody else's name or address changes nothing, however many run at once.
+ * - A change to another user's name or address has no effect, however many run at once.
  * - A deleted user is gone at once; its address and username are free, and the next sign-in creates
  *   a new user with another id.
  * - Every call may be repeated.
  * Addresses are in canonical form (`parseEmailAddress`), usernames as `usernameSchema` allows.
- * Left out on purpose: closing (a store opens nothing of its own).
+ * Left out on purpose: closing (a store opens no resources).
  * Throws the engine's own error (`postgres_unavailable`, `sqlite_busy`) when it is unavailable.
  */
 export interface UserStore {

@@ -40,7 +40,7 @@ export function ButtonLink({
 }
 
 interface FieldProps {
-  /** The input's id; its hint and error have it with a suffix. */
+  /** The input's id; those of its hint and error are derived from it. */
   readonly id: string;
   readonly label: string;
   readonly hint?: string | undefined;

@@ -1,6 +1,6 @@
-// Sends a page's forms without leaving the page: asks the form's own address and shows what comes
-// back, as the browser would have. Without this script the browser does it itself. A form that is
-// under way is not sent again.
+// Sends a page's forms without leaving the page: submits to the form's own URL and shows the
+// response, as the browser would. Without this script the browser does it itself. A form that is
+// being sent is not sent again.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post") return;
@@ -8,7 +8,7 @@ document.addEventListener("submit", (event) => {
   if (form.getAttribute("aria-busy") !== "true") void send(form);
 });
 
-// A page that was left without loading another one is loaded again on the way back.
+// Going back to a page that was replaced by a script reloads it.
 addEventListener("popstate", () => location.reload());
 
 async function send(form) {
@@ -39,11 +39,11 @@ function parse(text) {
 function show(page, url) {
   const frame = page.querySelector(".frame");
   if (frame === null) {
-    location.assign(url); // no page of ours: something between us answered
+    location.assign(url); // not one of our pages: a proxy answered
     return;
   }
   const first = frame.querySelector("[autofocus]");
-  first?.removeAttribute("autofocus"); // browsers complain when it comes while something has the focus
+  first?.removeAttribute("autofocus"); // browsers warn when it is added while another element has the focus
   document.title = page.title;
   document.querySelector(".frame").replaceWith(document.adoptNode(frame));
   if (url.pathname !== location.pathname) {
@@ -56,11 +56,11 @@ function show(page, url) {
   const field = frame.querySelector("[aria-invalid='true']") ?? first;
   (field ?? notice ?? heading).focus();
   if (field) moveToEnd(field);
-  // What has the focus is read out; of a notice elsewhere the live region tells.
+  // Screen readers read the focused element; a notice elsewhere is announced by the live region.
   document.querySelector("[data-spoken]").textContent = field && notice ? notice.textContent : "";
 }
 
-/** The cursor to the end of what is to be corrected; a field of type email knows no other way. */
+/** Moves the cursor to the end of the text; a field of type email supports no other way. */
 function moveToEnd(field) {
   const { value } = field;
   field.value = "";

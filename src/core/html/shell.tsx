@@ -37,7 +37,7 @@ export function frameIcon(appName: string): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="9" fill="#2b50d9"/><text x="16" y="22.5" text-anchor="middle" font-family="system-ui,sans-serif" font-size="19" font-weight="650" fill="#fff">${initial}</text></svg>`;
 }
 
-/** The first letter as a reader sees it, which may be an emoji of several code points. */
+/** The first grapheme, which may be an emoji of several code points. */
 export function initialOf(appName: string): string {
   const [first] = new Intl.Segmenter("en").segment(appName.trim());
   return first?.segment ?? "";

@@ -1,6 +1,6 @@
-// <wait-for seconds="42" then="reload">: shows a button inside when the time is over; until then an
-// element with data-template shows its text with the time left in place of {left}. Screen readers are
-// not notified each second: they read the text when they get there.
+// <wait-for seconds="42" then="reload">: shows the button inside it when the time is over. Until
+// then, an element with data-template shows that text with {left} replaced by the remaining time.
+// Screen readers are not notified each second: they read the text when they reach it.
 class WaitFor extends HTMLElement {
   connectedCallback() {
     this.endsAt = performance.now() + Number(this.getAttribute("seconds")) * 1000;

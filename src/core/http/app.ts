@@ -24,9 +24,9 @@ export interface AnsweredRequest {
 }
 
 /**
- * One line per request, `HTTP request`, with the route's pattern: path and query may contain a token
- * or an address, so neither is logged. Successful reads are logged at debug level, because probes
- * come every few seconds. `onRequest` is called for each.
+ * One line per request, `HTTP request`, with the route's pattern: path and query may contain a
+ * token or an address, so neither is logged. Successful reads are logged at debug level, because
+ * probes are sent every few seconds. `onRequest` is called for each.
  */
 function accessLog(
   log: Log,
@@ -67,7 +67,7 @@ export interface HttpAppOptions {
   readonly trustedProxies?: readonly IpNetwork[];
   /** Called for each answered request. */
   readonly onRequest?: (request: AnsweredRequest) => void;
-  /** For operators only: a problem shows why an engine refused. */
+  /** For operators only: problems include why an engine refused. */
   readonly exposesRefusal?: boolean;
   /** Renders problems for browsers; JSON when left out. */
   readonly drawProblem?: DrawProblem;
@@ -86,8 +86,8 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
   app.use(traceContext());
   app.use(async (context, next) => {
     await next();
-    // Hono's own is lost when a handler returns a Response of its own, as pages do. Not with
-    // `context.header`: on a finished response that makes another one, whose body is a stream.
+    // Hono's own header is lost when a handler returns its own Response, as pages do.
+    // `context.header` would copy a finished response into one with a streamed body.
     context.res.headers.set("X-Request-Id", context.get("requestId"));
   });
   app.use(accessLog(log, options.onRequest));

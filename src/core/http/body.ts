@@ -15,8 +15,8 @@ interface BodyLimitOptions {
 
 /**
  * Reads the body before the handler runs: at most 64 KiB (else 413, the rest unread) and within the
- * deadline (else 408), whatever Content-Length says; Hono's own limit has no deadline. Handlers read
- * it through `context.req`; that of `context.req.raw` is consumed.
+ * deadline (else 408), whatever the Content-Length; Hono's own limit has no deadline. Handlers read
+ * it through `context.req`; the body of `context.req.raw` is consumed.
  */
 export function bodyLimit(options: BodyLimitOptions = {}): MiddlewareHandler<HttpEnvironment> {
   const deadlineMs = options.deadlineMs ?? 10_000;
@@ -29,10 +29,10 @@ export function bodyLimit(options: BodyLimitOptions = {}): MiddlewareHandler<Htt
     if (body === "too_large") {
       return problemResponse(context, httpErrors.bodyTooLarge, {
         detail: `The body may have at most ${bodyBytesMax} bytes.`,
-        headers: { Connection: "close" }, // the unread rest must not be taken for the next request
+        headers: { Connection: "close" }, // the unread rest must not be parsed as the next request
       });
     }
-    // Despite its type Hono keeps promises here, and every one of its body readers looks here first.
+    // Despite its type Hono caches promises here, and all of its body readers check this first.
     context.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer;
     return next();
   };
@@ -53,7 +53,7 @@ async function takeIn(
 ): Promise<ArrayBuffer | "too_large"> {
   if (announced !== undefined) {
     if (announced > bodyBytesMax) return "too_large";
-    // The server reads no more than announced. A small body is already here and needs no timer.
+    // The server reads no more than announced. A small body has already arrived and needs no timer.
     const whole = request.arrayBuffer();
     if (Bun.peek.status(whole) === "fulfilled") return whole;
     return inTime(whole, deadlineMs);
@@ -107,7 +107,9 @@ export async function readJson<T>(context: HttpContext, schema: z.ZodType<T>): P
   return parseFields(schema, parseJson(await context.req.arrayBuffer()));
 }
 
-/** The value as `schema` has it. Throws 422 with `errors` that name each bad field and its bound. */
+/**
+ * The value parsed by `schema`. Throws 422 with `errors` that name each bad field and its bound.
+ */
 export function parseFields<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;

@@ -14,7 +14,7 @@ type IpAddress = string;
 /** Undefined for anything that is no address: a name, an address with a port or a prefix. */
 export function parseIpAddress(text: string): IpAddress | undefined {
   if (isIPv4(text)) return text;
-  const address = text.replace(/%.*$/, ""); // the zone names one of our own interfaces
+  const address = text.replace(/%.*$/, ""); // the zone is a local interface
   if (!isIPv6(address)) return undefined;
   const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical) ?? [];
@@ -36,7 +36,7 @@ export function parseIpNetwork(text: string): IpNetwork | undefined {
   return network;
 }
 
-/** An IPv4 address counts in networks of IPv6, too, as IPv6 maps it. */
+/** An IPv4 address also matches IPv6 networks, as its mapped form. */
 export function isInNetwork(address: IpAddress, network: IpNetwork): boolean {
   return network.check(isIPv4(address) ? `::ffff:${address}` : address, "ipv6");
 }
@@ -83,7 +83,7 @@ function findClient(
   for (const hop of forwarded.split(",").toReversed().slice(0, hopsMax)) {
     if (client === undefined || !isOurs(client)) return client;
     const before = parseIpAddress(withoutPort(hop.trim()));
-    if (before === undefined) return client; // our proxy wrote it, so the proxy is all we know
+    if (before === undefined) return client; // our proxy wrote this hop, so no client before it is known
     client = before;
   }
   return client;
@@ -105,8 +105,8 @@ const loopbackNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const loopbackAddresses = new Set(["127.0.0.1", "::1", "::ffff:127.0.0.1"]);
 
 /**
- * Only serves requests from this machine that name it by a loopback name in Host, which protects
- * against DNS rebinding.
+ * Only serves requests from this machine whose Host is a loopback name, which protects against DNS
+ * rebinding.
  */
 export function loopbackOnly(): MiddlewareHandler<HttpEnvironment> {
   return async function loopbackOnly(context, next) {

@@ -8,13 +8,16 @@ import type { HttpContext, HttpEnvironment } from "./environment.ts";
 const forwardingHeaders = ["Forwarded", "X-Forwarded-For", "Via"] as const;
 
 export interface MetricsReaders {
-  /** Clients that send it as Bearer token may read; at least 32 characters. */
+  /** The Bearer token of readers; at least 32 characters. */
   readonly token: string | undefined;
-  /** Without a token: whether programs on this machine may, unless a proxy forwarded them. */
+  /**
+   * Without a token: whether programs on this machine may read, unless a proxy forwarded the
+   * request.
+   */
   readonly loopback: boolean;
 }
 
-/** `GET /metrics` of an app on the internet; 404 for all but its readers. */
+/** `GET /metrics` of a public app; 404 for everybody but its readers. */
 export function addMetricsRoute(
   app: Hono<HttpEnvironment>,
   metrics: Metrics,
@@ -44,8 +47,8 @@ const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
- * Counts and times what an HTTP app answers. The number of labels is bounded: a route is its pattern,
- * "/*" if none matched, and an unusual method is "other".
+ * Counts and times the responses of an HTTP app. The number of labels is bounded: a route is its
+ * pattern, "/*" if none matched, and an unusual method is "other".
  */
 export function createRequestMetrics(metrics: Metrics): (request: AnsweredRequest) => void {
   const requests = metrics.counter({

@@ -6,7 +6,7 @@ import { httpErrors, problemResponse } from "./problem.ts";
 
 const preflightSecondsMax = 600;
 
-/** Allows pages of these origins, and no others, to read the API's answers, with the cookie. */
+/** CORS: only pages of these origins may read the API's responses, with the cookie. */
 export function crossOriginReads(origins: readonly string[]): MiddlewareHandler<HttpEnvironment> {
   return cors({
     origin: [...origins],
@@ -18,13 +18,13 @@ export function crossOriginReads(origins: readonly string[]): MiddlewareHandler<
   });
 }
 
-/** Where a browser says that a request comes from; `unknown`: not sent by a page. */
+/** The origin of a request, according to the browser; `unknown`: not sent by a page. */
 type RequestOrigin = "same" | "other" | "unknown";
 
 /**
- * Whether a page of this origin sent the request, by what browsers set and pages cannot forge:
- * `Sec-Fetch-Site` if present (https and localhost), else `Origin` against `Host` and `publicOrigin`.
- * Schemes are not compared, because a proxy in front may terminate TLS.
+ * Whether a page of this origin sent the request, by headers that pages cannot forge:
+ * `Sec-Fetch-Site` if present (https and localhost), else `Origin` against `Host` and
+ * `publicOrigin`. Schemes are not compared, because a proxy in front may terminate TLS.
  */
 export function requestOrigin(context: HttpContext, publicOrigin?: string): RequestOrigin {
   const site = context.req.header("Sec-Fetch-Site");

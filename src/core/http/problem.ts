@@ -28,7 +28,7 @@ interface FieldError {
 }
 
 interface ProblemOptions {
-  /** What happened to this request, for its sender; the row's meaning when left out. */
+  /** What went wrong, for the sender of this request; the row's meaning when left out. */
   readonly detail?: string | undefined;
   readonly errors?: readonly FieldError[] | undefined;
   /** Extension members in addition to those of `Problem`. */
@@ -38,7 +38,7 @@ interface ProblemOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Why a request was not served: a problem for a program, a sentence on a page for a person. */
+/** Why a request was not served: a problem for programs, a sentence on a page for people. */
 export interface Failure extends ProblemOptions {
   readonly row: ErrorRow;
 }
@@ -95,13 +95,13 @@ export const httpErrors = {
   },
   notFound: {
     code: "not_found",
-    meaning: "There is nothing at this address",
+    meaning: "Nothing exists at this URL",
     retryable: false,
     status: 404,
   },
   methodNotAllowed: {
     code: "method_not_allowed",
-    meaning: "This address does not take this method",
+    meaning: "This URL does not support this method",
     retryable: false,
     status: 405,
   },
@@ -137,13 +137,13 @@ export const httpErrors = {
   },
   portInUse: {
     code: "port_in_use",
-    meaning: "The port is taken by another program",
+    meaning: "The port is in use by another program",
     retryable: false,
     status: 500,
   },
   listenFailed: {
     code: "listen_failed",
-    meaning: "The address cannot be listened on",
+    meaning: "Cannot listen on the address",
     retryable: false,
     status: 500,
   },
@@ -151,7 +151,7 @@ export const httpErrors = {
 
 const fieldErrorsMax = 20;
 
-/** Each invalid field and what it must be: "email", "must be text". */
+/** Each invalid field and its requirement: "email", "must be text". */
 export function fieldErrors(error: z.ZodError): FieldError[] {
   return error.issues.slice(0, fieldErrorsMax).map((issue) => ({
     field: issue.path.map(String).join(".").slice(0, 200),
@@ -175,7 +175,7 @@ function describeIssue(issue: Issue): string {
   }
 }
 
-/** The schema has no message of its own. */
+/** The schema has no own message. */
 function isZods(message: string): boolean {
   return message.startsWith("Invalid input");
 }
@@ -195,7 +195,7 @@ function unitOf(origin: string): string {
 const retryAfterSecondsDefault = 5;
 
 interface RefusalOptions {
-  /** Operators also see what the engine itself answered (`details.refusal`). */
+  /** Operators also get the engine's own answer (`details.refusal`). */
   readonly showsRefusal?: boolean;
 }
 
@@ -211,11 +211,11 @@ export function respondToError(
 }
 
 /**
- * Any thrown value → what to answer, after logging what is to be logged. An `InstantError` gets the
- * status of its row: below 500 with its detail and the `ProblemOptions` in its `details`; from 500 on
- * with the row's meaning only, because the detail may contain internal addresses and paths. A
- * retryable 503 has `Retry-After` (`details.retryAfterSeconds`, else 5 s). Anything else is a bug:
- * 500 without detail, and an error in the log.
+ * Any thrown value → the problem to answer with; logs what operators should see. An `InstantError`
+ * gets the status of its row: below 500 with its detail and the `ProblemOptions` in its `details`;
+ * from 500 on with the row's meaning only, because the detail may contain internal addresses and
+ * paths. A retryable 503 has `Retry-After` (`details.retryAfterSeconds`, else 5 s). Anything else
+ * is a bug: 500 without detail, and an error in the log.
  */
 export function describeFailure(
   error: unknown,

@@ -14,7 +14,7 @@ const idleTimeoutSeconds = 30;
 const stopDeadlineMsDefault = 15_000;
 
 export interface HttpServerOptions {
-  /** Hono's `app.fetch` fits. */
+  /** Compatible with Hono's `app.fetch`. */
   readonly fetch: (
     request: Request,
     bindings: HttpEnvironment["Bindings"],
@@ -26,7 +26,7 @@ export interface HttpServerOptions {
   readonly log: Log;
   /** The variable that sets the port, for the error message. */
   readonly portVariable?: string;
-  /** How long requests in flight may take after `stop`; then they are cut off. */
+  /** How long requests in flight may take after `stop`, before they are cut off. */
   readonly stopDeadlineMs?: number;
   readonly name?: string;
 }
@@ -39,8 +39,8 @@ interface HttpServer extends Service, AsyncDisposable {
 
 /**
  * New: not listening. Started: listens; throws `port_in_use` or `listen_failed` with the fix.
- * Stopping: accepts no connection, finishes requests in flight until the deadline, then cuts them off
- * with a warning. Stopped for good; stopping again is no error.
+ * Stopping: accepts no connection, finishes requests in flight until the deadline, then cuts them
+ * off with a warning. Stopped for good; stopping is idempotent.
  */
 export function openHttpServer(options: HttpServerOptions): HttpServer {
   let server: Bun.Server<undefined> | undefined;
@@ -75,8 +75,8 @@ function listen(options: HttpServerOptions): Bun.Server<undefined> {
       idleTimeout: idleTimeoutSeconds,
       development: false,
       reusePort: false, // Bun's default with development=false; two programs would share the port
-      // The app itself limits bodies, and answers with a problem; Bun's response would be empty. An
-      // unread body stays in the socket, so this costs no memory.
+      // The app itself limits bodies, and answers with a problem; Bun's own response would be
+      // empty. An unread body stays in the socket and costs no memory.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: (request, server) => {
         const clientAddress = server.requestIP(request)?.address; // null once the client has disconnected
@@ -117,7 +117,7 @@ function classifyListenError(error: unknown, options: HttpServerOptions): Instan
   });
 }
 
-/** For a URL to open: a wildcard address is reached as localhost. */
+/** For a URL: a wildcard address becomes localhost. */
 function urlHost(hostname: string): string {
   if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
   return hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -156,7 +156,10 @@ export interface HttpBoundary {
   readonly publicOrigin: string | undefined;
 }
 
-/** What is inside and what is outside, as the settings say it; what they cannot mean is a problem. */
+/**
+ * The trusted proxies and origins from the settings. Settings that do not fit together are pushed
+ * to `problems`.
+ */
 export function resolveHttp(
   { trustedProxies = [], corsOrigins = [], publicUrl }: ConfigValues<typeof httpFields>,
   problems: ConfigProblem[],
@@ -164,7 +167,7 @@ export function resolveHttp(
   const networks = trustedProxies.flatMap((text) => {
     const network = parseIpNetwork(text);
     if (network !== undefined) return [network];
-    problems.push({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is no IP network` });
+    problems.push({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is not an IP network` });
     return [];
   });
   const url = publicUrl === undefined ? undefined : new URL(publicUrl);

@@ -83,7 +83,7 @@ const problemSchema = z
     title: z.string(),
     status: z.int().min(400).max(599),
     detail: z.string().meta({ description: "What happened to this request, for people." }),
-    code: z.string().meta({ description: "The kind, for programs." }),
+    code: z.string().meta({ description: "The kind of problem, for programs." }),
     requestId: z.string().meta({ description: "As in the header X-Request-Id." }),
     errors: z
       .array(
@@ -109,7 +109,7 @@ const bodyErrors = [
   httpErrors.validationFailed,
 ] as const;
 
-/** What any call may run into: a store that is unavailable or too slow. */
+/** Problems of any call: a store that is unavailable or too slow. */
 const engineErrors = [
   coreErrors.redisUnavailable,
   coreErrors.postgresUnavailable,
@@ -134,11 +134,13 @@ function problemsOf(
   return Map.groupBy(new Set(rows), ({ status }) => status);
 }
 
-/** The JSON Schemas of zod schemas. One with an id (`.meta({ id })`) is listed once, and referred to. */
+/**
+ * The JSON Schemas of zod schemas. One with an id (`.meta({ id })`) is listed once and referenced.
+ */
 class SchemaCollection {
   readonly #named = new Map<string, JsonSchema>();
 
-  /** Those with an id, by name. */
+  /** The schemas with an id, by name. */
   get named(): Readonly<Record<string, JsonSchema>> {
     return Object.fromEntries([...this.#named].toSorted(([a], [b]) => a.localeCompare(b)));
   }
@@ -256,7 +258,7 @@ function describeResponses(
     const content = schema === undefined ? undefined : schemas.add(schema, "output");
     responses[status] = {
       description,
-      headers: { "X-Request-Id": header("Of this request.", true) },
+      headers: { "X-Request-Id": header("The id of this request.", true) },
       ...(content === undefined ? {} : json("application/json", content)),
     };
   }
@@ -277,9 +279,11 @@ function describeProblems(
   return {
     description: rows.map(({ code, meaning }) => `${code}: ${meaning}.`).join("\n"),
     headers: {
-      "X-Request-Id": header("Of this request, as requestId.", true),
+      "X-Request-Id": header("The id of this request, as in requestId.", true),
       ...(status === 401 ? { "WWW-Authenticate": header("Bearer.", true) } : {}),
-      ...(waits ? { "Retry-After": header("Seconds until it may work.", status === 429) } : {}),
+      ...(waits
+        ? { "Retry-After": header("Seconds until a retry may succeed.", status === 429) }
+        : {}),
       ...(status === 429 ? limited : {}),
     },
     ...json("application/problem+json", {

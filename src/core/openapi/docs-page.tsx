@@ -9,7 +9,7 @@ interface CurlCall {
   readonly operation: DocumentedOperation;
 }
 
-/** The call as a line for a shell, with the operation's examples; the token is in `$TOKEN`. */
+/** The call as a shell command with the operation's examples; the token is in `$TOKEN`. */
 function curlExample(baseUrl: string, { method, path, operation }: CurlCall): string {
   const parameters = new Map(operation.parameters?.map(({ name, example }) => [name, example]));
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => parameters.get(name) ?? name);
@@ -96,11 +96,11 @@ function typeOf({ type, format, maxLength, default: fallback }: JsonSchema): str
 interface DocsPageOptions {
   readonly document: OpenApiDocument;
   readonly appName: string;
-  /** Before the path of each example. */
+  /** The base URL of the examples. */
   readonly baseUrl: string;
 }
 
-/** The document as a page for people: everything on one page, without a script. */
+/** The document as a single HTML page, without a script. */
 export function docsPage({ document, appName, baseUrl }: DocsPageOptions): Response {
   const calls = Object.entries(document.paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) => ({ method, path, operation })),

@@ -4,9 +4,8 @@ import type { ErrorRow } from "../errors.ts";
 import type { HttpContext, HttpEnvironment } from "../http/environment.ts";
 
 /**
- * One call of an HTTP API as a caller sees it. Its route is added from it, its body is checked by its
- * schema, and the OpenAPI document and the page for people are generated from it, so that they cannot
- * disagree.
+ * The description of one API call. Its route, the validation of its body, the OpenAPI document and
+ * the HTML documentation are all derived from it, so that they cannot disagree.
  */
 export interface Operation {
   /** A verb and a noun, in camelCase: "requestCode". */
@@ -14,15 +13,15 @@ export interface Operation {
   readonly method: "get" | "post" | "patch" | "delete";
   /** "/auth/sessions/{id}". */
   readonly path: string;
-  /** The heading that it is listed under. */
+  /** The heading in the documentation. */
   readonly group: string;
-  /** What it does, without a full stop. */
+  /** The summary, without a full stop. */
   readonly summary: string;
   readonly description?: string;
   /** `session`: 401 without a token of a live session. */
   readonly access: "anyone" | "session";
   readonly pathParameters?: Readonly<Record<string, Parameter>>;
-  /** Such as a signature; its description says whether it may be left out. */
+  /** Request headers, such as a signature; the description states whether one is optional. */
   readonly headerParameters?: Readonly<Record<string, Parameter>>;
   readonly body?: BodyDescription;
   /** The answer on success; without a schema it has no body. */
@@ -37,15 +36,15 @@ export interface Operation {
     readonly description: string;
     readonly schema: z.ZodType;
   };
-  /** The problems of this call, beside those of any call (see `problemsOf`). */
+  /** The problems of this call, in addition to those of any call (see `problemsOf`). */
   readonly problems?: readonly ErrorRow[];
-  /** It needs no store, so none can be unavailable. */
+  /** The call uses no store, so none can be unavailable. */
   readonly storeless?: boolean;
 }
 
 interface Parameter {
   readonly schema: z.ZodType;
-  /** A regular expression of the only segments that match; others may be other calls' names. */
+  /** A regular expression for the parameter, so that other calls' paths do not match. */
   readonly pattern?: string;
   readonly description: string;
   readonly example: string;

@@ -48,8 +48,8 @@ export const postgresFields = {
 } as const;
 
 /**
- * Where Postgres is; undefined when no address is set, which means the embedded engine. What does not
- * fit together is pushed to `problems`.
+ * Where Postgres is; undefined when no address is set, which means the embedded engine. Settings
+ * that do not fit together are pushed to `problems`.
  */
 export function resolvePostgres(
   values: ConfigValues<typeof postgresFields>,
@@ -71,7 +71,7 @@ export function resolvePostgres(
   }
   if (host === undefined) {
     if (password !== undefined) {
-      report("DB_PASSWORD", "is set, but neither DB_HOST nor DATABASE_URL says where Postgres is");
+      report("DB_PASSWORD", "is set, but neither DB_HOST nor DATABASE_URL is");
     }
     return undefined;
   }

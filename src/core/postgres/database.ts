@@ -18,19 +18,19 @@ import { addressOf } from "./url.ts";
  *
  * Every call ends within the deadline (2 s): the server ends a statement a quarter earlier
  * (`statement_timeout`), and one that hangs because the server is frozen or unreachable is given up
- * here. Throws `postgres_unavailable` (try again) or `postgres_failed` (something has to be fixed); a
- * unique violation is thrown as it came, for `uniqueViolation`.
+ * here. Throws `postgres_unavailable` (try again) or `postgres_failed` (needs a fix); a unique
+ * violation is thrown unchanged, for `uniqueViolation`.
  */
 export interface PostgresDatabase extends AsyncDisposable {
   /** For people: "localhost:5432/instant". */
   readonly address: string;
   /** Tables are named with their schema: `${schema}.auth_users`. */
   query<T>(statement: (sql: Sql, schema: SchemaName) => Promise<T>): Promise<T>;
-  /** All of `work` or nothing of it. The server ends a connection that stays idle inside. */
+  /** Runs `work` in one transaction. The server ends a connection that stays idle inside it. */
   transaction<T>(work: (sql: SqlTransaction, schema: SchemaName) => Promise<T>): Promise<T>;
   /**
-   * Brings the tables of one module to the last of `steps` (see `SchemaModule`), each run once and in
-   * order, under a lock, so that processes may start together. May take a minute, not 2 s.
+   * Migrates the tables of one module to the last of `steps` (see `SchemaModule`), each run once
+   * and in order, under a lock, so that processes may start together. May take a minute, not 2 s.
    */
   migrate(module: string, steps: readonly string[]): Promise<void>;
   ping(options: { readonly deadlineMs: number }): Promise<void>;
@@ -48,13 +48,13 @@ export function openPostgres(
 
 /**
  * Open: calls run on the current pool. A call that exceeds the deadline discards its pool, because
- * the connections may lead nowhere, and so does one that meets a standby; the next call gets a new
- * pool. Closed: calls throw `postgres_unavailable`.
+ * its connections may be dead; so does one that reaches a standby. The next call opens a new pool.
+ * Closed: calls throw `postgres_unavailable`.
  *
- * The first call asks what holds for all (see `Session`). A lost prepared statement gives away a
- * pooler that looked like a server: the call is made once more, and nothing is prepared from then
- * on. One whose table has changed is made once more as well, on new connections. (postgres.js itself
- * repeats neither: see patches/.)
+ * The first call determines what holds for all (see `Session`). A lost prepared statement reveals a
+ * pooler that looked like a server: the call is repeated once, and nothing is prepared from then
+ * on. A statement whose table has changed is repeated once as well, on new connections.
+ * (postgres.js itself repeats neither: see patches/.)
  */
 class Pools implements PostgresDatabase {
   readonly address: string;
@@ -79,7 +79,7 @@ class Pools implements PostgresDatabase {
 
   transaction<T>(work: (sql: SqlTransaction, schema: SchemaName) => Promise<T>): Promise<T> {
     return this.query(async (sql, schema) => {
-      if (!("begin" in sql)) return work(sql, schema); // it is in one
+      if (!("begin" in sql)) return work(sql, schema); // already in a transaction
       const begun = sql.begin((transaction) => work(transaction, schema));
       return (await begun) as Awaited<ReturnType<typeof work>>;
     });
@@ -159,7 +159,7 @@ class Pools implements PostgresDatabase {
     return runInTransaction(pool, statementTimeoutMs, (sql) => work(sql as unknown as Sql, schema));
   }
 
-  /** Asked once, and again when there was no answer or no schema. */
+  /** Queried once, and again if there was no answer or no schema. */
   #findSession(): Promise<Session> {
     if (this.#session !== undefined) return this.#session;
     const finding = findSession(this.#connection, this.#statementTimeoutMs);
@@ -172,13 +172,13 @@ class Pools implements PostgresDatabase {
   }
 
   #lateError(cause: unknown, deadlineMs = this.#deadlineMs): InstantError {
-    const detail = `${this.address}: nothing within ${deadlineMs} ms`;
+    const detail = `${this.address}: no answer within ${deadlineMs} ms`;
     return new InstantError(coreErrors.postgresUnavailable, { detail, cause });
   }
 
   #needed(schema: string | undefined): string {
     if (schema !== undefined) return schema;
-    const detail = `${this.address}: the role's search_path leads to no schema: set DB_SCHEMA`;
+    const detail = `${this.address}: the role's search_path names no existing schema: set DB_SCHEMA`;
     throw new InstantError(coreErrors.postgresFailed, { detail });
   }
 
@@ -194,14 +194,14 @@ class Pools implements PostgresDatabase {
 /** Ends statements in flight after `timeoutSeconds`; never rejects. */
 async function endPool(sql: Sql, timeoutSeconds: number): Promise<void> {
   await withDeadline("closing", timeoutSeconds * 1000 + 1000, sql.end({ timeout: timeoutSeconds }))
-    // A connection that does not even close is left to the operating system.
+    // A connection that does not close is left to the operating system.
     .catch(() => {});
 }
 
 /**
- * For a module whose callers can do without Postgres for a while: creates its tables now or, when
- * Postgres is unavailable, before the first use after it is back. Resolves to what every use awaits
- * first. Throws what trying again would not fix.
+ * For a module that can start while Postgres is unavailable: creates its tables now, or before the
+ * first use once Postgres is back. Resolves to a function that every use awaits first. Throws
+ * errors that a retry would not fix.
  */
 export async function migrateLater(
   database: PostgresDatabase,

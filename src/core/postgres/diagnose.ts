@@ -6,7 +6,7 @@ import type { Session, SqlTransaction } from "./pool.ts";
 import { connect, findSession, runInTransaction, schemaFragment } from "./pool.ts";
 import type { PostgresConnection } from "./url.ts";
 
-/** What exists of the wanted schema; null where nothing does. */
+/** What exists of the wanted schema; null where something is missing. */
 interface Place {
   readonly schema: string | null;
   /** Quoted for a command. */
@@ -19,7 +19,7 @@ interface Place {
   readonly owner: string | null;
 }
 
-/** Whether each module's tables are those this program knows, or can be created when it starts. */
+/** Checks that each module's tables have a known version, or can be created at the start. */
 async function diagnoseSchema(
   sql: SqlTransaction,
   modules: readonly SchemaModule[],
@@ -63,7 +63,8 @@ async function diagnoseSchema(
     const version = versionOf.get(module) ?? 0;
     if (version > steps.length) {
       const text = `Tables of ${module} are at version ${version}; this program knows ${steps.length}`;
-      const fix = "A newer release made them: run that one, or restore a backup from before it";
+      const fix =
+        "A newer release created them: run that release, or restore a backup from before it";
       diagnosis.fault("postgres.schema", text, fix);
     } else if (version < steps.length) {
       behind.push(module);
@@ -85,7 +86,7 @@ function diagnoseMissing(
   const missing = `The tables of ${names} are missing or old`;
   if (schema === undefined) {
     const fix = "Set DB_SCHEMA, or the search_path of this role (ALTER ROLE … SET search_path)";
-    const text = `${missing}, and the search_path of this role leads to no schema`;
+    const text = `${missing}, and the search_path of this role names no existing schema`;
     diagnosis.fault("postgres.schema", text, fix);
   } else if (place.schema === null && place.may_create_schemas) {
     diagnosis.ok("postgres.schema", `The first start creates the schema ${schema}`);
@@ -102,12 +103,12 @@ function diagnoseMissing(
 
 const deadlineMs = 5000;
 const endSeconds = 1;
-/** The oldest version that was still supported at the time of writing. */
+/** The oldest supported version at the time of writing. */
 const versionMin = 13;
 /** Each process opens up to 10. */
 const connectionsFreeMin = 20;
 
-/** Logs in once and reads what the modules need of this database. Changes nothing; ends within 7 s. */
+/** Logs in once and checks what the modules need. Changes nothing; ends within 7 s. */
 export async function diagnosePostgres(
   connection: PostgresConnection,
   modules: readonly SchemaModule[],
@@ -133,7 +134,7 @@ export async function diagnosePostgres(
     diagnosis.fault("postgres.reachable", text, fix);
   } finally {
     await withDeadline("closing", endSeconds * 2000, sql.end({ timeout: endSeconds })).catch(
-      () => {}, // what does not close ends with the process
+      () => {}, // a connection that does not close ends with the process
     );
   }
 }
@@ -165,7 +166,7 @@ async function diagnoseServer(
   const version = server.version.split(" ")[0];
   diagnosis.ok("postgres.reachable", `Answers within ${tookMs} ms: PostgreSQL ${version}`);
   if (server.version_number < versionMin) {
-    const text = `PostgreSQL ${version} no longer gets fixes`;
+    const text = `PostgreSQL ${version} no longer receives fixes`;
     diagnosis.warn("postgres.version", text, `Upgrade it to ${versionMin} or later`);
   }
   if (scope === "connection") diagnoseConnections(server, diagnosis);
@@ -175,16 +176,16 @@ async function diagnoseServer(
   }
   if (server.read_only) {
     const fix = "Point DATABASE_URL or DB_HOST to the primary";
-    diagnosis.fault("postgres.role", "It is read-only: a standby, or set so", fix);
+    diagnosis.fault("postgres.role", "It is read-only: a standby, or configured as read-only", fix);
   }
 }
 
-/** The setting is accepted, because providers put it into every URL, but not honoured. */
+/** The parameter is accepted, because providers put it into every URL, but has no effect. */
 function warnOfChannelBinding(diagnosis: Diagnosis): void {
   diagnosis.warn(
     "postgres.channel_binding",
-    "DATABASE_URL has channel_binding=require, and the login is not bound to the TLS connection: this program cannot do that",
-    "Set sslmode=verify-full in DATABASE_URL, so that the certificate proves who answers, and leave channel_binding=require out",
+    "DATABASE_URL has channel_binding=require, but the login is not bound to the TLS connection: channel binding is not supported",
+    "Set sslmode=verify-full in DATABASE_URL, so that the certificate proves the server's identity, and remove channel_binding=require",
   );
 }
 

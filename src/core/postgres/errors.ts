@@ -67,7 +67,7 @@ const failures: readonly FailureRow[] = [
   ],
 ];
 
-/** The server, or the pooler in front of it, said something that has no row above. */
+/** An error of the server, or of the pooler in front of it, without a row above. */
 const serverRefused: FailureRow = [
   /^/,
   "It refuses ({reason})",
@@ -111,15 +111,16 @@ function describe(row: FailureRow, error: unknown, connection: PostgresConnectio
 /**
  * SQLSTATEs after which the same statement may succeed later without a change on our side: classes
  * 08 (connection), 53 (resources), 57 (shutdown, startup, statement timeout) and 58 (system), and
- * 25006 (a standby after a fail-over), 40001, 40P01 and 55P03 (another transaction was in the way).
+ * 25006 (a standby after a fail-over), 40001, 40P01 and 55P03 (a conflict with another
+ * transaction).
  */
 const retryableState = /^(?:08|53|57|58)|^(?:25006|40001|40P01|55P03)$/;
 
-/** Our error for any failure of a statement; a unique violation stays as it is (see below). */
+/** Any failure of a statement → our error; a unique violation is returned unchanged (see below). */
 export function classifyPostgresError(error: unknown, connection: PostgresConnection): unknown {
   if (error instanceof InstantError || uniqueViolation(error) !== undefined) return error;
   const foreign = !(error instanceof postgres.PostgresError);
-  if (foreign && !isConnectionError(error)) return error; // a bug of ours
+  if (foreign && !isConnectionError(error)) return error; // a bug
   const row =
     foreign || retryableState.test(error.code)
       ? coreErrors.postgresUnavailable
@@ -130,7 +131,7 @@ export function classifyPostgresError(error: unknown, connection: PostgresConnec
   return new InstantError(row, { detail: `${addressOf(connection)}: ${reason}`, cause: error });
 }
 
-/** After a fail-over this connection still leads to the former primary. */
+/** After a fail-over this connection still goes to the former primary. */
 export function isStandby(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === "25006";
 }

@@ -6,7 +6,7 @@ import { connect, quoteIdentifier, runInTransaction, schemaFragment } from "./po
 import type { PostgresConnection } from "./url.ts";
 
 /**
- * The tables of one module: `steps` bring them from nothing to what this program knows. They name
+ * The tables of one module: `steps` migrate them from nothing to the current version. They name
  * tables as `:"schema".auth_users`, which psql reads too (`psql -v schema=instant`).
  */
 export interface SchemaModule {
@@ -20,9 +20,9 @@ const migrationDeadlineMs = 60_000;
 const lockNumber = 7_136_082_415;
 
 /**
- * Runs the missing steps of one module in one transaction, on a connection of its own, under an
- * advisory lock: of several processes that start together one does the work and the others find it
- * done. A failing step leaves nothing behind.
+ * Runs the missing steps of one module in one transaction, on its own connection, under an advisory
+ * lock: when several processes start together, one does the work and the others find it done. A
+ * failing step is rolled back.
  */
 export async function migrateModule(
   connection: PostgresConnection,
@@ -83,7 +83,7 @@ async function renameRoomColumn(sql: SqlTransaction, schema: string): Promise<vo
     ALTER TABLE ${schemaFragment(sql, schema)}.instant_schema_versions RENAME COLUMN room TO module`;
 }
 
-/** Looks first: CREATE SCHEMA IF NOT EXISTS needs the right to create even when there is one. */
+/** Checks first: CREATE SCHEMA IF NOT EXISTS needs the privilege even if the schema exists. */
 async function createSchema(sql: SqlTransaction, schema: string): Promise<void> {
   const rows = await sql`SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = ${schema}`;
   if (rows.length === 0) await sql`CREATE SCHEMA ${schemaFragment(sql, schema)}`;

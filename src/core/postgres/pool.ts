@@ -11,35 +11,35 @@ const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1000 };
 const idleInTransactionMs = 10_000;
 
 /**
- * How the settings are made that a statement runs under.
+ * How the settings of statements are applied.
  * - `connection`: once, in the startup message; statements are prepared and kept.
  * - `transaction`: in each transaction, where a pooler cannot mix them up with another client's;
- *   nothing is prepared. For poolers, which refuse or ignore what the startup message sets.
+ *   nothing is prepared. For poolers, which refuse or ignore settings in the startup message.
  */
 type SettingScope = "connection" | "transaction";
 
 /**
- * What holds for every call. Statements name the schema of their tables and rely on no search path: a
- * pooler may drop ours, or hand out a connection with another client's.
+ * Properties that hold for every call. Statements name the schema of their tables and do not rely
+ * on the search path: a pooler may drop ours, or hand out a connection with another client's.
  */
 export interface Session {
   readonly scope: SettingScope;
-  /** Undefined: the settings name none, and the role's search path leads to none. */
+  /** Undefined: neither the settings nor the role's search path name an existing schema. */
   readonly schema: string | undefined;
 }
 
 interface PoolLimits {
   readonly statementTimeoutMs: number;
   readonly scope: SettingScope;
-  /** As the connection says when left out. */
+  /** That of the connection when left out. */
   readonly connectionsMax?: number;
 }
 
-/** A pool of postgres.js in which no wait is endless; connects when it is first used. */
+/** A pool of postgres.js with a bound on every wait; connects on first use. */
 export function connect(connection: PostgresConnection, limits: PoolLimits): Sql {
   const { host, port, database, username, password, sslnegotiation, startupOptions } = connection;
   const { connectionsMax = connection.connectionsMax, scope, statementTimeoutMs } = limits;
-  // postgres.js cuts an IPv6 address at its colon unless it comes in a list; its types know neither
+  // postgres.js splits an IPv6 address at its colon unless it is in a list; its types allow neither
   // that nor undefined.
   const address = { host: [host], port: [port], database, username, password, sslnegotiation };
   return postgres({
@@ -68,7 +68,7 @@ function settings(statementTimeoutMs: number) {
   };
 }
 
-/** All of `work` in one transaction, under the settings of the scope `transaction`. */
+/** Runs `work` in one transaction, with the settings of the scope `transaction`. */
 export async function runInTransaction<T>(
   sql: Sql,
   statementTimeoutMs: number,
@@ -77,14 +77,14 @@ export async function runInTransaction<T>(
   const wanted = Object.entries(settings(statementTimeoutMs));
   const text = wanted.map(([name, value]) => `SET LOCAL ${name} = '${value}'`).join("; ");
   return (await sql.begin(async (transaction) => {
-    // Not awaited: it goes out with the first statement, which fails when this does.
+    // Not awaited: it is sent with the first statement, which fails when this does.
     const set = transaction.unsafe(text).execute();
     const [result] = await Promise.all([work(transaction), set]);
     return result;
   })) as T;
 }
 
-/** Asks the server once, on a connection of its own. */
+/** Queries the server once, on its own connection. */
 export async function findSession(
   connection: PostgresConnection,
   statementTimeoutMs: number,
@@ -124,7 +124,7 @@ async function readSession(
       schema: connection.schema ?? found?.schema ?? undefined,
     };
   } finally {
-    void sql.end({ timeout: 1 }).catch(() => {}); // its result changes nothing
+    void sql.end({ timeout: 1 }).catch(() => {}); // its result does not matter
   }
 }
 

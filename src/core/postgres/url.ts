@@ -1,10 +1,10 @@
 import type postgres from "postgres";
 
-/** Where Postgres is, and how to use it. */
+/** The address of Postgres and the options of the connection. */
 export interface PostgresConnection {
   readonly host: string;
   readonly port: number;
-  /** Undefined: the database named like the role. */
+  /** Undefined: the database with the name of the role. */
   readonly database: string | undefined;
   readonly username: string | undefined;
   readonly password: string | undefined;
@@ -19,15 +19,15 @@ export interface PostgresConnection {
   readonly startupOptions: string | undefined;
   readonly connectionsMax: number;
   readonly connectTimeoutSeconds: number;
-  /** The URL wants the login bound to the TLS connection, which postgres.js cannot do. */
+  /** The URL requires channel binding, which postgres.js does not support. */
   readonly wantsChannelBinding: boolean;
-  /** Whether DATABASE_URL says all this, or DB_HOST and its companions do. */
+  /** Whether this comes from DATABASE_URL, or from DB_HOST and its companions. */
   readonly fromUrl: boolean;
 }
 
 const connectTimeoutSecondsMax = 1.5; // below the callers' 2 s, so that they get the real reason
 
-/** What holds unless a setting says otherwise. */
+/** The defaults. */
 export const connectionDefaults = {
   database: undefined,
   username: undefined,
@@ -50,7 +50,7 @@ export function addressOf({ host, port, database = "" }: PostgresConnection): st
 }
 
 type Changes = Partial<PostgresConnection>;
-/** What a parameter's value means; a text says what is wrong with it. */
+/** The meaning of a parameter's value; a text is the problem with it. */
 type Reader = (value: string) => Changes | string;
 
 const verifyFull = { ssl: "verify-full" } as const;
@@ -62,7 +62,7 @@ const sslModes: Readonly<Record<string, Changes>> = {
   prefer: { ssl: "prefer" },
   require: encrypted,
   "no-verify": encrypted,
-  // The authority is checked, the name is not.
+  // Verifies the authority, but not the host name.
   "verify-ca": { ssl: { checkServerIdentity: () => undefined } },
   "verify-full": verifyFull,
 };
@@ -100,15 +100,15 @@ const readOptions: Reader = (value) => {
 const readTarget: Reader = (value) =>
   ["any", "read-write", "primary"].includes(value)
     ? {}
-    : "must be read-write, primary or any: this program writes";
+    : "must be read-write, primary or any: this program needs a writable server";
 
 const inUrl = "belongs in the URL itself: postgres://user:password@host:5432/database";
-const caFile = "is not read here; name your authority's file in NODE_EXTRA_CA_CERTS";
-const noClientCertificate = "asks for a client certificate, which this program does not have";
+const caFile = "is not supported; name your authority's file in NODE_EXTRA_CA_CERTS";
+const noClientCertificate = "asks for a client certificate, which is not supported";
 
 /**
- * Every parameter that providers and other programs put into such a URL, by what it means here. Those
- * without a meaning, whose absence breaks no promise, are ignored by name (below).
+ * The parameters that providers and other programs put into such a URL, and their meaning here.
+ * Those that can be ignored safely are listed below.
  */
 const parameters: Readonly<Record<string, Reader>> = {
   sslmode: readSslMode,
@@ -156,8 +156,8 @@ const parameters: Readonly<Record<string, Reader>> = {
   host: refuse(`${inUrl}; Unix sockets are not supported`),
   hostaddr: refuse(inUrl),
   port: refuse(inUrl),
-  service: refuse("names a file that is not read here; write the address into the URL"),
-  passfile: refuse("is not read; DATABASE_URL_FILE names a file with the whole URL instead"),
+  service: refuse("names a file, which is not supported; put the address into the URL"),
+  passfile: refuse("is not supported; DATABASE_URL_FILE names a file with the whole URL instead"),
 };
 
 /** Pools and timeouts are our own, and keep-alive is on. */
@@ -187,14 +187,16 @@ const ignored = new Set([
 ]);
 const ignoredPattern = /^pool_/;
 
-/** Problems are what follows "DATABASE_URL" in a sentence; they never show its password. */
+/**
+ * Problems continue a sentence that begins with "DATABASE_URL"; they never contain its password.
+ */
 export function parsePostgresUrl(text: string, problems: string[]): PostgresConnection {
   const parsed = new URL(text);
   const part = (value: string, what: string): string | undefined => {
     try {
       return decodeURIComponent(value) || undefined;
     } catch {
-      problems.push(`has a % in its ${what} that starts no escape; write a literal % as %25`);
+      problems.push(`has a % in its ${what} that is no valid escape; write a literal % as %25`);
       return undefined;
     }
   };

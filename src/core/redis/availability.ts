@@ -16,7 +16,7 @@ import { findDatabaseCount, probeWrites } from "./probe.ts";
 
 const reconnectBackoff = { delayMsMin: 50, delayMsMax: 1000 };
 const checkEveryMs = 250;
-/** An idle service notices a fail-over too. */
+/** So that an idle service notices a fail-over too. */
 const recheckEveryMs = 2000;
 const sameReplyEveryMs = 60_000;
 const repliesMax = 20;
@@ -25,18 +25,18 @@ const lost =
   "the connection was lost: start Redis there (docker-compose up -d redis), or check REDIS_URL or REDIS_ADDR";
 
 /**
- * Whether Redis can be used now, and why not. Of `openRedis`, which asks before each call and reports
- * what failed.
+ * Tracks whether Redis can be used now, and if not, why. `openRedis` checks it before each call and
+ * reports failures to it.
  *
  * - Disconnected: ioredis reconnects, forever, by `reconnectDelayMs`. Connected → checking.
- * - Checking: a write that changes nothing is on its way. Taken, or refused as `unwritable` → usable.
+ * - Checking: a write that changes nothing was sent. Accepted, or refused as `unwritable` → usable.
  *   `elsewhere` → disconnected, to resolve the name again. `wait` → waiting.
  * - Waiting: connected, but the server needs time. Every 250 ms → checking.
- * - Usable: the same write is sent every 2 s, and its refusal, or that of any call, leads where a
- *   refusal does while checking. `unwritable` is only remembered: reads are still answered.
+ * - Usable: the same write is sent every 2 s, and its refusal, or that of any call, causes the same
+ *   transition as while checking. `unwritable` is only remembered: reads still work.
  *
- * A broken connection leads from everywhere to disconnected. A connection whose login was refused, or
- * which has no such database, is closed at once: ioredis would go on with database 0.
+ * A broken connection leads from any state to disconnected. A connection whose login or database
+ * was refused is closed at once: ioredis would continue with database 0.
  */
 export class Availability {
   readonly #redis: Redis;
@@ -44,20 +44,23 @@ export class Availability {
   readonly #connection: RedisConnection;
   readonly #log: Log;
   #usable = false;
-  /** Why it was not usable last; undefined until something is known. */
+  /** Why it was last not usable; undefined until something is known. */
   #trouble: string | undefined;
-  /** Set when the server itself said so. */
+  /** Set when the server itself refused. */
   #refusal: string | undefined;
-  /** Why it takes no writes, while it is usable. */
+  /** Why it rejects writes, while it is usable. */
   #unwritable: string | undefined;
   #databases: number | undefined;
   #stopped = false;
   #loggedReason: string | undefined;
   /** When each was logged last. */
   readonly #replies = new Map<string, number>();
-  /** In a row, from servers that accepted the connection: a replica is not asked 20 times a second. */
+  /**
+   * Consecutive refusals by servers that accepted the connection, so that a replica is not retried
+   * 20 times a second.
+   */
   #refusals = 0;
-  /** Grows with each connection and each check: late answers of an earlier one are dropped. */
+  /** Incremented with each connection and check: late answers of an earlier one are dropped. */
   #epoch = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #answered = Promise.withResolvers<void>();
@@ -88,7 +91,7 @@ export class Availability {
     return this.usable ? undefined : this.#trouble;
   }
 
-  /** The same if the server itself said so; while it is usable, why it takes no writes. */
+  /** The same if the server itself refused; while it is usable, why it rejects writes. */
   get refusal(): string | undefined {
     return this.usable ? this.#unwritable : this.#refusal;
   }
@@ -100,8 +103,8 @@ export class Availability {
   }
 
   /**
-   * Learns from a failed call. Error replies that are no refusals are logged here, each once a minute,
-   * because some callers do without what they asked for and report nothing.
+   * Updates the state by a failed call. Error replies that are not refusals are logged here, each
+   * once a minute, because some callers tolerate a failed call and do not report it.
    */
   notice(error: unknown): void {
     const refusal = findRefusal(error);
@@ -109,7 +112,7 @@ export class Availability {
     if (refusal === undefined && isReply(error)) this.#logReply(replyText(error));
   }
 
-  /** Resolves when it is usable or it is known why not, after `withinMs` at the latest. */
+  /** Resolves when it is usable or the reason is known, after `withinMs` at the latest. */
   async firstAnswer(withinMs: number): Promise<void> {
     const timer = setTimeout(this.#answered.resolve, withinMs);
     await this.#answered.promise;
@@ -142,7 +145,7 @@ export class Availability {
       if (refusal?.kind === "elsewhere" || refusal?.kind === "wait") this.#refused(refusal);
       else this.#markUsable(refusal?.kind === "unwritable" ? refusal.reply : undefined);
     } catch {
-      // No answer: the connection broke, or is about to, which is an event of its own.
+      // No answer: the connection broke or is about to, which has its own event.
       if (epoch === this.#epoch) this.#checkIn(recheckEveryMs);
     }
   }
@@ -169,7 +172,7 @@ export class Availability {
   async #loginRefused(error: unknown): Promise<void> {
     this.#usable = false;
     this.#reconnect();
-    // The count is asked for once; until it is here nothing is logged.
+    // The count is read once; nothing is logged before it arrives.
     if (isMissingDatabase(error)) {
       this.#trouble ??= this.#explain(error);
       this.#databases ??= await findDatabaseCount(this.#connection);
@@ -188,7 +191,7 @@ export class Availability {
     clearTimeout(this.#timer);
   }
 
-  /** One log line when it becomes unavailable, another when the server itself gives a reason. */
+  /** Logs once when it becomes unavailable, and again when the server itself gives a reason. */
   #markUnavailable(reason: string, isServerReason = false): void {
     this.#trouble = reason;
     this.#refusal = isServerReason ? reason : undefined;
@@ -199,7 +202,7 @@ export class Availability {
     }
   }
 
-  /** One log line when it starts; the connection stays. */
+  /** Logs once when rejections begin; the connection is kept. */
   #writesRefused(reply: string): void {
     const reason = this.#explain(reply);
     if (this.#unwritable === undefined) {
@@ -216,7 +219,7 @@ export class Availability {
     this.#log.warn({ redis: this.#address, reply }, "Redis refused a call");
   }
 
-  /** `unwritable`: the reply that says why it takes no writes. */
+  /** `unwritable`: the reply with the reason why it rejects writes. */
   #markUsable(unwritable: string | undefined): void {
     this.#checkIn(recheckEveryMs);
     if (unwritable !== undefined) this.#writesRefused(unwritable);

@@ -19,20 +19,20 @@ const againAfterMs = 100;
 /**
  * One connection to Redis, shared by all its users.
  *
- * Disconnected (see `Availability`): every call fails at once, while ioredis reconnects forever after
- * 50, 100, 200 … up to 1000 ms (and up to 100 ms of jitter). Connected: calls are pipelined with those
- * of the same turn of the event loop and fail after 2 s without an answer. A call in flight when the
- * connection breaks is sent again once, if Redis is available again in time; so is one that wrote
- * nothing because another server takes the writes now. Closed: every call fails.
+ * Disconnected (see `Availability`): every call fails at once, while ioredis reconnects forever
+ * after 50, 100, 200 … up to 1000 ms (and up to 100 ms of jitter). Connected: calls are pipelined
+ * with those of the same turn of the event loop and fail after 2 s without an answer. A call in
+ * flight when the connection breaks is sent again once, if Redis is available again in time; so is
+ * one that was refused because another server is the master now. Closed: every call fails.
  *
- * Every failure throws `redis_unavailable`, and the command may have been executed all the same.
+ * Every failure throws `redis_unavailable`, and the command may have been executed nevertheless.
  */
 export interface RedisClient extends AsyncDisposable {
   /** For people: "localhost:6379/0". */
   readonly address: string;
   /** Never blocks. */
   readonly connection: "connected" | "disconnected";
-  /** Why the server itself says that it cannot be used, and the fix; undefined for other reasons. */
+  /** The server's own reason why it cannot be used, and the fix; undefined for other reasons. */
   readonly refusal: string | undefined;
   run<T>(command: (redis: Redis) => Promise<T>): Promise<T>;
   script<Reply>(
@@ -40,7 +40,7 @@ export interface RedisClient extends AsyncDisposable {
     keys: readonly string[],
     args: ScriptArguments,
   ): Promise<Reply>;
-  /** Throws the server's own words when it does not answer, or takes no writes. */
+  /** Throws, with the server's reason if any, when it does not answer or rejects writes. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
   /** Waits for the calls in flight (2 s at most), then sends QUIT. Idempotent. */
   close(): Promise<void>;
@@ -49,7 +49,7 @@ export interface RedisClient extends AsyncDisposable {
 interface RedisClientOptions {
   readonly connection: RedisConnection;
   readonly log: Log;
-  /** Seen by `CLIENT LIST`. */
+  /** Shown by `CLIENT LIST`. */
   readonly name?: string;
 }
 
@@ -104,7 +104,7 @@ function createClient(redis: Redis, address: string, availability: Availability)
     try {
       if (redis.status === "ready") await withDeadline("QUIT", 500, redis.quit());
     } catch {
-      // it is disconnected below in any case
+      // disconnected below in any case
     } finally {
       availability.stop();
       redis.disconnect();

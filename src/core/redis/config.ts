@@ -50,8 +50,8 @@ export function redisAddress({ host, port, db }: RedisConnection): string {
 }
 
 /**
- * Where Redis is; undefined when no address is set, which means the embedded engine. What does not
- * fit together is pushed to `problems`.
+ * Where Redis is; undefined when no address is set, which means the embedded engine. Settings that
+ * do not fit together are pushed to `problems`.
  */
 export function resolveRedis(
   config: ConfigValues<typeof redisFields>,
@@ -72,7 +72,7 @@ export function resolveRedis(
   if (caFile !== undefined) problems.push({ name: "REDIS_CA_FILE", problem: onlyWithTls });
   if (address === undefined) {
     if (password !== undefined) {
-      const problem = "is set, but neither REDIS_ADDR nor REDIS_URL says where Redis is";
+      const problem = "is set, but neither REDIS_ADDR nor REDIS_URL is";
       problems.push({ name: "REDIS_PASSWORD", problem });
     }
     return undefined;
@@ -104,7 +104,8 @@ function parseRedisUrl(text: string, problems: ConfigProblem[]): RedisConnection
   const username = decode(url.username);
   const password = decode(url.password);
   if (db === undefined || url.hostname === "" || username === undefined || password === undefined) {
-    const problem = "must be as redis://user:password@host:6379/0, with a number as the database";
+    const problem =
+      "must look like redis://user:password@host:6379/0, with a number as the database";
     problems.push({ name: "REDIS_URL", problem });
     return undefined;
   }
@@ -157,7 +158,7 @@ function checkParameters(parameters: URLSearchParams, problems: ConfigProblem[])
   }
 }
 
-/** Undefined when the escapes are broken. */
+/** Undefined when the percent-encoding is invalid. */
 function decode(text: string): string | undefined {
   try {
     return decodeURIComponent(text);

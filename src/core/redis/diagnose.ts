@@ -27,7 +27,7 @@ function parseInfo(text: string): RedisInfo {
 function diagnoseRole(diagnosis: Diagnosis, info: RedisInfo, refusal: string | undefined): void {
   if (info.get("role") !== "slave") return;
   const suffix = refusal === undefined ? "" : ` (${refusal})`;
-  const text = `It is a replica, which takes no writes${suffix}`;
+  const text = `It is a replica, which rejects writes${suffix}`;
   diagnosis.fault("redis.role", text, `Point REDIS_URL or REDIS_ADDR to ${masterOf(info)}`);
 }
 
@@ -45,7 +45,7 @@ function diagnoseEviction(diagnosis: Diagnosis, info: RedisInfo): void {
   }
   diagnosis.fault(
     "redis.eviction",
-    `maxmemory-policy is ${policy}: short of memory it forgets what was sent, and mails go out twice`,
+    `maxmemory-policy is ${policy}: when memory runs short it evicts delivery records, and mails are sent twice`,
     "redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
   );
 }
@@ -63,7 +63,7 @@ function diagnosePersistence(diagnosis: Diagnosis, info: RedisInfo): void {
   }
   diagnosis.warn(
     "redis.persistence",
-    "Writes no append-only file: after a crash it has forgotten what was sent since the last snapshot",
+    "Writes no append-only file: a crash loses the delivery records since the last snapshot",
     append,
   );
 }
@@ -96,7 +96,7 @@ const answerDeadlineMs = 4000;
 const skewMsWarn = 2_000;
 const skewMsMax = 30_000;
 
-/** Logs in once and checks what this program needs of Redis. Changes nothing; ends within 8 s. */
+/** Logs in once and checks what this program needs. Changes nothing; ends within 8 s. */
 export async function diagnoseRedis(
   connection: RedisConnection,
   diagnosis: Diagnosis,
@@ -122,7 +122,7 @@ export async function diagnoseRedis(
       const { text, fix } = describeConnectFailure(refusal.reply, connection);
       diagnosis.fault("redis.writes", text, fix);
     }
-    if (refusal?.kind === "wait") return; // it answers nothing else now
+    if (refusal?.kind === "wait") return; // no other command works now
     await diagnoseScripts(redis, diagnosis);
     await diagnoseClock(redis, clock, diagnosis);
   } catch (error) {
@@ -134,7 +134,7 @@ export async function diagnoseRedis(
   }
 }
 
-/** False: it failed, and the diagnosis says why. */
+/** False on failure; the diagnosis has the reason. */
 async function connect(
   redis: Redis,
   connection: RedisConnection,
@@ -189,8 +189,8 @@ async function diagnoseClock(redis: Redis, clock: Clock, diagnosis: Diagnosis): 
 }
 
 /**
- * Warns when this Redis may evict keys, because what was sent would be sent again. Asked once: a Redis
- * that does not answer now, or hides its settings, gets no warning.
+ * Warns when this Redis may evict keys, because mails would be sent again. Checked once: there is
+ * no warning if Redis does not answer or hides its settings.
  */
 export async function warnOfEviction(redis: RedisClient, log: Log): Promise<void> {
   try {
@@ -198,7 +198,7 @@ export async function warnOfEviction(redis: RedisClient, log: Log): Promise<void
     const policy = info.get("maxmemory_policy");
     if (policy === undefined || policy === "noeviction") return;
     const fix = "set maxmemory-policy noeviction";
-    log.warn({ redis: redis.address, policy, fix }, "Redis may forget what was sent");
+    log.warn({ redis: redis.address, policy, fix }, "Redis may evict delivery records");
   } catch (error) {
     if (!isInstantError(error)) throw error;
   }

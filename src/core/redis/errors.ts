@@ -10,15 +10,15 @@ import type { RedisConnection } from "./config.ts";
 
 /**
  * An error reply about the state of the server, not about the call, which wrote nothing.
- * - `elsewhere`: another server takes the writes now (a fail-over, a wrong address), or this one
- *   wants another login. The name has to be resolved and connected to again.
- * - `wait`: this server will answer in a while. The same connection will do.
- * - `again`: only this call has to be made again, in a moment.
- * - `unwritable`: the right server, which says why it takes no writes; it still answers reads.
+ * - `elsewhere`: another server is the master (a fail-over, a wrong address), or this one requires
+ *   another login. The name has to be resolved and connected to again.
+ * - `wait`: this server will answer in a while, on the same connection.
+ * - `again`: only this call has to be repeated, in a moment.
+ * - `unwritable`: the right server, but it rejects writes and gives the reason; reads still work.
  */
 export interface Refusal {
   readonly kind: "elsewhere" | "wait" | "again" | "unwritable";
-  /** The server's own words from the code on: "READONLY You can't write against a …". */
+  /** The server's message, starting with the code: "READONLY You can't write against a …". */
   readonly reply: string;
 }
 
@@ -44,7 +44,7 @@ const kinds: Readonly<Record<string, Refusal["kind"]>> = {
  * running script (call to f_…): @user_script:1: @user_script: 1: -READONLY You can't write …".
  */
 const codePattern = new RegExp(`(?:^|[\\s:])-?(${Object.keys(kinds).join("|")})(?=[\\s:]|$)`);
-/** The place in the script, which tells an operator nothing. */
+/** The position in the script, which is useless to operators. */
 const scriptPlace = /\s*script: [0-9a-f]{40}.*$/s;
 const replyCharsMax = 200;
 
@@ -61,12 +61,12 @@ export function findRefusal(error: unknown): Refusal | undefined {
   return { kind, reply: message.slice(from) };
 }
 
-/** Whether the server said it, rather than the network or this client. */
+/** Whether the error is the server's, rather than of the network or this client. */
 export function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError";
 }
 
-/** What it said, without the arguments that it quotes: they may have a password or a code. */
+/** The server's message without quoted arguments, which may contain a password or a code. */
 export function replyText(error: unknown): string {
   return errorMessage(error)
     .replace(scriptPlace, "")
@@ -75,10 +75,10 @@ export function replyText(error: unknown): string {
 }
 
 /**
- * Our error for a failure of ioredis; a programmer's error stays itself. ioredis' own is not the
- * cause: it has the command with its arguments, and a log line would show them. `trouble`: why there
- * is no connection, if known; `refusal`: the same when the server itself said so. `details.refusal`
- * has the server's own words, without its address.
+ * A failure of ioredis → our error; a programmer error is returned unchanged. The ioredis error is
+ * not set as the cause: it contains the command with its arguments, which a log line would show.
+ * `trouble`: why there is no connection, if known; `refusal`: the same when the server itself
+ * refused. `details.refusal` has the server's message, without its address.
  */
 export function classifyRedisError(
   error: unknown,
@@ -115,19 +115,19 @@ const reasons = [
 
 const rightAddress = "Point REDIS_URL or REDIS_ADDR to the master, or to a name that follows it";
 
-/** Refusals, with the server's own words: each has its own cause. */
+/** Refusals, with the server's message. */
 const refusals: readonly FailureRow[] = [
-  [/READONLY/, "It is a replica, which takes no writes ({reason})", rightAddress],
+  [/READONLY/, "It is a replica, which rejects writes ({reason})", rightAddress],
   [/MOVED|REDIRECT/, "It redirects to another server ({reason})", rightAddress],
-  [/MASTERDOWN/, "It is a replica without its master ({reason})", rightAddress],
+  [/MASTERDOWN/, "It is a replica that lost its master ({reason})", rightAddress],
   [/CLUSTERDOWN/, "Its cluster is down ({reason})", "Check it: redis-cli CLUSTER INFO"],
   [
     /LOADING/,
     "It is still loading its data ({reason})",
     "Wait until it has; its log shows the progress",
   ],
-  [/BUSY/, "A script keeps it busy ({reason})", "Stop that script: redis-cli SCRIPT KILL"],
-  [/MISCONF/, "It takes no writes ({reason})", "Check its disk and its log"],
+  [/BUSY/, "It is busy running a script ({reason})", "Stop that script: redis-cli SCRIPT KILL"],
+  [/MISCONF/, "It rejects writes ({reason})", "Check its disk and its log"],
   [/OOM/, "Its memory is full ({reason})", "Raise maxmemory, or move other data out of it"],
   [
     /NOREPLICAS/,
@@ -138,7 +138,7 @@ const refusals: readonly FailureRow[] = [
 
 const databasePattern = /DB index|SELECT is not allowed/;
 
-/** By the words of Redis or the socket; the first match counts. */
+/** By the message of Redis or the socket; the first match counts. */
 const failures: readonly FailureRow[] = [
   [
     /WRONGPASS|invalid password/,

@@ -4,14 +4,14 @@ import type { RedisConnection } from "./config.ts";
 import type { Refusal } from "./errors.ts";
 import { findRefusal, isReply } from "./errors.ts";
 
-/** Where the server is and how to log in, as ioredis takes it. */
+/** Address and login, as options of ioredis. */
 export function serverOptions({ ca, tls, ...login }: RedisConnection) {
   return { ...login, ...(tls ? { tls: ca === undefined ? {} : { ca } } : {}) };
 }
 
 type Timeouts = Required<Pick<RedisOptions, "connectTimeout" | "commandTimeout">>;
 
-/** A connection for a few questions: it is opened by `connect()`, and nothing is tried again. */
+/** A connection for a few commands, opened by `connect()`; nothing is retried. */
 export function createProbe(connection: RedisConnection, timeouts: Timeouts): Redis {
   return new Redis({
     ...serverOptions(connection),
@@ -19,7 +19,7 @@ export function createProbe(connection: RedisConnection, timeouts: Timeouts): Re
     connectionName: "instant-doctor",
     lazyConnect: true,
     enableOfflineQueue: false,
-    enableReadyCheck: false, // a server that is loading its data answers INFO, and says so
+    enableReadyCheck: false, // a server that is loading its data answers INFO
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   });
@@ -29,9 +29,9 @@ export function createProbe(connection: RedisConnection, timeouts: Timeouts): Re
 const probeKey = "instant:write-probe";
 
 /**
- * Why the server takes no writes: a replica, a full memory, a disk that cannot be written. It is asked
- * by a write that changes nothing. Undefined when it takes them, or denies us only this one. Rejects
- * when it does not answer.
+ * Why the server rejects writes: a replica, a full memory, a failing disk. Found by a write that
+ * changes nothing. Undefined when it accepts writes, or denies only this one. Rejects when it does
+ * not answer.
  */
 export async function probeWrites(redis: Pick<Redis, "setrange">): Promise<Refusal | undefined> {
   try {
@@ -43,7 +43,7 @@ export async function probeWrites(redis: Pick<Redis, "setrange">): Promise<Refus
   }
 }
 
-/** How many databases the server has; undefined when it does not say. */
+/** How many databases the server has; undefined if unknown. */
 export async function findDatabaseCount(connection: RedisConnection): Promise<number | undefined> {
   const timeouts = { connectTimeout: 1000, commandTimeout: 1000 };
   const redis = createProbe({ ...connection, db: 0 }, timeouts);
@@ -53,7 +53,7 @@ export async function findDatabaseCount(connection: RedisConnection): Promise<nu
     const reply = (await redis.config("GET", "databases")) as readonly string[];
     return Number(reply[1]) || undefined;
   } catch {
-    return undefined; // CONFIG may be forbidden, and the caller has a failure of its own to report
+    return undefined; // CONFIG may be forbidden, and the caller reports its own failure
   } finally {
     redis.disconnect();
   }

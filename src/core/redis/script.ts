@@ -11,13 +11,13 @@ export interface RedisScript<Reply> {
   /** Redis names a script by the SHA-1 of its text. */
   readonly sha: string;
   /**
-   * Whether several calls may be sent as one: the keys of all, then the arguments of each in turn, by
-   * which the script tells the calls apart. The reply is a list with an item per call; an item that is
-   * an error fails only its own call. A Redis of several shards rejects keys of several slots: there
-   * each call is sent on its own.
+   * Whether several calls may be merged into one: the keys of all, then the arguments of each in
+   * turn, by which the script separates the calls. The reply is a list with an item per call; an
+   * item that is an error fails only its own call. A Redis of several shards rejects keys of
+   * several slots: there each call is sent on its own.
    */
   readonly merges: boolean;
-  /** Never set; it carries the type. */
+  /** Never set; only for the type. */
   readonly reply?: Reply;
 }
 
@@ -45,15 +45,15 @@ interface Command {
 }
 
 /**
- * Redis answers a write as a whole, so this process handles one while Redis works on the next; and
- * Redis does nothing else while a script runs: 50 keys take half a millisecond.
+ * Redis answers a batch as a whole, so this process handles one while Redis works on the next. And
+ * Redis is blocked while a script runs: 50 keys take half a millisecond.
  */
 const callsPerWriteMax = 50;
 
 /**
- * Sends the scripts of one turn of the event loop in as few writes as possible, without waiting for the
- * answers to the previous ones, as ioredis' own pipelining does: Redis and this process would take
- * turns.
+ * Sends the scripts of one turn of the event loop in as few writes as possible, without waiting for
+ * the answers to the previous ones, as ioredis' own pipelining does, where Redis and this process
+ * idle in turns.
  */
 export class ScriptRunner {
   readonly #redis: Redis;

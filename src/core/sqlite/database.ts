@@ -18,8 +18,8 @@ function isUniqueViolation(error: unknown): boolean {
 }
 
 /**
- * SQLite's error as ours, `sqlite_busy` or `sqlite_failed`. A violated key is an answer and stays as
- * it is, like everything that is not SQLite's.
+ * SQLite's error → ours, `sqlite_busy` or `sqlite_failed`. A violated key is an expected result and
+ * is returned unchanged, like any error that is not SQLite's.
  */
 function classifySqliteError(error: unknown): unknown {
   const isFailure = error instanceof SQLiteError && !isUniqueViolation(error);
@@ -32,7 +32,7 @@ function sqliteFailure(cause: unknown, detail: string): InstantError {
 }
 
 const jobsPerTransactionMax = 500;
-/** How long a locked file is waited for. */
+/** How long to wait for a locked file. */
 const busyDeadlineMs = 10_000;
 
 interface Job {
@@ -43,13 +43,13 @@ interface Job {
 type JobResult = { ok: true; value: unknown } | { ok: false; error: unknown };
 
 /**
- * Group commit: jobs that wait together share one immediate transaction and one fsync.
+ * Group commit: jobs that are queued together share one immediate transaction and one fsync.
  *
- * Idle: nothing waits. Scheduled: a job has arrived; a flush runs in this turn of the event loop.
- * Flushing: up to 500 jobs are in the transaction; later ones wait for the next. When a job throws,
- * all are rolled back and run again, each in a savepoint of its own. When the file is locked, the
- * whole group tries again some milliseconds later, until the busy deadline; then all its jobs reject
- * with `sqlite_busy`. Closed: the queue is drained, pushes reject.
+ * Idle: the queue is empty. Scheduled: a job has arrived; a flush runs in this turn of the event
+ * loop. Flushing: up to 500 jobs are in the transaction; later ones wait for the next. When a job
+ * throws, all are rolled back and run again, each in its own savepoint. When the file is locked,
+ * the whole group is retried some milliseconds later, until the busy deadline; then all its jobs
+ * reject with `sqlite_busy`. Closed: the queue is drained, pushes reject.
  */
 class WriteQueue {
   readonly #database: Database;
@@ -84,7 +84,7 @@ class WriteQueue {
   }
 
   async #flush(): Promise<void> {
-    await Promise.resolve(); // let the callers of this turn join
+    await Promise.resolve(); // lets other callers of this turn join
     while (this.#waiting.length > 0) {
       const group = this.#waiting.splice(0, jobsPerTransactionMax);
       const results = await this.#commitGroup(group);
@@ -151,7 +151,7 @@ class WriteQueue {
 }
 
 const busyTimeoutMs = 250;
-/** Of 4 KiB each. With SQLite's 1,000, a busy file would be checkpointed four times as often. */
+/** Pages of 4 KiB. With SQLite's 1,000, a busy file would be checkpointed four times as often. */
 const walPagesMax = 4_000;
 
 export interface SqliteDatabase extends AsyncDisposable {
@@ -163,18 +163,19 @@ export interface SqliteDatabase extends AsyncDisposable {
   read<T>(query: (database: Database) => T): T;
   /**
    * Runs `job` in an immediate transaction and resolves once it is committed. Jobs run in the order
-   * of the calls, and those that wait at the same time share a transaction; one that throws is rolled
-   * back and rejected alone. `job` must be synchronous, and may run again when another job of its
-   * transaction has thrown or the file was locked. Throws `sqlite_busy` when another process keeps
-   * the file locked for 10 s, `sqlite_failed` when the file cannot be used; a violated key as it is.
+   * of the calls, and those that wait at the same time share a transaction; one that throws is
+   * rolled back and rejected alone. `job` must be synchronous, and may run again when another job
+   * of its transaction has thrown or the file was locked. Throws `sqlite_busy` when another process
+   * keeps the file locked for 10 s, `sqlite_failed` when the file cannot be used; a violated key
+   * unchanged.
    */
   write<T>(job: (database: Database) => T): Promise<T>;
   /**
-   * Brings the tables of one module to the last of `steps`, each run once and in order, under the
+   * Migrates the tables of one module to the last of `steps`, each run once and in order, under the
    * file's write lock, so that processes may start together.
    */
   migrate(module: string, steps: readonly string[]): Promise<void>;
-  /** Waits for the jobs that were pushed, then closes. Idempotent. */
+  /** Waits for queued jobs, then closes. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -266,7 +267,7 @@ function migrateModule(database: Database, module: string, steps: readonly strin
 
 const readTimeoutMs = 500;
 
-/** Whether SQLite can read a file of ours. Creates nothing. */
+/** Checks that SQLite can read the file. Creates nothing. */
 export function diagnoseSqlite(path: string, diagnosis: Diagnosis): void {
   if (!existsSync(path)) return; // the first start creates it
   try {

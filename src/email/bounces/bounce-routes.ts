@@ -15,7 +15,7 @@ import type { Suppression, SuppressionStore } from "../suppressions/suppression-
 import type { BounceReporters } from "./config.ts";
 import { bounceErrors } from "./config.ts";
 
-/** What a mail server or provider reports about an address. */
+/** A report of a mail server or provider about an address. */
 interface BounceReport {
   readonly recipient: string;
   /** `soft`: the next mail may get through. */
@@ -50,7 +50,7 @@ const reportsBody = z.object({
 const timestampHeader = "X-Bounce-Timestamp";
 const signatureHeader = "X-Bounce-Signature";
 
-/** How far the sender's clock may be off, and so how long a report can be replayed. */
+/** The tolerated clock skew, which is also how long a report can be replayed. */
 const toleranceSeconds = 300;
 
 interface SignedReport {
@@ -61,7 +61,7 @@ interface SignedReport {
   readonly body: Uint8Array;
 }
 
-/** Signs the body as it came over the wire: parsed and serialised again it may differ. */
+/** Signs the raw body: parsed and serialised again it may differ. */
 export function signReport(secret: string, timestamp: string, body: Uint8Array): string {
   const hasher = new Bun.CryptoHasher("sha256", secret);
   return `v1=${hasher.update(`${timestamp}.`).update(body).digest("hex")}`;
@@ -137,9 +137,9 @@ const kinds: Readonly<Record<string, BounceReport["kind"]>> = {
 };
 
 /**
- * Postmark's webhooks "Bounce" and "Spam complaint", of their many fields those that matter. All
- * other types of bounce (SoftBounce, Transient, Blocked, …), and all other webhooks, count as soft:
- * they may pass.
+ * Postmark's webhooks "Bounce" and "Spam complaint", reduced to the fields that matter. All other
+ * types of bounce (SoftBounce, Transient, Blocked, …), and all other webhooks, count as soft: they
+ * may be temporary.
  */
 const postmarkBody = z
   .object({
@@ -160,14 +160,14 @@ interface BounceRouteDeps {
   readonly reporters: BounceReporters;
   readonly clock: Clock;
   readonly log: Log;
-  /** EMAIL_SUPPRESSION, for bounces; 0: not at all. A complaint suppresses until it is removed. */
+  /** EMAIL_SUPPRESSION, for bounces; 0: never. A complaint suppresses until it is removed. */
   readonly suppressionMs: number;
 }
 
 /**
- * `POST /bounces`: signed reports, and Postmark's webhooks by their login. Answers how many addresses
- * the report suppresses; 401 without a valid signature or login, 422 for an invalid report, 503 while
- * the store is unavailable, so that providers send it again.
+ * `POST /bounces`: signed reports, and Postmark's webhooks by their login. Returns how many
+ * addresses the report suppresses; 401 without a valid signature or login, 422 for an invalid
+ * report, 503 while the store is unavailable, so that providers send it again.
  */
 export function addBounceRoutes(app: Hono<HttpEnvironment>, deps: BounceRouteDeps): void {
   addOperation(app, reportBouncesOperation, async (context) => {

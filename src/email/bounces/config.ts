@@ -2,7 +2,7 @@ import type { ConfigProblem, ConfigValues } from "../../core/config.ts";
 import { setting } from "../../core/config.ts";
 import type { ErrorRow } from "../../core/errors.ts";
 
-/** Who may report bounces to `POST /bounces` of serve-auth; nobody when none is set. */
+/** The logins for `POST /bounces` of serve-auth; disabled when none is set. */
 export const bounceFields = {
   secret: setting.secret({
     name: "BOUNCE_SECRET",
@@ -41,7 +41,7 @@ export interface BounceReporters {
   readonly postmark: { readonly user: string; readonly password: string } | undefined;
 }
 
-/** Undefined when nobody may report. */
+/** Undefined when reports are disabled. */
 export function resolveBounces(values: BounceValues): BounceReporters | undefined {
   const { secret, postmarkUser: user, postmarkPassword: password } = values;
   const postmark = user === undefined || password === undefined ? undefined : { user, password };

@@ -5,28 +5,29 @@ import type { ErrorRow } from "../../core/errors.ts";
  *
  * Promises, tested by `tests/contract/event-log.ts` for every adapter:
  * - A publish that resolved is on the log and survives kill -9. One that rejected may be on the
- *   log all the same. Records of one key go to one partition, in the order of the calls.
+ *   log nevertheless. Records of one key go to one partition, in the order of the calls.
  * - A group reads each record at least once; new groups start at the earliest record.
  * - Records of one key are handled one after the other, in order (a lane); a record without a key
- *   has a lane of its own. Other lanes go on while one waits.
- * - An offset is committed only when every record before it is finished (the low watermark), so a
- *   process that dies loses nothing: what was unfinished is delivered again. It is the position of
- *   the group: offsets without a record (transaction markers, aborted records, what compaction
- *   removed) are passed as soon as everything before them is finished.
+ *   has its own lane. Other lanes continue while one waits.
+ * - An offset is committed only when every record before it is finished (the low watermark), so
+ *   nothing is lost when a process dies: unfinished records are delivered again. The offset is the
+ *   position of the group: offsets without a record (transaction markers, aborted records, what
+ *   compaction removed) are skipped as soon as everything before them is finished.
  * - Records of other producers' transactions are read once their transaction is committed, never
- *   when it is aborted. While one is open, nothing behind it can be read, whoever wrote it.
+ *   when it is aborted. While one is open, no record behind it can be read, of any producer.
  * - A record that is delivered again to the process that still handles it (a rebalance) joins the
- *   run in flight and is not handled twice at the same time.
+ *   run in flight instead of being handled twice at the same time.
  *
- * Left out on purpose: transactions of our own, exactly-once delivery (the ledger's job), compaction.
+ * Left out on purpose: producing in transactions, exactly-once delivery (the ledger's job),
+ * compaction.
  */
 export interface EventLog extends AsyncDisposable {
-  /** For people: "localhost:9092", or "embedded (<file>)". */
+  /** For display: "localhost:9092", or "embedded (<file>)". */
   readonly address: string;
 
   /**
    * Appends to `topic`; resolves, in the order given, once all replicas in sync have acknowledged.
-   * Throws `log_unavailable` when that did not happen by `deadlineMs`, `topic_missing`,
+   * Throws `log_unavailable` when that has not happened by `deadlineMs`, `topic_missing`,
    * `record_too_large`.
    */
   publish(
@@ -47,7 +48,7 @@ export interface EventLog extends AsyncDisposable {
    */
   readRange(range: LogRange): AsyncIterable<LogRecord>;
 
-  /** The offsets that exist, per partition. Throws `topic_missing`. */
+  /** The existing offsets, per partition. Throws `topic_missing`. */
   offsets(topic: string): Promise<readonly PartitionOffsets[]>;
 
   /** Creates missing topics, reports existing ones; adds partitions only when `grow` is set. */
@@ -56,14 +57,14 @@ export interface EventLog extends AsyncDisposable {
     options: { readonly grow: boolean },
   ): Promise<readonly TopicReport[]>;
 
-  /** What `group` has not committed yet, and who reads it. Throws `topic_missing`. */
+  /** What `group` has not committed yet, and its members. Throws `topic_missing`. */
   lag(topic: string, group: string): Promise<readonly PartitionLag[]>;
 
-  /** Whether the log answers now; rejects as `publish` does. */
+  /** Resolves if the log answers now; rejects as `publish` does. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 
   /**
-   * Stops all subscriptions (handlers have 5 s, and may publish meanwhile), sends what is queued,
+   * Stops all subscriptions (handlers have 5 s, and may publish meanwhile), sends queued records,
    * releases the connections. Idempotent.
    */
   close(): Promise<void>;
@@ -88,7 +89,7 @@ export interface LogRecord extends OutgoingRecord, RecordPosition {
   /** Unix ms. */
   readonly timestamp: number;
   readonly timestampType: "CreateTime" | "LogAppendTime";
-  /** Set when this is not the whole record: not an event, only what is left to be buried. */
+  /** Set when this is not the whole record, so that it can only become a dead letter. */
   readonly unread?: UnreadPart;
 }
 
@@ -98,7 +99,7 @@ export interface LogRecord extends OutgoingRecord, RecordPosition {
  */
 export interface UnreadPart {
   readonly of: "record" | "batch";
-  /** For people. */
+  /** A readable reason. */
   readonly reason: string;
   readonly firstOffset: number;
   /** Size and SHA-256 (in hex): of the whole value, or of the batch's records as stored. */
@@ -108,7 +109,7 @@ export interface UnreadPart {
 
 /**
  * Waits for `wait` while the record counts as deferred: it and those behind it in its lane have a
- * bound of their own, so that many that only wait do not keep others from being taken.
+ * separate bound, so that many waiting records do not prevent others from being taken.
  */
 export type Defer = (wait: () => Promise<void>) => Promise<void>;
 
@@ -116,10 +117,10 @@ export interface SubscribeOptions {
   readonly topic: string;
   readonly group: string;
   /**
-   * Finishes one record: once it resolves, the record may be committed. It may take hours (an
-   * outage). When the subscription stops, `draining` aborts at once (stop waiting) and `signal` after
-   * the drain time (finish now). To leave the record uncommitted, throw the `reason` of the one that
-   * aborted; any other rejection is a programmer error and fails the subscription.
+   * Handles one record: once it resolves, the record may be committed. It may take hours (an
+   * outage). When the subscription stops, `draining` is aborted at once (stop waiting) and `signal`
+   * after the drain time (finish now). To leave the record uncommitted, throw the `reason` of the
+   * aborted one; any other rejection is a programmer error and fails the subscription.
    */
   readonly handle: (
     record: LogRecord,
@@ -129,7 +130,7 @@ export interface SubscribeOptions {
   ) => Promise<void>;
   /**
    * Most records of the whole subscription that are neither finished nor deferred (deferred ones
-   * have a bound of their own); default 1,000.
+   * have a separate bound); default 1,000.
    */
   readonly unfinishedMax?: number;
   /** Most offsets from the low watermark to the newest record of a partition; default 1,000,000. */
@@ -137,8 +138,8 @@ export interface SubscribeOptions {
 }
 
 /**
- * Running: records flow. Paused: no handler starts, those in flight go on; a rebalance does not end
- * the pause. Stopped: no handler starts, those in flight have ended, what they finished is
+ * Running: records flow. Paused: no handler starts, those in flight continue; a rebalance does not
+ * end the pause. Stopped: no handler starts, those in flight have ended, finished records are
  * committed, the member has left the group. Failed: `failed` has rejected; the process should end.
  */
 export interface Subscription {
@@ -150,7 +151,10 @@ export interface Subscription {
    * or has not read it to its end.
    */
   atWork(partition: number): readonly LogRecord[] | undefined;
-  /** Never resolves; rejects when the subscription cannot go on (a crash, an offset out of range). */
+  /**
+   * Never resolves; rejects when the subscription cannot continue (a crash, an offset out of
+   * range).
+   */
   readonly failed: Promise<never>;
   /** Waits for handlers up to `drainMs`, then aborts their signal; commits; leaves. Idempotent. */
   stop(options: { readonly drainMs: number }): Promise<void>;
@@ -159,12 +163,15 @@ export interface Subscription {
 export interface SubscriptionStats {
   readonly inFlight: number;
   readonly unfinished: number;
-  /** Unfinished ones that only wait for their time, or behind one that does. */
+  /** Unfinished ones that are deferred, or wait behind a deferred one. */
   readonly deferred: number;
   readonly paused: boolean;
   /** Partitions this member owns now. */
   readonly partitions: readonly number[];
-  /** Why no record can arrive: the log is unavailable, the topic is missing. Undefined: all is well. */
+  /**
+   * Why no record can arrive: the log is unavailable, the topic is missing. Undefined if all is
+   * well.
+   */
   readonly problem: string | undefined;
 }
 
@@ -178,7 +185,7 @@ export interface LogRange {
 
 export interface PartitionOffsets {
   readonly partition: number;
-  /** Offset of the oldest record, and the one the next record gets. */
+  /** The offset of the oldest record, and that of the next one. */
   readonly earliest: number;
   readonly next: number;
 }
@@ -189,7 +196,7 @@ export interface TopicSpec {
   readonly replicationFactor: number;
   readonly retentionMs: number;
   /**
-   * A larger record (key, value and headers) is refused; one that is 1 KiB smaller is accepted. In
+   * A larger record (key, value and headers) is refused, one at least 1 KiB smaller is accepted; in
    * between it depends on the framing.
    */
   readonly recordBytesMax: number;
@@ -199,31 +206,31 @@ export interface TopicReport {
   readonly topic: string;
   readonly outcome: "created" | "exists" | "grown";
   readonly partitions: number;
-  /** How it differs from the spec, for people; empty when it does not. */
+  /** Readable differences from the spec; empty if there are none. */
   readonly differences: readonly string[];
 }
 
 export interface PartitionLag {
   readonly partition: number;
-  /** The member that reads it, for people; undefined: nobody does. */
+  /** A readable name of the member that reads it; undefined if none does. */
   readonly owner: string | undefined;
-  /** The next offset the group would read; the earliest one when it committed none. */
+  /** The next offset the group would read; the earliest one without a commit. */
   readonly committed: number;
   /**
-   * Readable records that are not committed; 0 when there are none. Exact up to the first MiB; what
-   * comes behind that is counted by its offsets.
+   * Readable records that are not committed; 0 when there are none. Exact up to the first MiB;
+   * beyond that offsets are counted.
    */
   readonly records: number;
   /** Age of the oldest of them; 0 when there are none. */
   readonly seconds: number;
-  /** An open transaction of a producer, which keeps what is behind it from being read. */
+  /** An open transaction of a producer, which blocks reading beyond it. */
   readonly openTransaction?: OpenTransaction;
 }
 
 export interface OpenTransaction {
-  /** Where it began: the partition can be read up to this offset. */
+  /** Its first offset: the partition can be read up to here. */
   readonly offset: number;
-  /** Offsets from there to the end: records of any producer that cannot be read yet. */
+  /** Offsets from `offset` to the end: records of any producer that cannot be read yet. */
   readonly records: number;
   /** How long it has been open: the age of its first record. */
   readonly seconds: number;
@@ -250,7 +257,7 @@ export const eventLogErrors = {
   },
   offsetOutOfRange: {
     code: "offset_out_of_range",
-    meaning: "The group's offset is not on the log any more",
+    meaning: "The group's offset is no longer on the log",
     retryable: false,
     status: 500,
   },

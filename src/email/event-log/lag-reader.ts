@@ -5,7 +5,7 @@ import type { EventLog, PartitionLag } from "./event-log.ts";
 
 export interface LagState {
   readonly partitions: readonly PartitionLag[];
-  /** Why the event log could not be asked; `partitions` is then as last known. */
+  /** Why the lag could not be read; `partitions` is then as last known. */
   readonly problem: string | undefined;
 }
 
@@ -20,8 +20,8 @@ const staleAfterMs = 2_000;
 const deadlineMs = 2_000;
 
 /**
- * The group's lag for everybody who shows it: the metrics, the pages, the notices of `/readyz`. Asks
- * only when somebody wants to know, one call at a time, and gives it 2 s.
+ * The group's lag, shared by the metrics, the pages and the notices of `/readyz`. Reads only on
+ * demand, one call at a time, within 2 s.
  */
 export class LagReader {
   readonly #options: LagReaderOptions;
@@ -33,7 +33,7 @@ export class LagReader {
     this.#options = options;
   }
 
-  /** As it is now; joins a call that is on its way. */
+  /** The current lag; joins a read in flight. */
   read(): Promise<LagState> {
     this.#askedAt = this.#options.clock.now();
     this.#reading ??= this.#ask().finally(() => {

@@ -1,6 +1,6 @@
 /**
- * MurmurHash2 as in Kafka's Java client (`Utils.murmur2`): a signed 32-bit number. Clients that place
- * records by it agree on the partition of a key.
+ * MurmurHash2 as in Kafka's Java client (`Utils.murmur2`): a signed 32-bit number. Clients that
+ * partition by it agree on the partition of a key.
  */
 export function murmur2(bytes: Uint8Array): number {
   const m = 0x5bd1e995;

@@ -1,7 +1,7 @@
 import { formatGoDuration } from "../../core/time.ts";
 import type { TopicSpec } from "./event-log.ts";
 
-/** A topic as it is; what the log does not say is undefined. A retention below 0: for ever. */
+/** An existing topic; what the log does not report is undefined. A retention below 0: for ever. */
 export interface TopicState {
   readonly partitions: number;
   readonly replicationFactor: number | undefined;
@@ -9,7 +9,7 @@ export interface TopicState {
   readonly recordBytesMax: number | undefined;
 }
 
-/** How a topic differs from what was asked for, in words that follow its name. */
+/** How a topic differs from the spec, as text that follows its name. */
 export function describeDifferences(spec: TopicSpec, state: TopicState): readonly string[] {
   const { partitions, replicationFactor, retentionMs, recordBytesMax } = state;
   const differences: string[] = [];

@@ -2,7 +2,7 @@ import { unreachable } from "../../core/errors.ts";
 import type { SendOutcome } from "./mailer.ts";
 import { classifyReply } from "./reply.ts";
 
-/** One sentence for a person who sent one mail by hand: what became of it, and the usual fix. */
+/** One sentence for a person who sent one mail by hand: the outcome, and the usual fix. */
 export function explainOutcome(outcome: SendOutcome): string {
   switch (outcome.kind) {
     case "accepted": {
@@ -25,13 +25,13 @@ export function explainOutcome(outcome: SendOutcome): string {
     case "ambiguous":
       return `${outcome.host} may have accepted the mail or not (${outcome.reason}): look for it in the inbox before trying again`;
     case "withheld":
-      return "The mail was not sent: it was given up";
+      return "The mail was not sent: sending was aborted";
     default:
       return unreachable(outcome);
   }
 }
 
-/** By what `reply-table.ts` says; RFC 6531 for its own code. */
+/** The fix, by the verdict of `reply-table.ts`; RFC 6531 defines the code for SMTPUTF8. */
 function fixOf(refused: Extract<SendOutcome, { kind: "refused" }>): string {
   const { enhancedCode = "", stage } = refused;
   if (enhancedCode === "5.6.7") {

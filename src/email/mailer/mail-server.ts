@@ -11,7 +11,9 @@ import type {
 } from "./mailer.ts";
 import { ServerStreak } from "./server-streak.ts";
 
-/** Called once for each mailer; what it returns, with the outcome of each message handed to it. */
+/**
+ * Called once for each mailer; the returned function is called with the outcome of each message.
+ */
 export type ObserveMailer = (mailer: Mailer) => (outcome: SendOutcome, seconds: number) => void;
 
 export interface MailServerDeps {
@@ -19,44 +21,47 @@ export interface MailServerDeps {
   /** See `ServerStreak`. */
   readonly refusalsMax: number;
   readonly observe?: ObserveMailer | undefined;
-  /** False: one failure is no outage, only ten in a row are. */
+  /** False: a single failure is not an outage, only ten in a row are. */
   readonly pauses: boolean;
-  /** There is no other server that a mail could go out by. */
+  /** There is no other server. */
   readonly alone: boolean;
-  /** It went down for `reason`, or is back (undefined). */
+  /** Called when it goes down for `reason`, or is back (undefined). */
   readonly onChange: (server: MailServer, reason: string | undefined) => void;
-  /** Lets one of the waiting mails go as a trial; false when none waits. */
+  /** Releases one of the waiting mails as a trial; false when none waits. */
   readonly offerTrial: (refused: {
     readonly domains: ReadonlySet<string>;
     readonly recipient: string | undefined;
   }) => boolean;
 }
 
-/** RFC 6531: what the server lacks for this one address; it says nothing about other mails. */
+/**
+ * RFC 6531: the server lacks a feature for this one address, which is irrelevant for other mails.
+ */
 const utf8Missing = "5.6.7";
 
-/** How long a trial is offered; the mail that was woken asks the ledger first. */
+/** How long a trial stays open; the released mail consults the ledger first. */
 const trialOfferMs = 2_000;
 
 interface Trial {
-  /** Undefined: the server accepted the mail; else why it still counts as down. */
+  /** Undefined: the server accepted the mail; else the reason why it still counts as down. */
   readonly ended: PromiseWithResolvers<string | undefined>;
   readonly taken: PromiseWithResolvers<void>;
   isTaken: boolean;
 }
 
 /**
- * One SMTP server, and whether it is up, by what it answers.
+ * One SMTP server and its state, derived from its answers.
  *
- * Up: it is sent mails. Down: it could not be reached, closed on us, or deferred everybody; probes
- * (which send nothing) follow after 1, 2, 4, 5, 5 … s, and the first that succeeds makes it up.
- * Suspect: it refused everybody (`ServerStreak`), or blamed the account in its reply to one mail.
- * It is down then, but a probe can't tell: after each one that succeeds a single waiting mail is
- * sent as a trial, at best to a domain that has not refused us, then at least to another recipient.
- * Accepted: the server is up; and where only one domain had refused us, that domain, or where the
- * trial went to it, the recipient refused last is believed from then on. Anything else: down again,
- * and the attempt does not count. When no mail waits for a trial, all may be sent again, and the
- * first refusal makes the server down.
+ * Up: mails are sent to it. Down: it could not be reached, closed the connection, or deferred all
+ * recipients; probes (which send nothing) follow after 1, 2, 4, 5, 5 … s, and the first that
+ * succeeds makes it up. Suspect: it refused all recipients (`ServerStreak`), or blamed the account
+ * in its reply to one mail. It counts as down, but a probe cannot show whether it is: after each
+ * successful probe a single waiting mail is sent as a trial, preferably to a domain that has not
+ * refused us, or else to another recipient. Accepted: the server is up; and if only one domain had
+ * refused us, refusals of that domain (or, if the trial went to it, of the recipient refused last)
+ * count as definite from then on. Anything else: down again, and the attempt does not count. When
+ * no mail waits for a trial, all mails may be sent again, and the first refusal takes the server
+ * down.
  */
 export class MailServer {
   readonly mailer: Mailer;
@@ -67,9 +72,12 @@ export class MailServer {
   #down: ServerDown | undefined;
   #suspect = false;
   #lossesInRow = 0;
-  /** Refused us while the server took a mail to another domain: its refusals are its own. */
+  /**
+   * A domain that refused us while the server accepted a mail to another one: its refusals are its
+   * own.
+   */
   #denyingDomain: string | undefined;
-  /** The last recipient that was refused, and one that is believed to be the only one. */
+  /** The recipient refused last, and one whose refusals count as its own. */
   #refusedRecipient: string | undefined;
   #denyingRecipient: string | undefined;
   #trial: Trial | undefined;
@@ -101,7 +109,7 @@ export class MailServer {
     return this.#breaker.state.kind === "closed" || this.#trial?.isTaken === false;
   }
 
-  /** Down, because recipients of a single domain were refused. */
+  /** Down because recipients of a single domain were refused. */
   get mayBeOneDomain(): boolean {
     const { down } = this;
     const isSuspected = down?.cause === "refusing" || down?.answer !== undefined;
@@ -143,7 +151,10 @@ export class MailServer {
     this.#trial?.ended.resolve("stopped");
   }
 
-  /** What an outcome says about the server; where the server is at fault, the outcome says so too. */
+  /**
+   * Updates the state by an outcome; returns the outcome, changed to `server_down` where the server
+   * is at fault.
+   */
   #judge(recipient: string, begunAt: number, outcome: SendOutcome): SendOutcome {
     switch (outcome.kind) {
       case "accepted":
@@ -168,7 +179,7 @@ export class MailServer {
         else return this.#blame(recipient, outcome);
         return outcome;
       default:
-        return outcome; // of the mail, or of this connection
+        return outcome; // concerns the mail, or this connection
     }
   }
 
@@ -177,14 +188,14 @@ export class MailServer {
     this.#trip(this.#fault("system", "defers every mail; its replies are in the log"));
   }
 
-  /** A single connection may just have ended; two in a row are reason enough to go elsewhere. */
+  /** A single connection may just have ended; two in a row are reason to use another server. */
   #lost(outcome: Extract<SendOutcome, { kind: "lost" }>): SendOutcome {
     this.#lossesInRow += 1;
     if (this.#lossesInRow < 2) return outcome;
     this.#lossesInRow = 0;
     const down = this.#fault(
       "closing",
-      `ends its sessions before it has the mail (${outcome.reason})`,
+      `ends its sessions before it has received the mail (${outcome.reason})`,
     );
     this.#trip(down);
     return down;
@@ -194,14 +205,17 @@ export class MailServer {
     if (this.#isBelieved(recipient)) return outcome;
     const confirmation = this.#isKnown ? undefined : this.#streak.refused(recipient);
     if (confirmation === undefined) {
-      const fault = `refuses every mail, none was accepted between (the last: ${outcome.reply}): check the account and its limits there, SMTP_FROM, and that it relays for us; EMAIL_REFUSAL_GUARD=0 believes it`;
+      const fault = `refuses every mail and accepted none in between (last reply: ${outcome.reply}): check the account and its limits there, SMTP_FROM, and that it relays for us; EMAIL_REFUSAL_GUARD=0 treats each refusal as definite`;
       return this.#blame(recipient, this.#fault("refusing", fault));
     }
     this.#refusedRecipient = recipient;
     return { ...outcome, confirmation };
   }
 
-  /** Its reply to this recipient's mail is the server's fault. A probe can't tell when it ends: a trial does. */
+  /**
+   * Its reply to this recipient's mail is the server's fault. Only a trial, not a probe, can show
+   * that it has ended.
+   */
   #blame(recipient: string, down: ServerDown): ServerDown {
     this.#refusedRecipient = recipient;
     this.#suspect = true;

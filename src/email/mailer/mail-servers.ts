@@ -21,7 +21,7 @@ interface MailServersOptions {
   readonly log: Log;
   /** See `ServerStreak`. */
   readonly refusalsMax: number;
-  /** False: a server that is down is still used, where there is no other. */
+  /** False: a server that is down is still used if there is no other. */
   readonly pauses: boolean;
   readonly observe?: ObserveMailer | undefined;
 }
@@ -35,15 +35,15 @@ interface Waiter {
 const waitMsMax = 3_600_000;
 
 /**
- * The SMTP servers that mails may go out by, as one mailer: each mail is handed to the first that
- * is up (see `MailServer`). It never tries a second server within one `send`: what the first did
- * not take is returned as `server_down`, with `another` where the caller may send again at once, but
- * only after the ledger says that nothing is on the wire. Everything else that a server answered,
- * an unknown answer above all, is an outcome, and is never repeated by another server on its own.
+ * The SMTP servers as one mailer: each mail is handed to the first that is up (see `MailServer`).
+ * It never tries a second server within one `send`: a mail that the first did not take is returned
+ * as `server_down`, with `another` if the caller may send again at once, but only after the ledger
+ * confirms that nothing is on the wire. Any other result, above all `ambiguous`, is the outcome,
+ * and the mail is not sent again through another server here.
  *
- * Some are up: mails flow. None is (`down`): `send` returns `server_down` without asking any server,
- * and `untilBack` waits: for all of the waiting mails until a server is up again, for one of them
- * until a server that refused everybody needs a trial.
+ * Some are up: mails flow. None is (`down`): `send` returns `server_down` without contacting a
+ * server, and `untilBack` waits: for all of the waiting mails until a server is up again, for one
+ * of them until a suspect server needs a trial.
  */
 export class MailServers implements Mailer {
   readonly address: string;
@@ -59,7 +59,7 @@ export class MailServers implements Mailer {
     const { mailers, clock, log, refusalsMax, pauses, observe } = options;
     this.#options = options;
     this.address = mailers.map(({ address }) => address).join(", ");
-    this.concurrency = Math.max(...mailers.map(({ concurrency }) => concurrency)); // one at a time
+    this.concurrency = Math.max(...mailers.map(({ concurrency }) => concurrency)); // only one is used at a time
     const alone = mailers.length === 1;
     const deps: MailServerDeps = {
       clock,
@@ -74,14 +74,14 @@ export class MailServers implements Mailer {
     this.#log = log;
   }
 
-  /** False when no server takes letters beyond ASCII before the @; undefined: not known yet. */
+  /** False when no server accepts non-ASCII characters before the @; undefined while unknown. */
   get offersUtf8(): boolean | undefined {
     const offers = this.#servers.map(({ mailer }) => mailer.offersUtf8);
     if (offers.includes(true)) return true;
     return offers.includes(undefined) ? undefined : false;
   }
 
-  /** What is wrong with each while none is up. */
+  /** The problem of each server, while none is up. */
   get down(): ServerDown | undefined {
     const downs = this.#servers.map(({ down }) => down);
     const [first] = downs;
@@ -90,7 +90,7 @@ export class MailServers implements Mailer {
     return { ...first, reason };
   }
 
-  /** Those that are down, whether or not others take the mails. */
+  /** Servers that are down, whether or not others are up. */
   get unhealthy(): readonly { readonly address: string; readonly down: ServerDown }[] {
     return this.#servers.flatMap(({ mailer: { address }, down }) =>
       down === undefined ? [] : [{ address, down }],
@@ -98,8 +98,8 @@ export class MailServers implements Mailer {
   }
 
   /**
-   * Whether no further mail should be consumed. One domain that refuses all its recipients is no
-   * reason: only mails to others can show that it is the domain.
+   * Whether consuming should pause. Not if a single domain refuses all its recipients: only mails
+   * to others can show that the domain is at fault.
    */
   get pausesConsumption(): boolean {
     return this.down !== undefined && !this.#servers.some(({ mayBeOneDomain }) => mayBeOneDomain);
@@ -122,13 +122,16 @@ export class MailServers implements Mailer {
     return another ? { ...outcome, another } : outcome;
   }
 
-  /** The server that mails go to now. */
+  /** Probes the server in use. */
   async probe(signal?: AbortSignal): Promise<ProbeOutcome> {
     const server = this.#servers.find(({ down }) => down === undefined) ?? this.#servers[0];
     return server === undefined ? this.#gone() : server.probe(signal);
   }
 
-  /** Resolves when a mail to `recipient` may be sent, `untilMs` (Unix ms) has come, or at the end. */
+  /**
+   * Resolves when a mail to `recipient` may be sent, at `untilMs` (Unix ms), or when it is aborted
+   * or stopped.
+   */
   async untilBack(options: {
     readonly recipient: string;
     readonly untilMs: number;
@@ -163,7 +166,10 @@ export class MailServers implements Mailer {
     return this.close();
   }
 
-  /** A domain that did not refuse us tells most, then another recipient; else the longest waiting. */
+  /**
+   * Best a mail to a domain that did not refuse us, then to another recipient; else the one that
+   * has waited longest.
+   */
   #offerTrial(refused: Parameters<MailServerDeps["offerTrial"]>[0]): boolean {
     const waiters = [...this.#waiters];
     const chosen =
@@ -184,7 +190,7 @@ export class MailServers implements Mailer {
       if (!elsewhere) this.#log.info({ part }, "Delivery resumed");
       this.#wakeAll();
     } else if (elsewhere) {
-      this.#log.warn({ part, server: address, reason }, "SMTP server down, another one is used");
+      this.#log.warn({ part, server: address, reason }, "SMTP server down, using another one");
     } else {
       this.#log.error({ part, reason: this.down?.reason ?? reason }, "Delivery paused");
     }

@@ -1,30 +1,31 @@
 import type { RefusalVerdict } from "./server-streak.ts";
 
 /**
- * Sends one message to one recipient and reports exactly what became of it.
+ * Sends one message to one recipient and reports the exact outcome.
  *
  * Promises, tested by `tests/contract/mailer.ts` for every adapter:
- * - `send` never throws for what a server or the network does: each end is one `SendOutcome`.
+ * - `send` never throws for failures of a server or the network: each is a `SendOutcome`.
  * - `beforeContentEnds` is called once (again only when an attempt on an exhausted connection was
- *   definitely refused and is repeated on a fresh one), after the server agreed to take the content
- *   and all of it but the final dot was written. Until it resolved true the message cannot be
- *   accepted. False or a throw: the connection is closed without the dot, the outcome is `withheld`.
- *   It must settle: `send` resolves only after it did, so its effects never come after the outcome's.
+ *   definitely refused and is repeated on a fresh one), after the server agreed to receive the
+ *   content and all of it but the final dot was written. Before it resolves with true the message
+ *   cannot be accepted. False or a throw: the connection is closed without the dot, the outcome is
+ *   `withheld`. It must settle: `send` resolves only afterwards, so its effects precede those of
+ *   the outcome.
  * - `ambiguous` only when the content ended and no reply to it was read; `lost` only before.
  * - `Message-ID` is derived from `messageId` alone, so a resubmission carries the same one.
  * Left out on purpose: retries, several recipients, attachments.
  */
 export interface Mailer extends AsyncDisposable {
-  /** For people: "smtp.example.com:587", or "inbox (<file>)". */
+  /** For display: "smtp.example.com:587", or "inbox (<file>)". */
   readonly address: string;
   /** How many messages are worth sending at the same time. */
   readonly concurrency: number;
   /** When the server's certificate expires, Unix ms, as the newest connection saw it. */
   readonly certificateEndsAt?: number | undefined;
-  /** The most mails a second that it sends now; undefined: no limit. */
+  /** The current limit of mails per second; undefined: no limit. */
   readonly perSecond?: number | undefined;
   /**
-   * Whether the server offers SMTPUTF8, which letters beyond ASCII before the @ need, as it said to
+   * Whether the server offers SMTPUTF8, which non-ASCII characters before the @ need, according to
    * the newest connection of the last ten minutes; undefined: not known.
    */
   readonly offersUtf8?: boolean | undefined;
@@ -48,9 +49,11 @@ export interface MailMessage {
 
 export interface SendOptions {
   readonly beforeContentEnds: () => Promise<boolean>;
-  /** Aborted: gives up if the content has not ended, as `withheld`; else waits for the reply. */
+  /**
+   * When aborted: resolves with `withheld` if the content has not ended, else waits for the reply.
+   */
   readonly signal?: AbortSignal;
-  /** Uses a server even if it is known to be down, where no other is up. */
+  /** Uses a server that is known to be down if no other is up. */
   readonly evenIfDown?: boolean;
 }
 
@@ -64,19 +67,21 @@ export type SendOutcome =
   /** 5xx to RCPT or to the content: this message will never be accepted. */
   | RefusedMail
   | DeferredMail
-  /** We are too fast: nothing was accepted, no attempt counts; the mailer has slowed down. */
+  /**
+   * We send too fast: nothing was accepted, the attempt does not count; the mailer has slowed down.
+   */
   | ThrottledMail
   | ServerDown
   /** The connection broke (or timed out) after MAIL FROM and before the content ended. */
   | { readonly kind: "lost"; readonly host: string; readonly reason: string }
-  /** The content ended and the reply to it was not read: nobody knows. */
+  /** The content ended and the reply to it was not read, so the result is unknown. */
   | { readonly kind: "ambiguous"; readonly host: string; readonly reason: string }
   /** We gave up before the content ended. */
   | { readonly kind: "withheld" };
 
 /**
- * `confirmation` is set where the refusal may be the server's fault and not the recipient's: it
- * resolves with which (see `ServerStreak`); until then the refusal must have no effect.
+ * `confirmation` is set if the refusal may be the server's fault instead of the recipient's: it
+ * resolves with the verdict (see `ServerStreak`); until then the refusal must have no effect.
  */
 export interface RefusedMail extends SmtpReply {
   readonly kind: "refused";
@@ -90,7 +95,7 @@ interface DeferredMail extends SmtpReply {
   readonly kind: "deferred";
   readonly host: string;
   readonly stage: "recipient" | "content";
-  /** A delay the server asked for, when its reply has one. */
+  /** The delay that the server's reply asks for, if any. */
   readonly retryAfterMs: number | undefined;
 }
 
@@ -100,18 +105,18 @@ interface ThrottledMail extends SmtpReply {
   readonly retryAfterMs: number | undefined;
 }
 
-/** The server, not the message: nothing was sent, and the attempt does not count. */
+/** The server is at fault, not the message: nothing was sent, and the attempt does not count. */
 export interface ServerDown {
   readonly kind: "server_down";
   readonly cause: ServerDownCause;
   readonly host: string;
   /** A clear sentence for the log and `/readyz`: what failed and the usual fix. */
   readonly reason: string;
-  /** Another server is up, and may be sent the mail at once. */
+  /** Another server is up, so the mail may be sent again at once. */
   readonly another?: boolean;
   /**
-   * Its answer to this mail, where the reply blames the account but came for one recipient or
-   * content: the mail's outcome if the server turns out to take others all the same (`MailServer`).
+   * Set if the reply blames the account but answers one recipient or content: the outcome of the
+   * mail if the server turns out to accept others (`MailServer`).
    */
   readonly answer?: RefusedMail | DeferredMail;
 }
@@ -131,10 +136,10 @@ export type ServerDownCause =
   | "blocked" // this machine's address or name
   | "throttled" // nothing accepted for a while
   | "closing" // 421
-  | "system" // 4.3.x, or it defers everybody
-  | "refusing"; // it refuses everybody
+  | "system" // 4.3.x, or it defers all recipients
+  | "refusing"; // it refuses all recipients
 
-/** A server's reply, fit for logs; what it means is decided by `reply-table.ts`. */
+/** A server's reply, sanitized for logs; `reply-table.ts` decides what it means. */
 export interface SmtpReply {
   /** 250, 451, 550, … */
   readonly code: number;
@@ -147,9 +152,9 @@ export interface SmtpReply {
 export type ProbeOutcome = { readonly kind: "up"; readonly host: string } | ServerDown;
 
 /**
- * The Message-ID of a mail: `<message_id@domain of the sender>`, so that a second sending of one
- * mail carries the same one and whoever sees both can tell. Dots where RFC 5322 (3.2.3) allows none
- * are written as =2E; an id has no = of its own, so two ids never share a Message-ID.
+ * The Message-ID of a mail: `<message_id@domain of the sender>`, so that a resubmission carries the
+ * same one and duplicates can be recognised. Dots where RFC 5322 (3.2.3) allows none are written as
+ * =2E; an id contains no =, so two ids never share a Message-ID.
  */
 export function messageIdHeader(messageId: string, sender: string): string {
   const domain = sender.slice(sender.lastIndexOf("@") + 1);

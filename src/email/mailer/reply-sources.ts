@@ -1,4 +1,4 @@
-/** The page where a row of `reply-table.ts` was read; docs/sending.md links to it. */
+/** The source of a row of `reply-table.ts`; linked in docs/sending.md. */
 export type ReplySource = readonly [name: string, url: string];
 
 export const sources = {
@@ -41,7 +41,7 @@ export const rfc = (number: number, section: string): ReplySource => [
   `https://www.rfc-editor.org/rfc/rfc${number}`,
 ];
 
-/** Pages with a list of replies that need no row of their own. */
+/** Pages with a list of replies that need no row. */
 export const furtherSources: readonly ReplySource[] = [
   ["Google Workspace relay", "https://support.google.com/a/answer/6140680"],
   sources.postmark,

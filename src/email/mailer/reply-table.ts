@@ -3,18 +3,18 @@ import type { ReplySource } from "./reply-sources.ts";
 import { rfc, sources } from "./reply-sources.ts";
 
 /*
- * Here is decided what each 4xx and 5xx reply of an SMTP server means, whatever command it answers:
- * find the code, or a phrase of the reply, in an example. What no row knows, and which 4xx (some of
- * 421, 451, 452) are about the session alone and repeated on a fresh one, stands in `reply.ts`; what
- * becomes of the mail then, in `smtp/classify.ts`.
+ * The meaning of each 4xx and 5xx reply of an SMTP server, whatever command it answers: look up the
+ * code, or a phrase of the reply, in the examples. Replies without a row, and the 4xx (some of 421,
+ * 451, 452) that only concern the session and are retried on a fresh one, are handled in
+ * `reply.ts`; the resulting outcome is decided in `smtp/classify.ts`.
  */
 
 /**
- * Whose fault a refusal is. `no_such_recipient`: it does not exist or is disabled for good, the only
- * one that suppresses. `recipient`: it refuses, why is not sure. `recipient_later`: a living mailbox
- * that takes nothing now (full, or over its own rate). `message`: its content, or a policy about it.
- * `rate`: we are too fast. `later`: a 4xx that blames nobody. The others are causes of `server_down`:
- * every mail of this account would get them.
+ * What a refusal is about. `no_such_recipient`: the mailbox does not exist or is permanently
+ * disabled; the only verdict that suppresses. `recipient`: it refuses for an unclear reason.
+ * `recipient_later`: an existing mailbox that accepts nothing now (full, or over its own rate).
+ * `message`: its content, or a policy about it. `rate`: we send too fast. `later`: a 4xx that
+ * blames nobody. The others are causes of `server_down`: every mail of this account would get them.
  */
 export type ReplyVerdict =
   | "no_such_recipient"
@@ -29,26 +29,29 @@ type ServerFault = Extract<
   "login" | "tls" | "mail_from" | "quota" | "account" | "relay" | "blocked" | "system" | "closing"
 >;
 
-/** What a reply answers. */
+/** The stage that a reply answers. */
 export type ReplyStage = "sender" | "recipient" | "content";
 
 interface ReplyRow {
   readonly verdict: ReplyVerdict;
-  /** Of the reply code; unset: any. */
+  /** Matched against the reply code; unset: any code. */
   readonly code?: RegExp;
   readonly enhanced?: RegExp;
-  /** In the text of the reply, addresses taken out. */
+  /** Matched against the text of the reply without addresses. */
   readonly pattern?: RegExp;
   readonly stage?: ReplyStage;
-  /** Each is a test, and the first three stand in docs/sending.md. Our wording where servers' vary. */
+  /**
+   * Each is a test, and docs/sending.md shows the first three. Paraphrased where servers' texts
+   * vary.
+   */
   readonly examples: readonly [string, ...string[]];
   readonly source: ReplySource;
 }
 
 /**
- * Read from the top: the first row that fits decides. So: phrases that turn a code's usual meaning
- * around, then codes that mean one thing, then phrases of known relays, then what a code alone says.
- * What no row knows: `defaultVerdict` in `reply.ts`.
+ * The first matching row decides. So: phrases that override a code's usual meaning, then
+ * unambiguous codes, then phrases of known relays, then codes alone. Without a match:
+ * `defaultVerdict` in `reply.ts`.
  */
 export const replyRows: readonly ReplyRow[] = [
   {
@@ -369,7 +372,7 @@ export const replyRows: readonly ReplyRow[] = [
     source: sources.yahoo,
   },
   {
-    // Without a code of the recipient's, an account may as well be the one we send with.
+    // Without a recipient code, "account" may also mean our own account.
     verdict: "no_such_recipient",
     code: /^5/,
     enhanced: /^5\.(?:1\.\d+|2\.1)$/,

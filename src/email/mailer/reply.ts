@@ -3,8 +3,8 @@ import type { ReplyStage, ReplyVerdict } from "./reply-table.ts";
 import { replyRows } from "./reply-table.ts";
 
 /*
- * Reads what a server answered. What a refusal means is a row of `reply-table.ts`; `classifyReply`
- * finds the row, and decides only what no row knows.
+ * Parses server replies. The meaning of a refusal is a row of `reply-table.ts`; `classifyReply`
+ * finds the row, and only decides when there is none.
  */
 
 const rawCharsMax = 2_000;
@@ -20,9 +20,9 @@ export function parseReply(raw: string): SmtpReply | undefined {
 }
 
 /**
- * A reply as the server wrote it, made fit for logs: one line, at most 500 characters, addresses
- * masked. It may repeat the recipient, so the raw text must not be shown anywhere. Each line of a
- * longer reply repeats the codes (RFC 5321, 4.2.1): they are cut, unless one has another.
+ * The server's reply, sanitized for logs: one line, at most 500 characters, addresses masked. The
+ * raw text may contain the recipient and must not be shown anywhere. Each line of a longer reply
+ * repeats the codes (RFC 5321, 4.2.1): they are cut, unless one has another.
  */
 export function printReply(raw: string): string {
   const first = codesForm.exec(raw)?.[2];
@@ -45,7 +45,7 @@ export function maskAddresses(text: string): string {
   return text.replace(/([^\s<>()[\],;:"@])[^\s<>()[\],;:"@]*@/g, "$1***@");
 }
 
-/** Total: what a refusal (4xx or 5xx) is about. */
+/** Total: the verdict on a refusal (4xx or 5xx). */
 export function classifyReply(answer: SmtpReply, stage: ReplyStage): ReplyVerdict {
   const text = answer.reply.replace(/\S*@\S*/g, " ").slice(0, 2_000);
   const { code, enhancedCode = "" } = answer;
@@ -60,12 +60,12 @@ export function classifyReply(answer: SmtpReply, stage: ReplyStage): ReplyVerdic
   return defaultVerdict(answer, stage);
 }
 
-/** Never part of a reply about a recipient who certainly does not exist. */
+/** Phrases that never occur in a reply about a recipient that certainly does not exist. */
 const living =
   /\btemporar|\btry (?:again|later)|\blater\b|\bquota\b|\bfull\b|\bsender\b|\brelay|\bspam\b|\bpolicy\b|\bblock|\bblacklist|\breputation\b|\brate\b|\blimit|\bauth|\bdenied\b|\bdmarc\b|\bspf\b|\bdkim\b|\bgr[ae]y|\bcurrently\b|\bbusy\b|\bunverified address\b|\bunavailable\b|\btimed? ?out\b|\blookup error|\bmaintenance\b|\bsuspend|\bactivat|\bplease wait\b|\ballowed\b|\bpermitted\b|\bloops back\b|\brefused\b|\bsending\b|\blog ?in\b|\btoo many\b|\b(?:smtp|api|customer) (?:user|account)\b|\byour (?:account|domain|ip)\b/i;
 const goneCodes = /^5\.1\.(?:1|2|3|6|10)$|^5\.2\.1$|^5\.0\.0$/;
 
-/** Codes and text must agree: a contradiction leaves a living mailbox alone. */
+/** Codes and text must agree: if they contradict each other, the mailbox may exist. */
 function isSurelyGone(enhancedCode: string, text: string): boolean {
   const codes = text.match(/\b[245]\.\d{1,3}\.\d{1,3}\b(?!\.\d)/g) ?? [];
   const agree = [enhancedCode, ...codes].every((code) => code === "" || goneCodes.test(code));
@@ -73,11 +73,11 @@ function isSurelyGone(enhancedCode: string, text: string): boolean {
 }
 
 /**
- * What no row knows. A 5xx whose enhanced code is 4.x contradicts itself: trying again costs little.
- * An unknown 5.7.1 is about this one recipient or message, and suppresses nobody: were it the
- * server's fault, one mail that a policy dislikes would stop all others; a server that says it to
- * everybody is noticed by how many it refuses in a row. At MAIL FROM no recipient was named, so it
- * is never about the message.
+ * The verdict without a row. A 5xx whose enhanced code is 4.x contradicts itself: a retry costs
+ * little. An unknown 5.7.1 concerns this one recipient or message, and suppresses nobody: if it
+ * counted as the server's fault, one mail against a policy would stop all others; a server that
+ * refuses all mails this way is detected by the number of refusals in a row. At MAIL FROM no
+ * recipient was named, so the refusal is never about the message.
  */
 function defaultVerdict({ code, enhancedCode = "" }: SmtpReply, stage: ReplyStage): ReplyVerdict {
   if (stage === "sender") {
@@ -89,8 +89,8 @@ function defaultVerdict({ code, enhancedCode = "" }: SmtpReply, stage: ReplyStag
 }
 
 /**
- * Temporary replies about this session, not about the message: it carried as many as it may, or was
- * silent for too long. On a fresh connection the same message may well be accepted. Sources:
+ * Temporary replies about this session, not about the message: it carried its maximum of messages,
+ * or was idle for too long. On a fresh connection the same message may well be accepted. Sources:
  * RFC 3463, X.4.2 (bad connection, also for an idle one) and X.5.3 (too many recipients);
  * RFC 5321, 4.5.3.1.10 (452, too many recipients); RFC 9422 (limits of a session);
  * Exim, smtp_accept_max_per_connection: "421 too many messages in this connection";
@@ -113,7 +113,7 @@ export function isAboutSession(answer: SmtpReply | undefined): boolean {
   );
 }
 
-/** How servers name the message they queued; the first that fits. Replies are free text. */
+/** How servers report the id of a queued message; the first match counts. Replies are free text. */
 const queueIdForms = [
   /\bqueued as ([\w.-]{4,100})/i, // Postfix, SendGrid
   /\bid=([\w-]{6,100})/, // Exim
@@ -122,7 +122,10 @@ const queueIdForms = [
   /\bOK +\d+ ([\w.-]{8,100}) - gsmtp/, // Gmail
 ] as const;
 
-/** The server's queue id of an accepted message, for asking its administrator; often undefined. */
+/**
+ * The server's queue id of an accepted message, for questions to its administrator; often
+ * undefined.
+ */
 export function findQueueId(raw: string): string | undefined {
   const text = raw.slice(0, rawCharsMax);
   for (const form of queueIdForms) {

@@ -1,18 +1,21 @@
 import { domainOf } from "../../core/email-address.ts";
 import type { Clock } from "../../core/time.ts";
 
-/** What a refusal turned out to be, after it waited for a verdict. */
+/** The verdict on a refusal. */
 export type RefusalVerdict = "refused" | "server_at_fault";
 
 interface ServerStreakOptions {
   readonly clock: Clock;
-  /** So many different recipients refused in a row are the server's fault; 0: refusals are believed at once. */
+  /**
+   * This many different recipients refused in a row are the server's fault; 0: each refusal is
+   * definite at once.
+   */
   readonly refusalsMax: number;
 }
 
-/** So many mails deferred in a row, of at least two recipients. */
+/** This many mails deferred in a row, to at least two recipients. */
 const deferralsMax = 10;
-/** A refusal that no other one follows for so long is believed. */
+/** A refusal is definite if no other one follows for this long. */
 export const quietMs = 5_000;
 
 interface WaitingRefusal {
@@ -21,24 +24,24 @@ interface WaitingRefusal {
 }
 
 /**
- * Whether a server turns everybody away or only some, by its answers in a row; each server has its
- * own streak.
+ * Detects by consecutive answers whether a server refuses all recipients or only some; each server
+ * has its own streak.
  *
  * Calm: nothing was deferred or refused since the last acceptance. Streak: something was. A
- * deferred mail is only counted, as it is retried anyway. A refused mail waits for a verdict, since
- * a refusal that is believed can't be taken back. A streak ends when
+ * deferred mail is only counted, as it is retried anyway. A refused mail waits for a verdict,
+ * because a definite refusal cannot be undone. A streak ends when
  * - a mail whose sending began after a refusal is accepted: that refusal was about its recipient
  *   (`refused`). An acceptance of an earlier sending only ends the count, as the server may have
  *   changed its mind in between;
- * - nothing more is refused for 5 s: all that wait are believed, as a single bad address on a quiet
- *   system must not wait long. So a server that denies everybody costs at most `refusalsMax - 1`
- *   mails where they come further apart than that, and none where they come faster;
+ * - nothing more is refused for 5 s: all waiting refusals are definite, because a single bad
+ *   address on a quiet system must not wait long. So a server that refuses everybody costs at most
+ *   `refusalsMax - 1` mails if they are further apart than that, and none if they come faster;
  * - ten mails to at least two recipients were deferred, or `refusalsMax` different recipients
- *   refused: the server is at fault. All that wait resolve with `server_at_fault`, their attempts do
- *   not count, and the next answer begins a new streak. Deferrals at one domain may be that
- *   domain's, which greylists or is down while others get their mails: one domain makes such a
- *   streak once, and none at all after a mail to another domain was the last one accepted; a mail
- *   that it accepts resets that.
+ *   refused: the server is at fault. All waiting refusals resolve with `server_at_fault`, their
+ *   attempts do not count, and the next answer begins a new streak. Deferrals at one domain may be
+ *   caused by that domain, which greylists or is down while others get their mails: one domain
+ *   makes such a streak once, and none at all after a mail to another domain was the last one
+ *   accepted; a mail that it accepts resets that.
  *
  * At most one entry per mail in flight; the caller bounds those.
  */
@@ -58,7 +61,7 @@ export class ServerStreak {
     this.#options = options;
   }
 
-  /** Before a mail is handed over; for `accepted`. */
+  /** Called before a mail is handed over, for `accepted`. */
   begin(): number {
     this.#sequence += 1;
     return this.#sequence;
@@ -86,7 +89,7 @@ export class ServerStreak {
     return isServer;
   }
 
-  /** What becomes of the refusal, known later; undefined: the server is at fault. */
+  /** The verdict on the refusal, later; undefined: the server is already at fault. */
   refused(recipient: string): Promise<RefusalVerdict> | undefined {
     const { refusalsMax } = this.#options;
     this.#refused.observe(recipient);
@@ -107,12 +110,15 @@ export class ServerStreak {
     this.serverAtFault();
   }
 
-  /** The domains whose refusals put the server at fault; a single one may deny us by itself. */
+  /** The domains whose refusals put the server at fault; a single one may refuse us on its own. */
   get refusedDomains(): ReadonlySet<string> {
     return this.#domains;
   }
 
-  /** Also called where something else says so: attempts that wait for a verdict do not count. */
+  /**
+   * Also called when another check finds the server at fault: attempts that wait for a verdict do
+   * not count.
+   */
   serverAtFault(): void {
     const domains = this.#domains;
     this.#endCount();
@@ -147,7 +153,9 @@ export class ServerStreak {
   }
 }
 
-/** Answers of one kind in a row. Its set is as large as the limits above, or it would have ended. */
+/**
+ * Answers of one kind in a row. Its set is bounded by the limits above, at which the streak ends.
+ */
 class Run {
   count = 0;
   readonly recipients = new Set<string>();

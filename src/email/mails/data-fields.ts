@@ -2,15 +2,18 @@ import { z } from "zod";
 import { parseGoDuration } from "../../core/time.ts";
 
 /**
- * What the data of mails is made of. Nothing that passes has a control character, so that no value
- * can begin a line of its own in a header or a text; messages name the bound and not the value.
+ * The field types of mail data. Accepted values have no control characters, so that none can start
+ * a new line in a header or a text; error messages name the bound, never the value.
  */
 
 const expiresInMaxMs = 7 * 24 * 60 * 60 * 1000;
 const noControls = /^\P{Cc}*$/u;
 const textCharsMax = 64;
 
-/** A name that was cut in the middle of an emoji loses that half (it becomes U+FFFD), not its mail. */
+/**
+ * In a name that was truncated inside an emoji, the broken half becomes U+FFFD; the mail is still
+ * sent.
+ */
 export const line = (charsMax: number) =>
   z
     .string()
@@ -19,7 +22,7 @@ export const line = (charsMax: number) =>
     .regex(noControls, "must have no control characters")
     .overwrite((text) => text.toWellFormed());
 
-/** What a text is not, for a field whose form is often missed by what serialisers write unasked. */
+/** For fields that serialisers often write in another form by default. */
 const text = (wanted: string) =>
   z.string({ error: ({ input }) => (input === undefined ? undefined : wanted) });
 
@@ -52,8 +55,8 @@ export const timestamp = timeText.transform((given, context) => {
 });
 
 /**
- * The language to write in. It is never worth a mail: one that we have no texts for falls back (see
- * templates), and so does what names no language at all.
+ * The language of the mail. It never invalidates a mail: an unsupported or malformed one falls back
+ * (see templates).
  */
 export const locale = z.unknown().transform(parseLocale);
 
@@ -61,8 +64,8 @@ const localeCharsMax = 35; // RFC 5646, 4.4.1
 const languageTag = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/;
 
 /**
- * A language as in BCP 47, as given but for what other systems make of it: `en_US` (Java, POSIX),
- * `en_US.UTF-8`, `ca_ES@valencia`, `zh_TW_#Hant`. Undefined for anything else.
+ * A BCP 47 language tag, as given, after converting the notations of other systems: `en_US` (Java,
+ * POSIX), `en_US.UTF-8`, `ca_ES@valencia`, `zh_TW_#Hant`. Undefined for anything else.
  */
 export function parseLocale(given: unknown): string | undefined {
   if (typeof given !== "string" || given.length > localeCharsMax) return undefined;
@@ -78,10 +81,10 @@ const rfc3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 
 /**
- * Unix ms of a time in RFC 3339, all of its section 5.6: small letters, a blank for the T, any
- * number of fractional digits (what is finer than a millisecond is dropped), `-00:00`, and a leap
- * second where there can be one: the last second of a month in UTC, taken for the one after it.
- * Undefined for any other text, and for a day or time that does not exist.
+ * Unix ms of a time in RFC 3339, all of its section 5.6: lower-case letters, a space for the T, any
+ * number of fractional digits (truncated to milliseconds), `-00:00`, and a leap second where
+ * possible: the last second of a month in UTC, read as the one after it. Undefined for any other
+ * text, and for a day or time that does not exist.
  */
 export function parseTimestamp(given: string): number | undefined {
   const match = given.length > textCharsMax ? null : rfc3339.exec(given);
@@ -103,17 +106,17 @@ export function parseTimestamp(given: string): number | undefined {
   return second < 60 || startsMonth(timestamp) ? timestamp : undefined;
 }
 
-/** The time that Go's and .NET's types have until one is set. */
+/** The zero values of Go's and .NET's time types. */
 export function isUnsetTime(given: unknown): boolean {
   return typeof given === "string" && /^0001-01-01T00:00:00(?:\.0+)?(?:Z|\+00:00)?$/.test(given);
 }
 
-/** Within the first second of a month in UTC, which is what a leap second amounts to. */
+/** Within the first second of a month in UTC, to which a leap second is mapped. */
 function startsMonth(timestamp: number): boolean {
   return /-01T00:00:00\.\d+Z$/.test(new Date(timestamp).toISOString());
 }
 
-/** What is wrong with a text that is no time in RFC 3339, and how it is written instead. */
+/** The problem of a text that is not a time in RFC 3339, and the fix. */
 function timeProblem(given: string): string {
   const start = given.slice(0, textCharsMax);
   if (rfc3339.test(start)) return "must be a day and a time that exist";

@@ -3,13 +3,13 @@ import { z } from "zod";
 import { locale } from "./data-fields.ts";
 
 /**
- * One type of mail: the data that its event must bring, and how it reads. `mail-types.tsx` has one
+ * One type of mail: the data that its event must contain, and its content. `mail-types.tsx` has one
  * for each event type.
  *
  * `content` does not run for every mail. It runs once per language, with markers in place of the
  * values, and the renderer keeps the result; a mail then only fills in what `view` returns. So
- * `content` may ask whether a value is there and place it, but not compute with it: that belongs in
- * `values`. All functions are pure: no clock, no I/O.
+ * `content` may check whether a value is present and place it, but not compute with it: that
+ * belongs in `values`. All functions are pure: no clock, no I/O.
  */
 export interface MailType<
   Data extends z.ZodObject = z.ZodObject,
@@ -18,9 +18,9 @@ export interface MailType<
 > {
   readonly kind: Kind;
   readonly data: Data;
-  /** Texts that differ in more than their values; the first is that of a plain event. */
+  /** Variants whose texts differ in more than their values; the first is the default. */
   readonly variants: readonly [string, ...string[]];
-  /** Values and links that no template may leave out: without them the mail is useless. */
+  /** Values and links that every template must show: without them the mail is useless. */
   readonly essential: readonly string[];
   /** Sample data by name, for the preview and the golden files; the first is the usual case. */
   samples(now: number): Readonly<Record<string, z.infer<Data>>>;
@@ -28,10 +28,12 @@ export interface MailType<
   content(parts: ContentParts<Messages>): MailContent;
 }
 
-/** Transactional: the recipient asked for it, always sent. Optional: the recipient may decline it. */
+/**
+ * Transactional: requested by the recipient, always sent. Optional: the recipient may decline it.
+ */
 type MailKind = "transactional" | "optional";
 
-/** What a view is made from. */
+/** The input of a view. */
 interface ViewedEvent<Data> {
   readonly data: Data;
   /** Unix ms. */
@@ -50,10 +52,10 @@ export interface TimeFormat {
 
 export type Texts = Readonly<Record<string, string | undefined>>;
 
-/** What differs from mail to mail. */
+/** The parts that differ from mail to mail. */
 export interface MailView {
   readonly variant: string;
-  /** Texts for people; undefined where the event brings none. */
+  /** Texts; undefined if the event has none. */
   readonly values: Texts;
   readonly links: Texts;
 }
@@ -70,7 +72,7 @@ export interface ContentParts<Messages, Values = Texts, Links = Texts, Variant =
 
 interface MailContent {
   readonly subject: string;
-  /** The line that mail lists show after the subject. */
+  /** The preheader: the line that mail lists show after the subject. */
   readonly preheader: string;
   readonly body: JSX.Element;
 }

@@ -5,15 +5,15 @@ import type { MailType } from "./mail-type.ts";
 import { defineMail, mailData } from "./mail-type.ts";
 
 /**
- * Every type of mail. A new one is added here: its messages, its data with samples, its content, and
- * a row in `mailTypes`. The compiler then asks for its messages in each language, and the preview,
- * the decoder and the golden files follow from the row. See docs/adding-a-mail.md.
+ * Every type of mail. A new one is added here: its messages, its data with samples, its content,
+ * and a row in `mailTypes`. The compiler then requires its messages in each language; the preview,
+ * the decoder and the golden files are derived from the row. See docs/adding-a-mail.md.
  */
 
 const purposes = ["sign_in", "change_email", "delete_account"] as const;
 type Purpose = (typeof purposes)[number];
 
-/** In all samples; nobody can sign in with it. */
+/** The code of all samples; it is never valid. */
 export const sampleCode = "246813";
 
 const codeSample = (purpose: Purpose) => ({ code: sampleCode, expires_in: "10m", purpose });
@@ -76,7 +76,7 @@ interface WelcomeMessages {
   readonly unrequested: string;
 }
 
-/** After the first sign-in. */
+/** Sent after the first sign-in. */
 const welcome = defineMail<WelcomeMessages>()({
   kind: "optional",
   data: mailData({ username: line(100) }),
@@ -106,7 +106,7 @@ interface SignInNoticeMessages {
   readonly unrequested: string;
 }
 
-/** After a sign-in from a device that has no other session. */
+/** Sent after a sign-in on a device that has no other session. */
 const signInNotice = defineMail<SignInNoticeMessages>()({
   kind: "optional",
   data: mailData({
@@ -158,7 +158,7 @@ interface EmailChangeMessages {
   readonly unrequested: string;
 }
 
-/** To the old address, after the account's address was changed. */
+/** Sent to the old address after the account's address was changed. */
 const emailChange = defineMail<EmailChangeMessages>()({
   kind: "transactional",
   data: mailData({
@@ -264,9 +264,9 @@ export interface LanguageMessages {
   /** BCP 47; also the locale in which `Intl` writes numbers and times. */
   readonly locale: string;
   readonly direction: "ltr" | "rtl";
-  /** When so little time is left that a number would be wrong by the time it is read. */
+  /** Used when so little time is left that a number would be wrong when read. */
   readonly aMoment: string;
-  /** The footer: whom this mail was sent to. */
+  /** The footer with the recipient. */
   sentTo(recipient: string, appName: string): string;
   readonly unsubscribe: string;
   readonly mails: { readonly [T in EventType]: MessagesOf<T> };

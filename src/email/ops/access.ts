@@ -16,10 +16,11 @@ const attemptsGlobalMax = 100;
 const clientsMax = 10_000;
 
 /**
- * Counts wrong tokens in windows of 15 min, in memory: 10 for a client and 100 for all; then nobody
- * (or that client) is listened to until the window ends. A process that starts anew counts anew: a
- * token has at least 16 characters, so the limit only has to make guessing loud and slow. Not the
- * Limits of sign-in: those are in Redis, and an operator must get in while Redis is down.
+ * Counts wrong tokens in windows of 15 min, in memory: 10 per client and 100 in total; beyond that,
+ * all tokens (or those of that client) are refused until the window ends. A restart resets the
+ * counts: a token has at least 16 characters, so the limit only has to make guessing slow and
+ * visible. Not the `Limits` of sign-in: those are in Redis, and an operator must get in while Redis
+ * is down.
  */
 export class LoginAttempts {
   readonly #clock: Pick<Clock, "now">;
@@ -31,7 +32,7 @@ export class LoginAttempts {
     this.#clock = clock;
   }
 
-  /** Seconds until this client is listened to again; undefined: it may try now. */
+  /** Seconds until this client may try again; undefined: now. */
   lockedSeconds(client: string): number | undefined {
     this.#turn();
     const exhausted =
@@ -71,14 +72,14 @@ export const opsErrors = {
   },
   tooManyWatchers: {
     code: "ops_too_many_watchers",
-    meaning: "Too many pages are watching this service at the same time",
+    meaning: "Too many live pages are open on this service",
     retryable: true,
     status: 503,
   },
 } as const satisfies Record<string, ErrorRow>;
 
 export interface OpsAccess {
-  /** Undefined: only this machine may look. */
+  /** Undefined: access only from this machine. */
   readonly token: string | undefined;
   readonly attempts: LoginAttempts;
   readonly clock: Pick<Clock, "now">;
@@ -86,13 +87,16 @@ export interface OpsAccess {
 
 const cookieName = "ops_session";
 const sessionSeconds = 12 * 3600;
-/** Not "ops session", the purpose of an earlier format that would be read as one of a far future. */
+/**
+ * Not "ops session", the purpose of an earlier format, whose time would be read as far in the
+ * future.
+ */
 const purpose = "ops-session";
 
 /**
- * Lets an operator through: with the cookie of the login page or the token as Bearer; without a
- * token of the service, whoever is on this machine and calls it by a loopback name. Forms are taken
- * from our own pages alone. A page leads to the login page; anything else is told 401.
+ * Admits operators: with the cookie of the login page or the token as Bearer; if no token is set,
+ * requests from this machine under a loopback name. Forms are accepted only from our own pages.
+ * Other page requests are redirected to the login page; anything else gets 401.
  */
 export function operatorsOnly(access: OpsAccess): MiddlewareHandler<HttpEnvironment> {
   const local = loopbackOnly();
@@ -114,7 +118,7 @@ export function operatorsOnly(access: OpsAccess): MiddlewareHandler<HttpEnvironm
   };
 }
 
-/** Undefined: it is the token. Else the problem to answer with. */
+/** Undefined if the token is right, else the problem to answer with. */
 export function checkToken(
   context: HttpContext,
   { token = "", attempts }: OpsAccess,
@@ -130,7 +134,10 @@ export function checkToken(
   return problemResponse(context, opsErrors.unauthenticated);
 }
 
-/** Good for 12 h, signed with the token: another token ends it, and every replica knows it. */
+/**
+ * Valid for 12 h and signed with the token: changing the token ends it, and every replica accepts
+ * it.
+ */
 export function beginSession(context: HttpContext, { token = "", clock }: OpsAccess): void {
   const session = signText(token, { purpose, parts: [], signedAt: clock.now() });
   setCookie(context, cookieName, session, { ...attributes(context), maxAge: sessionSeconds });
@@ -150,7 +157,7 @@ function bearerOf(context: HttpContext): string | undefined {
   return /^Bearer (\S+)$/.exec(context.req.header("Authorization") ?? "")?.[1];
 }
 
-/** Secure where the browser came by https, which a proxy before us tells. */
+/** Secure if the browser uses https, according to a proxy in front. */
 function attributes(context: HttpContext) {
   const secure = context.req.header("X-Forwarded-Proto") === "https";
   return { path: "/", httpOnly: true, sameSite: "Strict", secure } as const;

@@ -16,7 +16,7 @@ import { outcomeSeries } from "./outcome-history.ts";
 import type { ReplayJob, ReplayState } from "./replay.tsx";
 import { ReplayProgress } from "./replay.tsx";
 
-/** All that the live pages show, at one time. */
+/** A snapshot of all that the live pages show. */
 export interface OpsSnapshot {
   readonly host: string;
   /** Why delivery is paused; empty while it runs. */
@@ -57,7 +57,7 @@ export async function takeSnapshot(sources: SnapshotSources): Promise<OpsSnapsho
   };
 }
 
-/** The page is live: it starts with the same sections that the feed sends later. */
+/** The page starts with the same sections that the live feed updates. */
 export function dashboardPage(site: OpsSite, snapshot: OpsSnapshot): Response {
   const sections = renderSections(snapshot);
   const section = (id: string) => raw(sections[id] ?? "");
@@ -105,7 +105,7 @@ export function renderSections(snapshot: OpsSnapshot): Sections {
   };
 }
 
-/** First on the page: whether mails are delivered; if not, why, and what to do about it. */
+/** First on the page: whether mails are delivered; if not, why, and the fix. */
 function State({ pausedReasons, lag }: Pick<OpsSnapshot, "pausedReasons" | "lag">) {
   if (pausedReasons.length > 0) {
     return (
@@ -113,7 +113,7 @@ function State({ pausedReasons, lag }: Pick<OpsSnapshot, "pausedReasons" | "lag"
         <p>Delivery is paused</p>
         <List items={pausedReasons} />
         <p class="state-next">
-          Mails wait and none is lost, but codes expire. <code>instant doctor</code> checks every
+          Mails wait and are not lost, but codes expire. <code>instant doctor</code> checks every
           server and shows the fix.
         </p>
       </div>
@@ -139,7 +139,7 @@ function List({ items }: { readonly items: readonly string[] }) {
   );
 }
 
-/** A person waits for a mail: above this an event's wait is worth a warning. */
+/** People wait for mails: an event that waits longer than this is worth a warning. */
 const lateSeconds = 60;
 
 function lateReasons({ partitions, problem }: LagState): readonly string[] {
@@ -160,10 +160,13 @@ function lateReasons({ partitions, problem }: LagState): readonly string[] {
   ];
 }
 
-/** Kafka aborts a transaction whose producer is gone after a minute, unless that asked for more. */
+/**
+ * Kafka aborts a transaction whose producer is gone after a minute, unless the producer set a
+ * longer timeout.
+ */
 const openTransactionSecondsMax = 60;
 
-/** For each transaction that has been open for over a minute: what it keeps from being read. */
+/** A notice for each transaction that has been open for over a minute. */
 export function describeOpenTransactions({ partitions }: LagState): readonly string[] {
   return partitions.flatMap(({ partition, openTransaction }) => {
     if (openTransaction === undefined) return [];
@@ -240,7 +243,7 @@ const seriesNames: Readonly<Record<OutcomeSeries, string>> = {
 };
 const [height, step, barWidth] = [120, 10, 8] as const;
 
-/** Stacked bars, one per minute, drawn by the server: no script, nothing to load. */
+/** Stacked bars, one per minute, rendered by the server as SVG. */
 function Chart({ minutes }: { readonly minutes: readonly MinuteCount[] }) {
   const peak = Math.max(0, ...minutes.map(totalOf));
   const sums = outcomeSeries.map((series) => {

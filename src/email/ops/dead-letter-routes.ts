@@ -23,7 +23,7 @@ export interface DeadLetterRouteDeps {
 
 const replayLimit = 1_000_000;
 
-/** The forms of a replay. `to`: the ends of the partitions that the dry run saw, as JSON. */
+/** The forms of a replay. `to`: the end offsets of the partitions at the dry run, as JSON. */
 const formSchema = z.object({
   class: z.enum(["all", ...deadLetterClasses]).default("all"),
   id: z.string().refine(isMessageId).optional(),
@@ -33,7 +33,9 @@ const formSchema = z.object({
 type ReplayForm = z.infer<typeof formSchema>;
 const endsSchema = z.array(z.object({ partition: z.int(), to: z.int().nonnegative() })).max(1000);
 
-/** `/dead-letters`: lists, a dry run that asks, the replay, and its progress at `/replay`. */
+/**
+ * `/dead-letters`: lists, a dry run with a confirmation, the replay, and its progress at `/replay`.
+ */
 export function addDeadLetterRoutes(app: Hono<HttpEnvironment>, deps: DeadLetterRouteDeps): void {
   const { site, replays, replay } = deps;
   const { eventLog, deadLetterTopic: topic } = replays;
@@ -103,7 +105,7 @@ function parseEnds(text: string | undefined): z.infer<typeof endsSchema> | undef
   try {
     return endsSchema.safeParse(JSON.parse(text ?? "")).data;
   } catch {
-    return undefined; // not JSON: the form is not one of ours
+    return undefined; // not JSON, so not our form
   }
 }
 
@@ -131,7 +133,7 @@ async function wholeTopic({ eventLog, deadLetterTopic }: ReplayDeps): Promise<Re
   };
 }
 
-/** Only what the dry run saw: nobody agreed to replay what came since. */
+/** Only what the dry run showed: later dead letters were not confirmed. */
 function upTo(place: ReplayPlace, ends: z.infer<typeof endsSchema>): ReplayPlace {
   const known = new Map(ends.map(({ partition, to }) => [partition, to]));
   const partitions = place.partitions.map((range) => {

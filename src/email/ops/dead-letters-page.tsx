@@ -12,11 +12,11 @@ import { counted, opsPage, Time } from "./ops-page.tsx";
 
 interface DeadLettersPageOptions {
   readonly site: OpsSite;
-  /** Of all classes, newest first. */
+  /** Dead letters of all classes, newest first. */
   readonly deadLetters: readonly DeadLetter[];
-  /** "all", or the class that is shown. */
+  /** "all", or the selected class. */
   readonly shown: string;
-  /** From 1. */
+  /** Counted from 1. */
   readonly page: number;
 }
 
@@ -129,8 +129,8 @@ function ReplayForm({ shown }: { readonly shown: string }) {
     <form class="card stack" method="post" action="/dead-letters/plan">
       <h2>Replay</h2>
       <p class="lead">
-        The dry run shows what would be sent again, and asks before it is. A mail that was accepted
-        is never sent twice.
+        The dry run shows what would be replayed, and asks for confirmation. A mail that was
+        accepted is never sent twice.
       </p>
       <input type="hidden" name="class" value={shown} />
       <label class="check">
@@ -205,7 +205,7 @@ function classOf(deadLetter: DeadLetter): string {
 
 const previewCharsMax = 2000;
 const depthMax = 5;
-/** Fields shown as they are: none of them is a secret. */
+/** Fields shown unmasked: none of them is a secret. */
 const openFields = new Set([
   "message_id",
   "event_type",
@@ -217,9 +217,9 @@ const openFields = new Set([
 ]);
 
 /**
- * What an operator may see of a dead letter's value: its shape, and what tells mails apart. Codes,
- * links, names and addresses are masked. Of a value that is not JSON only the outline is shown
- * (letters as x, digits as 0), because anything may be in it. At most 2,000 characters.
+ * What an operator may see of a dead letter's value: its structure, and what distinguishes mails.
+ * Codes, links, names and addresses are masked. Of a value that is not JSON only the outline is
+ * shown (letters as x, digits as 0), because it may contain anything. At most 2,000 characters.
  */
 export function previewValue(value: Uint8Array | null): string {
   if (value === null) return "(no value)";

@@ -4,7 +4,7 @@ import type { Service } from "../../core/service.ts";
 export type Sections = Readonly<Record<string, string>>;
 
 interface LiveFeedOptions {
-  /** The page as it is now; called once for all watchers, and never while there are none. */
+  /** Renders the current page; called once for all watchers, and never without any. */
   readonly render: () => Promise<Sections>;
   readonly everyMs: number;
 }
@@ -40,7 +40,7 @@ export class LiveFeed implements Service {
     return this.#watchers.size;
   }
 
-  /** Undefined: there are too many watchers, or the service is stopping. */
+  /** Undefined if there are too many watchers, or the service is stopping. */
   watch(): Response | undefined {
     if (this.#stopped || this.#watchers.size >= watchersMax) return undefined;
     let watcher: Watcher | undefined;

@@ -1,5 +1,5 @@
-// Puts the parts of the page that the server sends into their elements. A part in which something
-// has the focus waits, so that nobody loses their place. The browser reconnects by itself.
+// Updates the parts of the page that the server sends. A part that contains the focus is not
+// updated, so that nobody loses their place. The browser reconnects by itself.
 const waiting = new Map();
 const show = (id, html) => {
   const element = document.getElementById(id);

@@ -61,7 +61,7 @@ interface LoginDeps {
   readonly log: Log;
 }
 
-/** `/login` and `/logout`, open to everybody, but only to forms of our own pages. */
+/** `/login` and `/logout`, without authentication, but only for forms of our own pages. */
 export function addSiteLogin(app: Hono<HttpEnvironment>, { access, site, log }: LoginDeps): void {
   app.get("/login", (context) =>
     access.token === undefined ? context.redirect("/", 303) : loginPage(site),

@@ -12,7 +12,7 @@ import opsStyles from "./ops.css" with { type: "text" };
 
 const styles = controlsStyles + frameStyles + textStyles + opsStyles + listStyles + figureStyles;
 
-/** What the navigation of every page depends on. */
+/** The inputs of the navigation. */
 export interface OpsSite {
   readonly appName: string;
   /** EMAIL_MODE=log: there is an inbox. */
@@ -34,10 +34,10 @@ type Place = (typeof places)[number][0];
 interface OpsPageOptions {
   readonly site: OpsSite;
   readonly title: string;
-  /** The tab that it belongs to; undefined: nobody is signed in, so there are no tabs. */
+  /** The current tab; undefined when signed out, without tabs. */
   readonly place: Place | undefined;
   readonly status?: number;
-  /** The server updates parts of it. */
+  /** Whether the live feed updates it. */
   readonly live?: boolean;
   readonly scripts?: readonly string[];
   readonly styles?: string;
@@ -113,7 +113,7 @@ interface OpsMessage {
   readonly button: string;
 }
 
-/** A page with one message and a button that leads on. */
+/** A page with one message and a button. */
 export function opsMessagePage(site: OpsSite, message: OpsMessage): Response {
   const { status, title, text, href, button } = message;
   return opsPage({
@@ -135,7 +135,7 @@ export function opsMessagePage(site: OpsSite, message: OpsMessage): Response {
   });
 }
 
-/** What a browser gets where a program would get a problem document. */
+/** The page that browsers get instead of a problem document. */
 export function opsProblemPage(
   site: OpsSite,
   { status, title, detail, requestId }: Problem,

@@ -12,14 +12,14 @@ export type MinuteCount = { readonly at: number } & Record<OutcomeSeries, number
 
 export interface Failure {
   readonly at: number;
-  /** Of a dead letter; or "deferred" or "server_down" for a mail that is retried. */
+  /** The class of a dead letter, or "deferred" or "server_down" for a mail that is retried. */
   readonly class: string;
   readonly messageId: string | undefined;
   /** Masked. */
   readonly recipient: string | undefined;
   /** The server's reply or our own text; bounded. */
   readonly reason: string;
-  /** How many there were in a row. */
+  /** How many in a row. */
   readonly times: number;
 }
 
@@ -27,9 +27,9 @@ const minutesMax = 60;
 const failuresMax = 20;
 
 /**
- * What came of the latest mails of this process, for the dashboard: outcomes per minute of the last
- * hour, times from event to acceptance, the last 20 failures. In memory, so it starts empty; a mail
- * costs it an addition.
+ * The outcomes of the latest mails of this process, for the dashboard: outcomes per minute of the
+ * last hour, times from event to acceptance, the last 20 failures. In memory, so it starts empty;
+ * cheap per mail.
  */
 export class OutcomeHistory {
   readonly #clock: Pick<Clock, "now">;
@@ -52,12 +52,12 @@ export class OutcomeHistory {
     if (failure !== undefined) this.#addFailure(failure, event);
   }
 
-  /** A dead letter was acknowledged; `observe` has its failure already. */
+  /** Called when a dead letter was acknowledged; `observe` has already counted its failure. */
   observeDeadLetter(): void {
     this.#minute().dead_letter += 1;
   }
 
-  /** The last 60 minutes, oldest first; the last one is still running. */
+  /** The last 60 minutes, oldest first; the last one is not over. */
   minutes(): readonly MinuteCount[] {
     const now = minuteOf(this.#clock.now());
     const known = new Map(this.#minutes.map((minute) => [minute.at, minute]));
@@ -118,7 +118,7 @@ function seriesOf(outcome: DeliveryOutcome): OutcomeSeries | undefined {
     case "unconfirmed":
       return "retried";
     default:
-      return undefined; // waits for another owner, the ledger, or for its dead letter
+      return undefined; // still waits: for another owner, the ledger, or its dead letter
   }
 }
 
@@ -192,7 +192,7 @@ export class AcceptanceTimes {
   }
 }
 
-/** The upper bound of the bucket that holds it. */
+/** The upper bound of its bucket. */
 function quantile(sums: Uint32Array, count: number, share: number): number | undefined {
   let left = Math.ceil(count * share);
   if (left === 0) return undefined;

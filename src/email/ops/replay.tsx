@@ -28,10 +28,9 @@ interface ReplayOrder {
 const perSecond = 200;
 
 /**
- * The replay that was started from the pages, one at a time. None, ended or failed: one may begin.
- * Running: replays dead letters, 200 a second at most, until it is through, cancelled, or the
- * process stops; what it replayed by then stays replayed, and the next replay skips it, because the
- * ledger knows.
+ * The replay started from the pages, one at a time. None, ended or failed: a replay may begin.
+ * Running: replays dead letters, 200 a second at most, until it is done, cancelled, or the process
+ * stops; what was replayed by then stays replayed, and the next replay skips it by the ledger.
  */
 export class ReplayJob implements Service {
   readonly name = "replay of dead letters";
@@ -51,7 +50,7 @@ export class ReplayJob implements Service {
     return this.#state;
   }
 
-  /** False: another one is running. */
+  /** False if another one is running. */
   begin(order: ReplayOrder): boolean {
     if (this.#state.kind === "running" || this.#stopped) return false;
     this.#abort = new AbortController();
@@ -98,7 +97,7 @@ export class ReplayJob implements Service {
   }
 }
 
-/** The result of the dry run, and the question. `fields`: what the answer has to carry. */
+/** The result of the dry run, with the confirmation. `fields`: the hidden fields of its form. */
 export function planPage(
   site: OpsSite,
   plan: ReplayPlan,
@@ -161,7 +160,7 @@ export function planPage(
   });
 }
 
-/** The plan names flags of the command line; the pages have a box and classes instead. */
+/** The plan refers to flags of the command line; the pages have a checkbox and classes instead. */
 function skipText(reason: string): string {
   if (reason === "needs --include-too-old") return "too old for the ledger";
   return reason === "needs --class ambiguous" ? "ambiguous (choose that class)" : reason;
@@ -236,7 +235,7 @@ export function ReplayProgress({ state }: { readonly state: ReplayState }) {
       return (
         <p class={`state ${state.complete ? "state-good" : "state-bad"}`}>
           {state.complete
-            ? `Done: ${state.replayed} replayed. They are events again and are sent like any other.`
+            ? `Done: ${state.replayed} replayed. They are back on the events topic and are sent like any other.`
             : `Stopped after ${state.replayed}. What was replayed stays replayed.`}
         </p>
       );

@@ -27,7 +27,7 @@ interface SearchPageOptions {
   readonly found?: readonly MailTimeline[];
 }
 
-/** The search for mails. The address goes in the form's body, so that no URL has it. */
+/** The search for mails. The address is sent in the form's body, so that no URL contains it. */
 function searchPage({ site, query = "", error, found }: SearchPageOptions): Response {
   return opsPage({
     site,
@@ -158,7 +158,7 @@ function mailPage(site: OpsSite, mail: MailTimeline): Response {
   });
 }
 
-/** The facts have times in ISO 8601, for the command line. */
+/** The facts contain times in ISO 8601, meant for the command line. */
 function FactValue({ value }: { readonly value: string }) {
   if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)) return value;
   return <Time at={Date.parse(value)} show="milliseconds" />;

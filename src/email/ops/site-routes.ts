@@ -70,7 +70,10 @@ interface OpsDeps extends HttpAppOptions {
   readonly ledger: DeliveryLedger;
   /** Why delivery is paused; empty while it runs. */
   readonly pausedReasons: () => readonly string[];
-  /** What does not stop delivery but needs attention: a server that another stands in for, a transaction left open. */
+  /**
+   * What needs attention without stopping delivery: a server that is down while another is used, a
+   * transaction left open.
+   */
   readonly notices?: () => readonly string[];
   readonly now: () => number;
   readonly metrics: Metrics;

@@ -2,13 +2,14 @@ import type { OptionalType } from "../event.ts";
 import { optionalTypes } from "../event.ts";
 
 /**
- * Which optional mails a recipient has declined. Without a record the recipient gets them all.
+ * Which optional mails a recipient has declined. Without a record the recipient gets all types.
  *
  * Promises, tested by `tests/contract/preference-store.ts` for every adapter:
- * - Once `change` has resolved, every `findDeclined` that begins afterwards sees it, in any process.
+ * - Once `change` has resolved, every `findDeclined` that begins afterwards sees it, in any
+ *   process.
  * - A change touches the types that it names and no others, however many run at once, and is
  *   idempotent.
- * - After `forget` a recipient is like one without a record.
+ * - `forget` deletes the record.
  * Recipients are named by `recipientKey`: no address is stored here. Throws the engine's own error
  * (`postgres_unavailable`, `sqlite_busy`) while it is unavailable.
  */

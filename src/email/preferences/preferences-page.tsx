@@ -54,12 +54,15 @@ export const chooseField = "choose";
 interface PreferencesPageOptions {
   readonly appName: string;
   readonly preferences: Preferences;
-  /** The type of the mail that has the link. */
+  /** The type of the mail with the link. */
   readonly type: GrantedType;
   readonly done?: "unsubscribed" | "saved" | undefined;
 }
 
-/** The preferences, and both ways to change them. Names no address: the link may be passed on. */
+/**
+ * The preferences, and both ways to change them. Shows no address, because the link may be
+ * forwarded.
+ */
 export function preferencesPage(options: PreferencesPageOptions): Response {
   const { appName, preferences, type, done } = options;
   const name = type === "all" ? messages.all : messages.nameOf(messages.types[type].title);
@@ -114,7 +117,7 @@ function TypeBox({ type, wanted }: { readonly type: OptionalType; readonly wante
 
 const statuses = { old: 410, forged: 400, unclear: 400, unavailable: 503 } as const;
 
-/** A page that only says why nothing was done. */
+/** A page with the reason why nothing was done. */
 export function refusalPage(appName: string, reason: keyof typeof statuses): Response {
   const { title, text } = messages[reason];
   const headers: Record<string, string> = reason === "unavailable" ? { "Retry-After": "5" } : {};

@@ -32,7 +32,7 @@ const preferencesAnswer = z.object(fields).meta({
   description: "By type, whether such mails are sent. Requested mails, such as codes, always are.",
 });
 
-/** Strict, so that nobody is led to think they declined what cannot be declined. */
+/** Strict, so that an attempt to decline a mandatory type fails visibly. */
 const preferencesBody = z.strictObject(fields, {
   error: ({ code }) =>
     code === "unrecognized_keys" ? `may only have ${optionalTypes.join(", ")}` : undefined,
@@ -69,7 +69,7 @@ export const preferenceOperations: readonly Operation[] = [
 
 interface PreferenceRouteDeps {
   readonly preferences: PreferenceStore;
-  /** Of the service that has these routes; throws when nobody is signed in. */
+  /** Provided by the service; throws when the request is not authenticated. */
   readonly currentUser: (context: HttpContext) => Promise<{ readonly email: string }>;
 }
 
@@ -97,10 +97,10 @@ interface UnsubscribeRouteDeps {
 }
 
 /**
- * `/unsubscribe/<token>`, the link in optional mails. GET shows the preferences and changes nothing,
- * because link scanners open it. POST with `List-Unsubscribe=One-Click` declines the type of the mail
- * (RFC 8058: no cookie, no redirect, idempotent); the page's own form sets all types. The token alone
- * names the recipient: there is no cookie that another site could make use of.
+ * `/unsubscribe/<token>`, the link in optional mails. GET shows the preferences and changes
+ * nothing, because link scanners open it. POST with `List-Unsubscribe=One-Click` declines the type
+ * of the mail (RFC 8058: no cookie, no redirect, idempotent); the page's own form sets all types.
+ * The token alone names the recipient: there is no cookie that another site could abuse.
  */
 export function addUnsubscribeRoutes(app: Hono<HttpEnvironment>, deps: UnsubscribeRouteDeps): void {
   const path = `${unsubscribePath}/:token`;
@@ -156,7 +156,7 @@ async function change(
   });
 }
 
-/** Of either encoding (RFC 8058, 3.1); an empty form when the body is not one. */
+/** The form in either encoding (RFC 8058, 3.1); empty when the body is not a form. */
 async function readForm(context: HttpContext): Promise<Pick<FormData, "get">> {
   try {
     return await context.req.formData();

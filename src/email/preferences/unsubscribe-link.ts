@@ -3,7 +3,9 @@ import type { Clock } from "../../core/time.ts";
 import type { EmailEvent, OptionalType } from "../event.ts";
 import { isOptionalType, recipientKey } from "../event.ts";
 
-/** Whose mails of which type; signed, so that nobody can make one for somebody else. */
+/**
+ * The recipient and the mail type; signed, so that nobody can forge a link for another recipient.
+ */
 export interface UnsubscribeGrant {
   readonly key: string;
   readonly type: GrantedType;
@@ -11,22 +13,22 @@ export interface UnsubscribeGrant {
   readonly issuedAt: number;
 }
 
-/** `all`: of a link that stands in no mail. */
+/** `all`: for a link that is not in a mail. */
 export type GrantedType = OptionalType | "all";
 
 type TokenOutcome =
   | { readonly kind: "valid"; readonly grant: UnsubscribeGrant }
-  /** Once good; its life is over. */
+  /** Validly signed, but expired. */
   | { readonly kind: "old" }
   | { readonly kind: "forged" };
 
 export interface TokenSecrets {
   readonly current: string;
-  /** The one before it, whose tokens are still good. */
+  /** The previous key, whose tokens are still valid. */
   readonly previous: string | undefined;
 }
 
-/** Laws ask for at least 30 to 60 days; people open old mails. */
+/** Laws require at least 30 to 60 days, and people open old mails. */
 export const tokenLifeMs = 365 * 24 * 60 * 60 * 1000;
 const purpose = "unsubscribe";
 
@@ -60,7 +62,7 @@ export const unsubscribePath = "/unsubscribe";
 interface UnsubscribeLinkDeps {
   readonly secret: string;
   readonly clock: Clock;
-  /** "https://sign-in.example.com"; undefined while it is unknown: then there are no links. */
+  /** "https://sign-in.example.com"; without it there are no links. */
   readonly publicOrigin: () => string | undefined;
 }
 

@@ -13,7 +13,7 @@ import { suppressionReasons } from "./suppression-store.ts";
  */
 const columns = ["address", "reason", "note", "created_at", "expires_at", "key"] as const;
 
-/** The longest note, with every character escaped, stays below. */
+/** Enough for the longest note with every character escaped. */
 const lineCharsMax = 4_000;
 const problemsMax = 20;
 
@@ -43,7 +43,7 @@ export function printSuppressionCsv(
   return stringify(rows, { columns: [...columns], header: withNames, escape_formulas: true });
 }
 
-/** All entries, or the problems: a file with one bad line is refused as a whole. */
+/** All entries, or the problems: a file with an invalid line is refused as a whole. */
 export function parseSuppressionCsv(text: string, now: number): ParsedCsv {
   const isBareList = /^[^\n]*@/.test(text);
   let rows: readonly CsvRow[];

@@ -10,24 +10,28 @@ import { classifyReply } from "../mailer/reply.ts";
 
 /**
  * The addresses that get no mail of any type: mail to them bounced, their owner complained, or an
- * operator suppressed them. An entry may expire; it then counts as absent, and the next `add` deletes
- * it. The others are active.
+ * operator suppressed them. An entry may expire; it then counts as absent, and the next `add`
+ * deletes it. The others are active.
  *
  * Promises, tested by `tests/contract/suppression-store.ts` for every adapter:
- * - Once `add` or `remove` has resolved, every `find` that begins afterwards sees it, in any process.
+ * - Once `add` or `remove` has resolved, every `find` that begins afterwards sees it, in any
+ *   process.
  * - Of two entries for one address the one that expires later stays, whichever came first; `add` is
  *   idempotent.
- * - `forgetAddress` deletes the address and the note of an entry and leaves the rest: the address
- *   stays suppressed, but can no longer be read.
+ * - `forgetAddress` deletes the address and the note of an entry and keeps the rest: the address
+ *   stays suppressed, but is no longer stored in clear.
  * Recipients are named by `recipientKey`. Throws the engine's own error (`postgres_unavailable`,
  * `sqlite_busy`) while it is unavailable.
  */
 export interface SuppressionStore {
   /** The active entries by key. At most 1,000 keys. */
   find(keys: readonly string[]): Promise<ReadonlyMap<string, Suppression>>;
-  /** How many were written; the others expire no later than what was there. At most 1,000 entries. */
+  /**
+   * Returns how many were written; the others do not outlast the existing entries. At most 1,000
+   * entries.
+   */
   add(entries: readonly Suppression[]): Promise<number>;
-  /** Whether there was an active entry. */
+  /** Returns whether there was an active entry. */
   remove(key: string): Promise<boolean>;
   forgetAddress(key: string): Promise<void>;
   /** The newest active entries, at most `limit`. */
@@ -65,7 +69,7 @@ export const entriesMax = 1_000;
 
 /**
  * For the adapters: per address the entry that expires last, without the expired ones, so that no
- * statement writes one row twice. Notes come out bounded and without control characters.
+ * statement writes one row twice. Notes are bounded and have no control characters.
  */
 export function latestEntries(entries: readonly Suppression[], now: number): Suppression[] {
   const latest = new Map<string, Suppression>();
@@ -90,19 +94,19 @@ interface SuppressRefusedDeps {
   readonly suppressions: Pick<SuppressionStore, "add">;
   readonly clock: Clock;
   readonly log: Log;
-  /** EMAIL_SUPPRESSION; 0: refusals suppress nothing. */
+  /** EMAIL_SUPPRESSION; 0: refusals do not suppress. */
   readonly suppressionMs: number;
 }
 
 type Refusal = Extract<SendOutcome, { kind: "refused" }>;
 
-/** A delivery does not wait for longer than this for a store that is unavailable. */
+/** How long a delivery waits at most for an unavailable store. */
 const addDeadlineMs = 1_000;
 
 /**
- * Suppresses the recipient of a refused mail when the reply is clear that the address does not exist
- * or is disabled for good (see the reply table), so that the next mail to it is not even attempted.
- * Never throws while the store is unavailable: the next refusal will suppress it.
+ * Suppresses the recipient of a refused mail when the reply clearly says that the address does not
+ * exist or is permanently disabled (see the reply table), so that no further mail to it is
+ * attempted. Never throws while the store is unavailable: the next refusal will suppress it.
  */
 export function createSuppressRefused(deps: SuppressRefusedDeps) {
   const { suppressions, clock, log, suppressionMs } = deps;

@@ -1,9 +1,9 @@
 import type { Child } from "hono/jsx";
 
 /**
- * What mails are made of. Mail programs know tables and inline styles, and little else; the classes
- * are for those with a dark mode (see layout.tsx). The text part is made from the same blocks, so
- * each must read well without its styles.
+ * The building blocks of mails. Mail programs support tables and inline styles, and little else;
+ * the classes are for dark mode (see layout.tsx). The text part is generated from the same blocks,
+ * so each must read well without styles.
  */
 
 const ink = "#16181d";
@@ -38,7 +38,7 @@ export function Paragraph({ children }: Children) {
   );
 }
 
-/** Set apart at the end: what most readers can skip. */
+/** A separated paragraph at the end, which most readers can skip. */
 export function Note({ children }: Children) {
   return (
     <p
@@ -52,7 +52,7 @@ export function Note({ children }: Children) {
 
 /**
  * A code to type or copy: the gaps are drawn by the style, so a copied code has none. The wider
- * padding on the left makes up for the letter-spacing after the last character.
+ * left padding balances the letter-spacing after the last character.
  */
 export function Code({ children }: Children) {
   return (
@@ -77,7 +77,7 @@ export function Code({ children }: Children) {
   );
 }
 
-/** A link as a button, and below it the address itself, to be seen or copied. */
+/** A link as a button, with its URL below, to be read or copied. */
 export function Button({ href, label }: { readonly href: string; readonly label: string }) {
   return (
     <>

@@ -5,7 +5,7 @@ import { english } from "./languages/en.ts";
 import { spanish } from "./languages/es.ts";
 import { russian } from "./languages/ru.ts";
 
-/** The languages that mails are written in, by the tag that events name them with. */
+/** The languages of mails, by tag. */
 export const languages = { en: english, es: spanish, ru: russian } as const satisfies Readonly<
   Record<string, LanguageMessages>
 >;
@@ -19,7 +19,7 @@ export function isLanguage(tag: string): tag is Language {
 }
 
 /**
- * The tags to try in turn: the locale, then each shorter form of it, then the same of the fallback
+ * The tags to try in turn: the locale, then its shorter forms, then the same for the fallback
  * locale, then English. All in lower case: "es-MX" → es-mx, es, en.
  */
 export function localeChain(locale: string | undefined, fallback: string): readonly string[] {
@@ -38,7 +38,10 @@ const units = [
   ["second", 1000],
 ] as const;
 
-/** Delivery takes a moment: a code that lives for 10 minutes says "10 minutes", not "9 minutes". */
+/**
+ * Delivery takes a moment: the mail of a code that lives for 10 minutes says "10 minutes", not "9
+ * minutes".
+ */
 const deliveryMs = 5000;
 
 /** How a language writes durations and times. Call it once per language: `Intl` formats are slow to make. */
@@ -58,8 +61,8 @@ export function createTimeFormat(locale: string, aMoment?: string): TimeFormat {
   });
   return {
     /**
-     * Rounded down, in the largest unit of which at least two are left: "10 minutes", "90 minutes",
-     * "2 hours". At most 5 s too much.
+     * Rounded down, in the largest unit with a value of at least two: "10 minutes", "90 minutes",
+     * "2 hours". At most 5 s too long.
      */
     remaining: (expiresAt, now) => {
       const leftMs = Math.max(expiresAt - now + deliveryMs, 0);

@@ -14,7 +14,7 @@ const darkMode = `:root{color-scheme:light dark;supported-color-schemes:light da
 }
 @media (max-width:480px){.inner{padding:28px 22px!important}}`;
 
-/** Pads the preheader, or mail lists would show the start of the body after it. */
+/** Pads the preheader, so that mail lists do not show the start of the body after it. */
 const blank = raw(`\n${"&#847;&zwnj;&nbsp;".repeat(20)}`.repeat(2));
 
 interface LayoutProps {
@@ -29,7 +29,7 @@ interface LayoutProps {
   readonly children?: Child;
 }
 
-/** What every mail has around its body: the name of the application, a card, the footer. */
+/** The frame around the body of every mail: the name of the application, a card, the footer. */
 export function Layout(props: LayoutProps) {
   const { appName, language, direction, title, preheader, children } = props;
   return (

@@ -1,4 +1,4 @@
-/** The HTML of a mail for an iframe: no script runs in it, and it loads nothing. */
+/** The HTML of a mail for an iframe: it runs no scripts and loads nothing. */
 export function mailFrame(html: string): Response {
   return new Response(html, {
     headers: {

@@ -19,7 +19,7 @@ export interface RenderedMail {
 interface RenderContext {
   /** Unix ms of sending: "valid for 10 minutes" counts from then. */
   readonly now: number;
-  /** Where the recipient of an optional mail declines such mails. */
+  /** The unsubscribe link of optional mails. */
   readonly unsubscribeUrl?: string;
 }
 
@@ -27,13 +27,13 @@ interface RenderContext {
 export type RenderMail = (event: EmailEvent, context: RenderContext) => RenderedMail;
 
 export interface MailRendererOptions {
-  /** APP_NAME: who the mail says it is from. */
+  /** APP_NAME, shown as the sender. */
   readonly appName: string;
   /** EMAIL_LOCALE: for events without a locale, or with one that has no messages. */
   readonly fallbackLocale: string;
   /** EMAIL_CODE_IN_SUBJECT. */
   readonly codeInSubject: boolean;
-  /** Templates of the operator's own, in place of ours. */
+  /** The operator's templates, which replace the built-in ones. */
   readonly overrides?: Overrides;
 }
 
@@ -43,8 +43,8 @@ const timeFormats = Object.fromEntries(
 
 /**
  * Renders mails from contents that are prepared once and kept: one per type, language, variant and
- * set of values present, a few dozen in all. What is left to do for a mail is to escape its values
- * and to put them into the slots. An operator's template takes precedence.
+ * set of values present, a few dozen in all. For each mail, only its values are escaped and
+ * inserted into the slots. An operator's template takes precedence.
  */
 export function createMailRenderer(options: MailRendererOptions): RenderMail {
   const appName = safeText(withoutMarkers(options.appName));
@@ -107,15 +107,17 @@ function safeView({ variant, values, links }: MailView): MailView {
   return { variant, values: safe, links };
 }
 
-/** Invisible, and never meant: they reverse the direction of what follows, or break a line. */
+/**
+ * Invisible and never intended: they reverse the direction of the following text, or break a line.
+ */
 const disorder = /[\u2028\u2029\u202A-\u202E\u2066-\u2069\uFDD0\uFDD1]/g;
 const rightToLeft =
   /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 const ascii = /^[\x20-\x7e]*$/;
 
 /**
- * A foreign text as it may stand among ours. One that runs from right to left is isolated by U+2068
- * and U+2069 (UAX 9), so that it cannot reorder the text around it, in HTML or in plain text.
+ * Makes an external value safe inside our texts. A right-to-left value is isolated by U+2068 and
+ * U+2069 (UAX 9), so that it cannot reorder the text around it, in HTML or in plain text.
  */
 function safeText(text: string): string {
   if (ascii.test(text)) return text;
@@ -127,7 +129,7 @@ function presentIn(texts: Texts): string[] {
   return Object.keys(texts).filter((name) => texts[name] !== undefined);
 }
 
-/** What tells one prepared content from another. */
+/** The key of a prepared content. */
 interface ContentKey {
   readonly type: EventType;
   readonly language: Language;
@@ -138,7 +140,7 @@ interface ContentKey {
   readonly unsubscribable: boolean;
 }
 
-/** A mail in one language, complete but for its values. */
+/** A mail in one language, complete except for its values. */
 interface PreparedContent {
   readonly subject: SlottedText;
   readonly html: SlottedText;
@@ -190,8 +192,8 @@ function markers(names: readonly string[], from: number): Texts {
 }
 
 /**
- * Breaks the page into lines where white space means nothing. Lines under 998 characters may be sent
- * as they are (RFC 5322, 2.1.1), which spares most mails an encoding that is slow and makes the
+ * Breaks the page into lines where white space is insignificant. Lines under 998 characters can be
+ * sent unencoded (RFC 5322, 2.1.1), which saves most mails an encoding that is slow and makes the
  * source hard to read.
  */
 function inLines(html: string): string {
@@ -201,14 +203,14 @@ function inLines(html: string): string {
   );
 }
 
-/** Elements that are a paragraph, or a line, of their own. */
+/** Elements that form a paragraph or a line. */
 const paragraphs = new Set(["h1", "h2", "p", "table", "ul"]);
 const lines = new Set(["tr", "li", "br"]);
 
 /**
  * The text part, from the same elements as the HTML: paragraphs with an empty line between them, a
  * line for each row of a table, a link as its label and then its address (each address once). The
- * head is left out, and so is what screen readers skip (`aria-hidden`).
+ * head and `aria-hidden` elements are left out.
  */
 function plainText(content: Child): string {
   return `${textOf(content, new Set())
@@ -243,8 +245,8 @@ function linkText(text: string, href: string, shown: Set<string>): string {
 
 /**
  * Text with slots for values. It is written with markers in place of the values and cut at them
- * once; a mail puts its values between the pieces. Values are never searched for markers, so none
- * can be taken for one.
+ * once; a mail puts its values between the pieces. Values are never searched for markers, so no
+ * value can be mistaken for one.
  */
 interface SlottedText {
   /** One more than there are slots. */
@@ -253,14 +255,14 @@ interface SlottedText {
   readonly slots: readonly number[];
 }
 
-/** Noncharacters of Unicode: no meaningful text has them. */
+/** Unicode noncharacters, which no valid text contains. */
 const marker = /\uFDD0(\d+)\uFDD1/;
 
 function markerOf(slot: number): string {
   return `\uFDD0${slot}\uFDD1`;
 }
 
-/** For text that is no value, such as the name of the application. */
+/** For text that is not a value, such as the name of the application. */
 function withoutMarkers(text: string): string {
   return text.replace(/[\uFDD0\uFDD1]/g, "");
 }

@@ -28,7 +28,7 @@ export const previewable = eventTypes.map((type) => ({
   samples: samplesOf(type, 0).map(({ name }) => name),
 }));
 
-/** What a request names; what it names wrongly, or not at all, is the first one. */
+/** The selection of a request; unknown or missing values select the first. */
 function parseChoice(
   requested: { readonly type: string; readonly sample: string; readonly language: string },
   languages: readonly string[],
@@ -205,18 +205,18 @@ function kilobytes(text: string): string {
 interface PreviewTemplates {
   readonly render: RenderMail;
   readonly languages: readonly string[];
-  /** Of the operator's templates, as they are now. */
+  /** Problems of the operator's current templates. */
   readonly problems: readonly TemplateProblem[];
 }
 
 interface PreviewDeps {
   readonly log: Log;
   readonly now: () => number;
-  /** Called for each page, so that it shows what was just saved. */
+  /** Called for each page, so that it shows the latest saved templates. */
   readonly templates: () => PreviewTemplates;
 }
 
-/** The preview of all mails with sample data, for this machine alone. */
+/** The preview of all mails with sample data, only served to this machine. */
 export function createPreviewApp({ log, now, templates }: PreviewDeps) {
   const app = createHttpApp({ log });
   app.use(loopbackOnly());

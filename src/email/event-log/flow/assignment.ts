@@ -10,10 +10,10 @@ export interface UnfinishedRecord {
  *
  * The low watermark is the offset that may be committed: the oldest unfinished record, or, when all
  * are finished, the position: the offset up to which everything was read. That is at least the one
- * after the newest record, and further on where what follows are not records (transaction markers,
- * aborted records, what compaction removed). Offsets may have gaps. Records are received in
- * ascending order and finish in any order; a finished one costs no memory, however far it is ahead
- * of one that waits for hours.
+ * after the newest record, or further where no records follow (transaction markers, aborted
+ * records, what compaction removed). Offsets may have gaps. Records are received in ascending order
+ * and finish in any order; a finished one uses no memory, however far it is ahead of one that waits
+ * for hours.
  */
 class Window {
   #oldest: UnfinishedRecord | undefined;
@@ -25,7 +25,7 @@ class Window {
     return this.#oldest === undefined ? this.#position : this.#oldest.offset;
   }
 
-  /** Whether `offset` was read before. */
+  /** Whether `offset` was already received. */
   has(offset: number): boolean {
     return this.#position !== undefined && offset < this.#position;
   }
@@ -64,22 +64,22 @@ export interface PartitionOffset {
   readonly offset: number;
 }
 
-/** One assignment of a partition; a partition that comes back gets a new one. */
+/** One assignment of a partition; a reassigned partition gets a new one. */
 export interface Assigned {
   readonly partition: number;
   readonly window: Window;
   /** The offset that was refused; undefined while the partition may be fetched. */
   refused: number | undefined;
-  /** What need not be committed again; undefined until it is known. */
+  /** The offset that is committed; undefined until it is known. */
   committed: number | undefined;
 }
 
-/** Whether its low watermark is ahead of what was committed. */
+/** Whether its low watermark is ahead of the committed offset. */
 export function hasUncommitted({ window: { lowWatermark }, committed }: Assigned): boolean {
   return lowWatermark !== undefined && committed !== undefined && lowWatermark > committed;
 }
 
-/** The partitions that are assigned now, and how far each is committed. */
+/** The assigned partitions, and how far each is committed. */
 export class Assignment {
   readonly #assigned = new Map<number, Assigned>();
 

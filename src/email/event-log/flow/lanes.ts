@@ -1,19 +1,19 @@
-/** Items of one key: at most one runs, the others wait in the order they came. */
+/** Items of one key: at most one runs, the others wait in order of arrival. */
 export interface Lane<T> {
   readonly key: string | number;
   running: T | undefined;
   readonly waiting: T[];
-  /** The running item only waits for its time. */
+  /** The running item is deferred. */
   deferred: boolean;
 }
 
 /**
- * One lane per key; an item without a key has a lane to itself. A lane exists while it has items.
- * Which item runs is decided here; starting it is up to the caller, who gets it back and calls
- * `release` once it has ended.
+ * One lane per key; an item without a key has its own lane. A lane exists while it has items. Which
+ * item runs is decided here; starting it is up to the caller, who gets it back and calls `release`
+ * once it has ended.
  *
- * Open: an item runs as soon as its lane is free. Shut: nothing starts, what runs goes on. Deferred
- * lanes, and with them what waits behind their running item, are counted apart.
+ * Open: an item runs as soon as its lane is free. Shut: nothing starts, running items continue.
+ * Deferred lanes, including the items that wait behind a deferred one, are counted separately.
  */
 export class Lanes<T extends { readonly bytes: number }> {
   readonly #lanes = new Map<string | number, Lane<T>>();
@@ -33,7 +33,7 @@ export class Lanes<T extends { readonly bytes: number }> {
     return this.#waiting;
   }
 
-  /** Of all items. */
+  /** The bytes of all items. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -86,7 +86,7 @@ export class Lanes<T extends { readonly bytes: number }> {
     this.#open = false;
   }
 
-  /** Forgets waiting items; running ones stay. */
+  /** Drops waiting items; running ones stay. */
   dropWaiting(isDropped: (item: T) => boolean): void {
     for (const lane of this.#lanes.values()) {
       const dropped = lane.waiting.filter(isDropped);
@@ -100,7 +100,7 @@ export class Lanes<T extends { readonly bytes: number }> {
     }
   }
 
-  /** What runs or waits, lane by lane. */
+  /** Running and waiting items, lane by lane. */
   *items(): Iterable<{ readonly item: T; readonly lane: Lane<T> }> {
     for (const lane of this.#lanes.values()) {
       if (lane.running !== undefined) yield { item: lane.running, lane };

@@ -13,11 +13,14 @@ import type { Lane } from "./lanes.ts";
 import { Lanes, laneKey } from "./lanes.ts";
 
 export interface RecordFlowOptions extends Omit<SubscribeOptions, "topic" | "group"> {
-  /** `uncommitted()` has something new. Called within the finish of many records: be quick. */
+  /** `uncommitted()` has something new. Called whenever a record finishes: must be fast. */
   readonly onAdvance: () => void;
-  /** A partition that had a record refused may be fetched again, from that record on. */
+  /** A partition with a refused record may be fetched again, from that record on. */
   readonly onCapacity: (partition: number) => void;
-  /** Most bytes of the unfinished, undeferred records (default 64 MiB); one more is taken below it. */
+  /**
+   * Most bytes of the unfinished, undeferred records (default 64 MiB); below it, one more record is
+   * taken.
+   */
   readonly unfinishedBytesMax?: number;
   /** Most deferred records (default 20,000), and most bytes of them (default 64 MiB). */
   readonly deferredMax?: number;
@@ -31,40 +34,44 @@ const deferredMaxDefault = 20_000;
 const deferredBytesMaxDefault = 64 * 1024 * 1024;
 /** 4 h, the longest that a mail is deferred, at 70 records a second in one partition. */
 const offsetsBeyondLowWatermarkMaxDefault = 1_000_000;
-/** How long aborted handlers may take to end before `drain` goes on without them. */
+/** How long `drain` waits for aborted handlers to end. */
 const abortGraceMs = 5_000;
 
 /** A record that waits in its lane or runs. */
 interface Run {
   readonly record: LogRecord;
   readonly bytes: number;
-  /** Its partition's window, which it keeps back; undefined once the partition was revoked. */
+  /**
+   * Its partition's window, whose low watermark it holds back; undefined once the partition was
+   * revoked.
+   */
   assigned: Assigned | undefined;
   mark: UnfinishedRecord;
 }
 
 /**
- * Takes the records of a subscription's partitions, runs them in one lane per key, and knows which
+ * Takes the records of a subscription's partitions, runs them in one lane per key, and tracks which
  * offsets may be committed. Fetching, committing and waiting for an engine are up to the adapter.
  *
  * Flowing: offered records start as soon as their lane is free.
- * Paused: nothing starts, what runs goes on, records are taken up to the bounds. Assigning and
- * revoking do not end it.
- * Ended (by `drain`, or by a failure: then `failed` has rejected): nothing starts or is taken, what
- * runs goes on and may still be committed.
+ * Paused: nothing starts, running handlers continue, records are taken up to the bounds. Assigning
+ * and revoking do not end it.
+ * Ended (by `drain`, or by a failure: then `failed` has rejected): nothing starts or is taken,
+ * running handlers continue and may still be committed.
  *
  * Bounds: `unfinishedMax` records that wait or run (1,000), or `unfinishedBytesMax` bytes of them
- * (64 MiB), whatever happened to their partition; those of deferred lanes apart from them,
- * `deferredMax` (20,000) and `deferredBytesMax` (64 MiB), which deferred ones that go on may exceed
- * for a while; `offsetsBeyondLowWatermarkMax` offsets from a partition's low watermark to its newest
- * record (1,000,000, which is the most that a restart reads again; a finished one costs no memory).
- * A record over a bound is refused; `onCapacity` follows once half of the bound is free again.
+ * (64 MiB), even after their partition was revoked; separately, for those of deferred lanes,
+ * `deferredMax` (20,000) and `deferredBytesMax` (64 MiB); records that stop being deferred may
+ * exceed the first bounds for a while; `offsetsBeyondLowWatermarkMax` offsets from a partition's
+ * low watermark to its newest record (1,000,000, which is the most that a restart reads again; a
+ * finished one uses no memory). A record over a bound is refused; `onCapacity` follows once half of
+ * the bound is free again.
  *
- * How an adapter uses it: `assign`, fetch from the committed offset (`begin` where that is known),
- * `offer` in ascending order; on a refusal stop fetching that partition, and after `onCapacity` offer
- * from the refused record on (kept from the batch, or fetched again). Where offsets may not be
- * records, `advance` once all records of a fetch were taken. On a rebalance `revoke` what is lost,
- * then `assign`. At the end `drain`, commit `uncommitted()`, leave.
+ * How an adapter uses it: `assign`, fetch from the committed offset (call `begin` where it is
+ * known), `offer` in ascending order; on a refusal stop fetching that partition, and after
+ * `onCapacity` offer from the refused record on (kept from the batch, or fetched again). Where
+ * offsets may not be records, `advance` once all records of a fetch were taken. On a rebalance
+ * `revoke` what is lost, then `assign`. At the end `drain`, commit `uncommitted()`, leave.
  */
 export class RecordFlow {
   readonly #options: RecordFlowOptions;
@@ -92,7 +99,7 @@ export class RecordFlow {
       options.offsetsBeyondLowWatermarkMax ?? offsetsBeyondLowWatermarkMaxDefault;
     this.#deferredMax = options.deferredMax ?? deferredMaxDefault;
     this.#deferredBytesMax = options.deferredBytesMax ?? deferredBytesMaxDefault;
-    this.#failure.promise.catch(() => {}); // a failure without a listener is not unhandled
+    this.#failure.promise.catch(() => {}); // no unhandled rejection without a listener
   }
 
   /** Never resolves; rejects with a handler's error or the one given to `fail`. */
@@ -125,19 +132,19 @@ export class RecordFlow {
     return this.#assignment.partitions;
   }
 
-  /** Whether a fetch of this partition is of use: it is assigned and nothing of it is refused. */
+  /** Whether to fetch this partition: it is assigned and no record of it is refused. */
   isFetchable(partition: number): boolean {
     const assigned = this.#assignment.find(partition);
     return assigned !== undefined && assigned.refused === undefined && !this.#ended;
   }
 
-  /** Starts these partitions afresh; their records come again from the committed offset on. */
+  /** Resets these partitions; their records are offered again from the committed offset on. */
   assign(partitions: readonly number[]): void {
     this.revoke(partitions);
     for (const partition of partitions) this.#assignment.add(partition);
   }
 
-  /** Fetching begins at `offset`, which is committed or need not be. Only the first call counts. */
+  /** Fetching begins at `offset`, which needs no commit. Only the first call counts. */
   begin(partition: number, offset: number): void {
     const assigned = this.#assignment.find(partition);
     if (assigned !== undefined) assigned.committed ??= offset;
@@ -145,7 +152,7 @@ export class RecordFlow {
 
   /**
    * Every record before `position` was offered and taken: once they are finished, `position` may be
-   * committed, though the offsets before it may be no records.
+   * committed, even if the offsets before it are not records.
    */
   advance(partition: number, position: number): void {
     const assigned = this.#assignment.find(partition);
@@ -155,8 +162,8 @@ export class RecordFlow {
   }
 
   /**
-   * Drops what waits. What runs goes on; when its record is offered again, the copy joins the run.
-   * Nothing of these partitions is committable any more.
+   * Drops waiting records. Running handlers continue; when their record is offered again, the copy
+   * joins the run. Nothing of these partitions can be committed any more.
    */
   revoke(partitions: readonly number[]): void {
     const revoked = this.#assignment.remove(partitions);
@@ -216,8 +223,8 @@ export class RecordFlow {
   }
 
   /**
-   * Ends the flow, tells handlers that only wait to leave, and waits; after `drainMs` aborts the
-   * signal and waits 5 s more. Resolves with how many still run; their records stay unfinished.
+   * Ends the flow, aborts handlers that only wait, and waits for the rest; after `drainMs` aborts
+   * the signal and waits 5 s more. Resolves with how many still run; their records stay unfinished.
    */
   async drain(drainMs: number): Promise<number> {
     this.#end();
@@ -286,7 +293,7 @@ export class RecordFlow {
     return false;
   }
 
-  /** Only once half of a bound is free, so that fetching does not stop and go with each record. */
+  /** Only once half of a bound is free, so that fetching does not toggle with each record. */
   #readmitRefused(): void {
     for (const assigned of this.#refused) {
       if (this.#ended || this.#isOver(0.5)) return;

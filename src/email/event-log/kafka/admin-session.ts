@@ -9,10 +9,10 @@ const settlingEveryMs = 100;
 const settlingTriesMax = 50;
 
 /**
- * The administrative connection, opened by its first use. After a failed call it is given up (a
- * topic that is gone spoils all later calls of a kafkajs admin), and when it had served before, the
- * call is tried once more on a fresh one. While a group or a partition has no broker, a call is asked
- * again for up to 5 s.
+ * The administrative connection, opened by its first use. It is closed after a failed call (a
+ * deleted topic breaks all later calls of a kafkajs admin); if it had worked before, the call is
+ * retried once on a new one. While a group or a partition has no broker, a call is retried for up
+ * to 5 s.
  */
 export class AdminSession {
   readonly #client: KafkaClient;
@@ -24,8 +24,8 @@ export class AdminSession {
   }
 
   /**
-   * `name` says what hung, `asked` what it was about. Throws as `classifyKafkaError` does, within
-   * 30 s.
+   * `name` describes the call and `asked` its subject, for errors. Throws as `classifyKafkaError`
+   * does, within 30 s.
    */
   async call<T>(
     name: string,

@@ -13,7 +13,7 @@ import { kafkaErrors } from "./errors.ts";
 /** Kafka's default of `max.message.bytes`. */
 const recordBytesMaxDefault = 1_048_588;
 
-/** Settings of a topic that decide whether it keeps what it was given. */
+/** Settings of a topic that determine whether it keeps its records. */
 export interface KafkaTopicSettings {
   readonly retentionMs: number | undefined;
   readonly recordBytesMax: number | undefined;
@@ -28,7 +28,7 @@ export interface KafkaPartitionReplicas {
   readonly inSync: number;
 }
 
-/** Topics, their settings and offsets. Everything throws as `AdminSession.call` says. */
+/** Topics, their settings and offsets. All methods throw as `AdminSession.call` does. */
 export class TopicAdmin {
   readonly #session: AdminSession;
 
@@ -77,7 +77,7 @@ export class TopicAdmin {
     });
   }
 
-  /** Undefined where this user may not read them. */
+  /** Undefined if this user may not read them. */
   async settings(topic: string): Promise<KafkaTopicSettings | undefined> {
     try {
       return await this.#readSettings(topic);
@@ -139,7 +139,7 @@ export class TopicAdmin {
       .sort((a, b) => a.partition - b.partition);
   }
 
-  /** What `group` committed, by partition; partitions without a commit are left out. */
+  /** The committed offsets of `group`, by partition; partitions without a commit are left out. */
   async committed(topic: string, group: string): Promise<ReadonlyMap<number, number>> {
     const offsets = await this.#session.call(
       `asking the offsets of group ${group}`,
@@ -159,7 +159,7 @@ export class TopicAdmin {
   }
 }
 
-/** Consumer groups as the cluster sees them. Everything throws as `AdminSession.call` says. */
+/** Consumer groups. All methods throw as `AdminSession.call` does. */
 export class GroupAdmin {
   readonly #session: AdminSession;
 
@@ -171,7 +171,7 @@ export class GroupAdmin {
   async owners(topic: string, group: string): Promise<ReadonlyMap<number, string>> {
     const owners = new Map<number, string>();
     for (const { memberId, clientHost, memberAssignment } of await this.members(group)) {
-      if (memberAssignment.length === 0) continue; // it just joined
+      if (memberAssignment.length === 0) continue; // has just joined
       const decoded = AssignerProtocol.MemberAssignment.decode(memberAssignment);
       const name = `${clientHost.replace(/^\//, "")} (${memberId.slice(-12)})`;
       for (const partition of decoded?.assignment[topic] ?? []) owners.set(partition, name);
@@ -187,7 +187,7 @@ export class GroupAdmin {
   }
 }
 
-/** A broker may answer with the state before a change that it has just acknowledged. */
+/** A broker may answer with the state from before a change that it has just acknowledged. */
 const visibleAttemptsMax = 50;
 const visibleEveryMs = 100;
 
@@ -213,7 +213,7 @@ export async function createKafkaTopic(
   return { topic, outcome: "grown", partitions: grown.partitions, differences };
 }
 
-/** The topic, once a broker sees that many partitions of it; after 5 s, as it is seen then. */
+/** The topic, once a broker reports that many partitions; after 5 s, as reported then. */
 async function describeVisible(
   admin: TopicAdmin,
   topic: string,

@@ -17,10 +17,10 @@ const repeatAfterMs = 10_000;
 const reasonsMax = 100;
 
 /**
- * Sends kafkajs' lines into our log. It reports as errors what is part of every rebalance, restart
- * and first join, and what it throws as well, which its caller logs. So only a broken connection is a
- * warning, at most once in 10 s per reason (while a broker is down, every connection complains on
- * every attempt); the rest is for debugging.
+ * Routes kafkajs' log lines into ours. It logs as errors what is part of every rebalance, restart
+ * and first join, and also what it throws, which the caller logs. So only a broken connection is a
+ * warning, at most once in 10 s per reason (while a broker is down, every connection logs every
+ * attempt); the rest is at debug level.
  */
 export function createKafkaLog(log: Log, now: () => number = Date.now): logCreator {
   const loggedAt = new Map<string, number>();
@@ -43,7 +43,7 @@ export function createKafkaLog(log: Log, now: () => number = Date.now): logCreat
   };
 }
 
-/** Where the brokers are and how to connect to them. */
+/** The brokers and the options of the connection. */
 export interface KafkaConnection {
   /** host:port */
   readonly brokers: readonly string[];
@@ -51,7 +51,7 @@ export interface KafkaConnection {
   /** A PEM file; undefined: the authorities of the system. */
   readonly caFile: string | undefined;
   readonly sasl: KafkaSasl | undefined;
-  /** Most bytes read of a batch, decompressed; 16 MiB by default. One value for the process. */
+  /** Most bytes of a batch, decompressed; 16 MiB by default. One value per process. */
   readonly batchBytesMax?: number;
 }
 
@@ -66,9 +66,9 @@ const loginTimeoutMs = 5_000;
 const requestTimeoutMs = { once: 3_000, quick: 10_000, patient: 10_000 } as const;
 
 /**
- * How long a client tries to reach a broker before the call fails. Once: for a diagnosis, which has
- * to know within seconds. Quick: 3 attempts within 0.2 s, for callers that wait and have another way.
- * Patient: 9 attempts within 5 s, for what runs in the background and would only try again.
+ * How long a client tries to reach a broker before the call fails. Once: for a diagnosis, which
+ * needs an answer within seconds. Quick: 3 attempts within 0.2 s, for callers that wait and have a
+ * fallback. Patient: 9 attempts within 5 s, for background work that would only retry.
  */
 const patience = {
   once: { retries: 0, initialRetryTime: 50, maxRetryTime: 500 },
@@ -76,7 +76,7 @@ const patience = {
   patient: { retries: 8, initialRetryTime: 100, maxRetryTime: 1_000 },
 } as const;
 
-/** To be passed on; its methods are for this folder. */
+/** Opaque outside of this folder. */
 export type KafkaClient = Kafka;
 
 interface KafkaClientOptions {

@@ -1,19 +1,19 @@
 import { createGunzip, createZstdDecompress } from "node:zlib";
 
 /**
- * The codecs of record batches: gzip and zstd by zlib, Snappy and LZ4 here, as their libraries
- * allocate whatever a block announces and return all or nothing.
+ * The codecs of record batches: gzip and zstd by zlib, Snappy and LZ4 here, because their libraries
+ * allocate whatever size a block announces and return all or nothing.
  *
- * Bounded: each decompresses piece by piece, as the caller asks for more, and yields at most 256 KiB
- * at a time. Beside its input it holds 256 KiB and its history (1 MiB for Snappy, 64 KiB for LZ4), or
+ * Memory is bounded: each decompresses piece by piece, on demand, and yields at most 256 KiB at a
+ * time. Besides its input it needs 256 KiB and its history (1 MiB for Snappy, 64 KiB for LZ4), or
  * zlib's window (up to 128 MiB for zstd) and 4 pieces of 64 KiB, however much the data announces or
- * expands to. How much is decompressed at all is the caller's bound (see `readRecordBatch`). Whatever
- * was readable before a fault has been yielded once the fault is thrown.
+ * expands to. The caller bounds how much is decompressed in total (see `readRecordBatch`).
+ * Everything readable before a fault is yielded before the fault is thrown.
  */
 
 const pieceBytes = 256 * 1024;
 
-/** What was decompressed last: copies reach back into it; it is handed out once it is full. */
+/** The newest output: copies refer back to it; it is handed out when full. */
 class Window {
   readonly #historyBytes: number;
   readonly #bytes: Buffer;
@@ -33,7 +33,7 @@ class Window {
     this.#at += source.copy(this.#bytes, this.#at, from, from + length);
   }
 
-  /** Repeats what lies `distance` back; it may overlap what it writes. */
+  /** Repeats bytes from `distance` back; source and target may overlap. */
   repeat(distance: number, length: number): void {
     const from = this.#at - distance;
     if (distance === 0 || from < 0) throw new Error("it refers to bytes that it does not hold");
@@ -45,7 +45,7 @@ class Window {
     }
   }
 
-  /** A copy of what is new, so that it may be kept. */
+  /** A copy of the new bytes, which the caller may keep. */
   handOut(): Buffer {
     const piece = Buffer.from(this.#bytes.subarray(this.#handedOut, this.#at));
     if (this.free === 0) {
@@ -57,7 +57,7 @@ class Window {
   }
 }
 
-/** Either a literal of `source` at `from`, or a repeat of what lies `distance` back. */
+/** Either a literal of `source` at `from`, or a copy from `distance` back. */
 function* write(
   window: Window,
   source: Buffer,
@@ -78,7 +78,7 @@ function endsEarly(): Error {
   return new Error("it ends early");
 }
 
-/** Java's producers cut the data into blocks behind this mark, each preceded by its length. */
+/** Java's producers write this magic and then blocks, each preceded by its length. */
 const xerialMark = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const xerialHeaderBytes = 16;
 
@@ -96,7 +96,7 @@ function* decompressSnappy(bytes: Buffer): Generator<Buffer, void> {
   }
 }
 
-/** Compressors stay within 64 KiB; the format allows more. */
+/** Compressors use at most 64 KiB; the format allows more. */
 const snappyHistoryBytes = 1024 * 1024;
 
 function* snappyBlock(bytes: Buffer): Generator<Buffer, void> {
@@ -123,9 +123,9 @@ function* snappyBlock(bytes: Buffer): Generator<Buffer, void> {
 }
 
 interface SnappyElement {
-  /** Where a literal begins. */
+  /** The start of a literal. */
   readonly from: number;
-  /** How far back a copy lies; 0: a literal. */
+  /** The distance of a copy; 0: a literal. */
   readonly distance: number;
   readonly length: number;
   readonly end: number;
@@ -160,7 +160,7 @@ function readLength(bytes: Buffer): { readonly length: number; readonly end: num
     length += (byte & 0x7f) * 2 ** (7 * at);
     if (byte < 0x80) return { length, end: at + 1 };
   }
-  throw new Error("its length is no number");
+  throw new Error("its length is malformed");
 }
 
 const lz4Magic = 0x184d2204;
@@ -168,11 +168,12 @@ const lz4HistoryBytes = 64 * 1024;
 
 /**
  * One frame (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md). Its checksums are not
- * verified: the batch has one, and older Java clients got that of the header wrong (KAFKA-3160).
+ * verified: the batch has its own, and older Java clients computed that of the header wrongly
+ * (KAFKA-3160).
  */
 function* decompressLz4(bytes: Buffer): Generator<Buffer, void> {
   if (bytes.length < 7) throw endsEarly();
-  if (bytes.readUInt32LE(0) !== lz4Magic) throw new Error("it is no LZ4 frame");
+  if (bytes.readUInt32LE(0) !== lz4Magic) throw new Error("it is not an LZ4 frame");
   const flags = bytes[4] ?? 0;
   if (flags >>> 6 !== 1) throw new Error("it is of an unknown version");
   if ((flags & 1) === 1) throw new Error("it needs a dictionary");
@@ -252,20 +253,20 @@ const piecesAheadMax = 4;
 interface Codec {
   readonly name: string;
   /**
-   * The bytes in pieces of at most 256 KiB, produced only on demand: to stop iterating is the bound.
-   * Throws behind the last piece that could be read.
+   * The bytes in pieces of at most 256 KiB, produced on demand: the caller bounds them by not
+   * iterating further. Throws after the last readable piece.
    */
   readonly decompress: (bytes: Buffer) => AsyncIterable<Buffer> | Iterable<Buffer>;
 }
 
-/** The codec of a batch; undefined: the protocol has none of that number. */
+/** The codec of a batch; undefined for an unknown number. */
 export function findCodec(attributes: number): Codec | undefined {
   return (codecs as Readonly<Record<number, Codec>>)[attributes & 7];
 }
 
 type Inflate = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
 
-/** Works off the event loop; what was inflated before a fault is yielded before it is thrown. */
+/** Inflates on another thread; what was inflated before a fault is yielded before it is thrown. */
 async function* streamed(stream: Inflate, bytes: Buffer): AsyncGenerator<Buffer, void> {
   const pieces: Buffer[] = [];
   let end: { readonly fault?: Error } | undefined;
@@ -301,7 +302,7 @@ async function* streamed(stream: Inflate, bytes: Buffer): AsyncGenerator<Buffer,
   }
 }
 
-/** A turn of the event loop after each large piece, so that heartbeats go on meanwhile. */
+/** A turn of the event loop after each large piece, so that heartbeats continue. */
 async function* inTurns(pieces: Generator<Buffer, void>): AsyncGenerator<Buffer, void> {
   for (const piece of pieces) {
     yield piece;

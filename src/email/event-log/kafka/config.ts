@@ -71,7 +71,7 @@ export function checkKafkaConfig(config: KafkaConfig): readonly ConfigProblem[] 
   return problems;
 }
 
-/** What the adapter is opened with; undefined when KAFKA_BROKERS is not set. */
+/** The options of the adapter; undefined when KAFKA_BROKERS is not set. */
 export function kafkaConnection(config: KafkaConfig): KafkaConnection | undefined {
   const { brokers, ssl, caFile, saslMechanism, saslUsername, saslPassword, batchBytesMax } = config;
   if (brokers === undefined) return undefined;

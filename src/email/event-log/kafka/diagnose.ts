@@ -21,7 +21,7 @@ import {
 
 const brokersMax = 20;
 
-/** The part of a cluster that can be asked further. */
+/** What is needed for further checks of a cluster. */
 interface ReachedCluster {
   /** Starts from the brokers that answered. */
   readonly connection: KafkaConnection;
@@ -30,7 +30,8 @@ interface ReachedCluster {
 
 /**
  * Connects to every broker of KAFKA_BROKERS and logs in, then to every broker that the cluster
- * names: clients are sent on to those. Undefined when a fault ends the diagnosis here.
+ * advertises, because clients are redirected to those. Undefined when a fault ends the diagnosis
+ * here.
  */
 export async function diagnoseBrokers(
   connection: KafkaConnection,
@@ -44,7 +45,7 @@ export async function diagnoseBrokers(
     if (probe.kind === "broker") continue;
     const check = probe.kind === "refused" ? "kafka.login" : "kafka.reachable";
     const { text, fix } = describeProbe(probe, broker, connection);
-    // With another broker to start from, all works as long as that one stays.
+    // With another bootstrap broker everything works as long as that one is up.
     if (answering.length === 0) diagnosis.fault(check, text, fix);
     else diagnosis.warn(check, text, fix);
   }
@@ -66,7 +67,7 @@ export async function diagnoseBrokers(
   return lost.length === 0 ? { connection: reached, brokers: named.length } : undefined;
 }
 
-/** The addresses that the cluster sends its clients to; undefined when it does not say them. */
+/** The addresses that the cluster advertises; undefined when it does not answer. */
 async function findNamedBrokers(
   connection: KafkaConnection,
   diagnosis: Diagnosis,
@@ -80,12 +81,13 @@ async function findNamedBrokers(
     return brokers.map(({ host, port }) => `${host}:${port}`);
   } catch (error) {
     if (isSettling(error)) {
-      // kafkajs asks for all topics too, and tells nothing of the cluster while one has no leader.
+      // kafkajs also requests all topics, and returns nothing about the cluster while one has no
+      // leader.
       const text = "A topic of this cluster has a partition without a leader";
       const fix = `Start the brokers that have its replicas: kafka-topics.sh --bootstrap-server ${connection.brokers[0]} --describe --unavailable-partitions`;
       diagnosis.fault("kafka.replicas", text, fix);
     } else if (seen.broker !== undefined && !connection.brokers.includes(seen.broker)) {
-      // kafkajs asks one of the brokers that were named to it, and failed there.
+      // kafkajs asked one of the advertised brokers, and failed there.
       reportAdvertised(seen.broker, diagnosis);
     } else {
       const { text, fix } = describeRefusal(classifyKafkaError(error), "It", connection);
@@ -104,16 +106,16 @@ function reportAdvertised(broker: string, diagnosis: Diagnosis): void {
   diagnosis.fault("kafka.advertised", text, fix);
 }
 
-/** What an address turned out to be. */
+/** The result of probing an address. */
 type Probe =
   | { readonly kind: "broker"; readonly tookMs: number; readonly expiresAt: number | undefined }
-  /** A broker that did not take the login, or fell silent over it. */
+  /** A broker that rejected the login, or did not answer it. */
   | { readonly kind: "refused"; readonly error: InstantError }
   | { readonly kind: "untrusted"; readonly code: string }
   | { readonly kind: "speaks_tls" }
   | { readonly kind: "speaks_no_tls" }
   | { readonly kind: "not_kafka" }
-  /** Nothing answers; `code` is the socket's ("ECONNREFUSED"), or empty. */
+  /** No answer; `code` is the socket's ("ECONNREFUSED"), or empty. */
   | { readonly kind: "unreachable"; readonly code: string; readonly reason: string };
 
 async function probeAll(connection: KafkaConnection, brokers: readonly string[]) {
@@ -123,8 +125,8 @@ async function probeAll(connection: KafkaConnection, brokers: readonly string[])
 }
 
 /**
- * Has kafkajs connect to one address and log in, and watches its socket: its errors do not say
- * what is there instead of a broker. Within 3 s each for the connection and for every answer.
+ * Lets kafkajs connect to one address and log in, and watches its socket, because its errors do not
+ * show what answers instead of a broker. Within 3 s each for the connection and for every answer.
  */
 async function probeBroker(connection: KafkaConnection, broker: string): Promise<Probe> {
   const seen: SeenSocket = {};
@@ -158,7 +160,7 @@ interface SeenSocket {
 }
 
 function createProbeClient(connection: KafkaConnection, seen: SeenSocket): KafkaClient {
-  // Connects as kafkajs does by itself.
+  // Connects like kafkajs' default.
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     const name = net.isIP(host) === 0 ? { servername: host } : {};
     const socket = ssl
@@ -182,7 +184,7 @@ function classifyProbe(error: unknown, { socket, firstBytes }: SeenSocket): Prob
     }
     if (code.startsWith("ERR_SSL")) return { kind: "speaks_no_tls" };
   } else if (firstBytes?.[0] === 0x15 && firstBytes[1] === 0x03) {
-    return { kind: "speaks_tls" }; // a TLS alert: what it got was no handshake
+    return { kind: "speaks_tls" }; // a TLS alert: it received no TLS handshake
   }
   if (firstBytes !== undefined) return { kind: "not_kafka" };
   return { kind: "unreachable", code, reason: errorMessage(error) };
@@ -214,7 +216,10 @@ function describeProbe(
     case "speaks_tls":
       return { text: `${broker} speaks TLS only`, fix: "Set KAFKA_SSL=true" };
     case "speaks_no_tls":
-      return { text: `${broker} speaks no TLS`, fix: "Set KAFKA_SSL=false, or use its TLS port" };
+      return {
+        text: `${broker} does not speak TLS`,
+        fix: "Set KAFKA_SSL=false, or use its TLS port",
+      };
     case "not_kafka":
       return { text: `What answers on ${broker} is not Kafka`, fix: "Check KAFKA_BROKERS" };
     case "unreachable":
@@ -238,11 +243,13 @@ function describeSilence(
     const address = broker.replace(/:(?=\d+$)/, " ");
     return { text, fix: `Check the network and the firewall: telnet ${address}` };
   }
-  const other = ssl ? "KAFKA_SSL=false, if it speaks no TLS" : "KAFKA_SSL=true, if it speaks TLS";
+  const other = ssl
+    ? "KAFKA_SSL=false, if it does not speak TLS"
+    : "KAFKA_SSL=true, if it speaks TLS";
   return { text, fix: `Check the port in KAFKA_BROKERS; or set ${other}` };
 }
 
-/** For a broker that speaks Kafka, and then does not serve this user. */
+/** For a broker that speaks Kafka, but does not serve this user. */
 function describeRefusal(
   error: InstantError,
   subject: string,
@@ -253,13 +260,13 @@ function describeRefusal(
     const { type } = innermostError(error) as { type?: unknown };
     const fix =
       sasl !== undefined && type === "ILLEGAL_SASL_STATE"
-        ? "This port takes no login: set KAFKA_SASL_MECHANISM=none, or use the port that does"
+        ? "This port accepts no login: set KAFKA_SASL_MECHANISM=none, or use the port that accepts one"
         : "Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM";
     return { text: `${subject} refused the login (${reason})`, fix };
   }
   const fix =
     sasl === undefined
-      ? "It may want a login: set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
-      : "Check the broker's log: it opens its port, and then answers nothing";
-  return { text: `${subject} gives no answer about the cluster (${reason})`, fix };
+      ? "It may require a login: set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
+      : "Check the broker's log: it accepts connections but does not answer";
+  return { text: `${subject} does not answer requests about the cluster (${reason})`, fix };
 }

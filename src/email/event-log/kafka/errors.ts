@@ -8,7 +8,7 @@ import {
 } from "../../../core/errors.ts";
 import { eventLogErrors } from "../event-log.ts";
 
-/** What Kafka alone can refuse; everything else is a row of the port. */
+/** Errors that only Kafka has; all others are rows of the port. */
 export const kafkaErrors = {
   codecMissing: {
     code: "kafka_codec_missing",
@@ -30,7 +30,7 @@ export const kafkaErrors = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
-/** kafkajs error names that mean: no answer, or not yet. */
+/** kafkajs error names that mean no answer, or not yet. */
 const unavailableNames = new Set([
   "KafkaJSConnectionError",
   "KafkaJSConnectionClosedError",
@@ -69,9 +69,9 @@ const rowsByType: Readonly<Record<string, ErrorRow>> = {
 };
 
 /**
- * The one place where an error of kafkajs becomes the port's. kafkajs wraps the first cause several
- * times ("number of retries exceeded"), so the innermost error decides; it does not say which topic
- * is missing, so a caller that asked for one passes it.
+ * The only place that maps kafkajs errors to the port's. kafkajs wraps the first cause several
+ * times ("number of retries exceeded"), so the innermost error decides; it does not name a missing
+ * topic, so the caller passes it.
  */
 export function classifyKafkaError(
   error: unknown,
@@ -86,7 +86,7 @@ export function classifyKafkaError(
   return new InstantError(row, { detail: missing ?? reasonOf(root), details, cause: error });
 }
 
-/** As `classifyKafkaError`, for `publish` and `ping`: what Kafka refuses is unavailable as well. */
+/** As `classifyKafkaError`, for `publish` and `ping`: refusals count as unavailable, too. */
 export function toPublishError(error: unknown, asked?: { readonly topic: string }): InstantError {
   const failure = classifyKafkaError(error, asked);
   const isOfThePort = Object.values<ErrorRow>(eventLogErrors).includes(failure.row);
@@ -100,7 +100,7 @@ export function unavailable(detail: string | undefined, cause?: InstantError): I
   });
 }
 
-/** In the words of kafkajs; with the fix where nobody could be reached. */
+/** The message of kafkajs; with the fix where no broker could be reached. */
 function reasonOf(root: unknown): string {
   const { broker, code } = root as { broker?: unknown; code?: unknown };
   const words = errorMessage(root);
@@ -110,7 +110,7 @@ function reasonOf(root: unknown): string {
   return `${known.text}: ${lowerFirst(known.fix)}`;
 }
 
-/** Why a broker could not be reached, and the fix, where the socket's code says it. */
+/** Why a broker could not be reached, and the fix, if the socket's code reveals it. */
 export function describeUnreachable(code: string, broker: string) {
   if (code === "ECONNREFUSED") {
     const fix = "Start it (docker-compose up -d kafka), or check KAFKA_BROKERS";
@@ -124,7 +124,7 @@ export function describeUnreachable(code: string, broker: string) {
   return undefined;
 }
 
-/** A broker answered, but not with what will be true in a moment. */
+/** A broker answered, but with a state that will change in a moment. */
 const settlingTypes = new Set([
   "NOT_COORDINATOR_FOR_GROUP",
   "GROUP_COORDINATOR_NOT_AVAILABLE",
@@ -147,7 +147,7 @@ function rowOf(root: unknown): ErrorRow {
   return retriable === true ? eventLogErrors.logUnavailable : kafkaErrors.refused;
 }
 
-/** The first cause: kafkajs wraps it, and so do we. */
+/** The innermost cause: kafkajs wraps it, and so do we. */
 export function innermostError(error: unknown): unknown {
   let root = error;
   for (let depth = 0; depth < 10; depth += 1) {

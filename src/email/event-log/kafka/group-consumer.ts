@@ -18,9 +18,9 @@ const partitionBytesMax = 512 * 1024;
 const leaveDeadlineMs = 10_000;
 
 export interface GroupTimings {
-  /** A member that is silent for so long is replaced. */
+  /** A member without heartbeats for this long is replaced. */
   readonly sessionTimeoutMs: number;
-  /** How long a rebalance waits for the members to join again. */
+  /** How long a rebalance waits for members to rejoin. */
   readonly rebalanceTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   /** How long a fetch waits for a record. */
@@ -41,38 +41,38 @@ interface GroupMemberOptions {
   readonly group: string;
   readonly log: Log;
   readonly timings: GroupTimings;
-  /** From now on the member owns these partitions and no others; all fetch from what was committed. */
+  /** The member now owns exactly these partitions; all are fetched from the committed offsets. */
   readonly onAssigned: (partitions: readonly number[]) => void;
   /** The group is about to rebalance; a commit now still counts. */
   readonly onRebalancing: () => void;
-  /** The next fetch of a partition. The batch is the receiver's; it may stop the fetching. */
+  /** The next fetch of a partition. The receiver owns the batch, and may stop the fetching. */
   readonly onBatch: (batch: FetchedBatch) => void;
 }
 
-/** What one fetch brought of a partition. */
+/** The result of one fetch of a partition. */
 export interface FetchedBatch {
   readonly partition: number;
-  /** Where the fetch began. */
+  /** The offset of the fetch. */
   readonly from: number;
-  /** In order. Empty where all of it was transaction markers or aborted records. */
+  /** In order. Empty if it only had transaction markers or aborted records. */
   readonly records: readonly LogRecord[];
-  /** How many of them, from the first, the receiver has taken. */
+  /** How many of them, from the start, the receiver has taken. */
   taken: number;
   /**
-   * Where the next fetch begins: everything before it was read. It is beyond the last record's
+   * The offset of the next fetch: everything before it was read. Higher than the last record's
    * offset + 1 where markers, aborted records or gaps of compaction follow.
    */
   readonly next: number;
 }
 
 /**
- * One life of a kafkajs consumer, from connecting to leaving the group or crashing.
+ * One kafkajs consumer, from connecting to leaving the group or crashing.
  *
  * Starting: connects, looks for the topic, joins. Running: fetches and heartbeats; a broker that is
- * down is retried every second, for ever, so that a restart of Kafka costs no rebalance. Ended: `run`
- * has resolved, with the error unless `stop` was called.
+ * down is retried every second, for ever, so that a restart of Kafka causes no rebalance. Ended:
+ * `run` has resolved, with the error unless `stop` was called.
  *
- * kafkajs may not restart it by itself: after a crash it would go on as another member.
+ * kafkajs' own restart is disabled: after a crash it would continue as another member.
  */
 class GroupSession {
   readonly #options: GroupMemberOptions;
@@ -105,12 +105,12 @@ class GroupSession {
     });
   }
 
-  /** When both a fetch and the group's coordinator last answered, in Unix ms. */
+  /** The last time when both a fetch and the coordinator had answered, in Unix ms. */
   get aliveAt(): number {
     return Math.min(this.#fetchedAt, this.#heardAt);
   }
 
-  /** Resolves when it has ended: undefined after `stop`, else why. */
+  /** Resolves when it has ended: undefined after `stop`, else the reason. */
   run(): Promise<InstantError | undefined> {
     this.#listen();
     void this.#start();
@@ -126,7 +126,7 @@ class GroupSession {
   }
 
   /**
-   * Commits in the generation of the current assignment. Throws when the group has moved on, or
+   * Commits in the generation of the current assignment. Throws when the group has rebalanced, or
    * Kafka does not answer.
    */
   async commit(offsets: readonly PartitionOffset[]): Promise<void> {
@@ -147,7 +147,7 @@ class GroupSession {
     this.#ended.resolve(undefined);
   }
 
-  /** May outlive `stop` by some seconds when Kafka does not answer. */
+  /** May end some seconds after `stop` when Kafka does not answer. */
   async #start(): Promise<void> {
     const { topic } = this.#options;
     try {
@@ -169,7 +169,7 @@ class GroupSession {
       eachBatchAutoResolve: false,
       eachBatch: this.#take,
     });
-    if (this.#isStopped) await this.#leave(); // `stop` could not wait that long
+    if (this.#isStopped) await this.#leave(); // `stop` did not wait that long
   }
 
   #listen(): void {
@@ -188,7 +188,7 @@ class GroupSession {
     });
   }
 
-  /** Runs before the first fetch of the new assignment: kafkajs emits and then goes on. */
+  /** Runs before the first fetch of the new assignment: kafkajs emits before it continues. */
   #assign({ payload }: ConsumerGroupJoinEvent): void {
     const { topic, group, log, onAssigned } = this.#options;
     const partitions = payload.memberAssignment[topic] ?? [];
@@ -236,14 +236,14 @@ const crashBackoff = { delayMsMin: 1_000, delayMsMax: 16_000 };
 const crashesResetAfterMs = 5 * 60_000;
 
 /**
- * A member of a consumer group that stays one, by one session after the other.
+ * A lasting member of a consumer group, by one session after another.
  *
- * Waiting: the topic is missing or no broker answers; tries again every second, for ever, and logs
- * that at once and then every 10 s. Running: a session has joined; when its brokers are silent for
- * 10 s, that is logged too. Crashed: something else went wrong; a new session follows after 1, 2, 4,
- * 8, 16 s, and with the sixth crash within 5 minutes it has failed. Failed: `failed` has rejected; at
- * once for an offset out of range and for a missing codec, which no new session would change.
- * Stopped: the member has left the group.
+ * Waiting: the topic is missing or no broker answers; retries every second, for ever, and logs that
+ * at once and then every 10 s. Running: a session has joined; brokers that do not answer for 10 s
+ * are logged too. Crashed: any other error; a new session follows after 1, 2, 4, 8, 16 s, and with
+ * the sixth crash within 5 minutes it has failed. Failed: `failed` has rejected; at once for an
+ * offset out of range and for a missing codec, which no new session would fix. Stopped: the member
+ * has left the group.
  */
 export class GroupConsumer {
   readonly #options: GroupMemberOptions;
@@ -257,7 +257,7 @@ export class GroupConsumer {
 
   constructor(options: GroupMemberOptions) {
     this.#options = options;
-    this.#failure.promise.catch(() => {}); // a failure without a listener is not unhandled
+    this.#failure.promise.catch(() => {}); // no unhandled rejection without a listener
   }
 
   /** Never resolves. */
@@ -269,12 +269,12 @@ export class GroupConsumer {
     this.#life ??= this.#live();
   }
 
-  /** Holds until the next assignment; ignored while there is no session. */
+  /** Lasts until the next assignment; ignored while there is no session. */
   setFetching(partition: number, isFetching: boolean): void {
     this.#session?.setFetching(partition, isFetching);
   }
 
-  /** Resolves with whether Kafka took them; never rejects. */
+  /** Resolves with whether Kafka accepted them; never rejects. */
   async commit(offsets: readonly PartitionOffset[]): Promise<boolean> {
     const { topic, group, log } = this.#options;
     try {
@@ -326,7 +326,7 @@ export class GroupConsumer {
     return error;
   }
 
-  /** How long to wait before the next session; undefined: there is none. */
+  /** The delay before the next session; undefined if there is none. */
   #pauseAfter(error: InstantError): number | undefined {
     const { row } = error;
     const { topic, group, log } = this.#options;
@@ -347,14 +347,14 @@ export class GroupConsumer {
     return backoffMs(crashes, crashBackoff);
   }
 
-  /** Why no record can arrive, as far as is known; undefined while all is well. */
+  /** Why no record can arrive, if known; undefined while all is well. */
   get problem(): string | undefined {
     const problem = this.#problem;
     if (problem?.row === eventLogErrors.logUnavailable) {
       return `Failed to connect to Kafka: ${problem.detail}`;
     }
     if (problem !== undefined) return problem.message;
-    if (!this.#isJoined) return "Kafka: the consumer group was not joined yet";
+    if (!this.#isJoined) return "Kafka: the consumer group has not been joined yet";
     const silentMs = Date.now() - (this.#session?.aliveAt ?? Date.now());
     return silentMs > noticeEveryMs
       ? `Kafka has not answered for ${Math.round(silentMs / 1_000)} s: check that the brokers of KAFKA_BROKERS are running`

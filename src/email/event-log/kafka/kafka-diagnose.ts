@@ -17,34 +17,34 @@ import type { KafkaRight } from "./rights.ts";
 import { findDeniedRights } from "./rights.ts";
 import { findOutOfRange } from "./subscription.ts";
 
-/** Kafka takes the framing of a record from the same number. */
+/** Kafka counts the framing of a record towards the same limit. */
 const framingBytes = 2048;
 const headersBytes = 64 * 1024;
 const replicasWanted = 3;
 const lagMsWarn = 60_000;
-const seeWhy = "Its /readyz says what it waits for; if it only has much to do, run more of them";
+const seeWhy = "Its /readyz names what it waits for; if it is only busy, run more instances";
 
-/** What the topics and the group are compared with. */
+/** The expected topics and group. */
 interface KafkaDiagnosisOptions {
   readonly connection: KafkaConnection;
   readonly log: Log;
   readonly events: TopicSpec;
   readonly deadLetters: TopicSpec;
   readonly group: string;
-  /** The shortest that an event may stay on the log: what it is for is over after that. */
+  /** The shortest useful retention: codes have expired after that. */
   readonly retentionMsMin: number;
-  /** The longest that mails wait for a server that is down. */
+  /** How long mails wait for a server that is down. */
   readonly outageMs: number;
-  /** An event that is read later than this after it was written is of no use. */
+  /** An event that is read later than this is of no use. */
   readonly eventMsMax: number;
   /** The largest event there may be. */
   readonly eventBytesMax: number;
-  /** Whether one lost disk must lose no mail. */
+  /** Whether losing one disk must not lose mails. */
   readonly production: boolean;
   readonly clock?: Clock;
 }
 
-/** The brokers, the two topics, the group, and what this user may do with them. Changes nothing. */
+/** The brokers, the two topics, the group, and this user's rights on them. Changes nothing. */
 export async function diagnoseKafkaEventLog(
   asked: KafkaDiagnosisOptions,
   diagnosis: Diagnosis,
@@ -79,13 +79,13 @@ export async function diagnoseKafkaEventLog(
 
 interface TopicQuestion {
   readonly spec: TopicSpec;
-  /** How many the cluster has. */
+  /** The number of brokers in the cluster. */
   readonly brokers: number;
   readonly admin: TopicAdmin;
   readonly options: KafkaDiagnosisOptions;
 }
 
-/** Whether the topic can be asked further: it is there and may be seen. */
+/** Whether the topic can be checked further: it exists and may be described. */
 async function diagnoseTopic(question: TopicQuestion, diagnosis: Diagnosis): Promise<boolean> {
   const { spec, admin } = question;
   const partitions = await findPartitions(question, diagnosis);
@@ -119,7 +119,7 @@ async function findPartitions(
   try {
     return await admin.replicas(spec.topic);
   } catch (error) {
-    if (isInstantError(error, kafkaErrors.accessDenied)) return undefined; // said by its rights
+    if (isInstantError(error, kafkaErrors.accessDenied)) return undefined; // reported with its rights
     if (!isInstantError(error, eventLogErrors.topicMissing)) throw error;
     const text = `Topic does not exist: ${spec.topic}`;
     diagnosis.fault("kafka.topic", text, "./instant create-topics");
@@ -139,7 +139,7 @@ function diagnoseReplicas(
   const { topic: name } = spec;
   const wanted = Math.max(spec.replicationFactor, Math.min(brokers, replicasWanted));
   if (inSyncMin > replicas) {
-    const text = `${name} wants ${inSyncMin} replicas in sync and has ${replicas}: nothing can be published`;
+    const text = `${name} requires ${inSyncMin} replicas in sync and has ${replicas}: nothing can be published`;
     const fix = alter(options, name, `min.insync.replicas=${Math.max(1, replicas - 1)}`);
     diagnosis.fault("kafka.replicas", text, fix);
   } else if (inSync < inSyncMin) {
@@ -149,7 +149,7 @@ function diagnoseReplicas(
     const text = `${name} has ${inSync} of ${replicas} replicas in sync`;
     diagnosis.warn("kafka.replicas", text, "Check the broker that is down or behind");
   } else if (replicas < wanted || (options.production && replicas < 2)) {
-    const text = `${name} has ${replicas} of ${Math.max(wanted, 2)} replicas: a broker that is lost takes its mails with it`;
+    const text = `${name} has ${replicas} of ${Math.max(wanted, 2)} replicas: losing a broker loses its mails`;
     const fix =
       "kafka-reassign-partitions.sh adds replicas; KAFKA_REPLICATION_FACTOR is for new topics";
     diagnosis.warn("kafka.replicas", text, fix);
@@ -166,7 +166,7 @@ function diagnoseRetention(
 ): void {
   const { topic: name } = spec;
   if (compacted) {
-    const text = `${name} is compacted: a newer mail to somebody deletes the older one`;
+    const text = `${name} is compacted: a newer mail to a recipient deletes the older one`;
     diagnosis.fault("kafka.retention", text, alter(options, name, "cleanup.policy=delete"));
   }
   if (retentionMs === undefined || retentionMs < 0) return;
@@ -212,7 +212,7 @@ async function diagnoseFit(
   { recordBytesMax }: KafkaTopicSettings,
   diagnosis: Diagnosis,
 ): Promise<void> {
-  if (recordBytesMax === undefined || recordBytesMax < spec.recordBytesMax) return; // said before
+  if (recordBytesMax === undefined || recordBytesMax < spec.recordBytesMax) return; // reported before
   const events = options.events.topic;
   const eventsMax = (await admin.settings(events))?.recordBytesMax;
   if (eventsMax === undefined || eventsMax + headersBytes <= recordBytesMax) return;
@@ -226,13 +226,16 @@ function alter({ connection }: KafkaDiagnosisOptions, topic: string, setting: st
   return `kafka-configs.sh ${place} --alter --entity-type topics --entity-name ${topic} --add-config ${setting}`;
 }
 
-/** What serve-auth, serve-email and replay-dlq do, as Kafka's ACLs name it. Returns the denied. */
+/**
+ * The rights that serve-auth, serve-email and replay-dlq need, by the names of Kafka's ACLs.
+ * Returns the denied ones.
+ */
 async function diagnoseRights(
   client: KafkaClient,
   { events, deadLetters, group, connection }: KafkaDiagnosisOptions,
   diagnosis: Diagnosis,
 ): Promise<readonly KafkaRight[]> {
-  // Read and Write each grant Describe too.
+  // Read and Write both imply Describe.
   const rights: readonly KafkaRight[] = [
     { operation: "Read", resource: "topic", name: events.topic },
     { operation: "Write", resource: "topic", name: events.topic },
@@ -259,7 +262,7 @@ interface GroupQuestion {
   readonly client: KafkaClient;
 }
 
-/** Whether the group's offsets are on the log, what cannot be read yet, who reads, how far behind. */
+/** Whether the group's offsets are on the log, what cannot be read yet, its members and lag. */
 async function diagnoseGroup(
   { options, admin, groups, client }: GroupQuestion,
   diagnosis: Diagnosis,
@@ -268,7 +271,7 @@ async function diagnoseGroup(
   const place = { brokers: connection.brokers, topic: events.topic, group };
   const outOfRange = await findOutOfRange(admin, place);
   if (outOfRange !== undefined) {
-    const text = `${group} cannot go on, serve-email ends as it starts: ${outOfRange.places.join("; ")}`;
+    const text = `${group} cannot continue, and serve-email exits at startup: ${outOfRange.places.join("; ")}`;
     diagnosis.fault("kafka.offset", text, `Stop every serve-email, then: ${outOfRange.fix}`);
   }
   const members = (await groups.members(group)).length;
@@ -278,7 +281,10 @@ async function diagnoseGroup(
   const ageMs = Math.round(Math.max(0, ...lag.map(({ seconds }) => seconds))) * 1000;
   const readers = `${members} serve-email ${members === 1 ? "reads" : "read"} the events`;
   if (records === 0) {
-    const text = members === 0 ? "No serve-email runs; no event waits" : `${readers}; none waits`;
+    const text =
+      members === 0
+        ? "No serve-email is running; no events are waiting"
+        : `${readers}; no events are waiting`;
     diagnosis.ok("kafka.lag", text);
     return;
   }
@@ -296,7 +302,10 @@ async function diagnoseGroup(
   }
 }
 
-/** A transaction that is open for long was left by its producer: Kafka ends others after a minute. */
+/**
+ * A transaction that is open for long was abandoned by its producer: Kafka ends others after a
+ * minute.
+ */
 function diagnoseTransaction(
   { partition, openTransaction }: PartitionLag,
   { connection, events, eventMsMax }: KafkaDiagnosisOptions,
@@ -306,10 +315,10 @@ function diagnoseTransaction(
   const { offset, records, seconds } = openTransaction;
   const ageMs = Math.round(seconds) * 1000;
   if (ageMs <= lagMsWarn) return;
-  const text = `A transaction that began at offset ${offset} of ${events.topic}, partition ${partition}, is open for ${formatGoDuration(ageMs)}: up to ${records} ${records === 1 ? "event" : "events"} behind it cannot be read yet`;
+  const text = `A transaction that began at offset ${offset} of ${events.topic}, partition ${partition}, has been open for ${formatGoDuration(ageMs)}: up to ${records} ${records === 1 ? "event" : "events"} behind it cannot be read yet`;
   const tool = `kafka-transactions.sh --bootstrap-server ${connection.brokers[0]}`;
   const at = `--topic ${events.topic} --partition ${partition}`;
-  const fix = `See whose it is: ${tool} describe-producers ${at}; if that producer is gone: ${tool} abort ${at} --start-offset ${offset}`;
+  const fix = `Find its producer: ${tool} describe-producers ${at}; if that producer is gone: ${tool} abort ${at} --start-offset ${offset}`;
   if (ageMs > eventMsMax) diagnosis.fault("kafka.transaction", text, fix);
   else diagnosis.warn("kafka.transaction", text, fix);
 }
@@ -325,7 +334,7 @@ async function diagnoseDeadLetters(
     diagnosis.ok("kafka.dead_letters", "No dead letters");
     return;
   }
-  const text = `${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"} in ${topic} (replayed ones too)`;
+  const text = `${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"} in ${topic} (including replayed ones)`;
   const fix = "See why: ./instant replay-dlq --from-offset --dry-run";
   diagnosis.warn("kafka.dead_letters", text, fix);
 }

@@ -12,16 +12,18 @@ interface LagSources {
   readonly clock: Clock;
 }
 
-/** A fetch of a MiB may hold two batches that decompress to 16 MiB. */
+/** A fetch of a MiB may contain two batches that decompress to 16 MiB. */
 const partitionsAtOnce = 4;
 
-/** Aborted records may fill a log; after 16 MiB without a record the rest counts as records. */
+/**
+ * A log may be full of aborted records: after 16 MiB without a record the rest counts as records.
+ */
 const fetchesMax = 16;
 
 /**
- * What `group` has still to read, found by reading it: an offset may be a transaction marker, an
- * aborted record or a gap of compaction, which is not lag and would keep it from returning to 0.
- * Reads up to the first record (for the age) and to the end of that MiB, not further: it is called
+ * The lag of `group`, found by reading the records: an offset may be a transaction marker, an
+ * aborted record or a gap of compaction, which would prevent the lag from returning to 0. Reads up
+ * to the first record (for the age) and to the end of that MiB, not further, because it is called
  * often.
  */
 export async function readKafkaLag(

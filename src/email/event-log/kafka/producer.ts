@@ -15,9 +15,9 @@ import type { QueuedRecord } from "./record-queue.ts";
 import { Publication, RecordQueue, recordBytesBound } from "./record-queue.ts";
 
 /**
- * The partition of a message, as in Java's default: murmur2 of the key; keyless ones take turns. A
- * message keeps its partition when kafkajs sends it again: a keyless one would move, and the broker
- * would take another message with the same sequence number for a duplicate.
+ * The partition of a message, as in Java's default: murmur2 of the key; keyless ones are spread in
+ * turn. A message keeps its partition when kafkajs sends it again: otherwise a keyless one would
+ * move, and the broker would treat another message with the same sequence number as a duplicate.
  */
 export class StickyPartitions {
   readonly #partitions = new WeakMap<Message, number>();
@@ -52,7 +52,7 @@ const disconnectDeadlineMs = 10_000;
 
 /**
  * One idempotent kafkajs producer. After any failed send its sequence numbers may be wrong (kafkajs
- * takes them back for every partition of the request, even for those that succeeded), and after a
+ * rolls them back for every partition of the request, even those that succeeded), and after a
  * failed connect it would send without them: `end` it and open another.
  */
 class ProducerSession {
@@ -84,7 +84,7 @@ class ProducerSession {
   /**
    * The positions in the order of the records, once all replicas in sync have them. Undefined: not
    * sent. That happens when a partition's leader moves to a broker that has already answered:
-   * kafkajs then takes everything for this broker as answered, and resolves.
+   * kafkajs then considers everything for this broker answered, and resolves.
    */
   async send(
     topic: string,
@@ -118,7 +118,7 @@ const batchBytesMax = 512 * 1024;
 const queueBytesMax = 64 * 1024 * 1024;
 
 interface TopicProducerOptions {
-  /** Quick: a failed connect rejects what waits, so it must not take long. */
+  /** Quick: a failed connect rejects all waiting records, so it must not take long. */
   readonly client: KafkaClient;
   readonly topic: string;
   readonly log: Log;
@@ -127,17 +127,17 @@ interface TopicProducerOptions {
 }
 
 /**
- * Publishes to one topic: records that arrive while a batch is on its way join the next one, of at
+ * Publishes to one topic: records that arrive while a batch is in flight join the next one, of at
  * most 500 records or 512 KiB. One batch at a time, in the order of the calls.
  *
  * Idle: nothing waits. Connecting: there is no session; if that fails, everything waiting is
  * rejected. Sending: one batch is out, until it is acknowledged, fails, or the last of its
- * publications meets its deadline (it may still arrive). After anything but a full acknowledgement
- * the session is given up, and the next batch opens a fresh one, starting with what was not sent.
- * Closed: publishes reject; what waits is still sent.
+ * publications reaches its deadline (it may still arrive). After anything but a full
+ * acknowledgement the session is closed, and the next batch opens a new one, starting with the
+ * unsent records. Closed: publishes reject; waiting records are still sent.
  *
  * A batch that the topic refuses as too large is sent again record by record: only the record over
- * the limit fails. Every topic has a producer of its own, so that none slows down another.
+ * the limit fails. Every topic has its own producer, so that none slows down another.
  */
 export class TopicProducer {
   readonly #options: TopicProducerOptions;
@@ -170,7 +170,7 @@ export class TopicProducer {
     return publication.positions;
   }
 
-  /** Sends what waits (each up to its deadline), then disconnects. Idempotent. */
+  /** Sends waiting records (each up to its deadline), then disconnects. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#running;
@@ -180,7 +180,7 @@ export class TopicProducer {
 
   async #run(): Promise<void> {
     for (;;) {
-      await new Promise((resolve) => setImmediate(resolve)); // the callers of this turn may join
+      await new Promise((resolve) => setImmediate(resolve)); // lets other callers of this turn join
       if (this.#queue.length === 0) break;
       const session = this.#session ?? (await this.#open());
       const batch = this.#queue.take({ recordsMax: batchRecordsMax, bytesMax: this.#bytesMax });

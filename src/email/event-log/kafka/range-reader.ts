@@ -17,17 +17,17 @@ const fetchBackoff = { delayMsMin: 200, delayMsMax: 1_600 };
 /** The records of one fetch, and where the readable part of the partition ends. */
 interface KafkaFetch {
   readonly records: readonly LogRecord[];
-  /** Where to go on; at the end, the same offset again. */
+  /** The offset to continue at; at the end, the same offset again. */
   readonly next: number;
   /** The first offset of an open transaction, or the end: nothing from here on can be read. */
   readonly stableEnd: number;
-  /** The offset that the next record gets (the high watermark). */
+  /** The offset of the next record (the high watermark). */
   readonly end: number;
 }
 
 /**
- * Reads ranges of one topic by fetching from its brokers. Not as a consumer group: that would need a
- * unique name, the rights for it, a rebalance to begin with, and deleting afterwards.
+ * Reads ranges of one topic by fetching from its brokers. Not as a consumer group: that would need
+ * a unique name, rights for it, an initial rebalance, and deletion afterwards.
  */
 export class RangeReader implements AsyncDisposable {
   readonly #cluster: Cluster;
@@ -50,8 +50,8 @@ export class RangeReader implements AsyncDisposable {
   }
 
   /**
-   * The records with `from` ≤ offset < `to`, in order, fetch by fetch, of which some bring none; from
-   * the oldest record when `from` is older; ends at the end of the log. Each fetch is tried 5 times
+   * The records with `from` ≤ offset < `to`, in order, fetch by fetch; a fetch may be empty; from
+   * the oldest record when `from` is older; ends at the end of the log. Each fetch has 5 attempts
    * within 3 s. Throws `signal.reason` once it is aborted.
    */
   async *fetches(range: LogRange): AsyncGenerator<KafkaFetch, void, undefined> {
@@ -91,7 +91,7 @@ export class RangeReader implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#cluster.disconnect().catch(() => {}); // the broker closes what is left of it
+    await this.#cluster.disconnect().catch(() => {}); // the broker closes the rest
   }
 
   async #fetchPatiently(
@@ -107,7 +107,7 @@ export class RangeReader implements AsyncDisposable {
         if (failure.row === eventLogErrors.offsetOutOfRange) return "before_the_oldest";
         if (!failure.retryable || attempt >= attemptsMax) throw failure;
         await systemClock.sleep(backoffMs(attempt, fetchBackoff), range.signal);
-        await this.#cluster.refreshMetadata().catch(() => {}); // the next fetch throws what is wrong
+        await this.#cluster.refreshMetadata().catch(() => {}); // the next fetch throws the error
       }
     }
   }

@@ -8,27 +8,27 @@ import { findCodec } from "./codecs.ts";
 import { RecordBytes, readVarint, TooMuch } from "./record-bytes.ts";
 
 /**
- * Reads record batches (https://kafka.apache.org/documentation/#recordbatch) for kafkajs, whatever
- * they are compressed with and whatever they claim, in bounded memory. It never throws for what a
- * batch holds: what cannot be read becomes a record that says so (`unread`), so that it is accounted
- * for, and what comes before and behind it is delivered.
+ * Reads record batches (https://kafka.apache.org/documentation/#recordbatch) for kafkajs in bounded
+ * memory, whatever their compression and whatever sizes they claim. It never throws for the content
+ * of a batch: what cannot be read becomes an `unread` record, so that it is accounted for, and the
+ * records before and after it are delivered.
  *
- * A record is kept whole while the records of its batch fit into `bytesMax`. One that does not fit is
- * passed over: its key, headers and the first 64 KiB of its value are kept, its size and SHA-256
- * computed in passing. Decompression ends after 512 MiB (or `bytesMax`, if that is more), at a fault,
- * or when even passed-over records would not fit: the rest of the batch, up to its last offset,
+ * A record is kept whole while the records of its batch fit into `bytesMax`. One that does not fit
+ * is skipped: its key, headers and the first 64 KiB of its value are kept, its size and SHA-256 are
+ * computed while skipping. Decompression ends after 512 MiB (or `bytesMax`, if that is more), at a
+ * fault, or when even skipped records would not fit: the rest of the batch, up to its last offset,
  * becomes one record.
  */
 interface BatchReaderOptions {
-  /** Bytes of the records of a batch; each counts for at least 256, as it costs that as an object. */
+  /** Bytes of the records of a batch; each counts as at least 256, its cost as an object. */
   readonly bytesMax: number;
 }
 
 export const batchBytesMaxDefault = 16 * 1024 * 1024;
-/** How much of a value is kept when it cannot be kept whole. */
+/** How much of a value is kept when it is too large to keep whole. */
 const unreadValueBytesMax = 64 * 1024;
 
-/** A response has a batch or more of each partition; it is read up to this many full ones. */
+/** A response has one or more batches of each partition; at most this many full ones are read. */
 const answerBatchesMax = 4;
 const recordCostMin = 256;
 const unreadCost = 128 * 1024;
@@ -39,7 +39,7 @@ const decompressedBytesMax = 512 * 1024 * 1024;
 type StoredBatch = Parameters<NonNullable<typeof RecordBatch.readBatch>>[0];
 type ReadBatch = Awaited<ReturnType<NonNullable<typeof RecordBatch.readBatch>>>;
 
-/** Gives kafkajs this reader. There is one for the whole process: the last call decides. */
+/** Installs this reader in kafkajs, process-wide: the last call wins. */
 export function registerBatchReader({ bytesMax }: BatchReaderOptions): void {
   RecordBatch.readBatch = (batch) => readRecordBatch(batch, { bytesMax });
   RecordBatch.bytesMax = bytesMax;
@@ -85,7 +85,7 @@ async function readRecordBatch(
       throw new Error("it holds more records than it counts");
     }
   } catch (error) {
-    // Behind the last offset there is nothing to account for.
+    // Beyond the last offset there is nothing to account for.
     if (next() <= lastOffsetOf(context)) {
       const rest = { error, source, firstOffset: next(), passing };
       records.push(restOf(context, stored, codec?.name, rest));
@@ -98,9 +98,9 @@ async function readRecordBatch(
 }
 
 /**
- * The checksum does not match, so any field may be wrong. Too high a last offset would skip records,
- * and the flag of a control batch or a transaction would hide this one. The first offset is not
- * covered by the checksum; the broker finds batches by it.
+ * The checksum does not match, so any field may be wrong. A last offset that is too high would skip
+ * records, and the flag of a control batch or a transaction would hide this one. The first offset
+ * is not covered by the checksum; the broker finds batches by it.
  */
 function believable({ context, stored, nextOffset: following }: StoredBatch): BatchContext {
   const { lastOffsetDelta, firstOffset } = context;
@@ -116,7 +116,7 @@ function nextOffset(records: readonly KafkaMessage[], { firstOffset }: BatchCont
   return last === undefined ? Number(firstOffset) : Number(last.offset) + 1;
 }
 
-/** An offset outside its batch would move the group's. */
+/** An offset outside its batch would corrupt the group's position. */
 function checkOffset(record: KafkaMessage, next: number, context: BatchContext): KafkaMessage {
   const offset = Number(record.offset);
   if (offset >= next && offset <= lastOffsetOf(context)) return record;
@@ -127,7 +127,7 @@ function lastOffsetOf({ firstOffset, lastOffsetDelta }: BatchContext): number {
   return Number(firstOffset) + lastOffsetDelta;
 }
 
-/** `bytes` is a record without its length. Throws unless it holds exactly that. */
+/** `bytes` is a record without its length. Throws unless it is exactly that. */
 function decodeRecordBytes(bytes: Buffer, context: BatchContext): KafkaMessage {
   let at = 1; // its attributes, unused
   const number = () => {
@@ -147,8 +147,8 @@ function decodeRecordBytes(bytes: Buffer, context: BatchContext): KafkaMessage {
   };
   const [timestampDelta, offsetDelta, key, value] = [number(), number(), nullable(), nullable()];
   const headers = number();
-  // Each takes at least 2 bytes: a false count must not be believed.
-  if (headers < 0 || headers * 2 > bytes.length - at) throw new Error("its headers are no headers");
+  // Each takes at least 2 bytes: a wrong count must not be trusted.
+  if (headers < 0 || headers * 2 > bytes.length - at) throw new Error("its headers are malformed");
   const headerList = Array.from({ length: headers }, () => {
     const name = take(number()).toString("utf8");
     return { key: name, value: nullable() };
@@ -171,13 +171,13 @@ function messageAt(context: BatchContext, offsetDelta: number, timestampDelta: n
   };
 }
 
-/** What was kept of a record that is passed over, as far as it was read. */
+/** The kept parts of a skipped record, as far as it was read. */
 interface Passing {
   readonly key: Buffer[];
   readonly value: Buffer[];
 }
 
-/** Reads past a record that is too large and keeps what fits of it. */
+/** Skips a record that is too large, and keeps what fits. */
 async function passOver(
   source: RecordBytes,
   length: number,
@@ -201,7 +201,7 @@ async function passOver(
   const message = messageAt(context, offsetDelta, timestampDelta);
   const unread: UnreadPart = {
     of: "record",
-    reason: `the record is too large to be read: ${length} bytes, where a batch may have ${passing.bytesMax} (KAFKA_BATCH_BYTES_MAX)`,
+    reason: `the record is too large to be read: ${length} bytes, and a batch may have at most ${passing.bytesMax} (KAFKA_BATCH_BYTES_MAX)`,
     firstOffset: Number(message.offset),
     bytes: Math.max(0, valueBytes),
     sha256: hash.digest("hex"),
@@ -221,8 +221,9 @@ function decodeHeaders(bytes: Buffer, context: BatchContext): HeaderList {
 }
 
 /**
- * Everything from `firstOffset` to the end of the batch, as one record at the last offset. Its value
- * is the start of what was decompressed and not delivered; of what is stored, if nothing was.
+ * Everything from `firstOffset` to the end of the batch, as one record at the last offset. Its
+ * value is the start of the decompressed bytes that were not delivered, or of the stored bytes if
+ * there are none.
  */
 function restOf(
   context: BatchContext,
@@ -257,14 +258,14 @@ interface Rest {
 }
 
 /**
- * For message sets, which brokers before 0.11 wrote and Kafka 4 no longer has: one that is broken or
- * over the bound stops the consumer with that reason.
+ * For message sets, which brokers before 0.11 wrote and Kafka 4 no longer has: a broken or too
+ * large one stops the consumer with that reason.
  */
 function createMessageSetCodec(id: number, bytesMax: number) {
   const codec = findCodec(id);
   return {
     compress: async (encoder: { readonly buffer: Buffer }): Promise<Buffer> => {
-      if (codec?.name === "gzip") return gzipSync(encoder.buffer); // as kafkajs itself has it
+      if (codec?.name === "gzip") return gzipSync(encoder.buffer); // as in kafkajs
       throw new KafkaJSNonRetriableError(`${codec?.name} is for reading only`);
     },
     decompress: async (bytes: Buffer): Promise<Buffer> => {

@@ -1,5 +1,5 @@
 /**
- * Bytes that arrive in pieces, taken field by field. It holds only what a `take` waits for. Reads
+ * Reads fields from bytes that arrive in pieces. It buffers only what a `take` waits for. Reads
  * throw when the bytes end, fail, or exceed `bytesMax`.
  */
 export class RecordBytes {
@@ -25,7 +25,7 @@ export class RecordBytes {
     return this.#behind + this.#piece.length;
   }
 
-  /** A zigzag varint; undefined unless 10 bytes are here, as no number has more. */
+  /** A zigzag varint; undefined unless 10 bytes, the longest number, have arrived. */
   varintNow(): number | undefined {
     if (this.#piece.length - this.#at < 10) return undefined;
     const read = readVarint(this.#piece, this.#at);
@@ -50,7 +50,7 @@ export class RecordBytes {
     return taken;
   }
 
-  /** If the bytes end first, `rest` has what there was. */
+  /** If the bytes end first, `rest` has the remainder. */
   async take(length: number): Promise<Buffer> {
     const now = this.takeNow(length);
     if (now !== undefined) return now;
@@ -93,7 +93,7 @@ export class RecordBytes {
     return Buffer.concat(kept);
   }
 
-  /** Whether anything is left; throws as `take` does where that is not known. */
+  /** Whether anything is left; throws like `take`. */
   async hasMore(): Promise<boolean> {
     while (this.#at === this.#piece.length) {
       const next = await this.#pieces.next();
@@ -103,7 +103,7 @@ export class RecordBytes {
     return true;
   }
 
-  /** What has arrived and was not taken, up to `bytesMax`. */
+  /** The bytes that have arrived and were not taken, up to `bytesMax`. */
   rest(bytesMax: number): Buffer {
     return this.#piece.subarray(this.#at, this.#at + bytesMax);
   }
@@ -129,7 +129,7 @@ export class RecordBytes {
   }
 }
 
-/** There are more bytes than are read at all. */
+/** There are more bytes than may be read. */
 export class TooMuch extends Error {
   constructor(bytesMax: number) {
     super(`it decompresses to more than ${bytesMax} bytes`);

@@ -6,7 +6,7 @@ import { unavailable } from "./errors.ts";
  * One call of `publish`: some records that resolve or reject together.
  *
  * Open: some records are not acknowledged. Settled: all are, or one failed, or the deadline passed;
- * what happens to its records afterwards changes nothing.
+ * later results of its records have no effect.
  */
 export class Publication {
   readonly #positions: (RecordPosition | undefined)[];
@@ -66,9 +66,9 @@ export interface QueuedRecord {
   /** See `recordBytesBound`. */
   readonly bytes: number;
   readonly publication: Publication;
-  /** Its place in the publication. */
+  /** Its index in the publication. */
   readonly index: number;
-  /** A batch with it was too large: it is sent by itself. */
+  /** A batch with it was too large: it is sent alone. */
   alone: boolean;
 }
 
@@ -77,7 +77,7 @@ const batchOverheadBytes = 61;
 const recordOverheadBytes = 1 + 10 + 5 + 5;
 const lengthBytesMax = 5;
 
-/** The most bytes a record takes in a batch; 20 too many for a short one. */
+/** An upper bound of a record's bytes in a batch; 20 too high for a short one. */
 export function recordBytesBound({ key, value, headers }: OutgoingRecord): number {
   let bytes = recordOverheadBytes + fieldBytes(key) + fieldBytes(value) + lengthBytesMax;
   for (const [name, content] of headers) {
@@ -95,7 +95,9 @@ interface BatchBounds {
   readonly bytesMax: number;
 }
 
-/** Records that wait to be sent, first in, first out; those of a settled publication vanish. */
+/**
+ * Records that wait to be sent, first in, first out; those of a settled publication are dropped.
+ */
 export class RecordQueue {
   #records: QueuedRecord[] = [];
   #head = 0;

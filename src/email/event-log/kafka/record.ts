@@ -1,7 +1,7 @@
 import type { HeaderList, KafkaMessage, Message } from "kafkajs";
 import type { LogRecord, OutgoingRecord } from "../event-log.ts";
 
-/** Records as kafkajs takes and gives them. The bytes of one that is sent are shared, not copied. */
+/** Converts records to and from kafkajs. The bytes of a sent record are shared, not copied. */
 export function encodeRecord({ key, value, headers }: OutgoingRecord): Message {
   return {
     key: toBuffer(key),
@@ -32,8 +32,8 @@ export function decodeRecord(topic: string, partition: number, message: KafkaMes
 }
 
 /**
- * A view would keep the whole fetched batch in memory for as long as one record of it waits; where
- * the record is most of that, a copy would cost as much again.
+ * A view would keep the whole fetched batch in memory as long as one of its records waits; where
+ * the record is most of the batch, a copy would double the memory.
  */
 function ownBytes(bytes: Buffer | null): Uint8Array | null {
   if (bytes === null) return null;

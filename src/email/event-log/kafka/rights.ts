@@ -2,7 +2,7 @@ import type { Broker } from "kafkajs";
 import type { KafkaClient } from "./client.ts";
 import { classifyKafkaError, innermostError } from "./errors.ts";
 
-/** What an ACL can grant, in the words of kafka-acls.sh. */
+/** What an ACL can grant, as kafka-acls.sh names it. */
 export type KafkaRight =
   | { readonly operation: "Read" | "Write"; readonly resource: "topic"; readonly name: string }
   | {
@@ -13,7 +13,7 @@ export type KafkaRight =
       readonly topic: string;
     };
 
-/** A topic has fewer. Brokers check the rights first, and only then the partition. */
+/** No topic has that many. Brokers check the rights before the partition. */
 const noPartition = 2_147_483_647;
 
 /**
@@ -35,7 +35,7 @@ export async function findDeniedRights<Right extends KafkaRight>(
   } catch (error) {
     throw classifyKafkaError(error);
   } finally {
-    await cluster.disconnect().catch(() => {}); // what is left of it is closed by the broker
+    await cluster.disconnect().catch(() => {}); // the broker closes the rest
   }
 }
 

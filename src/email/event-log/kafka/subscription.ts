@@ -14,13 +14,15 @@ interface KafkaSubscriptionOptions extends SubscribeOptions {
   /** Patient. */
   readonly client: KafkaClient;
   readonly admin: TopicAdmin;
-  /** As in KAFKA_BROKERS, for commands that are shown. */
+  /** As in KAFKA_BROKERS, for suggested commands. */
   readonly brokers: readonly string[];
   readonly log: Log;
   readonly timings: GroupTimings;
 }
 
-/** A subscription: the group's records into the flow, the flow's low watermarks into the group. */
+/**
+ * A subscription: passes the group's records to the flow, and commits the flow's low watermarks.
+ */
 export function openKafkaSubscription(options: KafkaSubscriptionOptions): Subscription {
   const member = new FlowingMember(options);
   return createSubscription(member.flow, {
@@ -29,13 +31,13 @@ export function openKafkaSubscription(options: KafkaSubscriptionOptions): Subscr
   });
 }
 
-/** The most that backlogs hold: a batch may decompress to 16 MiB, and each partition has one. */
+/** The limit of all backlogs: a batch may decompress to 16 MiB, and each partition has one. */
 const backlogBytesMax = 64 * 1024 * 1024;
 
 /**
- * A member of the group whose records go through a flow. While the flow refuses a partition, the
- * rest of its last batch (its backlog; 512 KiB as stored) waits here and the partition is not
- * fetched; over 64 MiB of backlogs no partition is.
+ * A group member whose records go through a flow. While the flow refuses a partition, the rest of
+ * its last batch (its backlog; 512 KiB as stored) waits here and the partition is not fetched;
+ * above 64 MiB of backlogs no partition is.
  */
 class FlowingMember {
   readonly flow: RecordFlow;
@@ -87,7 +89,7 @@ class FlowingMember {
     for (const partition of partitions) this.#updateFetching(partition);
   }
 
-  /** Offers what the flow has not taken yet; the rest is the backlog. */
+  /** Offers the records that the flow has not taken yet; the rest is the backlog. */
   readonly #offer = (batch: FetchedBatch): void => {
     const { partition, from, records, next } = batch;
     this.flow.begin(partition, from);
@@ -118,7 +120,7 @@ class FlowingMember {
     this.#backlogBytes = 0;
   }
 
-  /** Over the bound, or back under it, all partitions are concerned. */
+  /** Crossing the bound affects all partitions. */
   #countBacklog(bytes: number): void {
     const wasFull = this.#isFull;
     this.#backlogBytes += bytes;
@@ -145,7 +147,7 @@ const flushAttemptsMax = 3;
 const flushDeadlineMs = 5_000;
 
 interface OffsetCommitterOptions {
-  /** What may be committed and is not. */
+  /** Offsets that may be committed and are not yet. */
   readonly uncommitted: () => readonly PartitionOffset[];
   /** Resolves with whether they were committed; never rejects. */
   readonly commit: (offsets: readonly PartitionOffset[]) => Promise<boolean>;
@@ -153,11 +155,11 @@ interface OffsetCommitterOptions {
 }
 
 /**
- * Commits a moment after something became committable, so that a second of work costs five commits.
+ * Delays commits a little, so that there are at most five a second.
  *
- * Idle: nothing is committable. Scheduled: a commit follows within 200 ms. Committing: one is on its
- * way; what becomes committable meanwhile is scheduled again, a failed one after 1 s. Closed: the
- * last commit was attempted.
+ * Idle: nothing to commit. Scheduled: a commit follows within 200 ms. Committing: one is in flight;
+ * new offsets are scheduled again, a failed commit after 1 s. Closed: the last commit was
+ * attempted.
  */
 export class OffsetCommitter {
   readonly #options: OffsetCommitterOptions;
@@ -169,7 +171,7 @@ export class OffsetCommitter {
     this.#options = options;
   }
 
-  /** There is something to commit. */
+  /** To be called when there is something to commit. */
   schedule(afterMs = commitDelayMs): void {
     if (this.#closed || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
@@ -178,7 +180,7 @@ export class OffsetCommitter {
     }, afterMs);
   }
 
-  /** Resolves with whether nothing is left to commit. */
+  /** Resolves with true when nothing is left to commit. */
   async commitNow(): Promise<boolean> {
     if (this.#committing !== undefined) {
       this.schedule();
@@ -194,7 +196,7 @@ export class OffsetCommitter {
     return isCommitted;
   }
 
-  /** Commits the rest, in 3 attempts within 5 s. */
+  /** Commits the rest, with 3 attempts within 5 s. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -211,9 +213,9 @@ export class OffsetCommitter {
 
 /** Committed offsets that are not on the log. */
 interface OutOfRange {
-  /** Per partition, for people: where the group is, and where the log begins or ends. */
+  /** Readable, per partition: the group's offset, and where the log begins or ends. */
   readonly places: readonly string[];
-  /** Kafka's own command, after which the group goes on with the oldest record that is left. */
+  /** The Kafka command that moves the group to the oldest remaining record. */
   readonly fix: string;
 }
 
@@ -228,9 +230,9 @@ interface GroupPlace {
  *
  * Once retention has removed an offset, it is unknown whether it was a record or only a transaction
  * marker. So an offset before the log's beginning is out of range, even if the topic is empty. Our
- * own commits do not get there by markers alone, as they are behind everything that was read. Those
- * of an older release (the last record + 1) and of other tools may; whether something was skipped is
- * then for a person to judge.
+ * own commits do not get there by markers alone, because they are behind everything that was read.
+ * Those of an older release (the last record + 1) and of other tools may; a person then has to
+ * decide whether something was skipped.
  */
 export async function findOutOfRange(
   admin: TopicAdmin,
@@ -251,7 +253,10 @@ export async function findOutOfRange(
   };
 }
 
-/** The same error; an offset out of range with what a person needs to decide how to go on. */
+/**
+ * The same error; for an offset out of range, with what an operator needs to decide how to
+ * continue.
+ */
 async function explainOutOfRange(
   admin: TopicAdmin,
   place: GroupPlace,
@@ -264,7 +269,7 @@ async function explainOutOfRange(
     const reason =
       found === undefined
         ? error.detail
-        : `${found.places.join("; ")}. What was removed in between may have been mails, or only the markers of transactions: Kafka cannot tell. To go on with the oldest record that is left, stop every serve-email, then: ${found.fix}`;
+        : `${found.places.join("; ")}. What was removed in between may have been mails, or only the markers of transactions: Kafka cannot tell. To continue with the oldest remaining record, stop every serve-email, then: ${found.fix}`;
     const detail = `${group} on ${topic}, ${reason}`;
     return new InstantError(error.row, { detail, details: error.details, cause: error });
   } catch {

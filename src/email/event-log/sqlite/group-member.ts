@@ -16,9 +16,9 @@ import { findTopic, isLocked, toEventLogError } from "./topics.ts";
 const waitingLoggedEveryMs = 10_000;
 
 export interface GroupTimings {
-  /** How often a member shows that it is alive. */
+  /** How often a member sends a heartbeat. */
   readonly heartbeatMs: number;
-  /** A member that is silent for so long is replaced. */
+  /** A member without heartbeats for this long is replaced. */
   readonly sessionMs: number;
 }
 
@@ -39,10 +39,10 @@ export interface GroupMemberOptions {
  * A member of a group on the file.
  *
  * Waiting: the topic does not exist yet, which is logged every 10 s. Member: heartbeats, takes its
- * share of the partitions, and releases what others wait for, committing what it has finished of them
- * in the same transaction. Replaced: it was silent for too long; it finds out on its next heartbeat
- * or commit, loses its partitions, and joins again. Leaving: takes no more partitions. Left: its
- * partitions are free. After a locked file it tries again with the next heartbeat.
+ * share of the partitions, and releases those that others wait for, committing what is finished in
+ * the same transaction. Replaced: it sent no heartbeat for too long; it notices on its next
+ * heartbeat or commit, loses its partitions, and joins again. Leaving: takes no more partitions.
+ * Left: its partitions are free. When the file is locked, it retries with the next heartbeat.
  */
 export class SqliteGroupMember {
   readonly #options: GroupMemberOptions;
@@ -70,7 +70,7 @@ export class SqliteGroupMember {
     return true;
   }
 
-  /** Commits what may be committed and is still its own. */
+  /** Commits offsets of partitions that it still owns. */
   async commit(): Promise<void> {
     const owner = this.#owner;
     const commits = this.#commits();
@@ -86,7 +86,9 @@ export class SqliteGroupMember {
     });
   }
 
-  /** It goes on to heartbeat, so that no other member takes what is being drained. */
+  /**
+   * It keeps sending heartbeats, so that no other member takes partitions that are being drained.
+   */
   prepareLeave(): void {
     if (this.#phase === "staying") this.#phase = "leaving";
   }

@@ -24,14 +24,14 @@ export interface Membership {
   readonly groupId: number;
   readonly epoch: number;
   readonly owned: readonly OwnedPartition[];
-  /** Those of its partitions that other members wait for. */
+  /** Its partitions that other members wait for. */
   readonly excess: readonly number[];
 }
 
 /**
- * One heartbeat, within a write transaction: evicts members that were silent for `sessionMs`, joins
- * or renews, and takes free partitions up to this member's share (older members get the odd ones).
- * No member takes what a living one owns: a member with too many releases them.
+ * One heartbeat, within a write transaction: evicts members without a heartbeat for `sessionMs`,
+ * joins or renews, and takes free partitions up to this member's share (older members get the
+ * remainder). No member takes a partition from a live one: a member with too many releases them.
  * Undefined: the topic is missing. Throws `offset_out_of_range`.
  */
 export function renewMembership(
@@ -95,7 +95,7 @@ function seeGroup(database: Database, topic: StoredTopic, group: string, now: nu
   return row.id;
 }
 
-/** A heartbeat from the future is as dead as an old one: the machine's clock was set back. */
+/** A heartbeat from the future counts as expired, too: the machine's clock was set back. */
 function evictSilent(
   database: Database,
   groupId: number,
@@ -177,7 +177,7 @@ function readOwned(
 
 export interface Commit {
   readonly partition: number;
-  /** The one that the member took the partition with. */
+  /** The generation with which the member took the partition. */
   readonly generation: number;
   readonly offset: number;
 }
@@ -188,8 +188,8 @@ export interface Owner {
 }
 
 /**
- * Commits what `owner` still owns, within a write transaction, and returns those commits. A member
- * that was frozen and replaced no longer owns anything: owner and generation are compared here.
+ * Commits what `owner` still owns, within a write transaction, and returns those commits. Owner and
+ * generation are compared, because a frozen member may have been replaced.
  */
 export function commitOffsets(
   database: Database,

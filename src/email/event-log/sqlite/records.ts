@@ -145,14 +145,14 @@ const recordsPerJob = 100;
 interface SqlitePublisherOptions {
   readonly database: SqliteDatabase;
   readonly clock: Clock;
-  /** Something was written. */
+  /** Called after each write. */
   readonly onWritten: () => void;
 }
 
 /**
  * Appends records: in the order of the calls, on disk once it resolves. Calls that wait at the same
- * time share a transaction. What is still queued at its deadline is not written any more. Records
- * without a key take the partitions in turn.
+ * time share a transaction. A record that is still queued at its deadline is not written. Records
+ * without a key are spread over the partitions in turn.
  */
 export class SqlitePublisher {
   readonly #options: SqlitePublisherOptions;

@@ -19,7 +19,7 @@ export interface SqliteEventLogOptions {
 }
 
 interface SqliteTimings extends GroupTimings {
-  /** The longest that a record of another process goes unnoticed. */
+  /** How long it takes at most to notice a record of another process. */
   readonly pollMs: number;
   readonly trimEveryMs: number;
 }
@@ -32,9 +32,9 @@ const timingsDefault: SqliteTimings = {
 };
 
 /**
- * The event log in a SQLite file that processes of one machine share. It uses the database it is
- * given and leaves it open. Every acknowledged publish is on disk; publishes that wait together
- * share one transaction.
+ * The event log in a SQLite file that processes of one machine share. Does not close the given
+ * database. Every acknowledged publish is on disk; publishes that wait together share one
+ * transaction.
  */
 export async function openSqliteEventLog(
   database: SqliteDatabase,
@@ -77,7 +77,7 @@ export async function openSqliteEventLog(
     lag: async (topic, group) =>
       readLog(database, (file) => readLag(file, topic, group, clock.now())),
     ping: async ({ deadlineMs }) => {
-      const writing = database.write(() => {}); // needs the lock, and changes nothing
+      const writing = database.write(() => {}); // takes the lock, and changes nothing
       await writeLog(withDeadline("the event log's file", deadlineMs, writing));
     },
     close: () => {

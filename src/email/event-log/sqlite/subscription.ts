@@ -15,7 +15,7 @@ type WakeupListener = (mayHaveNews: boolean) => void;
 /**
  * Notifies listeners of writes to the file: of this process at once, of others within `pollMs`
  * (`PRAGMA data_version`, some microseconds a poll). Calls them on every poll, so that they need no
- * timers of their own. Without listeners no timer runs.
+ * timers. Without listeners no timer runs.
  */
 export class SqliteWakeups {
   readonly #database: SqliteDatabase;
@@ -36,7 +36,9 @@ export class SqliteWakeups {
     return { [Symbol.dispose]: () => this.#remove(listener) };
   }
 
-  /** This process wrote. Many calls in one turn of the event loop count as one. */
+  /**
+   * To be called after a write of this process. Calls in one turn of the event loop count as one.
+   */
   notify(): void {
     if (this.#isNotifying) return;
     this.#isNotifying = true;
@@ -87,7 +89,7 @@ interface SqliteSubscriptionOptions
   readonly wakeups: SqliteWakeups;
 }
 
-/** A subscription: pages of records into the flow, the flow's low watermarks into the group. */
+/** A subscription: passes pages of records to the flow, and commits the flow's low watermarks. */
 export function openSqliteSubscription(options: SqliteSubscriptionOptions): Subscription {
   const member = new FlowingMember(options);
   return createSubscription(member.flow, {
@@ -97,8 +99,8 @@ export function openSqliteSubscription(options: SqliteSubscriptionOptions): Subs
 }
 
 /**
- * A member of the group whose records go through a flow. Reads at most 200 records of a partition in
- * one turn of the event loop; commits within 50 ms, or when it releases a partition or stops.
+ * A group member whose records go through a flow. Reads at most 200 records of a partition in one
+ * turn of the event loop; commits within 50 ms, or when it releases a partition or stops.
  */
 class FlowingMember {
   readonly flow: RecordFlow;
@@ -149,7 +151,7 @@ class FlowingMember {
     clearTimeout(this.#commitTimer);
     const leaving = this.#member.commit().then(() => this.#member.leave());
     await withDeadline("leaving the group", leaveDeadlineMs, leaving).catch((error) => {
-      // Others take over once its session has expired; what was not committed comes again.
+      // Others take over once its session has expired; uncommitted records are delivered again.
       const { log, group } = this.#options;
       log.warn({ group, error: errorMessage(error) }, "Could not leave the group");
     });

@@ -81,8 +81,8 @@ function addPartitions(database: Database, topicId: number, from: number, to: nu
  * The tables of the embedded event log.
  *
  * A group reads one topic. A partition of a group has at most one owner; `generation` grows with
- * each owner, so that a late commit of an earlier one is known as stale. `epoch` grows with
- * everything that may concern other members: one joined, one left, a partition became free.
+ * each owner, so that a late commit of an earlier one is recognised as stale. `epoch` grows with
+ * every change that may affect other members: one joined, one left, a partition became free.
  */
 export const eventLogSchema: readonly string[] = [
   `CREATE TABLE log_topics (
@@ -139,7 +139,7 @@ const unavailable = new Set<unknown>([
   coreErrors.deadlineExceeded,
 ]);
 
-/** The error of the port: whatever fails at the file is `log_unavailable`. */
+/** Maps to the port's error: any failure of the file is `log_unavailable`. */
 export function toEventLogError(error: unknown): unknown {
   const isOurs = error instanceof InstantError && unavailable.has(error.row);
   if (!isOurs) return error;

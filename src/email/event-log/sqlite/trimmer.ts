@@ -16,12 +16,12 @@ interface Trimmable {
 
 /**
  * Removes records that are older than their topic's retention and behind every group that reads the
- * topic; a topic without a group (dead letters) is trimmed by age alone. At most 200 records, within
- * a write transaction; returns whether there may be more.
+ * topic; a topic without a group (dead letters) is trimmed by age alone. At most 200 records,
+ * within a write transaction; returns whether there may be more.
  *
- * A group without a member for the topic's retention is forgotten when another group was seen since,
- * or a renamed group would keep the log growing for ever. The last group is never forgotten: what it
- * has not read stays.
+ * A group without a member for the topic's retention is forgotten when another group was seen
+ * since, because a renamed group would otherwise keep the log growing for ever. The last group is
+ * never forgotten: what it has not read is kept.
  */
 function trimStep(database: Database, now: number): boolean {
   deleteOldGroups(database, now);

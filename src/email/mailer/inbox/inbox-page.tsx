@@ -12,7 +12,7 @@ import script from "./inbox.client.js" with { type: "text" };
 import styles from "./inbox.css" with { type: "text" };
 import type { Inbox, InboxMail } from "./inbox.ts";
 
-/** The sender that the mails would have. */
+/** The sender of the mails. */
 interface MailSender {
   readonly address: string;
   readonly name: string | undefined;
@@ -21,21 +21,23 @@ interface MailSender {
 interface InboxPageOptions {
   readonly inbox: Inbox;
   readonly site: OpsSite;
-  /** Where serve-auth answers, for the example on the empty page. */
+  /** The URL of serve-auth, for the example on the empty page. */
   readonly authUrl: string;
   readonly sender: MailSender;
 }
 
 interface InboxRouteDeps extends InboxPageOptions {
-  /** Lets operators in: the mails have codes. */
+  /** Access control for operators, because mails contain codes. */
   readonly guard: MiddlewareHandler<HttpEnvironment>;
-  /** Sends which mail is the newest. */
+  /** Sends the id of the newest mail. */
   readonly feed: LiveFeed;
 }
 
 const queryCharsMax = 320;
 
-/** Adds the inbox of EMAIL_MODE=log to an app. A search is a form that is posted, not part of a URL. */
+/**
+ * Adds the inbox of EMAIL_MODE=log to an app. Searches are posted, so that no URL contains them.
+ */
 export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxRouteDeps): void {
   const { inbox, guard, feed } = options;
   app.use("/inbox/*", guard);
@@ -62,7 +64,7 @@ export function addInboxRoutes(app: Hono<HttpEnvironment>, options: InboxRouteDe
   });
 }
 
-/** What is shown; nothing set: the newest mails. */
+/** What to show; the newest mails if nothing is set. */
 interface View {
   readonly openId?: number;
   readonly query?: string;
@@ -70,7 +72,7 @@ interface View {
 
 const listMax = 100;
 
-/** The list, of the newest mails or the found ones, and one open mail. */
+/** The list of the newest or found mails, and one open mail. */
 function inboxPage(options: InboxPageOptions, { openId, query }: View = {}): Response {
   const { inbox, authUrl, site, sender } = options;
   const mails = query === undefined ? inbox.list(listMax) : inbox.search(query, listMax);
@@ -196,7 +198,7 @@ function Empty({ authUrl }: { readonly authUrl: string }) {
   );
 }
 
-/** A code as it stands in our mails. */
+/** A code as it appears in our mails. */
 const codePattern = /(?<![\w-])\d{6}(?![\w-])/;
 
 interface InboxMailViewProps {
@@ -204,7 +206,7 @@ interface InboxMailViewProps {
   readonly sender: MailSender;
 }
 
-/** One mail: its code to copy, its HTML in a frame of its own, text, headers and source. */
+/** One mail: its code to copy, its HTML in a frame, text, headers and source. */
 function InboxMailView({ mail, sender }: InboxMailViewProps) {
   const { headers, all } = mailSource(mail, sender);
   const code = codePattern.exec(mail.text)?.[0];

@@ -1,5 +1,5 @@
-// Shows new mails as they arrive: the server sends which mail is the newest, and when that changes,
-// the list is fetched again, and the open mail with it where none was chosen. Without this script a
+// Shows new mails as they arrive: the server sends the id of the newest mail; when it changes, the
+// list is fetched again, and so is the open mail unless one was chosen. Without this script a
 // reload shows the same.
 const parts = ["mails", "clear", ...(location.pathname === "/inbox" ? ["mail"] : [])];
 const known = () => document.getElementById("mails")?.dataset.newest;

@@ -19,7 +19,7 @@ export interface InboxMail {
   readonly subject: string;
   readonly text: string;
   readonly html: string;
-  /** Message-ID first, then the message's further fields. */
+  /** Message-ID first, then the extra header fields of the message. */
   readonly headers: Readonly<Record<string, string>>;
   /** Unix ms. */
   readonly receivedAt: number;
@@ -35,7 +35,7 @@ export interface Inbox {
   search(query: string, limit: number): readonly InboxMail[];
   find(id: number): InboxMail | undefined;
   count(): number;
-  /** Resolves with the mail as it is kept; the oldest beyond 1,000 are gone by then. */
+  /** Resolves with the stored mail; the oldest beyond 1,000 have been deleted by then. */
   add(mail: NewMail): Promise<InboxMail>;
   clear(): Promise<void>;
 }
@@ -103,7 +103,7 @@ interface InboxMailerOptions {
   readonly clock?: Clock;
   /** The sender, for the Message-ID (default `senderDefault`). */
   readonly from?: string | undefined;
-  /** Set: each mail's text is logged, with its code. Not in production. */
+  /** If set, each mail's text is logged, with its code. Not in production. */
   readonly log?: Log | undefined;
 }
 
@@ -165,7 +165,7 @@ async function isAllowed(beforeContentEnds: () => Promise<boolean>): Promise<boo
   try {
     return await beforeContentEnds();
   } catch {
-    return false; // the port's rule; the caller reports by itself what went wrong
+    return false; // the port's contract; the caller reports the error itself
   }
 }
 

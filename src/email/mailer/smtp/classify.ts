@@ -5,18 +5,21 @@ import type { ReplyStage } from "../reply-table.ts";
 import type { SmtpOptions, SmtpTlsMode } from "./config.ts";
 
 /*
- * Every failure of nodemailer, a socket or a server becomes an outcome here, once: before a session
- * is ready (`classifySetupFailure`), and of a message (`classifySendFailure`). What a reply means is
- * decided by `reply-table.ts`; this file says whose outcome that is, and in which sentence.
+ * The only place where failures of nodemailer, a socket or a server become outcomes: before a
+ * session is ready (`classifySetupFailure`), and of a message (`classifySendFailure`).
+ * `reply-table.ts` decides what a reply means; this file derives the outcome and its text.
  */
 
 /** The fields of a nodemailer or socket error that decide; its message never does. */
 export interface SmtpFailure {
   /** nodemailer's ("ETIMEDOUT", "EAUTH") and, where it replaced one, the socket's own. */
   readonly codes: readonly string[];
-  /** What was being answered: "EHLO", "AUTH PLAIN", "MAIL FROM", "RCPT TO", "DATA"; "CONN": nothing. */
+  /**
+   * The command that was answered: "EHLO", "AUTH PLAIN", "MAIL FROM", "RCPT TO", "DATA"; "CONN":
+   * none.
+   */
   readonly command: string;
-  /** As the server wrote it; only `parseReply` makes it fit to show. */
+  /** The raw reply; only to be shown after `parseReply`. */
   readonly response: string | undefined;
   /** For a person, addresses masked. */
   readonly description: string;
@@ -38,14 +41,14 @@ export function readFailure(error: unknown): SmtpFailure {
   };
 }
 
-/** The reply in a failure, whatever it answers; undefined when it has no code. */
+/** The reply in a failure, to any command; undefined when it has no code. */
 export function replyOf({ response }: SmtpFailure): SmtpReply | undefined {
   return response === undefined ? undefined : parseReply(response);
 }
 
 /**
- * How far a message came. envelope: MAIL, RCPT, DATA. content: its bytes go out, without the final
- * dot. ended: the dot was written and may have arrived.
+ * The progress of a message. envelope: MAIL, RCPT, DATA. content: its bytes are being sent, without
+ * the final dot. ended: the dot was written and may have arrived.
  */
 export type SendPhase = "envelope" | "content" | "ended";
 
@@ -58,14 +61,16 @@ export function classifySendFailure(
   const reply = answerOf(failure);
   if (reply === undefined) return withoutAnswer(phase, options, failure.description);
   const { code, reply: text } = reply;
-  // Postfix puts its restrictions of EHLO off until RCPT (smtpd_delay_reject), and says so.
+  // Postfix defers its EHLO restrictions until RCPT (smtpd_delay_reject), and names EHLO in the
+  // reply.
   if (/\bhelo command rejected\b|\b(?:invalid|bad) (?:helo|ehlo)\b/i.test(text)) {
     return serverDown("greeting", options, text, "ehlo");
   }
   if (code < 400) return withoutAnswer(phase, options, text);
   const at = stageOf(failure);
   const verdict = classifyReply(reply, at);
-  // 503 while the content is not over says that the session is out of step, nothing of the message.
+  // 503 before the end of the content means that the session is out of step, and nothing about the
+  // message.
   if (code === 503 && phase !== "ended" && verdict !== "login") {
     return withoutAnswer(phase, options, text);
   }
@@ -96,8 +101,8 @@ export function classifySendFailure(
 }
 
 /**
- * The reply to the command that failed. One that was cut in the middle, or that answers nothing
- * (nodemailer gives both the command "CONN"), does not count; 421 does, it needs no command.
+ * The reply to the command that failed. A truncated one, or one without a command (nodemailer gives
+ * both the command "CONN"), does not count, except 421, which needs no command.
  */
 function answerOf(failure: SmtpFailure): SmtpReply | undefined {
   const reply = replyOf(failure);
@@ -113,14 +118,18 @@ function stageOf({ command }: SmtpFailure): ReplyStage {
 export function withoutAnswer(phase: SendPhase, options: SmtpOptions, reason: string): SendOutcome {
   const { host } = options;
   return phase === "ended"
-    ? { kind: "ambiguous", host, reason: `the message ended, its answer was not read: ${reason}` }
+    ? {
+        kind: "ambiguous",
+        host,
+        reason: `the content was sent, but its reply was not read: ${reason}`,
+      }
     : { kind: "lost", host, reason: `the session broke before the message ended: ${reason}` };
 }
 
 /**
- * Whether a kept-open connection was ended or used up rather than its message refused: a 4xx to the
- * first command. A fresh connection tells whether it is meant for everybody. Not when the reply says
- * that we are too fast: asking again at once would make it worse.
+ * Whether a kept-open connection was ended or exhausted, rather than its message refused: a 4xx to
+ * the first command. A fresh connection shows whether it applies to all. Not when the reply says
+ * that we send too fast: an immediate retry would make it worse.
  */
 export function isConnectionRefused(failure: SmtpFailure): boolean {
   const reply = replyOf(failure);
@@ -140,7 +149,7 @@ export function classifySetupFailure(error: unknown, options: SmtpOptions): Serv
     : serverDown(causeOfReply(reply, failure), options, reply.reply, faultOfReply(reply, failure));
 }
 
-/** Codes of OpenSSL, BoringSSL and Node for a certificate that was not accepted. */
+/** Codes of OpenSSL, BoringSSL and Node for a rejected certificate. */
 const certificateCode =
   /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_|UNTRUSTED)/;
 const nameCode = /^(?:ENOTFOUND|EAI_|EDNS)/;
@@ -167,7 +176,7 @@ const loginCodes: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
 /** 421, 4.3.x and the codes of logins are about the server or us, whatever command they answer. */
 function causeOfReply(reply: SmtpReply, { command }: SmtpFailure): DownCause {
-  // A login that is refused for how many or how often we connect is not a wrong password.
+  // A login that is refused for the number or rate of connections is not a wrong password.
   const verdict = classifyReply({ ...reply, enhancedCode: undefined }, "sender");
   if (verdict === "rate") return "closing";
   if (verdict === "tls") return "tls";
@@ -177,16 +186,18 @@ function causeOfReply(reply: SmtpReply, { command }: SmtpFailure): DownCause {
   return command === "STARTTLS" ? "tls" : "greeting";
 }
 
-/** A server that does not know the command answers 5xx; 454: it cannot now (RFC 3207, 4). */
+/**
+ * A server that does not know the command answers 5xx; 454: temporarily unavailable (RFC 3207, 4).
+ */
 function faultOfReply(reply: SmtpReply, { command }: SmtpFailure): SetupFault | undefined {
   if (command === "EHLO" || command === "HELO") return "ehlo";
   return command === "STARTTLS" && reply.code >= 500 ? "no_starttls" : undefined;
 }
 
-/** Only several replies together say that a server refuses everybody (see `MailServer`). */
+/** Only several replies together show that a server refuses everybody (see `MailServer`). */
 type DownCause = Exclude<ServerDownCause, "refusing">;
 
-/** What is known of a failure beyond its cause. "ehlo": it answered EHLO or HELO. */
+/** What is known about a failure besides its cause. "ehlo": it answered EHLO or HELO. */
 type SetupFault = "no_starttls" | "expired" | "not_yet_valid" | "other_name" | "ehlo";
 
 const detailCharsMax = 500;
@@ -227,7 +238,7 @@ const sentences: Readonly<Record<DownCause, Sentence>> = {
     `The certificate of ${server} is not trusted (${detail}): ${certificateFix(fault)}`,
   login: (server, detail, options) =>
     options.user === undefined
-      ? `${server} wants a login (${detail}): set SMTP_USER and SMTP_PASSWORD`
+      ? `${server} requires a login (${detail}): set SMTP_USER and SMTP_PASSWORD`
       : `${server} refused the login (${detail}): check SMTP_USER and SMTP_PASSWORD`,
   greeting: (server, detail, options, fault) =>
     fault === "ehlo"
@@ -238,7 +249,7 @@ const sentences: Readonly<Record<DownCause, Sentence>> = {
   quota: (server, detail) =>
     `The sending quota of this account at ${server} is used up (${detail}): wait until it is renewed, or have it raised`,
   account: (server, detail, { user }) =>
-    `${server} lets this account send nothing (${detail}): ${
+    `${server} blocks sending from this account (${detail}): ${
       user === undefined ? "ask its administrator" : "verify or unblock the account at the provider"
     }`,
   relay: (server, detail, { user }) =>
@@ -246,15 +257,15 @@ const sentences: Readonly<Record<DownCause, Sentence>> = {
       user === undefined ? "set" : "check"
     } SMTP_USER and SMTP_PASSWORD, or let this machine's address relay there`,
   blocked: (server, detail) =>
-    `${server} takes no mail from this machine's address or name (${detail}): have it taken off the list that is named, or send by another server`,
+    `${server} accepts no mail from this machine's address or name (${detail}): have it removed from the blocklist that the reply names, or send through another server`,
   throttled: (server, detail) =>
-    `${server} limits how fast we send and has accepted nothing for a while (${detail}): set SMTP_RATE below its limit, or have that raised`,
+    `${server} limits how fast we send and has accepted nothing for a while (${detail}): set SMTP_RATE below its limit, or have that limit raised`,
   closing: (server, detail, options, fault) =>
     fault === "ehlo"
       ? `${server} closed the session at EHLO ${options.ehloName ?? ""} (${detail}): set SMTP_EHLO_NAME to a name of this machine that DNS knows, if this lasts`
-      : `${server} takes nothing on this connection (${detail}): it is stopping, ended an idle connection, or limits us`,
+      : `${server} accepts no mail on this connection (${detail}): it is stopping, ended an idle connection, or limits us`,
   system: (server, detail) =>
-    `${server} has a problem of its own (${detail}): ask its administrator if it lasts`,
+    `${server} has an internal problem (${detail}): ask its administrator if it lasts`,
 };
 
 const tlsFixes: Readonly<Record<SmtpTlsMode, string>> = {
@@ -265,11 +276,11 @@ const tlsFixes: Readonly<Record<SmtpTlsMode, string>> = {
 };
 
 function certificateFix(fault: SetupFault | undefined): string {
-  if (fault === "expired") return "it has expired, and whoever runs the server must renew it";
+  if (fault === "expired") return "it has expired; the server's operator must renew it";
   if (fault === "not_yet_valid") return "it is not valid yet; check this machine's clock";
   return fault === "other_name"
     ? "SMTP_HOST must be a name in the certificate"
-    : "who signed it is not known here; a private authority belongs in SMTP_CA_FILE";
+    : "its issuer is unknown here; put a private authority into SMTP_CA_FILE";
 }
 
 /** "no reply within 30s" */

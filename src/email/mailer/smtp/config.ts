@@ -8,20 +8,23 @@ import { readServerUrls } from "./server-urls.ts";
 const tlsModes = ["starttls", "implicit", "none"] as const;
 export type SmtpTlsMode = (typeof tlsModes)[number];
 
-/** One line of an SMTP session as a person reads it: without control characters and secrets. */
+/** One line of an SMTP session for display: without control characters and secrets. */
 export interface SmtpTranscriptLine {
-  /** "note": about the connection itself, sent by neither. */
+  /** "note": about the connection, sent by neither side. */
   readonly by: "client" | "server" | "note";
   readonly text: string;
 }
 
-/** The server said that we are too fast, or has not for a minute. `perSecond` undefined: no limit. */
+/**
+ * The server replied that we send too fast, or has not done so for a minute. `perSecond` undefined:
+ * no limit.
+ */
 export type SmtpRateChange = {
   readonly host: string;
   readonly perSecond: number | undefined;
 } & ({ readonly kind: "slowed"; readonly reply: string } | { readonly kind: "free" });
 
-/** Where the server is and how to talk to it. */
+/** The address of the server and the options of the connection. */
 export interface SmtpOptions {
   readonly host: string;
   readonly port: number;
@@ -29,7 +32,7 @@ export interface SmtpOptions {
   readonly tls: SmtpTlsMode;
   /** PEM of the authorities to trust instead of the usual ones. */
   readonly ca?: string | undefined;
-  /** Both or none: without them no login. */
+  /** Both or neither; without them there is no login. */
   readonly user?: string | undefined;
   readonly password?: string | undefined;
   /** Most connections open at the same time. */
@@ -38,7 +41,7 @@ export interface SmtpOptions {
   readonly mailsPerSecondMax?: number;
   /** Set: every message is signed just before it is sent. */
   readonly dkim?: DkimOptions | undefined;
-  /** Called with each line of the sessions, secrets hidden: for a person who looks for a fault. */
+  /** For troubleshooting: called with each line of the sessions, secrets hidden. */
   readonly onTranscript?: (line: SmtpTranscriptLine) => void;
   /** Called with the end of the server's certificate (Unix ms), by each connection with TLS. */
   readonly onCertificate?: (endsAt: number) => void;
@@ -54,11 +57,11 @@ export interface SmtpOptions {
   readonly contentTimeoutMs?: number;
   /** For the answer to the final dot (unset: as for a reply). */
   readonly finalReplyTimeoutMs?: number;
-  /** How we introduce ourselves in EHLO (see `defaultEhloName`). */
+  /** The name in EHLO (see `defaultEhloName`). */
   readonly ehloName?: string;
-  /** A connection that was idle for so long is ended (default 20 s). */
+  /** A connection that was idle for this long is ended (default 20 s). */
   readonly idleMsMax?: number;
-  /** A connection is ended after so many messages (default: the server's limit alone). */
+  /** A connection is ended after this many messages (default: only the server's limit). */
   readonly messagesPerConnectionMax?: number;
 }
 
@@ -72,7 +75,7 @@ const ehloNamePattern = new RegExp(`^(?:${domain}|${literal})$`);
 const ehloNameShape =
   "a full domain name such as mail.example.com, or an address as [192.0.2.1] or [IPv6:2001:db8::1]";
 
-/** Not a field that mail programs know. */
+/** Not a standard field. */
 const ownHeaderName =
   /^(?!(?:from|to|cc|bcc|sender|reply-to|subject|date|message-id|mime-version|return-path|received|auto-submitted|x-auto-response-suppress|feedback-id|dkim-signature|(?:content|list|resent)-.*)$)[a-z][a-z0-9-]{0,75}$/i;
 
@@ -207,7 +210,7 @@ export const smtpFields = {
 
 type SmtpConfig = ConfigValues<typeof smtpFields>;
 
-/** The server, and what is the same in every mail. */
+/** The options of the mailer: the server, and what is the same in every mail. */
 export interface SmtpSubmission extends SmtpOptions {
   readonly from: string;
   readonly fromName?: string | undefined;
@@ -215,13 +218,16 @@ export interface SmtpSubmission extends SmtpOptions {
   readonly envelopeFrom?: string | undefined;
   /** The name of a header field that carries the `message_id`, for the provider. */
   readonly idempotencyHeader?: string | undefined;
-  /** The domain after @ in each Message-ID is its (default: `from`), whichever server takes the mail. */
+  /**
+   * The address whose domain is used in each Message-ID (default: `from`), whichever server takes
+   * the mail.
+   */
   readonly messageIdFrom?: string | undefined;
 }
 
 /**
- * Every server that mails may go out by, the preferred one first: those of SMTP_URLS, or the one of
- * SMTP_HOST. Undefined as for `resolveSmtp`, whose problems name the server.
+ * All servers, the preferred one first: those of SMTP_URLS, or the one of SMTP_HOST. Undefined as
+ * for `resolveSmtp`, whose problems name the server.
  */
 export function resolveSmtpServers(
   config: SmtpConfig,
@@ -255,8 +261,8 @@ export function resolveSmtpServers(
 }
 
 /**
- * What the mailer is opened with, where mails are to be sent by SMTP. Undefined when something is
- * missing or does not fit together; each such thing is pushed to `problems`.
+ * The options of the SMTP mailer. Undefined when settings are missing or do not fit together; each
+ * problem is pushed to `problems`.
  */
 export function resolveSmtp(
   config: SmtpConfig,
@@ -302,7 +308,7 @@ export function resolveSmtp(
   };
 }
 
-/** This machine's name when it is a full one, else the sender's domain. */
+/** This machine's name if fully qualified, else the sender's domain. */
 export function defaultEhloName(from: string, machine = hostname()): string {
   const isFullName = !machine.startsWith("[") && ehloNamePattern.test(machine);
   return isFullName ? machine : from.slice(from.lastIndexOf("@") + 1);

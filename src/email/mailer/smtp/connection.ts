@@ -17,8 +17,8 @@ const quitTimeoutMs = 1_000;
  * A session that is kept open for one message after the other.
  *
  * Ready: logged in, nothing in flight. Sending: one message (`send`). Unclean: the last message was
- * refused, and its transaction may still be open: RSET goes before the next one. Ended: closed by
- * either side; never used again. Whoever holds the connection sends one message at a time.
+ * refused, and its transaction may still be open: RSET is sent before the next one. Ended: closed
+ * by either side; never used again. Callers send one message at a time.
  */
 export class SmtpConnection {
   readonly #connection: SMTPConnection;
@@ -36,7 +36,7 @@ export class SmtpConnection {
   private constructor(connection: SMTPConnection, options: SmtpOptions) {
     this.#connection = connection;
     this.#options = options;
-    // What the server answered to EHLO; nodemailer has no public way to ask.
+    // What the server answered to EHLO; nodemailer has no public API for it.
     this.#limits = readSessionLimits(linesIn(connection, "_ehloLines"));
     this.offersUtf8 = linesIn(connection, "_supportedExtensions").includes("SMTPUTF8");
   }
@@ -48,7 +48,7 @@ export class SmtpConnection {
   ): Promise<SmtpConnection | ServerDown | { readonly kind: "withheld" }> {
     try {
       const connection = await openSession(options, signal);
-      // From here each wait has its own timer, and an idle session may be silent.
+      // From here on each wait has its own timer, and an idle session has none.
       if (connection._socket) connection._socket.setTimeout(0);
       return new SmtpConnection(connection, options);
     } catch (error) {
@@ -61,13 +61,15 @@ export class SmtpConnection {
     return this.#connection.destroyed || this.#quitting !== undefined;
   }
 
-  /** Whether it carried as many messages as one connection should, or may. */
+  /** Whether it has carried its maximum of messages, ours or the server's. */
   get exhausted(): boolean {
     const own = this.#options.messagesPerConnectionMax || Number.POSITIVE_INFINITY;
     return this.#messages >= Math.min(own, this.#limits.mails);
   }
 
-  /** Whether one more recipient's domain is within what the server announced for a session. */
+  /**
+   * Whether another recipient's domain is within the limit that the server announced for a session.
+   */
   takes(to: string): boolean {
     return this.#domains.has(domainOf(to)) || this.#domains.size < this.#limits.recipientDomains;
   }
@@ -80,7 +82,8 @@ export class SmtpConnection {
     if (!this.#clean && !(await this.#reset())) {
       return { outcome: withoutAnswer("envelope", this.#options, "RSET failed"), begun: false };
     }
-    // It may have been aborted while the connection was opened or reset, before anybody listened.
+    // It may have been aborted while the connection was opened or reset, before the listener was
+    // added.
     if (options.signal?.aborted === true) return { outcome: { kind: "withheld" }, begun: false };
     if (!isAscii(message.to) && !this.offersUtf8) {
       return { outcome: refuseUtf8(this.#options.host), begun: true };
@@ -90,12 +93,12 @@ export class SmtpConnection {
     return sent;
   }
 
-  /** Ends it now, whatever is on its way. */
+  /** Closes it now, even with a message in flight. */
   cut(): void {
     this.#connection.close();
   }
 
-  /** Says QUIT and waits for the answer, 1 s at most; then it is closed. */
+  /** Sends QUIT, waits for the answer for 1 s at most, and closes. */
   quit(): Promise<void> {
     this.#quitting ??= new Promise<void>((resolve) => {
       if (this.#connection.destroyed) {
@@ -128,7 +131,7 @@ export class SmtpConnection {
   }
 }
 
-/** What a server announces for one session (RFC 9422); one recipient a mail is always allowed. */
+/** What a server announces for one session (RFC 9422); one recipient per mail is always allowed. */
 interface SessionLimits {
   readonly mails: number;
   readonly recipientDomains: number;
@@ -150,12 +153,12 @@ function linesIn(connection: SMTPConnection, field: string): readonly string[] {
 }
 
 /**
- * In the codes a server would use (RFC 6531, 3.4 and 4.2), though it was not asked: the server
- * lacks a feature. That says nothing about the mailbox, so nobody is suppressed for it.
+ * Uses the codes of a server (RFC 6531, 3.4 and 4.2), though nothing was sent: the server lacks a
+ * feature. That says nothing about the mailbox, so it does not suppress.
  */
 function refuseUtf8(host: string): RefusedMail {
   const reply =
-    "553 5.6.7 not sent: the server does not offer SMTPUTF8, which letters beyond ASCII before the @ need";
+    "553 5.6.7 not sent: the server does not offer SMTPUTF8, which non-ASCII characters before the @ require";
   return { kind: "refused", host, code: 553, enhancedCode: "5.6.7", reply, stage: "recipient" };
 }
 
@@ -165,9 +168,8 @@ const repliesMax = 6;
 
 /**
  * Connects, secures and logs in: resolves with a session that is ready for MAIL FROM. Rejects with
- * the error as it came (`classifySetupFailure` reads it), or the signal's reason; then nothing is
- * left open. Each step has its own timeout; one over all of them stops a server that answers byte
- * by byte.
+ * the raw error (for `classifySetupFailure`) or the signal's reason; then nothing is left open.
+ * Each step has its own timeout; an overall one stops a server that answers byte by byte.
  */
 export async function openSession(
   options: SmtpOptions,
@@ -249,7 +251,7 @@ function createConnection(socket: net.Socket, options: SmtpOptions): SMTPConnect
     connectionTimeout: setupTimeoutMs(options),
     greetingTimeout: options.greetingTimeoutMs,
     socketTimeout: options.replyTimeoutMs,
-    socketCloseTimeout: 0, // close means now: what was not written must not be written later
+    socketCloseTimeout: 0, // close immediately: unwritten bytes must not be written later
     maxResponseSize: replyBytesMax,
     logger: createTranscriptLogger(options) ?? false,
     transactionLog: options.onTranscript !== undefined,
@@ -282,7 +284,7 @@ function logIn(connection: SMTPConnection, options: SmtpOptions): Promise<void> 
   });
 }
 
-/** What breaks a handshake is a matter of TLS, whatever code the socket gives it. */
+/** An error during a handshake is a TLS error, whatever the socket's code. */
 function inHandshake(error: unknown): Error {
   const [originalCode] = readFailure(error).codes;
   return Object.assign(new Error(errorMessage(error)), { code: "ETLS", originalCode });

@@ -13,12 +13,12 @@ const timeoutMs = 3000;
 const sessionDeadlineMs = 5000;
 /** Our largest mails have some 100 KiB; a lower limit leaves no margin for long data. */
 const sizeBytesMin = 512 * 1024;
-/** After these it is worth checking what answers on the port. */
+/** Failures after which it is worth checking what answers on the port. */
 const sniffedCauses: readonly ServerDown["cause"][] = ["tls", "timeout", "greeting", "connect"];
 
 /**
- * `instant doctor` for one SMTP server: connects, secures and logs in as for a mail, then says QUIT.
- * Ends within 8 s, whatever SMTP_*_TIMEOUT say.
+ * `instant doctor` for one SMTP server: connects, starts TLS and logs in as for a mail, then sends
+ * QUIT. Ends within 8 s, whatever SMTP_*_TIMEOUT say.
  */
 export async function diagnoseSmtp(
   options: SmtpOptions,
@@ -71,7 +71,7 @@ function diagnoseTls(
   const local = /^(?:localhost|127\.|::1)/.test(host);
   if (tls !== "none" || local) return;
   const what = user === undefined ? "Mails go" : "Mails, and the password, go";
-  const fix = "Set SMTP_TLS=starttls (port 587) or implicit (port 465), if the server can";
+  const fix = "Set SMTP_TLS=starttls (port 587) or implicit (port 465), if the server supports it";
   diagnosis.warn("smtp.tls", `${what} to ${host} in the clear`, fix);
 }
 
@@ -95,10 +95,10 @@ function diagnoseLimits(extensions: ReadonlyMap<string, string>, diagnosis: Diag
       : "no addresses as jörg@… (those mails are refused)",
   ];
   if (size > 0 && size < sizeBytesMin) {
-    const text = `Takes mails up to ${Math.floor(size / 1024)} KiB only`;
+    const text = `Accepts mails only up to ${Math.floor(size / 1024)} KiB`;
     diagnosis.warn("smtp.limits", text, "Ask its administrator for a SIZE of at least 512 KiB");
   } else {
-    diagnosis.ok("smtp.limits", `Takes ${takes.join(", ")}`);
+    diagnosis.ok("smtp.limits", `Accepts ${takes.join(", ")}`);
   }
 }
 

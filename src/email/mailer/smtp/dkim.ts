@@ -15,8 +15,9 @@ export interface DkimOptions {
 }
 
 /**
- * What a mail program shows or acts on. List-Unsubscribe-Post counts only when it is signed
- * (RFC 8058, 4). Fields that the provider removes must not be among them.
+ * The signed fields: those that a mail program shows or acts on. List-Unsubscribe-Post counts only
+ * when it is signed
+ * (RFC 8058, 4). Must not contain fields that the provider removes.
  */
 const signedFields =
   "From:To:Subject:Date:Message-ID:MIME-Version:Content-Type:List-Unsubscribe:List-Unsubscribe-Post:Auto-Submitted:Feedback-ID";
@@ -24,7 +25,7 @@ const signedFields =
 /**
  * The message with a DKIM-Signature (RFC 6376, rsa-sha256, relaxed/relaxed) before its first field.
  * The canonical forms are nodemailer's, without its streams. Its signer would block the event loop
- * with RSA; here another thread computes it. Takes a whole message that ends with CRLF.
+ * with RSA; here another thread signs. Takes a whole message that ends with CRLF.
  */
 export async function signDkim(content: Buffer, options: DkimOptions): Promise<Buffer> {
   const headEnd = content.indexOf("\r\n\r\n");
@@ -80,14 +81,14 @@ const keyBitsMin = 1024;
 
 const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 
-/** For signing here; all three or none. */
+/** For DKIM signing; all three or none. */
 export const dkimFields = {
   dkimDomain: setting.pattern({
     name: "DKIM_DOMAIN",
     pattern: new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})+$`),
     shape: "a domain such as example.com, in ASCII",
     example: "example.com",
-    doc: "The domain that signs every mail; it must belong to the same organization as SMTP_FROM's, or DMARC ignores it. Set all three DKIM_* if the server does not sign by itself.",
+    doc: "The domain that signs every mail; it must belong to the same organization as SMTP_FROM's, or DMARC ignores it. Set all three DKIM_* if the server does not sign mails itself.",
   }),
   dkimSelector: setting.pattern({
     name: "DKIM_SELECTOR",
@@ -102,7 +103,9 @@ export const dkimFields = {
   }),
 } as const;
 
-/** Undefined: mails are not signed here. What does not fit together is pushed to `problems`. */
+/**
+ * Undefined: mails are not signed here. Settings that do not fit together are pushed to `problems`.
+ */
 export function resolveDkim(
   config: ConfigValues<typeof dkimFields>,
   problems: ConfigProblem[],

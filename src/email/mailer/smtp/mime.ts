@@ -5,7 +5,7 @@ export interface MimeMessage {
   readonly from: { readonly address: string; readonly name: string | undefined };
   readonly to: string;
   readonly subject: string;
-  /** With its angle brackets. */
+  /** Including its angle brackets. */
   readonly messageId: string;
   readonly date: Date;
   readonly text: string;
@@ -23,9 +23,9 @@ const encodedCharsMax = 76;
 
 /**
  * The message in the form of RFC 5322: text and HTML as alternatives, in UTF-8, 7bit where that is
- * enough and quoted-printable elsewhere. nodemailer's encoders, without the streams around them: its
- * MailComposer takes 280 µs for a mail of 3 KB, this 20. Throws a plain Error for a header field
- * that is not one.
+ * enough and quoted-printable elsewhere. nodemailer's encoders, without the streams around them:
+ * its MailComposer takes 280 µs for a mail of 3 KB, this 20. Throws a plain Error for an invalid
+ * header field.
  */
 export function composeMime(message: MimeMessage): Buffer {
   const boundary = `=_${crypto.randomUUID()}`; // "=_" cannot occur in quoted-printable
@@ -58,12 +58,12 @@ function part(type: string, content: string): string {
     : `${head} quoted-printable\r\n\r\n${wrap(encode(body), encodedCharsMax)}\r\n`;
 }
 
-/** A text without CR, as ours are, doesn't need the regular expression. */
+/** Fast path: our own texts have no CR. */
 function withCrlf(text: string): string {
   return text.includes("\r") ? text.replace(/\r\n?|\n/g, "\r\n") : text.replaceAll("\n", "\r\n");
 }
 
-/** Not by a regular expression: one that counts to 998 takes longer than all the rest. */
+/** Without a regular expression: counting to 998 with one takes longer than everything else. */
 function hasLongLine(body: string): boolean {
   let start = 0;
   for (let end = body.indexOf("\r\n"); end >= 0; end = body.indexOf("\r\n", start)) {
@@ -85,7 +85,7 @@ function unstructured(text: string): string {
   return needsEncoding(line) ? encoded(line) : line;
 }
 
-/** Also a text that could not be folded, or that would be read as an encoded word. */
+/** Also true for a text that could not be folded, or that looks like an encoded word. */
 function needsEncoding(text: string): boolean {
   return !/^[\x20-\x7e]*$/.test(text) || /[^ ]{60}| {60}/.test(text) || text.includes("=?");
 }
@@ -95,7 +95,7 @@ function encoded(text: string): string {
   return encodeWord(text, "Q", 52);
 }
 
-/** A value must not start a header line of its own. */
+/** A value must not start another header line. */
 function oneLine(text: string): string {
   return text.replace(/\p{Cc}+/gu, " ");
 }
@@ -112,8 +112,8 @@ function rawField(name: string, value: string): string {
 
 /**
  * A header field, folded before white space (RFC 5322, 2.2.3) so that its lines have at most 78
- * characters where that is possible: what has no white space stays whole, on its own line. Without
- * the CRLFs the field is as it was, so a signature over either form is valid.
+ * characters where that is possible: a part without white space stays on one line. Without the
+ * CRLFs the field is as it was, so a signature over either form is valid.
  */
 function foldField(name: string, value: string): string {
   return foldPieces(`${name}:`, ` ${value}`.match(/[ \t]+[^ \t]+/g) ?? []);

@@ -5,17 +5,16 @@ interface PoolOptions {
   readonly idleMsMax: number;
 }
 
-/** By now the caller has waited for what was on the wire as long as it is going to. */
+/** The caller has waited for messages on the wire by now. */
 const closeGraceMs = 2_000;
 
 /**
- * At most `connections` connections: those in a slot, where a message is on its way, and idle ones
- * that wait for the next. Senders wait for a slot, first come, first served; how many wait is
- * bounded by the callers.
+ * At most `connections` connections: busy ones, each in a slot with a message in flight, and idle
+ * ones. Senders wait for a slot, first come, first served; the callers bound how many wait.
  *
- * Open: slots are given out, idle connections are ended after `idleMsMax`. Closing: no slot is given
- * out any more, those in use are waited for, 2 s at most: then their connections are cut, and a mail
- * whose answer is awaited is ambiguous. Closed: every other connection said QUIT.
+ * Open: slots are granted, idle connections are ended after `idleMsMax`. Closing: no more slots are
+ * granted, those in use have 2 s at most: then their connections are cut, and a mail whose reply is
+ * pending is ambiguous. Closed: every other connection was ended with QUIT.
  */
 export class ConnectionPool {
   readonly #options: PoolOptions;
@@ -71,19 +70,21 @@ export class ConnectionPool {
     if (this.#slotsInUse === 0) this.#onDrained?.();
   }
 
-  /** Of those that may carry a mail to `to`, the one used last. The caller has a slot. */
+  /**
+   * The most recently used idle connection that may carry a mail to `to`. The caller has a slot.
+   */
   takeIdle(to: string): SmtpConnection | undefined {
     this.#idle = this.#idle.filter((kept) => !kept.ended);
     const at = this.#idle.findLastIndex((kept) => kept.takes(to));
     return at === -1 ? undefined : this.#idle.splice(at, 1)[0];
   }
 
-  /** So that closing can cut it; until it is given back. */
+  /** Registers a busy connection until it is returned, so that closing can cut it. */
   carry(connection: SmtpConnection): void {
     this.#carrying.add(connection);
   }
 
-  /** It has ended; its slot stays taken, for another one. */
+  /** It has ended; its slot stays in use, for another connection. */
   drop(connection: SmtpConnection): void {
     this.#carrying.delete(connection);
   }
@@ -95,7 +96,9 @@ export class ConnectionPool {
     if (oldest !== undefined) await this.#end(oldest);
   }
 
-  /** Waits for the slots in use and for the callers that wait for one, then ends all. Idempotent. */
+  /**
+   * Waits for the slots in use and their waiting callers, then ends all connections. Idempotent.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#drain();
     return this.#closing;

@@ -4,10 +4,9 @@ import { serverDown } from "./classify.ts";
 import type { SmtpOptions, SmtpRateChange } from "./config.ts";
 
 /**
- * At most `perSecond` turns a second, evenly spaced and given in the order they were asked for: a
- * burst never has more than one turn at once. The rate may change at any time (`undefined`: no
- * limit), also for those who wait already. A turn that was given up while it waited in the queue
- * costs nothing.
+ * At most `perSecond` turns a second, evenly spaced and granted in the order of the requests, so
+ * there are no bursts. The rate may change at any time (`undefined`: no limit), also for waiting
+ * callers. A turn that was abandoned in the queue costs nothing.
  */
 export class Pace {
   readonly #clock: Clock;
@@ -64,15 +63,15 @@ const lastingMs = 10_000;
 const lastingReplies = 10;
 
 /**
- * How fast messages go to one server: as fast as it takes them, up to `SMTP_RATE`. Additive increase,
- * multiplicative decrease.
+ * The sending rate of one server: as fast as it accepts messages, up to `SMTP_RATE`. Additive
+ * increase, multiplicative decrease.
  *
- * Free: at `SMTP_RATE`, or without a limit. Slowed: a server said that we are too fast. At such a
- * reply, at most once a second, the rate becomes nine tenths of what the server accepted in the last
- * second (but at least 45 % of the rate before, and one mail in two seconds); each accepted message
- * adds to it, 1 mail/s in a second (1 % of the rate where that is more). A minute without such a
- * reply frees it again. A server that says so ten times and for 10 s, and accepts nothing between,
- * is down like any other: `server_down`.
+ * Free: at `SMTP_RATE`, or without a limit. Slowed: the server replied that we send too fast. At
+ * such a reply, at most once a second, the rate is set to nine tenths of what the server accepted
+ * in the last second (but at least 45 % of the rate before, and one mail in two seconds); each
+ * accepted message adds to it, 1 mail/s in a second (1 % of the rate where that is more). After a
+ * minute without such a reply it is free again. A server that gives ten such replies over at least
+ * 10 s, and accepts nothing in between, counts as down: `server_down`.
  */
 export class SendRate {
   readonly #options: SmtpOptions;
@@ -102,7 +101,7 @@ export class SendRate {
     return this.#pace.take(signal);
   }
 
-  /** Learns from an outcome, and returns what it is then. */
+  /** Updates the rate by an outcome, and returns the outcome, possibly changed. */
   observe(outcome: SendOutcome): SendOutcome {
     if (outcome.kind === "accepted") this.#accepted();
     if (outcome.kind !== "throttled") return outcome;

@@ -6,7 +6,7 @@ type UrlSettings = Readonly<Record<string, unknown>>;
 
 const serversMax = 10;
 const shape = "smtp://user:password@smtp.example.com:587?from=noreply@example.com";
-/** Part of the URL itself, or a secret of all servers. */
+/** Excluded: parts of the URL itself, and a secret shared by all servers. */
 const notParameters: ReadonlySet<string> = new Set(["urls", "host", "port", "user", "password"]);
 
 /**
@@ -55,7 +55,7 @@ function readUrl(
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isSmtp = url?.protocol === "smtp:" || url?.protocol === "smtps:";
   if (url === undefined || !isSmtp || url.hostname === "") {
-    report(`must be a URL such as ${shape}, with % and the like in user and password encoded`);
+    report(`must be a URL such as ${shape}, with user and password percent-encoded`);
     return undefined;
   }
   if (url.hash !== "" || !/^\/?$/.test(url.pathname)) {
@@ -98,7 +98,7 @@ function readUrl(
   return settings;
 }
 
-/** In lower case and ASCII, so that a server named twice is noticed; "": no name. */
+/** In lower case and ASCII, so that a server listed twice is detected; "": no name. */
 function hostOf({ hostname }: URL): string {
   const address = /^\[(.*)\]$/.exec(hostname)?.[1];
   if (address !== undefined) return address;
@@ -111,12 +111,12 @@ function isPartOfPassword(url: URL, names: readonly string[], parameters: Parame
   return isUnknown && url.username === "" && /@|%40/.test(url.search);
 }
 
-/** A plus is a plus here (`from=a+b@…`), as in the rest of a URL. */
+/** A plus is literal here (`from=a+b@…`), as in the rest of a URL. */
 function parametersIn(url: URL): URLSearchParams {
   return new URLSearchParams(url.search.replaceAll("+", "%2B"));
 }
 
-/** Undefined where there is none. */
+/** Undefined if there is none. */
 function decodePart(part: string, report: (problem: string) => void): string | undefined {
   if (part === "") return undefined;
   try {
@@ -124,7 +124,7 @@ function decodePart(part: string, report: (problem: string) => void): string | u
     if (/\p{Cc}/u.test(decoded)) report("user and password must have no control characters");
     return decoded;
   } catch {
-    report("user or password has a % that encodes nothing; a % itself is written %25");
+    report("user or password has an invalid percent-encoding; a literal % is written %25");
     return undefined;
   }
 }

@@ -25,16 +25,19 @@ export function openSmtpMailer(options: SmtpMailerOptions): Mailer {
 
 const idleMsMax = 20_000; // shorter than servers and firewalls keep silent connections
 
-/** A server may learn it; until then nobody is turned away for what it lacked once. */
+/**
+ * Expires, because a server may gain the feature: until it is known again, no mail is refused for
+ * it.
+ */
 const utf8MemoryMs = 10 * 60_000;
 
 /**
  * Sends messages to one server over kept-open connections.
  *
- * A message waits for a free connection (`ConnectionPool`), and for its turn where the rate is
- * limited (`SendRate`). A kept-open connection that turns out dead before MAIL FROM is answered, or
- * that turns us away, and one whose reply says that the session is exhausted, is replaced once by a
- * fresh one, silently; `beforeContentEnds` is called again only after the server's definite refusal.
+ * A message waits for a free connection (`ConnectionPool`), and for its turn if the rate is limited
+ * (`SendRate`). A kept-open connection that turns out dead before MAIL FROM is answered, that
+ * refuses us, or whose reply says that the session is exhausted, is silently replaced once by a
+ * fresh one; `beforeContentEnds` is called again only after the server's definite refusal.
  */
 class SmtpMailer implements Mailer {
   readonly address: string;
@@ -124,7 +127,7 @@ class SmtpMailer implements Mailer {
     return this.#pool.close();
   }
 
-  /** For a caller that has a slot. */
+  /** The caller has a slot. */
   async #connect(signal: AbortSignal | undefined) {
     await this.#pool.evictIdle();
     const opened = await SmtpConnection.open(this.#options, signal);
@@ -151,9 +154,9 @@ class SmtpMailer implements Mailer {
 }
 
 /**
- * Whether a fresh connection may do better, so that this attempt does not count: a kept-open one was
- * dead, or turned us away (the fresh one tells whether that is meant for everybody); or a temporary
- * reply was about the session. Each is a definite end: nothing was accepted.
+ * Whether to retry on a fresh connection, without counting the attempt: a kept-open one was dead or
+ * refused us (the fresh one shows whether that applies to all), or a temporary reply was about the
+ * session. In each case nothing was accepted.
  */
 function mayRepeat(sent: SentMessage, reused: boolean): boolean {
   const { outcome, begun, sessionExhausted = false } = sent;

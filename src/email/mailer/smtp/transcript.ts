@@ -2,8 +2,8 @@ import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SmtpOptions } from "./config.ts";
 
 /*
- * An SMTP session as a person reads it (`instant send-test`), by `SmtpOptions.onTranscript`: every line of
- * both sides, without secrets and control characters.
+ * The transcript of an SMTP session (`instant send-test`), through `SmtpOptions.onTranscript`:
+ * every line of both sides, without secrets and control characters.
  */
 
 const hidden = "***";
@@ -37,7 +37,7 @@ export function createTranscriptLogger(options: SmtpOptions) {
   };
 }
 
-/** Notes whose server it is by its certificate, once the session is secure. */
+/** Adds a note with the server's certificate, once TLS is established. */
 export function recordConnection(connection: SMTPConnection, options: SmtpOptions): void {
   const socket = connection._socket;
   if (options.onTranscript === undefined || !socket) return;
@@ -68,7 +68,7 @@ function secretForms({ user = "", password }: SmtpOptions): readonly string[] {
   return [base64(`\0${user}\0${password}`), base64(password), password];
 }
 
-/** A terminal obeys control characters, so nothing that the server says may have one. */
+/** Terminals interpret control characters, so server texts must not contain any. */
 function printable(text: string, secrets: readonly string[]): string {
   let shown = text;
   for (const secret of secrets) shown = shown.replaceAll(secret, hidden);

@@ -23,7 +23,10 @@ export interface SmtpMessage {
 
 export interface SentMessage {
   readonly outcome: SendOutcome;
-  /** False: the connection was dead, or the server turned us away with 4xx, before MAIL FROM was accepted. */
+  /**
+   * False: the connection was dead, or the server refused us with 4xx, before MAIL FROM was
+   * accepted.
+   */
   readonly begun: boolean;
   /** It ended with a temporary reply about the session, not about the message. */
   readonly sessionExhausted?: boolean;
@@ -32,13 +35,13 @@ export interface SentMessage {
 /**
  * One message on one connection.
  *
- * Envelope: MAIL, RCPT and DATA are out (in one write where the server allows). Content: the server
- * agreed to DATA and the bytes go out, without the final dot; when the system took them all,
+ * Envelope: MAIL, RCPT and DATA were sent (in one write if the server allows it). Content: the
+ * server accepted DATA and the bytes are being sent, without the final dot; when all are written,
  * `beforeContentEnds` is called. Ended: it resolved true and the dot was written; from here only a
  * reply decides (`classify.ts`), everything else is ambiguous. Settled: the outcome is known;
- * nothing of the message is written any more, and where the session may be out of step the
- * connection was closed, so that no dot can follow. A settled outcome is returned only after a
- * `beforeContentEnds` that was called has settled too.
+ * nothing more of the message is written, and if the session may be out of step the connection was
+ * closed, so that no dot can follow. A settled outcome is returned only after a `beforeContentEnds`
+ * that was called has settled too.
  *
  * Each wait for the server is bounded (RFC 5321, 4.5.3.2): every reply of the envelope by the reply
  * timeout, the content and `beforeContentEnds` by the content's, the reply to the dot by its own.
@@ -76,7 +79,7 @@ export class Transmission {
     this.#send.signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#armTimer();
     const { from, to } = this.#message;
-    // As much of a stream as nodemailer uses.
+    // The part of a stream that nodemailer uses.
     const content = { pipe: (target: Readable) => this.#writeContent(target) };
     this.#connection.send({ from, to }, content as unknown as Readable, (error, info) => {
       if (error) this.#fail(error);
@@ -88,8 +91,8 @@ export class Transmission {
   }
 
   /**
-   * The server agreed to DATA. Written past `target`, by which nodemailer would end the content
-   * itself, and look at each byte: that costs as much as the rest of a message together.
+   * The server accepted DATA. Bypasses `target`, through which nodemailer would end the content
+   * itself and scan each byte, which costs as much as the rest of a message.
    */
   #writeContent(target: Readable): void {
     target.unpipe();
@@ -115,7 +118,7 @@ export class Transmission {
     try {
       allowed = await this.#send.beforeContentEnds();
     } catch {
-      // The port's rule: a throw withholds. The caller reports by itself what went wrong.
+      // The port's contract: a throw withholds. The caller reports the error itself.
     }
     if (this.#outcome !== undefined) return;
     if (!allowed) {

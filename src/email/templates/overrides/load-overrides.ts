@@ -26,7 +26,7 @@ const fileBytesMax = 256 * 1024;
 const foldersMax = 100;
 const tag = /^(?=.{2,35}$)[a-z]{2,8}(?:-[a-z0-9]{1,8})*$/;
 const fileName = /^(\w+)\.(subject\.txt|html|txt)$/;
-/** Files of editors and people. */
+/** Ignored: editors' files and README. */
 const ignored = /^\.|~$|^README/;
 
 interface LoadedOverrides {
@@ -35,14 +35,14 @@ interface LoadedOverrides {
 }
 
 interface LoadOptions {
-  /** EMAIL_LOCALE: the language of what stands beside the folders. */
+  /** EMAIL_LOCALE: the language of templates outside the language folders. */
   readonly fallbackLocale: string;
   readonly codeInSubject: boolean;
 }
 
 /**
- * Reads a directory of templates and renders each with sample data. Any other file is a problem too:
- * a misspelt name would otherwise be ignored in silence.
+ * Reads a directory of templates and renders each with sample data. Any other file is a problem,
+ * because a misspelt name would otherwise be ignored silently.
  */
 export function loadOverrides(directory: string, options: LoadOptions): LoadedOverrides {
   const problems: TemplateProblem[] = [];
@@ -160,7 +160,7 @@ const htmlBytesMax = 100_000;
 const subjectCharsMax = 200;
 const sampleNow = Date.UTC(2026, 0, 31, 12);
 
-/** Becomes an element or an attribute wherever a value is not escaped. */
+/** A probe value that becomes an element or an attribute where a value is not escaped. */
 const hostile = "x onload=y '\"><hr id=z>";
 
 interface CheckOptions {
@@ -168,8 +168,8 @@ interface CheckOptions {
 }
 
 /**
- * Renders a template with all samples of its type and returns what would be wrong with the mails:
- * something essential is missing, a part is empty or too long, a value could become markup.
+ * Renders a template with all samples of its type and returns the problems: an essential value is
+ * missing, a part is empty or too long, a value could become markup.
  */
 function checkOperatorMail(
   type: EventType,
@@ -189,7 +189,7 @@ function checkOperatorMail(
         .filter(([, text]) => !text.includes(value))
         .map(([file]) => ({
           file,
-          problem: `does not show ${name}, without which the mail is useless`,
+          problem: `does not show ${name}, which the mail must show`,
         }));
     };
     const essential = [
@@ -258,7 +258,7 @@ function checkMarkup({ html }: OperatorMail, view: OperatorView): TemplateProble
     }));
 }
 
-/** The elements with the names of their attributes. */
+/** The elements, each with the names of its attributes. */
 function outlineOf(html: string): string {
   const outline: string[] = [];
   new HTMLRewriter()
@@ -282,7 +282,7 @@ function unescaped(html: string): string {
     .replaceAll("&amp;", "&");
 }
 
-/** doctor on TEMPLATE_DIR: whether a service would start with the templates as they are now. */
+/** doctor on TEMPLATE_DIR: checks whether a service would start with the current templates. */
 export function diagnoseTemplates(
   directory: string,
   problems: readonly TemplateProblem[],

@@ -7,8 +7,8 @@ import { mailTypes } from "../../mails/mail-types.tsx";
 import { isLanguage } from "../languages.ts";
 
 /**
- * The operator's own templates (TEMPLATE_DIR), which replace ours: how one is parsed, what its tags
- * may name, and which one applies to an event. They are read and checked by load-overrides.ts.
+ * The operator's templates (TEMPLATE_DIR), which replace the built-in ones: parsing, the names that
+ * tags may use, and which template applies to an event. load-overrides.ts reads and checks them.
  */
 
 /** One template: a subject, an HTML or a text part, in Mustache. */
@@ -18,7 +18,7 @@ export interface OperatorText {
   render(view: OperatorView): string;
 }
 
-/** The values that its tags name; an absent one counts as false in a section. */
+/** The values that its tags use; an absent one counts as false in a section. */
 export type OperatorView = Readonly<Record<string, string | true | undefined>>;
 
 export interface TemplateProblem {
@@ -33,7 +33,7 @@ interface ParsedText {
   readonly problems: readonly TemplateProblem[];
 }
 
-/** A tag or a text of a parsed template, as Mustache has it. */
+/** A token of a parsed template, as Mustache represents it. */
 type Token = readonly [
   kind: string,
   name: string,
@@ -46,9 +46,9 @@ const html = (value: string) => Mustache.escape(value);
 const plain = (value: string) => value;
 
 /**
- * Parses a template. Of Mustache it takes values `{{name}}`, sections `{{#name}}`, `{{^name}}` and
- * comments. Whatever could fail at sending is refused here: a tag that names no value, and in HTML
- * one that does not escape. Rendering never throws.
+ * Parses a template. It supports values `{{name}}`, sections `{{#name}}`, `{{^name}}` and comments.
+ * Whatever could fail when sending is refused here: a tag with an unknown value, and in HTML one
+ * that does not escape. Rendering never throws.
  */
 export function parseOperatorText(
   file: string,
@@ -116,7 +116,7 @@ export interface OperatorMail {
   readonly subject: OperatorText;
   readonly html: OperatorText;
   readonly text: OperatorText;
-  /** Of that language. */
+  /** The time format of that language. */
   readonly timeFormat: TimeFormat;
 }
 
@@ -127,7 +127,7 @@ export interface ViewParts {
   readonly view: MailView;
 }
 
-/** Values of every mail, beside those of its type. */
+/** Values of every mail, besides those of its type. */
 const everywhere = ["app_name", "recipient"] as const;
 
 /** The values and sections that templates of a type may name. */
@@ -162,7 +162,9 @@ export function operatorViewOf({
   };
 }
 
-/** White space in the subject, such as the file's last line break, becomes single blanks. */
+/**
+ * White space in the subject, such as the file's last line break, is collapsed to single spaces.
+ */
 export function renderOperatorMail(mail: OperatorMail, view: OperatorView) {
   return {
     subject: mail.subject.render(view).replace(/\s+/g, " ").trim(),
@@ -176,9 +178,10 @@ export interface Overrides {
   /** The languages that have a folder, in lower case. */
   readonly languages: readonly string[];
   /**
-   * The template that replaces ours, for the languages in `chain` in turn: from the folder of the
-   * language, else from beside the folders, which is for every other language. Where nothing is
-   * beside the folders, our own messages in a wanted language win over the folder of a later one.
+   * The template that replaces the built-in one, for the languages in `chain` in turn: from the
+   * language's folder, else from outside the folders, which applies to every other language. If
+   * there is none outside the folders, our own messages in a preferred language win over the folder
+   * of a later one.
    */
   find(type: EventType, chain: readonly string[]): OperatorMail | undefined;
 }
@@ -202,7 +205,7 @@ export function createOverrides(
   };
 }
 
-/** Settings of what mails say. */
+/** Settings of the content of mails. */
 export const templateFields = {
   locale: setting.pattern({
     name: "EMAIL_LOCALE",
