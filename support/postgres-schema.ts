@@ -1,7 +1,7 @@
+import type { PostgresConnection } from "../src/core/postgres/config.ts";
+import { parsePostgresUrl } from "../src/core/postgres/config.ts";
 import type { PostgresDatabase } from "../src/core/postgres/database.ts";
 import { openPostgres } from "../src/core/postgres/database.ts";
-import type { PostgresConnection } from "../src/core/postgres/url.ts";
-import { parsePostgresUrl } from "../src/core/postgres/url.ts";
 
 /** What the settings make of `url`; without `schema` the URL's, or the role's own. */
 export function postgresAt(url: string, schema?: string): PostgresConnection {

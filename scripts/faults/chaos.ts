@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Semaphore } from "../../src/email/event-log/flow/semaphore.ts";
+import { Semaphore } from "../../src/email/event-log/flow/lanes.ts";
 import { needJava, needKafkaJars } from "../../support/engines/kafka.ts";
 import { replaceBetween } from "../documents/marked.ts";
 import { freezeAt, killAt } from "./kills.ts";

@@ -4,7 +4,7 @@ import type { SourceFile } from "./rules.ts";
 import { findImports } from "./rules.ts";
 
 /** Whether every figure beyond its limit fails the check, or only those of `alwaysEnforced`. */
-export const limitsEnforced = false;
+export const limitsEnforced = true;
 
 interface Count {
   readonly what: string;

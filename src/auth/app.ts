@@ -1,18 +1,223 @@
+// serve-auth's HTTP app: health, the API document, the routes of sign-in, and its pages.
 import type { Hono } from "hono";
+import { z } from "zod";
+import packageJson from "../../package.json" with { type: "json" };
+import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { HttpAppOptions } from "../core/http/app.ts";
 import { createHttpApp } from "../core/http/app.ts";
-import type { HttpEnvironment } from "../core/http/environment.ts";
-import { crossOriginReads, sameOriginWrites } from "../core/http/origins.ts";
+import { crossOriginReads, sameOriginWrites } from "../core/http/client-address.ts";
+import type { HttpEnvironment } from "../core/http/problem.ts";
 import type { Metrics } from "../core/metrics.ts";
-import type { Operation } from "../core/openapi/operation.ts";
-import { addOperation } from "../core/openapi/operation.ts";
+import type { Operation } from "../core/openapi/create-document.ts";
+import { addOperation, createOpenApiDocument } from "../core/openapi/create-document.ts";
+import { docsPage } from "../core/openapi/docs-page.tsx";
+import { withDeadline } from "../core/time.ts";
+import {
+  changeUserRoute,
+  deleteUserRoute,
+  getMeRoute,
+  getUserRoute,
+  requestDeletionRoute,
+  requestEmailRoute,
+  verifyEmailRoute,
+} from "./account-routes.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodeStore, PreparedCodes } from "./codes/code-store.ts";
-import { cookieName } from "./current-session.ts";
-import { addDocsRoutes, authOperations } from "./docs-routes.ts";
 import type { Limits } from "./limits/limits.ts";
-import type { PageDeps } from "./pages/page-context.ts";
-import { addPageRoutes, problemPage } from "./pages/page-routes.ts";
+import type { PageDeps } from "./pages/page-context.tsx";
+import { addPageRoutes, problemPage } from "./pages/page-routes.tsx";
 import { attemptsScope, logExhaustedLimits } from "./rate-limited.ts";
+import { requestCodeRoute } from "./request-code.ts";
+import { authErrors } from "./schemas.ts";
+import {
+  cookieName,
+  currentSessionRoute,
+  listSessionsRoute,
+  logoutRoute,
+  revokeOthersRoute,
+  revokeSessionRoute,
+} from "./session-routes.ts";
+import { verifyCodeRoute } from "./verify-code.ts";
+
+// `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; both
+// list the state of each store, within 2 s. `/livez`: the process answers. `/readyz`: as `/health`,
+// with the reasons. Kafka is not checked: while it is unavailable, mails are delivered directly.
+
+const group = "Health";
+const storeNames = ["codes", "limits", "sessions", "users"] as const;
+const connection = z.enum(["connected", "embedded", "disconnected"]);
+
+const healthAnswer = z
+  .object({
+    status: z.enum(["healthy", "unhealthy"]),
+    service: z.string(),
+    codes: connection,
+    limits: connection,
+    sessions: connection,
+    users: connection,
+    timestamp: z.string().meta({ format: "date-time" }),
+  })
+  .meta({ id: "Health" });
+
+const healthRoute: AuthRoute = {
+  id: "getHealth",
+  method: "get",
+  path: "/health",
+  group,
+  summary: "The state of the service and its stores",
+  access: "anyone",
+  answer: { status: 200, description: "All stores answer.", schema: healthAnswer },
+  otherwise: { status: 503, description: "A store does not answer.", schema: healthAnswer },
+  storeless: true,
+  handle: async (context, deps) => {
+    const stores = await pingStores(deps);
+    const healthy = reasonsNotReady(stores).length === 0;
+    const body = {
+      status: healthy ? "healthy" : "unhealthy",
+      service: "auth-service",
+      ...Object.fromEntries(stores.map(({ name, connection }) => [name, connection])),
+      timestamp: new Date(deps.clock.now()).toISOString(),
+    };
+    return context.json(body, healthy ? 200 : 503);
+  },
+};
+
+const livenessRoute: AuthRoute = {
+  id: "getLiveness",
+  method: "get",
+  path: "/livez",
+  group,
+  summary: "Whether the process is alive",
+  access: "anyone",
+  answer: {
+    status: 200,
+    description: "The process is alive.",
+    schema: z.object({ status: z.literal("alive") }).meta({ id: "Liveness" }),
+  },
+  storeless: true,
+  handle: (context) => context.json({ status: "alive" }),
+};
+
+const readyAnswer = z.object({ status: z.literal("ready") }).meta({ id: "Ready" });
+const notReadyAnswer = z
+  .object({ status: z.literal("not_ready"), reasons: z.array(z.string()) })
+  .meta({ id: "NotReady" });
+
+const readinessRoute: AuthRoute = {
+  id: "getReadiness",
+  method: "get",
+  path: "/readyz",
+  group,
+  summary: "Whether the service can take requests",
+  access: "anyone",
+  answer: { status: 200, description: "The service is ready.", schema: readyAnswer },
+  otherwise: {
+    status: 503,
+    description: "The service is not ready, with the reasons.",
+    schema: notReadyAnswer,
+  },
+  storeless: true,
+  handle: async (context, deps) => {
+    const reasons = reasonsNotReady(await pingStores(deps));
+    if (reasons.length === 0) return context.json({ status: "ready" });
+    return context.json({ status: "not_ready", reasons }, 503);
+  },
+};
+
+interface StoreState {
+  readonly name: (typeof storeNames)[number];
+  readonly connection: z.infer<typeof connection>;
+  /** The answer of a store that is reachable, but refuses requests now. */
+  readonly refusal?: unknown;
+}
+
+const pingDeadlineMs = 2_000;
+
+function pingStores(deps: AuthDeps): Promise<StoreState[]> {
+  return Promise.all(storeNames.map((name) => pingStore(name, deps)));
+}
+
+async function pingStore(name: StoreState["name"], deps: AuthDeps): Promise<StoreState> {
+  const store = deps[name];
+  const deadlineMs = pingDeadlineMs;
+  try {
+    await withDeadline(`ping of ${name}`, deadlineMs, store.ping({ deadlineMs }));
+    return { name, connection: store.embedded ? "embedded" : "connected" };
+  } catch (error) {
+    deps.log.warn({ store: name, error: errorMessage(error) }, "Store does not answer");
+    const refusal = isInstantError(error) ? error.details["refusal"] : undefined;
+    return { name, connection: "disconnected", refusal };
+  }
+}
+
+function reasonsNotReady(stores: readonly StoreState[]): string[] {
+  return stores
+    .filter(({ connection }) => connection === "disconnected")
+    .map(({ name, refusal }) => {
+      const reason = `the ${name} store is unavailable`;
+      return refusal === undefined ? reason : `${reason}: ${refusal}`;
+    });
+}
+
+/** Every call of the sign-in API, in the order of their use. */
+export const authOperations: readonly AuthRoute[] = [
+  requestCodeRoute,
+  verifyCodeRoute,
+  currentSessionRoute,
+  listSessionsRoute,
+  revokeSessionRoute,
+  revokeOthersRoute,
+  logoutRoute,
+  getUserRoute,
+  getMeRoute,
+  changeUserRoute,
+  requestEmailRoute,
+  verifyEmailRoute,
+  requestDeletionRoute,
+  deleteUserRoute,
+  healthRoute,
+  livenessRoute,
+  readinessRoute,
+];
+
+interface DocsDeps {
+  readonly appName: string;
+  readonly publicOrigin: string | undefined;
+  readonly furtherOperations: readonly Operation[];
+}
+
+const description =
+  "Sign-in without passwords: a code comes by e-mail, and entering it opens a session. Errors are problems as in RFC 9457; every 429 says in Retry-After and in its body when to try again. A session is sent as the cookie session_id or as a Bearer token; with the cookie, a write must come from a page of the same origin.";
+
+/**
+ * `GET /openapi.json`, and `GET /docs` for people. The document never changes; it is created on the
+ * first request, for a faster start.
+ */
+function addDocsRoutes(app: Hono<HttpEnvironment>, deps: DocsDeps): void {
+  const { appName, publicOrigin, furtherOperations } = deps;
+  let made: ReturnType<typeof createOpenApiDocument> | undefined;
+  const getDocument = () => {
+    made ??= createOpenApiDocument({
+      title: `${appName}: sign-in API`,
+      version: packageJson.version,
+      description,
+      serverUrl: publicOrigin,
+      operations: [...authOperations, ...furtherOperations],
+      cookieName,
+      unauthenticated: authErrors.unauthenticated,
+    });
+    return made;
+  };
+  app.get("/openapi.json", (context) => {
+    context.header("Cache-Control", "public, max-age=300");
+    return context.json(getDocument());
+  });
+  app.get("/docs", (context) => {
+    const { url } = context.req; // the bare path without a usable Host
+    const baseUrl = publicOrigin ?? (URL.canParse(url) ? new URL(url).origin : "");
+    return docsPage({ document: getDocument(), appName, baseUrl });
+  });
+}
 
 export interface AuthAppDeps extends PageDeps {
   /**

@@ -1,14 +1,46 @@
-import type { HttpContext } from "../core/http/environment.ts";
-import type { HttpBoundary } from "../core/http/server.ts";
+// What the use cases of sign-in need, and the keys that codes are derived from.
+import type { HttpBoundary } from "../core/http/app.ts";
+import type { HttpContext } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
-import type { Operation } from "../core/openapi/operation.ts";
+import type { Operation } from "../core/openapi/create-document.ts";
+import { hmacText, sha256Hex } from "../core/secret.ts";
 import type { Clock } from "../core/time.ts";
 import type { EmailPublisher } from "../email/delivery/publisher.ts";
 import type { CodeStore } from "./codes/code-store.ts";
-import type { AuthKeys } from "./keys.ts";
 import type { LimitPolicy, Limits } from "./limits/limits.ts";
 import type { SessionStore } from "./sessions/session-store.ts";
 import type { User, UserStore } from "./users/user-store.ts";
+
+/** AUTH_SECRET with the short id that stored codes carry. */
+interface AuthKey {
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** The key of new codes, and all keys whose codes are still valid. */
+export interface AuthKeys {
+  readonly current: AuthKey;
+  readonly all: readonly AuthKey[];
+}
+
+/** `previous`: AUTH_SECRET_PREVIOUS, for as long as codes derived from it live. */
+export function createAuthKeys(secret: string, previous: string | undefined): AuthKeys {
+  const current = createKey(secret);
+  const all = previous === undefined || previous === secret ? [] : [createKey(previous)];
+  return { current, all: [current, ...all] };
+}
+
+function createKey(secret: string): AuthKey {
+  return { id: hmacText(secret, "hex", "key-id").slice(0, 8), secret };
+}
+
+/**
+ * The name of an address in the stores' keys, which must not reveal it. Not keyed with AUTH_SECRET:
+ * live codes and counted attempts must outlive a change of the secret.
+ */
+export function subjectOf(email: string): string {
+  return sha256Hex(`instant-subject:${email}`);
+}
 
 /** The dependencies of the sign-in use cases; `compose` assembles them. */
 export interface AuthDeps {

@@ -1,6 +1,6 @@
 import type { ConfigProblem, ConfigValues } from "../core/config.ts";
 import { setting } from "../core/config.ts";
-import type { CodePolicy } from "./codes/code.ts";
+import type { CodePolicy } from "./codes/code-store.ts";
 import type { LimitPolicy } from "./limits/limits.ts";
 import type { SessionPolicy } from "./sessions/session-store.ts";
 

@@ -3,8 +3,8 @@ import { InstantError } from "../core/errors.ts";
 import type { Failure } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Clock } from "../core/time.ts";
-import { authErrors } from "./error-codes.ts";
 import type { Limits, RateLimit } from "./limits/limits.ts";
+import { authErrors } from "./schemas.ts";
 
 /** An exhausted budget, as the response names it. */
 export interface ExhaustedLimit {

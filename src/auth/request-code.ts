@@ -2,21 +2,24 @@ import { accepts } from "hono/accepts";
 import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
-import type { HttpContext } from "../core/http/environment.ts";
+import type { HttpContext } from "../core/http/problem.ts";
 import type { Clock } from "../core/time.ts";
 import { formatGoDuration } from "../core/time.ts";
 import { answerMsMax } from "../email/delivery/publisher.ts";
 import type { EmailEvent } from "../email/event.ts";
-import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
-import type { CodePolicy, CodeScope } from "./codes/code.ts";
-import { deriveCode, deriveVerifier } from "./codes/code.ts";
-import type { IssuedCode, IssueOutcome, PreparedCodes } from "./codes/code-store.ts";
-import { authErrors } from "./error-codes.ts";
-import type { AuthKeys } from "./keys.ts";
+import type { AuthDeps, AuthKeys, AuthRoute } from "./auth-deps.ts";
+import type {
+  CodePolicy,
+  CodeScope,
+  IssuedCode,
+  IssueOutcome,
+  PreparedCodes,
+} from "./codes/code-store.ts";
+import { deriveCode, deriveVerifier } from "./codes/code-store.ts";
 import { codeLimits } from "./limits/limits.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
 import { rateLimitedError } from "./rate-limited.ts";
-import { emailSchema } from "./schemas.ts";
+import { authErrors, emailSchema } from "./schemas.ts";
 
 // Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
 // account (delete-user.ts).

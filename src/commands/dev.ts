@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { loadConfig, warnOfMistyped } from "../compose/config.ts";
-import { embeddedOnly } from "../compose/engines.ts";
-import { openLog, runService } from "../compose/run-service.ts";
+import { embeddedOnly, openLog, runService } from "../compose/engines.ts";
 import { startServeAuth } from "../compose/serve-auth.ts";
 import { startServeEmail } from "../compose/serve-email.ts";
 import type { Environment } from "../core/config.ts";

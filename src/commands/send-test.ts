@@ -1,16 +1,16 @@
 import type { Config } from "../compose/config.ts";
 import { loadConfig } from "../compose/config.ts";
-import { sendTestMail, testServers } from "../compose/test-mail.ts";
+import { sendTestMail, testServers } from "../compose/delivery.ts";
 import type { Environment } from "../core/config.ts";
 import { coreErrors, InstantError } from "../core/errors.ts";
 import { randomToken } from "../core/secret.ts";
 import type { EmailEvent } from "../email/event.ts";
 import { decodeEmailEvent } from "../email/event.ts";
-import { explainOutcome } from "../email/mailer/explain-outcome.ts";
+import { explainOutcome } from "../email/mailer/reply.ts";
 import type { SmtpSubmission, SmtpTranscriptLine } from "../email/mailer/smtp/config.ts";
-import { parseLocale } from "../email/mails/data-fields.ts";
+import { parseLocale } from "../email/mails/mail-type.ts";
 import { eventTypes, sampleCode, sampleData } from "../email/mails/mail-types.tsx";
-import { unsubscribePath } from "../email/preferences/unsubscribe-link.ts";
+import { unsubscribePath } from "../email/preferences/preference-store.ts";
 
 export interface SendTestOptions {
   readonly to: string;

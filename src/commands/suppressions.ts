@@ -1,7 +1,6 @@
 import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { loadConfig } from "../compose/config.ts";
-import { withTools } from "../compose/engines.ts";
-import { openRecipientStores } from "../compose/stores.ts";
+import { openRecipientStores, withTools } from "../compose/engines.ts";
 import type { ConfigProblem, Environment } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
 import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";

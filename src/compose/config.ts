@@ -1,12 +1,17 @@
+// Every setting of the program: read once, checked together, with what follows from them.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { authFields, checkAuth } from "../auth/config.ts";
 import type { ConfigField, ConfigProblem, Environment } from "../core/config.ts";
 import { readConfig, setting, throwProblems } from "../core/config.ts";
 import { Diagnosis } from "../core/diagnosis.ts";
-import { httpFields, resolveHttp } from "../core/http/server.ts";
+import { coreErrors, errorMessage, InstantError } from "../core/errors.ts";
+import { httpFields, resolveHttp } from "../core/http/app.ts";
 import type { Log } from "../core/log.ts";
 import { logLevels } from "../core/log.ts";
 import { postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
+import { randomToken } from "../core/secret.ts";
 import { diagnoseNames } from "../doctor/settings.ts";
 import { bounceFields, checkBounces, resolveBounces } from "../email/bounces/config.ts";
 import { checkEmail, emailFields, topicFields } from "../email/config.ts";
@@ -219,4 +224,65 @@ function passwordForms(password: string): readonly string[] {
   } catch {
     return [password]; // a lone % is a literal one
   }
+}
+
+/** The current key, and the previous one, whose signatures are still accepted. */
+export interface Secrets {
+  readonly current: string;
+  readonly previous: string | undefined;
+}
+
+export function authSecrets({ auth, app }: Config): Secrets {
+  const current = auth.secret ?? loadOrCreateSecret(app.dataDirectory, "auth");
+  return { current, previous: auth.secretPrevious };
+}
+
+export function emailSecrets({ email, app }: Config): Secrets {
+  const current = email.secret ?? loadOrCreateSecret(app.dataDirectory, "email");
+  return { current, previous: email.secretPrevious };
+}
+
+/**
+ * The secret of this data directory, for one that is not set (production requires it). Created on
+ * first use (256 bits, mode 0600) and stable from then on, also for processes that start together.
+ */
+function loadOrCreateSecret(dataDirectory: string, name: string): string {
+  const path = join(dataDirectory, `${name}.secret`);
+  try {
+    mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+    return readSecret(path) ?? createSecret(path);
+  } catch (error) {
+    throw new InstantError(coreErrors.configInvalid, {
+      detail: `DATA_DIR cannot be used: ${errorMessage(error)}`,
+      cause: error,
+    });
+  }
+}
+
+function createSecret(path: string): string {
+  try {
+    // A single write of less than a block: another process sees all of it, or an empty file.
+    writeFileSync(path, randomToken(32), { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+  for (let attempts = 0; attempts < 100; attempts += 1) {
+    const secret = readSecret(path);
+    if (secret !== undefined) return secret;
+    Bun.sleepSync(10);
+  }
+  throw new Error(`${path} is empty; remove it to have a new one created`);
+}
+
+function readSecret(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").trim() || undefined;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -2,16 +2,15 @@ import { join } from "node:path";
 import { usersModule } from "../auth/users/postgres.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { silentLog } from "../core/log.ts";
+import { addressOf } from "../core/postgres/config.ts";
+import type { SchemaModule } from "../core/postgres/database.ts";
 import { diagnosePostgres } from "../core/postgres/diagnose.ts";
-import type { SchemaModule } from "../core/postgres/migrate.ts";
-import { addressOf } from "../core/postgres/url.ts";
 import { redisAddress } from "../core/redis/config.ts";
 import { diagnoseRedis } from "../core/redis/diagnose.ts";
 import { diagnoseSqlite } from "../core/sqlite/database.ts";
 import { diagnoseDataDirectory, diagnoseServicePort } from "../doctor/machine.ts";
 import type { Check } from "../doctor/report.ts";
-import { diagnoseSenderDomain } from "../doctor/sender-domain.ts";
-import { diagnoseSecrets, diagnoseSetup } from "../doctor/settings.ts";
+import { diagnoseSecrets, diagnoseSenderDomain, diagnoseSetup } from "../doctor/settings.ts";
 import { eventBytesMax, topicSpecs } from "../email/event.ts";
 import { diagnoseKafkaEventLog } from "../email/event-log/kafka/kafka-diagnose.ts";
 import type { SmtpSubmission } from "../email/mailer/smtp/config.ts";
@@ -20,7 +19,7 @@ import { preferencesModule } from "../email/preferences/postgres.ts";
 import { suppressionsModule } from "../email/suppressions/postgres.ts";
 import { diagnoseTemplates } from "../email/templates/overrides/load-overrides.ts";
 import type { Config, Role } from "./config.ts";
-import { tryMailTemplates } from "./mail-templates.ts";
+import { tryMailTemplates } from "./delivery.ts";
 
 /** The modules that have tables in Postgres. */
 export const schemaModules: readonly SchemaModule[] = [

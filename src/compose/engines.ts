@@ -1,13 +1,29 @@
+// Opens engines and stores (real where an address is set, else files), and runs a service on them.
 import { join } from "node:path";
+import type { CodeStore } from "../auth/codes/code-store.ts";
+import { openRedisCodeStore } from "../auth/codes/redis.ts";
+import { openSqliteCodeStore } from "../auth/codes/sqlite.ts";
+import { resolveCodePolicy, resolveSessionPolicy } from "../auth/config.ts";
+import type { Limits } from "../auth/limits/limits.ts";
+import { openRedisLimits } from "../auth/limits/redis.ts";
+import { openSqliteLimits } from "../auth/limits/sqlite.ts";
+import { openRedisSessionStore } from "../auth/sessions/redis.ts";
+import type { SessionStore } from "../auth/sessions/session-store.ts";
+import { openSqliteSessionStore } from "../auth/sessions/sqlite.ts";
+import { openPostgresUserStore } from "../auth/users/postgres.ts";
+import { openSqliteUserStore } from "../auth/users/sqlite.ts";
+import type { UserStore } from "../auth/users/user-store.ts";
 import type { Environment } from "../core/config.ts";
 import type { Log } from "../core/log.ts";
-import { createLog } from "../core/log.ts";
+import { createLog, formatLogLine } from "../core/log.ts";
+import { Metrics, openProcessMetrics } from "../core/metrics.ts";
 import type { PostgresDatabase } from "../core/postgres/database.ts";
 import { openPostgres } from "../core/postgres/database.ts";
 import type { RedisClient } from "../core/redis/client.ts";
 import { openRedis } from "../core/redis/client.ts";
 import { warnOfEviction } from "../core/redis/diagnose.ts";
-import { ServiceGroup } from "../core/service.ts";
+import type { Running } from "../core/service.ts";
+import { runUntilSignal, ServiceGroup } from "../core/service.ts";
 import type { SqliteDatabase } from "../core/sqlite/database.ts";
 import { openSqlite } from "../core/sqlite/database.ts";
 import type { EventLog } from "../email/event-log/event-log.ts";
@@ -21,12 +37,17 @@ import { openInbox, openInboxMailer } from "../email/mailer/inbox/inbox.ts";
 import type { Mailer } from "../email/mailer/mailer.ts";
 import type { SmtpRateChange } from "../email/mailer/smtp/config.ts";
 import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
+import { openPostgresPreferenceStore } from "../email/preferences/postgres.ts";
+import type { PreferenceStore } from "../email/preferences/preference-store.ts";
+import { openSqlitePreferenceStore } from "../email/preferences/sqlite.ts";
 import type { RecentMails } from "../email/recent-mails/recent-mails.ts";
 import { openRedisRecentMails } from "../email/recent-mails/redis.ts";
 import { openSqliteRecentMails } from "../email/recent-mails/sqlite.ts";
-import type { Config } from "./config.ts";
-import type { Secrets } from "./secrets.ts";
-import { emailSecrets } from "./secrets.ts";
+import { openPostgresSuppressionStore } from "../email/suppressions/postgres.ts";
+import { openSqliteSuppressionStore } from "../email/suppressions/sqlite.ts";
+import type { SuppressionStore } from "../email/suppressions/suppression-store.ts";
+import type { Config, Secrets } from "./config.ts";
+import { emailSecrets } from "./config.ts";
 
 /** The embedded engines' files in DATA_DIR; modules that are used together share one. */
 type EmbeddedFile = "events" | "state" | "users" | "inbox";
@@ -200,4 +221,111 @@ export async function withTools<T>(
   } finally {
     await group.stop();
   }
+}
+
+export interface AuthStores {
+  readonly codes: CodeStore;
+  readonly limits: Limits;
+  readonly sessions: SessionStore;
+  readonly users: UserStore;
+}
+
+/** The stores of serve-auth, each on the engine that is configured. */
+export async function openAuthStores(engines: Engines): Promise<AuthStores> {
+  const { auth } = engines.config;
+  const codePolicy = resolveCodePolicy(auth);
+  const sessionPolicy = resolveSessionPolicy(auth);
+  const redis = await engines.redis();
+  const users = await openUsers(engines);
+  if (redis !== undefined) {
+    return {
+      codes: openRedisCodeStore(redis, { policy: codePolicy }),
+      limits: openRedisLimits(redis),
+      sessions: openRedisSessionStore(redis, { policy: sessionPolicy }),
+      users,
+    };
+  }
+  const state = await engines.file("state");
+  return {
+    codes: await openSqliteCodeStore(state, { policy: codePolicy }),
+    limits: await openSqliteLimits(state),
+    sessions: await openSqliteSessionStore(state, { policy: sessionPolicy }),
+    users,
+  };
+}
+
+async function openUsers(engines: Engines): Promise<UserStore> {
+  const postgres = await engines.postgres();
+  if (postgres === undefined) return openSqliteUserStore(await engines.file("users"));
+  return openPostgresUserStore(postgres);
+}
+
+export interface RecipientStores {
+  readonly preferences: PreferenceStore;
+  readonly suppressions: SuppressionStore;
+}
+
+/** The stores about recipients, whether or not they are users. Opened once. */
+export function openRecipientStores(engines: Engines): Promise<RecipientStores> {
+  return engines.remember("recipient stores", () => open(engines));
+}
+
+async function open(engines: Engines): Promise<RecipientStores> {
+  const postgres = await engines.postgres();
+  if (postgres === undefined) {
+    const file = await engines.file("users");
+    return {
+      preferences: await openSqlitePreferenceStore(file),
+      suppressions: await openSqliteSuppressionStore(file),
+    };
+  }
+  const [preferences, suppressions] = await Promise.all([
+    openPostgresPreferenceStore(postgres),
+    openPostgresSuppressionStore(postgres),
+  ]);
+  return { preferences, suppressions };
+}
+
+/** The log of a running service on standard output: JSON, or lines for a person at a terminal. */
+export function openLog(service: string, { app }: Config): Log {
+  const { logFormat, logLevel: level, environment } = app;
+  const { stdout } = process;
+  const isForPerson = stdout.isTTY && environment !== "production";
+  if (logFormat === "json" || (logFormat === "auto" && !isForPerson)) {
+    return createLog({ service, level });
+  }
+  const colour = stdout.isTTY && !process.env["NO_COLOR"];
+  return createLog({
+    service,
+    level,
+    write: (line) => stdout.write(formatLogLine(line, { colour })),
+  });
+}
+
+/** How long closing connections may take after work in flight has drained. */
+const closingMs = 10_000;
+
+/** Runs a service until SIGTERM or SIGINT; resolves with the exit code. */
+export function runService(
+  service: string,
+  config: Config,
+  start: (engines: Engines, running: Running, log: Log) => Promise<void>,
+): Promise<number> {
+  const log = openLog(service, config);
+  const stopDeadlineMs = config.email.drainMs + closingMs;
+  return runUntilSignal((running) => start(new Engines(config, log, running.group), running, log), {
+    log,
+    stopDeadlineMs,
+  });
+}
+
+/** The metrics registry of one service, with the metrics of the process. */
+export function openServiceMetrics(engines: Engines, service: "auth" | "email"): Promise<Metrics> {
+  return engines.once(`metrics of serve-${service}`, () => {
+    const metrics = new Metrics();
+    const observed = openProcessMetrics(metrics);
+    return Object.assign(metrics, {
+      [Symbol.asyncDispose]: async () => observed[Symbol.dispose](),
+    });
+  });
 }

@@ -1,37 +1,35 @@
 import type { Hono } from "hono";
 import { createAuthApp, createStoreMetrics } from "../auth/app.ts";
+import { createAuthKeys } from "../auth/auth-deps.ts";
 import { resolveLimitPolicy } from "../auth/config.ts";
-import { getSignedIn } from "../auth/current-session.ts";
-import { createAuthKeys } from "../auth/keys.ts";
+import { getSignedIn } from "../auth/session-routes.ts";
 import type { User } from "../auth/users/user-store.ts";
 import { errorMessage, isInstantError } from "../core/errors.ts";
-import type { HttpEnvironment } from "../core/http/environment.ts";
-import { addMetricsRoute, createRequestMetrics } from "../core/http/metrics.ts";
-import { openHttpServer } from "../core/http/server.ts";
+import { addMetricsRoute, createRequestMetrics, openHttpServer } from "../core/http/app.ts";
+import type { HttpEnvironment } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
-import type { Operation } from "../core/openapi/operation.ts";
+import type { Operation } from "../core/openapi/create-document.ts";
 import type { Running } from "../core/service.ts";
 import { systemClock } from "../core/time.ts";
 import { addBounceRoutes, bounceOperations } from "../email/bounces/bounce-routes.ts";
-import { DirectDelivery } from "../email/delivery/direct.ts";
-import { createPublisherMetrics, EventPublisher } from "../email/delivery/publisher.ts";
+import {
+  createPublisherMetrics,
+  DirectDelivery,
+  EventPublisher,
+} from "../email/delivery/publisher.ts";
 import { recipientKey, topicSpecs } from "../email/event.ts";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
-import { getPreferences } from "../email/preferences/preference-store.ts";
+import { createPreferencesPath, getPreferences } from "../email/preferences/preference-store.ts";
 import {
   addPreferenceRoutes,
   addUnsubscribeRoutes,
   preferenceOperations,
-} from "../email/preferences/routes.ts";
-import { createPreferencesPath } from "../email/preferences/unsubscribe-link.ts";
-import { composeDelivery } from "./delivery.ts";
-import type { Engines } from "./engines.ts";
-import { mailTemplatesOf } from "./mail-templates.ts";
-import { openServiceMetrics } from "./run-service.ts";
-import { authSecrets } from "./secrets.ts";
-import type { AuthStores, RecipientStores } from "./stores.ts";
-import { openAuthStores, openRecipientStores } from "./stores.ts";
+} from "../email/preferences/preferences-page.tsx";
+import { authSecrets } from "./config.ts";
+import { composeDelivery, mailTemplatesOf } from "./delivery.ts";
+import type { AuthStores, Engines, RecipientStores } from "./engines.ts";
+import { openAuthStores, openRecipientStores, openServiceMetrics } from "./engines.ts";
 
 /** What serve-auth knows about serve-email when both run in one process and listen. */
 interface AuthNeighbours {

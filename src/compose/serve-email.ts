@@ -1,8 +1,7 @@
 import type { Hono } from "hono";
 import { errorMessage } from "../core/errors.ts";
-import type { HttpEnvironment } from "../core/http/environment.ts";
-import { createRequestMetrics } from "../core/http/metrics.ts";
-import { openHttpServer } from "../core/http/server.ts";
+import { createRequestMetrics, openHttpServer } from "../core/http/app.ts";
+import type { HttpEnvironment } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Running, Service } from "../core/service.ts";
@@ -16,15 +15,14 @@ import { addInboxRoutes } from "../email/mailer/inbox/inbox-page.tsx";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { LoginAttempts, operatorsOnly } from "../email/ops/access.ts";
 import { describeOpenTransactions, renderSections, takeSnapshot } from "../email/ops/dashboard.tsx";
-import { LiveFeed } from "../email/ops/live-feed.ts";
+import { ReplayJob } from "../email/ops/dead-letter-routes.tsx";
+import { LiveFeed, OutcomeHistory } from "../email/ops/live-feed.ts";
 import type { OpsSite } from "../email/ops/ops-page.tsx";
 import { opsProblemPage } from "../email/ops/ops-page.tsx";
-import { OutcomeHistory } from "../email/ops/outcome-history.ts";
-import { ReplayJob } from "../email/ops/replay.tsx";
-import { addSiteRoutes, createOpsApp } from "../email/ops/site-routes.ts";
+import { addSiteRoutes, createOpsApp } from "../email/ops/site-routes.tsx";
 import { composeDelivery } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
-import { openServiceMetrics } from "./run-service.ts";
+import { openServiceMetrics } from "./engines.ts";
 
 /** What serve-email knows about serve-auth when both run in one process. */
 interface EmailNeighbours {

@@ -1,17 +1,17 @@
 import { z } from "zod";
 import { emailAddressBound, parseMailbox } from "../core/email-address.ts";
 import { fieldErrors } from "../core/http/problem.ts";
-import { sha256Hex } from "../core/secret.ts";
-import { parseGoDuration } from "../core/time.ts";
-import type { TraceContext } from "../core/trace-context.ts";
+import type { TraceContext } from "../core/log.ts";
 import {
   createChildContext,
   currentTraceContext,
   formatTraceparent,
   parseTraceparent,
-} from "../core/trace-context.ts";
+} from "../core/log.ts";
+import { sha256Hex } from "../core/secret.ts";
+import { parseGoDuration } from "../core/time.ts";
 import type { RecordHeaders, TopicSpec } from "./event-log/event-log.ts";
-import { isUnsetTime, line, timestamp } from "./mails/data-fields.ts";
+import { isUnsetTime, line, timestamp } from "./mails/mail-type.ts";
 import type { DataOf, EventType } from "./mails/mail-types.tsx";
 import { eventTypes, isEventType, mailTypes } from "./mails/mail-types.tsx";
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { codePolicyDefault } from "../../src/auth/codes/code.ts";
+import { subjectOf } from "../../src/auth/auth-deps.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { openSqliteCodeStore } from "../../src/auth/codes/sqlite.ts";
-import { subjectOf } from "../../src/auth/keys.ts";
 import type { RedisClient } from "../../src/core/redis/client.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { findEngine } from "../../support/engines.ts";

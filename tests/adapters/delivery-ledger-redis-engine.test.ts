@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { RedisClient } from "../../src/core/redis/client.ts";
-import type { RedisScript } from "../../src/core/redis/script.ts";
+import type { RedisClient, RedisScript } from "../../src/core/redis/client.ts";
 import { openRedisDeliveryLedger, swapScript } from "../../src/email/ledger/redis.ts";
 import { choosePort } from "../../support/engines/server.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -141,7 +141,8 @@ describe("groups", () => {
       await reader.stop();
       await eventually(
         "nobody is in the group",
-        async () => (await memberCount(group)) === 0,
+        // Kafka refuses the question for as long as the group's coordinator moves.
+        async () => (await memberCount(group).catch(() => undefined)) === 0,
         2_000,
       );
     }

@@ -1,8 +1,8 @@
 /** The calls of one turn go to Redis as one script: each is answered, or fails, on its own. */
 import { describe, expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code.ts";
+import { subjectOf } from "../../src/auth/auth-deps.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
-import { subjectOf } from "../../src/auth/keys.ts";
 import type { Limits, RateLimit } from "../../src/auth/limits/limits.ts";
 import { openRedisLimits } from "../../src/auth/limits/redis.ts";
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { coreErrors, isInstantError } from "../../src/core/errors.ts";
 import { openPostgres } from "../../src/core/postgres/database.ts";
-import { uniqueViolation } from "../../src/core/postgres/errors.ts";
+import { uniqueViolation } from "../../src/core/postgres/pool.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openTestPostgres, postgresAt } from "../../support/postgres-schema.ts";
 import { StallableProxy } from "../../support/stallable-proxy.ts";

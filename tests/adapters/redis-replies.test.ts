@@ -1,9 +1,8 @@
 /** What Redis says is shown in its own words, whoever asked; and no argument with it. */
 import { describe, expect, test } from "bun:test";
 import { createLog } from "../../src/core/log.ts";
-import { openRedis } from "../../src/core/redis/client.ts";
+import { openRedis, redisScript } from "../../src/core/redis/client.ts";
 import { warnOfEviction } from "../../src/core/redis/diagnose.ts";
-import { redisScript } from "../../src/core/redis/script.ts";
 import { RedisMinuteTotals } from "../../src/email/ledger/redis.ts";
 import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openTestRedis } from "../../support/own-redis.ts";

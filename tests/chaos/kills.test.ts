@@ -4,7 +4,7 @@ import { freezeAt, killAt, mailsPerRound } from "../../scripts/faults/kills.ts";
 import { frozenPhases, phases } from "../../scripts/faults/moments.ts";
 import type { FaultWorld } from "../../scripts/faults/world.ts";
 import { openFaultWorld, rowsBeside } from "../../scripts/faults/world.ts";
-import { Semaphore } from "../../src/email/event-log/flow/semaphore.ts";
+import { Semaphore } from "../../src/email/event-log/flow/lanes.ts";
 import { findEngine } from "../../support/engines.ts";
 import { hasOwnKafka } from "../../support/own-kafka.ts";
 import { hasRedisServer } from "../../support/own-redis.ts";

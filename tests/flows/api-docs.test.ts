@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { authOperations } from "../../src/auth/docs-routes.ts";
-import { openHttpServer } from "../../src/core/http/server.ts";
+import { authOperations } from "../../src/auth/app.ts";
+import { openHttpServer } from "../../src/core/http/app.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { routeOf } from "../../src/core/openapi/operation.ts";
-import { preferenceOperations } from "../../src/email/preferences/routes.ts";
+import { routeOf } from "../../src/core/openapi/create-document.ts";
+import { preferenceOperations } from "../../src/email/preferences/preferences-page.tsx";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld, problemOf } from "../support/sign-in-world.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { authOperations } from "../../src/auth/docs-routes.ts";
+import { authOperations } from "../../src/auth/app.ts";
 import { fuzzByDocument } from "../support/openapi-fuzzer/fuzz.ts";
 import { brokenJson, randomJson, SeededRandom } from "../support/seeded-random.ts";
 import { signInEngines } from "../support/sign-in-world.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { authOperations } from "../../src/auth/docs-routes.ts";
-import type { Operation } from "../../src/core/openapi/operation.ts";
+import { authOperations } from "../../src/auth/app.ts";
+import type { Operation } from "../../src/core/openapi/create-document.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
 import { StallableProxy } from "../../support/stallable-proxy.ts";

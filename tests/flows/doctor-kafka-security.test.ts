@@ -6,7 +6,7 @@ import tls from "node:tls";
 import type { AclEntry, AclOperationTypes, Admin } from "kafkajs";
 import { AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from "kafkajs";
 import { silentLog } from "../../src/core/log.ts";
-import { AdminSession } from "../../src/email/event-log/kafka/admin-session.ts";
+import { AdminSession } from "../../src/email/event-log/kafka/admin.ts";
 import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { OwnKafka } from "../../support/own-kafka.ts";

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { createTopics } from "../../src/commands/create-topics.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { AdminSession } from "../../src/email/event-log/kafka/admin-session.ts";
+import { AdminSession } from "../../src/email/event-log/kafka/admin.ts";
 import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
 import { openKafkaEventLog } from "../../src/email/event-log/kafka/kafka.ts";
 import { findEngine } from "../../support/engines.ts";

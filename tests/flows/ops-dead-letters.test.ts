@@ -4,9 +4,8 @@ import { createLog } from "../../src/core/log.ts";
 import { systemClock } from "../../src/core/time.ts";
 import { encodeEmailEvent } from "../../src/email/event.ts";
 import { ledgerTtlMs } from "../../src/email/ledger/delivery-ledger.ts";
-import { addDeadLetterRoutes } from "../../src/email/ops/dead-letter-routes.ts";
+import { addDeadLetterRoutes, ReplayJob } from "../../src/email/ops/dead-letter-routes.tsx";
 import { previewValue } from "../../src/email/ops/dead-letters-page.tsx";
-import { ReplayJob } from "../../src/email/ops/replay.tsx";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createAuthKeys } from "../../src/auth/keys.ts";
+import { createAuthKeys } from "../../src/auth/auth-deps.ts";
 import { fromOurPage, openPageClient } from "../support/page-client.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { openEmbeddedWorld, signInEngines, testSecret } from "../support/sign-in-world.ts";

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { cookieName } from "../../src/auth/current-session.ts";
+import { cookieName } from "../../src/auth/session-routes.ts";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { recipientKey } from "../../src/email/event.ts";
-import { getPreferences } from "../../src/email/preferences/preference-store.ts";
-import { tokenLifeMs } from "../../src/email/preferences/unsubscribe-link.ts";
+import { getPreferences, tokenLifeMs } from "../../src/email/preferences/preference-store.ts";
 import type { RecipientWorld } from "../support/recipient-world.ts";
 import { recipientEngines } from "../support/recipient-world.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeEmailEvent } from "../../src/email/event.ts";
-import { partitionOfKey } from "../../src/email/event-log/murmur2.ts";
+import { partitionOfKey } from "../../src/email/event-log/event-log.ts";
 import { findEngine } from "../../support/engines.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";

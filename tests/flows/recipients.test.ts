@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { silentLog } from "../../src/core/log.ts";
 import { systemClock } from "../../src/core/time.ts";
-import { DirectDelivery } from "../../src/email/delivery/direct.ts";
+import { DirectDelivery } from "../../src/email/delivery/publisher.ts";
 import { recipientKey } from "../../src/email/event.ts";
 import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";

@@ -1,10 +1,15 @@
-import type { CodePolicy, CodePurpose } from "../../src/auth/codes/code.ts";
-import { codePolicyDefault, deriveVerifier, liveCodesMax } from "../../src/auth/codes/code.ts";
 import type {
+  CodePolicy,
+  CodePurpose,
   CodeStore,
   IssueOutcome,
   IssueRequest,
   VerifyRequest,
+} from "../../src/auth/codes/code-store.ts";
+import {
+  codePolicyDefault,
+  deriveVerifier,
+  liveCodesMax,
 } from "../../src/auth/codes/code-store.ts";
 import { FakeClock } from "./fake-clock.ts";
 

@@ -24,7 +24,7 @@ import { openRedisDeliveryLedger } from "../../src/email/ledger/redis.ts";
 import { openSqliteDeliveryLedger } from "../../src/email/ledger/sqlite.ts";
 import { MailServers } from "../../src/email/mailer/mail-servers.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
-import { createUnsubscribeLink } from "../../src/email/preferences/unsubscribe-link.ts";
+import { createUnsubscribeLink } from "../../src/email/preferences/preference-store.ts";
 import type { RecentMails } from "../../src/email/recent-mails/recent-mails.ts";
 import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
 import { openSqliteRecentMails } from "../../src/email/recent-mails/sqlite.ts";

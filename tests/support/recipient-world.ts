@@ -1,19 +1,19 @@
 import { expect } from "bun:test";
-import { getSignedIn } from "../../src/auth/current-session.ts";
+import { getSignedIn } from "../../src/auth/session-routes.ts";
 import { carryPreferences, forgetRecipient } from "../../src/compose/serve-auth.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 import { addBounceRoutes, bounceOperations } from "../../src/email/bounces/bounce-routes.ts";
 import type { BounceReporters } from "../../src/email/bounces/config.ts";
 import { recipientKey } from "../../src/email/event.ts";
 import {
+  createPreferencesPath,
+  createUnsubscribeToken,
+} from "../../src/email/preferences/preference-store.ts";
+import {
   addPreferenceRoutes,
   addUnsubscribeRoutes,
   preferenceOperations,
-} from "../../src/email/preferences/routes.ts";
-import {
-  createPreferencesPath,
-  createUnsubscribeToken,
-} from "../../src/email/preferences/unsubscribe-link.ts";
+} from "../../src/email/preferences/preferences-page.tsx";
 import { findEngine } from "../../support/engines.ts";
 import { expectNoSecrets } from "../../support/log-secrets.ts";
 import { FakeClock } from "./fake-clock.ts";

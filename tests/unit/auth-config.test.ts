@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code.ts";
+import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import {
   authFields,
   checkAuth,

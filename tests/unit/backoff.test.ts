@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { backoffMs } from "../../src/core/backoff.ts";
+import { backoffMs } from "../../src/core/time.ts";
 
 test("the delay doubles with each failed attempt, up to its maximum", () => {
   const backoff = { delayMsMin: 1000, delayMsMax: 5000 };

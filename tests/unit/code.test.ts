@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { deriveCode, deriveVerifier } from "../../src/auth/codes/code.ts";
-import { createAuthKeys } from "../../src/auth/keys.ts";
+import { createAuthKeys } from "../../src/auth/auth-deps.ts";
+import { deriveCode, deriveVerifier } from "../../src/auth/codes/code-store.ts";
 
 const scope = { purpose: "sign_in", email: "a@x.org" } as const;
 const secret = "s".repeat(32);

@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
 import { InstantError } from "../../src/core/errors.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { DirectDelivery } from "../../src/email/delivery/direct.ts";
 import type { DeliveryOutcome } from "../../src/email/delivery/outcome.ts";
-import { EventPublisher } from "../../src/email/delivery/publisher.ts";
+import { DirectDelivery, EventPublisher } from "../../src/email/delivery/publisher.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
 import { eventLogErrors } from "../../src/email/event-log/event-log.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";

@@ -4,10 +4,8 @@ import { z } from "zod";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import { bodyLimit, readJson } from "../../src/core/http/body.ts";
-import type { HttpEnvironment } from "../../src/core/http/environment.ts";
-import { clientAddress } from "../../src/core/http/environment.ts";
-import type { DrawProblem } from "../../src/core/http/problem.ts";
-import { respondToError } from "../../src/core/http/problem.ts";
+import type { DrawProblem, HttpEnvironment } from "../../src/core/http/problem.ts";
+import { clientAddress, respondToError } from "../../src/core/http/problem.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 import { problemOf } from "../support/sign-in-world.ts";
 

@@ -1,14 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import type { ConfigProblem } from "../../src/core/config.ts";
 import { parseConfig } from "../../src/core/config.ts";
-import { createHttpApp } from "../../src/core/http/app.ts";
+import { createHttpApp, httpFields, resolveHttp } from "../../src/core/http/app.ts";
 import {
   clientNetworkOf,
   isInNetwork,
   parseIpAddress,
   parseIpNetwork,
 } from "../../src/core/http/client-address.ts";
-import { httpFields, resolveHttp } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 

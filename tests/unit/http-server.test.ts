@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
-import { createHttpApp } from "../../src/core/http/app.ts";
-import { clientAddress } from "../../src/core/http/environment.ts";
-import type { HttpServerOptions } from "../../src/core/http/server.ts";
-import { openHttpServer } from "../../src/core/http/server.ts";
+import type { HttpServerOptions } from "../../src/core/http/app.ts";
+import { createHttpApp, openHttpServer } from "../../src/core/http/app.ts";
+import { clientAddress } from "../../src/core/http/problem.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 
 async function start(options: Partial<HttpServerOptions>) {

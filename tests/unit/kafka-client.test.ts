@@ -8,17 +8,17 @@ import {
 import { parseConfig } from "../../src/core/config.ts";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { createLog } from "../../src/core/log.ts";
-import { createKafkaLog } from "../../src/email/event-log/kafka/client.ts";
+import {
+  classifyKafkaError,
+  createKafkaLog,
+  kafkaErrors,
+  toPublishError,
+} from "../../src/email/event-log/kafka/client.ts";
 import {
   checkKafkaConfig,
   kafkaConnection,
   kafkaFields,
 } from "../../src/email/event-log/kafka/config.ts";
-import {
-  classifyKafkaError,
-  kafkaErrors,
-  toPublishError,
-} from "../../src/email/event-log/kafka/errors.ts";
 import { OffsetCommitter } from "../../src/email/event-log/kafka/subscription.ts";
 import { eventually } from "../../support/eventually.ts";
 

@@ -2,11 +2,10 @@ import { describe, expect, test } from "bun:test";
 import type { PartitionMetadata } from "kafkajs";
 import { Partitioners } from "kafkajs";
 import { InstantError } from "../../src/core/errors.ts";
-import { eventLogErrors } from "../../src/email/event-log/event-log.ts";
+import { eventLogErrors, murmur2, partitionOfKey } from "../../src/email/event-log/event-log.ts";
 import { StickyPartitions } from "../../src/email/event-log/kafka/producer.ts";
 import type { QueuedRecord } from "../../src/email/event-log/kafka/record-queue.ts";
 import { Publication, RecordQueue } from "../../src/email/event-log/kafka/record-queue.ts";
-import { murmur2, partitionOfKey } from "../../src/email/event-log/murmur2.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 describe("the partition of a record", () => {

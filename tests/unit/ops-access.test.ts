@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import { createLog } from "../../src/core/log.ts";
 import { LoginAttempts, operatorsOnly } from "../../src/email/ops/access.ts";
-import { addSiteLogin } from "../../src/email/ops/login.tsx";
+import { addSiteLogin } from "../../src/email/ops/site-routes.tsx";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const token = "a token for the operators";

@@ -2,8 +2,12 @@ import { describe, expect, test } from "bun:test";
 import type { DeliveryOutcome } from "../../src/email/delivery/outcome.ts";
 import type { OpsSnapshot } from "../../src/email/ops/dashboard.tsx";
 import { renderSections } from "../../src/email/ops/dashboard.tsx";
-import { LiveFeed, watchersMax } from "../../src/email/ops/live-feed.ts";
-import { AcceptanceTimes, OutcomeHistory } from "../../src/email/ops/outcome-history.ts";
+import {
+  AcceptanceTimes,
+  LiveFeed,
+  OutcomeHistory,
+  watchersMax,
+} from "../../src/email/ops/live-feed.ts";
 import { codeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";

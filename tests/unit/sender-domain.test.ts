@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { LookUpTxt } from "../../src/doctor/sender-domain.ts";
-import { diagnoseSenderDomain } from "../../src/doctor/sender-domain.ts";
+import type { LookUpTxt } from "../../src/doctor/settings.ts";
+import { diagnoseSenderDomain } from "../../src/doctor/settings.ts";
 import { diagnosed, findTrouble, troubles } from "../support/doctor.ts";
 
 const dkim = { domain: "example.com", selector: "s1" };

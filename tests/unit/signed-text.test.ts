@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { signText, verifyText } from "../../src/core/signed-text.ts";
+import { signText, verifyText } from "../../src/core/secret.ts";
 
 const key = "a key that is long enough for tests";
 const signedAt = Date.UTC(2026, 0, 1);

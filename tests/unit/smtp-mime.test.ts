@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { messageIdHeader } from "../../src/email/mailer/mailer.ts";
-import { signDkim } from "../../src/email/mailer/smtp/dkim.ts";
 import type { MimeMessage } from "../../src/email/mailer/smtp/mime.ts";
-import { composeMime } from "../../src/email/mailer/smtp/mime.ts";
+import { composeMime, signDkim } from "../../src/email/mailer/smtp/mime.ts";
 import { readMail } from "../../support/smtp-sink/accepted.ts";
 import { testDkim, verifyDkim } from "../support/dkim.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { loadConfig } from "../../src/compose/config.ts";
-import { composeMailTemplates } from "../../src/compose/mail-templates.ts";
+import { composeMailTemplates } from "../../src/compose/delivery.ts";
 import { isInstantError } from "../../src/core/errors.ts";
 import { eventTypes } from "../../src/email/mails/mail-types.tsx";
 import { createTimeFormat } from "../../src/email/templates/languages.ts";

@@ -5,7 +5,7 @@ import {
   formatTraceparent,
   parseTraceparent,
   runInTraceContext,
-} from "../../src/core/trace-context.ts";
+} from "../../src/core/log.ts";
 import { readTraceContext, traceContextHeaders } from "../../src/email/event.ts";
 
 const [traceId, spanId] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"];

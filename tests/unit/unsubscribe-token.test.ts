@@ -5,7 +5,7 @@ import {
   createUnsubscribeToken,
   readUnsubscribeToken,
   tokenLifeMs,
-} from "../../src/email/preferences/unsubscribe-link.ts";
+} from "../../src/email/preferences/preference-store.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 const secret = "a secret for tokens, which is long enough";

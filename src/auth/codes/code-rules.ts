@@ -1,7 +1,7 @@
 import { equalConstantTime } from "../../core/secret.ts";
-import type { CodePolicy, CodePurpose } from "./code.ts";
-import { liveCodesMax } from "./code.ts";
 import type {
+  CodePolicy,
+  CodePurpose,
   CodeStore,
   IssuedCode,
   IssueOutcome,
@@ -9,6 +9,7 @@ import type {
   VerifyOutcome,
   VerifyRequest,
 } from "./code-store.ts";
+import { liveCodesMax } from "./code-store.ts";
 
 /** The state of one address, stored as JSON. The rules change it in place. */
 interface CodeState {

@@ -1,13 +1,12 @@
 import { coreErrors, InstantError } from "../../core/errors.ts";
 import type { RedisClient } from "../../core/redis/client.ts";
-import { redisScript } from "../../core/redis/script.ts";
+import { redisScript } from "../../core/redis/client.ts";
 import type { Clock } from "../../core/time.ts";
-import { subjectOf } from "../keys.ts";
+import { subjectOf } from "../auth-deps.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
-import type { CodePolicy } from "./code.ts";
 import type { CodeRule } from "./code-rules.ts";
 import { applyRule, codeCalls } from "./code-rules.ts";
-import type { CodeStore } from "./code-store.ts";
+import type { CodePolicy, CodeStore } from "./code-store.ts";
 import swapText from "./redis-swap.lua" with { type: "text" };
 
 /** The stored state, "" for none, and the server's time when it was read. */

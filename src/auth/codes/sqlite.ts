@@ -2,10 +2,9 @@ import type { Database } from "bun:sqlite";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
-import { subjectOf } from "../keys.ts";
-import type { CodePolicy } from "./code.ts";
+import { subjectOf } from "../auth-deps.ts";
 import { applyRule, codeCalls } from "./code-rules.ts";
-import type { CodeStore } from "./code-store.ts";
+import type { CodePolicy, CodeStore } from "./code-store.ts";
 
 const migrations = [
   `CREATE TABLE auth_codes (

@@ -1,33 +1,40 @@
 import type { Hono } from "hono";
 import type { Child } from "hono/jsx";
 import { parseEmailAddress } from "../../core/email-address.ts";
-import { Button, ButtonLink, Field } from "../../core/html/controls.tsx";
+import { Button, ButtonLink, Field } from "../../core/html/page.tsx";
 import { parseFields } from "../../core/http/body.ts";
-import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import type { Failure } from "../../core/http/problem.ts";
-import { confirmEmail, sendEmailCode, verifyEmailBody } from "../change-email.ts";
-import { findSignedIn, getSignedIn } from "../current-session.ts";
-import { confirmDeletion, deleteUserBody } from "../delete-user.ts";
-import { authErrors } from "../error-codes.ts";
+import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
+import {
+  changeUserBody,
+  changeUsername,
+  confirmDeletion,
+  confirmEmail,
+  deleteUserBody,
+  sendEmailCode,
+  verifyEmailBody,
+} from "../account-routes.ts";
 import { requestCodeBody, sendCode } from "../request-code.ts";
-import { revokeSession } from "../session-routes.ts";
+import { authErrors } from "../schemas.ts";
+import { findSignedIn, getSignedIn, revokeSession } from "../session-routes.ts";
 import type { Session } from "../sessions/session-store.ts";
-import { changeUserBody, changeUsername } from "../user-routes.ts";
-import type { PlacedFlash } from "./auth-page.tsx";
-import { authPage, EmailInput, FlashView, failureFlash, flashAt } from "./auth-page.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { formatAgo, messages } from "./messages.ts";
-import type { Flash, FlashPlace, PageDeps } from "./page-context.ts";
+import type { Flash, FlashPlace, PageDeps, PlacedFlash } from "./page-context.tsx";
 import {
   attempt,
+  authPage,
   dropPending,
+  EmailInput,
+  FlashView,
+  failureFlash,
+  flashAt,
   formField,
   isUnauthenticated,
   readFlash,
   setFlash,
   toSignIn,
-} from "./page-context.ts";
+} from "./page-context.tsx";
 
 interface ShownSession extends Session {
   /** The session of this request. */

@@ -1,24 +1,27 @@
 import type { Hono } from "hono";
-import type { FieldAttributes } from "../../core/html/controls.tsx";
-import { Button, Field } from "../../core/html/controls.tsx";
-import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import type { Failure } from "../../core/http/problem.ts";
-import type { CodePolicy, CodePurpose } from "../codes/code.ts";
+import type { FieldAttributes } from "../../core/html/page.tsx";
+import { Button, Field } from "../../core/html/page.tsx";
+import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
+import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
-import { authPage, FlashView, failureFlash, flashAt, messagePage } from "./auth-page.tsx";
 import { formatLeft, messages } from "./messages.ts";
-import type { Flash, PageDeps, PendingCode } from "./page-context.ts";
+import type { Flash, PageDeps, PendingCode } from "./page-context.tsx";
 import {
   attempt,
+  authPage,
   dropPending,
+  FlashView,
+  failureFlash,
+  flashAt,
   formField,
   isUnauthenticated,
   keepPending,
+  messagePage,
   readFlash,
   readPending,
   setFlash,
   toSignIn,
-} from "./page-context.ts";
+} from "./page-context.tsx";
 
 /**
  * One input whose digits fall into six boxes drawn behind it: to a keyboard, a paste, autofill and a

@@ -1,4 +1,4 @@
-import type { CodePurpose } from "../codes/code.ts";
+import type { CodePurpose } from "../codes/code-store.ts";
 
 const wrongCode = () => "That code is wrong or has expired. Use the one in our latest e-mail.";
 

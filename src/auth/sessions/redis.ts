@@ -1,6 +1,5 @@
-import type { RedisClient } from "../../core/redis/client.ts";
-import type { RedisScript } from "../../core/redis/script.ts";
-import { redisScript } from "../../core/redis/script.ts";
+import type { RedisClient, RedisScript } from "../../core/redis/client.ts";
+import { redisScript } from "../../core/redis/client.ts";
 import type { Clock } from "../../core/time.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
 import createText from "./redis-create.lua" with { type: "text" };

@@ -1,9 +1,8 @@
 import { gather } from "../../core/gather.ts";
-import type { PostgresDatabase } from "../../core/postgres/database.ts";
+import type { PostgresDatabase, SchemaModule } from "../../core/postgres/database.ts";
 import { migrateLater } from "../../core/postgres/database.ts";
-import { uniqueViolation } from "../../core/postgres/errors.ts";
-import type { SchemaModule } from "../../core/postgres/migrate.ts";
 import type { SchemaName, Sql } from "../../core/postgres/pool.ts";
+import { uniqueViolation } from "../../core/postgres/pool.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };

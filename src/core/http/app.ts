@@ -1,3 +1,4 @@
+// The HTTP app that each service adds its routes to, its metrics, and the server it listens with.
 import type { MiddlewareHandler } from "hono";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -5,17 +6,23 @@ import { requestId } from "hono/request-id";
 import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 import { getPath } from "hono/utils/url";
+import type { ConfigProblem, ConfigValues } from "../config.ts";
+import { setting } from "../config.ts";
+import { errorMessage, InstantError, isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { createChildContext, parseTraceparent, runInTraceContext } from "../trace-context.ts";
+import { createChildContext, parseTraceparent, runInTraceContext } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { equalSecret } from "../secret.ts";
+import type { Service } from "../service.ts";
+import { withDeadline } from "../time.ts";
 import { bodyLimit } from "./body.ts";
 import type { IpNetwork } from "./client-address.ts";
-import { clientNetwork } from "./client-address.ts";
-import type { HttpEnvironment } from "./environment.ts";
-import type { DrawProblem } from "./problem.ts";
+import { clientNetwork, loopbackOnly, parseIpNetwork } from "./client-address.ts";
+import type { DrawProblem, HttpContext, HttpEnvironment } from "./problem.ts";
 import { httpErrors, problemPages, problemResponse, respondToError } from "./problem.ts";
 
 /** An answered request, for the log and the metrics. */
-export interface AnsweredRequest {
+interface AnsweredRequest {
   readonly method: string;
   /** The route's pattern; "/*": no route matched. */
   readonly route: string;
@@ -129,4 +136,236 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
 function pathOf(request: Request): string {
   const { url } = request;
   return url.startsWith("/") ? (url.split(/[?#]/, 1)[0] ?? url) : getPath(request);
+}
+
+const forwardingHeaders = ["Forwarded", "X-Forwarded-For", "Via"] as const;
+
+export interface MetricsReaders {
+  /** The Bearer token of readers; at least 32 characters. */
+  readonly token: string | undefined;
+  /**
+   * Without a token: whether programs on this machine may read, unless a proxy forwarded the
+   * request.
+   */
+  readonly loopback: boolean;
+}
+
+/** `GET /metrics` of a public app; 404 for everybody but its readers. */
+export function addMetricsRoute(
+  app: Hono<HttpEnvironment>,
+  metrics: Metrics,
+  { token, loopback }: MetricsReaders,
+): void {
+  const fromThisMachine = loopbackOnly();
+  app.get("/metrics", async (context, next) => {
+    if (token !== undefined) {
+      return hasToken(context, token) ? next() : context.notFound();
+    }
+    const isForwarded = forwardingHeaders.some((name) => context.req.header(name) !== undefined);
+    return loopback && !isForwarded ? fromThisMachine(context, next) : context.notFound();
+  });
+  app.get("/metrics", (context) => renderMetrics(context, metrics));
+}
+
+export async function renderMetrics(context: HttpContext, metrics: Metrics): Promise<Response> {
+  return context.body(await metrics.render(), 200, { "Content-Type": metrics.contentType });
+}
+
+function hasToken(context: HttpContext, token: string): boolean {
+  const given = /^Bearer ([!-~]{1,1000})$/.exec(context.req.header("Authorization") ?? "")?.[1];
+  return given !== undefined && equalSecret(given, token);
+}
+
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * Counts and times the responses of an HTTP app. The number of labels is bounded: a route is its
+ * pattern, "/*" if none matched, and an unusual method is "other".
+ */
+export function createRequestMetrics(metrics: Metrics): (request: AnsweredRequest) => void {
+  const requests = metrics.counter({
+    name: "instant_http_requests_total",
+    help: "HTTP requests that were answered.",
+    labels: ["method", "route", "status"],
+  });
+  const durations = metrics.histogram({
+    name: "instant_http_request_duration_seconds",
+    help: "Time from a request to its response.",
+    labels: ["route"],
+    buckets,
+  });
+  return ({ method, route, status, seconds }) => {
+    const known = methods.has(method) ? method : "other";
+    requests.add({ method: known, route, status: String(status) });
+    durations.observe(seconds, { route });
+  };
+}
+
+/** Longer than the slowest answer (a mail delivered in place takes up to 13 s). */
+const idleTimeoutSeconds = 30;
+const stopDeadlineMsDefault = 15_000;
+
+export interface HttpServerOptions {
+  /** Compatible with Hono's `app.fetch`. */
+  readonly fetch: (
+    request: Request,
+    bindings: HttpEnvironment["Bindings"],
+  ) => Response | Promise<Response>;
+  /** The address to listen on: "127.0.0.1", "0.0.0.0", "::". */
+  readonly hostname: string;
+  /** 0: any free one, see `port` afterwards. */
+  readonly port: number;
+  readonly log: Log;
+  /** The variable that sets the port, for the error message. */
+  readonly portVariable?: string;
+  /** How long requests in flight may take after `stop`, before they are cut off. */
+  readonly stopDeadlineMs?: number;
+  readonly name?: string;
+}
+
+interface HttpServer extends Service, AsyncDisposable {
+  /** The port it listens on; before the start, the requested one. */
+  readonly port: number;
+  readonly url: string;
+}
+
+/**
+ * New: not listening. Started: listens; throws `port_in_use` or `listen_failed` with the fix.
+ * Stopping: accepts no connection, finishes requests in flight until the deadline, then cuts them
+ * off with a warning. Stopped for good; stopping is idempotent.
+ */
+export function openHttpServer(options: HttpServerOptions): HttpServer {
+  let server: Bun.Server<undefined> | undefined;
+  let stopping: Promise<void> | undefined;
+  const port = () => server?.port ?? options.port;
+  const opened: HttpServer = {
+    name: options.name ?? "http",
+    get port() {
+      return port();
+    },
+    get url() {
+      return `http://${urlHost(options.hostname)}:${port()}`;
+    },
+    start: async () => {
+      server ??= listen(options);
+    },
+    stop: () => {
+      stopping ??= server === undefined ? Promise.resolve() : stopServer(server, options);
+      return stopping;
+    },
+    [Symbol.asyncDispose]: () => opened.stop(),
+  };
+  return opened;
+}
+
+function listen(options: HttpServerOptions): Bun.Server<undefined> {
+  const { fetch, hostname, port } = options;
+  try {
+    return Bun.serve({
+      hostname,
+      port,
+      idleTimeout: idleTimeoutSeconds,
+      development: false,
+      reusePort: false, // Bun's default with development=false; two programs would share the port
+      // The app itself limits bodies, and answers with a problem; Bun's own response would be
+      // empty. An unread body stays in the socket and costs no memory.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      fetch: (request, server) => {
+        const clientAddress = server.requestIP(request)?.address; // null once the client has disconnected
+        return fetch(request, { clientAddress });
+      },
+    });
+  } catch (error) {
+    throw classifyListenError(error, options);
+  }
+}
+
+async function stopServer(
+  server: Bun.Server<undefined>,
+  { log, stopDeadlineMs = stopDeadlineMsDefault }: HttpServerOptions,
+): Promise<void> {
+  try {
+    await withDeadline("finishing HTTP requests", stopDeadlineMs, server.stop());
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+    log.warn({ pending: server.pendingRequests, stopDeadlineMs }, "HTTP requests were cut off");
+    await server.stop(true);
+  }
+}
+
+function classifyListenError(error: unknown, options: HttpServerOptions): InstantError {
+  const { hostname, port, portVariable } = options;
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const address = `${urlHost(hostname)}:${port}`;
+  if (code === "EADDRINUSE") {
+    return new InstantError(httpErrors.portInUse, {
+      detail: `${address}; stop the other program, or choose another port${portVariable === undefined ? "" : ` with ${portVariable}`}`,
+      cause: error,
+    });
+  }
+  return new InstantError(httpErrors.listenFailed, {
+    detail: `${address}: ${errorMessage(error)}`,
+    cause: error,
+  });
+}
+
+/** For a URL: a wildcard address becomes localhost. */
+function urlHost(hostname: string): string {
+  if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+export const httpFields = {
+  publicUrl: setting.url({
+    name: "PUBLIC_URL",
+    protocols: ["https:", "http:"],
+    example: "https://sign-in.example.com",
+    doc: "The public URL of serve-auth, when a proxy is in front of it. Its origin is trusted like serve-auth's own.",
+  }),
+  trustedProxies: setting.list({
+    name: "TRUSTED_PROXIES",
+    itemPattern: /^[0-9A-Fa-f:.]+(?:\/\d{1,3})?$/,
+    item: "10.0.0.0/8",
+    doc: "Addresses and networks of the proxies in front of serve-auth. X-Forwarded-For is trusted only in requests from one of them: the client is its rightmost hop that is not in this list. Unset: X-Forwarded-For is ignored, and the client is the peer of the connection.",
+  }),
+  corsOrigins: setting.list({
+    name: "CORS_ORIGINS",
+    itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$/,
+    item: "https://app.example.com",
+    doc: "Origins whose pages may call the sign-in API with the user's cookie. They are trusted like serve-auth's own pages. Unset: none.",
+  }),
+  metricsToken: setting.secret({
+    name: "METRICS_TOKEN",
+    charsMin: 32,
+    doc: "Bearer token with which Prometheus reads serve-auth's /metrics. Unset: /metrics answers only on the same machine, and not at all in production.",
+  }),
+} as const;
+
+export interface HttpBoundary {
+  readonly trustedProxies: readonly IpNetwork[];
+  readonly corsOrigins: readonly string[];
+  /** "https://sign-in.example.com", without a final slash. */
+  readonly publicOrigin: string | undefined;
+}
+
+/**
+ * The trusted proxies and origins from the settings. Settings that do not fit together are pushed
+ * to `problems`.
+ */
+export function resolveHttp(
+  { trustedProxies = [], corsOrigins = [], publicUrl }: ConfigValues<typeof httpFields>,
+  problems: ConfigProblem[],
+): HttpBoundary {
+  const networks = trustedProxies.flatMap((text) => {
+    const network = parseIpNetwork(text);
+    if (network !== undefined) return [network];
+    problems.push({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is not an IP network` });
+    return [];
+  });
+  const url = publicUrl === undefined ? undefined : new URL(publicUrl);
+  if (url !== undefined && url.pathname !== "/") {
+    problems.push({ name: "PUBLIC_URL", problem: "must have no path" });
+  }
+  return { trustedProxies: networks, corsOrigins, publicOrigin: url?.origin };
 }

@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import { InstantError, isInstantError } from "../errors.ts";
 import { withDeadline } from "../time.ts";
-import type { HttpContext, HttpEnvironment } from "./environment.ts";
+import type { HttpContext, HttpEnvironment } from "./problem.ts";
 import { fieldErrors, httpErrors, problemResponse } from "./problem.ts";
 
 const bodyBytesMax = 64 * 1024;

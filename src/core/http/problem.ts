@@ -1,4 +1,5 @@
-import type { MiddlewareHandler } from "hono";
+// Problems (RFC 9457): every HTTP response that is not a success, and its context.
+import type { Context, MiddlewareHandler } from "hono";
 import { accepts } from "hono/accepts";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -6,7 +7,26 @@ import type { z } from "zod";
 import type { ErrorRow } from "../errors.ts";
 import { errorMessage, InstantError, isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { HttpContext, HttpEnvironment } from "./environment.ts";
+
+/** Hono's `Env` for every app of the program. */
+export interface HttpEnvironment {
+  readonly Bindings: { readonly clientAddress?: string | undefined };
+  readonly Variables: {
+    readonly requestId: string;
+    /** The client as rate limits count it; see `clientNetwork`. */
+    readonly client: string;
+  };
+}
+
+export type HttpContext = Context<HttpEnvironment>;
+
+/**
+ * The peer address of the connection (a proxy, if there is one); undefined when the connection is
+ * already closed or the request did not come through a socket.
+ */
+export function clientAddress(context: HttpContext): string | undefined {
+  return context.env?.clientAddress;
+}
 
 /** RFC 9457 with our members `code`, `requestId` and, for invalid fields, `errors`. */
 export interface Problem {

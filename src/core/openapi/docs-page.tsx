@@ -1,5 +1,5 @@
 import frameStyles from "../html/frame.css" with { type: "text" };
-import { Frame, pageResponse } from "../html/shell.tsx";
+import { Frame, pageResponse } from "../html/page.tsx";
 import type { DocumentedOperation, JsonSchema, OpenApiDocument } from "./create-document.ts";
 import docsStyles from "./docs-page.css" with { type: "text" };
 

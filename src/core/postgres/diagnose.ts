@@ -1,10 +1,15 @@
 import type { Diagnosis } from "../diagnosis.ts";
 import { withDeadline } from "../time.ts";
-import { describePostgresFailure } from "./errors.ts";
-import type { SchemaModule } from "./migrate.ts";
+import type { PostgresConnection } from "./config.ts";
+import type { SchemaModule } from "./database.ts";
 import type { Session, SqlTransaction } from "./pool.ts";
-import { connect, findSession, runInTransaction, schemaFragment } from "./pool.ts";
-import type { PostgresConnection } from "./url.ts";
+import {
+  connect,
+  describePostgresFailure,
+  findSession,
+  runInTransaction,
+  schemaFragment,
+} from "./pool.ts";
 
 /** What exists of the wanted schema; null where something is missing. */
 interface Place {

@@ -4,10 +4,10 @@ import { coreErrors, errorMessage, isInstantError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../time.ts";
 import { systemClock, withDeadline } from "../time.ts";
+import { createProbe, findDatabaseCount, probeWrites } from "./availability.ts";
 import type { RedisClient } from "./client.ts";
 import type { RedisConnection } from "./config.ts";
 import { describeConnectFailure, findRefusal, isMissingDatabase } from "./errors.ts";
-import { createProbe, findDatabaseCount, probeWrites } from "./probe.ts";
 
 const fullWarn = 0.8;
 const fullMax = 0.95;

@@ -1,7 +1,7 @@
-import { backoffMs } from "../../core/backoff.ts";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
+import { backoffMs } from "../../core/time.ts";
 import type { DeadLetterCause, DeadLetterClass } from "../delivery/outcome.ts";
 import type { EventLog, LogRecord, RecordPosition } from "../event-log/event-log.ts";
 import { eventLogErrors } from "../event-log/event-log.ts";

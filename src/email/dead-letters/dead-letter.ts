@@ -208,7 +208,7 @@ export function deadLetterSummary({ record, facts, messageId, recipient }: DeadL
 }
 
 /** A search covers the newest so many of each partition. */
-export const deadLettersSearchedMax = 10_000;
+export const deadLettersReadMax = 10_000;
 
 interface DeadLetterSearch {
   readonly topic: string;
@@ -224,7 +224,7 @@ export async function findDeadLetters(
   const found: DeadLetter[] = [];
   try {
     for (const { partition, earliest, next } of await eventLog.offsets(topic)) {
-      const from = Math.max(earliest, next - deadLettersSearchedMax);
+      const from = Math.max(earliest, next - deadLettersReadMax);
       const range = { topic, partition, from, to: next };
       const records = eventLog.readRange(signal === undefined ? range : { ...range, signal });
       for await (const record of records) {

@@ -1,6 +1,6 @@
-import { backoffMs } from "../../core/backoff.ts";
+import { runInTraceContext } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
-import { runInTraceContext } from "../../core/trace-context.ts";
+import { backoffMs } from "../../core/time.ts";
 
 interface BreakerOptions {
   readonly clock: Clock;

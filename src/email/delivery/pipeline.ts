@@ -1,6 +1,6 @@
 import { isInstantError, unreachable } from "../../core/errors.ts";
+import { currentTraceContext } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
-import { currentTraceContext } from "../../core/trace-context.ts";
 import type { EmailEvent } from "../event.ts";
 import { decodeEmailEvent, isOptionalType } from "../event.ts";
 import { eventDigest } from "../ledger/claim-rules.ts";

@@ -1,7 +1,7 @@
-import { backoffMs } from "../../core/backoff.ts";
 import { isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
+import { backoffMs } from "../../core/time.ts";
 import type { EmailEvent } from "../event.ts";
 import type {
   AdvanceOutcome,

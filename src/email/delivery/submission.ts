@@ -5,8 +5,8 @@ import { isOptionalType } from "../event.ts";
 import type { Claim, DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import type { Mailer, MailMessage, SendOptions, SendOutcome } from "../mailer/mailer.ts";
 import type { EventType } from "../mails/mail-types.tsx";
-import type { UnsubscribeLink } from "../preferences/unsubscribe-link.ts";
-import { unsubscribeHeaders } from "../preferences/unsubscribe-link.ts";
+import type { UnsubscribeLink } from "../preferences/preference-store.ts";
+import { unsubscribeHeaders } from "../preferences/preference-store.ts";
 import type { RenderMail } from "../templates/mail-renderer.tsx";
 
 /** What a message is made of, besides its event. */

@@ -1,14 +1,14 @@
 import { unreachable } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { runInTraceContext } from "../../core/log.ts";
 import type { Service } from "../../core/service.ts";
 import type { Clock } from "../../core/time.ts";
-import { runInTraceContext } from "../../core/trace-context.ts";
 import type { BuryDeps } from "../dead-letters/bury.ts";
 import { bury, UnwrittenDeadLetters } from "../dead-letters/bury.ts";
 import type { EmailEvent } from "../event.ts";
 import { readTraceContext, replayCountOf } from "../event.ts";
 import type { Defer, EventLog, LogRecord, Subscription } from "../event-log/event-log.ts";
-import { Semaphore } from "../event-log/flow/semaphore.ts";
+import { Semaphore } from "../event-log/flow/lanes.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import type { PendingOutcomes } from "../ledger/pending-outcomes.ts";
 import type { MailServers } from "../mailer/mail-servers.ts";

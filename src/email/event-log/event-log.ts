@@ -1,4 +1,5 @@
 import type { ErrorRow } from "../../core/errors.ts";
+import { formatGoDuration } from "../../core/time.ts";
 
 /**
  * The event log: an ordered, partitioned, durable log with consumer groups, as Kafka has it.
@@ -262,3 +263,64 @@ export const eventLogErrors = {
     status: 500,
   },
 } as const satisfies Record<string, ErrorRow>;
+
+/** An existing topic; what the log does not report is undefined. A retention below 0: for ever. */
+export interface TopicState {
+  readonly partitions: number;
+  readonly replicationFactor: number | undefined;
+  readonly retentionMs: number | undefined;
+  readonly recordBytesMax: number | undefined;
+}
+
+/** How a topic differs from the spec, as text that follows its name. */
+export function describeDifferences(spec: TopicSpec, state: TopicState): readonly string[] {
+  const { partitions, replicationFactor, retentionMs, recordBytesMax } = state;
+  const differences: string[] = [];
+  if (partitions !== spec.partitions) {
+    differences.push(`has ${partitions} partitions instead of ${spec.partitions}`);
+  }
+  if (replicationFactor !== undefined && replicationFactor !== spec.replicationFactor) {
+    differences.push(
+      `has replication factor ${replicationFactor} instead of ${spec.replicationFactor}`,
+    );
+  }
+  if (retentionMs !== undefined && retentionMs !== spec.retentionMs) {
+    const kept = retentionMs < 0 ? "for ever" : formatGoDuration(retentionMs);
+    differences.push(`keeps records ${kept} instead of ${formatGoDuration(spec.retentionMs)}`);
+  }
+  if (recordBytesMax !== undefined && recordBytesMax !== spec.recordBytesMax) {
+    differences.push(
+      `takes records up to ${recordBytesMax} bytes instead of ${spec.recordBytesMax}`,
+    );
+  }
+  return differences;
+}
+
+/**
+ * MurmurHash2 as in Kafka's Java client (`Utils.murmur2`): a signed 32-bit number. Clients that
+ * partition by it agree on the partition of a key.
+ */
+export function murmur2(bytes: Uint8Array): number {
+  const m = 0x5bd1e995;
+  const { length } = bytes;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+  let hash = 0x9747b28c ^ length;
+  let at = 0;
+  for (; at + 4 <= length; at += 4) {
+    let word = Math.imul(view.getInt32(at, true), m);
+    word ^= word >>> 24;
+    hash = Math.imul(hash, m) ^ Math.imul(word, m);
+  }
+  if (at < length) {
+    for (let shift = 0; at < length; at += 1, shift += 8) hash ^= view.getUint8(at) << shift;
+    hash = Math.imul(hash, m);
+  }
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, m);
+  return hash ^ (hash >>> 15);
+}
+
+/** The partition that Kafka's default partitioner chooses for a key. */
+export function partitionOfKey(key: Uint8Array, partitions: number): number {
+  return (murmur2(key) & 0x7fffffff) % partitions;
+}

@@ -1,8 +1,7 @@
-import { backoffMs } from "../../core/backoff.ts";
 import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
-import { systemClock } from "../../core/time.ts";
+import { backoffMs, systemClock } from "../../core/time.ts";
 import type { AdvanceOutcome, Claim, DeliveryLedger, LedgerChange } from "./delivery-ledger.ts";
 import { ledgerErrors } from "./delivery-ledger.ts";
 

@@ -1,6 +1,6 @@
 import { InstantError, isInstantError } from "../../core/errors.ts";
 import type { RedisClient } from "../../core/redis/client.ts";
-import { redisScript } from "../../core/redis/script.ts";
+import { redisScript } from "../../core/redis/client.ts";
 import { decideAdvance, decideBuried, isOpen, isOwner } from "./advance-rules.ts";
 import { decideClaim } from "./claim-rules.ts";
 import type { Claim, DeliveryLedger } from "./delivery-ledger.ts";

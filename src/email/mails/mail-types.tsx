@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { Button, Code, Fact, Facts, Heading, Note, Paragraph } from "../templates/blocks.tsx";
-import { expiresIn, httpLink, line, time } from "./data-fields.ts";
+import { Button, Code, Fact, Facts, Heading, Note, Paragraph } from "../templates/layout.tsx";
 import type { MailType } from "./mail-type.ts";
-import { defineMail, mailData } from "./mail-type.ts";
+import { defineMail, expiresIn, httpLink, line, mailData, time } from "./mail-type.ts";
 
 /**
  * Every type of mail. A new one is added here: its messages, its data with samples, its content,

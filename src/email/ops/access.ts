@@ -2,12 +2,10 @@ import type { MiddlewareHandler } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { setting } from "../../core/config.ts";
 import type { ErrorRow } from "../../core/errors.ts";
-import { loopbackOnly } from "../../core/http/client-address.ts";
-import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import { requestOrigin } from "../../core/http/origins.ts";
+import { loopbackOnly, requestOrigin } from "../../core/http/client-address.ts";
+import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { httpErrors, problemResponse } from "../../core/http/problem.ts";
-import { equalSecret } from "../../core/secret.ts";
-import { signText, verifyText } from "../../core/signed-text.ts";
+import { equalSecret, signText, verifyText } from "../../core/secret.ts";
 import type { Clock } from "../../core/time.ts";
 
 const windowMs = 15 * 60_000;

@@ -2,19 +2,19 @@ import { hostname } from "node:os";
 import { raw } from "hono/html";
 import type { EmailWorker } from "../delivery/worker.ts";
 import type { LagReader, LagState } from "../event-log/lag-reader.ts";
-import type { Sections } from "./live-feed.ts";
-import type { OpsSite } from "./ops-page.tsx";
-import { counted, opsPage, Time } from "./ops-page.tsx";
+import type { ReplayJob, ReplayState } from "./dead-letter-routes.tsx";
+import { ReplayProgress } from "./dead-letter-routes.tsx";
 import type {
   AcceptanceSummary,
   Failure,
   MinuteCount,
   OutcomeHistory,
   OutcomeSeries,
-} from "./outcome-history.ts";
-import { outcomeSeries } from "./outcome-history.ts";
-import type { ReplayJob, ReplayState } from "./replay.tsx";
-import { ReplayProgress } from "./replay.tsx";
+  Sections,
+} from "./live-feed.ts";
+import { outcomeSeries } from "./live-feed.ts";
+import type { OpsSite } from "./ops-page.tsx";
+import { counted, opsPage, Time } from "./ops-page.tsx";
 
 /** A snapshot of all that the live pages show. */
 export interface OpsSnapshot {

@@ -1,11 +1,7 @@
-import { Button, ButtonLink } from "../../core/html/controls.tsx";
+import { Button, ButtonLink } from "../../core/html/page.tsx";
 import { maskEmail } from "../../core/log.ts";
 import type { DeadLetter } from "../dead-letters/dead-letter.ts";
-import {
-  adviceOf,
-  deadLetterSummary,
-  deadLettersSearchedMax,
-} from "../dead-letters/dead-letter.ts";
+import { adviceOf, deadLetterSummary, deadLettersReadMax } from "../dead-letters/dead-letter.ts";
 import { boundedNote, boundedText } from "../ledger/record.ts";
 import type { OpsSite } from "./ops-page.tsx";
 import { counted, opsPage, Time } from "./ops-page.tsx";
@@ -50,9 +46,9 @@ export function deadLettersPage({
             ))}
           </ol>
           {pages > 1 && <Pages shown={shown} page={page} pages={pages} />}
-          {deadLetters.length >= deadLettersSearchedMax && (
+          {deadLetters.length >= deadLettersReadMax && (
             <p class="hint">
-              Shows the newest {deadLettersSearchedMax.toLocaleString("en")} of each partition.
+              Shows the newest {deadLettersReadMax.toLocaleString("en")} of each partition.
             </p>
           )}
         </section>

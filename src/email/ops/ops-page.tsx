@@ -1,8 +1,7 @@
 import type { Child } from "hono/jsx";
 import controlsStyles from "../../core/html/controls.css" with { type: "text" };
-import { Button, ButtonLink } from "../../core/html/controls.tsx";
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
-import { Frame, pageResponse } from "../../core/html/shell.tsx";
+import { Button, ButtonLink, Frame, pageResponse } from "../../core/html/page.tsx";
 import textStyles from "../../core/html/text.css" with { type: "text" };
 import type { Problem } from "../../core/http/problem.ts";
 import figureStyles from "./figures.css" with { type: "text" };

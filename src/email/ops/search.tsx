@@ -1,8 +1,8 @@
 import type { Hono } from "hono";
 import { emailAddressBound, parseEmailAddress } from "../../core/email-address.ts";
 import { InstantError } from "../../core/errors.ts";
-import { Button, ButtonLink, Field } from "../../core/html/controls.tsx";
-import type { HttpEnvironment } from "../../core/http/environment.ts";
+import { Button, ButtonLink, Field } from "../../core/html/page.tsx";
+import type { HttpEnvironment } from "../../core/http/problem.ts";
 import { adviceOf } from "../dead-letters/dead-letter.ts";
 import { isMessageId, messageIdPattern } from "../event.ts";
 import type { MailTimeline, TimelineDeps } from "../timeline/timeline.ts";

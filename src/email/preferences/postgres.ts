@@ -1,6 +1,5 @@
-import type { PostgresDatabase } from "../../core/postgres/database.ts";
+import type { PostgresDatabase, SchemaModule } from "../../core/postgres/database.ts";
 import { migrateLater } from "../../core/postgres/database.ts";
-import type { SchemaModule } from "../../core/postgres/migrate.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import schemaText from "./postgres-schema.sql" with { type: "text" };

@@ -1,5 +1,7 @@
-import type { OptionalType } from "../event.ts";
-import { optionalTypes } from "../event.ts";
+import { signText, verifyText } from "../../core/secret.ts";
+import type { Clock } from "../../core/time.ts";
+import type { EmailEvent, OptionalType } from "../event.ts";
+import { isOptionalType, optionalTypes, recipientKey } from "../event.ts";
 
 /**
  * Which optional mails a recipient has declined. Without a record the recipient gets all types.
@@ -52,4 +54,98 @@ export function groupDeclined(rows: readonly DeclinedRow[]): ReadonlyMap<string,
     declined.set(key, (declined.get(key) ?? new Set()).add(type));
   }
   return declined;
+}
+
+/**
+ * The recipient and the mail type; signed, so that nobody can forge a link for another recipient.
+ */
+export interface UnsubscribeGrant {
+  readonly key: string;
+  readonly type: GrantedType;
+  /** Unix ms, to the second. */
+  readonly issuedAt: number;
+}
+
+/** `all`: for a link that is not in a mail. */
+export type GrantedType = OptionalType | "all";
+
+type TokenOutcome =
+  | { readonly kind: "valid"; readonly grant: UnsubscribeGrant }
+  /** Validly signed, but expired. */
+  | { readonly kind: "old" }
+  | { readonly kind: "forged" };
+
+export interface TokenSecrets {
+  readonly current: string;
+  /** The previous key, whose tokens are still valid. */
+  readonly previous: string | undefined;
+}
+
+/** Laws require at least 30 to 60 days, and people open old mails. */
+export const tokenLifeMs = 365 * 24 * 60 * 60 * 1000;
+const purpose = "unsubscribe";
+
+/** `<key>.<type>.<seconds, base 36>.<signature>`, about 100 characters, all fit for a path. */
+export function createUnsubscribeToken(secret: string, grant: UnsubscribeGrant): string {
+  const { key, type, issuedAt } = grant;
+  return signText(secret, { purpose, parts: [key, type], signedAt: issuedAt });
+}
+
+/** Never throws, whatever the text. */
+export function readUnsubscribeToken(
+  { current, previous }: TokenSecrets,
+  token: string,
+  now: number,
+): TokenOutcome {
+  const keys = previous === undefined ? [current] : [current, previous];
+  const verified = verifyText(token, { purpose, keys, lifeMs: tokenLifeMs, now });
+  if (verified.kind === "forged") return verified;
+  if (verified.kind === "expired") return { kind: "old" };
+  const [key = "", type = ""] = verified.parts;
+  if (!isGranted(type)) return { kind: "old" };
+  return { kind: "valid", grant: { key, type, issuedAt: verified.signedAt } };
+}
+
+function isGranted(type: string): type is GrantedType {
+  return type === "all" || isOptionalType(type);
+}
+
+export const unsubscribePath = "/unsubscribe";
+
+interface UnsubscribeLinkDeps {
+  readonly secret: string;
+  readonly clock: Clock;
+  /** "https://sign-in.example.com"; without it there are no links. */
+  readonly publicOrigin: () => string | undefined;
+}
+
+export type UnsubscribeLink = (event: EmailEvent) => string | undefined;
+
+/** The link by which the recipient of an optional mail declines such mails; undefined for others. */
+export function createUnsubscribeLink(deps: UnsubscribeLinkDeps): UnsubscribeLink {
+  return ({ recipient, eventType }) => {
+    const origin = deps.publicOrigin();
+    if (origin === undefined || !isOptionalType(eventType)) return undefined;
+    const grant = { key: recipientKey(recipient), type: eventType, issuedAt: deps.clock.now() };
+    return `${origin}${unsubscribePath}/${createUnsubscribeToken(deps.secret, grant)}`;
+  };
+}
+
+/** The path of the same page, for all types, for a signed-in user. */
+export function createPreferencesPath({
+  secret,
+  clock,
+}: Omit<UnsubscribeLinkDeps, "publicOrigin">) {
+  return (address: string): string => {
+    const grant = { key: recipientKey(address), type: "all", issuedAt: clock.now() } as const;
+    return `${unsubscribePath}/${createUnsubscribeToken(secret, grant)}`;
+  };
+}
+
+/** RFC 2369 and RFC 8058: mail programs show a button that POSTs to the link. */
+export function unsubscribeHeaders(link: string): Readonly<Record<string, string>> {
+  return {
+    "List-Unsubscribe": `<${link}>`,
+    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+  };
 }

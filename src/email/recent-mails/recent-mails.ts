@@ -20,7 +20,7 @@ export interface RecentMails {
   settled(): Promise<void>;
 }
 
-export const recentMailsMax = 50;
+export const mailsMax = 50;
 
 export interface RecipientSecrets {
   readonly current: string;

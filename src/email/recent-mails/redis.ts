@@ -1,13 +1,8 @@
 import type { RedisClient } from "../../core/redis/client.ts";
-import { redisScript } from "../../core/redis/script.ts";
+import { redisScript } from "../../core/redis/client.ts";
 import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
-import {
-  BackgroundWrites,
-  recentMailsKey,
-  recentMailsKeys,
-  recentMailsMax,
-} from "./recent-mails.ts";
+import { BackgroundWrites, mailsMax, recentMailsKey, recentMailsKeys } from "./recent-mails.ts";
 import addText from "./redis-add.lua" with { type: "text" };
 
 interface RedisRecentMailsOptions {
@@ -31,7 +26,7 @@ export function openRedisRecentMails(options: RedisRecentMailsOptions): RecentMa
     add: (recipient, messageId) => {
       if (redis.connection === "disconnected") return;
       const key = named(recentMailsKey(secrets.current, recipient));
-      const args = [messageId, recentMailsMax, ledgerTtlMs];
+      const args = [messageId, mailsMax, ledgerTtlMs];
       writes.add(() => redis.script(addScript, [key], args));
     },
     find: (recipient) =>
@@ -40,7 +35,7 @@ export function openRedisRecentMails(options: RedisRecentMailsOptions): RecentMa
         const found = await Promise.all(
           keys.map((key) => redis.run((client) => client.zrevrange(key, 0, -1))),
         );
-        return [...new Set(found.flat())].slice(0, recentMailsMax);
+        return [...new Set(found.flat())].slice(0, mailsMax);
       }),
     settled: () => writes.settled(),
   };

@@ -4,12 +4,7 @@ import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
-import {
-  BackgroundWrites,
-  recentMailsKey,
-  recentMailsKeys,
-  recentMailsMax,
-} from "./recent-mails.ts";
+import { BackgroundWrites, mailsMax, recentMailsKey, recentMailsKeys } from "./recent-mails.ts";
 
 interface SqliteRecentMailsOptions {
   readonly database: SqliteDatabase;
@@ -50,7 +45,7 @@ export async function openSqliteRecentMails(
         const found = recentMailsKeys(secrets, recipient).flatMap((key) =>
           database.read((file) => readEntries(file, key, clock.now())),
         );
-        return [...new Set(found)].slice(0, recentMailsMax);
+        return [...new Set(found)].slice(0, mailsMax);
       }),
     settled: () => writes.settled(),
   };
@@ -69,7 +64,7 @@ function writeEntry(file: Database, key: string, messageId: string, now: number)
        (SELECT message_id FROM email_recent WHERE recipient = ?1
         ORDER BY added_at DESC, message_id LIMIT -1 OFFSET ?2)`,
     )
-    .run(key, recentMailsMax);
+    .run(key, mailsMax);
   file
     .query(
       `DELETE FROM email_recent WHERE (recipient, message_id) IN

@@ -1,5 +1,5 @@
-import { parseTimestamp } from "../mails/data-fields.ts";
 import type { TimeFormat } from "../mails/mail-type.ts";
+import { parseTimestamp } from "../mails/mail-type.ts";
 import type { LanguageMessages } from "../mails/mail-types.tsx";
 import { english } from "./languages/en.ts";
 import { spanish } from "./languages/es.ts";

@@ -1,13 +1,13 @@
-import { pageResponse } from "../../core/html/shell.tsx";
+import { pageResponse } from "../../core/html/page.tsx";
 import { createHttpApp } from "../../core/http/app.ts";
 import { loopbackOnly } from "../../core/http/client-address.ts";
-import type { HttpContext } from "../../core/http/environment.ts";
+import type { HttpContext } from "../../core/http/problem.ts";
 import type { Log } from "../../core/log.ts";
 import type { EmailEvent } from "../event.ts";
 import { decodeEmailEvent } from "../event.ts";
 import type { EventType } from "../mails/mail-types.tsx";
 import { eventTypes, samplesOf } from "../mails/mail-types.tsx";
-import { mailFrame } from "./mail-frame.ts";
+import { mailFrame } from "./layout.tsx";
 import type { RenderedMail, RenderMail } from "./mail-renderer.tsx";
 import type { TemplateProblem } from "./overrides/overrides.ts";
 import styles from "./preview.css" with { type: "text" };

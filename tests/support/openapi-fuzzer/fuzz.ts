@@ -1,6 +1,6 @@
 import type { ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import type { CodePurpose } from "../../../src/auth/codes/code.ts";
+import type { CodePurpose } from "../../../src/auth/codes/code-store.ts";
 import { parseEmailAddress } from "../../../src/core/email-address.ts";
 import type {
   DocumentedOperation,

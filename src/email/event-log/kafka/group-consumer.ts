@@ -1,17 +1,15 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
 import { PartitionAssigners } from "kafkajs";
-import { backoffMs } from "../../../core/backoff.ts";
 import type { InstantError } from "../../../core/errors.ts";
 import { errorMessage } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
-import { systemClock, withDeadline } from "../../../core/time.ts";
+import { backoffMs, systemClock, withDeadline } from "../../../core/time.ts";
 import type { LogRecord } from "../event-log.ts";
 import { eventLogErrors } from "../event-log.ts";
 import type { PartitionOffset } from "../flow/assignment.ts";
 import type { KafkaClient } from "./client.ts";
-import { kafkaRetry } from "./client.ts";
-import { classifyKafkaError, kafkaErrors } from "./errors.ts";
-import { decodeRecord } from "./record.ts";
+import { classifyKafkaError, kafkaErrors, kafkaRetry } from "./client.ts";
+import { decodeRecord } from "./record-batch.ts";
 
 const metadataMaxAgeMs = 15_000;
 const partitionBytesMax = 512 * 1024;

@@ -6,15 +6,12 @@ import { formatGoDuration, systemClock } from "../../../core/time.ts";
 import type { PartitionLag, TopicSpec } from "../event-log.ts";
 import { eventLogErrors } from "../event-log.ts";
 import type { KafkaPartitionReplicas, KafkaTopicSettings } from "./admin.ts";
-import { GroupAdmin, TopicAdmin } from "./admin.ts";
-import { AdminSession } from "./admin-session.ts";
+import { AdminSession, GroupAdmin, TopicAdmin } from "./admin.ts";
 import type { KafkaClient, KafkaConnection } from "./client.ts";
-import { createKafkaClient } from "./client.ts";
-import { diagnoseBrokers } from "./diagnose.ts";
-import { kafkaErrors } from "./errors.ts";
-import { readKafkaLag } from "./lag.ts";
-import type { KafkaRight } from "./rights.ts";
-import { findDeniedRights } from "./rights.ts";
+import { createKafkaClient, kafkaErrors } from "./client.ts";
+import type { KafkaRight } from "./diagnose.ts";
+import { diagnoseBrokers, findDeniedRights } from "./diagnose.ts";
+import { readKafkaLag } from "./kafka.ts";
 import { findOutOfRange } from "./subscription.ts";
 
 /** Kafka counts the framing of a record towards the same limit. */

@@ -5,12 +5,10 @@ import { isInstantError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { withDeadline } from "../../../core/time.ts";
 import type { OutgoingRecord, RecordPosition } from "../event-log.ts";
-import { eventLogErrors } from "../event-log.ts";
-import { partitionOfKey } from "../murmur2.ts";
+import { eventLogErrors, partitionOfKey } from "../event-log.ts";
 import type { KafkaClient } from "./client.ts";
-import { kafkaRetry } from "./client.ts";
-import { toPublishError, unavailable } from "./errors.ts";
-import { encodeRecord } from "./record.ts";
+import { kafkaRetry, toPublishError, unavailable } from "./client.ts";
+import { encodeRecord } from "./record-batch.ts";
 import type { QueuedRecord } from "./record-queue.ts";
 import { Publication, RecordQueue, recordBytesBound } from "./record-queue.ts";
 

@@ -1,6 +1,6 @@
 import type { InstantError } from "../../../core/errors.ts";
 import type { OutgoingRecord, RecordPosition } from "../event-log.ts";
-import { unavailable } from "./errors.ts";
+import { unavailable } from "./client.ts";
 
 /**
  * One call of `publish`: some records that resolve or reject together.

@@ -10,8 +10,8 @@ import {
   removeMember,
   renewMembership,
 } from "./membership.ts";
-import type { StoredTopic } from "./topics.ts";
-import { findTopic, isLocked, toEventLogError } from "./topics.ts";
+import type { StoredTopic } from "./records.ts";
+import { findTopic, isLocked, toEventLogError } from "./records.ts";
 
 const waitingLoggedEveryMs = 10_000;
 

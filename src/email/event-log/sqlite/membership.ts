@@ -2,8 +2,8 @@ import type { Database } from "bun:sqlite";
 import { InstantError } from "../../../core/errors.ts";
 import type { PartitionLag } from "../event-log.ts";
 import { eventLogErrors } from "../event-log.ts";
-import type { StoredTopic } from "./topics.ts";
-import { findTopic, getTopic } from "./topics.ts";
+import type { StoredTopic } from "./records.ts";
+import { findTopic, getTopic } from "./records.ts";
 
 export interface Member {
   readonly topic: string;

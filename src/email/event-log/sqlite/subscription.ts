@@ -5,9 +5,8 @@ import type { SubscribeOptions, Subscription } from "../event-log.ts";
 import { createSubscription, RecordFlow } from "../flow/record-flow.ts";
 import type { GroupMemberOptions } from "./group-member.ts";
 import { SqliteGroupMember } from "./group-member.ts";
-import { readPage } from "./records.ts";
-import type { StoredTopic } from "./topics.ts";
-import { isLocked, toEventLogError } from "./topics.ts";
+import type { StoredTopic } from "./records.ts";
+import { isLocked, readPage, toEventLogError } from "./records.ts";
 
 /** `mayHaveNews`: something was written since the last call, here or by another process. */
 type WakeupListener = (mayHaveNews: boolean) => void;

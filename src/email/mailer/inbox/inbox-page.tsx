@@ -1,12 +1,12 @@
 import type { Hono, MiddlewareHandler } from "hono";
-import { Button, Field } from "../../../core/html/controls.tsx";
-import type { HttpEnvironment } from "../../../core/http/environment.ts";
+import { Button, Field } from "../../../core/html/page.tsx";
+import type { HttpEnvironment } from "../../../core/http/problem.ts";
 import { problemResponse } from "../../../core/http/problem.ts";
 import { opsErrors } from "../../ops/access.ts";
 import type { LiveFeed } from "../../ops/live-feed.ts";
 import type { OpsSite } from "../../ops/ops-page.tsx";
 import { opsPage, Time } from "../../ops/ops-page.tsx";
-import { mailFrame } from "../../templates/mail-frame.ts";
+import { mailFrame } from "../../templates/layout.tsx";
 import { composeMime } from "../smtp/mime.ts";
 import script from "./inbox.client.js" with { type: "text" };
 import styles from "./inbox.css" with { type: "text" };

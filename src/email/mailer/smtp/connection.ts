@@ -7,9 +7,8 @@ import { errorMessage } from "../../../core/errors.ts";
 import type { RefusedMail, SendOptions, ServerDown } from "../mailer.ts";
 import { classifySetupFailure, readFailure, silenceFor, withoutAnswer } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
-import { createTranscriptLogger, recordConnection } from "./transcript.ts";
 import type { SentMessage, SmtpMessage } from "./transmission.ts";
-import { Transmission } from "./transmission.ts";
+import { createTranscriptLogger, recordConnection, Transmission } from "./transmission.ts";
 
 const quitTimeoutMs = 1_000;
 

@@ -7,10 +7,8 @@ import { serverDown } from "./classify.ts";
 import type { SmtpSubmission } from "./config.ts";
 import { defaultEhloName } from "./config.ts";
 import { SmtpConnection } from "./connection.ts";
-import { signDkim } from "./dkim.ts";
-import { composeMime } from "./mime.ts";
-import { ConnectionPool } from "./pool.ts";
-import { SendRate } from "./send-rate.ts";
+import { composeMime, signDkim } from "./mime.ts";
+import { ConnectionPool, SendRate } from "./pool.ts";
 import type { SentMessage } from "./transmission.ts";
 
 export interface SmtpMailerOptions extends SmtpSubmission {

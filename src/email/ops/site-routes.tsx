@@ -1,11 +1,12 @@
+// The operators' site: login, and the routes of its pages.
 import type { Hono } from "hono";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
-import { frameIcon } from "../../core/html/shell.tsx";
+import { Button, Field, frameIcon } from "../../core/html/page.tsx";
 import type { HttpAppOptions } from "../../core/http/app.ts";
-import { createHttpApp } from "../../core/http/app.ts";
-import type { HttpContext, HttpEnvironment } from "../../core/http/environment.ts";
-import { renderMetrics } from "../../core/http/metrics.ts";
-import { problemResponse } from "../../core/http/problem.ts";
+import { createHttpApp, renderMetrics } from "../../core/http/app.ts";
+import { requestOrigin } from "../../core/http/client-address.ts";
+import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
+import { httpErrors, problemResponse } from "../../core/http/problem.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
 import { withDeadline } from "../../core/time.ts";
@@ -13,16 +14,93 @@ import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import { ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { TimelineDeps } from "../timeline/timeline.ts";
 import type { OpsAccess } from "./access.ts";
-import { operatorsOnly, opsErrors } from "./access.ts";
+import { beginSession, checkToken, endSession, operatorsOnly, opsErrors } from "./access.ts";
 import type { OpsSnapshot } from "./dashboard.tsx";
 import { dashboardPage } from "./dashboard.tsx";
-import type { DeadLetterRouteDeps } from "./dead-letter-routes.ts";
-import { addDeadLetterRoutes } from "./dead-letter-routes.ts";
+import type { DeadLetterRouteDeps } from "./dead-letter-routes.tsx";
+import { addDeadLetterRoutes } from "./dead-letter-routes.tsx";
 import type { LiveFeed } from "./live-feed.ts";
-import { addSiteLogin } from "./login.tsx";
 import type { OpsSite } from "./ops-page.tsx";
-import { opsIconPath } from "./ops-page.tsx";
+import { opsIconPath, opsPage } from "./ops-page.tsx";
 import { addMessageRoutes, addSearchRoutes } from "./search.tsx";
+
+/** `retryAfterSeconds`: every token is refused until then. */
+function loginPage(
+  site: OpsSite,
+  failure?: { readonly status: number; readonly retryAfterSeconds?: number | undefined },
+): Response {
+  const { status = 200, retryAfterSeconds } = failure ?? {};
+  const minutes = Math.ceil((retryAfterSeconds ?? 0) / 60);
+  const error =
+    retryAfterSeconds === undefined
+      ? "Wrong token."
+      : `Too many wrong tokens. Try again in ${minutes} min.`;
+  return opsPage({
+    site,
+    title: "Sign in",
+    place: undefined,
+    status,
+    content: (
+      <div class="card stack">
+        <h1>Operator sign-in</h1>
+        <p class="lead">Sign in with the OPS_TOKEN that serve-email was started with.</p>
+        <form class="stack" method="post" action="/login">
+          <input type="text" name="username" value="operator" autocomplete="username" hidden />
+          <Field
+            id="token"
+            label="Token"
+            error={failure === undefined ? undefined : error}
+            input={(attributes) => (
+              <input
+                {...attributes}
+                name="token"
+                type="password"
+                autocomplete="current-password"
+                maxlength={4096}
+                required
+              />
+            )}
+          />
+          <Button variant="main" wide>
+            Sign in
+          </Button>
+        </form>
+      </div>
+    ),
+  });
+}
+
+interface LoginDeps {
+  readonly access: OpsAccess;
+  readonly site: OpsSite;
+  readonly log: Log;
+}
+
+/** `/login` and `/logout`, without authentication, but only for forms of our own pages. */
+export function addSiteLogin(app: Hono<HttpEnvironment>, { access, site, log }: LoginDeps): void {
+  app.get("/login", (context) =>
+    access.token === undefined ? context.redirect("/", 303) : loginPage(site),
+  );
+  app.post("/login", async (context) => {
+    if (requestOrigin(context) !== "same") return problemResponse(context, httpErrors.crossOrigin);
+    if (access.token === undefined) return context.redirect("/", 303);
+    const token = new URLSearchParams(await context.req.text()).get("token") ?? "";
+    const refused = checkToken(context, access, token);
+    if (refused === undefined) {
+      beginSession(context, access);
+      return context.redirect("/", 303);
+    }
+    log.warn({ client: context.get("client") }, "Login to the operations pages failed");
+    const seconds = refused.headers.get("Retry-After");
+    const retryAfterSeconds = seconds === null ? undefined : Number(seconds);
+    return loginPage(site, { status: refused.status, retryAfterSeconds });
+  });
+  app.post("/logout", (context) => {
+    if (requestOrigin(context) !== "same") return problemResponse(context, httpErrors.crossOrigin);
+    endSession(context);
+    return context.redirect("/login", 303);
+  });
+}
 
 interface SiteDeps extends DeadLetterRouteDeps, TimelineDeps {
   readonly site: OpsSite;

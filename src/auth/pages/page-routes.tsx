@@ -1,26 +1,33 @@
+// The pages' routes, and the first page, which asks for an address.
 import type { Hono } from "hono";
 import { parseEmailAddress } from "../../core/email-address.ts";
-import { Button, Field } from "../../core/html/controls.tsx";
+import { Button, Field, frameIcon } from "../../core/html/page.tsx";
 import { parseFields } from "../../core/http/body.ts";
-import type { HttpEnvironment } from "../../core/http/environment.ts";
-import { findSignedIn } from "../current-session.ts";
+import { requestOrigin } from "../../core/http/client-address.ts";
+import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { requestCodeBody, sendCode } from "../request-code.ts";
-import { signOut } from "../session-routes.ts";
+import { findSignedIn, signOut } from "../session-routes.ts";
 import { signIn, verifyCodeBody } from "../verify-code.ts";
-import type { PlacedFlash } from "./auth-page.tsx";
-import { authPage, EmailInput, FlashView, flashAt } from "./auth-page.tsx";
+import { addAccountRoutes } from "./account.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { messages } from "./messages.ts";
-import type { PageDeps } from "./page-context.ts";
+import type { PageDeps, PlacedFlash } from "./page-context.tsx";
 import {
   attempt,
+  authPage,
+  clearFlash,
   dropPending,
+  EmailInput,
+  FlashView,
+  flashAt,
   formField,
+  iconPath,
+  messagePage,
   readFlash,
   readPending,
   setFlash,
-} from "./page-context.ts";
+} from "./page-context.tsx";
 
 interface SignInPageOptions {
   readonly appName: string;
@@ -67,7 +74,7 @@ function signInPage({ appName, flash, email }: SignInPageOptions): Response {
 }
 
 /** `/`: the address, then the code; and signing out. */
-export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
+function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const step: CodeStep = {
     purpose: "sign_in",
     send: async (context, typed) => {
@@ -102,5 +109,68 @@ export function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): voi
     dropPending(context, deps);
     setFlash(context, deps, { place: "sign_in", done: "signed_out" });
     return context.redirect("/", 303);
+  });
+}
+
+const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
+
+/**
+ * The pages. They work without a script: every form is answered by 303 to a page, which reads the
+ * result from a cookie, so that nothing is sent twice and no URL contains what was typed. Forms are
+ * accepted from our own pages only. They call the same use cases as the API, under the same limits;
+ * a page that fails is replaced by an error page.
+ */
+export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
+  const { appName, boundary } = deps;
+  for (const path of paths) {
+    app.use(path, async (context, next) => {
+      const isForm = context.req.method === "POST";
+      if (isForm && requestOrigin(context, boundary.publicOrigin) !== "same") {
+        return messagePage({ appName, messages: messages.elsewhere, href: "/", status: 403 });
+      }
+      await next();
+      if (showsFlash(context)) clearFlash(context, deps);
+      return undefined;
+    });
+  }
+  app.get(iconPath, (context) => {
+    return context.body(frameIcon(appName), 200, {
+      "Content-Type": "image/svg+xml",
+      "Cache-Control": "public, max-age=86400",
+    });
+  });
+  addSignInRoutes(app, deps);
+  addAccountRoutes(app, deps);
+}
+
+function showsFlash(context: HttpContext): boolean {
+  return context.req.method === "GET" && context.res.status === 200;
+}
+
+interface ShownProblem {
+  readonly status: number;
+  readonly requestId: string;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
+/** A problem, as a page for a person. */
+export function problemPage(
+  appName: string,
+  { status, requestId, retryAfterSeconds }: ShownProblem,
+  { method, path }: Pick<HttpContext["req"], "method" | "path">,
+): Response {
+  const headers =
+    retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
+  const page = { appName, status, headers };
+  const again = method === "GET" ? path : "/";
+  if (status === 503) return messagePage({ ...page, messages: messages.unavailable, href: again });
+  if (status >= 500) {
+    return messagePage({ ...page, messages: messages.fault, reference: requestId, href: again });
+  }
+  const nowhere = status === 404 || status === 405;
+  return messagePage({
+    ...page,
+    messages: nowhere ? messages.nowhere : messages.refused,
+    href: "/",
   });
 }

@@ -1,5 +1,25 @@
-import { loadConfig } from "../compose/config.ts";
+// `serve-auth`, `serve-email`, and `healthcheck`, which asks one of them.
+import { loadConfig, warnOfMistyped } from "../compose/config.ts";
+import { runService } from "../compose/engines.ts";
+import { startServeAuth } from "../compose/serve-auth.ts";
+import { startServeEmail } from "../compose/serve-email.ts";
 import type { Environment } from "../core/config.ts";
+
+export async function serveAuth(environment: Environment): Promise<number> {
+  const config = loadConfig(environment, "serve-auth");
+  return runService("auth-service", config, async (engines, running, log) => {
+    warnOfMistyped(environment, log);
+    await startServeAuth(engines, running, log);
+  });
+}
+
+export async function serveEmail(environment: Environment): Promise<number> {
+  const config = loadConfig(environment, "serve-email");
+  return runService("email-service", config, async (engines, running, log) => {
+    warnOfMistyped(environment, log);
+    await startServeEmail(engines, running, log);
+  });
+}
 
 const deadlineMs = 4000;
 

@@ -1,15 +1,26 @@
+// What every page is made of: cookies, frame, flash messages, and the redirect to sign in.
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import type { Child } from "hono/jsx";
 import { z } from "zod";
-import type { HttpContext } from "../../core/http/environment.ts";
-import type { Failure } from "../../core/http/problem.ts";
+import type { ErrorRow } from "../../core/errors.ts";
+import controlsStyles from "../../core/html/controls.css" with { type: "text" };
+import frameStyles from "../../core/html/frame.css" with { type: "text" };
+import liveFormsScript from "../../core/html/live-forms.client.js" with { type: "text" };
+import type { FieldAttributes } from "../../core/html/page.tsx";
+import { ButtonLink, Frame, Notice, pageResponse } from "../../core/html/page.tsx";
+import textStyles from "../../core/html/text.css" with { type: "text" };
+import waitForScript from "../../core/html/wait-for.client.js" with { type: "text" };
+import type { Failure, HttpContext } from "../../core/http/problem.ts";
 import { describeFailure } from "../../core/http/problem.ts";
-import { signText, verifyText } from "../../core/signed-text.ts";
+import { signText, verifyText } from "../../core/secret.ts";
 import type { AuthDeps } from "../auth-deps.ts";
-import { codePurposes } from "../codes/code.ts";
-import { clearSessionCookie, cookieAttributes, sessionTokens } from "../current-session.ts";
-import { authErrors } from "../error-codes.ts";
+import { codePurposes } from "../codes/code-store.ts";
+import { authErrors } from "../schemas.ts";
+import { clearSessionCookie, cookieAttributes, sessionTokens } from "../session-routes.ts";
+import codeFieldScript from "./code-field.client.js" with { type: "text" };
 import type { DoneName, FailedName } from "./messages.ts";
-import { messages } from "./messages.ts";
+import { formatLeft, messages } from "./messages.ts";
+import styles from "./pages.css" with { type: "text" };
 
 /** What pages need in addition to the use cases. */
 export interface PageDeps extends AuthDeps {
@@ -168,4 +179,160 @@ function readSigned<T>(context: HttpContext, deps: PageDeps, read: Read<T>): T |
   const [value = ""] = verified.parts;
   // Signed by us, but perhaps by an earlier version.
   return schema.safeParse(JSON.parse(Buffer.from(value, "base64url").toString())).data;
+}
+
+export const iconPath = "/icon.svg";
+
+interface AuthPageOptions {
+  readonly appName: string;
+  readonly title: string;
+  readonly width: "narrow" | "wide";
+  readonly aside?: Child;
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly content: Child;
+}
+
+/**
+ * The pages of sign-in share all styles and scripts, so that a script can replace one page by
+ * another.
+ */
+export function authPage({ title, appName, width, aside, content, ...rest }: AuthPageOptions) {
+  return pageResponse({
+    ...rest,
+    title: `${title} · ${appName}`,
+    icon: iconPath,
+    styles: controlsStyles + frameStyles + textStyles + styles,
+    scripts: [codeFieldScript, waitForScript, liveFormsScript],
+    body: () => (
+      <>
+        <Frame appName={appName} width={width} aside={aside}>
+          {content}
+        </Frame>
+        <template data-unsent>
+          <Notice tone="failed">
+            <p>{messages.unsent}</p>
+          </Notice>
+        </template>
+        <p class="unseen" role="status" data-spoken />
+      </>
+    ),
+  });
+}
+
+/** The result of the last form: a notice above the section, or an error at the field. */
+export interface PlacedFlash {
+  readonly done?: string;
+  readonly failed?: string;
+  readonly typed?: string;
+}
+
+export function flashAt(flash: Flash | undefined, place: FlashPlace, now: number): PlacedFlash {
+  if (flash?.place !== place) return {};
+  return {
+    ...(flash.done === undefined ? {} : { done: messages.done[flash.done] }),
+    ...(flash.failed === undefined
+      ? {}
+      : { failed: messages.failed[flash.failed](formatLeft((flash.until ?? now) - now)) }),
+    ...(flash.typed === undefined ? {} : { typed: flash.typed }),
+  };
+}
+
+/** The same errors as notices, where there is no field. */
+export function FlashView({ flash }: { readonly flash: PlacedFlash }) {
+  const { done, failed } = flash;
+  return (
+    <>
+      {done !== undefined && (
+        <Notice tone="done">
+          <p>{done}</p>
+        </Notice>
+      )}
+      {failed !== undefined && (
+        <Notice tone="failed">
+          <p>{failed}</p>
+        </Notice>
+      )}
+    </>
+  );
+}
+
+interface EmailInputProps extends FieldAttributes {
+  readonly value: string;
+  readonly autofocus?: boolean;
+}
+
+/** The field for an address, with the bound of `parseEmailAddress`. */
+export function EmailInput(attributes: EmailInputProps) {
+  return (
+    <input
+      {...attributes}
+      name="email"
+      type="email"
+      required
+      maxlength={320}
+      autocomplete="email"
+      autocapitalize="none"
+      spellcheck={false}
+    />
+  );
+}
+
+interface MessagePageOptions {
+  readonly appName: string;
+  readonly messages: { readonly title: string; readonly text: string; readonly button: string };
+  /** Appended to the text, to be copied. */
+  readonly reference?: string | undefined;
+  /** The target of the button. */
+  readonly href: string;
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A page with a message and a link. */
+export function messagePage({ messages, reference, href, ...rest }: MessagePageOptions): Response {
+  return authPage({
+    ...rest,
+    title: messages.title,
+    width: "narrow",
+    content: (
+      <div class="card stack">
+        <h1>{messages.title}</h1>
+        <p class="lead">
+          {messages.text}
+          {reference !== undefined && <code class="reference">{reference}</code>}
+        </p>
+        <ButtonLink href={href} variant="main" wide>
+          {messages.button}
+        </ButtonLink>
+      </div>
+    ),
+  });
+}
+
+interface FailedPlace {
+  readonly place: FlashPlace;
+  /** The message for an invalid field. */
+  readonly invalid: FailedName;
+  readonly now: number;
+}
+
+/** The flash with the reason why a form failed. */
+export function failureFlash(failure: Failure, { place, invalid, now }: FailedPlace): Flash {
+  const { row, retryAfterSeconds } = failure;
+  return {
+    place,
+    failed: failedName(row, invalid),
+    ...(retryAfterSeconds === undefined ? {} : { until: now + retryAfterSeconds * 1000 }),
+  };
+}
+
+function failedName({ code, status }: ErrorRow, invalid: FailedName): FailedName {
+  if (code === "validation_failed") return invalid;
+  if (isFailedName(code)) return code;
+  return status === 503 ? "unavailable" : "unexpected";
+}
+
+function isFailedName(code: string): code is FailedName {
+  return Object.hasOwn(messages.failed, code);
 }
