@@ -184,7 +184,7 @@ describe.skipIf(!hasOwnKafka())("a topic that is written in transactions", () =>
     expect(found).toMatchObject({
       level: "fault",
       text: expect.stringMatching(
-        /began at offset 0 of .*, partition 0, is open for 1h: up to 2 events/,
+        /began at offset 0 of .*, partition 0, has been open for 1h: up to 2 events/,
       ),
     });
     const command = /kafka-transactions\.sh (\S+ \S+ abort .+)$/.exec(found?.fix ?? "")?.[1] ?? "";

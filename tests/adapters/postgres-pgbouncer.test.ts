@@ -44,8 +44,8 @@ for (const { name, mode, settings } of isHere ? poolers : []) {
       const { url } = await pooler();
       await using database = await openTestPostgres(url);
       const { schema } = database;
-      const all = schemaModules.flatMap(({ module: room, steps }) =>
-        Array.from({ length: 3 }, () => database.migrate(room, steps)),
+      const all = schemaModules.flatMap(({ module, steps }) =>
+        Array.from({ length: 3 }, () => database.migrate(module, steps)),
       );
       await Promise.all(all);
       await using direct = openPostgres(postgresAt(postgres));

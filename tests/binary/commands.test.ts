@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { examples } from "../../src/main.ts";
+import { examples } from "../../src/commands/examples.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
 import { InstantProcess, runInstant } from "../../support/instant-process.ts";

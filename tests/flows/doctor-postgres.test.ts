@@ -22,7 +22,7 @@ describe.skipIf(findEngine("postgres") === undefined)("doctor on Postgres", () =
     const before = await examineWith(settings);
     expect(before.exitCode).toBe(0);
     expect(before.text).toContain("The next start creates or upgrades the tables of auth-users");
-    for (const { module: room, steps } of schemaModules) await database.migrate(room, steps);
+    for (const { module, steps } of schemaModules) await database.migrate(module, steps);
     expect((await examineWith(settings)).text).toContain("Its tables are up to date");
   });
 

@@ -22,7 +22,7 @@ import { openRecipientStores } from "./recipient-stores.ts";
 import type { OpenSignInWorld, SignInWorld } from "./sign-in-world.ts";
 import { signInEngines } from "./sign-in-world.ts";
 
-/** The sign-in API with what the e-mail rooms add to it. */
+/** The sign-in API with what the e-mail modules add to it. */
 export interface RecipientWorld extends AsyncDisposable, RecipientStores {
   readonly world: SignInWorld;
   readonly reporters: BounceReporters;

@@ -115,35 +115,35 @@ test("what waits for a revoked partition is dropped, what runs goes on", async (
 
 test("fetching stops at a bound and goes on when half of it is free", async () => {
   const { handle, finish } = openGate();
-  const room: number[] = [];
+  const freed: number[] = [];
   const flow = openFlow(handle, {
     unfinishedMax: 4,
-    onCapacity: (partition) => room.push(partition),
+    onCapacity: (partition) => freed.push(partition),
   });
   for (let offset = 0; offset < 4; offset += 1) expect(flow.offer(record(offset))).toBe(true);
   expect(flow.isFetchable(0)).toBe(true);
   expect(flow.offer(record(4))).toBe(false);
   expect(flow.isFetchable(0)).toBe(false);
   await finish(0);
-  expect(room).toEqual([]);
+  expect(freed).toEqual([]);
   await finish(3);
-  expect(room).toEqual([0]);
+  expect(freed).toEqual([0]);
   expect(flow.isFetchable(0)).toBe(true);
 });
 
 test("an unfinished record lets its partition run only so far ahead", async () => {
   const { handle, finish } = openGate();
-  const room: number[] = [];
+  const freed: number[] = [];
   const flow = openFlow(handle, {
     offsetsBeyondLowWatermarkMax: 10,
-    onCapacity: (partition) => room.push(partition),
+    onCapacity: (partition) => freed.push(partition),
   });
   flow.offer(record(0));
   flow.offer(record(9));
   await finish(9);
   expect(flow.offer(record(10))).toBe(false);
   await finish(0);
-  expect(room).toEqual([0]);
+  expect(freed).toEqual([0]);
   expect(flow.offer(record(500))).toBe(true);
 });
 
@@ -217,14 +217,14 @@ test("keys that differ in one byte have different lanes, also when they are not 
 
 test("a record is refused while those in flight hold too many bytes", async () => {
   const { started, handle, finish } = openGate();
-  const rooms: number[] = [];
-  const flow = openFlow(handle, { unfinishedBytesMax: 100, onCapacity: (at) => rooms.push(at) });
+  const freed: number[] = [];
+  const flow = openFlow(handle, { unfinishedBytesMax: 100, onCapacity: (at) => freed.push(at) });
   const large = (offset: number) => ({ ...record(offset), value: Buffer.alloc(60) });
   expect([0, 1, 2].map((offset) => flow.offer(large(offset)))).toEqual([true, true, false]);
   await finish(1);
-  expect(rooms).toEqual([]);
+  expect(freed).toEqual([]);
   await finish(0);
-  expect(rooms).toEqual([0]);
+  expect(freed).toEqual([0]);
   expect(flow.offer(large(2))).toBe(true);
   expect(started).toEqual([0, 1, 2]);
   flow.revoke([0]);

@@ -187,7 +187,7 @@ function verifyCode(
       if (equal && code.purpose === request.purpose) matched = code.messageId;
     }
   }
-  if (matched === undefined) return countWrongTry(state, policy, now);
+  if (matched === undefined) return countWrongAttempt(state, policy, now);
   if (request.consume) {
     state.codes = state.codes.filter((code) => code.purpose !== request.purpose);
     state.used = { attempt: request.attempt, messageId: matched };
@@ -201,7 +201,7 @@ function forgetCodes(state: CodeState): void {
   state.used = undefined;
 }
 
-function countWrongTry(state: CodeState, policy: CodePolicy, now: number): VerifyOutcome {
+function countWrongAttempt(state: CodeState, policy: CodePolicy, now: number): VerifyOutcome {
   state.attempts.push(now);
   if (state.attempts.length < policy.attemptsMax) return { kind: "wrong" };
   const lockedForMs = Math.min(policy.lockMs * 2 ** state.locks, policy.lockMsMax);

@@ -12,7 +12,7 @@ import { classifyKafkaError, isSettling, kafkaErrors } from "./client.ts";
 const callDeadlineMs = 15_000;
 const disconnectDeadlineMs = 5_000;
 const settlingEveryMs = 100;
-const settlingTriesMax = 50;
+const settlingAttemptsMax = 50;
 
 /**
  * The administrative connection, opened by its first use. It is closed after a failed call (a
@@ -83,11 +83,11 @@ export class AdminSession {
 
 function whenSettled<T>(use: (admin: Admin) => Promise<T>): (admin: Admin) => Promise<T> {
   return async (admin) => {
-    for (let tries = 1; ; tries += 1) {
+    for (let attempts = 1; ; attempts += 1) {
       try {
         return await use(admin);
       } catch (error) {
-        if (!isSettling(error) || tries >= settlingTriesMax) throw error;
+        if (!isSettling(error) || attempts >= settlingAttemptsMax) throw error;
       }
       await systemClock.sleep(settlingEveryMs);
     }
