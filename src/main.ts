@@ -1,4 +1,3 @@
-// argv → command, imported only when it runs.
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { examples } from "./commands/examples.ts";
