@@ -1,4 +1,3 @@
-import { parseConfig } from "../src/core/config.ts";
 import { silentLog } from "../src/core/log.ts";
 import type { RedisClient } from "../src/core/redis/client.ts";
 import { openRedis } from "../src/core/redis/client.ts";
@@ -7,6 +6,7 @@ import { answersRedis, choosePort } from "./engines/server.ts";
 import { eventually } from "./eventually.ts";
 import type { OwnServer } from "./own-server.ts";
 import { openOwnServer } from "./own-server.ts";
+import { parseConfig } from "./settings.ts";
 import { StallableProxy } from "./stallable-proxy.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 

@@ -1,8 +1,8 @@
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
-import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
 import { openRedisAt } from "../../support/own-redis.ts";
 import { openTestPostgres } from "../../support/postgres-schema.ts";
+import { sessionPolicyDefault } from "../../support/settings.ts";
 import { openBacklog } from "./drain.ts";
 import type { Served } from "./processes.ts";
 import { serve } from "./processes.ts";

@@ -7,7 +7,7 @@ import { formatGoDuration, parseGoDuration } from "./time.ts";
 
 /**
  * One setting: an environment variable, how its text becomes a value, and its documentation. Modules
- * export groups of fields; `parseConfig` reads them, and the docs are generated from them.
+ * export groups of fields; `readConfig` reads them, and the docs are generated from them.
  */
 export interface ConfigField<T> {
   readonly name: string;
@@ -259,17 +259,6 @@ export function readConfig<const Gs extends Readonly<Record<string, ConfigGroup>
   return Object.fromEntries(
     Object.entries(groups).map(([name, group]) => [name, Object.fromEntries(valuesOf(group))]),
   ) as ConfigOf<Gs>;
-}
-
-/** As `parseConfig`, but throws one `config_invalid` with all problems. */
-export function parseConfig<const Gs extends Readonly<Record<string, ConfigGroup>>>(
-  groups: Gs,
-  environment: Environment,
-): ConfigOf<Gs> {
-  const problems: ConfigProblem[] = [];
-  const config = readConfig(groups, environment, problems);
-  throwProblems(problems);
-  return config;
 }
 
 /** Throws `config_invalid` (or `row`) if there are problems, all of them in `details.problems`. */

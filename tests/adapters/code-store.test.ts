@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { subjectOf } from "../../src/auth/auth-deps.ts";
-import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { openSqliteCodeStore } from "../../src/auth/codes/sqlite.ts";
 import type { RedisClient } from "../../src/core/redis/client.ts";
 import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openTestRedis } from "../../support/own-redis.ts";
+import { codePolicyDefault } from "../../support/settings.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testCodeStore } from "../contract/code-store.ts";
 import { codeIssue, codeTry } from "../support/code-requests.ts";

@@ -1,15 +1,15 @@
 /** The calls of one turn go to Redis as one script: each is answered, or fails, on its own. */
+
 import { describe, expect, test } from "bun:test";
 import { subjectOf } from "../../src/auth/auth-deps.ts";
-import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import type { Limits, RateLimit } from "../../src/auth/limits/limits.ts";
 import { openRedisLimits } from "../../src/auth/limits/redis.ts";
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
-import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
 import type { RedisClient } from "../../src/core/redis/client.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openTestRedis } from "../../support/own-redis.ts";
+import { codePolicyDefault, sessionPolicyDefault } from "../../support/settings.ts";
 import { codeIssue } from "../support/code-requests.ts";
 
 const url = findEngine("redis") ?? "";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openTestRedis } from "../../support/own-redis.ts";
+import { codePolicyDefault } from "../../support/settings.ts";
 import { readCodeBlocks } from "../support/code-blocks.ts";
 import { codeTry } from "../support/code-requests.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { CodeStore } from "../../src/auth/codes/code-store.ts";
-import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
+import { codePolicyDefault } from "../../support/settings.ts";
 import type { OpenCodeStore } from "../support/code-requests.ts";
 import { codeIssue, codeTry, guessOdds, kindOf, openOn } from "../support/code-requests.ts";
 import type { FakeClock } from "../support/fake-clock.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { SessionPolicy, SessionStore } from "../../src/auth/sessions/session-store.ts";
-import { sessionPolicyDefault, sessionsPerUserMax } from "../../src/auth/sessions/session-store.ts";
+import { sessionsPerUserMax } from "../../src/auth/sessions/session-store.ts";
+import { sessionPolicyDefault } from "../../support/settings.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const minute = 60_000;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { LimitPolicy } from "../../src/auth/limits/limits.ts";
-import { limitPolicyDefault } from "../../src/auth/limits/limits.ts";
 import { parseIpNetwork } from "../../src/core/http/client-address.ts";
+import { limitPolicyDefault } from "../../support/settings.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { problemOf, signInEngines } from "../support/sign-in-world.ts";
 

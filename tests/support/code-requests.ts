@@ -6,11 +6,8 @@ import type {
   IssueRequest,
   VerifyRequest,
 } from "../../src/auth/codes/code-store.ts";
-import {
-  codePolicyDefault,
-  deriveVerifier,
-  liveCodesMax,
-} from "../../src/auth/codes/code-store.ts";
+import { deriveVerifier, liveCodesMax } from "../../src/auth/codes/code-store.ts";
+import { codePolicyDefault } from "../../support/settings.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 const secret = "a secret of tests";

@@ -5,16 +5,13 @@ import type { AuthAppDeps } from "../../src/auth/app.ts";
 import { createAuthApp } from "../../src/auth/app.ts";
 import { createAuthKeys } from "../../src/auth/auth-deps.ts";
 import type { CodeStore } from "../../src/auth/codes/code-store.ts";
-import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import { openRedisCodeStore } from "../../src/auth/codes/redis.ts";
 import { openSqliteCodeStore } from "../../src/auth/codes/sqlite.ts";
 import type { Limits } from "../../src/auth/limits/limits.ts";
-import { limitPolicyDefault } from "../../src/auth/limits/limits.ts";
 import { openRedisLimits } from "../../src/auth/limits/redis.ts";
 import { openSqliteLimits } from "../../src/auth/limits/sqlite.ts";
 import { openRedisSessionStore } from "../../src/auth/sessions/redis.ts";
 import type { SessionStore } from "../../src/auth/sessions/session-store.ts";
-import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
 import { openSqliteSessionStore } from "../../src/auth/sessions/sqlite.ts";
 import { openPostgresUserStore } from "../../src/auth/users/postgres.ts";
 import { openSqliteUserStore } from "../../src/auth/users/sqlite.ts";
@@ -32,6 +29,11 @@ import { findEngine } from "../../support/engines.ts";
 import { expectNoSecrets } from "../../support/log-secrets.ts";
 import { openTestRedis } from "../../support/own-redis.ts";
 import { openTestPostgres } from "../../support/postgres-schema.ts";
+import {
+  codePolicyDefault,
+  limitPolicyDefault,
+  sessionPolicyDefault,
+} from "../../support/settings.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { FakeClock } from "./fake-clock.ts";
 

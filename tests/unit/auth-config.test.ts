@@ -1,13 +1,17 @@
 import { expect, test } from "bun:test";
-import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import {
   authFields,
   checkAuth,
   resolveCodePolicy,
+  resolveLimitPolicy,
   resolveSessionPolicy,
 } from "../../src/auth/config.ts";
-import { sessionPolicyDefault } from "../../src/auth/sessions/session-store.ts";
-import { parseConfig } from "../../src/core/config.ts";
+import {
+  codePolicyDefault,
+  limitPolicyDefault,
+  parseConfig,
+  sessionPolicyDefault,
+} from "../../support/settings.ts";
 
 const parse = (environment: Record<string, string>) =>
   parseConfig({ auth: authFields }, environment).auth;
@@ -17,6 +21,7 @@ test("unset variables mean the documented budgets, on this machine alone", () =>
   expect(checkAuth(values)).toEqual([]);
   expect(resolveCodePolicy(values)).toEqual(codePolicyDefault);
   expect(resolveSessionPolicy(values)).toEqual(sessionPolicyDefault);
+  expect(resolveLimitPolicy(values)).toEqual(limitPolicyDefault);
   expect(values).toMatchObject({ port: 8080, bind: "127.0.0.1", secret: undefined });
 });
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseConfig, setting } from "../../src/core/config.ts";
+import { setting } from "../../src/core/config.ts";
 import { isInstantError } from "../../src/core/errors.ts";
+import { parseConfig } from "../../support/settings.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const groups = {

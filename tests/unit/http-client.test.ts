@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import type { ConfigProblem } from "../../src/core/config.ts";
-import { parseConfig } from "../../src/core/config.ts";
 import { createHttpApp, httpFields, resolveHttp } from "../../src/core/http/app.ts";
 import {
   clientNetworkOf,
@@ -9,6 +8,7 @@ import {
   parseIpNetwork,
 } from "../../src/core/http/client-address.ts";
 import { silentLog } from "../../src/core/log.ts";
+import { parseConfig } from "../../support/settings.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 function resolve(environment: Record<string, string>) {

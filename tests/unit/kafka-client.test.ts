@@ -5,7 +5,6 @@ import {
   KafkaJSNumberOfRetriesExceeded,
   KafkaJSProtocolError,
 } from "kafkajs";
-import { parseConfig } from "../../src/core/config.ts";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { createLog } from "../../src/core/log.ts";
 import {
@@ -21,6 +20,7 @@ import {
 } from "../../src/email/event-log/kafka/config.ts";
 import { OffsetCommitter } from "../../src/email/event-log/kafka/subscription.ts";
 import { eventually } from "../../support/eventually.ts";
+import { parseConfig } from "../../support/settings.ts";
 
 describe("the settings", () => {
   function parse(environment: Record<string, string>) {

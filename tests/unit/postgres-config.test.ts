@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ConfigProblem } from "../../src/core/config.ts";
-import { parseConfig } from "../../src/core/config.ts";
 import { addressOf, postgresFields, resolvePostgres } from "../../src/core/postgres/config.ts";
+import { parseConfig } from "../../support/settings.ts";
 
 function resolve(environment: Record<string, string>) {
   const { postgres } = parseConfig({ postgres: postgresFields }, environment);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { ConfigProblem } from "../../src/core/config.ts";
-import { parseConfig } from "../../src/core/config.ts";
 import { redisFields, resolveRedis } from "../../src/core/redis/config.ts";
+import { parseConfig } from "../../support/settings.ts";
 
 function resolve(environment: Record<string, string>) {
   const { redis } = parseConfig({ redis: redisFields }, environment);

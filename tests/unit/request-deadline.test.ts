@@ -1,13 +1,12 @@
 import { expect, test } from "bun:test";
 import { createAuthKeys } from "../../src/auth/auth-deps.ts";
 import type { CodeStore } from "../../src/auth/codes/code-store.ts";
-import { codePolicyDefault } from "../../src/auth/codes/code-store.ts";
 import type { Limits } from "../../src/auth/limits/limits.ts";
-import { limitPolicyDefault } from "../../src/auth/limits/limits.ts";
 import { requestCode } from "../../src/auth/request-code.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { DirectDelivery, EventPublisher } from "../../src/email/delivery/publisher.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
+import { codePolicyDefault, limitPolicyDefault } from "../../support/settings.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 test("a request is answered within 12 s of its start, also where the stores are slow", async () => {

@@ -3,13 +3,13 @@ import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigProblem, Environment } from "../../src/core/config.ts";
-import { parseConfig } from "../../src/core/config.ts";
 import {
   defaultEhloName,
   resolveSmtp,
   resolveSmtpServers,
   smtpFields,
 } from "../../src/email/mailer/smtp/config.ts";
+import { parseConfig } from "../../support/settings.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testDkimPem } from "../support/dkim.ts";
 

@@ -41,19 +41,6 @@ export interface CodePolicy {
   readonly lockMemoryMs: number;
 }
 
-export const codePolicyDefault: CodePolicy = {
-  lifetimeMs: 600_000,
-  repeatWindowMs: 60_000,
-  repeatsMax: 5,
-  codesMax: 5,
-  codesWindowMs: 3_600_000,
-  attemptsMax: 5,
-  attemptsWindowMs: 900_000,
-  lockMs: 900_000,
-  lockMsMax: 3_600_000,
-  lockMemoryMs: 86_400_000,
-};
-
 const keptCodesMax = 20;
 
 /**

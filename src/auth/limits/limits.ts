@@ -66,15 +66,6 @@ export interface LimitPolicy {
   readonly attemptsGlobal: QuotaPolicy;
 }
 
-const hourMs = 3_600_000;
-
-export const limitPolicyDefault: LimitPolicy = {
-  codesPerClient: { quota: 60, windowMs: hourMs },
-  codesGlobal: { quota: 10_000, windowMs: hourMs },
-  attemptsPerClient: { quota: 60, windowMs: hourMs },
-  attemptsGlobal: { quota: 10_000, windowMs: hourMs },
-};
-
 /** The budgets that requesting a code takes from. */
 export function codeLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
   return [

@@ -68,12 +68,6 @@ export interface Session {
   readonly usedAt: number;
 }
 
-export const sessionPolicyDefault: SessionPolicy = {
-  idleMs: 7 * 24 * 3_600_000,
-  lifetimeMs: 30 * 24 * 3_600_000,
-  touchEveryMs: 60_000,
-};
-
 export const sessionsPerUserMax = 100;
 
 /** When a session ends if it is not used again. */
