@@ -9,7 +9,7 @@ import { encodeWord } from "nodemailer/lib/mime-funcs";
 import { encode, wrap } from "nodemailer/lib/qp";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SmtpOptions } from "../../src/email/mailer/smtp/config.ts";
-import { openSession } from "../../src/email/mailer/smtp/connection.ts";
+import { openSession } from "../../src/email/mailer/smtp/session.ts";
 import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import type { SmtpSink, SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { SendOutcome } from "../../src/email/mailer/mailer.ts";
 import type { SmtpOptions, SmtpRateChange } from "../../src/email/mailer/smtp/config.ts";
-import { Pace, SendRate } from "../../src/email/mailer/smtp/pool.ts";
+import { Pace, SendRate } from "../../src/email/mailer/smtp/rate.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const accepted: SendOutcome = { kind: "accepted", host: "h", reply: "250 ok", queueId: undefined };

@@ -15,7 +15,8 @@ import type { SmtpSubmission } from "./config.ts";
 import { defaultEhloName } from "./config.ts";
 import { SmtpConnection } from "./connection.ts";
 import { composeMime, signDkim } from "./mime.ts";
-import { ConnectionPool, SendRate } from "./pool.ts";
+import { ConnectionPool } from "./pool.ts";
+import { SendRate } from "./rate.ts";
 import type { SentMessage } from "./transmission.ts";
 
 export interface SmtpMailerOptions extends SmtpSubmission {
