@@ -81,6 +81,7 @@ export interface SessionSettings {
   /** Announced after EHLO, besides AUTH and STARTTLS. */
   readonly extensions: readonly string[];
   readonly onStage: (stage: SinkStage) => void;
+  readonly onRead?: ((bytes: string) => void) | undefined;
 }
 
 export interface SessionWire extends SinkWire {
@@ -127,6 +128,7 @@ export class Session {
   }
 
   receive(bytes: string): void {
+    this.#settings.onRead?.(bytes);
     if (this.#answers.stuck) return;
     this.#input += bytes;
     this.#run();

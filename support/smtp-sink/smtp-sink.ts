@@ -42,6 +42,8 @@ export interface SmtpSinkOptions {
   readonly extensions?: readonly string[];
   /** Most messages kept whole (default 20,000). */
   readonly keepMax?: number;
+  /** Called with what each read of a connection brings, as Latin-1. */
+  readonly onRead?: (bytes: string) => void;
 }
 
 const usualExtensions = [
@@ -65,6 +67,7 @@ export async function openSmtpSink(options: SmtpSinkOptions = {}): Promise<SmtpS
       auth: options.auth,
       extensions: options.extensions ?? usualExtensions,
       onStage: (stage) => stages.reached(stage),
+      onRead: options.onRead,
     },
   );
   await listener.listen();

@@ -81,6 +81,33 @@ export interface ContentEnding {
   withhold(): void;
 }
 
+/** `send` by means of `submit`. */
+export function sendBySubmitting(
+  mailer: Pick<Mailer, "submit">,
+  message: MailMessage,
+  { beforeContentEnds, signal, evenIfDown }: SendOptions,
+): Promise<SendOutcome> {
+  return new Promise((resolve) => {
+    const contentTaken = async (ending: ContentEnding) => {
+      let isAllowed = false;
+      try {
+        isAllowed = await beforeContentEnds();
+      } catch {
+        // The port's contract: a throw withholds. The caller reports the error itself.
+      }
+      if (isAllowed) ending.allow();
+      else ending.withhold();
+    };
+    mailer.submit({
+      message,
+      signal,
+      evenIfDown,
+      contentTaken: (ending) => void contentTaken(ending),
+      settled: resolve,
+    });
+  });
+}
+
 /** `submit` by means of `send`. */
 export function submitBySending(mailer: Pick<Mailer, "send">, submission: Submission): void {
   const { message, signal, evenIfDown } = submission;
@@ -93,7 +120,9 @@ export function submitBySending(mailer: Pick<Mailer, "send">, submission: Submis
     ...(signal === undefined ? {} : { signal }),
     ...(evenIfDown === undefined ? {} : { evenIfDown }),
   };
-  void mailer.send(message, options).then((outcome) => submission.settled(outcome));
+  queueMicrotask(
+    () => void mailer.send(message, options).then((outcome) => submission.settled(outcome)),
+  );
 }
 
 export type SendOutcome =

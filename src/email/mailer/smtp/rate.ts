@@ -5,15 +5,14 @@ import { serverDown } from "./classify.ts";
 import type { SmtpOptions, SmtpRateChange } from "./config.ts";
 
 /**
- * At most `perSecond` turns a second, evenly spaced and granted in the order of the requests, so
- * there are no bursts. The rate may change at any time (`undefined`: no limit), also for waiting
- * callers. A turn that was abandoned in the queue costs nothing.
+ * At most `perSecond` turns a second, evenly spaced, so there are no bursts: a pause saves up no
+ * turns, but callers that wait lose none when they ask late. The rate may change at any time
+ * (`undefined`: no limit), also for waiting callers.
  */
 export class Pace {
   readonly #clock: Clock;
   #nextAt = 0;
-  #waiting = 0;
-  #tail: Promise<unknown> = Promise.resolve();
+  #isWaitedFor = false;
   perSecond: number | undefined;
 
   constructor(perSecond: number | undefined, clock: Clock) {
@@ -21,38 +20,22 @@ export class Pace {
     this.perSecond = perSecond;
   }
 
-  /** Resolves when it is this caller's turn; false: the signal was aborted before. */
-  async take(signal?: AbortSignal): Promise<boolean> {
-    if (signal?.aborted === true) return false;
-    if (this.#waiting === 0) {
-      if (this.perSecond === undefined) return true;
-      this.#nextAt = Math.max(this.#nextAt, this.#clock.now());
+  /** 0: the caller has its turn. Else it asks again after so many ms. */
+  take(): number {
+    if (this.perSecond === undefined) return 0;
+    const now = this.#clock.now();
+    if (!this.#isWaitedFor) this.#nextAt = Math.max(this.#nextAt, now);
+    if (this.#nextAt > now) {
+      this.#isWaitedFor = true;
+      return this.#nextAt - now;
     }
-    this.#waiting += 1;
-    const turn = this.#tail.then(() => this.#turn(signal));
-    this.#tail = turn.finally(() => {
-      this.#waiting -= 1;
-    });
-    if (signal === undefined) return turn;
-    const aborted = Promise.withResolvers<boolean>();
-    const onAbort = () => aborted.resolve(false);
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await Promise.race([turn, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
+    this.#nextAt += 1000 / this.perSecond;
+    return 0;
   }
 
-  async #turn(signal?: AbortSignal): Promise<boolean> {
-    const isAborted = () => signal?.aborted === true;
-    if (isAborted()) return false;
-    if (this.perSecond === undefined) return true;
-    const now = this.#clock.now();
-    if (this.#nextAt > now) await this.#clock.sleep(this.#nextAt - now, signal);
-    if (isAborted()) return false;
-    this.#nextAt += 1000 / (this.perSecond ?? Number.POSITIVE_INFINITY);
-    return true;
+  /** Nobody waits for a turn. */
+  rest(): void {
+    this.#isWaitedFor = false;
   }
 }
 
@@ -97,9 +80,14 @@ export class SendRate {
     return this.#pace.perSecond;
   }
 
-  take(signal?: AbortSignal): Promise<boolean> {
+  /** See `Pace`. */
+  take(): number {
     this.#freeWhenCalm();
-    return this.#pace.take(signal);
+    return this.#pace.take();
+  }
+
+  rest(): void {
+    this.#pace.rest();
   }
 
   /** Updates the rate by an outcome, and returns the outcome, possibly changed. */

@@ -8,7 +8,8 @@ import { readFailure, silenceFor } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
 import { createTranscriptLogger, recordConnection } from "./transcript.ts";
 
-const replyBytesMax = 64 * 1024;
+/** A reply that is longer ends the session. */
+export const replyBytesMax = 64 * 1024;
 /** EHLO, STARTTLS, EHLO again, and up to three lines of a login. */
 const repliesMax = 6;
 

@@ -8,24 +8,54 @@ import type { SmtpOptions } from "./config.ts";
 
 const hidden = "***";
 
+/** What both sides say after the login. */
+export interface Transcript {
+  server(reply: string): void;
+  client(line: string): void;
+  /** Shows the message's header, and only the length of its body. */
+  content(bytes: Buffer): void;
+}
+
+/** Undefined without `onTranscript`. */
+export function createTranscript(options: SmtpOptions): Transcript | undefined {
+  const { onTranscript } = options;
+  if (onTranscript === undefined) return undefined;
+  const secrets = secretForms(options);
+  const client = (line: string) => onTranscript({ by: "client", text: printable(line, secrets) });
+  return {
+    client,
+    server: (reply) => {
+      for (const line of reply.split("\n"))
+        onTranscript({ by: "server", text: printable(line, secrets) });
+    },
+    content: (bytes) => {
+      const headEnd = bytes.indexOf("\r\n\r\n");
+      for (const line of bytes.subarray(0, headEnd).toString("utf8").split("\r\n"))
+        onTranscript({ by: "client", text: printable(line, []) });
+      const length = (bytes.length - headEnd - 4).toLocaleString("en");
+      onTranscript({ by: "client", text: "" });
+      onTranscript({ by: "note", text: `${length} bytes of text and HTML, not shown` });
+    },
+  };
+}
+
 /**
  * nodemailer's log of a session, line by line, credentials hidden: what follows AUTH's mechanism,
  * each answer to a 334, and the password wherever it appears. Undefined without `onTranscript`.
  */
 export function createTranscriptLogger(options: SmtpOptions) {
-  const { onTranscript } = options;
-  if (onTranscript === undefined) return undefined;
-  const secrets = secretForms(options);
+  const transcript = createTranscript(options);
+  if (transcript === undefined) return undefined;
   let credentialsNext = false;
   return {
     debug: ({ tnx }: { readonly tnx?: string }, text: string) => {
       if (tnx === "server") {
         credentialsNext = text.startsWith("334");
-        for (const line of text.split("\n"))
-          onTranscript({ by: "server", text: printable(line, secrets) });
+        transcript.server(text);
       } else if (tnx === "client") {
-        const command = credentialsNext ? hidden : text.replace(/^(AUTH \S+) .*/s, `$1 ${hidden}`);
-        onTranscript({ by: "client", text: printable(command, secrets) });
+        transcript.client(
+          credentialsNext ? hidden : text.replace(/^(AUTH \S+) .*/s, `$1 ${hidden}`),
+        );
         credentialsNext = false;
       }
     },
@@ -49,17 +79,6 @@ export function recordConnection(connection: SMTPConnection, options: SmtpOption
   const { subject, issuer, valid_to: validTo } = getPeerCertificate.call(socket);
   const text = `${getProtocol.call(socket)}, certificate of ${subject?.CN} by ${issuer?.CN ?? issuer?.O}, valid until ${validTo}`;
   options.onTranscript({ by: "note", text: printable(text, []) });
-}
-
-/** Shows the message's header, and only the length of its body. */
-export function recordContent(content: Buffer, { onTranscript }: SmtpOptions): void {
-  if (onTranscript === undefined) return;
-  const headEnd = content.indexOf("\r\n\r\n");
-  const head = content.subarray(0, headEnd).toString("utf8");
-  for (const line of head.split("\r\n")) onTranscript({ by: "client", text: printable(line, []) });
-  const bytes = (content.length - headEnd - 4).toLocaleString("en");
-  onTranscript({ by: "client", text: "" });
-  onTranscript({ by: "note", text: `${bytes} bytes of text and HTML, not shown` });
 }
 
 function secretForms({ user = "", password }: SmtpOptions): readonly string[] {
