@@ -120,9 +120,11 @@ describe.skipIf(program === "")("the built program", () => {
   });
 });
 
-/** Every command of main.ts, with its parents: "suppressions list". */
+/** Every command of the program, with its parents: "suppressions list". */
 const commands = [
-  ...readFileSync("src/main.ts", "utf8").matchAll(/^(\w+)\n {2}\.command\("([a-z-]+)"\)/gm),
+  ...readFileSync("src/commands/program.ts", "utf8").matchAll(
+    /^(\w+)\n {2}\.command\("([a-z-]+)"\)/gm,
+  ),
 ].map(([, parent, name]) => (parent === "program" ? name : `${parent} ${name}`) ?? "");
 
 async function helpOf(command: string): Promise<string> {
