@@ -4,11 +4,15 @@ import type { Environment } from "../core/config.ts";
 import { exitCodes } from "../core/errors.ts";
 import { examples } from "./examples.ts";
 
+/** The same on every terminal, so that help can be rendered while the program is built. */
+const helpColumns = 100;
+
 /** argv → command. A command's modules are imported only when it runs, to start fast. */
 export const program = new Command("instant")
   .description("Passwordless sign-in by e-mail code, and the e-mail service behind it.")
   .version(packageJson.version)
   .option("--env-file <file>", "read variables from a file; the environment takes precedence")
+  .configureOutput({ getOutHelpWidth: () => helpColumns, getErrHelpWidth: () => helpColumns })
   .showHelpAfterError("(add --help for usage)")
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : exitCodes.usage);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { examples } from "../../src/commands/examples.ts";
+import { renderHelps } from "../../src/commands/help.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
 import { InstantProcess, runInstant } from "../../support/instant-process.ts";
@@ -152,6 +153,17 @@ describe.skipIf(program === "")("--help", () => {
       }
     },
   );
+
+  test("is what commander prints, to the byte", async () => {
+    const helps = renderHelps();
+    expect(Object.keys(helps)).toEqual(expect.arrayContaining(["", ...commands]));
+    for (const command of ["", ...commands]) {
+      expect(await helpOf(command)).toBe(helps[command] ?? "");
+    }
+    using directory = temporaryDirectory();
+    const { stdout } = await runInstant(["help", "replay-dlq"], { directory: directory.path });
+    expect(stdout).toBe(helps["replay-dlq"] ?? "");
+  });
 
   test("has no colour in a pipe", async () => {
     expect(await helpOf("")).not.toContain("\x1b[");
