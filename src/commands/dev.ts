@@ -15,7 +15,6 @@ export async function dev(given: Environment): Promise<number> {
   const config = loadConfig(environment);
   return runService("instant", config, async (engines, running) => {
     const logOf = (service: string) => openLog(service, config);
-    warnOfMistyped(environment, logOf("instant"));
     let inboxUrl: string | undefined; // both are known once the services listen
     let { publicOrigin } = config.http.boundary;
     const auth = await startServeAuth(engines, running, logOf("auth-service"), {
@@ -30,6 +29,7 @@ export async function dev(given: Environment): Promise<number> {
     inboxUrl = `${email.url}/inbox`;
     const { dataDirectory } = config.app;
     process.stdout.write(renderBanner({ auth, email, dataDirectory, ignored }));
+    warnOfMistyped(environment, logOf("instant"));
   });
 }
 

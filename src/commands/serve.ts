@@ -8,16 +8,16 @@ import type { Environment } from "../core/config.ts";
 export async function serveAuth(environment: Environment): Promise<number> {
   const config = loadConfig(environment, "serve-auth");
   return runService("auth-service", config, async (engines, running, log) => {
-    warnOfMistyped(environment, log);
     await startServeAuth(engines, running, log);
+    warnOfMistyped(environment, log);
   });
 }
 
 export async function serveEmail(environment: Environment): Promise<number> {
   const config = loadConfig(environment, "serve-email");
   return runService("email-service", config, async (engines, running, log) => {
-    warnOfMistyped(environment, log);
     await startServeEmail(engines, running, log);
+    warnOfMistyped(environment, log);
   });
 }
 

@@ -16,7 +16,7 @@ export const help: Benchmark = {
   job: "`instant --help`, from start to exit",
   yardstick: "a compiled Bun server that prints one line of help",
   unit: "ms",
-  target: { atMost: 1.3 },
+  target: { atMost: 1.5 },
   inQuick: true,
   measure: async (stage, scale) => {
     const { pairs, starts } = sizes[scale];
@@ -34,7 +34,7 @@ export const firstRequest: Benchmark = {
   job: "serve-auth on Kafka, Redis and Postgres, from start to the first response",
   yardstick: "a compiled Bun server that returns a constant",
   unit: "ms",
-  target: { atMost: 12 },
+  target: { atMost: 3 },
   inQuick: true,
   measure: async (stage, scale) => {
     const { pairs, starts } = sizes[scale];
