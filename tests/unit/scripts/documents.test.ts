@@ -53,9 +53,8 @@ describe("a setting", () => {
     (_, field) => {
       expect(field.name).toMatch(/^[A-Z][A-Z0-9_]+$/);
       expect(field.doc).toMatch(/[.?]$/);
-      expect(field.schema.safeParse(field.example).success || field.secret).toBe(true);
-      if (field.fallback !== undefined)
-        expect(field.schema.safeParse(field.fallback).success).toBe(true);
+      if (!field.secret) expect(field.parse(field.example)).toHaveProperty("value");
+      if (field.fallback !== undefined) expect(field.parse(field.fallback)).toHaveProperty("value");
     },
   );
 
