@@ -14,11 +14,10 @@ import { redisFields, resolveRedis } from "../core/redis/config.ts";
 import { randomToken } from "../core/secret.ts";
 import { diagnoseNames } from "../doctor/settings.ts";
 import { bounceFields, checkBounces, resolveBounces } from "../email/bounces/config.ts";
-import { checkEmail, emailFields, topicFields } from "../email/config.ts";
+import { checkEmail, emailFields, templateFields, topicFields } from "../email/config.ts";
 import { checkKafkaConfig, kafkaConnection, kafkaFields } from "../email/event-log/kafka/config.ts";
 import { resolveSmtpServers, smtpFields } from "../email/mailer/smtp/config.ts";
 import { opsFields } from "../email/ops/access.ts";
-import { templateFields } from "../email/templates/overrides/overrides.ts";
 
 /** Settings that belong to no module: the environment, and which engines are used. */
 const appFields = {
