@@ -1,8 +1,11 @@
 import type { ConfigProblem, ConfigValues } from "../core/config.ts";
 import { setting } from "../core/config.ts";
-import { eventTypes } from "./mails/mail-types.tsx";
+import { listEventTypes } from "./mails/mail-types.tsx" with { type: "macro" };
 
 const hourMs = 3_600_000;
+
+/** Listed while the program is built: settings are read first, and the mail types load slowly. */
+const eventTypes = listEventTypes();
 
 /** The settings of the e-mail service, including those that other modules read. */
 export const emailFields = {
