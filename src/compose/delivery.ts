@@ -80,13 +80,13 @@ interface Delivery {
 export async function composeDelivery(
   engines: Engines,
   log: Log,
-  publicOrigin = () => engines.config.http.boundary.publicOrigin,
+  publicOrigin = engines.config.http.boundary.publicOrigin,
   observe?: ObserveMailer,
 ): Promise<Delivery> {
   const { config } = engines;
   const { suppressions, preferences } = await openRecipientStores(engines);
   const { suppressionMs } = config.email;
-  if (config.app.emailMode === "smtp" && publicOrigin() === undefined) {
+  if (config.app.emailMode === "smtp" && publicOrigin === undefined) {
     log.warn({}, "PUBLIC_URL is not set: optional mails have no unsubscribe link");
   }
   const ledger = await engines.ledger();
@@ -180,7 +180,7 @@ export async function sendTestMail(
   const unsubscribeLink = createUnsubscribeLink({
     secret: publicOrigin === undefined ? "" : emailSecrets(config).current,
     clock: systemClock,
-    publicOrigin: () => publicOrigin,
+    publicOrigin,
   });
   const { render } = composeMailTemplates(config);
   const message = composeMessage(

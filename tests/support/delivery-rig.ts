@@ -235,7 +235,7 @@ function openPipeline(
     unsubscribeLink: createUnsubscribeLink({
       secret: rigSecret,
       clock,
-      publicOrigin: () => rigOrigin,
+      publicOrigin: rigOrigin,
     }),
     render: createMailRenderer({
       appName: "Acme",
