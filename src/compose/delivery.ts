@@ -16,7 +16,6 @@ import { MailServers } from "../email/mailer/mail-servers.ts";
 import type { SendOutcome } from "../email/mailer/mailer.ts";
 import type { SmtpSubmission, SmtpTranscriptLine } from "../email/mailer/smtp/config.ts";
 import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
-import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
 import type { EventType } from "../email/mails/mail-types.tsx";
 import { eventTypes } from "../email/mails/mail-types.tsx";
 import { createUnsubscribeLink } from "../email/preferences/preference-store.ts";
@@ -200,6 +199,7 @@ export async function sendTestMail(
     },
     event,
   );
+  const { openSmtpMailer } = await import("../email/mailer/smtp/smtp.ts");
   await using mailer = openSmtpMailer({ ...server, connections: 1, onTranscript });
   return await mailer.send(message, { beforeContentEnds: async () => true });
 }
