@@ -18,7 +18,7 @@ import type { FaultRow, FaultWorld } from "./world.ts";
 
 /** The default of SMTP_CONNECTIONS: all of them are in the round. */
 const roundMails = 20;
-/** Rounds that got away, for one that met its moment. */
+/** Rounds that may get away, one after the other. */
 const missesMax = 5;
 
 export interface RoundMoment {
@@ -82,7 +82,7 @@ export async function killMidRound(
     const { tally, places } = await killOnce(row, moment);
     tallies.push(tally);
     if (moment.isMet(places)) met.push(places);
-    else if (tallies.length - met.length > missesMax * kills) {
+    else if (tallies.length - met.length > kills) {
       throw new Error(`${moment.name}: met ${met.length} times in ${tallies.length} kills`);
     }
   }
@@ -167,15 +167,20 @@ async function killAmidDots(row: FaultRow, worker: InstantProcess): Promise<Kill
 const stepMs = 0.04;
 const steppingMsMax = 5000;
 
+/** Throws when no dot waited. */
 async function stopAmidDots(row: FaultRow, { pid }: InstantProcess): Promise<EmailEvent[]> {
   const { sink } = row;
   const hold = row.redisProxy.hold(redis("reply", "submitting").rule);
+  const dotsBefore = sink.reachedTotal.dot;
   const events = await publishRound(row);
   await hold.untilCaught(events.length, graceMs);
   process.kill(pid, "SIGSTOP");
+  const dots = sink.reachedTotal.dot;
+  if (dots === dotsBefore + events.length) {
+    throw new Error('dots were written before "submitting" was confirmed');
+  }
   hold.release();
   setPriority(pid, constants.priority.PRIORITY_LOW); // or a busy machine makes its steps longer
-  const dots = sink.reachedTotal.dot;
   const endsAt = Date.now() + steppingMsMax;
   while (sink.reachedTotal.dot === dots && Date.now() < endsAt) {
     process.kill(pid, "SIGCONT");

@@ -42,7 +42,7 @@ function requestCode(clients: number, { inQuick }: Pick<Benchmark, "inQuick">): 
 
 const sessionSizes = {
   full: { warmUp: 20_000, requests: 100_000, pairs: 5 },
-  quick: { warmUp: 2000, requests: 8000, pairs: 3 },
+  quick: { warmUp: 2000, requests: 8000, pairs: 2 },
 } as const;
 
 export const sessionCheck: Benchmark = {
