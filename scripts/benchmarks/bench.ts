@@ -151,11 +151,11 @@ async function measure(
 
 function describe({ against, unit, measured }: Result): string {
   const { ours, yardstick, ratio, cpuMicros } = measured;
-  const cpu = [cpuMicros?.ours, cpuMicros?.yardstick].map((micros) => {
-    return micros === undefined ? "–" : formatNumber(micros);
-  });
   const values = `${formatNumber(ours)} against ${formatNumber(yardstick)} ${unit} (${against})`;
-  return `${values}, ${ratio.toFixed(3)}×; CPU ${cpu.join(" and ")} µs each`;
+  const [our, its] = [cpuMicros?.ours, cpuMicros?.yardstick];
+  const hasCpu = our !== undefined && its !== undefined;
+  const cpu = hasCpu ? `; CPU ${formatNumber(our)} against ${formatNumber(its)} µs each` : "";
+  return `${values}, ${ratio.toFixed(3)}×${cpu}`;
 }
 
 function writePage({ repository }: Stage, change: (page: string) => string): void {
