@@ -3,7 +3,9 @@ import type { ConfigProblem } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
 import type { Log } from "../core/log.ts";
 import { systemClock } from "../core/time.ts";
-import type { Pipeline } from "../email/delivery/pipeline.ts";
+import type { DeliverInBatches } from "../email/delivery/batches.ts";
+import { BatchDelivery } from "../email/delivery/batches.ts";
+import type { Pipeline, PipelineDeps } from "../email/delivery/pipeline.ts";
 import { createPipeline } from "../email/delivery/pipeline.ts";
 import { RecipientGate } from "../email/delivery/recipient-gate.ts";
 import { composeMessage, feedbackSenderOf } from "../email/delivery/submission.ts";
@@ -14,7 +16,6 @@ import { MailServers } from "../email/mailer/mail-servers.ts";
 import type { SendOutcome } from "../email/mailer/mailer.ts";
 import type { SmtpSubmission, SmtpTranscriptLine } from "../email/mailer/smtp/config.ts";
 import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
-import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
 import type { EventType } from "../email/mails/mail-types.tsx";
 import { eventTypes } from "../email/mails/mail-types.tsx";
 import { createUnsubscribeLink } from "../email/preferences/preference-store.ts";
@@ -69,6 +70,7 @@ interface Delivery {
   /** The mailer of the pipeline. */
   readonly mailer: MailServers;
   readonly pipeline: Pipeline;
+  readonly deliverInBatches: DeliverInBatches;
   /** Known outcomes that still have to be written to the ledger. */
   readonly pendingOutcomes: PendingOutcomes;
 }
@@ -80,13 +82,13 @@ interface Delivery {
 export async function composeDelivery(
   engines: Engines,
   log: Log,
-  publicOrigin = () => engines.config.http.boundary.publicOrigin,
+  publicOrigin = engines.config.http.boundary.publicOrigin,
   observe?: ObserveMailer,
 ): Promise<Delivery> {
   const { config } = engines;
   const { suppressions, preferences } = await openRecipientStores(engines);
   const { suppressionMs } = config.email;
-  if (config.app.emailMode === "smtp" && publicOrigin() === undefined) {
+  if (config.app.emailMode === "smtp" && publicOrigin === undefined) {
     log.warn({}, "PUBLIC_URL is not set: optional mails have no unsubscribe link");
   }
   const ledger = await engines.ledger();
@@ -99,7 +101,7 @@ export async function composeDelivery(
       },
     });
   });
-  const pipeline = createPipeline({
+  const deps: PipelineDeps = {
     ledger,
     mailer,
     log,
@@ -128,8 +130,13 @@ export async function composeDelivery(
       digestSecret: engines.emailSecrets.current,
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
-  });
-  return { mailer, pipeline, pendingOutcomes };
+  };
+  return {
+    mailer,
+    pipeline: createPipeline(deps),
+    deliverInBatches: (listener) => new BatchDelivery(deps, listener),
+    pendingOutcomes,
+  };
 }
 
 /** One per composition: their mails are measured separately. */
@@ -180,7 +187,7 @@ export async function sendTestMail(
   const unsubscribeLink = createUnsubscribeLink({
     secret: publicOrigin === undefined ? "" : emailSecrets(config).current,
     clock: systemClock,
-    publicOrigin: () => publicOrigin,
+    publicOrigin,
   });
   const { render } = composeMailTemplates(config);
   const message = composeMessage(
@@ -192,6 +199,7 @@ export async function sendTestMail(
     },
     event,
   );
+  const { openSmtpMailer } = await import("../email/mailer/smtp/smtp.ts");
   await using mailer = openSmtpMailer({ ...server, connections: 1, onTranscript });
   return await mailer.send(message, { beforeContentEnds: async () => true });
 }
