@@ -302,6 +302,7 @@ export class MailServer {
 class Attempt implements Submission {
   readonly message: Submission["message"];
   readonly signal: Submission["signal"];
+  readonly trace: Submission["trace"];
   readonly startedAt = performance.now();
   /** In the server's `ServerStreak`. */
   readonly begunAt: number;
@@ -318,6 +319,7 @@ class Attempt implements Submission {
   ) {
     this.message = submission.message;
     this.signal = submission.signal;
+    this.trace = submission.trace;
     this.begunAt = begunAt;
     this.trying = trying;
     this.#server = server;
