@@ -44,6 +44,8 @@ export interface SmtpSinkOptions {
   readonly keepMax?: number;
   /** Called with what each read of a connection brings, as Latin-1. */
   readonly onRead?: (bytes: string) => void;
+  /** Forgets what was read behind a dot, against RFC 2920. */
+  readonly forgetsBehindDot?: boolean;
 }
 
 const usualExtensions = [
@@ -68,6 +70,7 @@ export async function openSmtpSink(options: SmtpSinkOptions = {}): Promise<SmtpS
       extensions: options.extensions ?? usualExtensions,
       onStage: (stage) => stages.reached(stage),
       onRead: options.onRead,
+      forgetsBehindDot: options.forgetsBehindDot,
     },
   );
   await listener.listen();

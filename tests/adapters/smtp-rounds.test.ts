@@ -275,6 +275,16 @@ describe("A round over several connections", () => {
 });
 
 describe("Servers that are out of step", () => {
+  test("what a server forgets behind a dot is sent again, and nothing goes there any more", async () => {
+    await using rig = await openWarmRig({ ...quickTimeouts }, { forgetsBehindDot: true });
+    const { m1, m2 } = await submitTwo(rig);
+    const [m3, m4] = [rig.submit("m3"), rig.submit("m4")];
+    for (const mail of [m2, m3, m4]) await allowOnceRead(rig, mail);
+    const outcomes = await Promise.all([m1, m2, m3, m4].map(({ done }) => done.promise));
+    expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(["accepted"]));
+    expect(rig.reads.filter((bytes) => bytes.startsWith(".\r\nMAIL"))).toHaveLength(1);
+  });
+
   test("354 to DATA after a refused RCPT ends an empty message, and the next mail goes through", async () => {
     await using rig = await openWarmRig();
     const text = "550 5.1.1 unknown\r\n354 go on";

@@ -44,6 +44,8 @@ export interface CarriedMail {
 export interface ConnectionOwner {
   /** The next mail, if it may go on this connection behind the final dot of another one. */
   takeNext(connection: SmtpConnection): CarriedMail | undefined;
+  /** The server loses what follows a dot: `takeNext` has nothing any more. */
+  stopFollowing(): void;
   /** It carries no mail any more. */
   freed(connection: SmtpConnection): void;
   /** It was closed, by either side. */
@@ -92,10 +94,10 @@ export class SmtpConnection {
   /** The reply to RCPT, until that to DATA is read. */
   #refusal: string | undefined;
   #isClean = true;
-  #isQuitting = false;
   #dotAt = 0;
   #finalReplyMs = Number.POSITIVE_INFINITY;
   readonly limits: SessionLimits;
+  isQuitting = false;
   /** By `performance.now()`. */
   deadlineAt = Number.POSITIVE_INFINITY;
 
@@ -126,10 +128,6 @@ export class SmtpConnection {
 
   get isClosed(): boolean {
     return this.#wire.isClosed;
-  }
-
-  get isQuitting(): boolean {
-    return this.#isQuitting;
   }
 
   /** Begins to send; the connection is idle. `isFresh`: it was opened for this mail. */
@@ -186,19 +184,21 @@ export class SmtpConnection {
 
   /** Called at `deadlineAt`. */
   expire(now: number): void {
-    if (this.#isQuitting) this.#wire.close();
+    if (this.isQuitting) this.#wire.close();
     else if (this.#current === undefined) this.quit();
     else if (this.#behind !== undefined && now < this.#dotAt + this.#timeoutMs) {
       this.#displace();
       this.#expireAt(this.#dotAt + this.#timeoutMs);
-    } else
+    } else {
+      if (this.#followed !== undefined && !this.#begun) this.#owner.stopFollowing();
       this.#lose(silenceFor(this.#phase === "content" ? "progress" : "reply", this.#timeoutMs));
+    }
   }
 
   /** Sends QUIT, waits for the answer for 1 s at most, and closes. Idempotent. */
   quit(): void {
-    if (this.#isQuitting || this.isClosed) return;
-    this.#isQuitting = true;
+    if (this.isQuitting || this.isClosed) return;
+    this.isQuitting = true;
     this.#wire.write(this.#wire.command("QUIT", "QUIT"));
     this.#expireAt(performance.now() + quitTimeoutMs);
   }

@@ -62,6 +62,7 @@ export class ConnectionPool implements ConnectionOwner {
   #wakeAt = Number.POSITIVE_INFINITY;
   #turnAt = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #follows = true;
   #isCut = false;
   #closing: Promise<void> | undefined;
   #onDone: (() => void) | undefined;
@@ -100,7 +101,7 @@ export class ConnectionPool implements ConnectionOwner {
   }
 
   takeNext(connection: SmtpConnection): CarriedMail | undefined {
-    const [next] = this.#queue;
+    const next = this.#follows ? this.#queue[0] : undefined;
     const mail = next?.mail;
     if (next === undefined || mail === undefined || !next.mayFollow) return undefined;
     if (this.#idle.length > 0 || !connection.limits.takes(mail.to)) return undefined;
@@ -108,6 +109,10 @@ export class ConnectionPool implements ConnectionOwner {
     if (!this.#hasTurn(next)) return undefined;
     this.#queue.shift();
     return mail;
+  }
+
+  stopFollowing(): void {
+    this.#follows = false;
   }
 
   freed(connection: SmtpConnection): void {
