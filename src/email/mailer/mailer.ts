@@ -1,3 +1,4 @@
+import type { EmailEvent } from "../event.ts";
 import type { RefusalVerdict } from "./server-streak.ts";
 
 /**
@@ -44,9 +45,32 @@ export interface MailMessage {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
+  /** May be made when it is read: a mailer that needs none should not read it. */
   readonly html: string;
+  /** `text` and `html` once more, for a mailer that encodes their pieces only once. */
+  readonly bodies?: MailBodies | undefined;
   /** Extra header fields, ASCII. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What it was rendered from, for a mailer that keeps it instead of the HTML. */
+  readonly source?: MailSource;
+}
+
+export interface MailBodies {
+  readonly text: MailBody;
+  readonly html: MailBody;
+}
+
+/** A text of fixed pieces, the same array in all mails of a kind, with a value between each two. */
+export interface MailBody {
+  readonly pieces: readonly string[];
+  readonly values: readonly string[];
+}
+
+export interface MailSource {
+  readonly event: EmailEvent;
+  /** Unix ms. */
+  readonly renderedAt: number;
+  readonly unsubscribeUrl: string | undefined;
 }
 
 export interface SendOptions {
