@@ -46,6 +46,7 @@ import { openSqliteRecentMails } from "../email/recent-mails/sqlite.ts";
 import { openPostgresSuppressionStore } from "../email/suppressions/postgres.ts";
 import { openSqliteSuppressionStore } from "../email/suppressions/sqlite.ts";
 import type { SuppressionStore } from "../email/suppressions/suppression-store.ts";
+import type { RenderMail } from "../email/templates/mail-renderer.tsx";
 import type { Config, Secrets } from "./config.ts";
 import { emailSecrets } from "./config.ts";
 
@@ -137,9 +138,9 @@ export class Engines {
     return inbox.then((mailer) => [mailer]);
   }
 
-  /** The inbox of EMAIL_MODE=log. */
-  async inbox(): Promise<Inbox> {
-    return openInbox({ database: await this.file("inbox") });
+  /** The inbox of EMAIL_MODE=log; `render` shows its mails. */
+  async inbox(render: RenderMail): Promise<Inbox> {
+    return openInbox({ database: await this.file("inbox"), render });
   }
 
   /** Undefined when no address is set. */

@@ -1,3 +1,4 @@
+import { currentTraceContext, runInTraceContext } from "../../core/log.ts";
 import type { EmailEvent } from "../event.ts";
 import type { RefusalVerdict } from "./server-streak.ts";
 
@@ -83,7 +84,10 @@ export interface SendOptions {
   readonly evenIfDown?: boolean;
 }
 
-/** One mail on its way through a mailer, which calls it back, never from within `submit`. */
+/**
+ * One mail on its way through a mailer, which calls it back, never from within `submit`, and in no
+ * trace context: others of the same batch may have another.
+ */
 export interface Submission {
   readonly message: MailMessage;
   /** See `SendOptions`. */
@@ -118,6 +122,31 @@ export function submitBySending(mailer: Pick<Mailer, "send">, submission: Submis
     ...(evenIfDown === undefined ? {} : { evenIfDown }),
   };
   void mailer.send(message, options).then((outcome) => submission.settled(outcome));
+}
+
+/** `send` by means of `submit`. */
+export function sendBySubmitting(
+  mailer: Pick<Mailer, "submit">,
+  message: MailMessage,
+  { beforeContentEnds, signal, evenIfDown }: SendOptions,
+): Promise<SendOutcome> {
+  const traceContext = currentTraceContext();
+  const answer = async (ending: ContentEnding) => {
+    let allowed = false;
+    try {
+      allowed = await beforeContentEnds();
+    } catch {
+      // The port's contract: a throw withholds. The caller reports the error itself.
+    }
+    if (allowed) ending.allow();
+    else ending.withhold();
+  };
+  return new Promise((resolve) => {
+    const contentTaken = (ending: ContentEnding) => {
+      void runInTraceContext(traceContext, () => answer(ending));
+    };
+    mailer.submit({ message, signal, evenIfDown, contentTaken, settled: resolve });
+  });
 }
 
 export type SendOutcome =
