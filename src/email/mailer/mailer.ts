@@ -1,3 +1,4 @@
+import type { TraceContext } from "../../core/log.ts";
 import { currentTraceContext, runInTraceContext } from "../../core/log.ts";
 import type { EmailEvent } from "../event.ts";
 import type { RefusalVerdict } from "./server-streak.ts";
@@ -84,15 +85,14 @@ export interface SendOptions {
   readonly evenIfDown?: boolean;
 }
 
-/**
- * One mail on its way through a mailer, which calls it back, never from within `submit`, and in no
- * trace context: others of the same batch may have another.
- */
+/** One mail on its way through a mailer, which calls it back, never from within `submit`. */
 export interface Submission {
   readonly message: MailMessage;
   /** See `SendOptions`. */
   readonly signal?: AbortSignal | undefined;
   readonly evenIfDown?: boolean | undefined;
+  /** Of the lines that are logged about it. */
+  readonly trace?: TraceContext | undefined;
   /**
    * The moment of `beforeContentEnds`: the server took all of the content but the final dot. One
    * method of `ending` must be called once, now or later; `settled` follows only then.
@@ -130,7 +130,7 @@ export function sendBySubmitting(
   message: MailMessage,
   { beforeContentEnds, signal, evenIfDown }: SendOptions,
 ): Promise<SendOutcome> {
-  const traceContext = currentTraceContext();
+  const trace = currentTraceContext();
   const answer = async (ending: ContentEnding) => {
     let allowed = false;
     try {
@@ -143,9 +143,9 @@ export function sendBySubmitting(
   };
   return new Promise((resolve) => {
     const contentTaken = (ending: ContentEnding) => {
-      void runInTraceContext(traceContext, () => answer(ending));
+      void runInTraceContext(trace, () => answer(ending));
     };
-    mailer.submit({ message, signal, evenIfDown, contentTaken, settled: resolve });
+    mailer.submit({ message, signal, evenIfDown, trace, contentTaken, settled: resolve });
   });
 }
 

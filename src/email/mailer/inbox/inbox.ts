@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { errorMessage } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
-import { currentTraceContext, maskEmail, runInTraceContext } from "../../../core/log.ts";
+import { logText, maskEmail } from "../../../core/log.ts";
 import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
@@ -267,7 +267,7 @@ class InboxMailer implements Mailer {
     this.#unsettled += 1;
     const keeping = new Keeping(submission, this);
     if (this.#submitted.push(keeping) > 1) return;
-    runInTraceContext(undefined, () => queueMicrotask(() => this.#takeContents()));
+    queueMicrotask(() => this.#takeContents());
   }
 
   async probe(): Promise<ProbeOutcome> {
@@ -293,7 +293,7 @@ class InboxMailer implements Mailer {
 
   keep(keeping: Keeping): void {
     if (this.#allowed.push(keeping) > 1) return;
-    runInTraceContext(undefined, () => setImmediate(() => void this.#keepAllowed()));
+    setImmediate(() => void this.#keepAllowed());
   }
 
   async #keepAllowed(): Promise<void> {
@@ -317,7 +317,7 @@ class InboxMailer implements Mailer {
     }
     kept.forEach((keeping, at) => {
       const id = String(firstId + at);
-      keeping.log(this.#options.log);
+      this.#log(keeping.submission);
       this.settle(keeping, {
         kind: "accepted",
         host,
@@ -335,6 +335,14 @@ class InboxMailer implements Mailer {
     return source === undefined ? { ...entry, html: message.html } : { ...entry, source };
   }
 
+  #log({ message, trace }: Submission): void {
+    const { log } = this.#options;
+    if (log === undefined) return;
+    const { messageId, to, subject, text } = message;
+    const fields = JSON.stringify({ messageID: messageId, to: maskEmail(to), subject, text });
+    logText(log, fields.slice(1, -1), "Email kept in the inbox", trace);
+  }
+
   settle(keeping: Keeping, outcome: SendOutcome): void {
     keeping.submission.settled(outcome);
     this.#unsettled -= 1;
@@ -346,8 +354,6 @@ class InboxMailer implements Mailer {
 class Keeping implements ContentEnding {
   readonly submission: Submission;
   readonly #mailer: InboxMailer;
-  /** Others of the same transaction may have another. */
-  readonly #traceContext = currentTraceContext();
 
   constructor(submission: Submission, mailer: InboxMailer) {
     this.submission = submission;
@@ -364,12 +370,5 @@ class Keeping implements ContentEnding {
 
   withhold(): void {
     queueMicrotask(() => this.#mailer.settle(this, { kind: "withheld" }));
-  }
-
-  log(log: Log | undefined): void {
-    if (log === undefined) return;
-    const { messageId, to, subject, text } = this.submission.message;
-    const fields = { messageID: messageId, to: maskEmail(to), subject, text };
-    runInTraceContext(this.#traceContext, () => log.info(fields, "Email kept in the inbox"));
   }
 }
