@@ -28,7 +28,7 @@ export interface CarriedMail {
   /** It is not repeated again. */
   readonly isRepeat: boolean;
   /**
-   * The whole message, header and body, lines ended by CRLF. Undefined while it is being signed:
+   * The whole message as it is written, without the final dot. Undefined while it is being signed:
    * then `contentReady` follows.
    */
   contentFor(connection: SmtpConnection): Buffer | undefined;

@@ -15,10 +15,12 @@ import { serverDown } from "./classify.ts";
 import type { SmtpSubmission } from "./config.ts";
 import { defaultEhloName } from "./config.ts";
 import type { CarriedMail, SmtpConnection } from "./connection.ts";
+import type { MimeMessage } from "./mime.ts";
 import { composeMime, signDkim } from "./mime.ts";
 import type { Waiting } from "./pool.ts";
 import { ConnectionPool } from "./pool.ts";
 import { SendRate } from "./rate.ts";
+import { stuffed } from "./wire.ts";
 
 export interface SmtpMailerOptions extends SmtpSubmission {
   /** For the Date header, and how long `offersUtf8` is known. */
@@ -98,10 +100,10 @@ class SmtpMailer implements Mailer {
     const { message } = submission;
     const { from, envelopeFrom = from, dkim } = this.#options;
     const to = parseMailbox(message.to) ?? message.to; // its domain in ASCII needs no SMTPUTF8
-    const content = this.#compose(message, to);
+    const content = this.#compose(message, to, dkim === undefined);
     const mail = new SmtpMail(submission, { from: envelopeFrom, to }, this.#pool, this.#rate);
     if (dkim === undefined) mail.composed(content);
-    else void signDkim(content, dkim).then((signed) => mail.composed(signed));
+    else void signDkim(content, dkim).then((signed) => mail.composed(stuffed(signed)));
     this.#pool.add(mail);
   }
 
@@ -125,7 +127,7 @@ class SmtpMailer implements Mailer {
     return this.#pool.close();
   }
 
-  #compose(message: MailMessage, to: string): Buffer {
+  #compose(message: MailMessage, to: string, dotStuffed: boolean): Buffer {
     const { from, fromName, messageIdFrom = from, idempotencyHeader } = this.#options;
     const key = idempotencyHeader === undefined ? {} : { [idempotencyHeader]: message.messageId };
     return composeMime({
@@ -134,11 +136,18 @@ class SmtpMailer implements Mailer {
       subject: message.subject,
       messageId: messageIdHeader(message.messageId, messageIdFrom),
       date: new Date(this.#clock.now()),
-      text: message.text,
-      html: message.html,
+      ...bodiesOf(message),
+      dotStuffed,
       headers: { ...message.headers, ...key },
     });
   }
+}
+
+/** Reads no more of them than is needed: they may be made when they are read. */
+function bodiesOf(message: MailMessage): Pick<MimeMessage, "text" | "html" | "bodies"> {
+  const { bodies } = message;
+  if (bodies !== undefined) return { text: "", html: "", bodies };
+  return { text: message.text, html: message.html };
 }
 
 /**

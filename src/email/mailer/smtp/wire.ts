@@ -68,10 +68,10 @@ export class SmtpWire {
     this.#socket.write(commands, "utf8");
   }
 
-  /** `onTaken` is called when the kernel has it all; if the connection breaks, perhaps with an error. */
+  /** Dots are doubled by now. `onTaken` is called when the kernel has it all; if the connection breaks, perhaps with an error. */
   writeContent(content: Buffer, onTaken: (error?: Error | null) => void): void {
     this.#transcript?.content(content);
-    this.#socket.write(stuffed(content), onTaken);
+    this.#socket.write(content, onTaken);
   }
 
   close(): void {
@@ -163,7 +163,7 @@ const dot = Buffer.from(".");
 const dottedLine = Buffer.from("\r\n.");
 
 /** RFC 5321, 4.5.2: a line that begins with a dot gets one more. */
-function stuffed(bytes: Buffer): Buffer {
+export function stuffed(bytes: Buffer): Buffer {
   const pieces: Buffer[] = bytes[0] === dot[0] ? [dot] : [];
   let from = 0;
   for (let at = bytes.indexOf(dottedLine); at >= 0; at = bytes.indexOf(dottedLine, from)) {
