@@ -100,16 +100,17 @@ export class Engines {
 
   ledger(): Promise<DeliveryLedger> {
     return this.once("delivery ledger", async () => {
+      const recentMails = await this.recentMails();
       const redis = await this.redis();
-      if (redis !== undefined) return openRedisDeliveryLedger({ redis });
-      return openSqliteDeliveryLedger({ database: await this.file("state") });
+      if (redis !== undefined) return openRedisDeliveryLedger({ redis, recentMails });
+      return openSqliteDeliveryLedger({ database: await this.file("state"), recentMails });
     });
   }
 
   /** The recent mails of each recipient, stored next to the ledger. */
   recentMails(): Promise<RecentMails & AsyncDisposable> {
     return this.once("recent mails", async () => {
-      const secrets = this.emailSecrets;
+      const secrets = () => this.emailSecrets;
       const redis = await this.redis();
       const recent =
         redis === undefined

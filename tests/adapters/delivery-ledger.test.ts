@@ -6,6 +6,7 @@ deliveryLedgerContract("DeliveryLedger in SQLite", openSqliteLedgerStore, {
   connection: "embedded",
   leaseMs: 15_000,
   seeds: 1000,
+  batchSeeds: 30,
   daysPass: true,
 });
 
@@ -15,6 +16,7 @@ if (url !== undefined) {
     connection: "connected",
     leaseMs: 120,
     seeds: 48,
+    batchSeeds: 10,
     daysPass: false,
   });
 }

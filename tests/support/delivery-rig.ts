@@ -219,13 +219,12 @@ async function openEngines(
 
 function openPipeline(
   options: DeliveryRigOptions,
-  { ledger, recentMails, mailer, preferences, suppressions }: RigEngines,
+  { ledger, mailer, preferences, suppressions }: RigEngines,
   { pendingOutcomes, log }: { readonly pendingOutcomes: PendingOutcomes; readonly log: Log },
 ): Pipeline {
   const clock = systemClock;
   return createPipeline({
     ledger,
-    recentMails,
     mailer,
     log,
     clock,
@@ -268,7 +267,10 @@ interface RigLedger {
   readonly recentMails: RecentMails;
 }
 
-const secrets = { current: "a secret of the test, which is long enough", previous: undefined };
+const secrets = () => ({
+  current: "a secret of the test, which is long enough",
+  previous: undefined,
+});
 
 /** The ledger of a rig and the index beside it, on the Redis at `redis` or on a file. */
 async function openRigLedger(
@@ -279,11 +281,14 @@ async function openRigLedger(
   if (redis === undefined) {
     const database = await file();
     const recentMails = await openSqliteRecentMails({ database, secrets });
-    return { ledger: stack.use(await openSqliteDeliveryLedger({ database })), recentMails };
+    return {
+      ledger: stack.use(await openSqliteDeliveryLedger({ database, recentMails })),
+      recentMails,
+    };
   }
   const { redis: client, keyPrefix } = stack.use(await openTestRedis(redis));
   const recentMails = openRedisRecentMails({ redis: client, keyPrefix, secrets });
   stack.defer(() => recentMails.settled());
-  const ledger = stack.use(openRedisDeliveryLedger({ redis: client, keyPrefix }));
+  const ledger = stack.use(openRedisDeliveryLedger({ redis: client, keyPrefix, recentMails }));
   return { ledger, recentMails };
 }

@@ -38,8 +38,8 @@ export const ledgerCalls: Benchmark = {
   measure: (stage) =>
     afterDrain(stage, async (client, drained) => {
       const stats = await client.run((redis) => redis.info("commandstats"));
-      // Each call begins with one of these: redis-swap.lua, redis-note.lua.
-      const counts = [...stats.matchAll(/^cmdstat_(?:get|zadd):calls=(\d+)/gm)];
+      // Each call begins with one of these: redis-write.lua (a claim, a change), redis-add.lua.
+      const counts = [...stats.matchAll(/^cmdstat_(?:set|getrange):calls=(\d+)/gm)];
       const calls = counts.reduce((sum, [, count]) => sum + Number(count), 0);
       return [{ ours: calls / drained, yardstick: 2 }];
     }),

@@ -5,9 +5,10 @@ import type {
   Claim,
   LedgerChange,
   LedgerState,
+  LedgerStep,
   SmtpEvidence,
 } from "./delivery-ledger.ts";
-import type { Decision, StoredRecord } from "./record.ts";
+import type { Decision, LedgerRules, StoredRecord } from "./record.ts";
 import {
   amend,
   answer,
@@ -52,7 +53,7 @@ export function decideAdvance(
 }
 
 /** The position of the dead letter of a mail that was given up; the first one stays. */
-export function decideBuried(
+function decideBuried(
   record: StoredRecord | undefined,
   buried: BuriedPosition,
   now: number,
@@ -63,6 +64,15 @@ export function decideBuried(
   const note = `buried in partition ${buried.partition} at offset ${buried.offset}`;
   const write = transition(record, state, { at: now, note, patch: { buried } });
   return { write, outcome: undefined };
+}
+
+export const stepRules: LedgerRules<LedgerStep, AdvanceOutcome> = {
+  idOf: ({ claim }) => claim.messageId,
+  decide: (record, { claim, change }, now) => decideAdvance(record, claim, change, now),
+};
+
+export function burialRules(messageId: string): LedgerRules<BuriedPosition, void> {
+  return { idOf: () => messageId, decide: decideBuried };
 }
 
 export function isOwner(record: StoredRecord, claim: Claim): boolean {

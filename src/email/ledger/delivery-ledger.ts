@@ -262,18 +262,11 @@ export const ledgerErrors = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
-/** Settles calls that were made side by side: an operating failure is the answer of its call alone. */
-export function answeredAll<Outcome>(
-  calls: readonly Promise<Outcome>[],
-): Promise<readonly Answered<Outcome>[]> {
-  return Promise.all(
-    calls.map((call) =>
-      call.catch((error: unknown) => {
-        if (isInstantError(error)) return error;
-        throw error;
-      }),
-    ),
-  );
+/** The answer of a batch of one. Throws its `ledger_unavailable`. */
+export function answerOf<Outcome>(answers: readonly Answered<Outcome>[]): Outcome {
+  const answer = answers[0] as Answered<Outcome>;
+  if (answer instanceof InstantError) throw answer;
+  return answer;
 }
 
 /** Any operating failure of an engine is `ledger_unavailable`; a bug stays a bug. */
@@ -281,11 +274,16 @@ export async function asLedgerError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!isInstantError(error) || error.row === ledgerErrors.ledgerUnavailable) throw error;
-    throw new InstantError(ledgerErrors.ledgerUnavailable, {
-      detail: errorMessage(error),
-      details: error.details,
-      cause: error,
-    });
+    throw isInstantError(error) ? unanswered(error) : error;
   }
+}
+
+/** Why a call of the ledger has no answer, as its own error. */
+export function unanswered(cause: InstantError | undefined): InstantError {
+  if (cause?.row === ledgerErrors.ledgerUnavailable) return cause;
+  return new InstantError(ledgerErrors.ledgerUnavailable, {
+    detail: cause === undefined ? "no answer" : errorMessage(cause),
+    details: cause?.details ?? {},
+    cause,
+  });
 }
