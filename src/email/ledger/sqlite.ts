@@ -21,6 +21,16 @@ const schemaSteps = [
   ) STRICT, WITHOUT ROWID`,
   "CREATE INDEX email_ledger_expires_at ON email_ledger (expires_at)",
   "CREATE TABLE email_ledger_minutes (minute INTEGER PRIMARY KEY, records INTEGER NOT NULL) STRICT",
+  // With rowids, the records of one batch are on the same pages, and so are their later changes.
+  `CREATE TABLE email_ledger_by_rowid (
+    message_id TEXT PRIMARY KEY NOT NULL,
+    record TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO email_ledger_by_rowid SELECT * FROM email_ledger ORDER BY expires_at;
+  DROP TABLE email_ledger;
+  ALTER TABLE email_ledger_by_rowid RENAME TO email_ledger;
+  CREATE INDEX email_ledger_expires_at ON email_ledger (expires_at)`,
 ] as const;
 
 const minutesKept = ledgerTtlMs / 60_000;

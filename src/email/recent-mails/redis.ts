@@ -40,7 +40,7 @@ export function openRedisRecentMails(options: RedisRecentMailsOptions): RecentMa
           names.map((name) =>
             redis.run(async (client) => {
               const latest = await client.get(`${keyPrefix}email:latest:${name}`);
-              // Release 0.3 kept a sorted set.
+              // Release 0.1 kept a sorted set.
               const earlier = await client.zrevrange(`${keyPrefix}email:recent:${name}`, 0, -1);
               return [...(latest?.split(" ") ?? []), ...earlier];
             }),

@@ -63,22 +63,36 @@ function writeEntries(
     `INSERT INTO email_recent VALUES (?, ?, ?)
      ON CONFLICT (recipient, message_id) DO UPDATE SET added_at = excluded.added_at`,
   );
-  const dropSurplus = file.query(
-    `DELETE FROM email_recent WHERE recipient = ?1 AND message_id IN
-     (SELECT message_id FROM email_recent WHERE recipient = ?1
-      ORDER BY added_at DESC, message_id LIMIT -1 OFFSET ?2)`,
-  );
-  for (const { recipient, messageId } of mails) {
-    const key = recentMailsKey(secret, recipient);
-    add.run(key, messageId, now);
-    dropSurplus.run(key, mailsMax);
-  }
+  const keys = mails.map(({ recipient }) => recentMailsKey(secret, recipient));
+  for (const [index, { messageId }] of mails.entries()) add.run(keys[index] ?? "", messageId, now);
+  for (const key of fullOf(file, keys)) dropSurplus(file, key);
   file
     .query(
       `DELETE FROM email_recent WHERE (recipient, message_id) IN
        (SELECT recipient, message_id FROM email_recent WHERE added_at <= ? LIMIT ?)`,
     )
     .run(now - ledgerTtlMs, droppedPerAdd * mails.length);
+}
+
+/** The recipients with more entries than are kept. */
+function fullOf(file: Database, keys: readonly string[]): string[] {
+  return file
+    .query<{ recipient: string }, [string, number]>(
+      `SELECT recipient FROM email_recent WHERE recipient IN (SELECT value FROM json_each(?))
+       GROUP BY recipient HAVING count(*) > ?`,
+    )
+    .all(JSON.stringify(keys), mailsMax)
+    .map(({ recipient }) => recipient);
+}
+
+function dropSurplus(file: Database, key: string): void {
+  file
+    .query(
+      `DELETE FROM email_recent WHERE recipient = ?1 AND message_id IN
+       (SELECT message_id FROM email_recent WHERE recipient = ?1
+        ORDER BY added_at DESC, message_id LIMIT -1 OFFSET ?2)`,
+    )
+    .run(key, mailsMax);
 }
 
 function readEntries(file: Database, key: string, now: number): string[] {
