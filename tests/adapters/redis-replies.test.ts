@@ -4,7 +4,7 @@ import { createLog } from "../../src/core/log.ts";
 import { openRedis } from "../../src/core/redis/client.ts";
 import { warnOfEviction } from "../../src/core/redis/diagnose.ts";
 import { redisScript } from "../../src/core/redis/scripts.ts";
-import { RedisMinuteTotals } from "../../src/email/ledger/redis-totals.ts";
+import { RedisMinuteTotals } from "../../src/email/ledger/redis.ts";
 import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
 import { eventually } from "../../support/eventually.ts";
 import { hasRedisServer, openOwnRedis } from "../../support/own-redis.ts";

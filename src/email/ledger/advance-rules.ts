@@ -83,6 +83,33 @@ export function isOpen(record: StoredRecord): boolean {
   return record.state === "claimed" || record.state === "submitting";
 }
 
+const claimsMax = 10_000;
+
+/**
+ * Open claims of this process as it wrote them last, so that a store need not read, or decode, what
+ * is most likely still so. The oldest is forgotten beyond 10,000.
+ */
+export class OwnClaims<Written extends { readonly record: StoredRecord }> {
+  readonly #claims = new Map<string, Written>();
+
+  find(messageId: string): Written | undefined {
+    return this.#claims.get(messageId);
+  }
+
+  /** Forgets a mail that is no longer open. */
+  keep(written: Written): void {
+    const { record } = written;
+    this.#claims.delete(record.messageId);
+    if (!isOpen(record)) return;
+    this.#claims.set(record.messageId, written);
+    if (this.#claims.size <= claimsMax) return;
+    for (const oldest of this.#claims.keys()) {
+      this.#claims.delete(oldest);
+      break;
+    }
+  }
+}
+
 function done(write: StoredRecord): Decision<AdvanceOutcome> {
   return { write, outcome: { kind: "done" } };
 }

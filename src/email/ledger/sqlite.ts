@@ -4,11 +4,10 @@ import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock, withDeadline } from "../../core/time.ts";
 import type { RecentMails } from "../recent-mails/recent-mails.ts";
-import { burialRules, stepRules } from "./advance-rules.ts";
+import { burialRules, OwnClaims, stepRules } from "./advance-rules.ts";
 import { claimRules } from "./claim-rules.ts";
 import type { Answered, DeliveryLedger } from "./delivery-ledger.ts";
 import { answerOf, asLedgerError, ledgerTtlMs, unanswered } from "./delivery-ledger.ts";
-import { OwnClaims } from "./own-claims.ts";
 import type { LedgerRules, StoredRecord } from "./record.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 

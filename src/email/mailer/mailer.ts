@@ -1,3 +1,4 @@
+import type { TraceContext } from "../../core/log.ts";
 import type { RefusalVerdict } from "./server-streak.ts";
 
 /**
@@ -65,6 +66,8 @@ export interface Submission {
   /** See `SendOptions`. */
   readonly signal?: AbortSignal | undefined;
   readonly evenIfDown?: boolean | undefined;
+  /** Of the lines that are logged about it. */
+  readonly trace?: TraceContext | undefined;
   /**
    * The moment of `beforeContentEnds`: the server took all of the content but the final dot. One
    * method of `ending` must be called once, now or later; `settled` follows only then.
