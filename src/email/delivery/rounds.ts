@@ -1,8 +1,20 @@
 import type { TraceContext } from "../../core/log.ts";
 import { logText } from "../../core/log.ts";
 import type { EmailEvent } from "../event.ts";
-import type { AdvanceOutcome, Answered, Claim, LedgerStep } from "../ledger/delivery-ledger.ts";
-import type { ContentEnding, MailMessage, SendOutcome, Submission } from "../mailer/mailer.ts";
+import type {
+  AdvanceOutcome,
+  Answered,
+  Claim,
+  DeliveryLedger,
+  LedgerStep,
+} from "../ledger/delivery-ledger.ts";
+import type {
+  ContentEnding,
+  Mailer,
+  MailMessage,
+  SendOutcome,
+  Submission,
+} from "../mailer/mailer.ts";
 import type { HeldLease, Leases } from "./leases.ts";
 import type { DeliveryRun } from "./outcome.ts";
 import { isExpired, lineTextOf } from "./outcome.ts";
@@ -10,7 +22,9 @@ import type { PipelineDeps } from "./pipeline.ts";
 
 type Accepted = Extract<SendOutcome, { kind: "accepted" }>;
 
-interface RoundsDeps extends Pick<PipelineDeps, "ledger" | "clock" | "mailer" | "log" | "record"> {
+interface RoundsDeps extends Pick<PipelineDeps, "clock" | "log" | "record"> {
+  readonly ledger: Pick<DeliveryLedger, "advanceAll">;
+  readonly mailer: Pick<Mailer, "submit" | "concurrency">;
   readonly leases: Leases;
 }
 
