@@ -245,7 +245,7 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     for (let more = 0; more < 1500; more += 1) offsets.push(random.below(36_525 * dayMs));
     const keys = offsets.map((_, index) => `time-${index}`);
     const last = Number.MAX_SAFE_INTEGER;
-    const args = offsets.flatMap((offset) => ["absent", last, offset, "", "%.0s%s", 0]);
+    const args = offsets.flatMap((offset) => ["absent", last, offset, "", "", "", "", 0]);
     const now = Number((await redis.scriptAll(writeScript, keys, args))[0]);
     const texts = await redis.run((client) => client.mget(keys));
     const expected = offsets.map((offset) => new Date(now + offset).toISOString());

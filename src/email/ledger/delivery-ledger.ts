@@ -24,7 +24,8 @@ import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts
  * - A record lives 24 h from its last change. One with `sent_at` and no `state` was written by the
  *   older service and counts as accepted.
  * - No full address is kept.
- * Left out on purpose: waiting, policy (the pipeline's), and any other index of the mails.
+ * Left out on purpose: waiting, policy (the pipeline's), and any index of the mails; but what is
+ * claimed is passed on to `RecentMails`, so that its entry leaves in the same write.
  */
 export interface DeliveryLedger extends AsyncDisposable {
   /** "connected" | "disconnected" for a server; "embedded" for a file. Never blocks. */
@@ -36,8 +37,8 @@ export interface DeliveryLedger extends AsyncDisposable {
   /** Makes one change as the owner of `claim`. Throws `ledger_unavailable`. */
   advance(claim: Claim, change: LedgerChange): Promise<AdvanceOutcome>;
   /**
-   * `claim` for each, in as few steps as the store allows; the answers are in order. One that the
-   * store did not answer for is its `ledger_unavailable`, whatever the others got.
+   * `claim` for each, in order, in one step where the records are as expected; the answers are in
+   * order. One that the store did not answer for is its `ledger_unavailable`, whatever the others got.
    */
   claimAll(requests: readonly ClaimRequest[]): Promise<readonly Answered<ClaimOutcome>[]>;
   /** `advance` for each, in the same way. At most one step per mail. */

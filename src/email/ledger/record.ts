@@ -119,7 +119,8 @@ export function rememberOwner(record: StoredRecord): StoredRecord {
  *   a record that still has the head of a write at its place was not written since.
  *
  * Times are RFC 3339; by `writeTime` a store may fill them in itself: those of the last entry, the
- * lease, and the sending. No text has a raw `%` (it is \u0025), so `writeTime` may mark them by one.
+ * lease, and the sending. No text has a raw control character (JSON escapes them), so `writeTime` may
+ * mark them by one.
  */
 export function encodeRecord(
   record: StoredRecord,
@@ -276,12 +277,11 @@ const recordSchema = z.object({
 
 /** Most texts need no escape, and checking that is cheaper than JSON. */
 function quote(text: string): string {
-  if (!needsEscape.test(text)) return `"${text}"`;
-  return JSON.stringify(text).replaceAll("%", "\\u0025");
+  return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them
-const needsEscape = /["%\\\u0000-\u001f\ud800-\udfff]/;
+const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/;
 
 function encodeOrigin({ topic, partition, offset }: EventOrigin): string {
   return `{"topic":${quote(topic)},"partition":${partition},"offset":${offset}}`;

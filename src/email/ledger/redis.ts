@@ -178,7 +178,7 @@ class RedisRecords {
     }
   }
 
-  /** Adds the six arguments of a write, as redis-write.lua has them. */
+  /** Adds the eight arguments of a write, as redis-write.lua has them. */
   #pushWrite(
     args: (string | number)[],
     seen: Seen | undefined,
@@ -195,7 +195,8 @@ class RedisRecords {
     const room = isOpen(write) ? this.#growth : 0;
     if (seen.text === undefined) args.push("absent", decision?.notAfter ?? Number.MAX_SAFE_INTEGER);
     else args.push("whole", seen.text);
-    args.push(isRead ? "" : write.leaseUntil, start, entries + end, room);
+    args.push(isRead ? "" : write.leaseUntil);
+    pushPieces(args, start + entries + end, room);
     return { offset, byteCount: byteCountOf(end) + room, room };
   }
 
@@ -215,8 +216,8 @@ class RedisRecords {
       this.#growth = Math.min(Math.max(this.#growth, tail.room - blanks), growthMax);
       return pushLook(args);
     }
-    const text = entry === "" ? skipTime + end : entry + end;
-    args.push(tail.offset, encodeHead(before), write.leaseUntil, "", text, blanks);
+    args.push(tail.offset, encodeHead(before), write.leaseUntil);
+    pushPieces(args, entry + end, blanks);
     return { ...tail, offset: tail.offset + grown, byteCount: tail.byteCount - grown };
   }
 
@@ -240,13 +241,18 @@ function seenAs(messageId: string, reply: WriteReply): Seen {
 }
 
 function pushLook(args: (string | number)[]): undefined {
-  args.push("look", "", "", "", "", "");
+  args.push("look", "", "", "", "", "", "", 0);
 }
 
-/** The script fills in the times that are relative to its own, in this order: now, lease, now. */
-const timeMark = "%s";
-/** Takes the first time and writes nothing. */
-const skipTime = "%.0s";
+/** Between the pieces are the times that the script fills in: now, the lease, now; or the lease. */
+function pushPieces(args: (string | number)[], text: string, blanks: number): void {
+  const [a = "", b = "", c, d = ""] = text.split(timeMark);
+  if (c === undefined) args.push(a, "", b, "", blanks);
+  else args.push(a, b, c, d, blanks);
+}
+
+/** For a time that is relative to the script's. */
+const timeMark = "\u0001";
 const timeBytes = "2026-01-31T12:00:00.000Z".length;
 
 function writeTime(ms: number): string {
