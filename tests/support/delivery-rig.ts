@@ -261,7 +261,7 @@ function pipelineDeps(
     unsubscribeLink: createUnsubscribeLink({
       secret: rigSecret,
       clock,
-      publicOrigin: () => rigOrigin,
+      publicOrigin: rigOrigin,
     }),
     render: createMailRenderer({
       appName: "Acme",
