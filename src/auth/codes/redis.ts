@@ -1,6 +1,6 @@
 import { coreErrors, InstantError } from "../../core/errors.ts";
 import type { RedisClient } from "../../core/redis/client.ts";
-import { redisScript } from "../../core/redis/client.ts";
+import { redisScript } from "../../core/redis/scripts.ts";
 import type { Clock } from "../../core/time.ts";
 import { subjectOf } from "../auth-deps.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
