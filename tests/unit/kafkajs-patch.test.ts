@@ -225,3 +225,11 @@ test("a batch begins at the offset that was fetched, whatever the answer begins 
   expect(offsetsFrom("7")).toEqual([9]);
   expect(offsetsFrom("10")).toEqual([]);
 });
+
+test("an encoder does not clear its bytes, and gives those that were written", () => {
+  const Encoder = inside("./src/protocol/encoder.js");
+  expect(String(Encoder)).not.toContain("Buffer.alloc(");
+  const value = Buffer.alloc(5_000, 1);
+  const { buffer } = new Encoder().writeBytes(value);
+  expect(buffer).toEqual(Buffer.concat([Buffer.from([0, 0, 0x13, 0x88]), value]));
+});

@@ -97,7 +97,7 @@ class ProducerSession {
   }
 }
 
-const batchRecordsMax = 500;
+const batchRecordsMax = 1_000;
 const batchBytesMax = 512 * 1024;
 const queueBytesMax = 64 * 1024 * 1024;
 
@@ -112,7 +112,7 @@ interface TopicProducerOptions {
 
 /**
  * Publishes to one topic: records that arrive while a batch is in flight join the next one, of at
- * most 500 records or 512 KiB. One batch at a time, in the order of the calls.
+ * most 1,000 records or 512 KiB. One batch at a time, in the order of the calls.
  *
  * Idle: nothing waits. Connecting: there is no session; if that fails, everything waiting is
  * rejected. Sending: one batch is out, until it is acknowledged, fails, or the last of its

@@ -81,7 +81,7 @@ interface FetchedRecord extends Omit<LogRecord, "topic" | "partition" | "timesta
   readonly isControlRecord: boolean;
 }
 
-/** What a record has from its batch. */
+/** What an unread record has from its batch. */
 function placed(context: BatchContext, offset: number, timestampDelta: number) {
   const timestamp = context.appendedAt ?? context.firstTimestamp + timestampDelta;
   return { offset, timestamp, isControlRecord: context.isControlBatch, batchContext: context };
@@ -154,7 +154,9 @@ function decodeRecordAt(cursor: Cursor, length: number, context: BatchContext): 
   const value = readNullable(cursor, end);
   const headers = readHeaders(cursor, end);
   if (cursor.at !== end) throw new Error("a record in it is longer than its fields");
-  return { key, value, headers, ...placed(context, offset, timestampDelta) };
+  const timestamp = context.appendedAt ?? context.firstTimestamp + timestampDelta;
+  const { isControlBatch: isControlRecord } = context;
+  return { offset, timestamp, key, value, headers, isControlRecord, batchContext: context };
 }
 
 const noHeaders: RecordHeaders = [];
@@ -192,8 +194,10 @@ function pass(cursor: Cursor, length: number, end: number): number {
  */
 function ownBytes(bytes: Buffer, from: number, to: number): Uint8Array {
   const length = to - from;
-  const { buffer, byteOffset } = bytes;
-  if (length * 2 > buffer.byteLength) return new Uint8Array(buffer, byteOffset + from, length);
+  // The first comparison only spares the second, which is slow.
+  if (length * 2 > bytes.length && length * 2 > bytes.buffer.byteLength) {
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + from, length);
+  }
   const own = new Uint8Array(length);
   bytes.copy(own, 0, from, to);
   return own;
