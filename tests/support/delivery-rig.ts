@@ -262,7 +262,7 @@ function pipelineDeps(
     unsubscribeLink: createUnsubscribeLink({
       secret: rigSecret,
       clock,
-      publicOrigin: () => rigOrigin,
+      publicOrigin: rigOrigin,
     }),
     render: createMailRenderer({
       appName: "Acme",

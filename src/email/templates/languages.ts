@@ -44,8 +44,23 @@ const units = [
  */
 const deliveryMs = 5000;
 
-/** How a language writes durations and times. Call it once per language: `Intl` formats are slow to make. */
+/**
+ * How a language writes durations and times. Call it once per language: `Intl` formats are slow to
+ * make, so they are made on first use.
+ */
 export function createTimeFormat(locale: string, aMoment?: string): TimeFormat {
+  let made: TimeFormat | undefined;
+  const getFormat = () => {
+    made ??= createIntlFormat(locale, aMoment);
+    return made;
+  };
+  return {
+    remaining: (expiresAt, now) => getFormat().remaining(expiresAt, now),
+    time: (timestamp) => getFormat().time(timestamp),
+  };
+}
+
+function createIntlFormat(locale: string, aMoment: string | undefined): TimeFormat {
   const unitFormat = (unit: string) =>
     new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" });
   const formats = units.map(([unit, unitMs]) => ({ unitMs, format: unitFormat(unit) }));
