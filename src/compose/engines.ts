@@ -25,6 +25,7 @@ import type { SmtpRateChange } from "../email/mailer/smtp/config.ts";
 import type { PreferenceStore } from "../email/preferences/preference-store.ts";
 import type { RecentMails } from "../email/recent-mails/recent-mails.ts";
 import type { SuppressionStore } from "../email/suppressions/suppression-store.ts";
+import type { RenderMail } from "../email/templates/mail-renderer.tsx";
 import type { Config, Secrets } from "./config.ts";
 import { emailSecrets } from "./config.ts";
 
@@ -130,10 +131,10 @@ export class Engines {
     return [inbox];
   }
 
-  /** The inbox of EMAIL_MODE=log. */
-  async inbox(): Promise<Inbox> {
+  /** The inbox of EMAIL_MODE=log; `render` shows its mails. */
+  async inbox(render: RenderMail): Promise<Inbox> {
     const { openInbox } = await import("../email/mailer/inbox/inbox.ts");
-    return openInbox({ database: await this.file("inbox") });
+    return openInbox({ database: await this.file("inbox"), render });
   }
 
   /** Undefined when no address is set. */

@@ -21,7 +21,7 @@ import { LiveFeed, OutcomeHistory } from "../email/ops/live-feed.ts";
 import type { OpsSite } from "../email/ops/ops-page.tsx";
 import { opsProblemPage } from "../email/ops/ops-page.tsx";
 import { addSiteRoutes, createOpsApp } from "../email/ops/site-routes.tsx";
-import { composeDelivery } from "./delivery.ts";
+import { composeDelivery, mailTemplatesOf } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
 import { openServiceMetrics } from "./engines.ts";
 
@@ -191,7 +191,7 @@ async function addOpsSite(
     recentMails: await engines.recentMails(),
   });
   if (!site.hasInbox) return [replay, feed];
-  const inbox = await engines.inbox();
+  const inbox = await engines.inbox(mailTemplatesOf(engines).render);
   const inboxFeed = new LiveFeed({
     render: async () => ({ newest: String(inbox.list(1)[0]?.id ?? 0) }),
     everyMs: inboxEveryMs,
