@@ -2,6 +2,7 @@ import { accepts } from "hono/accepts";
 import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
+import { jsonResponse } from "../core/http/headers.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import type { Clock } from "../core/time.ts";
 import { formatGoDuration } from "../core/time.ts";
@@ -59,7 +60,7 @@ export const requestCodeRoute: AuthRoute = {
   handle: async (context, deps) => {
     const { email } = await readJson(context, requestCodeBody);
     await sendCode(context, deps, { email, purpose: "sign_in" });
-    return context.json(codeSentResponse);
+    return jsonResponse(codeSentResponse);
   },
 };
 

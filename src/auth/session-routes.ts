@@ -3,6 +3,7 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import { InstantError } from "../core/errors.ts";
 import { readOptionalJson } from "../core/http/body.ts";
+import { jsonResponse } from "../core/http/headers.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { httpErrors, problemResponse } from "../core/http/problem.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
@@ -109,7 +110,7 @@ export const currentSessionRoute: AuthRoute = {
     const { user, session } = await getSignedIn(context, deps);
     const expires_at = timeOf(sessionEndsAt(session, deps.sessions.policy));
     const shown = { ...sessionResponse(session), expires_at };
-    return context.json({ user: userResponse(user), session: shown });
+    return jsonResponse({ user: userResponse(user), session: shown });
   },
 };
 
