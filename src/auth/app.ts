@@ -37,6 +37,7 @@ import {
   revokeOthersRoute,
   revokeSessionRoute,
 } from "./session-routes.ts";
+import { dropChangedUsers } from "./sessions/session-store.ts";
 import { verifyCodeRoute } from "./verify-code.ts";
 
 // `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; both
@@ -232,7 +233,11 @@ const isApiPath = (path: string) => path.startsWith("/auth/") || path.startsWith
 
 /** The HTTP app of serve-auth. It owns no resources; callers may add routes. */
 export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
-  const deps = { ...given, limits: logExhaustedLimits(given.limits, given) };
+  const deps = {
+    ...given,
+    limits: logExhaustedLimits(given.limits, given),
+    users: dropChangedUsers(given.users, given.sessions),
+  };
   const { corsOrigins, publicOrigin, trustedProxies } = deps.boundary;
   const writers = { cookieName, publicOrigin, origins: corsOrigins };
   const app = createHttpApp({
