@@ -102,13 +102,17 @@ async function readAll(
  * not JSON in UTF-8, 422 with `errors` that name each invalid field and its bound.
  */
 export async function readJson<T>(context: HttpContext, schema: z.ZodType<T>): Promise<T> {
-  const contentType = context.req.header("Content-Type") ?? "";
-  if (!isJson(contentType)) {
+  return parseFields(schema, await readAnyJson(context));
+}
+
+/** The body, not yet validated; throws 415 and 400 as `readJson` does. */
+export async function readAnyJson(context: HttpContext): Promise<unknown> {
+  if (!isJson(context.req.header("Content-Type") ?? "")) {
     throw new InstantError(httpErrors.unsupportedMediaType, {
       detail: "send it with the header Content-Type: application/json",
     });
   }
-  return parseFields(schema, parseJson(await context.req.arrayBuffer()));
+  return parseJson(await context.req.arrayBuffer());
 }
 
 /**
@@ -134,9 +138,11 @@ function isJson(contentType: string): boolean {
   return /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i.test(contentType.trim());
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 function parseJson(body: ArrayBuffer): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return JSON.parse(utf8.decode(body));
   } catch {
     const detail = body.byteLength === 0 ? "it is empty" : undefined;
     throw new InstantError(httpErrors.malformedJson, detail === undefined ? {} : { detail });
