@@ -10,11 +10,13 @@ import listText from "./redis-list.lua" with { type: "text" };
 import pointersText from "./redis-pointers.lua" with { type: "text" };
 import revokeText from "./redis-revoke.lua" with { type: "text" };
 import stateText from "./redis-state.lua" with { type: "text" };
+import touchText from "./redis-touch.lua" with { type: "text" };
 import type { CheckedSession, Session, SessionPolicy, SessionStore } from "./session-store.ts";
 import {
   createSessionId,
   createSessionToken,
   keepUserMsMax,
+  sessionEndsAt,
   sessionKeyOf,
   sessionsPerUserMax,
   userDroppedMs,
@@ -24,7 +26,8 @@ import {
 const before = `${nowText}\n${stateText}`;
 const createScript = redisScript<string>(`${before}\n${createText}`);
 const pointersScript = redisScript<string | null>(pointersText, { merges: true });
-const findScript = redisScript<Found | null>(`${before}\n${findText}`, { merges: true });
+const findScript = redisScript<Found | null>(`${nowText}\n${findText}`, { merges: true });
+const touchScript = redisScript<string | null>(`${before}\n${touchText}`);
 const keepUserScript = redisScript<null>(`${nowText}\n${keepUserText}`);
 const listScript = redisScript<readonly string[]>(`${before}\n${listText}`);
 const revokeScript = redisScript<number>(`${before}\n${revokeText}`);
@@ -40,6 +43,9 @@ interface RedisSessionStoreOptions {
 /** The user and the session that a token belongs to. */
 type Pointer = Pick<Session, "userId" | "id">;
 type Stored = Omit<Session, "userId" | "id">;
+interface Revoked {
+  readonly revokedAt: number;
+}
 /** The session, what is kept of its user as "<until>:<JSON>", and the time. */
 type Found = readonly [session: string, user: string | null, now: number];
 
@@ -72,11 +78,17 @@ export function openRedisSessionStore(
     if (pointer === undefined) return undefined;
     const { userId, id } = pointer;
     const keys = [sessionsKey(userId), userKey(userId)];
-    const args = [clock?.now() ?? "", idleMs, lifetimeMs, touchEveryMs, id];
-    const found = await redis.script(findScript, keys, args);
+    const found = await redis.script(findScript, keys, [clock?.now() ?? "", id]);
     if (found === null) return undefined;
     const [text, kept, checkedAt] = found;
-    const session = { userId, id, ...(JSON.parse(text) as Stored) };
+    let stored = JSON.parse(text) as Stored | Revoked;
+    if ("revokedAt" in stored || checkedAt >= sessionEndsAt(stored, policy)) return undefined;
+    if (checkedAt - stored.usedAt >= touchEveryMs) {
+      const touched = await run(touchScript, userId, id);
+      if (touched === null) return undefined;
+      stored = JSON.parse(touched) as Stored;
+    }
+    const session = { userId, id, ...stored };
     return { session, user: decodeUser(kept, checkedAt), checkedAt };
   }
 

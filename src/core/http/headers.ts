@@ -31,9 +31,9 @@ export function addSecurityHeaders(headers: Headers): void {
 const jsonHeaders = new Headers([...each, ["Content-Type", "application/json"]]);
 
 /**
- * As `context.json`, for busy routes: all headers are copied at once, which takes a fiftieth of
- * setting each. It ignores headers that were set on a context.
+ * As `context.json`, for busy routes: all headers are copied at once, by the Response, for a tenth of
+ * what setting each takes. It ignores headers that were set on a context.
  */
 export function jsonResponse(value: unknown): Response {
-  return new Response(JSON.stringify(value), { headers: new Headers(jsonHeaders) });
+  return new Response(JSON.stringify(value), { headers: jsonHeaders });
 }
