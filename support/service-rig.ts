@@ -5,7 +5,7 @@ import type { EmailEvent } from "../src/email/event.ts";
 import { encodeEmailEvent, eventKey, topicSpecs } from "../src/email/event.ts";
 import type { EventLog } from "../src/email/event-log/event-log.ts";
 import { openKafkaEventLog } from "../src/email/event-log/kafka/kafka.ts";
-import type { DeliveryLedger } from "../src/email/ledger/delivery-ledger.ts";
+import type { DeliveryLedger, LedgerRecord } from "../src/email/ledger/delivery-ledger.ts";
 import { openRedisDeliveryLedger } from "../src/email/ledger/redis.ts";
 import { eventually } from "./eventually.ts";
 import { InstantProcess } from "./instant-process.ts";
@@ -121,9 +121,22 @@ export async function findSubmitting(
   ledger: DeliveryLedger,
   events: readonly EmailEvent[],
 ): Promise<ReadonlySet<string>> {
+  return (await findByState(ledger, events)).get("submitting") ?? new Set();
+}
+
+/** The ids of the mails that the ledger knows, by their state. */
+export async function findByState(
+  ledger: DeliveryLedger,
+  events: readonly EmailEvent[],
+): Promise<ReadonlyMap<LedgerRecord["state"], ReadonlySet<string>>> {
   const records = await Promise.all(events.map(({ messageId }) => ledger.find(messageId)));
-  const submitting = records.filter((record) => record?.state === "submitting");
-  return new Set(submitting.map((record) => record?.messageId ?? ""));
+  const known = Map.groupBy(
+    records.filter((record) => record !== undefined),
+    ({ state }) => state,
+  );
+  return new Map(
+    [...known].map(([state, those]) => [state, new Set(those.map(({ messageId }) => messageId))]),
+  );
 }
 
 /** The Message-IDs that were accepted more than once. */

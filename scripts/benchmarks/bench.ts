@@ -3,8 +3,9 @@
  * Exit code 1 when a row could not be measured.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { findBefore } from "./before.ts";
 import type { Benchmark, Result } from "./benchmark.ts";
 import { summarize } from "./benchmark.ts";
 import { profiledProgram, readShares, renderShares } from "./profile.ts";
@@ -19,11 +20,14 @@ interface BenchOptions {
   readonly only: readonly string[] | undefined;
   readonly json: boolean;
   readonly write: boolean;
+  /** Compares with an earlier commit too: always in full, with --quick when asked to. */
+  readonly before: boolean;
   /** Runs the program from its sources and prints where its time goes. */
   readonly profile: boolean;
 }
 
-const usage = "usage: scripts/bench [--quick] [--only name,name] [--profile] [--json] [--write]";
+const usage =
+  "usage: scripts/bench [--quick [--before]] [--only name,name] [--profile] [--json] [--write]";
 const rowNames = benchmarks.map(({ name }) => name);
 
 /** Throws an Error with the problem, the usage and the names of the rows; `--help` does too. */
@@ -36,6 +40,7 @@ export function parseOptions(
       args: [...parameters],
       options: {
         quick: { type: "boolean", default: false },
+        before: { type: "boolean", default: false },
         only: { type: "string" },
         json: { type: "boolean", default: false },
         write: { type: "boolean", default: false },
@@ -46,7 +51,8 @@ export function parseOptions(
     const unknown = only?.filter((name) => !names.includes(name)) ?? [];
     if (unknown.length > 0) throw new Error(`unknown row: ${unknown.join(", ")}`);
     if (values.profile && values.json) throw new Error("--profile prints tables, not JSON");
-    return { ...values, only };
+    const before = !values.profile && (values.before || !values.quick);
+    return { ...values, before, only };
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${describeUsage(names)}`);
   }
@@ -73,7 +79,10 @@ async function main(parameters: readonly string[]): Promise<number> {
   const chosen = benchmarks.filter(({ name, inQuick }) => {
     return options.only?.includes(name) ?? (inQuick || !options.quick);
   });
-  await using stage = openStage((line) => console.error(line));
+  const print = (line: string) => console.error(line);
+  const repository = resolve(import.meta.dir, "../..");
+  const before = options.before ? await findBefore(repository, print) : undefined;
+  await using stage = openStage(print, before);
   const act = options.profile ? profileAll : measureAll;
   return (await act(stage, chosen, options)) === chosen.length ? 0 : 1;
 }
@@ -86,9 +95,11 @@ async function measureAll(
 ): Promise<number> {
   const scale = quick ? "quick" : "full";
   const results: Result[] = [];
+  let measured = 0;
   for (const benchmark of chosen) {
-    const result = await measure(benchmark, stage, scale);
-    if (result !== undefined) results.push(result);
+    const lines = await measure(benchmark, stage, scale);
+    if (lines.length > 0) measured += 1;
+    results.push(...lines);
   }
   if (write) {
     const recorded = record(readRecorded(stage.repository), scale, results, rowNames);
@@ -98,7 +109,7 @@ async function measureAll(
     writePage(stage, (page) => replaceMeasured(page, renderTable(recorded.full)));
   }
   console.log(json ? JSON.stringify({ scale, results }) : `\n${renderTable(results)}`);
-  return results.length;
+  return measured;
 }
 
 async function profileAll(
@@ -110,8 +121,8 @@ async function profileAll(
   for (const benchmark of chosen) {
     const directory = stage.makeDirectory();
     const profiled = { ...stage, program: profiledProgram(stage, directory) };
-    const result = await measure(benchmark, profiled, quick ? "quick" : "full");
-    if (result !== undefined) tables.push(renderShares(benchmark.name, readShares(directory)));
+    const results = await measure(benchmark, profiled, quick ? "quick" : "full");
+    if (results.length > 0) tables.push(renderShares(benchmark.name, readShares(directory)));
   }
   const text = tables.join("\n\n");
   if (write) writePage(stage, (page) => replaceMeasured(page, text, "scripts/bench --profile"));
@@ -119,28 +130,32 @@ async function profileAll(
   return tables.length;
 }
 
+/** Empty when it could not be measured; `print` says why. */
 async function measure(
   benchmark: Benchmark,
   stage: Stage,
   scale: "quick" | "full",
-): Promise<Result | undefined> {
+): Promise<readonly Result[]> {
   const startedAt = Date.now();
   stage.print(`${benchmark.name}: ${benchmark.job}`);
   try {
-    const result = summarize(benchmark, await benchmark.measure(stage, scale));
-    const { ours, yardstick, ratio, cpuMicros } = result.measured;
-    const cpu = [cpuMicros?.ours, cpuMicros?.yardstick].map((micros) => {
-      return micros === undefined ? "–" : formatNumber(micros);
-    });
-    stage.print(
-      `  ${formatNumber(ours)} against ${formatNumber(yardstick)} ${benchmark.unit}, ${ratio.toFixed(3)}×; ` +
-        `CPU ${cpu.join(" and ")} µs each (${Math.round((Date.now() - startedAt) / 1000)} s)`,
-    );
-    return result;
+    const results = summarize(benchmark, await benchmark.measure(stage, scale));
+    for (const result of results) stage.print(`  ${describe(result)}`);
+    stage.print(`  took ${Math.round((Date.now() - startedAt) / 1000)} s`);
+    return results;
   } catch (error) {
     stage.print(`  NOT MEASURED: ${(error as Error).stack}`);
-    return undefined;
+    return [];
   }
+}
+
+function describe({ against, unit, measured }: Result): string {
+  const { ours, yardstick, ratio, cpuMicros } = measured;
+  const values = `${formatNumber(ours)} against ${formatNumber(yardstick)} ${unit} (${against})`;
+  const [our, its] = [cpuMicros?.ours, cpuMicros?.yardstick];
+  const hasCpu = our !== undefined && its !== undefined;
+  const cpu = hasCpu ? `; CPU ${formatNumber(our)} against ${formatNumber(its)} µs each` : "";
+  return `${values}, ${ratio.toFixed(3)}×${cpu}`;
 }
 
 function writePage({ repository }: Stage, change: (page: string) => string): void {

@@ -5,8 +5,9 @@ import { encodeEmailEvent, eventKey, topicSpecs } from "../../src/email/event.ts
 import { lastingCodeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { connectKafka, openKafkaLogAt } from "../../support/kafka-logs.ts";
+import { settingsOf } from "./before.ts";
 import type { Measured } from "./benchmark.ts";
-import type { Served } from "./processes.ts";
+import type { Child, Served } from "./processes.ts";
 import { readCpuMicros, readResidentBytes, serve } from "./processes.ts";
 import type { Stage } from "./stage.ts";
 
@@ -15,12 +16,14 @@ export const warmUpMails = 2000;
 const batchRecords = 5000;
 /** Longer than joining a group takes. */
 const stalledMsMax = 15_000;
-const pollEveryMs = 25;
+const pollMs = { min: 25, max: 500 } as const;
 
 /** Topics of one row, as create-topics makes them; deleted when the scope ends. */
 export interface Backlog extends AsyncDisposable {
   readonly brokers: string;
   readonly topic: string;
+  /** The dead-letter topic. */
+  readonly deadLetters: string;
   /** Brokers and topics, for a service. */
   readonly environment: Readonly<Record<string, string>>;
   /** Appends codes that live for an hour, each for another recipient. */
@@ -40,6 +43,7 @@ export async function openBacklog(stage: Stage): Promise<Backlog> {
   return {
     brokers,
     topic,
+    deadLetters,
     environment: {
       KAFKA_BROKERS: brokers,
       KAFKA_TOPIC_EMAIL_EVENTS: topic,
@@ -91,21 +95,24 @@ export class EmailService implements AsyncDisposable {
     environment: Readonly<Record<string, string>>,
   ): Promise<EmailService> {
     const served = await serve(stage, {
-      command: [stage.program, "serve-email"],
+      command: [stage.program.path, "serve-email"],
       portVariable: "EMAIL_SERVICE_PORT",
       path: "/livez",
-      environment: { DATA_DIR: join(stage.makeDirectory(), "data"), ...environment },
+      environment: settingsOf(stage.program, {
+        DATA_DIR: join(stage.makeDirectory(), "data"),
+        ...environment,
+      }),
     });
     return new EmailService(served);
   }
 
-  get pid(): number {
-    return this.#served.process.pid;
+  get process(): Child {
+    return this.#served.process;
   }
 
   /** CPU time so far. */
   get cpuMicros(): number {
-    return readCpuMicros(this.pid);
+    return readCpuMicros(this.process.pid);
   }
 
   /** Mails that have a ledger record. Cheap to read, whatever the load. */
@@ -122,7 +129,7 @@ export class EmailService implements AsyncDisposable {
 
   /** An error with the end of the service's output. */
   failure(what: string): Error {
-    return this.#served.process.failure(what);
+    return this.process.failure(what);
   }
 
   async #get(path: string): Promise<string> {
@@ -161,9 +168,14 @@ export async function timeDrain(
   };
 }
 
-/** Fails, with the end of the service's output, when nothing happens for 15 s. */
+/**
+ * Each look costs the service a little, so the next one comes when half of what is left should be
+ * done. Fails, with the end of the service's output, when nothing happens for 15 s.
+ */
 async function untilBegun(service: Drainable, mails: number) {
-  let last = { begun: 0, at: performance.now() };
+  const startedAt = performance.now();
+  let first: number | undefined;
+  let last = { begun: 0, at: startedAt };
   for (;;) {
     const begun = await service.begun();
     const at = performance.now();
@@ -172,7 +184,10 @@ async function untilBegun(service: Drainable, mails: number) {
     if (at > last.at + stalledMsMax) {
       throw service.failure(`${begun} of ${mails} mails, then nothing`);
     }
-    await Bun.sleep(pollEveryMs);
+    first ??= begun;
+    const perMs = (begun - first) / (at - startedAt);
+    const halfMs = (mails - begun) / perMs / 2;
+    await Bun.sleep(perMs > 0 ? Math.min(Math.max(halfMs, pollMs.min), pollMs.max) : pollMs.min);
   }
 }
 
@@ -200,5 +215,5 @@ export async function drainOnce(
     ...environment,
   });
   const measured = await timeDrain(service, mails, warmUp);
-  return { ...measured, residentBytes: readResidentBytes(service.pid) };
+  return { ...measured, residentBytes: readResidentBytes(service.process.pid) };
 }

@@ -1,5 +1,5 @@
 /** Processes that are measured, ours and the yardsticks, and what they use. Linux only. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { choosePort } from "../../support/engines/server.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -145,6 +145,14 @@ export function readCpuMicros(pid: number): number {
   // The name in parentheses may hold blanks; the fields after it start at the third.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * microsPerTick;
+}
+
+/** The same of the threads it has now, from the scheduler: exact, for what uses next to nothing. */
+export function readCpuNanos(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+    const [onCpu] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
+    return sum + Number(onCpu);
+  }, 0);
 }
 
 /** Memory of a process that is in RAM now, shared pages included. */

@@ -1,5 +1,6 @@
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Program } from "./before.ts";
 import type { Stage } from "./stage.ts";
 
 /** As Bun writes it with --cpu-prof, in the form of Chrome's DevTools. */
@@ -25,13 +26,13 @@ const sampleMicrosMax = 1200;
 const partsMax = 12;
 
 /** Like ./instant, but run from the sources; leaves a profile in `directory` when it exits. */
-export function profiledProgram(stage: Stage, directory: string): string {
+export function profiledProgram(stage: Stage, directory: string): Program {
   const path = join(directory, "instant");
   const bun = `"${process.execPath}" --no-env-file --cwd="${stage.repository}"`;
   const profile = `--cpu-prof --cpu-prof-dir="${directory}"`;
   writeFileSync(path, `#!/bin/sh\nexec ${bun} ${profile} "${stage.repository}/src/main.ts" "$@"\n`);
   chmodSync(path, 0o700);
-  return path;
+  return { path };
 }
 
 /** All profiles in `directory` together, greatest shares first. */

@@ -11,15 +11,17 @@ export function readRecorded(repository: string): Recorded {
   return JSON.parse(readFileSync(join(repository, "docs/benchmarks.json"), "utf8")) as Recorded;
 }
 
-/** New results replace those of the same rows, in the order of `names`; rows not in it go. */
+/** The lines of a row that was measured again replace its old ones; in the order of `names`. */
 export function record(
   earlier: Recorded,
   scale: Scale,
   results: readonly Result[],
   names: readonly string[],
 ): Recorded {
-  const byName = new Map([...earlier[scale], ...results].map((result) => [result.name, result]));
-  return { ...earlier, [scale]: names.flatMap((name) => byName.get(name) ?? []) };
+  const measured = new Set(results.map(({ name }) => name));
+  const lines = [...earlier[scale].filter(({ name }) => !measured.has(name)), ...results];
+  const ordered = names.flatMap((name) => lines.filter((line) => line.name === name));
+  return { ...earlier, [scale]: ordered };
 }
 
 /** Which part of the page: the table of the rows, or where the time goes. */
@@ -47,16 +49,24 @@ export function renderTable(results: readonly Result[]): string {
       `${formatNumber(measured.yardstick)} ${unit}`,
       `**${formatRatio(ratio)}**`,
       `${formatRatio(ratioMin).slice(0, -1)}–${formatRatio(ratioMax)}`,
-      `${describeTarget(target, oursAtMost, unit)}${isMet ? "" : " ✗"}`,
+      `${describeTargets(target, oursAtMost, unit)}${isMet ? "" : " ✗"}`,
     ];
     return `| ${job} | ${yardstick} | ${numbers.join(" | ")} |`;
   });
   return [head, ...lines].join("\n");
 }
 
-function describeTarget(target: Target, oursAtMost: number | undefined, unit: string): string {
-  const ratio = "atLeast" in target ? `≥ ${target.atLeast}×` : `≤ ${target.atMost}×`;
-  return oursAtMost === undefined ? ratio : `${ratio}, ≤ ${oursAtMost} ${unit}`;
+function describeTargets(
+  target: Target | undefined,
+  oursAtMost: number | undefined,
+  unit: string,
+): string {
+  const targets: string[] = [];
+  if (target !== undefined) {
+    targets.push("atLeast" in target ? `≥ ${target.atLeast}×` : `≤ ${target.atMost}×`);
+  }
+  if (oursAtMost !== undefined) targets.push(`≤ ${oursAtMost.toLocaleString("en")} ${unit}`);
+  return targets.join(", ");
 }
 
 /** Three significant figures: 36 912 → 36,900; 0.8123 → 0.812. */

@@ -6,12 +6,15 @@ import { bringUp } from "../../support/engines/up.ts";
 import type { OwnRedis } from "../../support/own-redis.ts";
 import { openOwnRedis } from "../../support/own-redis.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import type { Program } from "./before.ts";
 
 /** What a row is measured on. */
 export interface Stage extends AsyncDisposable {
   readonly repository: string;
-  /** The built ./instant. */
-  readonly program: string;
+  /** What is measured: the built ./instant, or another build of it. */
+  readonly program: Program;
+  /** Measured too, by the rows that compare the program with it. */
+  readonly before: Program | undefined;
   /** As in KAFKA_BROKERS. It may be shared: create topics and groups of your own. */
   kafka(): Promise<string>;
   /** As in DATABASE_URL. It may be shared: create a schema of your own. */
@@ -28,7 +31,7 @@ export interface Stage extends AsyncDisposable {
 }
 
 /** Servers are found, or started, when a row asks for them: see `bringUp`, and TEST_*. */
-export function openStage(print: (line: string) => void): Stage {
+export function openStage(print: (line: string) => void, before?: Program): Stage {
   const stack = new AsyncDisposableStack();
   const repository = resolve(import.meta.dir, "../..");
   const records = new ServerRecords(join(repository, ".cache", "servers"));
@@ -40,7 +43,8 @@ export function openStage(print: (line: string) => void): Stage {
     });
   return {
     repository,
-    program: env["TEST_INSTANT"] ?? join(repository, "instant"),
+    program: { path: env["TEST_INSTANT"] ?? join(repository, "instant") },
+    before,
     kafka: async () => env["TEST_KAFKA_BROKERS"] ?? find("kafka", "KAFKA_BROKERS"),
     database: async () => env["TEST_DATABASE_URL"] ?? find("postgres", "DATABASE_URL"),
     openRedis: async () => {

@@ -9,6 +9,7 @@ import { Semaphore } from "../../src/email/event-log/flow/lanes.ts";
 import { needJava, needKafkaJars } from "../../support/engines/kafka.ts";
 import { replaceBetween } from "../documents/marked.ts";
 import { freezeAt, killAt } from "./kills.ts";
+import { killMidRound, roundMoments } from "./mid-round.ts";
 import { frozenPhases, phases } from "./moments.ts";
 import { outages, runOutage } from "./outages.ts";
 import { longScale, quickScale } from "./stage.ts";
@@ -83,6 +84,10 @@ async function run(options: ChaosOptions): Promise<number> {
   const killed = await inParallel(phases, async (phase) => {
     return report({ name: phase.name, tally: await killAt(world, phase, kills) });
   });
+  const midRound = await inParallel(roundMoments, async (moment) => {
+    return report({ name: moment.name, ...(await killMidRound(world, moment, kills)) });
+  });
+  killed.push(...midRound);
   const frozen = await inParallel(frozenPhases, async (phase) => {
     return report({ name: phase.name, tally: await freezeAt(world, phase, freezes) });
   });

@@ -5,12 +5,12 @@ import { eventually } from "../../support/eventually.ts";
 import type { InstantProcess } from "../../support/instant-process.ts";
 import type { Moment, Phase } from "./moments.ts";
 import { setMoment } from "./moments.ts";
-import type { Tally } from "./tally.ts";
+import type { Fault, Tally } from "./tally.ts";
 import { addTallies, countMails, findInWindow, findTakenLate } from "./tally.ts";
 import type { FaultRow, FaultWorld } from "./world.ts";
 import { leaseMs } from "./world.ts";
 
-export const mailsPerRound = 6;
+export const mailsPerKill = 6;
 /**
  * A mail that waited for its final reply is taken over after three leases, however long the reply
  * may take; then time to start, and to join a group after the dead member's session of 2 s.
@@ -58,11 +58,29 @@ async function killOnce(row: FaultRow, phase: Phase): Promise<Tally> {
     await second.reached(events.length / 2);
     windows.push(await kill(row, next, { moment: second, events }));
   }
+  const fault = { ...phase, windows };
+  return finishAndCount(row, events, { fault, killedAt, others, start });
+}
+
+interface Killed {
+  readonly fault: Fault;
+  readonly killedAt: number;
+  /** Other workers that run. */
+  readonly others?: readonly InstantProcess[];
+  readonly start?: () => InstantProcess;
+}
+
+/** Starts serve-email again, waits until it has finished everything, and counts. */
+export async function finishAndCount(
+  row: FaultRow,
+  events: readonly EmailEvent[],
+  { fault, killedAt, others = [], start = row.startWorker }: Killed,
+): Promise<Tally> {
   const last = start();
   await row.untilDrained();
-  const tally = await countMails(row, events, { ...phase, windows });
+  const tally = await countMails(row, events, fault);
   const takeover = { since: killedAt, withinMs: takenOverWithinMs };
-  const late = await findTakenLate(row, windows[0] ?? new Set(), takeover);
+  const late = await findTakenLate(row, fault.windows[0] ?? new Set(), takeover);
   await Promise.all([...others, last].map((each) => each.stop()));
   return { ...tally, breaches: [...tally.breaches, ...late] };
 }
@@ -78,9 +96,9 @@ async function kill(
   return findInWindow(row, events);
 }
 
-/** The mails of a round, all of them at the moment if that many can be there. */
+/** As many mails, all of them at the moment if that many can be there. */
 async function publishUntil(row: FaultRow, moment: Moment): Promise<EmailEvent[]> {
-  const events = makeMails(mailsPerRound);
+  const events = makeMails(mailsPerKill);
   await row.publish(events);
   await moment.reached(events.length);
   return events;

@@ -60,7 +60,7 @@ export const phases: readonly Phase[] = [
 export const frozenPhases = phases.filter(({ frozen }) => frozen === true);
 
 /** Ledger writes of this state and no other; with `note`, only those that contain it. */
-function redis(
+export function redis(
   at: "request" | "reply",
   state: "claimed" | "submitting" | "accepted",
   note?: string,
@@ -111,7 +111,7 @@ export interface Moment {
 }
 
 /** How much longer than the first other mails may take; well before the worker's own timeouts. */
-const graceMs = 400;
+export const graceMs = 400;
 
 export function setMoment(row: FaultRow, phase: Phase): Moment {
   const { trigger } = phase;

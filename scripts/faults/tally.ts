@@ -23,13 +23,15 @@ export interface Tally {
   readonly breaches: readonly string[];
 }
 
-interface Fault {
+export interface Fault {
   /** For each time it came, the ids of the mails that waited for the final reply. */
   readonly windows: readonly ReadonlySet<string>[];
   /** The server refuses all of them. */
   readonly refused?: boolean | undefined;
   /** It came before the final dot was written. */
   readonly beforeDot?: boolean | undefined;
+  /** The same of these mails only. */
+  readonly withheld?: ReadonlySet<string>;
 }
 
 /** Counts what the sinks accepted and what is on the dead-letter topic. */
@@ -56,7 +58,7 @@ export async function countMails(
         expired: !isDone && (await rig.ledger.find(messageId))?.state === "expired",
         inWindow: fault.windows.filter((window) => window.has(messageId)).length,
         refused: fault.refused === true,
-        beforeDot: fault.beforeDot === true,
+        beforeDot: fault.beforeDot === true || fault.withheld?.has(messageId) === true,
       };
     }),
   );

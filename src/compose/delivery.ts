@@ -3,7 +3,9 @@ import type { ConfigProblem } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
 import type { Log } from "../core/log.ts";
 import { systemClock } from "../core/time.ts";
-import type { Pipeline } from "../email/delivery/pipeline.ts";
+import type { DeliverInBatches } from "../email/delivery/batches.ts";
+import { BatchDelivery } from "../email/delivery/batches.ts";
+import type { Pipeline, PipelineDeps } from "../email/delivery/pipeline.ts";
 import { createPipeline } from "../email/delivery/pipeline.ts";
 import { RecipientGate } from "../email/delivery/recipient-gate.ts";
 import { composeMessage, feedbackSenderOf } from "../email/delivery/submission.ts";
@@ -69,6 +71,7 @@ interface Delivery {
   /** The mailer of the pipeline. */
   readonly mailer: MailServers;
   readonly pipeline: Pipeline;
+  readonly deliverInBatches: DeliverInBatches;
   /** Known outcomes that still have to be written to the ledger. */
   readonly pendingOutcomes: PendingOutcomes;
 }
@@ -99,7 +102,7 @@ export async function composeDelivery(
       },
     });
   });
-  const pipeline = createPipeline({
+  const deps: PipelineDeps = {
     ledger,
     mailer,
     log,
@@ -128,8 +131,13 @@ export async function composeDelivery(
       digestSecret: engines.emailSecrets.current,
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
-  });
-  return { mailer, pipeline, pendingOutcomes };
+  };
+  return {
+    mailer,
+    pipeline: createPipeline(deps),
+    deliverInBatches: (listener) => new BatchDelivery(deps, listener),
+    pendingOutcomes,
+  };
 }
 
 /** One per composition: their mails are measured separately. */

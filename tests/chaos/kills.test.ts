@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { killsQuick } from "../../scripts/faults/chaos.ts";
-import { freezeAt, killAt, mailsPerRound } from "../../scripts/faults/kills.ts";
+import { freezeAt, killAt, mailsPerKill } from "../../scripts/faults/kills.ts";
+import { killMidRound, roundMoments } from "../../scripts/faults/mid-round.ts";
 import { frozenPhases, phases } from "../../scripts/faults/moments.ts";
 import type { FaultWorld } from "../../scripts/faults/world.ts";
 import { openFaultWorld, rowsBeside } from "../../scripts/faults/world.ts";
@@ -26,7 +27,18 @@ describe.skipIf(!complete)("serve-email", () => {
       `killed ${phase.name}: no mail lost, none twice but a code that waited for its final reply`,
       async () => {
         const tally = await lanes.use(() => killAt(world, phase, killsQuick));
-        expect(tally.mails).toBeGreaterThanOrEqual(killsQuick * mailsPerRound);
+        expect(tally.mails).toBeGreaterThanOrEqual(killsQuick * mailsPerKill);
+        expect(tally).toMatchObject({ lost: 0, breaches: [] });
+      },
+      waitingIncludedMs,
+    );
+  }
+
+  for (const moment of roundMoments) {
+    test.concurrent(
+      `killed ${moment.name}: no mail lost, none twice but a code that waited for its final reply`,
+      async () => {
+        const { tally } = await lanes.use(() => killMidRound(world, moment, 2));
         expect(tally).toMatchObject({ lost: 0, breaches: [] });
       },
       waitingIncludedMs,
@@ -38,7 +50,7 @@ describe.skipIf(!complete)("serve-email", () => {
       `frozen ${phase.name} and woken: no mail lost, none twice but a code that waited for its final reply`,
       async () => {
         const tally = await lanes.use(() => freezeAt(world, phase, 1));
-        expect(tally).toMatchObject({ mails: mailsPerRound, lost: 0, breaches: [] });
+        expect(tally).toMatchObject({ mails: mailsPerKill, lost: 0, breaches: [] });
       },
       waitingIncludedMs,
     );

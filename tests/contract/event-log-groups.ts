@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
 import { spawnEventLogChild } from "../support/event-log-child.ts";
 import { EventLogReader, numbered, publishTexts, readAll } from "../support/event-logs.ts";
+import { handleEach } from "../support/handle-each.ts";
 import type { ContractScope, EventLogHarness } from "./event-log-harness.ts";
 import { newName, useEventLog } from "./event-log-harness.ts";
 
@@ -108,12 +109,12 @@ function testClosing(scope: ContractScope): void {
     await other.subscribe({
       topic,
       group: newName("group"),
-      handle: async () => {
+      handle: handleEach(async () => {
         started.resolve();
         await closing.promise;
         await Bun.sleep(50); // the close is on its way
         await publishTexts(other, letters, ["letter"]);
-      },
+      }),
     });
     await started.promise;
     const closed = other.close();

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
 import { EventLogReader, numbered, publishTexts, textRecord } from "../support/event-logs.ts";
+import { handleEach } from "../support/handle-each.ts";
 import type { ContractScope, EventLogHarness } from "./event-log-harness.ts";
 import { newName, topicSpec, useEventLog } from "./event-log-harness.ts";
 
@@ -52,9 +53,9 @@ export function testEventLogSubscribing(harness: EventLogHarness): void {
     const subscription = await scope.log.subscribe({
       topic,
       group,
-      handle: async ({ offset }) => {
+      handle: handleEach(async ({ offset }) => {
         if (offset === 1) throw new Error("a bug");
-      },
+      }),
     });
     await expect(subscription.failed).rejects.toThrow("a bug");
     await subscription.stop({ drainMs: 0 });

@@ -179,11 +179,11 @@ function deliverySuite(engines: DeliveryRigOptions): void {
 
     test("for too long: mails are given up as smtp_unavailable, and expired codes dropped", async () => {
       await using rig = await open({ outageRetryForMs: 1500 });
-      await rig.startWorker();
       await rig.sink.refuse();
       const code = codeEvent();
-      await rig.publish({ ...code, expiresAt: code.timestamp + 1000 });
-      await rig.publish(welcomeEvent());
+      const expiring = { ...code, expiresAt: code.timestamp + 1000 };
+      await rig.publishTogether([expiring, welcomeEvent()]); // both begin before the pause
+      await rig.startWorker();
       await rig.untilDrained();
       expect((await rig.deadLetters()).map(({ facts }) => facts.class)).toEqual([
         "smtp_unavailable",

@@ -11,6 +11,7 @@ import { openServiceRig, urlOf } from "../../support/service-rig.ts";
 import { readMail } from "../../support/smtp-sink/accepted.ts";
 import type { DevProcess } from "../support/dev-process.ts";
 import { openDevProcess } from "../support/dev-process.ts";
+import { handleEach } from "../support/handle-each.ts";
 
 const kafka = findEngine("kafka") ?? "";
 const redis = findEngine("redis") ?? "";
@@ -225,10 +226,10 @@ async function finishInGroup(rig: ServiceRig, events: readonly EmailEvent[]): Pr
   const subscription = await rig.eventLog.subscribe({
     topic: rig.eventsTopic,
     group: rig.group,
-    handle: async (record) => {
+    handle: handleEach(async (record) => {
       const decoded = decodeEmailEvent(record.value);
       if (decoded.kind === "event") wanted.delete(decoded.event.messageId);
-    },
+    }),
   });
   await eventually("the older service has finished its part", () => wanted.size === 0);
   await subscription.stop({ drainMs: 5_000 });

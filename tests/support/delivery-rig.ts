@@ -7,15 +7,18 @@ import { openSqlite } from "../../src/core/sqlite/database.ts";
 import { systemClock } from "../../src/core/time.ts";
 import type { DeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
 import { readDeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
+import type { DeliverInBatches } from "../../src/email/delivery/batches.ts";
+import { BatchDelivery } from "../../src/email/delivery/batches.ts";
 import type { DeadLetterClass, DeliveryOutcome } from "../../src/email/delivery/outcome.ts";
 import { isFinished } from "../../src/email/delivery/outcome.ts";
-import type { Pipeline } from "../../src/email/delivery/pipeline.ts";
+import type { Pipeline, PipelineDeps } from "../../src/email/delivery/pipeline.ts";
 import { createPipeline } from "../../src/email/delivery/pipeline.ts";
 import { RecipientGate } from "../../src/email/delivery/recipient-gate.ts";
 import { EmailWorker } from "../../src/email/delivery/worker.ts";
 import type { EmailEvent } from "../../src/email/event.ts";
 import { encodeEmailEvent, eventKey, topicSpecs } from "../../src/email/event.ts";
 import type { EventLog, OutgoingRecord } from "../../src/email/event-log/event-log.ts";
+import { partitionOfKey } from "../../src/email/event-log/event-log.ts";
 import { openKafkaEventLog } from "../../src/email/event-log/kafka/kafka.ts";
 import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
 import type { DeliveryLedger } from "../../src/email/ledger/delivery-ledger.ts";
@@ -71,6 +74,7 @@ export interface DeliveryRig extends AsyncDisposable, RecipientStores, RigLedger
   readonly eventLog: EventLog;
   readonly mailer: MailServers;
   readonly pipeline: Pipeline;
+  readonly deliverInBatches: DeliverInBatches;
   readonly eventsTopic: string;
   readonly deadLetterTopic: string;
   readonly group: string;
@@ -79,6 +83,8 @@ export interface DeliveryRig extends AsyncDisposable, RecipientStores, RigLedger
   /** Starts one more worker, of the rig's group or another; it stops with the rig, or by its `stop`. */
   startWorker(options?: { readonly group?: string }): Promise<EmailWorker>;
   publish(event: EmailEvent): Promise<void>;
+  /** To one partition, in one batch of its log. */
+  publishTogether(events: readonly EmailEvent[]): Promise<void>;
   publishRecord(record: OutgoingRecord): Promise<void>;
   /** The dead letters so far. */
   deadLetters(): Promise<readonly DeadLetter[]>;
@@ -100,7 +106,9 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   const engines = await openEngines(options, stack, { log, sinks });
   const { eventLog } = engines;
   const pendingOutcomes = new PendingOutcomes({ ledger: engines.ledger, log });
-  const pipeline = openPipeline(options, engines, { pendingOutcomes, log });
+  const deps = pipelineDeps(options, engines, { pendingOutcomes, log });
+  const pipeline = createPipeline(deps);
+  const deliverInBatches: DeliverInBatches = (listener) => new BatchDelivery(deps, listener);
   const names = await createNames(eventLog);
   const { eventsTopic, deadLetterTopic, group } = names;
 
@@ -110,6 +118,7 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
       log,
       clock: systemClock,
       pipeline,
+      deliverInBatches,
       pendingOutcomes,
       onOutcome: (outcome, event) => {
         options.onOutcome?.(outcome, event);
@@ -136,7 +145,15 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   return {
     ...engines,
     ...names,
-    ...{ sink, sinks, pipeline, lines, startWorker, publishRecord },
+    ...{ sink, sinks, pipeline, deliverInBatches, lines, startWorker, publishRecord },
+    publishTogether: async (events) => {
+      const records = events.map((event) => ({
+        key: keyInPartition(0),
+        value: encodeEmailEvent(event),
+        headers: [],
+      }));
+      await eventLog.publish(eventsTopic, records, { deadlineMs: 10_000 });
+    },
     publish: (event) =>
       publishRecord({ key: eventKey(event), value: encodeEmailEvent(event), headers: [] }),
     deadLetters: () => readDeadLetters(eventLog, deadLetterTopic),
@@ -153,16 +170,26 @@ export async function openDeliveryRig(options: DeliveryRigOptions = {}): Promise
   };
 }
 
+/** A key of its own, and so a lane, in this partition. */
+function keyInPartition(partition: number): Uint8Array {
+  for (;;) {
+    const key = new TextEncoder().encode(crypto.randomUUID());
+    if (partitionOfKey(key, partitions) === partition) return key;
+  }
+}
+
 async function openMoreSinks(count = 0, stack: AsyncDisposableStack): Promise<SmtpSink[]> {
   const sinks = Array.from({ length: count }, () => openSmtpSink());
   return (await Promise.all(sinks)).map((sink) => stack.use(sink));
 }
 
+const partitions = 3;
+
 /** Topics and a group of this test alone. */
 async function createNames(eventLog: EventLog) {
   const name = `t${crypto.randomUUID().slice(0, 8)}`;
   const [eventsTopic, deadLetterTopic, group] = [`${name}-events`, `${name}-dlq`, `${name}-group`];
-  const topics = { events: eventsTopic, deadLetters: deadLetterTopic, partitions: 3 };
+  const topics = { events: eventsTopic, deadLetters: deadLetterTopic, partitions };
   await eventLog.createTopics(topicSpecs({ ...topics, replicationFactor: 1 }), { grow: false });
   return { eventsTopic, deadLetterTopic, group };
 }
@@ -217,13 +244,13 @@ async function openEngines(
   return { eventLog, ...ledgers, mailer: stack.use(mailer), preferences, suppressions };
 }
 
-function openPipeline(
+function pipelineDeps(
   options: DeliveryRigOptions,
   { ledger, recentMails, mailer, preferences, suppressions }: RigEngines,
   { pendingOutcomes, log }: { readonly pendingOutcomes: PendingOutcomes; readonly log: Log },
-): Pipeline {
+): PipelineDeps {
   const clock = systemClock;
-  return createPipeline({
+  return {
     ledger,
     recentMails,
     mailer,
@@ -251,7 +278,7 @@ function openPipeline(
       digestSecret: "test secret",
       resendAmbiguous: new Set(options.resendAmbiguous ?? (["verification_code"] as const)),
     },
-  });
+  };
 }
 
 async function readDeadLetters(eventLog: EventLog, topic: string): Promise<readonly DeadLetter[]> {

@@ -1,5 +1,6 @@
 import { eventually } from "../../support/eventually.ts";
 import { openEventLog } from "./event-logs.ts";
+import { handleEach } from "./handle-each.ts";
 
 interface EventLogChild extends AsyncDisposable {
   /** The lines it printed so far. */
@@ -81,12 +82,12 @@ async function read(
   await log.subscribe({
     topic,
     group,
-    handle: async ({ partition, offset }) => {
+    handle: handleEach(async ({ partition, offset }) => {
       say("started", partition, offset);
       if (finished >= finish) await new Promise(() => {});
       finished += 1;
       say("finished", partition, offset);
-    },
+    }),
   });
 }
 

@@ -12,6 +12,7 @@ import type { SqliteEventLogOptions } from "../../src/email/event-log/sqlite/sql
 import { openSqliteEventLog } from "../../src/email/event-log/sqlite/sqlite.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openKafkaLogAt } from "../../support/kafka-logs.ts";
+import { handleEach } from "./handle-each.ts";
 
 /** Short enough for tests, long enough for a machine with other work. */
 const quick = { heartbeatMs: 200, sessionMs: 2_000 };
@@ -109,7 +110,7 @@ export class EventLogReader implements AsyncDisposable {
     const reader = new EventLogReader(options);
     reader.#subscription = await log.subscribe({
       ...options,
-      handle: (record, signal) => reader.#handle(record, signal),
+      handle: handleEach((record, signal) => reader.#handle(record, signal)),
     });
     return reader;
   }

@@ -1,5 +1,6 @@
 import type { LogRecord } from "../../src/email/event-log/event-log.ts";
 import { RecordFlow } from "../../src/email/event-log/flow/record-flow.ts";
+import { handleEach } from "./handle-each.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 /** A record of which only some fields matter. */
@@ -57,7 +58,7 @@ export class FlowWorld {
     }));
     this.flow = new RecordFlow({
       ...bounds,
-      handle: (record) => this.#handle(record),
+      handle: handleEach((record) => this.#handle(record)),
       onAdvance: () => {},
       onCapacity: () => {},
     });
@@ -86,6 +87,7 @@ export class FlowWorld {
         if (partition.owned === undefined) this.#assignOne(index);
       }
       for (let offer = 0; offer < 50; offer += 1) this.#offer();
+      await settle();
       while (this.#running.size > 0) {
         this.#finishOne();
         await settle();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createLog, formatLogLine } from "../../src/core/log.ts";
+import { createLog, formatLogLine, logText, runInTraceContext } from "../../src/core/log.ts";
 import { expectNoSecretsIn } from "../../support/log-secrets.ts";
 
 function linesOf(fields: object, colour = false): string {
@@ -13,6 +13,42 @@ function linesOf(fields: object, colour = false): string {
   );
   return written;
 }
+
+describe("a line of prebuilt text", () => {
+  const trace = {
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+    spanId: "b7ad6b7169203331",
+    flags: "01",
+  };
+  const fields = { messageID: "m-1", recipient: 'ö"***@example.com', partition: 2 };
+  const text = JSON.stringify(fields).slice(1, -1);
+  const withoutTime = (line: string) => line.replace(/"time":"[^"]*"/, '"time":""');
+
+  test("is byte for byte what pino writes, with and without a trace, for a child too", () => {
+    const lines: string[] = [];
+    const log = createLog({
+      service: "email-service",
+      level: "info",
+      write: (line) => lines.push(withoutTime(line)),
+    });
+    for (const each of [log, log.child({ part: "worker" })]) {
+      for (const given of [undefined, trace]) {
+        runInTraceContext(given, () => each.info(fields, "Email event consumed"));
+        logText(each, text, "Email event consumed", given);
+      }
+    }
+    expect(lines).toHaveLength(8);
+    for (let at = 0; at < lines.length; at += 2) expect(lines[at + 1]).toBe(lines[at] ?? "");
+    expect(lines[2]).toContain(trace.traceId);
+  });
+
+  test("is not written below the level", () => {
+    const lines: string[] = [];
+    const log = createLog({ service: "x", level: "warn", write: (line) => lines.push(line) });
+    logText(log, text, "Email event consumed", undefined);
+    expect(lines).toEqual([]);
+  });
+});
 
 describe("a log line for a person", () => {
   test("has the time, the level, the guide's phrase and each field", () => {

@@ -4,17 +4,19 @@ import type { RecordFlowOptions } from "../../src/email/event-log/flow/record-fl
 import { RecordFlow } from "../../src/email/event-log/flow/record-flow.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { bareRecord, FlowWorld } from "../support/flow-world.ts";
+import type { HandleRecord } from "../support/handle-each.ts";
+import { handleEach } from "../support/handle-each.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
-type Handle = RecordFlowOptions["handle"];
+type Handle = HandleRecord;
 
 function record(offset: number, key: string | null = null): LogRecord {
   return bareRecord({ offset, key: key === null ? null : Buffer.from(key) });
 }
 
-function openFlow(handle: Handle, options: Partial<RecordFlowOptions> = {}) {
+function openFlow(handle: Handle, options: Partial<Omit<RecordFlowOptions, "handle">> = {}) {
   const flow = new RecordFlow({
-    handle,
+    handle: handleEach(handle),
     onAdvance: () => {},
     onCapacity: () => {},
     ...options,
@@ -34,6 +36,7 @@ function openGate() {
     return gate.promise;
   };
   const finish = async (offset: number) => {
+    await turn();
     gates.get(offset)?.resolve();
     await turn();
   };
@@ -70,6 +73,7 @@ test("a copy of a record that still runs joins the run and is finished with it",
   flow.assign([0]);
   flow.offer(record(5, "a"));
   flow.offer(record(6, "a"));
+  await turn();
   expect(started).toEqual([5]);
   expect(flow.stats.unfinished).toBe(2);
   await finish(5);
@@ -191,6 +195,7 @@ test("a drain tells those that only wait to leave at once", async () => {
     { clock: new FakeClock() },
   );
   flow.offer(record(0));
+  await turn();
   expect(await flow.drain(60_000)).toBe(0);
   expect(flow.uncommitted()).toEqual([]);
   expect(await Promise.race([flow.failed.catch(() => "failed"), "alive"])).toBe("alive");
@@ -205,13 +210,14 @@ test("a drain gives up handlers that do not heed the abort after 5 s", async () 
   expect(await drained).toBe(1);
 });
 
-test("keys that differ in one byte have different lanes, also when they are not text", () => {
+test("keys that differ in one byte have different lanes, also when they are not text", async () => {
   const { started, handle } = openGate();
   const flow = openFlow(handle);
   flow.offer({ ...record(0), key: new Uint8Array([0xff, 0x00]) });
   flow.offer({ ...record(1), key: new Uint8Array([0xfe, 0x00]) });
   flow.offer({ ...record(2), key: new Uint8Array([0xff, 0x00]) });
   flow.offer({ ...record(3), key: new Uint8Array() });
+  await turn();
   expect(started).toEqual([0, 1, 3]);
 });
 
@@ -226,6 +232,7 @@ test("a record is refused while those in flight hold too many bytes", async () =
   await finish(0);
   expect(freed).toEqual([0]);
   expect(flow.offer(large(2))).toBe(true);
+  await turn();
   expect(started).toEqual([0, 1, 2]);
   flow.revoke([0]);
 });
@@ -246,6 +253,7 @@ test("records that only wait keep no place of others, and have a bound of their 
   }
   expect([flow.stats.unfinished, flow.stats.deferred]).toEqual([20, 20]);
   expect(flow.offer(record(20, "quick"))).toBe(true);
+  await turn();
   expect(started).toEqual([20]);
   const large = { ...record(21, "slow-large"), value: new Uint8Array(1_000) };
   expect(flow.offer(large)).toBe(true);

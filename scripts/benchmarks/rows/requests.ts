@@ -1,14 +1,14 @@
 /** How many requests a second serve-auth answers, against a route that answers a constant. */
 import { openAuthGround, startAuth } from "../auth-service.ts";
-import type { Benchmark, Measured } from "../benchmark.ts";
-import { alternate } from "../benchmark.ts";
+import type { Benchmark, Measured, Target } from "../benchmark.ts";
+import { againstBefore, alternate, eachProgram } from "../benchmark.ts";
 import type { HttpLoad } from "../loads.ts";
 import type { Served } from "../processes.ts";
 import { readCpuMicros, runScript, scriptCommand, serve } from "../processes.ts";
 import type { Stage } from "../stage.ts";
 
-export const requestCode64 = requestCode(64, { atLeast: 0.3, inQuick: false });
-export const requestCode200 = requestCode(200, { atLeast: 0.45, inQuick: true });
+export const requestCode64 = requestCode(64, { inQuick: false });
+export const requestCode200 = requestCode(200, { inQuick: true });
 
 /** One run stays below the limit of all clients together, see `openAuthGround`. */
 const codeSizes = {
@@ -17,26 +17,23 @@ const codeSizes = {
 } as const;
 
 /** Each run gets a serve-auth of its own: the last run has used up the limits. */
-function requestCode(
-  clients: number,
-  { atLeast, inQuick }: { readonly atLeast: number; readonly inQuick: boolean },
-): Benchmark {
+function requestCode(clients: number, { inQuick }: Pick<Benchmark, "inQuick">): Benchmark {
   return {
     name: `request-code-${clients}`,
     job: `\`POST /auth/request-code\` on Kafka and Redis, ${clients} clients`,
-    yardstick: "a Hono route that returns a constant",
     unit: "requests/s",
-    target: { atLeast },
+    comparisons: [againstConstant({ atLeast: 0.25 }), againstBefore({ atLeast: 3.3 })],
     inQuick,
     measure: async (stage, scale) => {
       const { pairs, ...size } = codeSizes[scale];
       const load = { kind: "request-code", clients, ...size } as const;
       return await alternate(pairs, {
-        ours: async () => {
-          await using ground = await openAuthGround(stage);
-          await using service = await startAuth(stage, ground);
+        print: stage.print,
+        ...eachProgram(stage, async (program) => {
+          await using ground = await openAuthGround(program);
+          await using service = await startAuth(program, ground);
           return await timeRequests(stage, service, load);
-        },
+        }),
         yardstick: () => timeConstant(stage, load),
       });
     },
@@ -45,29 +42,38 @@ function requestCode(
 
 const sessionSizes = {
   full: { warmUp: 20_000, requests: 100_000, pairs: 5 },
-  quick: { warmUp: 2000, requests: 8000, pairs: 3 },
+  quick: { warmUp: 2000, requests: 8000, pairs: 2 },
 } as const;
 
 export const sessionCheck: Benchmark = {
   name: "session-check",
   job: "`GET /auth/session` of a signed-in user, 64 clients",
-  yardstick: "a Hono route that returns a constant",
   unit: "requests/s",
-  target: { atLeast: 0.6 },
+  comparisons: [againstConstant({ atLeast: 0.5 }), againstBefore({ atLeast: 0.9 })],
   inQuick: true,
   measure: async (stage, scale) => {
     const { pairs, ...size } = sessionSizes[scale];
-    await using ground = await openAuthGround(stage);
-    const load = { kind: "session", token: await ground.signIn(), clients: 64, ...size } as const;
+    const load = { kind: "session", clients: 64, ...size } as const;
     return await alternate(pairs, {
-      ours: async () => {
-        await using service = await startAuth(stage, ground);
-        return await timeRequests(stage, service, load);
-      },
+      print: stage.print,
+      ...eachProgram(stage, async (program) => {
+        await using ground = await openAuthGround(program);
+        await using service = await startAuth(program, ground);
+        const token = await ground.signIn(service);
+        return await timeRequests(stage, service, { ...load, token });
+      }),
       yardstick: () => timeConstant(stage, load),
     });
   },
 };
+
+function againstConstant(target: Target) {
+  return {
+    against: "yardstick",
+    yardstick: "a Hono route that returns a constant",
+    target,
+  } as const;
+}
 
 async function timeConstant(stage: Stage, load: Omit<HttpLoad, "url">): Promise<Measured> {
   await using constant = await serve(stage, {

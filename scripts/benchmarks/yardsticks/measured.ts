@@ -10,7 +10,7 @@ import { connectKafka } from "../../../support/kafka-logs.ts";
 import type { Measured } from "../benchmark.ts";
 import { openLoop, percentile } from "../loads.ts";
 
-const yardsticks = { consume, "round-trip": roundTrip, insert };
+const yardsticks = { consume, "round-trip": roundTrip, insert, move };
 export type Yardsticks = typeof yardsticks;
 
 interface Topic {
@@ -49,6 +49,40 @@ async function consume({
   const measured = stop?.(seen - first);
   await consumer.disconnect();
   return measured ?? { value: Number.NaN };
+}
+
+/**
+ * For replay-100k: bare kafkajs that puts each record of one topic on another, batch by batch,
+ * acknowledged. Timed from the start of this process, as the program is.
+ */
+async function move({
+  brokers,
+  topic,
+  to,
+  records,
+}: Topic & { readonly to: string; readonly records: number }): Promise<Measured> {
+  const kafka = connectKafka(brokers);
+  const consumer = kafka.consumer({ groupId: crypto.randomUUID() });
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  const finished = Promise.withResolvers<void>();
+  let moved = 0;
+  await producer.connect();
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    eachBatch: async ({ batch }) => {
+      const messages = batch.messages.map(({ key, value, headers = {} }) => {
+        return { key, value, headers };
+      });
+      await producer.send({ topic: to, messages, acks: -1 });
+      moved += messages.length;
+      if (moved >= records) finished.resolve();
+    },
+  });
+  await finished.promise;
+  const ms = performance.now();
+  const { user, system } = process.cpuUsage();
+  return { value: (moved * 1000) / ms, cpuMicros: (user + system) / moved };
 }
 
 /**

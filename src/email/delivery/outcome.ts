@@ -1,3 +1,4 @@
+import type { TraceContext } from "../../core/log.ts";
 import { maskEmail } from "../../core/log.ts";
 import { randomToken } from "../../core/secret.ts";
 import type { EmailEvent } from "../event.ts";
@@ -112,6 +113,8 @@ export interface DeliveryRun {
   readonly origin: EventOrigin | undefined;
   /** Why `value` is not the whole record; left out: it is. */
   readonly unread?: string;
+  /** What its record came with; undefined: nothing, or it runs in a context already. */
+  readonly trace?: TraceContext | undefined;
   /** Set by the first attempt, which decodes `value`. */
   event: EmailEvent | undefined;
   /** The newest claim of this run, so that its caller can let go of it. */
@@ -122,6 +125,8 @@ export interface DeliveryRun {
   refusals: number;
   /** The one that turned out to be about the recipient: the next attempt only settles it. */
   refusal: RefusedMail | undefined;
+  /** See `lineTextOf`. */
+  lineText: string | undefined;
 }
 
 const processToken = randomToken(12);
@@ -129,7 +134,7 @@ let runs = 0;
 
 /** A new run, under an owner of its own. */
 export function createDeliveryRun(
-  given: Pick<DeliveryRun, "value" | "unread" | "replayCount" | "replayedAt" | "origin">,
+  given: Pick<DeliveryRun, "value" | "unread" | "replayCount" | "replayedAt" | "origin" | "trace">,
 ): DeliveryRun {
   runs += 1;
   const owner = `${processToken}.${runs}`;
@@ -141,6 +146,7 @@ export function createDeliveryRun(
     losses: 0,
     refusals: 0,
     refusal: undefined,
+    lineText: undefined,
   };
 }
 
@@ -165,4 +171,14 @@ export function lineOf(event: EmailEvent) {
     eventType: event.eventType,
     recipient: maskEmail(event.recipient),
   };
+}
+
+/** The same as JSON text, made once per run; for `logText`. */
+export function lineTextOf(run: DeliveryRun, event: EmailEvent): string {
+  run.lineText ??= JSON.stringify(lineOf(event)).slice(1, -1);
+  return run.lineText;
+}
+
+export function isExpired({ expiresAt }: EmailEvent, now: number): boolean {
+  return expiresAt !== undefined && now >= expiresAt;
 }

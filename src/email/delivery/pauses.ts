@@ -65,6 +65,11 @@ export class Pauses {
     return isHalted || this.#deps.mailer.pausesConsumption;
   }
 
+  /** Whether a mail would have to wait in `untilLedgerBack`. */
+  get isLedgerDown(): boolean {
+    return this.#ledgerReason !== undefined;
+  }
+
   get #ledgerReason(): string | undefined {
     const { state } = this.#ledger;
     return state.kind === "open" ? state.reason : undefined;

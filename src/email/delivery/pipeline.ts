@@ -1,6 +1,5 @@
 import { isInstantError, unreachable } from "../../core/errors.ts";
-import { currentTraceContext } from "../../core/log.ts";
-import type { Clock } from "../../core/time.ts";
+import { currentTraceContext, logText } from "../../core/log.ts";
 import type { EmailEvent } from "../event.ts";
 import { decodeEmailEvent, isOptionalType } from "../event.ts";
 import { eventDigest } from "../ledger/claim-rules.ts";
@@ -10,8 +9,9 @@ import type { SendOutcome } from "../mailer/mailer.ts";
 import type { EventType } from "../mails/mail-types.tsx";
 import type { RecentMails } from "../recent-mails/recent-mails.ts";
 import type { SuppressRefused } from "../suppressions/suppression-store.ts";
+import { Leases } from "./leases.ts";
 import type { DeadLetterCause, DeliveryOutcome, DeliveryRun } from "./outcome.ts";
-import { lineOf } from "./outcome.ts";
+import { isExpired, lineOf, lineTextOf } from "./outcome.ts";
 import type { GateAnswer, RecipientGate } from "./recipient-gate.ts";
 import type { SentMail, SettlementDeps } from "./settlement.ts";
 import {
@@ -28,16 +28,17 @@ import {
 import type { SubmissionDeps } from "./submission.ts";
 import { submit } from "./submission.ts";
 
-interface PipelineDeps extends SubmissionDeps, SettlementDeps {
-  readonly gate: Pick<RecipientGate, "check">;
+export interface PipelineDeps extends Omit<SubmissionDeps, "leases">, SettlementDeps {
+  readonly gate: Pick<RecipientGate, "check" | "checkAll">;
   readonly recentMails: Pick<RecentMails, "add">;
   readonly suppressRefused: SuppressRefused;
-  readonly settings: SubmissionDeps["settings"] &
-    SettlementDeps["settings"] & {
-      readonly digestSecret: string;
-      /** Types that are sent once more when the answer after the content was lost. */
-      readonly resendAmbiguous: ReadonlySet<EventType>;
-    };
+  readonly settings: SettlementDeps["settings"] & {
+    /** Of a claim; see `Leases`. */
+    readonly leaseMs: number;
+    readonly digestSecret: string;
+    /** Types that are sent once more when the answer after the content was lost. */
+    readonly resendAmbiguous: ReadonlySet<EventType>;
+  };
 }
 
 interface RunContext {
@@ -54,7 +55,9 @@ export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<Delive
  * not accepted. It decides and never waits: its outcome tells the worker, or the direct path, what to
  * do. It throws `signal.reason` when it was aborted, and otherwise only for programmer errors.
  */
-export function createPipeline(deps: PipelineDeps): Pipeline {
+export function createPipeline(given: PipelineDeps): Pipeline {
+  const leases = new Leases(given.ledger, given.clock, given.settings.leaseMs);
+  const deps = { ...given, leases };
   return async function runPipeline(run, context) {
     const event = run.event ?? consume(deps, run);
     if ("kind" in event) return event;
@@ -74,24 +77,26 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 }
 
 /** The event of a run's first attempt; later ones find it in the run. */
-function consume(deps: PipelineDeps, run: DeliveryRun): EmailEvent | DeliveryOutcome {
+export function consume(deps: PipelineDeps, run: DeliveryRun): EmailEvent | DeliveryOutcome {
   if (run.unread !== undefined) {
     return deadLetter({ class: "malformed", reason: run.unread, messageId: undefined });
   }
   const decoded = decodeEmailEvent(run.value);
   if (decoded.kind === "poison") return deadLetter(decoded);
   run.event = decoded.event;
+  const { origin, trace = currentTraceContext() } = run;
   const place =
-    run.origin === undefined
-      ? { direct: true }
-      : { partition: run.origin.partition, offset: run.origin.offset };
-  deps.log.info({ ...lineOf(decoded.event), ...place }, "Email event consumed");
+    origin === undefined
+      ? `"direct":true`
+      : `"partition":${origin.partition},"offset":${origin.offset}`;
+  const fields = `${lineTextOf(run, decoded.event)},${place}`;
+  logText(deps.log, fields, "Email event consumed", trace);
   return decoded.event;
 }
 
-function claimRequest(
+export function claimRequest(
   { settings, clock }: PipelineDeps,
-  { owner, origin, replayCount }: DeliveryRun,
+  { owner, origin, replayCount, trace = currentTraceContext() }: DeliveryRun,
   event: EmailEvent,
 ): ClaimRequest {
   return {
@@ -104,12 +109,12 @@ function claimRequest(
     origin,
     replayCount,
     leaseMs: settings.leaseMs,
-    traceId: currentTraceContext()?.traceId,
-    resubmit: settings.resendAmbiguous.has(event.eventType) && !isExpired(clock, event),
+    traceId: trace?.traceId,
+    resubmit: settings.resendAmbiguous.has(event.eventType) && !isExpired(event, clock.now()),
   };
 }
 
-function unclaimed(
+export function unclaimed(
   { clock, log }: PipelineDeps,
   event: EmailEvent,
   claimed: Exclude<ClaimOutcome, { kind: "claimed" }>,
@@ -140,7 +145,7 @@ function unclaimed(
       return deadLetter({ class: "id_conflict", reason, messageId });
     }
     case "too_old": {
-      if (isExpired(clock, event)) return { kind: "expired" };
+      if (isExpired(event, clock.now())) return { kind: "expired" };
       const reason = "older than the ledger's memory: it may have been sent before";
       return deadLetter({ class: "too_old", reason, messageId });
     }
@@ -153,17 +158,20 @@ interface Delivery {
   readonly run: DeliveryRun;
   readonly event: EmailEvent;
   readonly context: RunContext;
-  readonly gateCheck: Promise<GateAnswer>;
+  readonly gateCheck: Promise<GateAnswer> | GateAnswer;
 }
 
-async function deliver(
-  deps: PipelineDeps,
+type AttemptDeps = PipelineDeps & Pick<SubmissionDeps, "leases">;
+
+/** The rest of an attempt, once the mail is claimed. */
+export async function deliver(
+  deps: AttemptDeps,
   { run, event, context, gateCheck }: Delivery,
   { fence, attempts }: Extract<ClaimOutcome, { kind: "claimed" }>,
 ): Promise<DeliveryOutcome> {
   const claim = { messageId: event.messageId, owner: run.owner, fence };
   run.claim = claim;
-  if (isExpired(deps.clock, event)) {
+  if (isExpired(event, deps.clock.now())) {
     const outcome = await deps.ledger.advance(claim, { kind: "expired" });
     if (outcome.kind !== "done") return claimLost;
     deps.log.info(lineOf(event), "Email event expired, not sent");
@@ -192,7 +200,8 @@ async function deliver(
  */
 const refusalsMax = 3;
 
-async function settle(
+/** What the mailer's outcome means for the mail; everything that is known by now is written. */
+export async function settle(
   deps: PipelineDeps,
   run: DeliveryRun,
   mail: SentMail,
@@ -256,10 +265,6 @@ async function settle(
     default:
       return unreachable(sent);
   }
-}
-
-function isExpired(clock: Clock, { expiresAt }: EmailEvent): boolean {
-  return expiresAt !== undefined && clock.now() >= expiresAt;
 }
 
 /** Without an attempt of this run. */

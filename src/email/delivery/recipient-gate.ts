@@ -21,14 +21,20 @@ export type GateAnswer =
   /** The stores did not answer. */
   | { readonly kind: "unavailable"; readonly reason: string };
 
-interface PendingCheck {
+interface Check {
   readonly key: string;
   /** Only optional mails can be declined. */
   readonly optionalType: string | undefined;
-  readonly answer: PromiseWithResolvers<GateAnswer>;
+}
+
+/** Checks that were asked together. */
+interface PendingChecks {
+  readonly checks: readonly Check[];
+  readonly answers: PromiseWithResolvers<readonly GateAnswer[]>;
 }
 
 const checksPerBatch = 500;
+const open: GateAnswer = { kind: "open" };
 const queryDeadlineMs = 1_000;
 const probeEveryMs = 1_000;
 
@@ -43,7 +49,7 @@ const probeEveryMs = 1_000;
  */
 export class RecipientGate {
   readonly #deps: RecipientGateDeps;
-  #waiting: PendingCheck[] = [];
+  #waiting: PendingChecks[] = [];
   #running = false;
   #outage: (GateAnswer & { kind: "unavailable"; probeAt: number }) | undefined;
 
@@ -55,49 +61,69 @@ export class RecipientGate {
     return this.#outage !== undefined;
   }
 
-  /** Rejects only for programmer errors. */
-  check({ recipient, eventType }: EmailEvent): Promise<GateAnswer> {
-    const key = recipientKey(recipient);
-    if (this.#outage !== undefined) {
-      if (this.#deps.clock.now() >= this.#outage.probeAt) this.#probe(key);
+  async check(event: EmailEvent): Promise<GateAnswer> {
+    const [answer] = await this.checkAll([event]);
+    return answer as GateAnswer;
+  }
+
+  /** The answers are in order. Rejects only for programmer errors. */
+  checkAll(events: readonly EmailEvent[]): Promise<readonly GateAnswer[]> {
+    const checks = events.map(({ recipient, eventType }): Check => {
+      const optionalType = isOptionalType(eventType) ? eventType : undefined;
+      return { key: recipientKey(recipient), optionalType };
+    });
+    const [first] = checks;
+    if (this.#outage !== undefined && first !== undefined) {
+      if (this.#deps.clock.now() >= this.#outage.probeAt) this.#probe(first.key);
       const { kind, reason } = this.#outage;
-      return Promise.resolve({ kind, reason });
+      return Promise.resolve(checks.map(() => ({ kind, reason })));
     }
-    const optionalType = isOptionalType(eventType) ? eventType : undefined;
-    const check = { key, optionalType, answer: Promise.withResolvers<GateAnswer>() };
-    this.#waiting.push(check);
+    const pending = { checks, answers: Promise.withResolvers<readonly GateAnswer[]>() };
+    this.#waiting.push(pending);
     if (!this.#running) void this.#runBatches();
-    return check.answer.promise;
+    return pending.answers.promise;
   }
 
   async #runBatches(): Promise<void> {
     this.#running = true;
     await new Promise((resolve) => setImmediate(resolve)); // for the mails of the same moment
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, checksPerBatch);
+      const batch = this.#takeBatch();
       try {
         await this.#answer(batch);
       } catch (error) {
         const open = [...batch, ...this.#waiting.splice(0)];
         if (isInstantError(error)) this.#markUnavailable(open, errorMessage(error));
-        else for (const { answer } of open) answer.reject(error);
+        else for (const { answers } of open) answers.reject(error);
       }
     }
     this.#running = false;
   }
 
-  async #answer(batch: readonly PendingCheck[]): Promise<void> {
-    const [suppressed, declined] = await this.#query(batch);
-    for (const { key, optionalType, answer } of batch) {
-      const entry = suppressed.get(key);
-      if (entry !== undefined) answer.resolve({ kind: "suppressed", reason: entry.reason });
-      else if (optionalType !== undefined && declined.get(key)?.has(optionalType)) {
-        answer.resolve({ kind: "suppressed", reason: "unsubscribed" });
-      } else answer.resolve({ kind: "open" });
-    }
+  /** At least one call's checks; further ones up to 500 together. */
+  #takeBatch(): readonly PendingChecks[] {
+    let count = 0;
+    const end = this.#waiting.findIndex(({ checks }, index) => {
+      count += checks.length;
+      return index > 0 && count > checksPerBatch;
+    });
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
   }
 
-  #query(batch: readonly Pick<PendingCheck, "key" | "optionalType">[]) {
+  async #answer(batch: readonly PendingChecks[]): Promise<void> {
+    const [suppressed, declined] = await this.#query(batch.flatMap(({ checks }) => checks));
+    const decide = ({ key, optionalType }: Check): GateAnswer => {
+      const entry = suppressed.get(key);
+      if (entry !== undefined) return { kind: "suppressed", reason: entry.reason };
+      if (optionalType !== undefined && declined.get(key)?.has(optionalType)) {
+        return { kind: "suppressed", reason: "unsubscribed" };
+      }
+      return open;
+    };
+    for (const { checks, answers } of batch) answers.resolve(checks.map(decide));
+  }
+
+  #query(batch: readonly Check[]) {
     const { preferences, suppressions } = this.#deps;
     const keys = [...new Set(batch.map(({ key }) => key))];
     const optional = batch.filter(({ optionalType }) => optionalType !== undefined);
@@ -110,12 +136,14 @@ export class RecipientGate {
     return withDeadline("asking for suppressions and preferences", queryDeadlineMs, both);
   }
 
-  #markUnavailable(checks: readonly PendingCheck[], reason: string): void {
+  #markUnavailable(pending: readonly PendingChecks[], reason: string): void {
     const { clock, log } = this.#deps;
     if (this.#outage === undefined)
       log.warn({ reason }, "Preferences unavailable, optional mails wait");
     this.#outage = { kind: "unavailable", reason, probeAt: clock.now() + probeEveryMs };
-    for (const { answer } of checks) answer.resolve({ kind: "unavailable", reason });
+    for (const { checks, answers } of pending) {
+      answers.resolve(checks.map(() => ({ kind: "unavailable", reason })));
+    }
   }
 
   /** Queries both stores, whatever the mail that occasioned it. */

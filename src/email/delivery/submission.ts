@@ -1,4 +1,3 @@
-import { isInstantError } from "../../core/errors.ts";
 import type { Clock } from "../../core/time.ts";
 import type { EmailEvent } from "../event.ts";
 import { isOptionalType } from "../event.ts";
@@ -8,6 +7,8 @@ import type { EventType } from "../mails/mail-types.tsx";
 import type { UnsubscribeLink } from "../preferences/preference-store.ts";
 import { unsubscribeHeaders } from "../preferences/preference-store.ts";
 import type { RenderMail } from "../templates/mail-renderer.tsx";
+import type { HeldLease, Leases } from "./leases.ts";
+import { isExpired } from "./outcome.ts";
 
 /** What a message is made of, besides its event. */
 interface ComposingDeps {
@@ -21,10 +22,7 @@ interface ComposingDeps {
 export interface SubmissionDeps extends ComposingDeps {
   readonly ledger: DeliveryLedger;
   readonly mailer: Mailer;
-  readonly settings: {
-    /** Of a claim; in `submitting` three times as long. */
-    readonly leaseMs: number;
-  };
+  readonly leases: Leases;
 }
 
 /**
@@ -44,23 +42,24 @@ export async function submit(
   event: EmailEvent,
   options: Omit<SendOptions, "beforeContentEnds">,
 ): Promise<SendOutcome> {
-  const { ledger, mailer, clock, settings } = deps;
+  const { ledger, mailer, clock, leases } = deps;
   const message = composeMessage(deps, event);
-  let renewal = renewPeriodically(deps, claim, "claimed");
+  const lease: HeldLease = { claim, state: "claimed", renewedAt: clock.now() };
+  leases.hold(lease);
   const beforeContentEnds = async () => {
-    clearInterval(renewal);
-    const requestedAt = clock.now();
-    if (event.expiresAt !== undefined && requestedAt >= event.expiresAt) return false;
-    const leaseMs = settings.leaseMs * submittingLeases;
+    const now = clock.now();
+    if (isExpired(event, now)) return false;
+    const leaseMs = leases.lengthOf("submitting");
     const outcome = await ledger.advance(claim, { kind: "submitting", leaseMs });
-    if (outcome.kind !== "done" || clock.now() - requestedAt >= settings.leaseMs) return false;
-    renewal = renewPeriodically(deps, claim, "submitting");
+    if (outcome.kind !== "done" || clock.now() - now >= leases.leaseMs) return false;
+    lease.state = "submitting";
+    lease.renewedAt = now;
     return true;
   };
   try {
     return await mailer.send(message, { ...options, beforeContentEnds });
   } finally {
-    clearInterval(renewal);
+    leases.drop(lease);
   }
 }
 
@@ -96,30 +95,4 @@ export function feedbackSenderOf(appName: string): string {
   const slug = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
   const whole = slug.length < 5 ? `${slug}-mails`.replace(/^-/, "") : slug;
   return whole.slice(0, 15).replace(/-$/, "");
-}
-
-/** The lease in `submitting`, in leases of a claim. */
-const submittingLeases = 3;
-
-/**
- * Every third of the lease, until the timer is cleared or the claim is lost. A renewal that fails
- * needs no reaction: whatever is written next compares owner and fence again.
- */
-function renewPeriodically(
-  deps: SubmissionDeps,
-  claim: Claim,
-  state: "claimed" | "submitting",
-): ReturnType<typeof setInterval> {
-  const leaseMs = deps.settings.leaseMs * (state === "submitting" ? submittingLeases : 1);
-  const timer = setInterval(() => {
-    deps.ledger.advance(claim, { kind: "renew", state, leaseMs }).then(
-      ({ kind }) => {
-        if (kind === "lost") clearInterval(timer);
-      },
-      (error: unknown) => {
-        if (!isInstantError(error)) throw error;
-      },
-    );
-  }, leaseMs / 3);
-  return timer;
 }

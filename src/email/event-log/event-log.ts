@@ -108,27 +108,39 @@ export interface UnreadPart {
   readonly sha256: string;
 }
 
-/**
- * Waits for `wait` while the record counts as deferred: it and those behind it in its lane have a
- * separate bound, so that many waiting records do not prevent others from being taken.
- */
-export type Defer = (wait: () => Promise<void>) => Promise<void>;
+/** A record whose handling has begun. */
+export interface RunningRecord {
+  readonly record: LogRecord;
+}
+
+/** How the handler gives running records back: each once, by `finish` or `leave`. */
+export interface RunningRecords {
+  /** Aborted when the subscription stops: end waits now. */
+  readonly draining: AbortSignal;
+  /** Aborted when the drain time is over: end everything now. */
+  readonly signal: AbortSignal;
+  /** The record may be committed. */
+  finish(running: RunningRecord): void;
+  /**
+   * The record stays uncommitted. `reason` is that of the aborted signal; any other is a programmer
+   * error, and fails the subscription.
+   */
+  leave(running: RunningRecord, reason: unknown): void;
+  /**
+   * While it only waits: it and those behind it in its lane have a separate bound, so that many
+   * waiting records do not prevent others from being taken.
+   */
+  setDeferred(running: RunningRecord, isDeferred: boolean): void;
+}
 
 export interface SubscribeOptions {
   readonly topic: string;
   readonly group: string;
   /**
-   * Handles one record: once it resolves, the record may be committed. It may take hours (an
-   * outage). When the subscription stops, `draining` is aborted at once (stop waiting) and `signal`
-   * after the drain time (finish now). To leave the record uncommitted, throw the `reason` of the
-   * aborted one; any other rejection is a programmer error and fails the subscription.
+   * Begins to handle records: all that became free to run at one moment, at most one of a lane.
+   * Returns at once; a record may take hours (an outage).
    */
-  readonly handle: (
-    record: LogRecord,
-    signal: AbortSignal,
-    draining: AbortSignal,
-    defer: Defer,
-  ) => Promise<void>;
+  readonly handle: (batch: readonly RunningRecord[], running: RunningRecords) => void;
   /**
    * Most records of the whole subscription that are neither finished nor deferred (deferred ones
    * have a separate bound); default 1,000.

@@ -35,6 +35,13 @@ export interface DeliveryLedger extends AsyncDisposable {
   claim(request: ClaimRequest): Promise<ClaimOutcome>;
   /** Makes one change as the owner of `claim`. Throws `ledger_unavailable`. */
   advance(claim: Claim, change: LedgerChange): Promise<AdvanceOutcome>;
+  /**
+   * `claim` for each, in as few steps as the store allows; the answers are in order. One that the
+   * store did not answer for is its `ledger_unavailable`, whatever the others got.
+   */
+  claimAll(requests: readonly ClaimRequest[]): Promise<readonly Answered<ClaimOutcome>[]>;
+  /** `advance` for each, in the same way. At most one step per mail. */
+  advanceAll(steps: readonly LedgerStep[]): Promise<readonly Answered<AdvanceOutcome>[]>;
   /** Sets the position of a rejected or ambiguous mail's dead letter; the first one stays. */
   markBuried(messageId: string, position: BuriedPosition): Promise<void>;
   find(messageId: string): Promise<LedgerRecord | undefined>;
@@ -165,6 +172,15 @@ export type LedgerChange =
   /** claimed → suppressed. */
   | { readonly kind: "suppressed"; readonly reason: string };
 
+/** One change of one claim. */
+export interface LedgerStep {
+  readonly claim: Claim;
+  readonly change: LedgerChange;
+}
+
+/** The answer to one of many calls; an error (`ledger_unavailable`) where there was none. */
+export type Answered<Outcome> = Outcome | InstantError;
+
 export type AdvanceOutcome =
   | { readonly kind: "done" }
   /** `accepted` was recorded by an owner that had been replaced. */
@@ -245,6 +261,20 @@ export const ledgerErrors = {
     status: 503,
   },
 } as const satisfies Record<string, ErrorRow>;
+
+/** Settles calls that were made side by side: an operating failure is the answer of its call alone. */
+export function answeredAll<Outcome>(
+  calls: readonly Promise<Outcome>[],
+): Promise<readonly Answered<Outcome>[]> {
+  return Promise.all(
+    calls.map((call) =>
+      call.catch((error: unknown) => {
+        if (isInstantError(error)) return error;
+        throw error;
+      }),
+    ),
+  );
+}
 
 /** Any operating failure of an engine is `ledger_unavailable`; a bug stays a bug. */
 export async function asLedgerError<T>(work: () => Promise<T>): Promise<T> {

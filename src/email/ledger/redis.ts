@@ -4,7 +4,7 @@ import { redisScript } from "../../core/redis/client.ts";
 import { decideAdvance, decideBuried, isOpen, isOwner } from "./advance-rules.ts";
 import { decideClaim } from "./claim-rules.ts";
 import type { Claim, DeliveryLedger } from "./delivery-ledger.ts";
-import { asLedgerError, ledgerErrors, ledgerTtlMs } from "./delivery-ledger.ts";
+import { answeredAll, asLedgerError, ledgerErrors, ledgerTtlMs } from "./delivery-ledger.ts";
 import type { Decision, StoredRecord } from "./record.ts";
 import { decodeRecord, encodeHead, encodeRecord, rfc3339 } from "./record.ts";
 import countText from "./redis-count.lua" with { type: "text" };
@@ -199,7 +199,7 @@ export function openRedisDeliveryLedger(options: RedisLedgerOptions): DeliveryLe
   const { redis, keyPrefix = "" } = options;
   const records = new RedisRecords(redis, keyPrefix);
   const totals = new RedisMinuteTotals(redis, `${keyPrefix}email:ledger:minutes`);
-  const change = <Outcome>(
+  const write = <Outcome>(
     messageId: string,
     guess: Guess,
     decide: (record: StoredRecord | undefined, now: number) => Decision<Outcome>,
@@ -217,13 +217,16 @@ export function openRedisDeliveryLedger(options: RedisLedgerOptions): DeliveryLe
       return redis.refusal;
     },
     claim: (request) =>
-      change(request.messageId, "absent", (record, now) => decideClaim(record, request, now)),
+      write(request.messageId, "absent", (record, now) => decideClaim(record, request, now)),
     advance: (claim, to) =>
-      change(claim.messageId, records.guess(claim), (record, now) =>
+      write(claim.messageId, records.guess(claim), (record, now) =>
         decideAdvance(record, claim, to, now),
       ),
+    claimAll: (requests) => answeredAll(requests.map((request) => ledger.claim(request))),
+    advanceAll: (steps) =>
+      answeredAll(steps.map(({ claim, change }) => ledger.advance(claim, change))),
     markBuried: (messageId, position) =>
-      change(messageId, "unknown", (record, now) => decideBuried(record, position, now)),
+      write(messageId, "unknown", (record, now) => decideBuried(record, position, now)),
     find: (messageId) => asLedgerError(() => records.find(messageId)),
     count: () => asLedgerError(() => totals.count()),
     ping: (options) => asLedgerError(() => redis.ping(options)),

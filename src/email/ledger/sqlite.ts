@@ -5,7 +5,7 @@ import { systemClock, withDeadline } from "../../core/time.ts";
 import { decideAdvance, decideBuried } from "./advance-rules.ts";
 import { decideClaim } from "./claim-rules.ts";
 import type { DeliveryLedger } from "./delivery-ledger.ts";
-import { asLedgerError, ledgerTtlMs } from "./delivery-ledger.ts";
+import { answeredAll, asLedgerError, ledgerTtlMs } from "./delivery-ledger.ts";
 import type { Decision, StoredRecord } from "./record.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 
@@ -94,7 +94,7 @@ export async function openSqliteDeliveryLedger(
 ): Promise<DeliveryLedger> {
   const { database, clock = systemClock } = options;
   await asLedgerError(() => database.migrate("email_ledger", schemaSteps));
-  const change = <Outcome>(
+  const write = <Outcome>(
     messageId: string,
     decide: (record: StoredRecord | undefined, now: number) => Decision<Outcome>,
   ) =>
@@ -105,11 +105,14 @@ export async function openSqliteDeliveryLedger(
     connection: "embedded",
     refusal: undefined,
     claim: (request) =>
-      change(request.messageId, (record, now) => decideClaim(record, request, now)),
+      write(request.messageId, (record, now) => decideClaim(record, request, now)),
     advance: (claim, to) =>
-      change(claim.messageId, (record, now) => decideAdvance(record, claim, to, now)),
+      write(claim.messageId, (record, now) => decideAdvance(record, claim, to, now)),
+    claimAll: (requests) => answeredAll(requests.map((request) => ledger.claim(request))),
+    advanceAll: (steps) =>
+      answeredAll(steps.map(({ claim, change }) => ledger.advance(claim, change))),
     markBuried: (messageId, position) =>
-      change(messageId, (record, now) => decideBuried(record, position, now)),
+      write(messageId, (record, now) => decideBuried(record, position, now)),
     find: (messageId) =>
       asLedgerError(async () => database.read((file) => readRecord(file, messageId, clock.now()))),
     count: () =>

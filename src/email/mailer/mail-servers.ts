@@ -11,7 +11,9 @@ import type {
   SendOptions,
   SendOutcome,
   ServerDown,
+  Submission,
 } from "./mailer.ts";
+import { submitBySending } from "./mailer.ts";
 import { classifyReply } from "./reply.ts";
 
 interface MailServersOptions {
@@ -120,6 +122,10 @@ export class MailServers implements Mailer {
     if (outcome.kind !== "server_down") return outcome;
     const another = this.#servers.some((candidate) => candidate !== server && candidate.isOpen);
     return another ? { ...outcome, another } : outcome;
+  }
+
+  submit(submission: Submission): void {
+    submitBySending(this, submission);
   }
 
   /** Probes the server in use. */

@@ -1,3 +1,4 @@
+import type { TraceContext } from "../../core/log.ts";
 import type { RefusalVerdict } from "./server-streak.ts";
 
 /**
@@ -30,6 +31,8 @@ export interface Mailer extends AsyncDisposable {
    */
   readonly offersUtf8?: boolean | undefined;
   send(message: MailMessage, options: SendOptions): Promise<SendOutcome>;
+  /** As `send`, with callbacks instead of promises: for many mails at once. */
+  submit(submission: Submission): void;
   /** Connects and logs in as `send` would, and sends nothing. */
   probe(signal?: AbortSignal): Promise<ProbeOutcome>;
   /** Waits for sends in flight (2 s; then they are cut), and ends the connections with QUIT. Idempotent. */
@@ -55,6 +58,45 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
   /** Uses a server that is known to be down if no other is up. */
   readonly evenIfDown?: boolean;
+}
+
+/** One mail on its way through a mailer, which calls it back, never from within `submit`. */
+export interface Submission {
+  readonly message: MailMessage;
+  /** See `SendOptions`. */
+  readonly signal?: AbortSignal | undefined;
+  readonly evenIfDown?: boolean | undefined;
+  /** Of the lines that are logged about it. */
+  readonly trace?: TraceContext | undefined;
+  /**
+   * The moment of `beforeContentEnds`: the server took all of the content but the final dot. One
+   * method of `ending` must be called once, now or later; `settled` follows only then.
+   */
+  contentTaken(ending: ContentEnding): void;
+  /** Called once, as the last. */
+  settled(outcome: SendOutcome): void;
+}
+
+export interface ContentEnding {
+  /** Sends the final dot, unless the mail is lost by now. */
+  allow(): void;
+  /** Closes the connection without the dot: the outcome is `withheld`. */
+  withhold(): void;
+}
+
+/** `submit` by means of `send`. */
+export function submitBySending(mailer: Pick<Mailer, "send">, submission: Submission): void {
+  const { message, signal, evenIfDown } = submission;
+  const beforeContentEnds = () =>
+    new Promise<boolean>((resolve) => {
+      submission.contentTaken({ allow: () => resolve(true), withhold: () => resolve(false) });
+    });
+  const options = {
+    beforeContentEnds,
+    ...(signal === undefined ? {} : { signal }),
+    ...(evenIfDown === undefined ? {} : { evenIfDown }),
+  };
+  void mailer.send(message, options).then((outcome) => submission.settled(outcome));
 }
 
 export type SendOutcome =

@@ -146,19 +146,26 @@ export class Semaphore {
 
   /** Resolves with a slot once one is free; disposing of it passes it on. */
   async acquire(): Promise<Disposable> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    return { [Symbol.dispose]: () => this.#release() };
+    if (this.takeFree(1) === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return { [Symbol.dispose]: () => this.release() };
+  }
+
+  /** Takes up to `count` slots that are free now; returns how many. */
+  takeFree(count: number): number {
+    const taken = Math.min(count, this.#free);
+    this.#free -= taken;
+    return taken;
+  }
+
+  /** Gives one slot back. */
+  release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
   }
 
   async use<T>(job: () => Promise<T>): Promise<T> {
     using _slot = await this.acquire();
     return await job();
-  }
-
-  #release(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free += 1;
-    else next();
   }
 }

@@ -1,8 +1,9 @@
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
 import type {
-  Defer,
   LogRecord,
+  RunningRecord,
+  RunningRecords,
   SubscribeOptions,
   Subscription,
   SubscriptionStats,
@@ -38,8 +39,7 @@ const offsetsBeyondLowWatermarkMaxDefault = 1_000_000;
 const abortGraceMs = 5_000;
 
 /** A record that waits in its lane or runs. */
-interface Run {
-  readonly record: LogRecord;
+interface Run extends RunningRecord {
   readonly bytes: number;
   /**
    * Its partition's window, whose low watermark it holds back; undefined once the partition was
@@ -47,13 +47,15 @@ interface Run {
    */
   assigned: Assigned | undefined;
   mark: UnfinishedRecord;
+  /** Set once it runs. */
+  lane: Lane<Run> | undefined;
 }
 
 /**
  * Takes the records of a subscription's partitions, runs them in one lane per key, and tracks which
  * offsets may be committed. Fetching, committing and waiting for an engine are up to the adapter.
  *
- * Flowing: offered records start as soon as their lane is free.
+ * Flowing: offered records start as soon as their lane is free, those of one moment as a batch.
  * Paused: nothing starts, running handlers continue, records are taken up to the bounds. Assigning
  * and revoking do not end it.
  * Ended (by `drain`, or by a failure: then `failed` has rejected): nothing starts or is taken,
@@ -73,7 +75,7 @@ interface Run {
  * offsets may not be records, `advance` once all records of a fetch were taken. On a rebalance
  * `revoke` what is lost, then `assign`. At the end `drain`, commit `uncommitted()`, leave.
  */
-export class RecordFlow {
+export class RecordFlow implements RunningRecords {
   readonly #options: RecordFlowOptions;
   readonly #unfinishedMax: number;
   readonly #bytesMax: number;
@@ -90,6 +92,8 @@ export class RecordFlow {
   #paused = false;
   #ended = false;
   #onIdle: (() => void) | undefined;
+  /** They run, and are handed over at the end of this moment. */
+  #starting: Run[] = [];
 
   constructor(options: RecordFlowOptions) {
     this.#options = options;
@@ -189,7 +193,8 @@ export class RecordFlow {
     if (!this.#orphans.isEmpty && this.#rejoin(assigned, offset)) return true;
     if (this.#isOver(1)) return this.#refuse(assigned, offset);
     assigned.committed ??= offset;
-    const run = { record, bytes: bytesOf(record), assigned, mark: window.receive(offset) };
+    const bytes = bytesOf(record);
+    const run: Run = { record, bytes, assigned, mark: window.receive(offset), lane: undefined };
     const lane = this.#lanes.push(laneKey(record.key), run);
     if (lane !== undefined) this.#start(run, lane);
     return true;
@@ -218,7 +223,7 @@ export class RecordFlow {
 
   /** Ends the flow: `failed` rejects. */
   fail(error: unknown): void {
-    this.#end();
+    this.#close();
     this.#failure.reject(error);
   }
 
@@ -227,7 +232,7 @@ export class RecordFlow {
    * the signal and waits 5 s more. Resolves with how many still run; their records stay unfinished.
    */
   async drain(drainMs: number): Promise<number> {
-    this.#end();
+    this.#close();
     this.#draining.abort(new Error("the subscription stops"));
     await this.#idleWithin(drainMs);
     if (this.#lanes.running > 0) {
@@ -237,36 +242,50 @@ export class RecordFlow {
     return this.#lanes.running;
   }
 
-  #start(run: Run, lane: Lane<Run>): void {
-    const { signal } = this.#abort;
-    const draining = this.#draining.signal;
-    const defer: Defer = async (wait) => {
-      this.#lanes.setDeferred(lane, true);
-      this.#readmitRefused();
-      try {
-        await wait();
-      } finally {
-        this.#lanes.setDeferred(lane, false);
-      }
-    };
-    Promise.try(this.#options.handle, run.record, signal, draining, defer).then(
-      () => this.#finish(run, lane),
-      (error) => {
-        const left = [signal, draining].some((each) => each.aborted && error === each.reason);
-        if (!left) this.fail(error);
-        this.#leave(run, lane);
-      },
-    );
+  get draining(): AbortSignal {
+    return this.#draining.signal;
   }
 
-  #finish(run: Run, lane: Lane<Run>): void {
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  finish(running: RunningRecord): void {
+    const run = running as Run;
     const { assigned, mark } = run;
-    this.#leave(run, lane);
+    this.#end(run);
     if (assigned?.window.finish(mark)) this.#options.onAdvance();
     this.#readmitRefused();
   }
 
-  #leave(run: Run, lane: Lane<Run>): void {
+  leave(running: RunningRecord, reason: unknown): void {
+    const isAbort = ({ aborted, reason: own }: AbortSignal) => aborted && reason === own;
+    if (!isAbort(this.signal) && !isAbort(this.draining)) this.fail(reason);
+    this.#end(running as Run);
+  }
+
+  setDeferred(running: RunningRecord, isDeferred: boolean): void {
+    const { lane } = running as Run;
+    if (lane === undefined) return;
+    this.#lanes.setDeferred(lane, isDeferred);
+    if (isDeferred) this.#readmitRefused();
+  }
+
+  #start(run: Run, lane: Lane<Run>): void {
+    run.lane = lane;
+    if (this.#starting.length === 0) queueMicrotask(() => this.#handOver());
+    this.#starting.push(run);
+  }
+
+  #handOver(): void {
+    const batch = this.#starting;
+    this.#starting = [];
+    this.#options.handle(batch, this);
+  }
+
+  #end(run: Run): void {
+    const { lane } = run;
+    if (lane?.running !== run) throw new Error("a record was given back twice");
     if (run.assigned === undefined) this.#orphans.take(run.record.partition, run.record.offset);
     const next = this.#lanes.release(lane);
     if (next !== undefined) this.#start(next, lane);
@@ -322,7 +341,7 @@ export class RecordFlow {
     );
   }
 
-  #end(): void {
+  #close(): void {
     this.#ended = true;
     this.#lanes.close();
   }

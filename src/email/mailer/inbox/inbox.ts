@@ -7,7 +7,7 @@ import type { SqliteDatabase } from "../../../core/sqlite/database.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
 import type { Mailer, MailMessage, SendOptions, SendOutcome } from "../mailer.ts";
-import { messageIdHeader } from "../mailer.ts";
+import { messageIdHeader, submitBySending } from "../mailer.ts";
 
 /** A mail that was kept instead of sent. */
 export interface InboxMail {
@@ -122,7 +122,7 @@ export async function openInboxMailer(options: InboxMailerOptions): Promise<Mail
   const close = async () => {
     await Promise.allSettled(inFlight);
   };
-  return {
+  const mailer: Mailer = {
     address: `inbox (${options.database.path})`,
     concurrency,
     send: (message, sendOptions) => {
@@ -130,10 +130,12 @@ export async function openInboxMailer(options: InboxMailerOptions): Promise<Mail
       inFlight.add(sending);
       return sending.finally(() => inFlight.delete(sending));
     },
+    submit: (submission) => submitBySending(mailer, submission),
     probe: async () => ({ kind: "up", host }),
     close,
     [Symbol.asyncDispose]: close,
   };
+  return mailer;
 }
 
 async function keep(

@@ -1,8 +1,15 @@
 import { parseMailbox } from "../../../core/email-address.ts";
 import type { Clock } from "../../../core/time.ts";
 import { systemClock } from "../../../core/time.ts";
-import type { Mailer, MailMessage, ProbeOutcome, SendOptions, SendOutcome } from "../mailer.ts";
-import { messageIdHeader } from "../mailer.ts";
+import type {
+  Mailer,
+  MailMessage,
+  ProbeOutcome,
+  SendOptions,
+  SendOutcome,
+  Submission,
+} from "../mailer.ts";
+import { messageIdHeader, submitBySending } from "../mailer.ts";
 import { serverDown } from "./classify.ts";
 import type { SmtpSubmission } from "./config.ts";
 import { defaultEhloName } from "./config.ts";
@@ -104,6 +111,10 @@ class SmtpMailer implements Mailer {
     } finally {
       this.#pool.giveBack(connection);
     }
+  }
+
+  submit(submission: Submission): void {
+    submitBySending(this, submission);
   }
 
   /** The connection is kept for the next message. */
