@@ -81,6 +81,9 @@ export interface SessionSettings {
   /** Announced after EHLO, besides AUTH and STARTTLS. */
   readonly extensions: readonly string[];
   readonly onStage: (stage: SinkStage) => void;
+  readonly onRead?: ((bytes: string) => void) | undefined;
+  /** Forgets what was read behind a dot, against RFC 2920. */
+  readonly forgetsBehindDot?: boolean | undefined;
 }
 
 export interface SessionWire extends SinkWire {
@@ -127,6 +130,7 @@ export class Session {
   }
 
   receive(bytes: string): void {
+    this.#settings.onRead?.(bytes);
     if (this.#answers.stuck) return;
     this.#input += bytes;
     this.#run();
@@ -269,7 +273,7 @@ export class Session {
     }
     const taken = reader.take();
     if (taken === undefined) return false;
-    this.#input = taken.rest;
+    this.#input = this.#settings.forgetsBehindDot === true ? "" : taken.rest;
     this.#reader = undefined;
     this.#dot(decode(taken.content));
     return true;

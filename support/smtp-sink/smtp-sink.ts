@@ -42,6 +42,10 @@ export interface SmtpSinkOptions {
   readonly extensions?: readonly string[];
   /** Most messages kept whole (default 20,000). */
   readonly keepMax?: number;
+  /** Called with what each read of a connection brings, as Latin-1. */
+  readonly onRead?: (bytes: string) => void;
+  /** Forgets what was read behind a dot, against RFC 2920. */
+  readonly forgetsBehindDot?: boolean;
 }
 
 const usualExtensions = [
@@ -65,6 +69,8 @@ export async function openSmtpSink(options: SmtpSinkOptions = {}): Promise<SmtpS
       auth: options.auth,
       extensions: options.extensions ?? usualExtensions,
       onStage: (stage) => stages.reached(stage),
+      onRead: options.onRead,
+      forgetsBehindDot: options.forgetsBehindDot,
     },
   );
   await listener.listen();

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import type { Mailer, MailMessage, SendOptions } from "../../src/email/mailer/mailer.ts";
-import { sendBySubmitting } from "../../src/email/mailer/mailer.ts";
+import type {
+  ContentEnding,
+  Mailer,
+  MailMessage,
+  SendOptions,
+  SendOutcome,
+  Submission,
+} from "../../src/email/mailer/mailer.ts";
 
 /** A mail as the other side has it. */
 export interface ArrivedMail {
@@ -36,27 +42,9 @@ export function testMailer(name: string, open: () => Promise<OpenedMailer>): voi
     testTheEnd(open);
     testSignals(open);
     testConcurrency(open);
+    testManyAtOnce(open);
     testSubmissions(open);
   });
-  const openBySubmitting = async () => bySubmitting(await open());
-  describe(`Mailer on ${name}, by submit`, () => {
-    testContent(openBySubmitting);
-    testTheEnd(openBySubmitting);
-    testSignals(openBySubmitting);
-    testConcurrency(openBySubmitting);
-  });
-}
-
-function bySubmitting(opened: OpenedMailer): OpenedMailer {
-  const { mailer } = opened;
-  const send: Mailer["send"] = (mail, options) => sendBySubmitting(mailer, mail, options);
-  const adapted = new Proxy(mailer, {
-    get: (target, name) => {
-      const value: unknown = name === "send" ? send : Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-  return { ...opened, mailer: adapted };
 }
 
 function testContent(open: () => Promise<OpenedMailer>): void {
@@ -193,7 +181,7 @@ function testSignals(open: () => Promise<OpenedMailer>): void {
   });
 }
 
-function testSubmissions(open: () => Promise<OpenedMailer>): void {
+function testManyAtOnce(open: () => Promise<OpenedMailer>): void {
   test("of many mails of one turn each has its own end, and none is called back from within", async () => {
     await using opened = await open();
     let isSubmitting = true;
@@ -258,6 +246,117 @@ function testConcurrency(open: () => Promise<OpenedMailer>): void {
     await Promise.all([opened.mailer.close(), opened.mailer.close()]);
     expect(opened.arrived().length).toBe(1);
     expect(await sending).toMatchObject({ kind: "accepted" });
+  });
+}
+
+/** A submission whose calls are recorded, in order; it ends only as the test says. */
+export class RecordedSubmission implements Submission {
+  readonly message: MailMessage;
+  readonly signal: AbortSignal | undefined;
+  readonly calls: string[] = [];
+  readonly endings: ContentEnding[] = [];
+  readonly taken = Promise.withResolvers<ContentEnding>();
+  readonly done = Promise.withResolvers<SendOutcome>();
+
+  constructor(messageId: string, options: { to?: string; signal?: AbortSignal } = {}) {
+    this.message = { ...message, messageId, to: options.to ?? message.to };
+    this.signal = options.signal;
+  }
+
+  contentTaken(ending: ContentEnding): void {
+    this.calls.push("taken");
+    this.endings.push(ending);
+    this.taken.resolve(ending);
+  }
+
+  settled(outcome: SendOutcome): void {
+    this.calls.push(outcome.kind);
+    this.done.resolve(outcome);
+  }
+}
+
+/** Submits and allows each as soon as its content was taken. */
+export function submitAndAllow(mailer: Mailer, submission: RecordedSubmission) {
+  mailer.submit(submission);
+  void submission.taken.promise.then((ending) => ending.allow());
+  return submission.done.promise;
+}
+
+function testSubmissions(open: () => Promise<OpenedMailer>): void {
+  const several = (count: number) =>
+    Array.from({ length: count }, (_, index) => new RecordedSubmission(`m-${index}`));
+
+  test("submissions are called back later: first that the content was taken, then the end", async () => {
+    await using opened = await open();
+    const [mail = new RecordedSubmission("m")] = several(1);
+    opened.mailer.submit(mail);
+    expect(mail.calls).toEqual([]);
+    const ending = await mail.taken.promise;
+    expect(opened.arrived()).toEqual([]);
+    ending.allow();
+    expect(await mail.done.promise).toMatchObject({ kind: "accepted" });
+    expect(mail.calls).toEqual(["taken", "accepted"]);
+    expect(opened.arrived().length).toBe(1);
+  });
+
+  test("submissions of one round end in one turn, each as it was told", async () => {
+    await using opened = await open();
+    const mails = several(5);
+    for (const mail of mails) opened.mailer.submit(mail);
+    const endings = await Promise.all(mails.map(({ taken }) => taken.promise));
+    expect(opened.arrived()).toEqual([]);
+    for (const [index, ending] of endings.entries()) {
+      if (index === 2) ending.withhold();
+      else ending.allow();
+    }
+    const outcomes = await Promise.all(mails.map(({ done }) => done.promise));
+    const kinds = outcomes.map(({ kind }) => kind);
+    expect(kinds).toEqual(["accepted", "accepted", "withheld", "accepted", "accepted"]);
+    const arrived = opened.arrived().map(({ messageId }) => messageId);
+    expect(arrived.toSorted()).toEqual(["m-0", "m-1", "m-3", "m-4"]);
+  });
+
+  test("many submissions at once arrive once each, however many wait", async () => {
+    await using opened = await open();
+    const mails = several(300);
+    const outcomes = await Promise.all(mails.map((mail) => submitAndAllow(opened.mailer, mail)));
+    expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(["accepted"]));
+    const arrived = opened.arrived().map(({ messageId }) => messageId);
+    const sent = mails.map((mail) => mail.message.messageId);
+    expect(arrived.toSorted()).toEqual(sent.toSorted());
+    expect(mails.every(({ calls }) => calls.join() === "taken,accepted")).toBe(true);
+  });
+
+  test("a signal that several submissions share gives up those that have not ended", async () => {
+    await using opened = await open();
+    const abort = new AbortController();
+    const mails = ["m-0", "m-1", "m-2"].map(
+      (id) => new RecordedSubmission(id, { signal: abort.signal }),
+    );
+    const other = new RecordedSubmission("other");
+    for (const mail of [...mails, other]) opened.mailer.submit(mail);
+    const endings = await Promise.all(mails.map(({ taken }) => taken.promise));
+    abort.abort();
+    for (const ending of endings) ending.allow();
+    (await other.taken.promise).allow();
+    const outcomes = await Promise.all(mails.map(({ done }) => done.promise));
+    expect(outcomes.map(({ kind }) => kind)).toEqual(["withheld", "withheld", "withheld"]);
+    expect(await other.done.promise).toMatchObject({ kind: "accepted" });
+    expect(opened.arrived().map(({ messageId }) => messageId)).toEqual(["other"]);
+  });
+
+  test("the outcome of a submission waits for its ending, which may come late", async () => {
+    await using opened = await open();
+    const abort = new AbortController();
+    const mail = new RecordedSubmission("m", { signal: abort.signal });
+    opened.mailer.submit(mail);
+    const ending = await mail.taken.promise;
+    abort.abort();
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(mail.calls).toEqual(["taken"]);
+    ending.allow();
+    expect(await mail.done.promise).toEqual({ kind: "withheld" });
+    expect(opened.arrived()).toEqual([]);
   });
 }
 

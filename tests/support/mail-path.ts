@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import { join } from "node:path";
+import { ConnectionPool } from "../../src/email/mailer/smtp/pool.ts";
 import { codeEvent } from "../../support/events.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import type { DeliveryRigOptions } from "./delivery-rig.ts";
@@ -19,7 +20,9 @@ function ownFrames(): string[] {
 interface FramesOfMail {
   /** From the event log's batch to its handler. */
   readonly toHandler: readonly string[];
-  /** From the handler to the socket, the deepest write of the mail. */
+  /** From the handler to the queue of the SMTP client. */
+  readonly toClient: readonly string[];
+  /** From there, or from a reply of the server, to the socket: the deepest write of the mail. */
   readonly toSocket: readonly string[];
 }
 
@@ -27,9 +30,11 @@ interface FramesOfMail {
 export async function measureFrames(engines: DeliveryRigOptions): Promise<FramesOfMail> {
   await using rig = await openDeliveryRig(engines);
   const { write } = Socket.prototype;
+  const { add } = ConnectionPool.prototype;
   const { stackTraceLimit } = Error;
   const writes: string[][] = [];
   let toHandler: string[] = [];
+  let toClient: string[] = [];
   const subscribe = rig.eventLog.subscribe.bind(rig.eventLog);
   rig.eventLog.subscribe = (options) =>
     subscribe({
@@ -40,6 +45,10 @@ export async function measureFrames(engines: DeliveryRigOptions): Promise<Frames
       },
     });
   Error.stackTraceLimit = 200;
+  ConnectionPool.prototype.add = function (this: ConnectionPool, ...given) {
+    toClient = ownFrames();
+    add.apply(this, given);
+  };
   Socket.prototype.write = function (this: Socket, ...given: Parameters<Socket["write"]>) {
     writes.push(ownFrames());
     return write.apply(this, given);
@@ -50,10 +59,11 @@ export async function measureFrames(engines: DeliveryRigOptions): Promise<Frames
     await rig.untilDrained();
   } finally {
     Socket.prototype.write = write;
+    ConnectionPool.prototype.add = add;
     Error.stackTraceLimit = stackTraceLimit;
   }
   const [deepest = []] = writes.toSorted((a, b) => b.length - a.length);
-  return { toHandler, toSocket: deepest };
+  return { toHandler, toClient, toSocket: deepest };
 }
 
 const mailsMany = 21;

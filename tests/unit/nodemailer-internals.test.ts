@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import type { Readable } from "node:stream";
+import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import RelaxedBody from "nodemailer/lib/dkim/relaxed-body";
 import sign from "nodemailer/lib/dkim/sign";
 import { encodeWord } from "nodemailer/lib/mime-funcs";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SmtpOptions } from "../../src/email/mailer/smtp/config.ts";
-import { openSession } from "../../src/email/mailer/smtp/connection.ts";
+import { openSession } from "../../src/email/mailer/smtp/session.ts";
 import { testCertificates } from "../../support/smtp-sink/listener.ts";
 import type { SmtpSink, SmtpSinkOptions } from "../../support/smtp-sink/smtp-sink.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
@@ -18,16 +18,14 @@ import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
  * that an upgrade that changes one fails by its name:
  *
  * lib/smtp-connection
- * - `_supportedExtensions`: whether the server offers SMTPUTF8 (connection.ts)
- * - `_ehloLines`: the limits of a session, RFC 9422 (connection.ts)
- * - `allowsAuth`: whether the server offers a login (connection.ts)
- * - `_socket`: content and dot are written to it (transmission.ts), it has the certificate, and no
- *   timeout while idle (connection.ts)
- * - `upgrading`: what breaks a TLS handshake is a matter of TLS (connection.ts)
+ * - `_supportedExtensions`: whether the server offers SMTPUTF8 and PIPELINING (wire.ts)
+ * - `_ehloLines`: the limits of a session, RFC 9422 (wire.ts)
+ * - `allowsAuth`: whether the server offers a login (session.ts)
+ * - `_socket`: after the login we read and write it ourselves, and it has no timeout then (wire.ts);
+ *   it has the certificate (session.ts)
+ * - `upgrading`: what breaks a TLS handshake is a matter of TLS (session.ts)
  * - `destroyed`, "end", and `close()` with `socketCloseTimeout: 0`: closed means that nothing more
- *   is written, above all no dot (transmission.ts, pool.ts)
- * - `lastServerResponse`: whether a reply came since it was set to false (transmission.ts)
- * - `send()` with an object that only has `pipe`: we write the content ourselves (transmission.ts)
+ *   is written, above all no dot (wire.ts)
  * - `command` and `response` of its errors: which reply refused what (classify.ts)
  * - `tnx` of its log: who said a line (transcript.ts)
  * lib/dkim/sign, `relaxedHeaders`, and lib/dkim/relaxed-body: the canonical forms (dkim.ts)
@@ -63,9 +61,6 @@ function openOn(sink: SmtpSink, options: Partial<SmtpOptions> = {}): Promise<SMT
 const certificates = testCertificates();
 const startTls = { mode: "starttls", ...certificates.good } as const;
 const overTls = { tls: "starttls", ca: certificates.authority } as const;
-/** Anew for each message: nodemailer writes into it. */
-const envelope = () => ({ from: "noreply@example.com", to: "ana@example.com" });
-
 test("_supportedExtensions and _ehloLines have what the server answered to EHLO", async () => {
   await using offering = await open({}, { extensions: ["SMTPUTF8", "LIMITS MAILMAX=2"] });
   await using without = await open({}, { extensions: [] });
@@ -122,62 +117,22 @@ test("end is emitted when the server closes", async () => {
   expect(opened.session.destroyed).toBe(true);
 });
 
-test("lastServerResponse stays false until the next reply, which it is then", async () => {
+test("without its listener for data, the replies are ours and it still reports the end", async () => {
   await using opened = await open();
   const { session } = opened;
-  session.lastServerResponse = false;
-  const reset = new Promise((resolve) => session.reset(resolve));
-  expect(session.lastServerResponse).toBe(false);
-  await reset;
-  expect(String(session.lastServerResponse)).toStartWith("250");
-});
-
-test("send reads on and pipe of the content, and writes none of it once it is unpiped", async () => {
-  await using opened = await open();
-  const { session, sink } = opened;
-  const read: PropertyKey[] = [];
-  const content = new Proxy(
-    {
-      pipe: (target: Readable) => {
-        target.unpipe();
-        if (session._socket) session._socket.write("Message-ID: <m1@x>\r\n\r\nHello.\r\n.\r\n");
-      },
-    },
-    {
-      get: (target, name) => {
-        read.push(name);
-        return Reflect.get(target, name);
-      },
-    },
-  );
-  const { promise, resolve } = Promise.withResolvers<unknown>();
-  session.send(envelope(), content as unknown as Readable, (error, info) => resolve(error ?? info));
-  expect(await promise).toMatchObject({ response: expect.stringMatching(/^250 /) });
-  expect([...new Set(read)].toSorted()).toEqual(["on", "pipe"]);
-  expect(sink.accepted.map(({ data }) => data)).toEqual(["Message-ID: <m1@x>\r\n\r\nHello.\r\n"]);
+  const socket = session._socket as Socket;
+  const listeners = socket.listenerCount("data");
+  socket.removeAllListeners("data");
+  const replied = once(socket, "data");
+  socket.write("RSET\r\n");
+  expect([listeners, String(await replied)]).toEqual([1, "250 2.0.0 Ok\r\n"]);
+  const ended = once(session, "end");
+  opened.sink.dropConnections();
+  await ended;
+  expect(session.destroyed).toBe(true);
 });
 
 const refused = "550 5.1.1 no";
-test.each([
-  ["mail", "MAIL FROM"],
-  ["rcpt", "RCPT TO"],
-  ["data", "DATA"],
-] as const)("an error at %s has the reply, and the command %s", async (at, command) => {
-  await using opened = await open({}, { extensions: [] });
-  opened.sink.misbehave({ at, does: { kind: "reply", text: refused } });
-  const { promise, resolve } = Promise.withResolvers<unknown>();
-  opened.session.send(envelope(), Buffer.from("x"), resolve);
-  expect(await promise).toMatchObject({ command, response: refused });
-});
-
-test("an error of a closed connection answers the command CONN", async () => {
-  await using opened = await open({}, { extensions: [] });
-  opened.sink.misbehave({ at: "mail", does: { kind: "raw", bytes: "550 5.1", close: true } });
-  const { promise, resolve } = Promise.withResolvers<unknown>();
-  opened.session.send(envelope(), Buffer.from("x"), resolve);
-  expect(await promise).toMatchObject({ command: "CONN" });
-});
-
 test("errors before the session is ready name EHLO, STARTTLS and AUTH", async () => {
   const auth = { user: "mailer", password: "se-cr-et" };
   const rows = [

@@ -2,12 +2,12 @@ import { domainOf } from "../../core/email-address.ts";
 import type { Clock } from "../../core/time.ts";
 import { Breaker } from "../delivery/breaker.ts";
 import type {
+  ContentEnding,
   Mailer,
-  MailMessage,
   ProbeOutcome,
-  SendOptions,
   SendOutcome,
   ServerDown,
+  Submission,
 } from "./mailer.ts";
 import { ServerStreak } from "./server-streak.ts";
 
@@ -27,6 +27,8 @@ export interface MailServerDeps {
   readonly alone: boolean;
   /** Called when it goes down for `reason`, or is back (undefined). */
   readonly onChange: (server: MailServer, reason: string | undefined) => void;
+  /** Whether a mail that it did not take may be sent at once through another server. */
+  readonly hasAnother: (server: MailServer) => boolean;
   /** Releases one of the waiting mails as a trial; false when none waits. */
   readonly offerTrial: (refused: {
     readonly domains: ReadonlySet<string>;
@@ -116,27 +118,35 @@ export class MailServer {
     return isSuspected && this.#streak.refusedDomains.size === 1;
   }
 
-  async send(message: MailMessage, options: SendOptions): Promise<SendOutcome> {
+  submit(submission: Submission): void {
     const trial = this.#takeTrial();
-    const begunAt = this.#streak.begin();
+    const isSuspect = trial !== undefined && this.mayBeOneDomain;
+    const suspect = isSuspect ? [...this.#streak.refusedDomains][0] : undefined;
+    const attempt = new Attempt(this, submission, this.#streak.begin(), { trial, suspect });
     try {
-      const { mayBeOneDomain } = this;
-      const [refusedDomain] = this.#streak.refusedDomains;
-      const startedAt = performance.now();
-      const sent = await this.mailer.send(message, options);
-      this.#observe?.(sent, (performance.now() - startedAt) / 1000);
-      const outcome = this.#judge(message.to, begunAt, sent);
-      if (outcome.kind === "accepted" && trial !== undefined) {
-        const isOther = mayBeOneDomain && refusedDomain !== domainOf(message.to);
-        this.#denyingDomain = isOther ? refusedDomain : undefined;
-        const wasRefused = this.#refusedRecipient !== message.to && !isOther && mayBeOneDomain;
-        this.#denyingRecipient = wasRefused ? this.#refusedRecipient : undefined;
-        trial.ended.resolve(undefined);
-      }
-      return outcome;
-    } finally {
-      trial?.ended.resolve(this.#down?.reason ?? "the trial was given up");
+      this.mailer.submit(attempt);
+    } catch (error) {
+      trial?.ended.resolve("the trial was given up");
+      throw error;
     }
+  }
+
+  /** The outcome as the caller gets it. */
+  settle(attempt: Attempt, sent: SendOutcome): SendOutcome {
+    const { to } = attempt.message;
+    const { trial, suspect } = attempt.trying;
+    this.#observe?.(sent, (performance.now() - attempt.startedAt) / 1000);
+    const outcome = this.#judge(to, attempt.begunAt, sent);
+    if (outcome.kind === "accepted" && trial !== undefined) {
+      const isOther = suspect !== undefined && suspect !== domainOf(to);
+      this.#denyingDomain = isOther ? suspect : undefined;
+      const wasRefused = this.#refusedRecipient !== to && !isOther && suspect !== undefined;
+      this.#denyingRecipient = wasRefused ? this.#refusedRecipient : undefined;
+      trial.ended.resolve(undefined);
+    }
+    trial?.ended.resolve(this.#down?.reason ?? "the trial was given up");
+    const another = outcome.kind === "server_down" && this.#deps.hasAnother(this);
+    return another ? { ...outcome, another } : outcome;
   }
 
   async probe(signal?: AbortSignal): Promise<ProbeOutcome> {
@@ -285,5 +295,42 @@ export class MailServer {
     trial.isTaken = true;
     trial.taken.resolve();
     return trial;
+  }
+}
+
+/** One mail that was handed to a server. */
+class Attempt implements Submission {
+  readonly message: Submission["message"];
+  readonly signal: Submission["signal"];
+  readonly trace: Submission["trace"];
+  readonly startedAt = performance.now();
+  /** In the server's `ServerStreak`. */
+  readonly begunAt: number;
+  /** `suspect`: the only domain that had refused us when this trial began. */
+  readonly trying: { readonly trial: Trial | undefined; readonly suspect: string | undefined };
+  readonly #server: MailServer;
+  readonly #submission: Submission;
+
+  constructor(
+    server: MailServer,
+    submission: Submission,
+    begunAt: number,
+    trying: Attempt["trying"],
+  ) {
+    this.message = submission.message;
+    this.signal = submission.signal;
+    this.trace = submission.trace;
+    this.begunAt = begunAt;
+    this.trying = trying;
+    this.#server = server;
+    this.#submission = submission;
+  }
+
+  contentTaken(ending: ContentEnding): void {
+    this.#submission.contentTaken(ending);
+  }
+
+  settled(outcome: SendOutcome): void {
+    this.#submission.settled(this.#server.settle(this, outcome));
   }
 }

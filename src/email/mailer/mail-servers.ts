@@ -13,7 +13,7 @@ import type {
   ServerDown,
   Submission,
 } from "./mailer.ts";
-import { submitBySending } from "./mailer.ts";
+import { sendBySubmitting } from "./mailer.ts";
 import { classifyReply } from "./reply.ts";
 
 interface MailServersOptions {
@@ -38,12 +38,12 @@ const waitMsMax = 3_600_000;
 
 /**
  * The SMTP servers as one mailer: each mail is handed to the first that is up (see `MailServer`).
- * It never tries a second server within one `send`: a mail that the first did not take is returned
+ * It never tries a second server for one submission: a mail that the first did not take is returned
  * as `server_down`, with `another` if the caller may send again at once, but only after the ledger
  * confirms that nothing is on the wire. Any other result, above all `ambiguous`, is the outcome,
  * and the mail is not sent again through another server here.
  *
- * Some are up: mails flow. None is (`down`): `send` returns `server_down` without contacting a
+ * Some are up: mails flow. None is (`down`): the outcome is `server_down` without contacting a
  * server, and `untilBack` waits: for all of the waiting mails until a server is up again, for one
  * of them until a suspect server needs a trial.
  */
@@ -70,6 +70,7 @@ export class MailServers implements Mailer {
       alone,
       pauses: pauses || !alone,
       onChange: (server, reason) => this.#changed(server, reason),
+      hasAnother: (server) => this.#servers.some((other) => other !== server && other.isOpen),
       offerTrial: (refused) => this.#offerTrial(refused),
     };
     this.#servers = mailers.map((mailer) => new MailServer(mailer, deps));
@@ -112,20 +113,20 @@ export class MailServers implements Mailer {
     this.#listeners.push(listener);
   }
 
-  async send(message: MailMessage, options: SendOptions): Promise<SendOutcome> {
-    const [first] = this.#servers;
-    const server =
-      this.#servers.find((candidate) => candidate.isOpen) ??
-      (options.evenIfDown ? first : undefined);
-    if (server === undefined) return this.down ?? this.#gone();
-    const outcome = await server.send(message, options);
-    if (outcome.kind !== "server_down") return outcome;
-    const another = this.#servers.some((candidate) => candidate !== server && candidate.isOpen);
-    return another ? { ...outcome, another } : outcome;
+  send(message: MailMessage, options: SendOptions): Promise<SendOutcome> {
+    return sendBySubmitting(this, message, options);
   }
 
   submit(submission: Submission): void {
-    submitBySending(this, submission);
+    const [first] = this.#servers;
+    const server =
+      this.#servers.find((candidate) => candidate.isOpen) ??
+      (submission.evenIfDown === true ? first : undefined);
+    if (server !== undefined) server.submit(submission);
+    else {
+      const down = this.down ?? this.#gone();
+      queueMicrotask(() => submission.settled(down));
+    }
   }
 
   /** Probes the server in use. */
@@ -257,8 +258,10 @@ export function createMailerMetrics(metrics: Metrics, clock: Clock): ObserveMail
   return (mailer) => {
     measured.push(mailer);
     const server = mailer.address;
+    const labels: Partial<Record<SendOutcome["kind"], { outcome: string; server: string }>> = {};
     return (outcome, seconds) => {
-      durations.observe(seconds, { outcome: outcome.kind, server });
+      labels[outcome.kind] ??= { outcome: outcome.kind, server };
+      durations.observe(seconds, labels[outcome.kind]);
       const name = classOf(outcome);
       if (name !== undefined) refusals.add({ class: name, server });
     };

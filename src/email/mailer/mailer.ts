@@ -109,21 +109,6 @@ export interface ContentEnding {
   withhold(): void;
 }
 
-/** `submit` by means of `send`. */
-export function submitBySending(mailer: Pick<Mailer, "send">, submission: Submission): void {
-  const { message, signal, evenIfDown } = submission;
-  const beforeContentEnds = () =>
-    new Promise<boolean>((resolve) => {
-      submission.contentTaken({ allow: () => resolve(true), withhold: () => resolve(false) });
-    });
-  const options = {
-    beforeContentEnds,
-    ...(signal === undefined ? {} : { signal }),
-    ...(evenIfDown === undefined ? {} : { evenIfDown }),
-  };
-  void mailer.send(message, options).then((outcome) => submission.settled(outcome));
-}
-
 /** `send` by means of `submit`. */
 export function sendBySubmitting(
   mailer: Pick<Mailer, "submit">,

@@ -1,5 +1,11 @@
 import { formatGoDuration } from "../../../core/time.ts";
-import type { SendOutcome, ServerDown, ServerDownCause, SmtpReply } from "../mailer.ts";
+import type {
+  RefusedMail,
+  SendOutcome,
+  ServerDown,
+  ServerDownCause,
+  SmtpReply,
+} from "../mailer.ts";
 import { classifyReply, findRetryAfterMs, maskAddresses, parseReply } from "../reply.ts";
 import type { ReplyStage } from "../reply-table.ts";
 import type { SmtpOptions, SmtpTlsMode } from "./config.ts";
@@ -137,6 +143,55 @@ export function isConnectionRefused(failure: SmtpFailure): boolean {
   return (
     reply.code < 500 && classifyReply({ ...reply, enhancedCode: undefined }, "sender") !== "rate"
   );
+}
+
+/** Refused in step: not at MAIL FROM, where replies to what was sent with it may still come. */
+export function isOpenAfter(outcome: SendOutcome, { command }: SmtpFailure): boolean {
+  if (command === "MAIL FROM") return false;
+  return outcome.kind === "refused" || outcome.kind === "deferred" || outcome.kind === "throttled";
+}
+
+interface SentMail {
+  readonly outcome: SendOutcome;
+  /**
+   * False: the connection was dead, or the server refused us with 4xx, before MAIL FROM was
+   * accepted.
+   */
+  readonly begun: boolean;
+  /** It ended with a temporary reply about the session, not about the message. */
+  readonly sessionExhausted: boolean;
+}
+
+/**
+ * Whether to retry on a fresh connection, without counting the attempt: a kept-open one was dead or
+ * refused us (the fresh one shows whether that applies to all), or a temporary reply was about the
+ * session. In each case nothing was accepted.
+ */
+export function mayRepeat(
+  { outcome, begun, sessionExhausted }: SentMail,
+  isReused: boolean,
+): boolean {
+  switch (outcome.kind) {
+    case "lost":
+      return isReused && !begun;
+    case "server_down":
+      return isReused || sessionExhausted;
+    case "deferred":
+    case "throttled":
+      return (isReused && !begun) || sessionExhausted;
+    default:
+      return false;
+  }
+}
+
+/**
+ * Uses the codes of a server (RFC 6531, 3.4 and 4.2), though nothing was sent: the server lacks a
+ * feature. That says nothing about the mailbox, so it does not suppress.
+ */
+export function refuseUtf8(host: string): RefusedMail {
+  const reply =
+    "553 5.6.7 not sent: the server does not offer SMTPUTF8, which non-ASCII characters before the @ require";
+  return { kind: "refused", host, code: 553, enhancedCode: "5.6.7", reply, stage: "recipient" };
 }
 
 /** Total: every failure before a session is ready for mail is the server's (or our settings'). */

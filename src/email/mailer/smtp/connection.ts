@@ -1,290 +1,397 @@
-import net from "node:net";
-import { TLSSocket } from "node:tls";
-import SMTPConnection from "nodemailer/lib/smtp-connection";
-import { readExpiry } from "../../../core/diagnosis.ts";
-import { domainOf, isAscii } from "../../../core/email-address.ts";
-import { errorMessage } from "../../../core/errors.ts";
-import type { RefusedMail, SendOptions, ServerDown } from "../mailer.ts";
-import { classifySetupFailure, readFailure, silenceFor, withoutAnswer } from "./classify.ts";
+import type SMTPConnection from "nodemailer/lib/smtp-connection";
+import type { SendOutcome, ServerDown } from "../mailer.ts";
+import { findQueueId, isAboutSession, printReply } from "../reply.ts";
+import type { SendPhase, SmtpFailure } from "./classify.ts";
+import {
+  classifySendFailure,
+  classifySetupFailure,
+  isConnectionRefused,
+  isOpenAfter,
+  mayRepeat,
+  refuseUtf8,
+  replyOf,
+  silenceFor,
+  withoutAnswer,
+} from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
-import type { SentMessage, SmtpMessage } from "./transmission.ts";
-import { createTranscriptLogger, recordConnection, Transmission } from "./transmission.ts";
+import { openSession } from "./session.ts";
+import type { Step } from "./wire.ts";
+import { isClosing, SessionLimits, SmtpWire } from "./wire.ts";
+
+/** A mail as a connection sees it. */
+export interface CarriedMail {
+  readonly from: string;
+  readonly to: string;
+  /** Whether neither of them needs SMTPUTF8. */
+  readonly isAscii: boolean;
+  readonly signal: AbortSignal | undefined;
+  /** It is not repeated again. */
+  readonly isRepeat: boolean;
+  /**
+   * The whole message as it is written, without the final dot. Undefined while it is being signed:
+   * then `contentReady` follows.
+   */
+  contentFor(connection: SmtpConnection): Buffer | undefined;
+  /** The server has all of it but the dot. The answer is `endContent` or `withhold`. */
+  taken(): void;
+  /** Its envelope was written, but it goes on another connection. */
+  displaced(): void;
+  /** `repeats`: this attempt does not count, and another one follows on a fresh connection. */
+  ended(outcome: SendOutcome, repeats: boolean): void;
+}
+
+/** The pool that a connection belongs to. */
+export interface ConnectionOwner {
+  /** The next mail, if it may go on this connection behind the final dot of another one. */
+  takeNext(connection: SmtpConnection): CarriedMail | undefined;
+  /** The server loses what follows a dot: `takeNext` has nothing any more. */
+  stopFollowing(): void;
+  /** It carries no mail any more. */
+  freed(connection: SmtpConnection): void;
+  /** It was closed, by either side. */
+  ended(connection: SmtpConnection): void;
+  /** Calls `expire` at its `deadlineAt`, which is `at` or later. */
+  wakeBy(at: number): void;
+}
 
 const quitTimeoutMs = 1_000;
+/** Mails follow each other closely only where the last reply to a dot came this soon. */
+const quickReplyMs = 250;
+/** A mail waits so long behind another one's dot. */
+const behindMsMax = 1_000;
 
 /**
- * A session that is kept open for one message after the other.
+ * A session that is kept open for one mail after the other.
  *
- * Ready: logged in, nothing in flight. Sending: one message (`send`). Unclean: the last message was
- * refused, and its transaction may still be open: RSET is sent before the next one. Ended: closed
- * by either side; never used again. Callers send one message at a time.
+ * Idle: nothing is expected of the server; what it says all the same ends the session. Envelope:
+ * MAIL, RCPT and DATA were written, in one write if the server takes that (RFC 2920), after a RSET
+ * if the last transaction may still be open. Content: the server accepted DATA and the bytes are
+ * being sent, without the final dot; when the kernel has them all, the mail is asked (`taken`).
+ * Ended: it was allowed and the dot was written; from here only a reply decides (`classify.ts`),
+ * everything else is ambiguous. With the dot goes the envelope of the next mail, which is then
+ * *behind* it: its content follows only after the reply to the dot; if that reply ends the session,
+ * or does not come soon, the mail goes on another connection, as nothing of it can be accepted here.
+ * Quitting: QUIT was written. Closed by either side: never used again; nothing more is written, so
+ * that no dot can follow a mail whose outcome is known.
+ *
+ * Replies are matched in order. Each wait for the server is bounded (RFC 5321, 4.5.3.2): every reply
+ * of the envelope by the reply timeout, the content and the question by the content's, the reply to
+ * the dot by its own; the pool's clock calls `expire`.
  */
 export class SmtpConnection {
-  readonly #connection: SMTPConnection;
+  readonly #wire: SmtpWire;
   readonly #options: SmtpOptions;
-  readonly #limits: SessionLimits;
-  readonly #domains = new Set<string>();
-  #messages = 0;
-  #clean = true;
-  #quitting: Promise<void> | undefined;
-  /** Whether the server offers SMTPUTF8 (RFC 6531). */
-  readonly offersUtf8: boolean;
-  /** When it was last used, for the pool. Unix ms. */
-  idleSince = 0;
+  readonly #owner: ConnectionOwner;
+  #pipelines: boolean;
+  #current: CarriedMail | undefined;
+  #behind: CarriedMail | undefined;
+  #phase: SendPhase = "envelope";
+  /** Whether the server accepted MAIL FROM, or refused it for good. */
+  #begun = false;
+  #isReused = false;
+  /** What became of the mail behind whose dot the envelope was written. */
+  #followed: SendOutcome["kind"] | undefined;
+  /** The reply to RCPT, until that to DATA is read. */
+  #refusal: string | undefined;
+  #isClean = true;
+  #dotAt = 0;
+  #finalReplyMs = Number.POSITIVE_INFINITY;
+  readonly limits: SessionLimits;
+  isQuitting = false;
+  /** By `performance.now()`. */
+  deadlineAt = Number.POSITIVE_INFINITY;
 
-  private constructor(connection: SMTPConnection, options: SmtpOptions) {
-    this.#connection = connection;
+  private constructor(session: SMTPConnection, options: SmtpOptions, owner: ConnectionOwner) {
     this.#options = options;
-    // What the server answered to EHLO; nodemailer has no public API for it.
-    this.#limits = readSessionLimits(linesIn(connection, "_ehloLines"));
-    this.offersUtf8 = linesIn(connection, "_supportedExtensions").includes("SMTPUTF8");
+    this.#owner = owner;
+    this.limits = new SessionLimits(session, options.messagesPerConnectionMax);
+    this.#pipelines = this.limits.offersPipelining;
+    this.#wire = new SmtpWire(session, options, {
+      answered: (step, reply) => this.#answer(step, reply),
+      closed: (failure) => this.#onClosed(failure),
+    });
   }
 
   /** Never throws; `withheld`: the signal was aborted. */
   static async open(
     options: SmtpOptions,
-    signal?: AbortSignal,
+    owner: ConnectionOwner,
+    signal: AbortSignal,
   ): Promise<SmtpConnection | ServerDown | { readonly kind: "withheld" }> {
     try {
-      const connection = await openSession(options, signal);
-      // From here on each wait has its own timer, and an idle session has none.
-      if (connection._socket) connection._socket.setTimeout(0);
-      return new SmtpConnection(connection, options);
+      const session = await openSession(options, signal);
+      return new SmtpConnection(session, options, owner);
     } catch (error) {
-      if (signal?.aborted === true) return { kind: "withheld" };
-      return classifySetupFailure(error, options);
+      return signal.aborted ? { kind: "withheld" } : classifySetupFailure(error, options);
     }
   }
 
-  get ended(): boolean {
-    return this.#connection.destroyed || this.#quitting !== undefined;
+  get isClosed(): boolean {
+    return this.#wire.isClosed;
   }
 
-  /** Whether it has carried its maximum of messages, ours or the server's. */
-  get exhausted(): boolean {
-    const own = this.#options.messagesPerConnectionMax || Number.POSITIVE_INFINITY;
-    return this.#messages >= Math.min(own, this.#limits.mails);
+  /** Begins to send; the connection is idle. `isFresh`: it was opened for this mail. */
+  carry(mail: CarriedMail, isFresh: boolean): void {
+    this.#isReused = !isFresh;
+    const settled = this.#settleUnsent(mail);
+    if (settled !== undefined) {
+      this.#owner.freed(this);
+      mail.ended(settled, false);
+      return;
+    }
+    this.#enter(mail);
+    if (this.isClosed) this.#lose("the connection was closed");
+    else this.#wire.write(this.#openEnvelope(mail));
   }
 
-  /**
-   * Whether another recipient's domain is within the limit that the server announced for a session.
-   */
-  takes(to: string): boolean {
-    return this.#domains.has(domainOf(to)) || this.#domains.size < this.#limits.recipientDomains;
+  /** The mail that was asked may end. */
+  endContent(): void {
+    this.#phase = "ended";
+    const dot = this.#wire.command("dot", ".");
+    const mayFollow =
+      this.#pipelines && this.#finalReplyMs <= quickReplyMs && !this.limits.isExhausted;
+    const next = mayFollow ? this.#owner.takeNext(this) : undefined;
+    this.#behind = next;
+    this.#dotAt = performance.now();
+    this.#wire.write(next === undefined ? dot : dot + this.#openEnvelope(next));
+    const waitMs = this.#timeoutMs;
+    this.#expireAt(this.#dotAt + (next === undefined ? waitMs : Math.min(waitMs, behindMsMax)));
   }
 
-  async send(message: SmtpMessage, options: SendOptions): Promise<SentMessage> {
-    this.#messages += 1;
-    if (this.#limits.recipientDomains !== Number.POSITIVE_INFINITY) {
-      this.#domains.add(domainOf(message.to)); // else unbounded
+  /** The current mail must not end. */
+  withhold(): void {
+    this.#finish({ kind: "withheld" }, false);
+  }
+
+  /** The content of the mail that waited for it, once the server had accepted DATA. */
+  contentReady(mail: CarriedMail): void {
+    if (this.#current === mail && this.#phase === "content") this.#writeContent(mail);
+  }
+
+  /** Gives up mails whose signal was aborted, unless they ended. */
+  dropAborted(): void {
+    if (this.#phase !== "ended" && this.#current?.signal?.aborted === true) this.withhold();
+    const behind = this.#behind;
+    if (behind?.signal?.aborted !== true) return;
+    this.#behind = undefined; // its envelope stays open, so the connection ends after the reply
+    behind.ended({ kind: "withheld" }, false);
+  }
+
+  /** Idle from now on. */
+  rest(idleMsMax: number): void {
+    this.#expireAt(performance.now() + idleMsMax);
+  }
+
+  /** Called at `deadlineAt`. */
+  expire(now: number): void {
+    if (this.isQuitting) this.#wire.close();
+    else if (this.#current === undefined) this.quit();
+    else if (this.#behind !== undefined && now < this.#dotAt + this.#timeoutMs) {
+      this.#displace();
+      this.#expireAt(this.#dotAt + this.#timeoutMs);
+    } else {
+      if (this.#followed !== undefined && !this.#begun) this.#owner.stopFollowing();
+      this.#lose(silenceFor(this.#phase === "content" ? "progress" : "reply", this.#timeoutMs));
     }
-    if (!this.#clean && !(await this.#reset())) {
-      return { outcome: withoutAnswer("envelope", this.#options, "RSET failed"), begun: false };
-    }
-    // It may have been aborted while the connection was opened or reset, before the listener was
-    // added.
-    if (options.signal?.aborted === true) return { outcome: { kind: "withheld" }, begun: false };
-    if (!isAscii(message.to) && !this.offersUtf8) {
-      return { outcome: refuseUtf8(this.#options.host), begun: true };
-    }
-    const sent = await new Transmission(this.#connection, message, this.#options, options).run();
-    this.#clean = sent.outcome.kind === "accepted";
-    return sent;
+  }
+
+  /** Sends QUIT, waits for the answer for 1 s at most, and closes. Idempotent. */
+  quit(): void {
+    if (this.isQuitting || this.isClosed) return;
+    this.isQuitting = true;
+    this.#wire.write(this.#wire.command("QUIT", "QUIT"));
+    this.#expireAt(performance.now() + quitTimeoutMs);
   }
 
   /** Closes it now, even with a message in flight. */
   cut(): void {
-    this.#connection.close();
+    this.#wire.close();
   }
 
-  /** Sends QUIT, waits for the answer for 1 s at most, and closes. */
-  quit(): Promise<void> {
-    this.#quitting ??= new Promise<void>((resolve) => {
-      if (this.#connection.destroyed) {
-        resolve();
+  #settleUnsent(mail: CarriedMail): SendOutcome | undefined {
+    if (mail.signal?.aborted === true) return { kind: "withheld" };
+    if (!mail.isAscii && !this.limits.offersUtf8) return refuseUtf8(this.#options.host);
+    return undefined;
+  }
+
+  #enter(mail: CarriedMail, followed?: SendOutcome["kind"]): void {
+    this.#current = mail;
+    this.#phase = "envelope";
+    this.#begun = false;
+    this.#refusal = undefined;
+    this.#followed = followed;
+    this.#expireAt(performance.now() + this.#options.replyTimeoutMs);
+  }
+
+  /** The commands that begin a mail: all of them where the server takes that, or the first one. */
+  #openEnvelope(mail: CarriedMail): string {
+    this.limits.count(mail.to);
+    if (!this.#pipelines) return this.#command(this.#isClean ? "MAIL FROM" : "RSET", mail);
+    const reset = this.#isClean ? "" : this.#command("RSET", mail);
+    const sender = this.#command("MAIL FROM", mail);
+    return reset + sender + this.#command("RCPT TO", mail) + this.#command("DATA", mail);
+  }
+
+  #command(step: "RSET" | "MAIL FROM" | "RCPT TO" | "DATA", mail: CarriedMail): string {
+    let line: string = step;
+    if (step === "MAIL FROM") {
+      line = `MAIL FROM:<${mail.from}>${mail.isAscii || !this.limits.offersUtf8 ? "" : " SMTPUTF8"}`;
+    } else if (step === "RCPT TO") line = `RCPT TO:<${mail.to}>`;
+    return this.#wire.command(step, line);
+  }
+
+  #answer(step: Step | undefined, reply: string): void {
+    const isPositive = reply.startsWith("2");
+    switch (step) {
+      case "RSET":
+        this.#isClean = isPositive;
+        if (isPositive) this.#goOn("MAIL FROM");
+        else this.#lose("RSET failed");
+        break;
+      case "MAIL FROM":
+        this.#begun = isPositive;
+        if (isPositive) this.#goOn("RCPT TO");
+        else this.#fail(step, reply);
+        break;
+      case "RCPT TO":
+        if (isPositive) this.#goOn("DATA");
+        else if (this.#wire.isInStep || isClosing(reply)) this.#fail(step, reply);
+        else this.#refusal = reply; // that to DATA follows
+        break;
+      case "DATA":
+        this.#answerData(reply);
+        break;
+      case "dot":
+        this.#finalReplyMs = performance.now() - this.#dotAt;
+        if (isPositive) this.#accept(reply);
+        else this.#fail("DATA", reply);
+        break;
+      case "empty":
+        this.#fail("RCPT TO", this.#refusal ?? reply, isClosing(reply));
+        break;
+      case "QUIT":
+        this.#wire.close();
+        break;
+      case undefined:
+        this.#answerUnasked(reply);
+    }
+  }
+
+  #goOn(next: "MAIL FROM" | "RCPT TO" | "DATA"): void {
+    this.#expireAt(performance.now() + this.#options.replyTimeoutMs);
+    if (!this.#wire.isInStep || this.#current === undefined) return;
+    this.#wire.write(this.#command(next, this.#current));
+  }
+
+  /** Some servers answer 250 instead of 354. */
+  #answerData(reply: string): void {
+    const isOpen = reply.startsWith("3");
+    if (this.#refusal !== undefined) {
+      if (!isOpen) {
+        this.#fail("RCPT TO", this.#refusal, isClosing(reply));
         return;
       }
-      const timer = setTimeout(() => this.#connection.close(), quitTimeoutMs);
-      this.#connection.once("end", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      this.#connection.quit();
-    });
-    return this.#quitting;
+      // It took DATA without a recipient: the dot ends a message to nobody (RFC 2920, 3.1).
+      this.#wire.write(this.#wire.command("empty", "."));
+      return;
+    }
+    // Behind a dot it may be a reply too many to that, and all later ones would be taken for others.
+    if (!isOpen && (this.#followed !== undefined || !reply.startsWith("2"))) {
+      this.#fail("DATA", reply);
+      return;
+    }
+    if (!isOpen) this.#pipelines = false;
+    this.#phase = "content";
+    this.#expireAt(performance.now() + this.#timeoutMs);
+    if (this.#current !== undefined) this.#writeContent(this.#current);
   }
 
-  #reset(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const settle = (done: boolean) => {
-        clearTimeout(timer);
-        this.#connection.off("end", onEnd);
-        if (!done) this.#connection.close();
-        resolve(done);
-      };
-      const onEnd = () => settle(false);
-      const timer = setTimeout(onEnd, this.#options.replyTimeoutMs);
-      this.#connection.once("end", onEnd);
-      this.#connection.reset((error) => settle(!error));
-    });
+  #writeContent(mail: CarriedMail): void {
+    const content = mail.contentFor(this);
+    if (content !== undefined) this.#wire.writeContent(content, this.#onContentTaken);
   }
-}
 
-/** What a server announces for one session (RFC 9422); one recipient per mail is always allowed. */
-interface SessionLimits {
-  readonly mails: number;
-  readonly recipientDomains: number;
-}
-
-/** `lines`: of the answer to EHLO, without their codes. A value that is no number is no limit. */
-function readSessionLimits(lines: readonly string[]): SessionLimits {
-  const line = lines.find((each) => /^LIMITS(?:\s|$)/i.test(each)) ?? "";
-  const limit = (name: string) => {
-    const value = Number(new RegExp(`\\s${name}=(\\d{1,9})(?:\\s|$)`, "i").exec(line)?.[1] ?? 0);
-    return value > 0 ? value : Number.POSITIVE_INFINITY;
+  readonly #onContentTaken = (error?: Error | null): void => {
+    if (error || this.#phase !== "content") return;
+    this.#current?.taken();
   };
-  return { mails: limit("MAILMAX"), recipientDomains: limit("RCPTDOMAINMAX") };
-}
 
-function linesIn(connection: SMTPConnection, field: string): readonly string[] {
-  const lines: unknown = Reflect.get(connection, field);
-  return Array.isArray(lines) ? lines.map(String) : [];
-}
-
-/**
- * Uses the codes of a server (RFC 6531, 3.4 and 4.2), though nothing was sent: the server lacks a
- * feature. That says nothing about the mailbox, so it does not suppress.
- */
-function refuseUtf8(host: string): RefusedMail {
-  const reply =
-    "553 5.6.7 not sent: the server does not offer SMTPUTF8, which non-ASCII characters before the @ require";
-  return { kind: "refused", host, code: 553, enhancedCode: "5.6.7", reply, stage: "recipient" };
-}
-
-const replyBytesMax = 64 * 1024;
-/** EHLO, STARTTLS, EHLO again, and up to three lines of a login. */
-const repliesMax = 6;
-
-/**
- * Connects, secures and logs in: resolves with a session that is ready for MAIL FROM. Rejects with
- * the raw error (for `classifySetupFailure`) or the signal's reason; then nothing is left open.
- * Each step has its own timeout; an overall one stops a server that answers byte by byte.
- */
-export async function openSession(
-  options: SmtpOptions,
-  signal?: AbortSignal,
-): Promise<SMTPConnection> {
-  const { host, port, connectTimeoutMs } = options;
-  const socket = await connectTcp({ host, port, timeoutMs: connectTimeoutMs }, signal);
-  const connection = createConnection(socket, options);
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => {});
-  connection.on("error", failed.reject); // also after the setup: an error event must have a listener
-  connection.once("end", () => failed.reject(new Error("the server closed the connection")));
-  const onAbort = () => failed.reject(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  const setupMs = setupTimeoutMs(options);
-  const timer = setTimeout(() => {
-    failed.reject(Object.assign(new Error(silenceFor("session", setupMs)), { code: "ETIMEDOUT" }));
-  }, setupMs);
-  try {
-    await Promise.race([welcome(connection), failed.promise]);
-    recordConnection(connection, options);
-    reportCertificate(connection, options);
-    await Promise.race([logIn(connection, options), failed.promise]);
-    return connection;
-  } catch (error) {
-    connection.close();
-    throw connection.upgrading === true ? inHandshake(error) : error;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
+  #accept(response: string): void {
+    const { host } = this.#options;
+    const queueId = findQueueId(response);
+    this.#finish({ kind: "accepted", host, reply: printReply(response), queueId }, true);
   }
-}
 
-/**
- * Connects to `host`, trying all of its addresses, within `timeoutMs` (the name's lookup included).
- * Rejects with the socket's error, with code ETIMEDOUT when it was late, or with the signal's reason.
- */
-function connectTcp(
-  target: { readonly host: string; readonly port: number; readonly timeoutMs: number },
-  signal?: AbortSignal,
-): Promise<net.Socket> {
-  const { host, port, timeoutMs } = target;
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({ host, port, autoSelectFamily: true });
-    const settle = (act: () => void) => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-      socket.off("error", fail);
-      act();
-    };
-    const fail = (error: unknown) =>
-      settle(() => {
-        socket.on("error", () => {}); // of a destroyed socket
-        socket.destroy();
-        reject(error);
-      });
-    const onAbort = () => fail(signal?.reason);
-    const timer = setTimeout(() => {
-      fail(Object.assign(new Error(silenceFor("connection", timeoutMs)), { code: "ETIMEDOUT" }));
-    }, timeoutMs);
-    socket.once("error", fail);
-    socket.once("connect", () => settle(() => resolve(socket)));
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted === true) onAbort();
-  });
-}
-
-function createConnection(socket: net.Socket, options: SmtpOptions): SMTPConnection {
-  const { host, port, tls, ca } = options;
-  return new SMTPConnection({
-    host,
-    port,
-    connection: socket,
-    ...(options.ehloName === undefined ? {} : { name: options.ehloName }),
-    secure: tls === "implicit",
-    requireTLS: tls === "starttls",
-    ignoreTLS: tls === "none",
-    tls: { minVersion: "TLSv1.2", rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) },
-    connectionTimeout: setupTimeoutMs(options),
-    greetingTimeout: options.greetingTimeoutMs,
-    socketTimeout: options.replyTimeoutMs,
-    socketCloseTimeout: 0, // close immediately: unwritten bytes must not be written later
-    maxResponseSize: replyBytesMax,
-    logger: createTranscriptLogger(options) ?? false,
-    transactionLog: options.onTranscript !== undefined,
-  });
-}
-
-function setupTimeoutMs(options: SmtpOptions): number {
-  return options.greetingTimeoutMs * 2 + options.replyTimeoutMs * repliesMax;
-}
-
-function welcome(connection: SMTPConnection): Promise<void> {
-  return new Promise((resolve, reject) => {
-    connection.connect((error) => (error === undefined ? resolve() : reject(error)));
-  });
-}
-
-function reportCertificate({ _socket: socket }: SMTPConnection, options: SmtpOptions): void {
-  const endsAt = socket instanceof TLSSocket ? readExpiry(socket) : undefined;
-  if (endsAt !== undefined) options.onCertificate?.(endsAt);
-}
-
-function logIn(connection: SMTPConnection, options: SmtpOptions): Promise<void> {
-  const { user, password } = options;
-  if (user === undefined || password === undefined) return Promise.resolve();
-  if (!connection.allowsAuth) {
-    return Promise.reject(Object.assign(new Error("it offers no login"), { code: "EAUTH" }));
+  /** Nothing was asked: the end of the session, or a reply to a content that has not ended. */
+  #answerUnasked(reply: string): void {
+    if (this.#current === undefined || this.#phase !== "content") this.#wire.close();
+    else if (reply.startsWith("2")) this.#lose("it was answered too early");
+    else this.#fail("DATA", reply);
   }
-  return new Promise((resolve, reject) => {
-    connection.login({ user, pass: password }, (error) => (error ? reject(error) : resolve()));
-  });
-}
 
-/** An error during a handshake is a TLS error, whatever the socket's code. */
-function inHandshake(error: unknown): Error {
-  const [originalCode] = readFailure(error).codes;
-  return Object.assign(new Error(errorMessage(error)), { code: "ETLS", originalCode });
+  #fail(command: string, response: string, closes = isClosing(response)): void {
+    const description = printReply(response);
+    this.#failBy({ codes: [], command, response, description }, closes);
+  }
+
+  #failBy(failure: SmtpFailure, closes: boolean): void {
+    if (failure.command === "MAIL FROM") {
+      const followsRefusal = this.#followed !== undefined && this.#followed !== "accepted";
+      this.#begun = !followsRefusal && !isConnectionRefused(failure);
+    }
+    const outcome = classifySendFailure(failure, this.#phase, this.#options);
+    const isOpen = !closes && this.#phase !== "content" && isOpenAfter(outcome, failure);
+    this.#finish(outcome, isOpen, isAboutSession(replyOf(failure)));
+  }
+
+  #lose(reason: string): void {
+    this.#finish(withoutAnswer(this.#phase, this.#options, reason), false);
+  }
+
+  /** The outcome of the current mail is known. `isOpen`: the session is in step, for the next one. */
+  #finish(outcome: SendOutcome, isOpen: boolean, sessionExhausted = false): void {
+    const mail = this.#current;
+    if (mail === undefined) return;
+    const isAccepted = outcome.kind === "accepted";
+    const sent = { outcome, begun: this.#begun, sessionExhausted };
+    const repeats = !isAccepted && !mail.isRepeat && mayRepeat(sent, this.#isReused);
+    const next = this.#behind;
+    const goesOn = isOpen && !repeats && !(sessionExhausted && next !== undefined);
+    this.#current = undefined;
+    this.#isClean = isAccepted || next !== undefined;
+    if (goesOn && next !== undefined) {
+      this.#behind = undefined;
+      this.#isReused = true;
+      this.#enter(next, outcome.kind);
+    } else if (goesOn && this.#wire.isInStep) this.#owner.freed(this);
+    else {
+      this.#displace();
+      if (isOpen && this.#wire.isInStep) this.quit();
+      else this.#wire.close();
+    }
+    mail.ended(outcome, repeats);
+  }
+
+  #displace(): void {
+    const mail = this.#behind;
+    this.#behind = undefined; // its envelope stays open, so the session ends after the reply
+    mail?.displaced();
+  }
+
+  #onClosed(failure: SmtpFailure): void {
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+    if (this.#current !== undefined) this.#failBy(failure, true);
+    this.#owner.ended(this);
+  }
+
+  get #timeoutMs(): number {
+    const { replyTimeoutMs, contentTimeoutMs, finalReplyTimeoutMs } = this.#options;
+    if (this.#phase === "envelope") return replyTimeoutMs;
+    return (this.#phase === "content" ? contentTimeoutMs : finalReplyTimeoutMs) ?? replyTimeoutMs;
+  }
+
+  #expireAt(at: number): void {
+    this.deadlineAt = at;
+    this.#owner.wakeBy(at);
+  }
 }

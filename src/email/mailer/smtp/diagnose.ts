@@ -7,7 +7,7 @@ import { systemClock } from "../../../core/time.ts";
 import type { ServerDown } from "../mailer.ts";
 import { classifySetupFailure } from "./classify.ts";
 import type { SmtpOptions } from "./config.ts";
-import { openSession } from "./connection.ts";
+import { openSession } from "./session.ts";
 
 const timeoutMs = 3000;
 const sessionDeadlineMs = 5000;
