@@ -1,8 +1,6 @@
 import { existsSync } from "node:fs";
 import { loadConfig, warnOfMistyped } from "../compose/config.ts";
-import { embeddedOnly, openLog, runService } from "../compose/engines.ts";
-import { startServeAuth } from "../compose/serve-auth.ts";
-import { startServeEmail } from "../compose/serve-email.ts";
+import { embeddedOnly, listen, openLog, runService } from "../compose/engines.ts";
 import type { Environment } from "../core/config.ts";
 import { loadEnvironment } from "./run-command.ts";
 
@@ -14,45 +12,43 @@ export async function dev(given: Environment): Promise<number> {
   );
   const config = loadConfig(environment);
   return runService("instant", config, async (engines, running) => {
-    const logOf = (service: string) => openLog(service, config);
-    warnOfMistyped(environment, logOf("instant"));
-    let inboxUrl: string | undefined; // both are known once the services listen
-    let { publicOrigin } = config.http.boundary;
-    const auth = await startServeAuth(engines, running, logOf("auth-service"), {
-      inboxUrl: () => inboxUrl,
-      publicOrigin: () => publicOrigin,
-    });
-    publicOrigin ??= auth.url;
-    const email = await startServeEmail(engines, running, logOf("email-service"), {
-      authUrl: auth.url,
-      publicOrigin: () => publicOrigin,
-    });
-    inboxUrl = `${email.url}/inbox`;
+    const [authLog, emailLog] = [openLog("auth-service", config), openLog("email-service", config)];
+    const auth = await listen("auth", engines, running, authLog);
+    const email = await listen("email", engines, running, emailLog);
+    const emailUrl = `http://${config.email.serviceHost}:${email.port}`;
+    const publicOrigin = config.http.boundary.publicOrigin ?? auth.url;
+    const { startServeAuth } = await import("../compose/serve-auth.ts");
+    const inboxUrl = `${emailUrl}/inbox`;
+    await startServeAuth(engines, running, authLog, auth, { inboxUrl, publicOrigin });
+    const { startServeEmail } = await import("../compose/serve-email.ts");
+    await startServeEmail(engines, running, emailLog, email, { authUrl: auth.url, publicOrigin });
     const { dataDirectory } = config.app;
-    process.stdout.write(renderBanner({ auth, email, dataDirectory, ignored }));
+    const urls = { authUrl: auth.url, emailUrl };
+    process.stdout.write(renderBanner({ ...urls, dataDirectory, ignored }));
+    await warnOfMistyped(environment, openLog("instant", config));
   });
 }
 
 interface Started {
-  readonly auth: { readonly url: string };
-  readonly email: { readonly url: string };
+  readonly authUrl: string;
+  readonly emailUrl: string;
   readonly dataDirectory: string;
   readonly ignored: readonly string[];
 }
 
-function renderBanner({ auth, email, dataDirectory, ignored }: Started): string {
+function renderBanner({ authUrl, emailUrl, dataDirectory, ignored }: Started): string {
   const lines = [
     `instant is running on embedded engines; its files are in ${dataDirectory}`,
     "",
-    `  Sign-in page  ${auth.url}/`,
-    `  Sign-in API   ${auth.url}/docs`,
-    `  Inbox         ${email.url}/inbox`,
-    `  Operations    ${email.url}/`,
-    `  Health        ${email.url}/health`,
+    `  Sign-in page  ${authUrl}/`,
+    `  Sign-in API   ${authUrl}/docs`,
+    `  Inbox         ${emailUrl}/inbox`,
+    `  Operations    ${emailUrl}/`,
+    `  Health        ${emailUrl}/health`,
     "",
     "Sign in on the page, or request a code here and read it in the inbox:",
     "",
-    `  curl -X POST ${auth.url}/auth/request-code \\`,
+    `  curl -X POST ${authUrl}/auth/request-code \\`,
     `    -H "Content-Type: application/json" \\`,
     `    -d '{"email": "test@example.com"}'`,
     "",

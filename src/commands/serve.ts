@@ -1,23 +1,27 @@
 // `serve-auth`, `serve-email`, and `healthcheck`, which asks one of them.
 import { loadConfig, warnOfMistyped } from "../compose/config.ts";
-import { runService } from "../compose/engines.ts";
-import { startServeAuth } from "../compose/serve-auth.ts";
-import { startServeEmail } from "../compose/serve-email.ts";
+import { connect, listen, runService } from "../compose/engines.ts";
 import type { Environment } from "../core/config.ts";
 
 export async function serveAuth(environment: Environment): Promise<number> {
   const config = loadConfig(environment, "serve-auth");
   return runService("auth-service", config, async (engines, running, log) => {
-    warnOfMistyped(environment, log);
-    await startServeAuth(engines, running, log);
+    const server = await listen("auth", engines, running, log);
+    await connect(engines);
+    const { startServeAuth } = await import("../compose/serve-auth.ts");
+    await startServeAuth(engines, running, log, server);
+    await warnOfMistyped(environment, log);
   });
 }
 
 export async function serveEmail(environment: Environment): Promise<number> {
   const config = loadConfig(environment, "serve-email");
   return runService("email-service", config, async (engines, running, log) => {
-    warnOfMistyped(environment, log);
-    await startServeEmail(engines, running, log);
+    const server = await listen("email", engines, running, log);
+    await connect(engines);
+    const { startServeEmail } = await import("../compose/serve-email.ts");
+    await startServeEmail(engines, running, log, server);
+    await warnOfMistyped(environment, log);
   });
 }
 

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { authFields, checkAuth } from "../auth/config.ts";
 import type { ConfigField, ConfigProblem, Environment } from "../core/config.ts";
 import { readConfig, setting, throwProblems } from "../core/config.ts";
-import { Diagnosis } from "../core/diagnosis.ts";
 import { coreErrors, errorMessage, InstantError } from "../core/errors.ts";
 import { httpFields, resolveHttp } from "../core/http/app.ts";
 import type { Log } from "../core/log.ts";
@@ -12,13 +11,11 @@ import { logLevels } from "../core/log.ts";
 import { postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
 import { randomToken } from "../core/secret.ts";
-import { diagnoseNames } from "../doctor/settings.ts";
 import { bounceFields, checkBounces, resolveBounces } from "../email/bounces/config.ts";
-import { checkEmail, emailFields, topicFields } from "../email/config.ts";
+import { checkEmail, emailFields, templateFields, topicFields } from "../email/config.ts";
 import { checkKafkaConfig, kafkaConnection, kafkaFields } from "../email/event-log/kafka/config.ts";
 import { resolveSmtpServers, smtpFields } from "../email/mailer/smtp/config.ts";
 import { opsFields } from "../email/ops/access.ts";
-import { templateFields } from "../email/templates/overrides/overrides.ts";
 
 /** Settings that belong to no module: the environment, and which engines are used. */
 const appFields = {
@@ -190,7 +187,9 @@ export function knownVariables(): readonly string[] {
 }
 
 /** One warning for each variable that has no effect but looks like a known one: KAFKA_BROKER. */
-export function warnOfMistyped(environment: Environment, log: Log): void {
+export async function warnOfMistyped(environment: Environment, log: Log): Promise<void> {
+  const { Diagnosis } = await import("../core/diagnosis.ts");
+  const { diagnoseNames } = await import("../doctor/settings.ts");
   const diagnosis = new Diagnosis();
   diagnoseNames(diagnosis, environment, knownVariables());
   for (const { text, fix } of diagnosis.findings) log.warn({ fix }, text);

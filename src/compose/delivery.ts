@@ -16,7 +16,6 @@ import { MailServers } from "../email/mailer/mail-servers.ts";
 import type { SendOutcome } from "../email/mailer/mailer.ts";
 import type { SmtpSubmission, SmtpTranscriptLine } from "../email/mailer/smtp/config.ts";
 import { resolveSmtpServers } from "../email/mailer/smtp/config.ts";
-import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
 import type { EventType } from "../email/mails/mail-types.tsx";
 import { eventTypes } from "../email/mails/mail-types.tsx";
 import { createUnsubscribeLink } from "../email/preferences/preference-store.ts";
@@ -83,13 +82,13 @@ interface Delivery {
 export async function composeDelivery(
   engines: Engines,
   log: Log,
-  publicOrigin = () => engines.config.http.boundary.publicOrigin,
+  publicOrigin = engines.config.http.boundary.publicOrigin,
   observe?: ObserveMailer,
 ): Promise<Delivery> {
   const { config } = engines;
   const { suppressions, preferences } = await openRecipientStores(engines);
   const { suppressionMs } = config.email;
-  if (config.app.emailMode === "smtp" && publicOrigin() === undefined) {
+  if (config.app.emailMode === "smtp" && publicOrigin === undefined) {
     log.warn({}, "PUBLIC_URL is not set: optional mails have no unsubscribe link");
   }
   const ledger = await engines.ledger();
@@ -120,7 +119,6 @@ export async function composeDelivery(
       clock: systemClock,
       publicOrigin,
     }),
-    recentMails: await engines.recentMails(),
     render: mailTemplatesOf(engines).render,
     feedbackSender: feedbackSenderOf(config.app.name),
     record: (claim, change) => pendingOutcomes.record(claim, change),
@@ -188,7 +186,7 @@ export async function sendTestMail(
   const unsubscribeLink = createUnsubscribeLink({
     secret: publicOrigin === undefined ? "" : emailSecrets(config).current,
     clock: systemClock,
-    publicOrigin: () => publicOrigin,
+    publicOrigin,
   });
   const { render } = composeMailTemplates(config);
   const message = composeMessage(
@@ -200,6 +198,7 @@ export async function sendTestMail(
     },
     event,
   );
+  const { openSmtpMailer } = await import("../email/mailer/smtp/smtp.ts");
   await using mailer = openSmtpMailer({ ...server, connections: 1, onTranscript });
   return await mailer.send(message, { beforeContentEnds: async () => true });
 }

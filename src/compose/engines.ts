@@ -1,51 +1,31 @@
 // Opens engines and stores (real where an address is set, else files), and runs a service on them.
+// Imports an adapter only when it opens it: loading all of them takes longer than starting.
 import { join } from "node:path";
 import type { CodeStore } from "../auth/codes/code-store.ts";
-import { openRedisCodeStore } from "../auth/codes/redis.ts";
-import { openSqliteCodeStore } from "../auth/codes/sqlite.ts";
 import { resolveCodePolicy, resolveSessionPolicy } from "../auth/config.ts";
 import type { Limits } from "../auth/limits/limits.ts";
-import { openRedisLimits } from "../auth/limits/redis.ts";
-import { openSqliteLimits } from "../auth/limits/sqlite.ts";
-import { openRedisSessionStore } from "../auth/sessions/redis.ts";
 import type { SessionStore } from "../auth/sessions/session-store.ts";
-import { openSqliteSessionStore } from "../auth/sessions/sqlite.ts";
-import { openPostgresUserStore } from "../auth/users/postgres.ts";
-import { openSqliteUserStore } from "../auth/users/sqlite.ts";
 import type { UserStore } from "../auth/users/user-store.ts";
 import type { Environment } from "../core/config.ts";
+import type { EarlyServer } from "../core/http/early-server.ts";
+import { openEarlyServer } from "../core/http/early-server.ts";
 import type { Log } from "../core/log.ts";
 import { createLog, formatLogLine } from "../core/log.ts";
-import { Metrics, openProcessMetrics } from "../core/metrics.ts";
+import type { Metrics } from "../core/metrics.ts";
 import type { PostgresDatabase } from "../core/postgres/database.ts";
-import { openPostgres } from "../core/postgres/database.ts";
 import type { RedisClient } from "../core/redis/client.ts";
-import { openRedis } from "../core/redis/client.ts";
-import { warnOfEviction } from "../core/redis/diagnose.ts";
 import type { Running } from "../core/service.ts";
 import { runUntilSignal, ServiceGroup } from "../core/service.ts";
 import type { SqliteDatabase } from "../core/sqlite/database.ts";
-import { openSqlite } from "../core/sqlite/database.ts";
 import type { EventLog } from "../email/event-log/event-log.ts";
-import { openKafkaEventLog } from "../email/event-log/kafka/kafka.ts";
-import { openSqliteEventLog } from "../email/event-log/sqlite/sqlite.ts";
 import type { DeliveryLedger } from "../email/ledger/delivery-ledger.ts";
-import { openRedisDeliveryLedger } from "../email/ledger/redis.ts";
-import { openSqliteDeliveryLedger } from "../email/ledger/sqlite.ts";
 import type { Inbox } from "../email/mailer/inbox/inbox.ts";
-import { openInbox, openInboxMailer } from "../email/mailer/inbox/inbox.ts";
 import type { Mailer } from "../email/mailer/mailer.ts";
 import type { SmtpRateChange } from "../email/mailer/smtp/config.ts";
-import { openSmtpMailer } from "../email/mailer/smtp/smtp.ts";
-import { openPostgresPreferenceStore } from "../email/preferences/postgres.ts";
 import type { PreferenceStore } from "../email/preferences/preference-store.ts";
-import { openSqlitePreferenceStore } from "../email/preferences/sqlite.ts";
 import type { RecentMails } from "../email/recent-mails/recent-mails.ts";
-import { openRedisRecentMails } from "../email/recent-mails/redis.ts";
-import { openSqliteRecentMails } from "../email/recent-mails/sqlite.ts";
-import { openPostgresSuppressionStore } from "../email/suppressions/postgres.ts";
-import { openSqliteSuppressionStore } from "../email/suppressions/sqlite.ts";
 import type { SuppressionStore } from "../email/suppressions/suppression-store.ts";
+import type { RenderMail } from "../email/templates/mail-renderer.tsx";
 import type { Config, Secrets } from "./config.ts";
 import { emailSecrets } from "./config.ts";
 
@@ -92,37 +72,51 @@ export class Engines {
     return this.once("event log", async () => {
       const { connection, sessionTimeoutMs } = this.config.kafka;
       if (connection !== undefined) {
+        const { openKafkaEventLog } = await import("../email/event-log/kafka/kafka.ts");
         return openKafkaEventLog({ connection, log: this.log, timings: { sessionTimeoutMs } });
       }
+      const { openSqliteEventLog } = await import("../email/event-log/sqlite/sqlite.ts");
       return openSqliteEventLog(await this.file("events"), { log: this.log });
     });
   }
 
   ledger(): Promise<DeliveryLedger> {
     return this.once("delivery ledger", async () => {
+      const recentMails = await this.recentMails();
       const redis = await this.redis();
-      if (redis !== undefined) return openRedisDeliveryLedger({ redis });
-      return openSqliteDeliveryLedger({ database: await this.file("state") });
+      if (redis !== undefined) {
+        const { openRedisDeliveryLedger } = await import("../email/ledger/redis.ts");
+        return openRedisDeliveryLedger({ redis, recentMails });
+      }
+      const { openSqliteDeliveryLedger } = await import("../email/ledger/sqlite.ts");
+      return openSqliteDeliveryLedger({ database: await this.file("state"), recentMails });
     });
   }
 
   /** The recent mails of each recipient, stored next to the ledger. */
   recentMails(): Promise<RecentMails & AsyncDisposable> {
     return this.once("recent mails", async () => {
-      const secrets = this.emailSecrets;
-      const redis = await this.redis();
-      const recent =
-        redis === undefined
-          ? await openSqliteRecentMails({ database: await this.file("state"), secrets })
-          : openRedisRecentMails({ redis, secrets });
+      const recent = await this.#openRecentMails();
       return Object.assign(recent, { [Symbol.asyncDispose]: () => recent.settled() });
     });
   }
 
+  async #openRecentMails(): Promise<RecentMails> {
+    const secrets = () => this.emailSecrets;
+    const redis = await this.redis();
+    if (redis !== undefined) {
+      const { openRedisRecentMails } = await import("../email/recent-mails/redis.ts");
+      return openRedisRecentMails({ redis, secrets });
+    }
+    const { openSqliteRecentMails } = await import("../email/recent-mails/sqlite.ts");
+    return openSqliteRecentMails({ database: await this.file("state"), secrets });
+  }
+
   /** One mailer for each SMTP server, in the order of preference; or the inbox. */
-  mailers(): Promise<readonly Mailer[]> {
+  async mailers(): Promise<readonly Mailer[]> {
     const { app, smtp } = this.config;
     if (smtp.servers !== undefined) {
+      const { openSmtpMailer } = await import("../email/mailer/smtp/smtp.ts");
       const onRateChange = (change: SmtpRateChange) => logRateChange(this.log, change);
       return Promise.all(
         smtp.servers.map((server, index) =>
@@ -130,16 +124,18 @@ export class Engines {
         ),
       );
     }
-    const inbox = this.once("mailer", async () => {
+    const inbox = await this.once("mailer", async () => {
+      const { openInboxMailer } = await import("../email/mailer/inbox/inbox.ts");
       const log = app.environment === "production" ? undefined : this.log;
       return openInboxMailer({ database: await this.file("inbox"), from: smtp.from, log });
     });
-    return inbox.then((mailer) => [mailer]);
+    return [inbox];
   }
 
-  /** The inbox of EMAIL_MODE=log. */
-  async inbox(): Promise<Inbox> {
-    return openInbox({ database: await this.file("inbox") });
+  /** The inbox of EMAIL_MODE=log; `render` shows its mails. */
+  async inbox(render: RenderMail): Promise<Inbox> {
+    const { openInbox } = await import("../email/mailer/inbox/inbox.ts");
+    return openInbox({ database: await this.file("inbox"), render });
   }
 
   /** Undefined when no address is set. */
@@ -147,6 +143,8 @@ export class Engines {
     const { connection } = this.config.redis;
     if (connection === undefined) return undefined;
     return this.once("redis", async () => {
+      const { openRedis } = await import("../core/redis/client.ts");
+      const { warnOfEviction } = await import("../core/redis/diagnose.ts");
       const redis = await openRedis({ connection, log: this.log });
       await warnOfEviction(redis, this.log);
       return redis;
@@ -156,14 +154,21 @@ export class Engines {
   /** Undefined when no address is set. */
   async postgres(): Promise<PostgresDatabase | undefined> {
     const { connection } = this.config.postgres;
-    return connection && this.once("postgres", () => openPostgres(connection));
+    if (connection === undefined) return undefined;
+    return this.once("postgres", async () => {
+      const { openPostgres } = await import("../core/postgres/database.ts");
+      return openPostgres(connection);
+    });
   }
 
   file(name: EmbeddedFile): Promise<SqliteDatabase> {
     const path = join(this.config.app.dataDirectory, `${name}.sqlite`);
     // Mails that go to nobody may be lost in a power failure; syncing them would slow the log mode most.
     const durability = name === "inbox" ? "process_end" : "power_loss";
-    return this.once(`${name} file`, () => openSqlite(path, { durability }));
+    return this.once(`${name} file`, async () => {
+      const { openSqlite } = await import("../core/sqlite/database.ts");
+      return openSqlite(path, { durability });
+    });
   }
 }
 
@@ -232,32 +237,44 @@ export interface AuthStores {
 
 /** The stores of serve-auth, each on the engine that is configured. */
 export async function openAuthStores(engines: Engines): Promise<AuthStores> {
+  const [stores, users] = await Promise.all([openSignInStores(engines), openUsers(engines)]);
+  return { ...stores, users };
+}
+
+async function openSignInStores(engines: Engines): Promise<Omit<AuthStores, "users">> {
   const { auth } = engines.config;
-  const codePolicy = resolveCodePolicy(auth);
-  const sessionPolicy = resolveSessionPolicy(auth);
+  const codes = { policy: resolveCodePolicy(auth) };
+  const sessions = { policy: resolveSessionPolicy(auth) };
   const redis = await engines.redis();
-  const users = await openUsers(engines);
   if (redis !== undefined) {
+    const { openRedisCodeStore } = await import("../auth/codes/redis.ts");
+    const { openRedisLimits } = await import("../auth/limits/redis.ts");
+    const { openRedisSessionStore } = await import("../auth/sessions/redis.ts");
     return {
-      codes: openRedisCodeStore(redis, { policy: codePolicy }),
+      codes: openRedisCodeStore(redis, codes),
       limits: openRedisLimits(redis),
-      sessions: openRedisSessionStore(redis, { policy: sessionPolicy }),
-      users,
+      sessions: openRedisSessionStore(redis, sessions),
     };
   }
+  const { openSqliteCodeStore } = await import("../auth/codes/sqlite.ts");
+  const { openSqliteLimits } = await import("../auth/limits/sqlite.ts");
+  const { openSqliteSessionStore } = await import("../auth/sessions/sqlite.ts");
   const state = await engines.file("state");
   return {
-    codes: await openSqliteCodeStore(state, { policy: codePolicy }),
+    codes: await openSqliteCodeStore(state, codes),
     limits: await openSqliteLimits(state),
-    sessions: await openSqliteSessionStore(state, { policy: sessionPolicy }),
-    users,
+    sessions: await openSqliteSessionStore(state, sessions),
   };
 }
 
 async function openUsers(engines: Engines): Promise<UserStore> {
   const postgres = await engines.postgres();
-  if (postgres === undefined) return openSqliteUserStore(await engines.file("users"));
-  return openPostgresUserStore(postgres);
+  if (postgres !== undefined) {
+    const { openPostgresUserStore } = await import("../auth/users/postgres.ts");
+    return openPostgresUserStore(postgres);
+  }
+  const { openSqliteUserStore } = await import("../auth/users/sqlite.ts");
+  return openSqliteUserStore(await engines.file("users"));
 }
 
 export interface RecipientStores {
@@ -273,12 +290,16 @@ export function openRecipientStores(engines: Engines): Promise<RecipientStores> 
 async function open(engines: Engines): Promise<RecipientStores> {
   const postgres = await engines.postgres();
   if (postgres === undefined) {
+    const { openSqlitePreferenceStore } = await import("../email/preferences/sqlite.ts");
+    const { openSqliteSuppressionStore } = await import("../email/suppressions/sqlite.ts");
     const file = await engines.file("users");
     return {
       preferences: await openSqlitePreferenceStore(file),
       suppressions: await openSqliteSuppressionStore(file),
     };
   }
+  const { openPostgresPreferenceStore } = await import("../email/preferences/postgres.ts");
+  const { openPostgresSuppressionStore } = await import("../email/suppressions/postgres.ts");
   const [preferences, suppressions] = await Promise.all([
     openPostgresPreferenceStore(postgres),
     openPostgresSuppressionStore(postgres),
@@ -319,9 +340,47 @@ export function runService(
   });
 }
 
+/**
+ * Listens, before the engines are open: the service passes its app to `serve` and then starts the
+ * server in its group, so that it is stopped before them.
+ */
+export async function listen(
+  service: "auth" | "email",
+  { config }: Engines,
+  { group }: Running,
+  log: Log,
+): Promise<EarlyServer> {
+  const { auth, email } = config;
+  const server = openEarlyServer(
+    service === "auth"
+      ? {
+          name: "sign-in API",
+          portVariable: "AUTH_SERVICE_PORT",
+          hostname: auth.bind,
+          port: auth.port,
+          log,
+        }
+      : {
+          name: "operations pages",
+          portVariable: "EMAIL_SERVICE_PORT",
+          hostname: email.serviceBind,
+          port: email.servicePort,
+          log,
+        },
+  );
+  await server.start();
+  return group.own(`${server.name}, starting`, server);
+}
+
+/** Connects side by side; probes are answered meanwhile, and wait while modules are loaded. */
+export async function connect(engines: Engines): Promise<void> {
+  await Promise.all([engines.redis(), openRecipientStores(engines)]);
+}
+
 /** The metrics registry of one service, with the metrics of the process. */
 export function openServiceMetrics(engines: Engines, service: "auth" | "email"): Promise<Metrics> {
-  return engines.once(`metrics of serve-${service}`, () => {
+  return engines.once(`metrics of serve-${service}`, async () => {
+    const { Metrics, openProcessMetrics } = await import("../core/metrics.ts");
     const metrics = new Metrics();
     const observed = openProcessMetrics(metrics);
     return Object.assign(metrics, {

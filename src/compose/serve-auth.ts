@@ -5,7 +5,8 @@ import { resolveLimitPolicy } from "../auth/config.ts";
 import { getSignedIn } from "../auth/session-routes.ts";
 import type { User } from "../auth/users/user-store.ts";
 import { errorMessage, isInstantError } from "../core/errors.ts";
-import { addMetricsRoute, createRequestMetrics, openHttpServer } from "../core/http/app.ts";
+import { addMetricsRoute, createRequestMetrics } from "../core/http/app.ts";
+import type { EarlyServer } from "../core/http/early-server.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
@@ -34,9 +35,9 @@ import { openAuthStores, openRecipientStores, openServiceMetrics } from "./engin
 /** What serve-auth knows about serve-email when both run in one process and listen. */
 interface AuthNeighbours {
   /** The inbox of a developer's machine. */
-  readonly inboxUrl?: () => string | undefined;
+  readonly inboxUrl?: string;
   /** The origin of links in mails; that of PUBLIC_URL when left out. */
-  readonly publicOrigin?: () => string | undefined;
+  readonly publicOrigin?: string;
 }
 
 /**
@@ -47,13 +48,16 @@ export async function startServeAuth(
   engines: Engines,
   { group }: Running,
   log: Log,
-  { inboxUrl = () => undefined, publicOrigin }: AuthNeighbours = {},
-): Promise<{ readonly url: string }> {
+  server: EarlyServer,
+  { inboxUrl, publicOrigin }: AuthNeighbours = {},
+): Promise<void> {
   const { app: settings, auth, http } = engines.config;
   const isProduction = settings.environment === "production";
   const secrets = authSecrets(engines.config);
-  const authStores = await openAuthStores(engines);
-  const recipients = await openRecipientStores(engines);
+  const [authStores, recipients] = await Promise.all([
+    openAuthStores(engines),
+    openRecipientStores(engines),
+  ]);
   const metrics = await openServiceMetrics(engines, "auth");
   const measures = createAuthMeasures(metrics, () => publisher.reasonDirect !== undefined);
   const publisher = await openPublisher(engines, log, measures, publicOrigin);
@@ -82,19 +86,11 @@ export async function startServeAuth(
   });
   addRecipientRoutes(app, engines, log, authStores, recipients);
   addMetricsRoute(app, metrics, { token: http.metricsToken, loopback: !isProduction });
-  const server = openHttpServer({
-    name: "sign-in API",
-    fetch: app.fetch,
-    portVariable: "AUTH_SERVICE_PORT",
-    hostname: auth.bind,
-    port: auth.port,
-    log,
-  });
+  server.serve(app.fetch);
   await group.start(server);
   const { enableKafka } = settings;
   const eventLog = enableKafka ? (await engines.eventLog()).address : "off (ENABLE_KAFKA=false)";
   log.info({ url: server.url, eventLog }, "Auth service started");
-  return { url: server.url };
 }
 
 type AuthMeasures = ReturnType<typeof createAuthMeasures>;

@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import { errorMessage } from "../core/errors.ts";
-import { createRequestMetrics, openHttpServer } from "../core/http/app.ts";
+import { createRequestMetrics } from "../core/http/app.ts";
+import type { EarlyServer } from "../core/http/early-server.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
@@ -20,7 +21,7 @@ import { LiveFeed, OutcomeHistory } from "../email/ops/live-feed.ts";
 import type { OpsSite } from "../email/ops/ops-page.tsx";
 import { opsProblemPage } from "../email/ops/ops-page.tsx";
 import { addSiteRoutes, createOpsApp } from "../email/ops/site-routes.tsx";
-import { composeDelivery } from "./delivery.ts";
+import { composeDelivery, mailTemplatesOf } from "./delivery.ts";
 import type { Engines } from "./engines.ts";
 import { openServiceMetrics } from "./engines.ts";
 
@@ -29,7 +30,7 @@ interface EmailNeighbours {
   /** For the example on the empty inbox. */
   readonly authUrl?: string;
   /** The origin of links in mails; that of PUBLIC_URL when left out. */
-  readonly publicOrigin?: () => string | undefined;
+  readonly publicOrigin?: string;
 }
 
 /** Starts serve-email: the worker, its health and metrics, and the pages for operators. */
@@ -37,8 +38,9 @@ export async function startServeEmail(
   engines: Engines,
   { group, fail }: Running,
   log: Log,
+  server: EarlyServer,
   { authUrl, publicOrigin }: EmailNeighbours = {},
-): Promise<{ readonly url: string }> {
+): Promise<void> {
   const { app: settings, email, ops, topics } = engines.config;
   const metrics = await openServiceMetrics(engines, "email");
   const onRequest = createRequestMetrics(metrics);
@@ -72,19 +74,11 @@ export async function startServeEmail(
     drawProblem: (problem, { req }) => opsProblemPage(site, problem, req),
   });
   const live = await addOpsSite(app, engines, site, { log, worker, history, lag, authUrl });
-  const server = openHttpServer({
-    name: "operations pages",
-    fetch: app.fetch,
-    portVariable: "EMAIL_SERVICE_PORT",
-    hostname: email.serviceBind,
-    port: email.servicePort,
-    log,
-  });
+  server.serve(app.fetch);
   for (const service of [worker, server, ...live]) await group.start(service);
-  const url = `http://${email.serviceHost}:${server.port}`;
   log.info(
     {
-      url,
+      url: `http://${email.serviceHost}:${server.port}`,
       eventLog: eventLog.address,
       ledger: ledger.connection,
       mailer: mailers.map(({ address }) => address).join(", "),
@@ -93,7 +87,6 @@ export async function startServeEmail(
     },
     "Email service started",
   );
-  return { url };
 }
 
 interface WorkerParts {
@@ -198,7 +191,7 @@ async function addOpsSite(
     recentMails: await engines.recentMails(),
   });
   if (!site.hasInbox) return [replay, feed];
-  const inbox = await engines.inbox();
+  const inbox = await engines.inbox(mailTemplatesOf(engines).render);
   const inboxFeed = new LiveFeed({
     render: async () => ({ newest: String(inbox.list(1)[0]?.id ?? 0) }),
     everyMs: inboxEveryMs,

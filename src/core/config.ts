@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
-import { z } from "zod";
 import { emailAddressBound, parseMailbox } from "./email-address.ts";
 import type { ErrorRow } from "./errors.ts";
 import { coreErrors, InstantError } from "./errors.ts";
 import { formatGoDuration, parseGoDuration } from "./time.ts";
+
+/** What a variable's text means, or why it is invalid: the rest of a sentence about it. */
+type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
 /**
  * One setting: an environment variable, how its text becomes a value, and its documentation. Modules
@@ -11,8 +13,8 @@ import { formatGoDuration, parseGoDuration } from "./time.ts";
  */
 export interface ConfigField<T> {
   readonly name: string;
-  /** Parses the variable's text; the error states the bound. */
-  readonly schema: z.ZodType<T, string>;
+  /** A problem states the bound. */
+  readonly parse: (text: string) => Parsed<T>;
   /** Parsed like the variable's text; without one, the value is undefined when unset. */
   readonly fallback: string | undefined;
   /** The allowed values: "1 to 65535". */
@@ -31,6 +33,9 @@ export type ConfigValues<G extends ConfigGroup> = {
 
 type Fallback = string | undefined;
 
+const secretCharsMax = 4096;
+const urlCharsMax = 2048;
+
 interface FieldOptions<F extends Fallback> {
   readonly name: string;
   readonly doc: string;
@@ -46,11 +51,11 @@ function field<T, F extends Fallback>(
   options: FieldOptions<F> & { readonly secret?: boolean },
   bound: string,
   example: string,
-  schema: z.ZodType<T, string>,
+  parse: (text: string) => Parsed<T>,
 ): Field<T, F> {
   return {
     name: options.name,
-    schema,
+    parse,
     fallback: options.fallback,
     bound,
     example: options.example ?? options.fallback ?? example,
@@ -59,25 +64,38 @@ function field<T, F extends Fallback>(
   };
 }
 
+/** A field of `find`, which returns undefined for what is outside of the bound. */
+function boundField<T, F extends Fallback>(
+  options: FieldOptions<F>,
+  bound: string,
+  example: string,
+  find: (text: string) => T | undefined,
+): Field<T, F> {
+  return field(options, bound, example, (text) => {
+    const value = find(text);
+    return value === undefined ? { problem: `must be ${bound}` } : { value };
+  });
+}
+
 function textField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly charsMax?: number },
 ): Field<string, F> {
   const charsMax = options.charsMax ?? 1000;
   const bound = `1 to ${charsMax} characters, no control characters`;
-  const schema = z
-    .string()
-    .min(1)
-    .max(charsMax, `must be at most ${charsMax} characters`)
-    .refine((text) => !/\p{Cc}/u.test(text), "must have no control characters");
-  return field(options, bound, "text", schema);
+  return field(options, bound, "text", (text) => {
+    if (text === "") return { problem: `must be ${bound}` };
+    if (text.length > charsMax) return { problem: `must be at most ${charsMax} characters` };
+    return /\p{Cc}/u.test(text) ? { problem: "must have no control characters" } : { value: text };
+  });
 }
 
 /** Text that matches `pattern`; `shape` describes it. */
 function patternField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly pattern: RegExp; readonly shape: string },
 ): Field<string, F> {
-  const schema = z.string().regex(options.pattern, `must be ${options.shape}`);
-  return field(options, options.shape, "text", schema);
+  return boundField(options, options.shape, "text", (text) => {
+    return options.pattern.test(text) ? text : undefined;
+  });
 }
 
 /** A secret of at least `charsMin` characters. */
@@ -85,21 +103,22 @@ function secretField(
   options: FieldOptions<undefined> & { readonly charsMin?: number },
 ): Field<string, undefined> {
   const charsMin = options.charsMin ?? 1;
-  const bound = `${charsMin} to 4096 characters`;
-  const schema = z.string().min(charsMin, `must be at least ${charsMin} characters`).max(4096);
-  return field({ ...options, secret: true }, bound, "…", schema);
+  const bound = `${charsMin} to ${secretCharsMax} characters`;
+  return field({ ...options, secret: true }, bound, "…", (text) => {
+    if (text.length < charsMin) return { problem: `must be at least ${charsMin} characters` };
+    const isLong = text.length > secretCharsMax;
+    return isLong ? { problem: `must be at most ${secretCharsMax} characters` } : { value: text };
+  });
 }
 
 function integerField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly min: number; readonly max: number },
 ): Field<number, F> {
-  const bound = `a whole number from ${options.min} to ${options.max}`;
-  const schema = z
-    .string()
-    .regex(/^-?\d{1,15}$/, `must be ${bound}`)
-    .transform(Number)
-    .refine((value) => value >= options.min && value <= options.max, `must be ${bound}`);
-  return field(options, bound, String(options.min), schema);
+  const { min, max } = options;
+  return boundField(options, `a whole number from ${min} to ${max}`, String(min), (text) => {
+    const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  });
 }
 
 function portField<F extends Fallback = undefined>(options: FieldOptions<F>): Field<number, F> {
@@ -110,82 +129,62 @@ function portField<F extends Fallback = undefined>(options: FieldOptions<F>): Fi
 function addressField(
   options: FieldOptions<undefined> & { readonly portDefault: number },
 ): Field<{ readonly host: string; readonly port: number }, undefined> {
-  const bound = `host:port, such as localhost:${options.portDefault} or [::1]:${options.portDefault}`;
-  const schema = z.string().transform((text, context) => {
+  const { portDefault } = options;
+  const example = `localhost:${portDefault}`;
+  const bound = `host:port, such as ${example} or [::1]:${portDefault}`;
+  return boundField(options, bound, example, (text) => {
     const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/@[\]]{1,255}))(?::(\d{1,5}))?$/.exec(text);
-    const port = Number(match?.[3] ?? options.portDefault);
-    if (match === null || port < 1 || port > 65_535) {
-      context.addIssue(`must be ${bound}`);
-      return z.NEVER;
-    }
+    const port = Number(match?.[3] ?? portDefault);
+    if (match === null || port < 1 || port > 65_535) return undefined;
     return { host: match[1] ?? match[2] ?? "", port };
   });
-  return field(options, bound, `localhost:${options.portDefault}`, schema);
 }
 
 /** Milliseconds from a duration in Go's notation. */
 function durationField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly minMs: number; readonly maxMs: number },
 ): Field<number, F> {
-  const bound = `a duration from ${formatGoDuration(options.minMs)} to ${formatGoDuration(options.maxMs)}, such as 90s, 10m or 1h30m`;
-  const schema = z.string().transform((text, context) => {
-    const durationMs = parseGoDuration(text);
-    if (durationMs === undefined || durationMs < options.minMs || durationMs > options.maxMs) {
-      context.addIssue(`must be ${bound}`);
-      return z.NEVER;
-    }
-    return durationMs;
+  const { minMs, maxMs } = options;
+  const bound = `a duration from ${formatGoDuration(minMs)} to ${formatGoDuration(maxMs)}, such as 90s, 10m or 1h30m`;
+  return boundField(options, bound, "10m", (text) => {
+    const durationMs = parseGoDuration(text) ?? Number.NaN;
+    return durationMs >= minMs && durationMs <= maxMs ? durationMs : undefined;
   });
-  return field(options, bound, "10m", schema);
 }
 
 function choiceField<
   const C extends readonly [string, ...string[]],
   F extends Fallback = undefined,
 >(options: FieldOptions<F> & { readonly choices: C }): Field<C[number], F> {
-  const bound = `one of ${options.choices.join(", ")}`;
-  const schema = z.string().refine((text): text is C[number] => options.choices.includes(text), {
-    error: `must be ${bound}`,
-  }) as z.ZodType<C[number], string>;
-  return field(options, bound, options.choices[0], schema);
+  const { choices } = options;
+  return boundField<C[number], F>(options, `one of ${choices.join(", ")}`, choices[0], (text) => {
+    return choices.find((choice) => choice === text);
+  });
 }
 
 function flagField<F extends Fallback = undefined>(options: FieldOptions<F>): Field<boolean, F> {
-  const schema = z
-    .string()
-    .regex(/^(true|false|1|0)$/, "must be true or false")
-    .transform((text) => text === "true" || text === "1");
-  return field(options, "true or false", "true", schema);
+  return boundField(options, "true or false", "true", (text) => {
+    if (text === "true" || text === "1") return true;
+    return text === "false" || text === "0" ? false : undefined;
+  });
 }
 
 /** An e-mail address; its domain is converted to ASCII, its local part is kept as is. */
 function mailboxField<F extends Fallback = undefined>(options: FieldOptions<F>): Field<string, F> {
-  const schema = z.string().transform((text, context) => {
-    const mailbox = parseMailbox(text);
-    if (mailbox !== undefined) return mailbox;
-    context.addIssue(`must be ${emailAddressBound}`);
-    return z.NEVER;
-  });
-  return field(options, emailAddressBound, "ana@example.com", schema);
+  return boundField(options, emailAddressBound, "ana@example.com", parseMailbox);
 }
 
 /** A comma-separated list; whitespace around items is ignored. */
 function listField<F extends Fallback = undefined>(
   options: FieldOptions<F> & { readonly itemPattern: RegExp; readonly item: string },
 ): Field<string[], F> {
+  const { item, itemPattern } = options;
   // Several names are the allowed values, a single one is an example.
-  const items = options.item.includes(", ")
-    ? `of ${options.item}`
-    : `items such as ${options.item}`;
-  const bound = `1 to 100 ${items}, separated by commas`;
-  const schema = z
-    .string()
-    .transform((text) => text.split(",").map((item) => item.trim()))
-    .refine(
-      (items) => items.length <= 100 && items.every((item) => options.itemPattern.test(item)),
-      `must be ${bound}`,
-    );
-  return field(options, bound, options.item, schema);
+  const items = item.includes(", ") ? `of ${item}` : `items such as ${item}`;
+  return boundField(options, `1 to 100 ${items}, separated by commas`, item, (text) => {
+    const found = text.split(",").map((each) => each.trim());
+    return found.length <= 100 && found.every((each) => itemPattern.test(each)) ? found : undefined;
+  });
 }
 
 /** A URL with one of `protocols` ("redis:"). `explain` may describe a known mistake. */
@@ -196,17 +195,15 @@ function urlField(
     readonly explain?: (text: string) => string | undefined;
   },
 ): Field<string, undefined> {
-  const bound = `a URL that starts with ${options.protocols.map((p) => `${p}//`).join(" or ")}`;
-  const schema = z
-    .string()
-    .max(2048)
-    .superRefine((text, context) => {
-      const problem = options.explain?.(text);
-      const isUrl = URL.canParse(text) && options.protocols.includes(new URL(text).protocol);
-      if (problem !== undefined) context.addIssue(problem);
-      else if (!isUrl) context.addIssue(`must be ${bound}`);
-    });
-  return field(options, bound, `${options.protocols[0]}//…`, schema);
+  const { protocols, explain } = options;
+  const bound = `a URL that starts with ${protocols.map((p) => `${p}//`).join(" or ")}`;
+  return field(options, bound, `${protocols[0]}//…`, (text) => {
+    if (text.length > urlCharsMax) return { problem: `must be at most ${urlCharsMax} characters` };
+    const problem = explain?.(text);
+    if (problem !== undefined) return { problem };
+    const isUrl = URL.canParse(text) && protocols.includes(new URL(text).protocol);
+    return isUrl ? { value: text } : { problem: `must be ${bound}` };
+  });
 }
 
 /**
@@ -278,13 +275,12 @@ function parseField(
 ): unknown {
   const text = readText(field, environment, problems) || field.fallback;
   if (text === undefined) return undefined;
-  const parsed = field.schema.safeParse(text);
-  if (parsed.success) return parsed.data;
-  const reason = parsed.error.issues[0]?.message ?? `must be ${field.bound}`;
+  const parsed = field.parse(text);
+  if ("value" in parsed) return parsed.value;
   const shown = field.secret ? "" : ` (it is ${JSON.stringify(text.slice(0, 80))})`;
   problems.push({
     name: field.name,
-    problem: `${reason}${shown}; for example ${field.name}=${field.example}`,
+    problem: `${parsed.problem}${shown}; for example ${field.name}=${field.example}`,
   });
   return undefined;
 }

@@ -23,7 +23,7 @@ function hasherOf(key: string, parts: readonly string[]): Bun.CryptoHasher {
 }
 
 export function sha256Hex(text: string): string {
-  return Bun.SHA256.hash(text, "hex"); // a quarter of the time that a hasher object takes
+  return Bun.SHA256.hash(text, "hex");
 }
 
 /** `byteCount` random bytes as URL-safe text. */

@@ -69,6 +69,8 @@ const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
  * event's `expires_in` use. Undefined when invalid or negative. Source: Go's `time.ParseDuration`.
  */
 export function parseGoDuration(text: string): number | undefined {
+  const [, count, unit] = /^(\d{1,9})([hms])$/.exec(text) ?? []; // most are like this
+  if (count !== undefined && unit !== undefined) return Number(count) * (unitMs[unit] ?? 0);
   if (/^[+-]?0$/.test(text)) return 0;
   if (text.length > 64) return undefined;
   const start = text.startsWith("+") ? 1 : 0;

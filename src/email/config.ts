@@ -1,8 +1,11 @@
 import type { ConfigProblem, ConfigValues } from "../core/config.ts";
 import { setting } from "../core/config.ts";
-import { eventTypes } from "./mails/mail-types.tsx";
+import { listEventTypes } from "./mails/mail-types.tsx" with { type: "macro" };
 
 const hourMs = 3_600_000;
+
+/** Listed while the program is built: settings are read first, and the mail types load slowly. */
+const eventTypes = listEventTypes();
 
 /** The settings of the e-mail service, including those that other modules read. */
 export const emailFields = {
@@ -134,5 +137,25 @@ export const topicFields = {
     max: 10,
     fallback: "1",
     doc: "Replication factor of topics that create-topics creates.",
+  }),
+} as const;
+
+/** Settings of the content of mails. */
+export const templateFields = {
+  locale: setting.pattern({
+    name: "EMAIL_LOCALE",
+    pattern: /^(?=.{2,35}$)[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/,
+    shape: "a language as in BCP 47, such as en or es-MX",
+    fallback: "en",
+    doc: "Language of a mail whose event names none, or an unsupported one. Supported are en, es and ru, and what TEMPLATE_DIR adds.",
+  }),
+  codeInSubject: setting.flag({
+    name: "EMAIL_CODE_IN_SUBJECT",
+    fallback: "false",
+    doc: "Whether the subject of a verification_code mail contains the code. Convenient, but also readable on a locked phone.",
+  }),
+  directory: setting.text({
+    name: "TEMPLATE_DIR",
+    doc: "Directory of templates that replace the built-in ones, see docs/templates.md. Read once, at start; the service refuses to start with an invalid one.",
   }),
 } as const;

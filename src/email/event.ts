@@ -11,9 +11,10 @@ import {
 import { sha256Hex } from "../core/secret.ts";
 import { parseGoDuration } from "../core/time.ts";
 import type { RecordHeaders, TopicSpec } from "./event-log/event-log.ts";
-import { isUnsetTime, line, timestamp } from "./mails/mail-type.ts";
+import { isUnsetTime, line, noControls, timestamp } from "./mails/mail-type.ts";
 import type { DataOf, EventType } from "./mails/mail-types.tsx";
 import { eventTypes, isEventType, mailTypes } from "./mails/mail-types.tsx";
+import { quickReaderOf } from "./mails/quick-reader.ts";
 
 /**
  * The event: what a service asks for when it wants a mail sent, as JSON on the log (the guide).
@@ -36,6 +37,9 @@ type EmailContent = {
   readonly [T in EventType]: { readonly eventType: T; readonly data: DataOf<T> };
 }[EventType];
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
 export const eventBytesMax = 256 * 1024;
 /** The shape of a `message_id`, for routes too. */
 export const messageIdPattern = "[A-Za-z0-9._-]{1,128}";
@@ -50,15 +54,16 @@ const envelopeSchema = z.object({
   recipient: z
     .string()
     .max(400)
-    .transform((text, context) => {
-      const mailbox = /\p{Cc}/u.test(text) ? undefined : parseMailbox(text);
-      if (mailbox !== undefined) return mailbox;
-      context.addIssue(`must be ${emailAddressBound}`);
-      return z.NEVER;
-    }),
+    .refine((text) => mailboxOf(text) !== "", { error: `must be ${emailAddressBound}` })
+    .transform((text) => mailboxOf(text)),
   data: z.record(z.string(), z.unknown()),
   expires_at: timestamp.optional(),
 });
+
+/** "" when invalid. */
+function mailboxOf(text: string): string {
+  return (noControls.test(text) ? parseMailbox(text) : undefined) ?? "";
+}
 
 export function isMessageId(text: string): boolean {
   return messageIdShape.test(text);
@@ -83,7 +88,25 @@ export function decodeEmailEvent(value: Uint8Array | null): DecodedEvent {
   }
   const parsed = parseJson(value);
   if (parsed.kind === "not_json") return poison("malformed", parsed.reason);
-  const json = withoutUnset(parsed.json, envelopeSchema);
+  const event = readQuickly(parsed.json);
+  return event === undefined ? readBySchema(parsed.json) : { kind: "event", event };
+}
+
+const readEnvelope = quickReaderOf(envelopeSchema);
+const readData = new Map<string, (json: unknown) => object | undefined>(
+  eventTypes.map((type) => [type, quickReaderOf(mailTypes[type].data)]),
+);
+
+/** The event of the usual JSON; undefined where `readBySchema` has to decide. */
+export function readQuickly(json: unknown): EmailEvent | undefined {
+  const wire = readEnvelope(json);
+  const data = wire && readData.get(wire.event_type)?.(wire.data);
+  return wire && data && eventOf(wire, data);
+}
+
+/** Whatever zod makes of the JSON: an event, or what is wrong with it. */
+export function readBySchema(given: unknown): DecodedEvent {
+  const json = withoutUnset(given, envelopeSchema);
   const envelope = envelopeSchema.safeParse(json, { reportInput: true });
   if (!envelope.success) return poison("malformed", firstIssue(envelope.error), idOf(json));
   const wire = envelope.data;
@@ -95,21 +118,28 @@ export function decodeEmailEvent(value: Uint8Array | null): DecodedEvent {
   if (!data.success) {
     return poison("invalid_data", `data.${firstIssue(data.error)}`, wire.message_id);
   }
-  const event = {
+  return { kind: "event", event: eventOf(wire, data.data) };
+}
+
+function eventOf(wire: z.output<typeof envelopeSchema>, data: object): EmailEvent {
+  return {
     messageId: wire.message_id,
     eventType: wire.event_type,
     timestamp: wire.timestamp,
     recipient: wire.recipient,
-    data: data.data,
-    expiresAt: wire.expires_at ?? expiryOf(data.data, wire.timestamp),
+    data,
+    expiresAt: wire.expires_at ?? expiryOf(data, wire.timestamp),
   } as EmailEvent;
-  return { kind: "event", event };
 }
 
-/** Times in RFC 3339; `expires_at` only where `expires_in` does not give it. */
 export function encodeEmailEvent(event: EmailEvent): Uint8Array {
+  return encoder.encode(JSON.stringify(wireOf(event)));
+}
+
+/** What JSON says of it: times in RFC 3339, `expires_at` only where `expires_in` does not give it. */
+export function wireOf(event: EmailEvent): object {
   const derived = expiryOf(event.data, event.timestamp);
-  const wire = {
+  return {
     message_id: event.messageId,
     event_type: event.eventType,
     timestamp: new Date(event.timestamp).toISOString(),
@@ -119,12 +149,11 @@ export function encodeEmailEvent(event: EmailEvent): Uint8Array {
       ? {}
       : { expires_at: new Date(event.expiresAt).toISOString() }),
   };
-  return new TextEncoder().encode(JSON.stringify(wire));
 }
 
 /** The record key: the recipient in lower case, so that one person's mails keep their order. */
 export function eventKey(event: EmailEvent): Uint8Array {
-  return new TextEncoder().encode(event.recipient.toLowerCase());
+  return encoder.encode(event.recipient.toLowerCase());
 }
 
 function poison(poisonClass: PoisonClass, reason: string, messageId?: string): DecodedEvent {
@@ -139,7 +168,7 @@ type ParsedJson =
 function parseJson(value: Uint8Array): ParsedJson {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(value);
+    text = decoder.decode(value);
   } catch {
     return { kind: "not_json", reason: "the value is not text in UTF-8" };
   }

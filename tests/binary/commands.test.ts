@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { examples } from "../../src/commands/examples.ts";
+import { renderHelps } from "../../src/commands/help.ts";
+import { choosePort } from "../../support/engines/server.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
 import { InstantProcess, runInstant } from "../../support/instant-process.ts";
@@ -120,9 +122,11 @@ describe.skipIf(program === "")("the built program", () => {
   });
 });
 
-/** Every command of main.ts, with its parents: "suppressions list". */
+/** Every command of the program, with its parents: "suppressions list". */
 const commands = [
-  ...readFileSync("src/main.ts", "utf8").matchAll(/^(\w+)\n {2}\.command\("([a-z-]+)"\)/gm),
+  ...readFileSync("src/commands/program.ts", "utf8").matchAll(
+    /^(\w+)\n {2}\.command\("([a-z-]+)"\)/gm,
+  ),
 ].map(([, parent, name]) => (parent === "program" ? name : `${parent} ${name}`) ?? "");
 
 async function helpOf(command: string): Promise<string> {
@@ -151,6 +155,17 @@ describe.skipIf(program === "")("--help", () => {
     },
   );
 
+  test("is what commander prints, to the byte", async () => {
+    const helps = renderHelps();
+    expect(Object.keys(helps)).toEqual(expect.arrayContaining(["", ...commands]));
+    for (const command of ["", ...commands]) {
+      expect(await helpOf(command)).toBe(helps[command] ?? "");
+    }
+    using directory = temporaryDirectory();
+    const { stdout } = await runInstant(["help", "replay-dlq"], { directory: directory.path });
+    expect(stdout).toBe(helps["replay-dlq"] ?? "");
+  });
+
   test("has no colour in a pipe", async () => {
     expect(await helpOf("")).not.toContain("\x1b[");
   });
@@ -172,10 +187,10 @@ test.skipIf(program === "")(
       directory: directory.path,
       environment: { ...ports, LOG_FORMAT: "pretty", KAFKA_BROKER: "localhost:9092" },
     });
-    await eventually("it has started", () => service.output.includes("Email service started"));
-    expect(service.output).toMatch(
-      /WARN {2}email-service KAFKA_BROKER is set, but .* fix="Did you mean KAFKA_BROKERS\?/,
-    );
+    const warning =
+      /WARN {2}email-service KAFKA_BROKER is set, but .* fix="Did you mean KAFKA_BROKERS\?/;
+    await eventually("it is warned of", () => warning.test(service.output));
+    expect(service.output).toContain("Email service started");
     expect(service.output).not.toContain("\x1b[");
     expect(service.output).not.toContain('{"level"');
   },
@@ -193,6 +208,34 @@ test.skipIf(program === "")(
     await eventually("it has started", () => service.findLogs("Email service started")[0]);
     const lines = service.output.trim().split("\n");
     expect(lines.filter((line) => line.includes('"level":"warn"'))).toEqual([]);
+  },
+);
+
+test.skipIf(program === "")(
+  "a service answers probes from the start, and says that it is not ready yet",
+  async () => {
+    using directory = temporaryDirectory();
+    using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+    const port = await choosePort(0);
+    await using service = new InstantProcess(["serve-auth"], {
+      program,
+      directory: directory.path,
+      environment: {
+        AUTH_SERVICE_PORT: String(port),
+        REDIS_URL: `redis://127.0.0.1:${silent.port}`,
+      },
+    });
+    const url = `http://127.0.0.1:${port}`;
+    await service.ready(`${url}/livez`);
+    const answer = await fetch(`${url}/readyz`);
+    expect([answer.status, await answer.json()]).toEqual([
+      503,
+      { status: "not_ready", reasons: ["the service is starting"] },
+    ]);
+    expect(service.findLogs("Auth service started")).toEqual([]);
+    const health = await fetch(`${url}/health`); // waits until the stores are open, without Redis
+    expect(await health.json()).toMatchObject({ codes: "disconnected", users: "embedded" });
+    await eventually("it has started", () => service.findLogs("Auth service started")[0]);
   },
 );
 

@@ -54,8 +54,8 @@ describe("the README", () => {
 
   test("names every command that the program has, and no other", async () => {
     const named = [...readFileSync("README.md", "utf8").matchAll(/^\| `\.\/instant ([a-z-]+)/gm)];
-    const main = readFileSync("src/main.ts", "utf8");
-    const commands = [...main.matchAll(/\bprogram\s+\.command\("([a-z-]+)"\)/g)];
+    const tree = readFileSync("src/commands/program.ts", "utf8");
+    const commands = [...tree.matchAll(/\bprogram\s+\.command\("([a-z-]+)"\)/g)];
     const names = (matches: RegExpMatchArray[]) => matches.map((match) => match[1]).toSorted();
     expect(names(named)).toEqual(names(commands));
   });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Mailer, MailMessage, SendOptions } from "../../src/email/mailer/mailer.ts";
+import { sendBySubmitting } from "../../src/email/mailer/mailer.ts";
 
 /** A mail as the other side has it. */
 export interface ArrivedMail {
@@ -35,7 +36,27 @@ export function testMailer(name: string, open: () => Promise<OpenedMailer>): voi
     testTheEnd(open);
     testSignals(open);
     testConcurrency(open);
+    testSubmissions(open);
   });
+  const openBySubmitting = async () => bySubmitting(await open());
+  describe(`Mailer on ${name}, by submit`, () => {
+    testContent(openBySubmitting);
+    testTheEnd(openBySubmitting);
+    testSignals(openBySubmitting);
+    testConcurrency(openBySubmitting);
+  });
+}
+
+function bySubmitting(opened: OpenedMailer): OpenedMailer {
+  const { mailer } = opened;
+  const send: Mailer["send"] = (mail, options) => sendBySubmitting(mailer, mail, options);
+  const adapted = new Proxy(mailer, {
+    get: (target, name) => {
+      const value: unknown = name === "send" ? send : Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { ...opened, mailer: adapted };
 }
 
 function testContent(open: () => Promise<OpenedMailer>): void {
@@ -169,6 +190,48 @@ function testSignals(open: () => Promise<OpenedMailer>): void {
     expect(settled).toBe(false);
     answer.resolve(true);
     expect(await sending).toEqual({ kind: "withheld" });
+  });
+}
+
+function testSubmissions(open: () => Promise<OpenedMailer>): void {
+  test("of many mails of one turn each has its own end, and none is called back from within", async () => {
+    await using opened = await open();
+    let isSubmitting = true;
+    const calls: string[] = [];
+    const call = (messageId: string, what: string) => {
+      expect(isSubmitting).toBe(false);
+      calls.push(`${messageId} ${what}`);
+    };
+    const outcomes = Array.from({ length: 60 }, (_, index) => {
+      const messageId = `m-${index}`;
+      const signal = index % 5 === 0 ? AbortSignal.abort() : undefined;
+      return new Promise<string>((resolve) => {
+        opened.mailer.submit({
+          message: { ...message, messageId },
+          signal,
+          contentTaken: (ending) => {
+            call(messageId, "contentTaken");
+            if (index % 3 === 0) ending.withhold();
+            else ending.allow();
+          },
+          settled: ({ kind }) => {
+            call(messageId, "settled");
+            resolve(kind);
+          },
+        });
+      });
+    });
+    isSubmitting = false;
+    const wanted = outcomes.map((_, index) =>
+      index % 5 === 0 || index % 3 === 0 ? "withheld" : "accepted",
+    );
+    expect(await Promise.all(outcomes)).toEqual(wanted);
+    expect(new Set(calls).size).toBe(calls.length);
+    expect(calls.filter((one) => one.endsWith("settled")).length).toBe(60);
+    expect(calls.filter((one) => one.endsWith("contentTaken")).length).toBe(48);
+    const accepted = wanted.flatMap((kind, index) => (kind === "accepted" ? [`m-${index}`] : []));
+    const arrived = opened.arrived().map(({ messageId }) => messageId);
+    expect(arrived.toSorted()).toEqual(accepted.toSorted());
   });
 }
 

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { dkimVerify } from "mailauth/lib/dkim/verify";
-import type { DkimOptions } from "../../src/email/mailer/smtp/mime.ts";
+import type { DkimOptions } from "../../src/email/mailer/smtp/dkim.ts";
 
 const pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const publicKey = pair.publicKey.export({ type: "spki", format: "der" }).toString("base64");

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { knownVariables } from "../../src/compose/config.ts";
 import { setting } from "../../src/core/config.ts";
+import { Diagnosis } from "../../src/core/diagnosis.ts";
 import { isInstantError } from "../../src/core/errors.ts";
+import { createLookalikes, diagnoseNames } from "../../src/doctor/settings.ts";
 import { parseConfig } from "../../support/settings.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -83,5 +86,44 @@ describe("the configuration", () => {
 
   test("reads no file for a variable that is not secret", () => {
     expect(parseConfig(groups, { NAME_FILE: "/none" }).two.name).toBeUndefined();
+  });
+});
+
+/** What Kubernetes sets for each service of a namespace. */
+function serviceLinks(count: number): Record<string, string> {
+  const services = [
+    "ANALYTICS",
+    "AUDIT",
+    "BILLING",
+    "CART",
+    "PAYMENTS",
+    "SEARCH",
+    "STOCK",
+    "USERS",
+  ];
+  const kinds = ["SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR"];
+  const names = Array.from({ length: count }, (_, index) => {
+    const service = `${services[index % services.length]}_${index}`;
+    return `${service}_${kinds[index % kinds.length]}`;
+  });
+  return Object.fromEntries(names.map((name) => [name, "10.0.0.1"]));
+}
+
+describe("the check for mistyped variables", () => {
+  test("compares 2,000 variables of other programs with few of ours", () => {
+    const known = knownVariables();
+    const lookalikes = createLookalikes(known);
+    const names = Object.keys(serviceLinks(2_000));
+    const comparisons = names.reduce((total, name) => total + lookalikes(name).length, 0);
+    expect(comparisons).toBeLessThan((names.length * known.length) / 20);
+  });
+
+  test("still finds a mistyped one of ours among them", () => {
+    const diagnosis = new Diagnosis();
+    const environment = { ...serviceLinks(2_000), KAKFA_BROKERS: "localhost:9092" };
+    diagnoseNames(diagnosis, environment, knownVariables());
+    expect(diagnosis.findings.map(({ fix }) => fix)).toEqual([
+      "Did you mean KAFKA_BROKERS? Rename it, or remove it",
+    ]);
   });
 });

@@ -6,7 +6,6 @@ import { TLSSocket } from "node:tls";
 import RelaxedBody from "nodemailer/lib/dkim/relaxed-body";
 import sign from "nodemailer/lib/dkim/sign";
 import { encodeWord } from "nodemailer/lib/mime-funcs";
-import { encode, wrap } from "nodemailer/lib/qp";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SmtpOptions } from "../../src/email/mailer/smtp/config.ts";
 import { openSession } from "../../src/email/mailer/smtp/connection.ts";
@@ -32,7 +31,7 @@ import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";
  * - `command` and `response` of its errors: which reply refused what (classify.ts)
  * - `tnx` of its log: who said a line (transcript.ts)
  * lib/dkim/sign, `relaxedHeaders`, and lib/dkim/relaxed-body: the canonical forms (dkim.ts)
- * lib/mime-funcs, `encodeWord`, and lib/qp, `encode` and `wrap`: subject and body (mime.ts)
+ * lib/mime-funcs, `encodeWord`: subject and names (mime.ts)
  */
 
 async function open(options: Partial<SmtpOptions> = {}, sinkOptions: SmtpSinkOptions = {}) {
@@ -224,11 +223,4 @@ test("encodeWord writes words of RFC 2047 within the length that it is given", (
   expect(words.length).toBeGreaterThan(1);
   for (const word of words) expect(word).toMatch(/^=\?UTF-8\?Q\?[\x21-\x7e]{1,62}\?=$/);
   expect(encodeWord("Grüße", "Q", 52)).toBe("=?UTF-8?Q?Gr=C3=BC=C3=9Fe?=");
-});
-
-test("encode and wrap write quoted-printable in lines of at most 76 characters", () => {
-  expect(encode("ü = \r\nend")).toBe("=C3=BC =3D=20\r\nend");
-  const lines = wrap(encode("ü".repeat(60)), 76).split("\r\n");
-  expect(lines.slice(0, -1).every((line) => line.length <= 76 && line.endsWith("="))).toBe(true);
-  expect(lines.map((line) => line.replace(/=$/, "")).join("")).toBe("=C3=BC".repeat(60));
 });

@@ -200,7 +200,7 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const pending = pendingOf(context);
     if (pending === undefined) return messagePage({ appName, messages: messages.lost, href: back });
     const flash = readFlash(context, deps);
-    const inboxUrl = deps.inboxUrl?.();
+    const { inboxUrl } = deps;
     return codePage({ appName, pending, flash, now: clock.now(), policy: codes.policy, inboxUrl });
   });
   app.post(again, async (context) => {

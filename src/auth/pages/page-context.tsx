@@ -29,7 +29,7 @@ export interface PageDeps extends AuthDeps {
   /** The URL of the e-mail preferences of this address; undefined if there are none. */
   readonly preferencesPath?: (email: string) => string;
   /** The inbox on a developer's machine; undefined where mails are really sent. */
-  readonly inboxUrl?: () => string | undefined;
+  readonly inboxUrl?: string | undefined;
 }
 
 /** A field of a form (`application/x-www-form-urlencoded`); "" when missing. */

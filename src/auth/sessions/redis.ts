@@ -1,5 +1,6 @@
-import type { RedisClient, RedisScript } from "../../core/redis/client.ts";
-import { redisScript } from "../../core/redis/client.ts";
+import type { RedisClient } from "../../core/redis/client.ts";
+import type { RedisScript } from "../../core/redis/scripts.ts";
+import { redisScript } from "../../core/redis/scripts.ts";
 import type { Clock } from "../../core/time.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
 import type { User } from "../users/user-store.ts";

@@ -143,6 +143,12 @@ export const httpErrors = {
     retryable: false,
     status: 415,
   },
+  notServing: {
+    code: "not_serving",
+    meaning: "The service is starting or stopping",
+    retryable: true,
+    status: 503,
+  },
   validationFailed: {
     code: "validation_failed",
     meaning: "A field of the body is not valid",

@@ -66,14 +66,26 @@ export async function submit(
 /** The message of an event as of now: where it names a time that is left, it is left from now. */
 export function composeMessage(deps: ComposingDeps, event: EmailEvent): MailMessage {
   const { messageId, eventType, recipient } = event;
-  const now = deps.clock.now();
-  const automatic = automaticHeaders(eventType, deps.feedbackSender);
+  const renderedAt = deps.clock.now();
   const unsubscribeUrl = deps.unsubscribeLink(event);
-  if (unsubscribeUrl === undefined) {
-    return { messageId, to: recipient, ...deps.render(event, { now }), headers: automatic };
-  }
-  const headers = { ...automatic, ...unsubscribeHeaders(unsubscribeUrl) };
-  return { messageId, to: recipient, ...deps.render(event, { now, unsubscribeUrl }), headers };
+  const isOptional = unsubscribeUrl !== undefined;
+  const context = { now: renderedAt, ...(isOptional && { unsubscribeUrl }) };
+  const mail = deps.render(event, context);
+  const automatic = automaticHeaders(eventType, deps.feedbackSender);
+  return {
+    messageId,
+    to: recipient,
+    subject: mail.subject,
+    text: mail.text,
+    get html() {
+      return mail.html;
+    },
+    get bodies() {
+      return mail.bodies;
+    },
+    headers: isOptional ? { ...automatic, ...unsubscribeHeaders(unsubscribeUrl) } : automatic,
+    source: { event, renderedAt, unsubscribeUrl },
+  };
 }
 
 /**

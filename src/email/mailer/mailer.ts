@@ -1,4 +1,6 @@
 import type { TraceContext } from "../../core/log.ts";
+import { currentTraceContext, runInTraceContext } from "../../core/log.ts";
+import type { EmailEvent } from "../event.ts";
 import type { RefusalVerdict } from "./server-streak.ts";
 
 /**
@@ -45,9 +47,32 @@ export interface MailMessage {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
+  /** May be made when it is read: a mailer that needs none should not read it. */
   readonly html: string;
+  /** `text` and `html` once more, for a mailer that encodes their pieces only once. */
+  readonly bodies?: MailBodies | undefined;
   /** Extra header fields, ASCII. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What it was rendered from, for a mailer that keeps it instead of the HTML. */
+  readonly source?: MailSource;
+}
+
+export interface MailBodies {
+  readonly text: MailBody;
+  readonly html: MailBody;
+}
+
+/** A text of fixed pieces, the same array in all mails of a kind, with a value between each two. */
+export interface MailBody {
+  readonly pieces: readonly string[];
+  readonly values: readonly string[];
+}
+
+export interface MailSource {
+  readonly event: EmailEvent;
+  /** Unix ms. */
+  readonly renderedAt: number;
+  readonly unsubscribeUrl: string | undefined;
 }
 
 export interface SendOptions {
@@ -97,6 +122,31 @@ export function submitBySending(mailer: Pick<Mailer, "send">, submission: Submis
     ...(evenIfDown === undefined ? {} : { evenIfDown }),
   };
   void mailer.send(message, options).then((outcome) => submission.settled(outcome));
+}
+
+/** `send` by means of `submit`. */
+export function sendBySubmitting(
+  mailer: Pick<Mailer, "submit">,
+  message: MailMessage,
+  { beforeContentEnds, signal, evenIfDown }: SendOptions,
+): Promise<SendOutcome> {
+  const trace = currentTraceContext();
+  const answer = async (ending: ContentEnding) => {
+    let allowed = false;
+    try {
+      allowed = await beforeContentEnds();
+    } catch {
+      // The port's contract: a throw withholds. The caller reports the error itself.
+    }
+    if (allowed) ending.allow();
+    else ending.withhold();
+  };
+  return new Promise((resolve) => {
+    const contentTaken = (ending: ContentEnding) => {
+      void runInTraceContext(trace, () => answer(ending));
+    };
+    mailer.submit({ message, signal, evenIfDown, trace, contentTaken, settled: resolve });
+  });
 }
 
 export type SendOutcome =

@@ -9,7 +9,8 @@ import { parseGoDuration } from "../../core/time.ts";
  */
 
 const expiresInMaxMs = 7 * 24 * 60 * 60 * 1000;
-const noControls = /^\P{Cc}*$/u;
+/** `\P{Cc}` for any text: a class without properties is tested several times as fast. */
+export const noControls = /^[ -~\u00a0-\uffff]*$/;
 const textCharsMax = 64;
 
 /**
@@ -44,17 +45,12 @@ const timeText = text(
 );
 
 /** A time that stays the text it is. */
-export const time = timeText.superRefine((given, context) => {
-  if (parseTimestamp(given) === undefined) context.addIssue(timeProblem(given));
+export const time = timeText.refine((given) => parseTimestamp(given) !== undefined, {
+  error: ({ input }) => timeProblem(String(input)),
 });
 
 /** A time as Unix ms. */
-export const timestamp = timeText.transform((given, context) => {
-  const ms = parseTimestamp(given);
-  if (ms !== undefined) return ms;
-  context.addIssue(timeProblem(given));
-  return z.NEVER;
-});
+export const timestamp = time.transform((given) => parseTimestamp(given) ?? 0);
 
 /**
  * The language of the mail. It never invalidates a mail: an unsupported or malformed one falls back
@@ -82,6 +78,10 @@ export function parseLocale(given: unknown): string | undefined {
 const rfc3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 
+/** What serialisers write, in UTC, of a day that exists in every year. */
+const usualTime =
+  /^[12]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3,9})?Z$/;
+
 /**
  * Unix ms of a time in RFC 3339, all of its section 5.6: lower-case letters, a space for the T, any
  * number of fractional digits (truncated to milliseconds), `-00:00`, and a leap second where
@@ -89,6 +89,7 @@ const rfc3339 =
  * text, and for a day or time that does not exist.
  */
 export function parseTimestamp(given: string): number | undefined {
+  if (usualTime.test(given)) return parseUsualTime(given);
   const match = given.length > textCharsMax ? null : rfc3339.exec(given);
   if (match === null) return undefined;
   const part = (at: number) => Number(match[at] ?? 0);
@@ -106,6 +107,14 @@ export function parseTimestamp(given: string): number | undefined {
   const offsetMs = (offsetHours * 60 + offsetMinutes) * 60_000;
   const timestamp = match[8] === "-" ? local + offsetMs : local - offsetMs;
   return second < 60 || startsMonth(timestamp) ? timestamp : undefined;
+}
+
+/** Date.parse takes three times as long. */
+function parseUsualTime(given: string): number {
+  const two = (at: number) => given.charCodeAt(at) * 10 + given.charCodeAt(at + 1) - 11 * 48;
+  const year = two(0) * 100 + two(2);
+  const milliseconds = given.length > 20 ? two(20) * 10 + given.charCodeAt(22) - 48 : 0;
+  return Date.UTC(year, two(5) - 1, two(8), two(11), two(14), two(17), milliseconds);
 }
 
 /** The zero values of Go's and .NET's time types. */

@@ -273,6 +273,10 @@ export interface LanguageMessages {
 
 export const eventTypes = Object.keys(mailTypes) as readonly EventType[];
 
+export function listEventTypes(): readonly EventType[] {
+  return eventTypes;
+}
+
 export function isEventType(text: string): text is EventType {
   return Object.hasOwn(mailTypes, text);
 }

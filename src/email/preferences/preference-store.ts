@@ -116,7 +116,7 @@ interface UnsubscribeLinkDeps {
   readonly secret: string;
   readonly clock: Clock;
   /** "https://sign-in.example.com"; without it there are no links. */
-  readonly publicOrigin: () => string | undefined;
+  readonly publicOrigin: string | undefined;
 }
 
 export type UnsubscribeLink = (event: EmailEvent) => string | undefined;
@@ -124,7 +124,7 @@ export type UnsubscribeLink = (event: EmailEvent) => string | undefined;
 /** The link by which the recipient of an optional mail declines such mails; undefined for others. */
 export function createUnsubscribeLink(deps: UnsubscribeLinkDeps): UnsubscribeLink {
   return ({ recipient, eventType }) => {
-    const origin = deps.publicOrigin();
+    const origin = deps.publicOrigin;
     if (origin === undefined || !isOptionalType(eventType)) return undefined;
     const grant = { key: recipientKey(recipient), type: eventType, issuedAt: deps.clock.now() };
     return `${origin}${unsubscribePath}/${createUnsubscribeToken(deps.secret, grant)}`;

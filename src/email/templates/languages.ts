@@ -1,6 +1,7 @@
 import type { TimeFormat } from "../mails/mail-type.ts";
 import { parseTimestamp } from "../mails/mail-type.ts";
 import type { LanguageMessages } from "../mails/mail-types.tsx";
+import { memoize } from "../memoize.ts";
 import { english } from "./languages/en.ts";
 import { spanish } from "./languages/es.ts";
 import { russian } from "./languages/ru.ts";
@@ -44,11 +45,33 @@ const units = [
  */
 const deliveryMs = 5000;
 
-/** How a language writes durations and times. Call it once per language: `Intl` formats are slow to make. */
+/** How many texts of `Intl`, which takes 0.3 to 1 µs for one, are kept. */
+const countsMax = 120;
+const minutesMax = 10;
+
+/**
+ * How a language writes durations and times. Call it once per language: `Intl` formats are slow to
+ * make, so they are made on first use.
+ */
 export function createTimeFormat(locale: string, aMoment?: string): TimeFormat {
+  let made: TimeFormat | undefined;
+  const getFormat = () => {
+    made ??= createIntlFormat(locale, aMoment);
+    return made;
+  };
+  return {
+    remaining: (expiresAt, now) => getFormat().remaining(expiresAt, now),
+    time: (timestamp) => getFormat().time(timestamp),
+  };
+}
+
+function createIntlFormat(locale: string, aMoment: string | undefined): TimeFormat {
   const unitFormat = (unit: string) =>
     new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" });
-  const formats = units.map(([unit, unitMs]) => ({ unitMs, format: unitFormat(unit) }));
+  const formats = units.map(([unit, unitMs]) => {
+    const format = unitFormat(unit);
+    return { unitMs, write: memoize((count: number) => format.format(count), countsMax) };
+  });
   const seconds = unitFormat("second");
   const timeFormat = new Intl.DateTimeFormat(locale, {
     year: "numeric",
@@ -59,6 +82,7 @@ export function createTimeFormat(locale: string, aMoment?: string): TimeFormat {
     timeZone: "UTC",
     timeZoneName: "short",
   });
+  const writeMinute = memoize((minute: number) => timeFormat.format(minute * 60_000), minutesMax);
   return {
     /**
      * Rounded down, in the largest unit with a value of at least two: "10 minutes", "90 minutes",
@@ -66,12 +90,12 @@ export function createTimeFormat(locale: string, aMoment?: string): TimeFormat {
      */
     remaining: (expiresAt, now) => {
       const leftMs = Math.max(expiresAt - now + deliveryMs, 0);
-      for (const { unitMs, format } of formats) {
+      for (const { unitMs, write } of formats) {
         const count = Math.floor(leftMs / unitMs);
-        if (count >= 2) return format.format(count);
+        if (count >= 2) return write(count);
       }
       return aMoment ?? seconds.format(Math.floor(leftMs / 1000));
     },
-    time: (timestamp) => timeFormat.format(parseTimestamp(timestamp) ?? 0),
+    time: (timestamp) => writeMinute(Math.floor((parseTimestamp(timestamp) ?? 0) / 60_000)),
   };
 }

@@ -1,19 +1,24 @@
 import type { Child } from "hono/jsx";
 import { isValidElement } from "hono/jsx";
 import type { EmailEvent } from "../event.ts";
+import type { MailBodies, MailBody } from "../mailer/mailer.ts";
 import type { ContentParts, MailType, MailView, Texts } from "../mails/mail-type.ts";
 import type { EventType } from "../mails/mail-types.tsx";
 import { mailTypes } from "../mails/mail-types.tsx";
+import { memoize } from "../memoize.ts";
 import type { Language } from "./languages.ts";
 import { createTimeFormat, isLanguage, languages, languageTags, localeChain } from "./languages.ts";
 import { Layout } from "./layout.tsx";
 import type { Overrides } from "./overrides/overrides.ts";
 import { operatorViewOf, renderOperatorMail } from "./overrides/overrides.ts";
 
+/** `html` and `bodies` are made when they are read. */
 export interface RenderedMail {
   readonly subject: string;
   readonly text: string;
   readonly html: string;
+  /** Undefined for an operator's template. */
+  readonly bodies?: MailBodies | undefined;
 }
 
 interface RenderContext {
@@ -41,61 +46,90 @@ const timeFormats = Object.fromEntries(
   languageTags.map((tag) => [tag, createTimeFormat(languages[tag].locale, languages[tag].aMoment)]),
 ) as Readonly<Record<Language, ReturnType<typeof createTimeFormat>>>;
 
+const localesMax = 200;
+
 /**
  * Renders mails from contents that are prepared once and kept: one per type, language, variant and
- * set of values present, a few dozen in all. For each mail, only its values are escaped and
- * inserted into the slots. An operator's template takes precedence.
+ * set of values present, a few dozen in all. For each mail, only its values are inserted into the
+ * slots, escaped where it is HTML. An operator's template takes precedence.
  */
 export function createMailRenderer(options: MailRendererOptions): RenderMail {
   const appName = safeText(withoutMarkers(options.appName));
   const { fallbackLocale, codeInSubject, overrides } = options;
   const prepared = new Map<string, PreparedContent>();
-
-  const contentFor = (key: ContentKey): PreparedContent => {
-    const id = `${key.type} ${key.language} ${key.variant} ${key.values} ${key.links} ${key.unsubscribable}`;
-    let content = prepared.get(id);
-    if (content === undefined) {
-      content = prepareContent(key, appName, codeInSubject);
-      prepared.set(id, content);
-    }
-    return content;
-  };
+  const languageOf = memoize((locale: string | undefined) => {
+    const chain = localeChain(locale, fallbackLocale);
+    return { chain, language: chain.find(isLanguage) ?? "en" };
+  }, localesMax);
 
   return (event, { now, unsubscribeUrl }) => {
     const { eventType: type, data, expiresAt } = event;
-    const chain = localeChain(data.locale, fallbackLocale);
-    const language = chain.find(isLanguage) ?? "en";
+    const { chain, language } = languageOf(data.locale);
     const mailType: MailType = mailTypes[type];
     const own = overrides?.find(type, chain);
     const format = own?.timeFormat ?? timeFormats[language];
-    const view = safeView(mailType.view({ data, expiresAt, now }, format));
+    const view = mailType.view({ data, expiresAt, now }, format);
     const recipient = safeText(event.recipient);
     const declineUrl = mailType.kind === "optional" ? unsubscribeUrl : undefined;
     if (own !== undefined) {
-      const parts = { appName, recipient, unsubscribeUrl: declineUrl, view };
+      const parts = { appName, recipient, unsubscribeUrl: declineUrl, view: safeView(view) };
       return renderOperatorMail(own, operatorViewOf(parts));
     }
-    const [values, links] = [presentIn(view.values), presentIn(view.links)];
-    const content = contentFor({
-      type,
-      language,
-      variant: view.variant,
-      values,
-      links,
-      unsubscribable: declineUrl !== undefined,
-    });
-    const texts = [
-      recipient,
-      declineUrl ?? "",
-      ...values.map((name) => view.values[name] ?? ""),
-      ...links.map((name) => view.links[name] ?? ""),
-    ];
-    return {
-      subject: fillSlots(content.subject, texts),
-      text: fillSlots(content.text, texts),
-      html: fillSlots(content.html, texts.map(Bun.escapeHTML)),
-    };
+    const texts = [recipient, declineUrl ?? ""]; // in the order of the slots
+    const values = addTexts(texts, view.values, safeText);
+    const links = addTexts(texts, view.links, (link) => link);
+    const unsubscribable = declineUrl !== undefined;
+    const id = `${type} ${language} ${view.variant} ${unsubscribable} ${values}/${links}`;
+    let content = prepared.get(id);
+    if (content === undefined) {
+      const key = { type, language, variant: view.variant, values, links, unsubscribable };
+      content = prepareContent(key, appName, codeInSubject);
+      prepared.set(id, content);
+    }
+    return new SlottedMail(content, texts);
   };
+}
+
+class SlottedMail implements RenderedMail {
+  readonly subject: string;
+  readonly text: string;
+  readonly #content: PreparedContent;
+  readonly #texts: readonly string[];
+
+  constructor(content: PreparedContent, texts: readonly string[]) {
+    this.#content = content;
+    this.#texts = texts;
+    this.subject = fillSlots(content.subject, texts);
+    this.text = fillSlots(content.text, texts);
+  }
+
+  get html(): string {
+    return fillSlots(this.#content.html, this.#texts.map(Bun.escapeHTML));
+  }
+
+  get bodies(): MailBodies {
+    const { text, html } = this.#content;
+    return {
+      text: bodyOf(text, this.#texts),
+      html: bodyOf(html, this.#texts.map(Bun.escapeHTML)),
+    };
+  }
+}
+
+function bodyOf({ pieces, slots }: SlottedText, texts: readonly string[]): MailBody {
+  return { pieces, values: slots.map((slot) => texts[slot] ?? "") };
+}
+
+/** Adds the texts that are present, and returns their names. */
+function addTexts(to: string[], texts: Texts, safe: (text: string) => string): string {
+  let names = "";
+  for (const name in texts) {
+    const text = texts[name];
+    if (text === undefined) continue;
+    to.push(safe(text));
+    names += ` ${name}`;
+  }
+  return names;
 }
 
 function safeView({ variant, values, links }: MailView): MailView {
@@ -125,18 +159,14 @@ function safeText(text: string): string {
   return rightToLeft.test(orderly) ? `\u2068${orderly}\u2069` : orderly;
 }
 
-function presentIn(texts: Texts): string[] {
-  return Object.keys(texts).filter((name) => texts[name] !== undefined);
-}
-
 /** The key of a prepared content. */
 interface ContentKey {
   readonly type: EventType;
   readonly language: Language;
   readonly variant: string;
-  /** The names of the values and links that are present. */
-  readonly values: readonly string[];
-  readonly links: readonly string[];
+  /** The names of the values and links that are present, each after a blank. */
+  readonly values: string;
+  readonly links: string;
   readonly unsubscribable: boolean;
 }
 
@@ -153,11 +183,13 @@ const unsubscribeSlot = 1;
 const valuesSlot = 2;
 
 function prepareContent(
-  { type, language, variant, values, links, unsubscribable }: ContentKey,
+  { type, language, variant, unsubscribable, ...present }: ContentKey,
   appName: string,
   codeInSubject: boolean,
 ): PreparedContent {
   const messages = languages[language];
+  const values = present.values.split(" ").slice(1);
+  const links = present.links.split(" ").slice(1);
   const content = mailTypes[type].content({
     messages: messages.mails[type],
     appName,

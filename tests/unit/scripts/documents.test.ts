@@ -53,9 +53,8 @@ describe("a setting", () => {
     (_, field) => {
       expect(field.name).toMatch(/^[A-Z][A-Z0-9_]+$/);
       expect(field.doc).toMatch(/[.?]$/);
-      expect(field.schema.safeParse(field.example).success || field.secret).toBe(true);
-      if (field.fallback !== undefined)
-        expect(field.schema.safeParse(field.fallback).success).toBe(true);
+      if (!field.secret) expect(field.parse(field.example)).toHaveProperty("value");
+      if (field.fallback !== undefined) expect(field.parse(field.fallback)).toHaveProperty("value");
     },
   );
 
@@ -71,7 +70,7 @@ const rows = readFileSync("docs/guide.md", "utf8")
     const cells = /^\| ([^|`]+) \| `([^`]+)` \| `([^`]+)`:(.*) \|$/.exec(line);
     return cells === null ? [] : [cells.slice(1).map((cell) => cell.trim())];
   });
-const main = readFileSync("src/main.ts", "utf8");
+const tree = readFileSync("src/commands/program.ts", "utf8");
 
 /** The headings of the guide that tell somebody to do something. */
 const entries = [
@@ -107,7 +106,7 @@ describe("docs/guide.md", () => {
 
   test.each(rows)("%s: the command exists, and so does its test", (_, typed, path, name) => {
     const command = /\.\/instant (?:--env-file \S+ )?([a-z-]+)/.exec(typed ?? "")?.[1];
-    if (command !== undefined) expect(main).toContain(`.command("${command}")`);
+    if (command !== undefined) expect(tree).toContain(`.command("${command}")`);
     if (typed?.startsWith("scripts/")) expect(existsSync(typed)).toBe(true);
     expect(readFileSync(path ?? "", "utf8")).toContain(name ?? "");
   });

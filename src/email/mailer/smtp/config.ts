@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
 import type { ConfigProblem, ConfigValues } from "../../../core/config.ts";
 import { readAuthorities, setting } from "../../../core/config.ts";
-import type { DkimOptions } from "./mime.ts";
-import { dkimFields, resolveDkim } from "./mime.ts";
+import type { DkimOptions } from "./dkim.ts";
+import { dkimFields, resolveDkim } from "./dkim.ts";
 import { readServerUrls } from "./server-urls.ts";
 
 const tlsModes = ["starttls", "implicit", "none"] as const;

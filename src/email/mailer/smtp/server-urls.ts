@@ -90,8 +90,8 @@ function readUrl(
     } else if (implicit && key === "tls" && value !== "implicit") {
       report("smtps:// is tls=implicit; write smtp:// for another mode");
     } else {
-      const parsed = field.schema.safeParse(value);
-      if (parsed.success) settings[key] = parsed.data;
+      const parsed = field.parse(value);
+      if ("value" in parsed) settings[key] = parsed.value;
       else report(`${name} must be ${field.bound}`);
     }
   }

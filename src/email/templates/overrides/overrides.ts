@@ -1,5 +1,4 @@
 import Mustache from "mustache";
-import { setting } from "../../../core/config.ts";
 import { lowerFirst } from "../../../core/errors.ts";
 import type { MailType, MailView, TimeFormat } from "../../mails/mail-type.ts";
 import type { EventType } from "../../mails/mail-types.tsx";
@@ -204,23 +203,3 @@ export function createOverrides(
     },
   };
 }
-
-/** Settings of the content of mails. */
-export const templateFields = {
-  locale: setting.pattern({
-    name: "EMAIL_LOCALE",
-    pattern: /^(?=.{2,35}$)[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/,
-    shape: "a language as in BCP 47, such as en or es-MX",
-    fallback: "en",
-    doc: "Language of a mail whose event names none, or an unsupported one. Supported are en, es and ru, and what TEMPLATE_DIR adds.",
-  }),
-  codeInSubject: setting.flag({
-    name: "EMAIL_CODE_IN_SUBJECT",
-    fallback: "false",
-    doc: "Whether the subject of a verification_code mail contains the code. Convenient, but also readable on a locked phone.",
-  }),
-  directory: setting.text({
-    name: "TEMPLATE_DIR",
-    doc: "Directory of templates that replace the built-in ones, see docs/templates.md. Read once, at start; the service refuses to start with an invalid one.",
-  }),
-} as const;
