@@ -65,7 +65,7 @@ export function redis(
   state: "claimed" | "submitting" | "accepted",
   note?: string,
 ) {
-  const begin = `{"state":"${state}"`;
+  const head = `],"state":"${state}"`;
   // A claim is new, else it is a renewal.
   const isMeant = (write: { readonly condition: string; readonly text: string }) =>
     note === undefined
@@ -74,19 +74,19 @@ export function redis(
   const matches = (command: RedisCommand): boolean => {
     const writes = ledgerWrites(command);
     return (
-      writes.length > 0 && writes.every((write) => write.text.startsWith(begin) && isMeant(write))
+      writes.length > 0 && writes.every((write) => write.text.includes(head) && isMeant(write))
     );
   };
   return { at: "redis", rule: { at, matches } } as const;
 }
 
-/** As redis-swap.lua has them: the keys, then condition, expected, last time, new text of each. */
+/** As redis-write.lua has them: the keys, then eight words of each, the text in 4 - 7. */
 function ledgerWrites([, , keyCount, ...words]: RedisCommand) {
   const keys = words.slice(0, Number(keyCount));
   if (keys.length === 0 || !keys.every((key) => key.startsWith("email:sent:"))) return [];
   return keys.map((_, index) => {
-    const at = keys.length + 4 * index;
-    return { condition: words[at] ?? "", text: words[at + 3] ?? "" };
+    const at = keys.length + 8 * index;
+    return { condition: words[at] ?? "", text: words.slice(at + 3, at + 7).join("") };
   });
 }
 

@@ -38,7 +38,7 @@ export function countCode(files: readonly SourceFile[]): Count[] {
       alwaysEnforced: true,
       files: long.map(({ path }) => path),
     },
-    { what: "lines of src", value: countAllLines(src), max: 37_800 },
+    { what: "lines of src", value: countAllLines(src), max: 39_000 },
     { what: "lines of scripts", value: countAllLines(scripts), max: 5_700 },
   ];
 }

@@ -5,7 +5,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { HttpAppOptions } from "../core/http/app.ts";
 import { createHttpApp } from "../core/http/app.ts";
-import { crossOriginReads, sameOriginWrites } from "../core/http/client-address.ts";
+import { crossOriginReads, refuseForeignWrite } from "../core/http/client-address.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Operation } from "../core/openapi/create-document.ts";
@@ -37,6 +37,7 @@ import {
   revokeOthersRoute,
   revokeSessionRoute,
 } from "./session-routes.ts";
+import { dropChangedUsers } from "./sessions/session-store.ts";
 import { verifyCodeRoute } from "./verify-code.ts";
 
 // `/health`: 200 `healthy`, or 503 `unhealthy` when a store of this service does not answer; both
@@ -228,12 +229,17 @@ export interface AuthAppDeps extends PageDeps {
 }
 
 const apiPaths = ["/auth/*", "/users/*"] as const;
-const isApiPath = (path: string) => apiPaths.some((api) => path.startsWith(api.slice(0, -1)));
+const isApiPath = (path: string) => path.startsWith("/auth/") || path.startsWith("/users/");
 
 /** The HTTP app of serve-auth. It owns no resources; callers may add routes. */
 export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
-  const deps = { ...given, limits: logExhaustedLimits(given.limits, given) };
+  const deps = {
+    ...given,
+    limits: logExhaustedLimits(given.limits, given),
+    users: dropChangedUsers(given.users, given.sessions),
+  };
   const { corsOrigins, publicOrigin, trustedProxies } = deps.boundary;
+  const writers = { cookieName, publicOrigin, origins: corsOrigins };
   const app = createHttpApp({
     log: deps.log,
     trustedProxies,
@@ -241,16 +247,17 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     drawProblem: (problem, { req }) => {
       return isApiPath(req.path) ? undefined : problemPage(deps.appName, problem, req);
     },
-  });
-  for (const path of apiPaths) {
-    if (corsOrigins.length > 0) app.use(path, crossOriginReads(corsOrigins));
-    app.use(path, async (context, next) => {
-      await next();
-      const { headers } = context.res;
+    before: (context) => {
+      return isApiPath(context.req.path) ? refuseForeignWrite(context, writers) : undefined;
+    },
+    after: ({ req, res: { headers } }) => {
+      if (!isApiPath(req.path)) return;
       headers.set("Cache-Control", "no-store"); // each answer is personal
       headers.append("Vary", "Authorization, Cookie");
-    });
-    app.use(path, sameOriginWrites({ cookieName, publicOrigin, origins: corsOrigins }));
+    },
+  });
+  if (corsOrigins.length > 0) {
+    for (const path of apiPaths) app.use(path, crossOriginReads(corsOrigins));
   }
   for (const route of authOperations) {
     addOperation(app, route, (context) => route.handle(context, deps));

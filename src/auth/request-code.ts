@@ -1,8 +1,10 @@
 import { accepts } from "hono/accepts";
 import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
-import { readJson } from "../core/http/body.ts";
+import { parseFields, readAnyJson } from "../core/http/body.ts";
+import { jsonResponse } from "../core/http/headers.ts";
 import type { HttpContext } from "../core/http/problem.ts";
+import { currentTraceContext, logText } from "../core/log.ts";
 import type { Clock } from "../core/time.ts";
 import { formatGoDuration } from "../core/time.ts";
 import { answerMsMax } from "../email/delivery/publisher.ts";
@@ -19,7 +21,7 @@ import { deriveCode, deriveVerifier } from "./codes/code-store.ts";
 import { codeLimits } from "./limits/limits.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
 import { rateLimitedError } from "./rate-limited.ts";
-import { authErrors, emailSchema } from "./schemas.ts";
+import { authErrors, emailSchema, findPlainEmail } from "./schemas.ts";
 
 // Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
 // account (delete-user.ts).
@@ -57,9 +59,10 @@ export const requestCodeRoute: AuthRoute = {
   answer: codeSentAnswer,
   problems: sendCodeProblems,
   handle: async (context, deps) => {
-    const { email } = await readJson(context, requestCodeBody);
+    const body = await readAnyJson(context);
+    const email = findPlainEmail(body) ?? parseFields(requestCodeBody, body).email;
     await sendCode(context, deps, { email, purpose: "sign_in" });
-    return context.json(codeSentResponse);
+    return jsonResponse(codeSentResponse);
   },
 };
 
@@ -77,8 +80,8 @@ export async function sendCode(
   const outcome = await requestCode(deps, { ...scope, client, locale });
   switch (outcome.kind) {
     case "sent": {
-      const fields = { messageID: outcome.messageId, requestId: context.get("requestId") };
-      deps.log.info(fields, "Verification code requested");
+      const fields = `"messageID":"${outcome.messageId}","requestId":"${context.get("requestId")}"`;
+      logText(deps.log, fields, "Verification code requested", currentTraceContext());
       return;
     }
     case "rate_limited":

@@ -47,6 +47,23 @@ export const emailSchema = z
     examples: ["ana@example.com"],
   });
 
+/** ASCII in lower case without a double dash, which may be Punycode; a local part of words and dots. */
+const plainEmail =
+  /^(?=[^@]{1,64}@)(?!.*--)[a-z0-9+_-]+(?:\.[a-z0-9+_-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
+const plainEmailCharsMax = 254;
+
+/**
+ * The `email` of a body, if it is one that `emailSchema` returns unchanged, as nearly all are; a test
+ * holds that. Undefined: zod decides.
+ */
+export function findPlainEmail(body: unknown): string | undefined {
+  if (typeof body !== "object" || body === null || !("email" in body)) return undefined;
+  const { email } = body;
+  const isPlain =
+    typeof email === "string" && email.length <= plainEmailCharsMax && plainEmail.test(email);
+  return isPlain ? email : undefined;
+}
+
 /** Spaces and dashes are dropped: people paste "123 456". */
 export const codeSchema = z
   .string()

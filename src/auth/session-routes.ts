@@ -3,6 +3,7 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import { InstantError } from "../core/errors.ts";
 import { readOptionalJson } from "../core/http/body.ts";
+import { jsonResponse } from "../core/http/headers.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { httpErrors, problemResponse } from "../core/http/problem.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
@@ -39,6 +40,24 @@ export async function findSignedIn(
     if (session !== undefined && user !== undefined) return { user, session };
   }
   return undefined;
+}
+
+/** As `getSignedIn`, with the copy of the user that is kept with the session, if there is one. */
+async function checkSignedIn(
+  context: HttpContext,
+  { sessions, users }: SessionDeps,
+): Promise<SignedIn> {
+  for (const token of sessionTokens(context)) {
+    const checked = await sessions.check(token);
+    if (checked === undefined) continue;
+    const { session, checkedAt } = checked;
+    if (checked.user !== undefined) return { user: checked.user, session };
+    const user = await users.findById(session.userId);
+    if (user === undefined) continue;
+    await sessions.keepUser(user, checkedAt);
+    return { user, session };
+  }
+  throw new InstantError(authErrors.unauthenticated);
 }
 
 export const cookieName = "session_id";
@@ -106,10 +125,10 @@ export const currentSessionRoute: AuthRoute = {
   access: "session",
   answer: { status: 200, description: "The session is live.", schema: currentSessionAnswer },
   handle: async (context, deps) => {
-    const { user, session } = await getSignedIn(context, deps);
+    const { user, session } = await checkSignedIn(context, deps);
     const expires_at = timeOf(sessionEndsAt(session, deps.sessions.policy));
     const shown = { ...sessionResponse(session), expires_at };
-    return context.json({ user: userResponse(user), session: shown });
+    return jsonResponse({ user: userResponse(user), session: shown });
   },
 };
 

@@ -119,7 +119,6 @@ export async function composeDelivery(
       clock: systemClock,
       publicOrigin,
     }),
-    recentMails: await engines.recentMails(),
     render: mailTemplatesOf(engines).render,
     feedbackSender: feedbackSenderOf(config.app.name),
     record: (claim, change) => pendingOutcomes.record(claim, change),

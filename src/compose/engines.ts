@@ -82,13 +82,14 @@ export class Engines {
 
   ledger(): Promise<DeliveryLedger> {
     return this.once("delivery ledger", async () => {
+      const recentMails = await this.recentMails();
       const redis = await this.redis();
       if (redis !== undefined) {
         const { openRedisDeliveryLedger } = await import("../email/ledger/redis.ts");
-        return openRedisDeliveryLedger({ redis });
+        return openRedisDeliveryLedger({ redis, recentMails });
       }
       const { openSqliteDeliveryLedger } = await import("../email/ledger/sqlite.ts");
-      return openSqliteDeliveryLedger({ database: await this.file("state") });
+      return openSqliteDeliveryLedger({ database: await this.file("state"), recentMails });
     });
   }
 
@@ -101,7 +102,7 @@ export class Engines {
   }
 
   async #openRecentMails(): Promise<RecentMails> {
-    const secrets = this.emailSecrets;
+    const secrets = () => this.emailSecrets;
     const redis = await this.redis();
     if (redis !== undefined) {
       const { openRedisRecentMails } = await import("../email/recent-mails/redis.ts");

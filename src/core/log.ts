@@ -34,8 +34,9 @@ export function formatTraceparent({ traceId, spanId, flags }: TraceContext): str
 
 /** A new span of the trace of `before`, or of a new trace. */
 export function createChildContext(before: TraceContext | undefined): TraceContext {
-  const traceId = before?.traceId ?? randomHex(16);
-  return { traceId, spanId: randomHex(8), flags: before?.flags ?? "00" };
+  if (before !== undefined) return { ...before, spanId: randomHex(8) };
+  const both = randomHex(24);
+  return { traceId: both.slice(0, 32), spanId: both.slice(32), flags: "00" };
 }
 
 const storage = new AsyncLocalStorage<TraceContext | undefined>();

@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Metric } from "prom-client";
 
 interface MetricOptions {
   /** Prometheus naming: base units, `_total` for counters. */
@@ -20,50 +20,107 @@ export interface MetricRow extends Required<MetricOptions> {
 
 type Labels = Readonly<Record<string, string>>;
 type Read = (set: (value: number, labels?: Labels) => void) => void | Promise<void>;
+type Collect = () => readonly Sample[] | Promise<readonly Sample[]>;
+
+/** A line of the exposition format. */
+interface Sample {
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+  /** The metric's name when left out. */
+  readonly metricName?: string;
+}
+
+/** The values of a metric by label set: plain numbers, because each request adds to some. */
+class Series<Value extends { readonly labels: Labels }> {
+  readonly #names: readonly string[];
+  readonly #create: (labels: Labels) => Value;
+  readonly #values = new Map<string, Value>();
+
+  /** Without label names there is one value, from the start. */
+  constructor(names: readonly string[], create: (labels: Labels) => Value) {
+    this.#names = names;
+    this.#create = create;
+    if (names.length === 0) this.of({});
+  }
+
+  of(labels: Labels): Value {
+    let key = "";
+    for (const name of this.#names) key += `${labels[name]}\0`;
+    let value = this.#values.get(key);
+    if (value === undefined) {
+      value = this.#create(labels);
+      this.#values.set(key, value);
+    }
+    return value;
+  }
+
+  get all(): readonly Value[] {
+    return [...this.#values.values()];
+  }
+}
 
 /**
  * The process's Prometheus metrics. Labels have low cardinality: never an id, an address or free
  * text.
  */
 export class Metrics {
-  readonly #registry = new Registry();
+  readonly #collects: Collect[] = [];
   readonly #rows: MetricRow[] = [];
 
   /** `zeros`: label sets exported as 0 from the start, so that `rate()` sees the first increment. */
   counter(options: MetricOptions, zeros: readonly Labels[] = []): { add(labels?: Labels): void } {
-    const counter = new Counter(this.#register("counter", options));
-    for (const values of zeros) counter.inc(values, 0);
-    return { add: (values = {}) => counter.inc(values) };
+    const { labels: names = [] } = options;
+    const series = new Series(names, (labels) => ({ labels, value: 0 }));
+    for (const labels of zeros) series.of(labels);
+    this.#register("counter", options, () => series.all);
+    return {
+      add: (labels = {}) => {
+        series.of(labels).value += 1;
+      },
+    };
   }
 
   histogram(options: HistogramOptions): { observe(value: number, labels?: Labels): void } {
-    const settings = this.#register("histogram", options);
-    const histogram = new Histogram({ ...settings, buckets: [...options.buckets] });
-    return { observe: (value, values = {}) => histogram.observe(values, value) };
+    const { name, labels: names = [], buckets } = options;
+    const series = new Series(names, (labels) => {
+      // The last is of what is above all bounds.
+      return { labels, counts: new Float64Array(buckets.length + 1), sum: 0 };
+    });
+    this.#register("histogram", options, () =>
+      series.all.flatMap(({ labels, counts, sum }) => {
+        let count = 0;
+        const samples: Sample[] = [...buckets, "+Inf"].map((le, index) => {
+          count += counts[index] ?? 0;
+          return { labels: { le, ...labels }, value: count, metricName: `${name}_bucket` };
+        });
+        samples.push({ labels, value: sum, metricName: `${name}_sum` });
+        samples.push({ labels, value: count, metricName: `${name}_count` });
+        return samples;
+      }),
+    );
+    return {
+      observe: (value, labels = {}) => {
+        const one = series.of(labels);
+        let index = 0;
+        while (index < buckets.length && value > (buckets[index] ?? 0)) index += 1;
+        one.counts[index] = (one.counts[index] ?? 0) + 1;
+        one.sum += value;
+      },
+    };
   }
 
   /** `read` runs on each scrape; label sets that it does not set are left out. */
   gauge(options: MetricOptions, read: Read): void {
-    const isBare = options.labels === undefined;
-    new Gauge({
-      ...this.#register("gauge", options),
-      async collect() {
-        this.reset();
-        if (isBare) this.remove(); // reset would set a gauge without labels to 0 instead of no value
-        await read((value, values = {}) => this.set(values, value));
-      },
+    this.#register("gauge", options, async () => {
+      const samples = new Map<string, Sample>();
+      await read((value, labels = {}) => samples.set(JSON.stringify(labels), { labels, value }));
+      return [...samples.values()];
     });
   }
 
   /** Like `gauge`, for a counter whose total is kept elsewhere. */
   countElsewhere(options: MetricOptions, read: () => number): void {
-    new Counter({
-      ...this.#register("counter", options),
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
+    this.#register("counter", options, () => [{ labels: {}, value: read() }]);
   }
 
   /** In the order of registration. */
@@ -71,18 +128,30 @@ export class Metrics {
     return this.#rows;
   }
 
-  get contentType(): string {
-    return this.#registry.contentType;
+  readonly contentType = "text/plain; version=0.0.4; charset=utf-8";
+
+  /** The text of the Prometheus exposition format; prom-client, which writes it, is loaded here. */
+  async render(): Promise<string> {
+    const { Registry } = await import("prom-client");
+    const registry = new Registry();
+    for (const [index, { kind, name, help }] of this.#rows.entries()) {
+      const collect = this.#collects[index];
+      const get = async () => ({ name, help, type: kind, values: await collect?.() });
+      registry.registerMetric({ name, get } as unknown as Metric);
+    }
+    return registry.metrics();
   }
 
-  /** The text of the Prometheus exposition format. */
-  render(): Promise<string> {
-    return this.#registry.metrics();
-  }
-
-  #register(kind: MetricRow["kind"], { name, help, labels = [] }: MetricOptions) {
+  #register(
+    kind: MetricRow["kind"],
+    { name, help, labels = [] }: MetricOptions,
+    collect: Collect,
+  ): void {
+    if (this.#rows.some((row) => row.name === name)) {
+      throw new Error(`the metric ${name} is registered twice`);
+    }
     this.#rows.push({ kind, name, help, labels });
-    return { name, help, labelNames: [...labels], registers: [this.#registry] };
+    this.#collects.push(collect);
   }
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { RedisClient, RedisScript } from "../../src/core/redis/client.ts";
-import { openRedisDeliveryLedger, swapScript } from "../../src/email/ledger/redis.ts";
+import type { RedisClient } from "../../src/core/redis/client.ts";
+import type { RedisScript } from "../../src/core/redis/scripts.ts";
+import { openRedisDeliveryLedger, writeScript } from "../../src/email/ledger/redis.ts";
 import { choosePort } from "../../support/engines/server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { hasRedisServer, openOwnRedis, openRedisAt } from "../../support/own-redis.ts";
@@ -139,7 +140,9 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
       await step();
       const after = await read();
       expect(after).not.toBe(before);
-      for (const [script, keys, args] of counted.calls) await redis.script(script, keys, args);
+      for (const [script, keys, args] of counted.calls) {
+        await redis.scriptAll(script, keys, args);
+      }
       expect(await read()).toBe(after);
     }
   });
@@ -149,10 +152,50 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     await using redis = await openRedisAt(own.url);
     const ledger = openRedisDeliveryLedger({ redis });
     await redis.run((client) => client.hset("email:sent:mail-1", "sent", "yes"));
-    const claims = ["mail-0", "mail-1", "mail-2"].map((id) => ledger.claim(request(id)));
-    expect((await failure(claims[1] ?? Promise.resolve())).code).toBe("ledger_unavailable");
-    expect(await claims[0]).toMatchObject({ kind: "claimed" });
-    expect(await claims[2]).toMatchObject({ kind: "claimed" });
+    const ids = ["mail-0", "mail-1", "mail-2"];
+    const expected = [{ kind: "claimed" }, { code: "ledger_unavailable" }, { kind: "claimed" }];
+    expect(await ledger.claimAll(ids.map((id) => request(id)))).toMatchObject(expected);
+    const steps = ids.map((id) => ({ claim: claimOf(id), change: submitting }));
+    const answers = await ledger.advanceAll(steps);
+    expect(answers).toMatchObject([{ kind: "done" }, expected[1], { kind: "done" }]);
+    expect((await failure(ledger.claim(request("mail-1")))).code).toBe("ledger_unavailable");
+  });
+
+  test("a full memory fails what has to be written, and answers what has not", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const ledger = openRedisDeliveryLedger({ redis });
+    await ledger.claim(request("mail-1"));
+    await redis.run((client) => client.config("SET", "maxmemory", "1"));
+    const stale = { messageId: "mail-1", owner: "b", fence: 1 };
+    const steps = [
+      { claim: claimOf("mail-1"), change: submitting },
+      { claim: stale, change: submitting },
+    ];
+    const [refused, lost] = await ledger.advanceAll(steps);
+    expect(refused).toMatchObject({ code: "ledger_unavailable" });
+    expect(lost).toEqual({ kind: "lost", state: "claimed" });
+    expect(ledger.refusal).toContain("OOM");
+    await redis.run((client) => client.config("SET", "maxmemory", "0"));
+    expect(await ledger.advance(claimOf("mail-1"), submitting)).toEqual({ kind: "done" });
+  });
+
+  test("a record of an earlier layout is advanced, and one of this layout by an earlier version", async () => {
+    await using own = await openOwnRedis();
+    await using redis = await openRedisAt(own.url);
+    const [ledger, other] = [
+      openRedisDeliveryLedger({ redis }),
+      openRedisDeliveryLedger({ redis }),
+    ];
+    await ledger.claim(request("mail-1"));
+    const read = async () => (await redis.run((client) => client.get("email:sent:mail-1"))) ?? "";
+    const { state, fence, owner, revision, ...rest } = JSON.parse(await read());
+    const earlier = JSON.stringify({ state, fence, owner, revision: revision + 1, ...rest });
+    await redis.run((client) => client.set("email:sent:mail-1", earlier));
+    for (const change of [submitting, changes.accepted]) {
+      expect(await ledger.advance(claimOf("mail-1"), change)).toEqual({ kind: "done" });
+    }
+    expect(await other.find("mail-1")).toMatchObject({ state: "accepted", late: false });
   });
 
   test("a Redis of several shards, which takes no keys of several slots, is used call by call", async () => {
@@ -169,8 +212,12 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     const ledger = openRedisDeliveryLedger({ redis });
     for (const turn of ["a", "b"]) {
       const ids = [1, 2, 3].map((id) => `${turn}-${id}`);
-      const claimed = await Promise.all(ids.map((id) => ledger.claim(request(id))));
-      expect(claimed.map(({ kind }) => kind)).toEqual(["claimed", "claimed", "claimed"]);
+      const claimed = await ledger.claimAll(ids.map((id) => request(id)));
+      expect(claimed).toMatchObject(ids.map(() => ({ kind: "claimed", fence: 1 })));
+      const steps = ids.map((id) => ({ claim: claimOf(id), change: submitting }));
+      const singly = steps.map(({ claim, change }) => ledger.advance(claim, change));
+      expect(await Promise.all(singly)).toEqual(ids.map(() => ({ kind: "done" })));
+      expect(await ledger.advanceAll(steps)).toEqual(ids.map(() => ({ kind: "done" })));
     }
   });
 
@@ -196,10 +243,11 @@ describe.if(hasRedisServer())("DeliveryLedger on a Redis of its own", () => {
     const dayMs = 86_400_000;
     const offsets = Array.from({ length: 1500 }, (_, day) => day * dayMs);
     for (let more = 0; more < 1500; more += 1) offsets.push(random.below(36_525 * dayMs));
-    const text = offsets.map((offset) => ` \u0001${offset}\u0001`).join("");
-    const args = ["absent", "", Number.MAX_SAFE_INTEGER, text];
-    const now = Number(await redis.script(swapScript, ["times"], args));
-    const texts = (await redis.run((client) => client.get("times")))?.trim().split(" ");
+    const keys = offsets.map((_, index) => `time-${index}`);
+    const last = Number.MAX_SAFE_INTEGER;
+    const args = offsets.flatMap((offset) => ["absent", last, offset, "", "", "", "", 0]);
+    const now = Number((await redis.scriptAll(writeScript, keys, args))[0]);
+    const texts = await redis.run((client) => client.mget(keys));
     const expected = offsets.map((offset) => new Date(now + offset).toISOString());
     expect(texts, `seed ${seed}`).toEqual(expected);
     expect(Math.abs(now - Date.now())).toBeLessThan(5000);
@@ -216,9 +264,9 @@ function countScripts(redis: RedisClient): { client: RedisClient; calls: ScriptC
   const calls: ScriptCall[] = [];
   const client: RedisClient = {
     ...redis,
-    script: (script, keys, args) => {
-      if (script.sha === swapScript.sha) calls.push([script, keys, args]);
-      return redis.script(script, keys, args);
+    scriptAll: (script, keys, args) => {
+      if (script.sha === writeScript.sha) calls.push([script, keys, args]);
+      return redis.scriptAll(script, keys, args);
     },
   };
   return { client, calls };

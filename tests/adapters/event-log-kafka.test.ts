@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { ConfigResourceTypes } from "kafkajs";
 import { createLog, silentLog } from "../../src/core/log.ts";
 import type { EventLog } from "../../src/email/event-log/event-log.ts";
+import { partitionOfKey } from "../../src/email/event-log/event-log.ts";
 import { createKafkaClient } from "../../src/email/event-log/kafka/client.ts";
 import { findEngine } from "../../support/engines.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -171,6 +172,26 @@ describe("groups", () => {
         details: { partition: 0 },
       });
       expect(await log.lag(spec.topic, group)).toMatchObject([{ committed: 3, records: 2 }]);
+    },
+  );
+
+  test.skipIf(!hasKafka)(
+    "a record larger than a fetch does not wait for the backlog of another partition",
+    async () => {
+      await using log = await openKafkaLogAt(brokers);
+      const spec = topicSpec(newName("topic"), { partitions: 2, recordBytesMax: 500_000 });
+      await log.createTopics([spec], { grow: false });
+      const keyOf = (partition: number) =>
+        numbered("key", 50).find((key) => partitionOfKey(Buffer.from(key), 2) === partition) ?? "";
+      const many = numbered("x".repeat(10_000), 600);
+      const large = "y".repeat(300_000);
+      await publishTexts(log, spec.topic, many, keyOf(0));
+      await publishTexts(log, spec.topic, [large], keyOf(1));
+      const group = newName("group");
+      const options = { topic: spec.topic, group, unfinishedMax: 10_000 };
+      await using reader = await EventLogReader.open(log, options);
+      await reader.untilFinished(many.length + 1);
+      expect(reader.finished.indexOf(large)).toBeLessThan(many.length / 2);
     },
   );
 

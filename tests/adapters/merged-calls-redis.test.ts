@@ -34,6 +34,21 @@ describe.skipIf(url === "")("calls of one turn", () => {
     expect(await Promise.all(asked)).toEqual(["taken", "one", "taken", "one"]);
   });
 
+  test("takes of one turn share a budget under quotas and windows that differ", async () => {
+    await using opened = await openTestRedis(url);
+    const limits = openRedisLimits(opened.redis, opened);
+    const [few, many] = [budget("one", "ana", 2), budget("one", "ana", 9)];
+    const longer = { ...many, windowMs: 600_000 };
+    const asked = [many, longer, few, many, longer].map((each) => take(limits, [each]));
+    expect(await Promise.all(asked)).toEqual(["taken", "taken", "one", "taken", "taken"]);
+    const [key = ""] = await opened.keys();
+    const [uses, ttlMs] = await opened.redis.run((client) =>
+      Promise.all([client.zcard(key), client.pttl(key)]),
+    );
+    expect(uses).toBe(4);
+    expect(ttlMs).toBeWithin(500_000, 600_001);
+  });
+
   test("a take from a broken key fails alone", async () => {
     await using opened = await openTestRedis(url);
     const limits = openRedisLimits(opened.redis, opened);

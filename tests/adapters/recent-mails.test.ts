@@ -20,7 +20,7 @@ recentMailsContract("RecentMails in SQLite", async () => {
   const rows = () =>
     database.read((file) => file.query<Row, []>("SELECT * FROM email_recent").all());
   return {
-    open: (secrets) => openSqliteRecentMails({ database, secrets, clock }),
+    open: (secrets) => openSqliteRecentMails({ database, secrets: () => secrets, clock }),
     dump: async () => JSON.stringify(rows()),
     livesMs: async () => (rows()[0]?.added_at ?? 0) + 86_400_000 - clock.now(),
     tick: () => clock.advance(1),
@@ -48,7 +48,7 @@ test("a file of release 0.1, whose columns had other names, is read", async () =
     INSERT INTO email_recent VALUES ('${key}', 'message-1', ${clock.now()})`);
   former.close();
   await using database = await openSqlite(path);
-  const recent = await openSqliteRecentMails({ database, secrets, clock });
+  const recent = await openSqliteRecentMails({ database, secrets: () => secrets, clock });
   expect(await recent.find("ana@example.com")).toEqual(["message-1"]);
 });
 
@@ -57,10 +57,10 @@ if (url !== undefined) {
   recentMailsContract("RecentMails in Redis", async () => {
     const { redis, keyPrefix, keys, ...test } = await openTestRedis(url);
     return {
-      open: async (secrets) => openRedisRecentMails({ redis, keyPrefix, secrets }),
+      open: async (secrets) => openRedisRecentMails({ redis, keyPrefix, secrets: () => secrets }),
       dump: async () => {
         const all = await keys();
-        const found = all.map((key) => redis.run((client) => client.zrange(key, "0", "-1")));
+        const found = all.map((key) => redis.run((client) => client.get(key)));
         return JSON.stringify([all, await Promise.all(found)]);
       },
       livesMs: async () => redis.run(async (client) => client.pttl((await keys())[0] ?? "")),

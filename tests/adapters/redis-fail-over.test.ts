@@ -1,8 +1,9 @@
 /** A Redis that answers, and is not the one that takes writes, or not yet. */
 import { describe, expect, test } from "bun:test";
 import { createLog } from "../../src/core/log.ts";
-import { openRedis, redisScript } from "../../src/core/redis/client.ts";
+import { openRedis } from "../../src/core/redis/client.ts";
 import { diagnoseRedis } from "../../src/core/redis/diagnose.ts";
+import { redisScript } from "../../src/core/redis/scripts.ts";
 import { eventually } from "../../support/eventually.ts";
 import { hasRedisServer, openOwnRedis, openRedisPair } from "../../support/own-redis.ts";
 import { diagnosed, findTrouble } from "../support/doctor.ts";

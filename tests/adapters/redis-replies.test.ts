@@ -1,8 +1,9 @@
 /** What Redis says is shown in its own words, whoever asked; and no argument with it. */
 import { describe, expect, test } from "bun:test";
 import { createLog } from "../../src/core/log.ts";
-import { openRedis, redisScript } from "../../src/core/redis/client.ts";
+import { openRedis } from "../../src/core/redis/client.ts";
 import { warnOfEviction } from "../../src/core/redis/diagnose.ts";
+import { redisScript } from "../../src/core/redis/scripts.ts";
 import { RedisMinuteTotals } from "../../src/email/ledger/redis.ts";
 import { openRedisRecentMails } from "../../src/email/recent-mails/redis.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -46,16 +47,17 @@ describe.skipIf(!hasRedisServer())("a reply that nobody waits for", () => {
     await using _ = client;
     ask(redis.port, "SET", "totals", "no hash");
     const totals = new RedisMinuteTotals(client, "totals");
-    const secrets = { current: "secret", previous: undefined };
+    const secrets = () => ({ current: "secret", previous: undefined });
     const recent = openRedisRecentMails({ redis: client, secrets });
-    recent.add("ana@example.com", "first");
+    recent.add([{ recipient: "ana@example.com", messageId: "first" }]);
     await recent.settled();
-    const key = ask(redis.port, "KEYS", "email:recent:*");
-    ask(redis.port, "SET", key, "no sorted set");
+    const key = ask(redis.port, "KEYS", "email:latest:*");
+    ask(redis.port, "DEL", key);
+    ask(redis.port, "LPUSH", key, "no text");
     for (let time = 0; time < 3; time += 1) {
-      totals.addOne();
+      totals.add(1);
       await totals.flush();
-      recent.add("ana@example.com", "second");
+      recent.add([{ recipient: "ana@example.com", messageId: "second" }]);
       await recent.settled();
     }
     const replies = lines.filter(({ msg }) => msg === "Redis refused a call");

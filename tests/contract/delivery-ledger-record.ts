@@ -7,13 +7,15 @@ export function recordRules(openStore: OpenLedgerStore, features: LedgerFeatures
   const longMs = 60_000;
 
   describe("record", () => {
-    test("it is JSON in snake case with times as in RFC 3339, the head first", async () => {
+    test("it is JSON in snake case with times as in RFC 3339, the head after the history", async () => {
       await using store = await openStore();
       const ledger = await store.open();
       const one = mail(store, features);
       await bringTo(ledger, one, "accepted", longMs);
       const text = (await store.read(one.messageId)) ?? "";
-      expect(text).toStartWith('{"state":"accepted","fence":1,"owner":"a","revision":3,');
+      expect(text).toContain(
+        '}],"state":"accepted","fence":1,"owner":"a","revision":3,"lease_until":',
+      );
       const time = expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
       const { host, reply, queueId } = smtp;
       expect(JSON.parse(text)).toEqual({

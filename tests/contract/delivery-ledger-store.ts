@@ -32,6 +32,8 @@ export interface LedgerFeatures {
   readonly leaseMs: number;
   /** How many seeds of random interleavings to run. */
   readonly seeds: number;
+  /** As many of random batches. */
+  readonly batchSeeds: number;
   /** `pass` can let a day go by. */
   readonly daysPass: boolean;
 }

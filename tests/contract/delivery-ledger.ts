@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { batchRules } from "./delivery-ledger-batches.ts";
 import { claimRules, submissionRules } from "./delivery-ledger-claims.ts";
 import { acceptanceRules, endingRules, replayRules } from "./delivery-ledger-endings.ts";
 import { interleavings } from "./delivery-ledger-interleavings.ts";
@@ -19,6 +20,7 @@ export function deliveryLedgerContract(
     replayRules(openStore, features);
     recordRules(openStore, features);
     interleavings(openStore, features);
+    batchRules(openStore, features);
 
     test("it reports how it is connected, answers a ping, and closes twice", async () => {
       await using store = await openStore();

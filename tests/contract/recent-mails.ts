@@ -22,11 +22,11 @@ export function recentMailsContract(name: string, openStore: () => Promise<Recen
       await using store = await openStore();
       const recent = await store.open(secrets);
       for (const id of ["a", "b", "a"]) {
-        recent.add(ana, id);
+        recent.add([{ recipient: ana, messageId: id }]);
         await recent.settled();
         await store.tick();
       }
-      recent.add("bob@example.com", "c");
+      recent.add([{ recipient: "bob@example.com", messageId: "c" }]);
       await recent.settled();
       expect(await recent.find("ana@example.com")).toEqual(["a", "b"]);
       expect(await recent.find("nobody@example.com")).toEqual([]);
@@ -36,7 +36,7 @@ export function recentMailsContract(name: string, openStore: () => Promise<Recen
       await using store = await openStore();
       const recent = await store.open(secrets);
       for (let id = 1; id <= 52; id += 1) {
-        recent.add(ana, `m${id}`);
+        recent.add([{ recipient: ana, messageId: `m${id}` }]);
         await recent.settled();
         await store.tick();
       }
@@ -48,7 +48,7 @@ export function recentMailsContract(name: string, openStore: () => Promise<Recen
     test("an entry lives a day, and shows no address", async () => {
       await using store = await openStore();
       const recent = await store.open(secrets);
-      recent.add(ana, "m1");
+      recent.add([{ recipient: ana, messageId: "m1" }]);
       await recent.settled();
       const livesMs = await store.livesMs();
       expect(livesMs).toBeGreaterThan(86_390_000);
@@ -61,12 +61,12 @@ export function recentMailsContract(name: string, openStore: () => Promise<Recen
     test("what was kept under the previous secret is found as long as that is set", async () => {
       await using store = await openStore();
       const before = await store.open(secrets);
-      before.add(ana, "m1");
+      before.add([{ recipient: ana, messageId: "m1" }]);
       await before.settled();
       await store.tick();
       const current = "another secret of the test, long enough";
       const after = await store.open({ current, previous: secrets.current });
-      after.add(ana, "m2");
+      after.add([{ recipient: ana, messageId: "m2" }]);
       await after.settled();
       expect((await after.find(ana)).toSorted()).toEqual(["m1", "m2"]);
       expect(await (await store.open({ current, previous: undefined })).find(ana)).toEqual(["m2"]);

@@ -3,6 +3,7 @@ import type { SessionPolicy, SessionStore } from "../../src/auth/sessions/sessio
 import { sessionsPerUserMax } from "../../src/auth/sessions/session-store.ts";
 import { sessionPolicyDefault } from "../../support/settings.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { testKeptUsers } from "./session-store-users.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
@@ -31,6 +32,7 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
   describe(`SessionStore on ${name}`, () => {
     testListing(openOn);
     testRevoking(openOn);
+    testKeptUsers(openOn);
 
     test("a created session is found by its token", async () => {
       await using opened = await openOn();
@@ -134,7 +136,7 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
   });
 }
 
-type OpenOn = () => Promise<
+export type OpenSessions = () => Promise<
   AsyncDisposable & { readonly store: SessionStore; readonly clock: FakeClock }
 >;
 
@@ -143,7 +145,7 @@ const signIn = (store: SessionStore, device: string, user = userId) =>
 const devicesOf = async (store: SessionStore, user = userId) =>
   (await store.list(user)).map(({ device }) => device);
 
-function testListing(openOn: OpenOn): void {
+function testListing(openOn: OpenSessions): void {
   test("a user's live sessions are listed, the one used last first", async () => {
     await using opened = await openOn();
     const { store, clock } = opened;
@@ -187,7 +189,7 @@ function testListing(openOn: OpenOn): void {
   });
 }
 
-function testRevoking(openOn: OpenOn): void {
+function testRevoking(openOn: OpenSessions): void {
   test("one is revoked by its id, at once", async () => {
     await using opened = await openOn();
     const { store } = opened;

@@ -173,6 +173,24 @@ describe.skipIf(redisUrl === "" || postgresUrl === "")("accounts and sessions", 
   });
 });
 
+test.skipIf(redisUrl === "" || postgresUrl === "")(
+  "a session that was checked before is checked without Postgres",
+  async () => {
+    await using proxy = new StallableProxy(new URL(postgresUrl).host);
+    const postgres = through(postgresUrl, proxy);
+    await using world = await openServerWorld({ redis: redisUrl, postgres });
+    const { token } = await world.signIn(email);
+    const check = async () => (await world.request("/auth/session", { token })).status;
+    expect(await check()).toBe(200);
+    proxy.cut();
+    expect(await check()).toBe(200);
+    await world.stores.sessions.revoke(token);
+    expect(await check()).toBe(401);
+    proxy.resume();
+    await eventually("Postgres is found again", async () => (await healthOf(world)).status === 200);
+  },
+);
+
 async function inTime(asked: Promise<Response>): Promise<Response> {
   const startedAt = performance.now();
   const answer = await asked;

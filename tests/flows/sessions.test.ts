@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { UserStore } from "../../src/auth/users/user-store.ts";
 import type { SignInWorld, WorldSettings } from "../support/sign-in-world.ts";
 import { problemOf, signInEngines } from "../support/sign-in-world.ts";
 
@@ -144,6 +145,57 @@ describe.each(signInEngines())("sessions on %s", (_, open) => {
     expect(ends).toEqual(["2026-01-14", "2026-01-20", "2026-01-26", "2026-01-31", "2026-01-31"]);
     await world.clock.advance(minute);
     expect(await isLive(world, token)).toBe(false);
+  });
+
+  test("are checked without asking for the user each time", async () => {
+    await using world = await open();
+    const { token, user } = await world.signIn(email);
+    let reads = 0;
+    const users: UserStore = {
+      ...world.stores.users,
+      findById: (id) => {
+        reads += 1;
+        return world.stores.users.findById(id);
+      },
+    };
+    const counting = world.restart({ users });
+    const check = async () => {
+      const answer = await counting.request("/auth/session", { token });
+      return ((await answer.json()) as { user: object }).user;
+    };
+    for (let request = 0; request < 5; request += 1) expect(await check()).toEqual(user);
+    expect(reads).toBe(1);
+  });
+
+  test("show each change of the user in the next check, in every process", async () => {
+    await using world = await open();
+    const { token } = await world.signIn(email);
+    const elsewhere = world.restart({});
+    const check = async () => {
+      const answer = await elsewhere.request("/auth/session", { token });
+      return answer.status === 200
+        ? ((await answer.json()) as { user: Record<string, unknown> }).user
+        : answer.status;
+    };
+    const call = (path: string, body: object, method = "POST") =>
+      world.request(path, { method, token, body });
+    await check();
+    await call("/users/me", { username: "tess" }, "PATCH");
+    expect(await check()).toMatchObject({ username: "tess" });
+    await world.clock.advance(minute);
+    await check();
+    await call("/users/me/email", { email: "new@example.org" });
+    await call("/users/me/email/verify", { email: "new@example.org", code: world.publisher.code });
+    expect(await check()).toMatchObject({ email: "new@example.org", username: "tess" });
+    await world.clock.advance(minute);
+    await check();
+    await world.signIn("new@example.org");
+    expect(await check()).toMatchObject({ last_sign_in_at: "2026-01-01T00:02:00.000Z" });
+    await world.clock.advance(minute);
+    await check();
+    await call("/users/me/delete-code", {});
+    await call("/users/me/delete", { code: world.publisher.code });
+    expect(await check()).toBe(401);
   });
 
   test.each([

@@ -246,13 +246,12 @@ async function openEngines(
 
 function pipelineDeps(
   options: DeliveryRigOptions,
-  { ledger, recentMails, mailer, preferences, suppressions }: RigEngines,
+  { ledger, mailer, preferences, suppressions }: RigEngines,
   { pendingOutcomes, log }: { readonly pendingOutcomes: PendingOutcomes; readonly log: Log },
 ): PipelineDeps {
   const clock = systemClock;
   return {
     ledger,
-    recentMails,
     mailer,
     log,
     clock,
@@ -295,7 +294,10 @@ interface RigLedger {
   readonly recentMails: RecentMails;
 }
 
-const secrets = { current: "a secret of the test, which is long enough", previous: undefined };
+const secrets = () => ({
+  current: "a secret of the test, which is long enough",
+  previous: undefined,
+});
 
 /** The ledger of a rig and the index beside it, on the Redis at `redis` or on a file. */
 async function openRigLedger(
@@ -306,11 +308,14 @@ async function openRigLedger(
   if (redis === undefined) {
     const database = await file();
     const recentMails = await openSqliteRecentMails({ database, secrets });
-    return { ledger: stack.use(await openSqliteDeliveryLedger({ database })), recentMails };
+    return {
+      ledger: stack.use(await openSqliteDeliveryLedger({ database, recentMails })),
+      recentMails,
+    };
   }
   const { redis: client, keyPrefix } = stack.use(await openTestRedis(redis));
   const recentMails = openRedisRecentMails({ redis: client, keyPrefix, secrets });
   stack.defer(() => recentMails.settled());
-  const ledger = stack.use(openRedisDeliveryLedger({ redis: client, keyPrefix }));
+  const ledger = stack.use(openRedisDeliveryLedger({ redis: client, keyPrefix, recentMails }));
   return { ledger, recentMails };
 }

@@ -1,5 +1,9 @@
+import { createRequire } from "node:module";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { crc32C } from "kafkajs";
+
+/** kafkajs' own, to check ours against. */
+const inside = createRequire(import.meta.resolve("kafkajs/package.json"));
+const crc32C: (bytes: Buffer) => number = inside("./src/protocol/recordBatch/crc32C/index.js");
 
 /** Record batches made by hand, so that a test can make them wrong. */
 interface HandRecord {

@@ -50,6 +50,7 @@ export type WorldSettings = Partial<
     AuthAppDeps,
     | "codes"
     | "sessions"
+    | "users"
     | "keys"
     | "limitPolicy"
     | "boundary"

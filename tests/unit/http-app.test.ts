@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
+import { secureHeaders } from "hono/secure-headers";
 import { z } from "zod";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { createHttpApp } from "../../src/core/http/app.ts";
-import { bodyLimit, readJson } from "../../src/core/http/body.ts";
+import { limitBody, readJson } from "../../src/core/http/body.ts";
+import { jsonResponse } from "../../src/core/http/headers.ts";
 import type { DrawProblem, HttpEnvironment } from "../../src/core/http/problem.ts";
 import { clientAddress, respondToError } from "../../src/core/http/problem.ts";
-import { createLog, silentLog } from "../../src/core/log.ts";
+import { createLog, runInTraceContext, silentLog } from "../../src/core/log.ts";
 import { problemOf } from "../support/sign-in-world.ts";
 
 const bodySchema = z.object({ name: z.string().max(10), age: z.number().optional() });
@@ -166,7 +168,8 @@ describe("JSON bodies", () => {
 
 test("a body that does not arrive in time is a 408", async () => {
   const { readable } = new TransformStream();
-  const late = new Hono<HttpEnvironment>().use(bodyLimit({ deadlineMs: 20 }));
+  const late = new Hono<HttpEnvironment>();
+  late.post("/", async (context) => (await limitBody(context, 20)) ?? context.body(null));
   late.onError((error, context) => respondToError(error, context, silentLog));
   const response = await late.request("/", { method: "POST", body: readable });
   expect(response.status).toBe(408);
@@ -201,6 +204,52 @@ describe("headers and the access log", () => {
       { level: "debug", route: "/health", status: 200, msg: "HTTP request" },
     ]);
     expect(lines.join("")).not.toMatch(/in-the-query|secret-path/);
+  });
+
+  test("the line of a request is the one that pino writes, byte for byte", async () => {
+    const lines: string[] = [];
+    const write = (line: string) => lines.push(line);
+    const log = createLog({ service: "test", level: "info", write }).child({ part: 'a "b"' });
+    const app = createHttpApp({ log });
+    app.post("/mails/:id{\\d+}", (context) => context.json({}));
+    const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+    const headers = { traceparent, "X-Request-Id": "abc-123_x=" };
+    await app.request("/mails/7", { method: "POST", headers });
+    await app.request("/mails/7", { method: "DELETE", headers });
+    for (const line of lines) {
+      const { level: _, time, service: __, part: ___, traceId, msg, ...fields } = JSON.parse(line);
+      runInTraceContext({ traceId, spanId: "", flags: "" }, () => log.info(fields, msg));
+      expect(lines.pop()?.replace(/"time":"[^"]+"/, `"time":"${time}"`)).toBe(line);
+    }
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { route: "/mails/:id{\\d+}", status: 200 },
+      { route: "/*", status: 405 },
+    ]);
+  });
+
+  test("the security headers are those of Hono's secureHeaders", async () => {
+    const theirs = new Hono().use(
+      secureHeaders({
+        originAgentCluster: false,
+        xFrameOptions: "DENY",
+        contentSecurityPolicy: {
+          defaultSrc: ["'none'"],
+          baseUri: ["'none'"],
+          formAction: ["'none'"],
+          frameAncestors: ["'none'"],
+        },
+      }),
+    );
+    theirs.get("/ok", (context) => context.json({ ok: true }, 200, { "X-Request-Id": "a" }));
+    const expected = await theirs.request("/ok");
+    const { app } = openApp();
+    app.get("/busy", () => jsonResponse({ ok: true }));
+    for (const path of ["/ok", "/busy", "/busy"]) {
+      const answer = await app.request(path, { headers: { "X-Request-Id": "a" } });
+      expect([...answer.headers]).toEqual([...expected.headers]);
+      expect(await answer.json()).toEqual({ ok: true });
+      answer.headers.set("X-Frame-Options", "of this answer only");
+    }
   });
 
   test("the client's address is that of the connection, or unknown", async () => {

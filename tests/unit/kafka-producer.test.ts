@@ -3,7 +3,8 @@ import type { PartitionMetadata } from "kafkajs";
 import { Partitioners } from "kafkajs";
 import { InstantError } from "../../src/core/errors.ts";
 import { eventLogErrors, murmur2, partitionOfKey } from "../../src/email/event-log/event-log.ts";
-import { StickyPartitions } from "../../src/email/event-log/kafka/producer.ts";
+import { choosePartition } from "../../src/email/event-log/kafka/producer.ts";
+import { OutgoingMessage } from "../../src/email/event-log/kafka/record-encoder.ts";
 import type { QueuedRecord } from "../../src/email/event-log/kafka/record-queue.ts";
 import { Publication, RecordQueue } from "../../src/email/event-log/kafka/record-queue.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
@@ -45,15 +46,15 @@ describe("the partition of a record", () => {
 
   test("messages without a key take turns, and each keeps its partition when it is sent again", () => {
     const partitionMetadata = describePartitions(3);
-    const partitions = new StickyPartitions();
-    const partitionOf = partitions.create();
-    const messages = [0, 1, 2].map(() => ({ key: null, value: Buffer.from("x") }));
+    const partitionOf = choosePartition();
+    const record = { key: null, value: Buffer.from("x"), headers: [] };
+    const messages = [0, 1, 2].map(() => new OutgoingMessage(record));
     const place = () =>
       messages.map((message) => partitionOf({ topic: "topic", partitionMetadata, message }));
     const first = place();
     expect(first.toSorted()).toEqual([0, 1, 2]);
     expect(place()).toEqual(first);
-    expect(messages.map((message) => partitions.find(message))).toEqual(first);
+    expect(messages.map(({ partition }) => partition)).toEqual(first);
   });
 });
 

@@ -134,21 +134,6 @@ test("an answer that no broker writes ends its connection, and the next one begi
   await connection.disconnect();
 });
 
-test("headers are encoded and decoded as a list, with nulls, repeats and names of digits", () => {
-  const encode = inside("./src/protocol/recordBatch/record/v0/index.js");
-  const decode = inside("./src/protocol/recordBatch/record/v0/decoder.js");
-  const Decoder = inside("./src/protocol/decoder.js");
-  const headers = [
-    { key: "b", value: Buffer.from("1") },
-    { key: "1", value: null },
-    { key: "b", value: Buffer.alloc(0) },
-  ];
-  const { buffer } = encode({ key: null, value: Buffer.from("x"), headers });
-  const decoder = new Decoder(new Decoder(buffer).readVarIntBytes());
-  const record = decode(decoder, { firstOffset: "0", firstTimestamp: "0" });
-  expect(record.headerList).toEqual(headers);
-});
-
 test("an offset out of range is thrown, not set to the default", async () => {
   const ConsumerGroup = inside("./src/consumer/consumerGroup.js");
   const error = Object.assign(new Error("out of range"), { topic: "topic", partition: 0 });
@@ -193,9 +178,58 @@ test("a cluster can be had without a consumer", () => {
   expect(typeof Batch).toBe("function");
 });
 
-test("a reader of batches is used when there is one, and a fetch ends at its bound", async () => {
-  const { RecordBatch, crc32C } = inside("./index.js");
-  const decode = inside("./src/protocol/recordBatch/v0/decoder.js");
-  expect(RecordBatch).toBe(decode);
-  expect(crc32C(Buffer.from("123456789"))).toBe(0xe3069283);
+test("batches are read and written by others where there are any", async () => {
+  const { recordBatches } = inside("./index.js");
+  const Decoder = inside("./src/protocol/decoder.js");
+  const decodeMessages = inside("./src/protocol/requests/fetch/v4/decodeMessages.js");
+  const produceRequest = inside("./src/protocol/requests/produce/v3/request.js");
+  const usual = { ...recordBatches };
+  const request = (value: string) => {
+    const messages = [{ value, key: null }];
+    const partitions = [{ partition: 5, messages, firstSequence: 0 }];
+    return produceRequest({ acks: -1, timeout: 1, topicData: [{ topic: "t", partitions }] });
+  };
+  try {
+    const answer = new Decoder(Buffer.concat([Buffer.from([0, 0, 0, 17]), Buffer.alloc(17, 2)]));
+    recordBatches.read = async (bytes: Buffer, of: unknown) => [bytes.length, of];
+    expect(await decodeMessages(answer)).toEqual([17, answer]);
+    recordBatches.write = ({ messages }: { messages: readonly { value: string }[] }) =>
+      messages[0]?.value === "ours" ? Buffer.from("written") : undefined;
+    const ours: Buffer = (await request("ours").encode()).buffer;
+    expect(ours.subarray(-15)).toEqual(Buffer.from("\0\0\0\u0005\0\0\0\u0007written"));
+    const theirs: Buffer = (await request("theirs").encode()).buffer;
+    expect(theirs.includes("theirs")).toBe(true);
+  } finally {
+    Object.assign(recordBatches, usual);
+  }
+});
+
+test("messages are grouped by partition in their order", () => {
+  const group = inside("./src/producer/groupMessagesPerPartition.js");
+  const partitionMetadata = [{ partitionId: 0 }, { partitionId: 1 }];
+  const messages = [3, 4, 5, 6, 7];
+  const partitioner = ({ message }: { message: number }) => message % 2;
+  const grouped = group({ topic: "topic", partitionMetadata, messages, partitioner });
+  expect(grouped).toEqual({ 0: [4, 6], 1: [3, 5, 7] });
+});
+
+test("a batch begins at the offset that was fetched, whatever the answer begins with", () => {
+  const { Batch } = inside("./index.js");
+  const offsetsFrom = (fetched: string) => {
+    const messages = [5, 6, 9].map((offset) => ({ offset }));
+    const batch = new Batch("topic", fetched, { partition: 0, highWatermark: "10", messages });
+    return batch.messages.map(({ offset }: { offset: number }) => offset);
+  };
+  expect(offsetsFrom("5")).toEqual([5, 6, 9]);
+  expect(offsetsFrom("4")).toEqual([5, 6, 9]);
+  expect(offsetsFrom("7")).toEqual([9]);
+  expect(offsetsFrom("10")).toEqual([]);
+});
+
+test("an encoder does not clear its bytes, and gives those that were written", () => {
+  const Encoder = inside("./src/protocol/encoder.js");
+  expect(String(Encoder)).not.toContain("Buffer.alloc(");
+  const value = Buffer.alloc(5_000, 1);
+  const { buffer } = new Encoder().writeBytes(value);
+  expect(buffer).toEqual(Buffer.concat([Buffer.from([0, 0, 0x13, 0x88]), value]));
 });

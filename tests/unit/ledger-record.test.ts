@@ -1,12 +1,16 @@
 import { expect, test } from "bun:test";
+import { decideAdvance } from "../../src/email/ledger/advance-rules.ts";
 import { digestsConflict, eventDigest } from "../../src/email/ledger/claim-rules.ts";
+import type { LedgerChange } from "../../src/email/ledger/delivery-ledger.ts";
 import { ledgerStates } from "../../src/email/ledger/delivery-ledger.ts";
 import type { StoredRecord } from "../../src/email/ledger/record.ts";
 import {
   blankRecord,
   decodeRecord,
   encodeHead,
+  encodeNewEntry,
   encodeRecord,
+  encodeTail,
 } from "../../src/email/ledger/record.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -26,22 +30,70 @@ test("what is encoded is decoded again, whatever is in it", () => {
   const random = new SeededRandom(seed);
   for (let run = 0; run < 500; run += 1) {
     const record = randomRecord(random);
-    expect(decodeRecord("id", encodeRecord(record)), `seed ${seed}`).toEqual(record);
+    expect(decodeRecord("id", encodeRecord(record).join("")), `seed ${seed}`).toEqual(record);
   }
 });
 
-test("the head is the beginning of the text, and of no other revision's", () => {
+test("the head is the beginning of the tail, and of no other revision's", () => {
   const record = { ...blankRecord("id"), state: "claimed", owner: 'o"', revision: 1 } as const;
-  expect(encodeRecord(record)).toStartWith(encodeHead(record));
-  expect(encodeRecord({ ...record, revision: 12 })).not.toStartWith(encodeHead(record));
+  expect(encodeTail(record)).toStartWith(encodeHead(record));
+  expect(encodeTail({ ...record, revision: 12 })).not.toStartWith(encodeHead(record));
 });
 
 test("a raw control character is in no text, so that a mark of the time can be one", () => {
   const record = randomRecord(new SeededRandom(1));
   const text = encodeRecord({ ...record, owner: "\u0001", digest: "\u0001", reason: "\u0001" });
-  expect([...text].filter((char) => char < " ")).toEqual([]);
-  expect(encodeRecord(record, () => "\u0001")).toContain('"lease_until":"\u0001"');
+  expect([...text.join("")].filter((char) => char < " ")).toEqual([]);
+  expect(encodeTail(record, () => "\u0001")).toContain('"lease_until":"\u0001"');
 });
+
+test("writing the entry and the tail over a record makes what the rules decide, in every state", () => {
+  const seed = Math.floor(Math.random() * 1e9);
+  const random = new SeededRandom(seed);
+  const claim = { messageId: "id", owner: "o", fence: 1 };
+  let folded = 0;
+  for (let run = 0; run < 300; run += 1) {
+    let before: StoredRecord = { ...randomRecord(random), owner: "o", fence: 1, state: "claimed" };
+    const parts = encodeRecord(before);
+    let start = parts[0] + parts[1];
+    let tail = parts[2] + " ".repeat(random.below(1000));
+    for (let step = 0; step < 6; step += 1) {
+      const now = 1_800_000_000_000 + random.below(1e9);
+      const after = decideAdvance(before, claim, randomChange(random), now).write;
+      if (after === undefined) continue;
+      const entry = encodeNewEntry(before, after);
+      const written = (entry ?? "") + encodeTail(after);
+      if (entry === undefined || written.length > tail.length) break;
+      expect(tail, `seed ${seed}`).toStartWith(encodeHead(before));
+      const text = start + written.padEnd(tail.length);
+      expect(decodeRecord("id", text), `seed ${seed}`).toEqual(after);
+      tail = text.slice((start + entry).length);
+      start += entry;
+      before = after;
+      folded += 1;
+    }
+  }
+  expect(folded).toBeGreaterThan(300);
+});
+
+function randomChange(random: SeededRandom): LedgerChange {
+  const reason = random.pick(texts) ?? "";
+  const smtp = { host: "mx", reply: reason, queueId: undefined };
+  const leaseMs = 1 + random.below(60_000);
+  const state = random.chance(0.5) ? "claimed" : "submitting";
+  return (
+    random.pick<LedgerChange>([
+      { kind: "renew", state, leaseMs },
+      { kind: "submitting", leaseMs },
+      { kind: "accepted", smtp },
+      { kind: "deferred", countsAttempt: true, leaseMs, reason },
+      { kind: "rejected", class: "refused", reason, smtp },
+      { kind: "ambiguous", reason },
+      { kind: "expired" },
+      { kind: "suppressed", reason },
+    ]) ?? { kind: "expired" }
+  );
+}
 
 function randomRecord(random: SeededRandom): StoredRecord {
   const text = () => random.pick(texts) ?? "";

@@ -4,7 +4,7 @@
 -- KEYS    the addresses; for each, in turn, five of ARGV:
 --   1     the time in ms, or "" for the server's own (see redis-now.lua)
 --   2     the text that must be there, "" for none
---   3     the last time at which to write; 0: only read
+--   3     the last time at which to write
 --   4     the new text
 --   5     how long it is kept, in ms
 -- Returns for each 1, when the new text is there, or {now, the text as it is}.

@@ -1,17 +1,19 @@
 import { coreErrors, InstantError } from "../../core/errors.ts";
 import type { RedisClient } from "../../core/redis/client.ts";
-import { redisScript } from "../../core/redis/client.ts";
+import { redisScript } from "../../core/redis/scripts.ts";
 import type { Clock } from "../../core/time.ts";
 import { subjectOf } from "../auth-deps.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
 import type { CodeRule } from "./code-rules.ts";
 import { applyRule, codeCalls } from "./code-rules.ts";
 import type { CodePolicy, CodeStore } from "./code-store.ts";
+import readText from "./redis-read.lua" with { type: "text" };
 import swapText from "./redis-swap.lua" with { type: "text" };
 
 /** The stored state, "" for none, and the server's time when it was read. */
 type Seen = readonly [now: number, text: string];
 
+const readScript = redisScript<Seen>(`${nowText}\n${readText}`, { merges: true });
 const swapScript = redisScript<1 | Seen>(`${nowText}\n${swapText}`, { merges: true });
 
 /**
@@ -48,20 +50,15 @@ interface RedisCodeStoreOptions {
 export function openRedisCodeStore(redis: RedisClient, options: RedisCodeStoreOptions): CodeStore {
   const { policy, keyPrefix = "", clock } = options;
   const keyOf = (email: string) => `${keyPrefix}auth:codes:{${subjectOf(email)}}`;
-  const swap = (key: string, ...decision: readonly (string | number)[]) =>
-    redis.script(swapScript, [key], [clock?.now() ?? "", ...decision]);
-
-  async function read(key: string): Promise<Seen> {
-    const reply = await swap(key, "", 0, "", 0);
-    return reply as Seen; // the time is never 0
-  }
+  const time = () => clock?.now() ?? "";
+  const read = (key: string) => redis.script(readScript, [key], [time()]);
 
   async function change<T>(key: string, rule: CodeRule<T>, reading = read(key)): Promise<T> {
     let [now, text] = await reading;
     for (let swaps = 0; swaps < swapsMax; swaps += 1) {
       const decided = applyRule(rule, { text, policy, now });
-      const lifeMs = decided.endsAt - now;
-      const reply = await swap(key, text, now + decisionMsMax, decided.text, lifeMs);
+      const decision = [text, now + decisionMsMax, decided.text, decided.endsAt - now];
+      const reply = await redis.script(swapScript, [key], [time(), ...decision]);
       if (reply === 1) return decided.outcome;
       [now, text] = reply;
     }

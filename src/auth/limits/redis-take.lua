@@ -3,16 +3,29 @@
 -- of these. A call takes from all its keys, or returns the number of the exhausted key with the
 -- longest wait until its next use, and that wait. The calls run in turn, and an error fails only
 -- its own call.
+
+-- By key: how many uses it has, since when, and for how long it is kept. Calls share keys, above
+-- all that of the global budget: it is trimmed and counted for the first of them only.
+local uses, trimmedTo, keptMs = {}, {}, {}
+
+local function countUses(key, windowMs)
+  local from = now - windowMs
+  if trimmedTo[key] ~= from then
+    redis.call("ZREMRANGEBYSCORE", key, "-inf", from)
+    uses[key], trimmedTo[key], keptMs[key] = redis.call("ZCARD", key), from, nil
+  end
+  return uses[key]
+end
+
 local function take(use, firstKey, count, firstPolicy)
   local exhausted, longestMs = 0, 0
   for index = 1, count do
     local key, at = KEYS[firstKey + index - 1], firstPolicy + 2 * (index - 1)
     local quota, windowMs = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-    redis.call("ZREMRANGEBYSCORE", key, "-inf", now - windowMs)
-    local uses = redis.call("ZCARD", key)
-    if uses >= quota and not redis.call("ZSCORE", key, use) then
+    local used = countUses(key, windowMs)
+    if used >= quota and not redis.call("ZSCORE", key, use) then
       -- When this use leaves the window, one less than the quota remains.
-      local oldest = redis.call("ZRANGE", key, uses - quota, uses - quota, "WITHSCORES")[2]
+      local oldest = redis.call("ZRANGE", key, used - quota, used - quota, "WITHSCORES")[2]
       local retryAfterMs = tonumber(oldest) + windowMs - now
       if retryAfterMs > longestMs then exhausted, longestMs = index, retryAfterMs end
     end
@@ -20,9 +33,12 @@ local function take(use, firstKey, count, firstPolicy)
   if exhausted > 0 then return { exhausted, longestMs } end
 
   for index = 1, count do
-    local key = KEYS[firstKey + index - 1]
-    redis.call("ZADD", key, "NX", now, use)
-    redis.call("PEXPIRE", key, ARGV[firstPolicy + 2 * (index - 1) + 1])
+    local key, windowMs = KEYS[firstKey + index - 1], ARGV[firstPolicy + 2 * (index - 1) + 1]
+    uses[key] = uses[key] + redis.call("ZADD", key, "NX", now, use)
+    if keptMs[key] ~= windowMs then
+      redis.call("PEXPIRE", key, windowMs)
+      keptMs[key] = windowMs
+    end
   end
   return { 0, 0 }
 end

@@ -1,5 +1,5 @@
 import type { RedisClient } from "../../core/redis/client.ts";
-import { redisScript } from "../../core/redis/client.ts";
+import { redisScript } from "../../core/redis/scripts.ts";
 import type { Clock } from "../../core/time.ts";
 import nowText from "../redis-now.lua" with { type: "text" };
 import type { Limits, RateLimit } from "./limits.ts";

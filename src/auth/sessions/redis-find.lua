@@ -1,24 +1,14 @@
--- Finds one session of each user in KEYS; takes merged calls. ARGV has for each call: the common
--- arguments (time, idle, lifetime), the touch interval in ms and the id. Returns for each the
--- session's JSON, or false when it does not exist or has ended; an error fails only its own call.
--- The key needs no new expiry: no session outlives the lifetime after its creation.
-local function find(key, touchEveryMs, id)
-  local text = redis.call("HGET", key, id)
-  if not text then return false end
-  local session = cjson.decode(text)
-  if not isLive(session) then return false end
-  if now - session.usedAt < touchEveryMs then return text end
-  session.usedAt = now
-  local touched = cjson.encode(session)
-  redis.call("HSET", key, id, touched)
-  return touched
+-- Reads one session of each user; takes merged calls. KEYS has for each call the user's sessions and
+-- the copy of the user, ARGV the time and the id. Returns for each the session's JSON, perhaps of one
+-- that has ended, the copy as stored and the time, or false when there is none; an error fails only
+-- its own call. Whether it is live is not decided here, where every other call waits for it.
+local function find(key, userKey, time, id)
+  local session = redis.call("HGET", key, id)
+  return session and { session, redis.call("GET", userKey), tonumber(time) or now }
 end
 
 local replies = {}
-for index, key in ipairs(KEYS) do
-  local at = 5 * (index - 1)
-  now = tonumber(ARGV[at + 1]) or now
-  idleMs, lifetimeMs = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  replies[index] = attempt(find, key, tonumber(ARGV[at + 4]), ARGV[at + 5])
+for index = 1, #KEYS, 2 do
+  replies[#replies + 1] = attempt(find, KEYS[index], KEYS[index + 1], ARGV[index], ARGV[index + 1])
 end
 return replies

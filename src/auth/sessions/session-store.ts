@@ -1,4 +1,5 @@
 import { randomToken, sha256Hex } from "../../core/secret.ts";
+import type { User, UserStore } from "../users/user-store.ts";
 
 /**
  * Stores who is signed in, on which devices. A session is authenticated by a random token of 256
@@ -16,6 +17,12 @@ import { randomToken, sha256Hex } from "../../core/secret.ts";
  * - Whatever is not one of our tokens is not found.
  * - Revoking a session by its id also takes the id of its user.
  * - Every call may be repeated. Times are by the store's clock.
+ *
+ * Beside its sessions the store keeps a copy of the user, so that checking a session asks no other
+ * store. `dropUser` comes before each change (see `dropChangedUsers`), and for `userDroppedMs` no
+ * copy is kept. `keepUser` has no effect later than `keepUserMsMax` after the check that found none,
+ * so a user who was read before a change is not kept after it, as long as the change takes at most
+ * the difference, 7 s. A change made past this program is seen after `userKeptMs`.
  * Left out on purpose: closing (a store opens no resources).
  * Throws the engine's own error (`redis_unavailable`, `sqlite_busy`) when it is unavailable.
  */
@@ -25,6 +32,11 @@ export interface SessionStore {
   readonly embedded: boolean;
   create(request: CreateSessionRequest): Promise<CreatedSession>;
   find(token: string): Promise<Session | undefined>;
+  /** The same use, with the copy of its user. */
+  check(token: string): Promise<CheckedSession | undefined>;
+  /** Keeps a copy of a user who was read since `checkedAt`. */
+  keepUser(user: User, checkedAt: number): Promise<void>;
+  dropUser(userId: string): Promise<void>;
   /** The live ones, most recently used first. */
   list(userId: string): Promise<readonly Session[]>;
   revoke(token: string): Promise<void>;
@@ -68,7 +80,37 @@ export interface Session {
   readonly usedAt: number;
 }
 
+export interface CheckedSession {
+  readonly session: Session;
+  /** Undefined: there is no copy. */
+  readonly user: User | undefined;
+  readonly checkedAt: number;
+}
+
 export const sessionsPerUserMax = 100;
+export const userKeptMs = 5 * 60_000;
+export const userDroppedMs = 10_000;
+export const keepUserMsMax = 3_000;
+
+/** Wraps the users' store to drop the copy of a user that is about to change. */
+export function dropChangedUsers(users: UserStore, sessions: SessionStore): UserStore {
+  async function change<T>(id: string, call: () => Promise<T>): Promise<T> {
+    await sessions.dropUser(id);
+    return call();
+  }
+  return {
+    ...users,
+    signIn: async (request) => {
+      const outcome = await users.signIn(request);
+      // Who it is is only known now; nobody has been answered yet.
+      if (!outcome.created) await sessions.dropUser(outcome.user.id);
+      return outcome;
+    },
+    setUsername: (request) => change(request.id, () => users.setUsername(request)),
+    setEmail: (request) => change(request.id, () => users.setEmail(request)),
+    delete: (id) => change(id, () => users.delete(id)),
+  };
+}
 
 /** When a session ends if it is not used again. */
 export function sessionEndsAt(

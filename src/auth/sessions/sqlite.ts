@@ -2,13 +2,17 @@ import type { Database } from "bun:sqlite";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
-import type { Session, SessionPolicy, SessionStore } from "./session-store.ts";
+import type { User } from "../users/user-store.ts";
+import type { CheckedSession, Session, SessionPolicy, SessionStore } from "./session-store.ts";
 import {
   createSessionId,
   createSessionToken,
+  keepUserMsMax,
   sessionEndsAt,
   sessionKeyOf,
   sessionsPerUserMax,
+  userDroppedMs,
+  userKeptMs,
 } from "./session-store.ts";
 
 const migrations = [
@@ -31,6 +35,12 @@ const migrations = [
   ) STRICT;
   CREATE INDEX auth_sessions_used_at ON auth_sessions (used_at);
   CREATE INDEX auth_sessions_user_id ON auth_sessions (user_id, used_at);`,
+  // Without a user: dropped, and not to be kept until then.
+  `CREATE TABLE auth_session_users (
+    user_id TEXT PRIMARY KEY,
+    user TEXT,
+    until INTEGER NOT NULL
+  ) STRICT;`,
 ];
 
 const columns =
@@ -61,6 +71,18 @@ export async function openSqliteSessionStore(
     return { ...session, usedAt: now };
   }
 
+  async function check(token: string): Promise<CheckedSession | undefined> {
+    const key = sessionKeyOf(token);
+    if (key === undefined) return undefined;
+    const checkedAt = clock.now();
+    const stored = database.read((db) =>
+      db.query<Session, [string]>(`SELECT ${columns} WHERE key = ?`).get(key),
+    );
+    if (stored === null || !isLive(stored)) return undefined;
+    const user = database.read((db) => findKept(db, stored.userId, checkedAt));
+    return { session: await touch(key, stored, checkedAt), user, checkedAt };
+  }
+
   /** Returns how many live ones it removed. */
   function remove(userId: string, isMeant: (session: Session) => boolean): Promise<number> {
     return database.write((db) => {
@@ -84,13 +106,22 @@ export async function openSqliteSessionStore(
       });
       return { token, session };
     },
-    find: async (token) => {
-      const key = sessionKeyOf(token);
-      if (key === undefined) return undefined;
-      const session = database.read((db) =>
-        db.query<Session, [string]>(`SELECT ${columns} WHERE key = ?`).get(key),
-      );
-      return session !== null && isLive(session) ? touch(key, session, clock.now()) : undefined;
+    find: async (token) => (await check(token))?.session,
+    check,
+    keepUser: async (user, checkedAt) => {
+      await database.write((db) => {
+        const now = clock.now();
+        if (now > checkedAt + keepUserMsMax) return;
+        db.query("DELETE FROM auth_session_users WHERE until <= ?").run(now);
+        const query = db.query("INSERT OR IGNORE INTO auth_session_users VALUES (?, ?, ?)");
+        query.run(user.id, JSON.stringify(user), now + userKeptMs);
+      });
+    },
+    dropUser: async (userId) => {
+      await database.write((db) => {
+        const query = db.query("INSERT OR REPLACE INTO auth_session_users VALUES (?, NULL, ?)");
+        query.run(userId, clock.now() + userDroppedMs);
+      });
     },
     list: async (userId) => database.read((db) => readAll(db, userId)).filter(isLive),
     revoke: async (token) => {
@@ -104,6 +135,15 @@ export async function openSqliteSessionStore(
       database.read((db) => db.query("SELECT 1 FROM auth_sessions LIMIT 1").get());
     },
   };
+}
+
+function findKept(db: Database, userId: string, now: number): User | undefined {
+  const kept = db
+    .query<{ readonly user: string | null }, [string, number]>(
+      "SELECT user FROM auth_session_users WHERE user_id = ? AND until > ?",
+    )
+    .get(userId, now);
+  return kept?.user ? (JSON.parse(kept.user) as User) : undefined;
 }
 
 /** Beyond a user's maximum, the least recently used sessions end. */

@@ -1,25 +1,24 @@
 // The HTTP app that each service adds its routes to, its metrics, and the server it listens with.
-import type { MiddlewareHandler } from "hono";
+import type { MiddlewareHandler, Next } from "hono";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { requestId } from "hono/request-id";
 import { routePath } from "hono/route";
-import { secureHeaders } from "hono/secure-headers";
 import { getPath } from "hono/utils/url";
 import type { ConfigProblem, ConfigValues } from "../config.ts";
 import { setting } from "../config.ts";
 import { errorMessage, InstantError, isInstantError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { createChildContext, parseTraceparent, runInTraceContext } from "../log.ts";
+import type { Log, TraceContext } from "../log.ts";
+import { createChildContext, logText, parseTraceparent, runInTraceContext } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { equalSecret } from "../secret.ts";
 import type { Service } from "../service.ts";
 import { withDeadline } from "../time.ts";
-import { bodyLimit } from "./body.ts";
+import { limitBody } from "./body.ts";
 import type { IpNetwork } from "./client-address.ts";
-import { clientNetwork, loopbackOnly, parseIpNetwork } from "./client-address.ts";
+import { clientOf, loopbackOnly, parseIpNetwork } from "./client-address.ts";
+import { addSecurityHeaders } from "./headers.ts";
 import type { DrawProblem, HttpContext, HttpEnvironment } from "./problem.ts";
-import { httpErrors, problemPages, problemResponse, respondToError } from "./problem.ts";
+import { drawPage, httpErrors, problemResponse, respondToError } from "./problem.ts";
 
 /** An answered request, for the log and the metrics. */
 interface AnsweredRequest {
@@ -28,44 +27,6 @@ interface AnsweredRequest {
   readonly route: string;
   readonly status: number;
   readonly seconds: number;
-}
-
-/**
- * One line per request, `HTTP request`, with the route's pattern: path and query may contain a
- * token or an address, so neither is logged. Successful reads are logged at debug level, because
- * probes are sent every few seconds. `onRequest` is called for each.
- */
-function accessLog(
-  log: Log,
-  onRequest: (request: AnsweredRequest) => void = () => {},
-): MiddlewareHandler<HttpEnvironment> {
-  return async function accessLog(context, next) {
-    const startedAt = performance.now();
-    await next();
-    const durationMs = performance.now() - startedAt;
-    const route = routePath(context, -1);
-    const method = context.req.method.slice(0, 16);
-    const { status } = context.res;
-    onRequest({ method, route, status, seconds: durationMs / 1000 });
-    const fields = {
-      requestId: context.get("requestId"),
-      method,
-      route,
-      status,
-      durationMs: Math.round(durationMs * 10) / 10,
-    };
-    const isRead = method === "GET" || method === "HEAD";
-    if (isRead && context.res.ok) log.debug(fields, "HTTP request");
-    else log.info(fields, "HTTP request");
-  };
-}
-
-/** Continues the trace of the request's `traceparent`, or starts one. */
-function traceContext(): MiddlewareHandler<HttpEnvironment> {
-  return async function traceContext(context, next) {
-    const given = parseTraceparent(context.req.header("traceparent"));
-    await runInTraceContext(createChildContext(given), next);
-  };
 }
 
 export interface HttpAppOptions {
@@ -78,6 +39,10 @@ export interface HttpAppOptions {
   readonly exposesRefusal?: boolean;
   /** Renders problems for browsers; JSON when left out. */
   readonly drawProblem?: DrawProblem;
+  /** Runs before the handlers; may answer in their place. */
+  readonly before?: (context: HttpContext) => Response | undefined;
+  /** Runs on each response, whoever made it. */
+  readonly after?: (context: HttpContext) => void;
 }
 
 /**
@@ -87,49 +52,90 @@ export interface HttpAppOptions {
  * handler is kept, so a page can have its own Content-Security-Policy.
  */
 export function createHttpApp(options: HttpAppOptions): Hono<HttpEnvironment> {
-  const { log, trustedProxies = [], drawProblem, exposesRefusal = false } = options;
+  const { log, exposesRefusal = false } = options;
   const app = new Hono<HttpEnvironment>({ getPath: pathOf });
-  app.use(requestId({ limitLength: 64 }));
-  app.use(traceContext());
-  app.use(async (context, next) => {
-    await next();
-    // Hono's own header is lost when a handler returns its own Response, as pages do.
-    // `context.header` would copy a finished response into one with a streamed body.
-    context.res.headers.set("X-Request-Id", context.get("requestId"));
-  });
-  app.use(accessLog(log, options.onRequest));
-  app.use(clientNetwork(trustedProxies));
-  app.use(
-    secureHeaders({
-      overwrite: false,
-      originAgentCluster: false, // useless for a single origin, and browsers warn in sandboxed frames
-      xFrameOptions: "DENY",
-      contentSecurityPolicy: {
-        defaultSrc: ["'none'"],
-        baseUri: ["'none'"],
-        formAction: ["'none'"],
-        frameAncestors: ["'none'"],
-      },
-    }),
-  );
-  // Inside secureHeaders, because a page has its own Content-Security-Policy.
-  if (drawProblem !== undefined) app.use(problemPages(drawProblem));
-  app.use(
-    methodNotAllowed({
-      app,
-      onMethodNotAllowed: (context, methods) =>
-        problemResponse(context, httpErrors.methodNotAllowed, {
-          detail: `Use ${methods.join(" or ")}.`,
-          headers: { Allow: methods.join(", ") },
-        }),
-    }),
-  );
-  app.use(bodyLimit());
+  app.use(createChain(app, options));
   app.notFound((context) => problemResponse(context, httpErrors.notFound));
   app.onError((error, context) =>
     respondToError(error, context, log, { showsRefusal: exposesRefusal }),
   );
   return app;
+}
+
+const requestIdShape = /^[\w\-=]{1,64}$/;
+
+/**
+ * What every request passes, as one function: each middleware of its own costs a promise, a closure
+ * and a look at the headers. Around the handler, from the outside in: request id and trace, the log
+ * line, security headers, problem pages, 405, the body's limit, and the app's own `before` and
+ * `after`.
+ */
+function createChain(
+  app: Hono<HttpEnvironment>,
+  options: HttpAppOptions,
+): MiddlewareHandler<HttpEnvironment> {
+  const { trustedProxies = [], drawProblem, before, after } = options;
+  const report = createReport(options);
+  const refuseMethod = methodNotAllowed({
+    app,
+    onMethodNotAllowed: (context, methods) =>
+      problemResponse(context, httpErrors.methodNotAllowed, {
+        detail: `Use ${methods.join(" or ")}.`,
+        headers: { Allow: methods.join(", ") },
+      }),
+  });
+
+  async function handle(context: HttpContext, next: Next): Promise<void> {
+    const reading = limitBody(context);
+    const refused = (reading && (await reading)) ?? before?.(context);
+    if (refused === undefined) await next();
+    else context.res = refused;
+    after?.(context);
+    if (context.res.status === 404) await refuseMethod(context, nothing);
+    if (drawProblem !== undefined && !context.res.ok) await drawPage(context, drawProblem);
+  }
+
+  return (context, next) => {
+    const startedAt = performance.now();
+    const { headers } = context.req.raw;
+    const given = headers.get("X-Request-Id");
+    const requestId = given !== null && requestIdShape.test(given) ? given : crypto.randomUUID();
+    context.set("requestId", requestId);
+    context.set("client", clientOf(context, trustedProxies));
+    const trace = createChildContext(parseTraceparent(headers.get("traceparent") ?? undefined));
+    return runInTraceContext(trace, async () => {
+      await handle(context, next);
+      const { headers: answered } = context.res;
+      addSecurityHeaders(answered);
+      answered.set("X-Request-Id", requestId);
+      report(context, performance.now() - startedAt, trace);
+    });
+  };
+}
+
+async function nothing(): Promise<void> {}
+
+/**
+ * One line per request, `HTTP request`, with the route's pattern: path and query may contain a
+ * token or an address, so neither is logged. Successful reads are logged at debug level, because
+ * probes are sent every few seconds. `onRequest` is called for each.
+ */
+function createReport({ log, onRequest = () => {} }: HttpAppOptions) {
+  return (context: HttpContext, tookMs: number, trace: TraceContext): void => {
+    const route = routePath(context, -1);
+    const method = context.req.method.slice(0, 16);
+    const { status, ok } = context.res;
+    onRequest({ method, route, status, seconds: tookMs / 1000 });
+    const requestId = context.get("requestId");
+    const durationMs = Math.round(tookMs * 10) / 10;
+    if (ok && (method === "GET" || method === "HEAD")) {
+      log.debug({ requestId, method, route, status, durationMs }, "HTTP request");
+      return;
+    }
+    const texts = `"method":${JSON.stringify(method)},"route":${JSON.stringify(route)}`;
+    const fields = `"requestId":"${requestId}",${texts},"status":${status},"durationMs":${durationMs}`;
+    logText(log, fields, "HTTP request", trace);
+  };
 }
 
 /** Without a usable Host (a load balancer's HTTP/1.0) Bun's request URL is the bare path. */

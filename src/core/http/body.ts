@@ -1,41 +1,45 @@
 import type { ReadableStreamDefaultReader } from "node:stream/web";
-import type { MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import { InstantError, isInstantError } from "../errors.ts";
 import { withDeadline } from "../time.ts";
-import type { HttpContext, HttpEnvironment } from "./problem.ts";
+import type { HttpContext } from "./problem.ts";
 import { fieldErrors, httpErrors, problemResponse } from "./problem.ts";
 
 const bodyBytesMax = 64 * 1024;
 
-interface BodyLimitOptions {
-  /** How long the whole body may take to arrive; 10 s when left out. */
-  readonly deadlineMs?: number;
-}
+const bodyDeadlineMs = 10_000;
 
 /**
- * Reads the body before the handler runs: at most 64 KiB (else 413, the rest unread) and within the
- * deadline (else 408), whatever the Content-Length; Hono's own limit has no deadline. Handlers read
- * it through `context.req`; the body of `context.req.raw` is consumed.
+ * Reads the body before the handler runs: at most 64 KiB, the rest unread, and within the deadline,
+ * whatever the Content-Length; Hono's own limit has no deadline. Handlers read it through
+ * `context.req`; the body of `context.req.raw` is consumed. Undefined when there is none; resolves
+ * with the 413 of one that is too large; throws the 408 of a late one.
  */
-export function bodyLimit(options: BodyLimitOptions = {}): MiddlewareHandler<HttpEnvironment> {
-  const deadlineMs = options.deadlineMs ?? 10_000;
-  return async function bodyLimit(context, next) {
-    const request = context.req.raw;
-    if (request.method === "GET" || request.method === "HEAD") return next();
-    const announced = announcedLength(request.headers);
-    if (announced === undefined && request.body === null) return next();
-    const body = await takeIn(request, announced, deadlineMs);
-    if (body === "too_large") {
-      return problemResponse(context, httpErrors.bodyTooLarge, {
-        detail: `The body may have at most ${bodyBytesMax} bytes.`,
-        headers: { Connection: "close" }, // the unread rest must not be parsed as the next request
-      });
-    }
-    // Despite its type Hono caches promises here, and all of its body readers check this first.
-    context.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer;
-    return next();
-  };
+export function limitBody(
+  context: HttpContext,
+  deadlineMs = bodyDeadlineMs,
+): Promise<Response | undefined> | undefined {
+  const request = context.req.raw;
+  if (request.method === "GET" || request.method === "HEAD") return undefined;
+  const announced = announcedLength(request.headers);
+  if (announced === undefined && request.body === null) return undefined;
+  return keepBody(context, takeIn(request, announced, deadlineMs));
+}
+
+async function keepBody(
+  context: HttpContext,
+  taken: ReturnType<typeof takeIn>,
+): Promise<Response | undefined> {
+  const body = await taken;
+  if (body === "too_large") {
+    return problemResponse(context, httpErrors.bodyTooLarge, {
+      detail: `The body may have at most ${bodyBytesMax} bytes.`,
+      headers: { Connection: "close" }, // the unread rest must not be parsed as the next request
+    });
+  }
+  // Despite its type Hono caches promises here, and all of its body readers check this first.
+  context.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer;
+  return undefined;
 }
 
 /** Undefined: chunked, or there is no body. */
@@ -98,13 +102,17 @@ async function readAll(
  * not JSON in UTF-8, 422 with `errors` that name each invalid field and its bound.
  */
 export async function readJson<T>(context: HttpContext, schema: z.ZodType<T>): Promise<T> {
-  const contentType = context.req.header("Content-Type") ?? "";
-  if (!isJson(contentType)) {
+  return parseFields(schema, await readAnyJson(context));
+}
+
+/** The body, not yet validated; throws 415 and 400 as `readJson` does. */
+export async function readAnyJson(context: HttpContext): Promise<unknown> {
+  if (!isJson(context.req.header("Content-Type") ?? "")) {
     throw new InstantError(httpErrors.unsupportedMediaType, {
       detail: "send it with the header Content-Type: application/json",
     });
   }
-  return parseFields(schema, parseJson(await context.req.arrayBuffer()));
+  return parseJson(await context.req.arrayBuffer());
 }
 
 /**
@@ -130,9 +138,11 @@ function isJson(contentType: string): boolean {
   return /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i.test(contentType.trim());
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 function parseJson(body: ArrayBuffer): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return JSON.parse(utf8.decode(body));
   } catch {
     const detail = body.byteLength === 0 ? "it is empty" : undefined;
     throw new InstantError(httpErrors.malformedJson, detail === undefined ? {} : { detail });

@@ -59,18 +59,13 @@ const hopsMax = 20;
 const unknownClient = "unknown";
 
 /**
- * Sets `context.get("client")`, the client as rate limits count it: the peer of the connection or,
- * when that is one of `trustedProxies`, the rightmost hop of `X-Forwarded-For` that is not; whatever
- * is left of it may be forged. IPv6 counts per /64. `unknown` when the connection is closed.
+ * The client as rate limits count it: the peer of the connection or, when that is one of
+ * `trustedProxies`, the rightmost hop of `X-Forwarded-For` that is not; whatever is left of it may
+ * be forged. IPv6 counts per /64. `unknown` when the connection is closed.
  */
-export function clientNetwork(
-  trustedProxies: readonly IpNetwork[],
-): MiddlewareHandler<HttpEnvironment> {
-  return async function clientNetwork(context, next) {
-    const address = findClient(context, trustedProxies);
-    context.set("client", address === undefined ? unknownClient : clientNetworkOf(address));
-    await next();
-  };
+export function clientOf(context: HttpContext, trustedProxies: readonly IpNetwork[]): string {
+  const address = findClient(context, trustedProxies);
+  return address === undefined ? unknownClient : clientNetworkOf(address);
 }
 
 function findClient(
@@ -169,17 +164,19 @@ const reads = new Set(["GET", "HEAD", "OPTIONS"]);
  * (CORS). Any other write must not name another origin, and with the cookie it must name ours.
  * Programs send no cookie, or add `Origin`.
  */
-export function sameOriginWrites(options: SameOriginOptions): MiddlewareHandler<HttpEnvironment> {
-  return async function sameOriginWrites(context, next) {
-    if (reads.has(context.req.method) || context.req.header("Authorization")) return next();
-    if (options.origins.includes(context.req.header("Origin") ?? "")) return next();
-    const from = requestOrigin(context, options.publicOrigin);
-    const withCookie = getCookie(context, options.cookieName) !== undefined;
-    if (from === "same" || (from === "unknown" && !withCookie)) return next();
-    const detail =
-      from === "unknown"
-        ? "With the cookie, a write needs the Origin header; or send Authorization: Bearer."
-        : undefined;
-    return problemResponse(context, httpErrors.crossOrigin, { detail });
-  };
+export function refuseForeignWrite(
+  context: HttpContext,
+  options: SameOriginOptions,
+): Response | undefined {
+  if (reads.has(context.req.method) || context.req.header("Authorization")) return undefined;
+  const origin = context.req.header("Origin");
+  if (origin !== undefined && options.origins.includes(origin)) return undefined;
+  const from = requestOrigin(context, options.publicOrigin);
+  const withCookie = getCookie(context, options.cookieName) !== undefined;
+  if (from === "same" || (from === "unknown" && !withCookie)) return undefined;
+  const detail =
+    from === "unknown"
+      ? "With the cookie, a write needs the Origin header; or send Authorization: Bearer."
+      : undefined;
+  return problemResponse(context, httpErrors.crossOrigin, { detail });
 }

@@ -1,5 +1,5 @@
 // Problems (RFC 9457): every HTTP response that is not a success, and its context.
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -13,7 +13,7 @@ export interface HttpEnvironment {
   readonly Bindings: { readonly clientAddress?: string | undefined };
   readonly Variables: {
     readonly requestId: string;
-    /** The client as rate limits count it; see `clientNetwork`. */
+    /** The client as rate limits count it; see `clientOf`. */
     readonly client: string;
   };
 }
@@ -285,19 +285,15 @@ export type DrawProblem = (problem: Problem, context: HttpContext) => Response |
 const problemType = "application/problem+json";
 
 /**
- * Renders problems as pages for clients that accept `text/html` explicitly, that is browsers that
+ * Renders a problem as a page for clients that accept `text/html` explicitly, that is browsers that
  * navigate or submit a form. Status and headers stay.
  */
-export function problemPages(draw: DrawProblem): MiddlewareHandler<HttpEnvironment> {
-  return async function problemPages(context, next) {
-    await next();
-    if (context.res.ok) return;
-    if (context.res.headers.get("Content-Type") !== problemType) return;
-    const supports = [problemType, "text/html"];
-    const wanted = accepts(context, { header: "Accept", supports, default: problemType });
-    if (wanted !== "text/html") return;
-    const problem = (await context.res.clone().json()) as Problem;
-    const page = draw(problem, context);
-    if (page !== undefined) context.res = page; // Hono keeps the headers that were there
-  };
+export async function drawPage(context: HttpContext, draw: DrawProblem): Promise<void> {
+  if (context.res.headers.get("Content-Type") !== problemType) return;
+  const supports = [problemType, "text/html"];
+  const wanted = accepts(context, { header: "Accept", supports, default: problemType });
+  if (wanted !== "text/html") return;
+  const problem = (await context.res.clone().json()) as Problem;
+  const page = draw(problem, context);
+  if (page !== undefined) context.res = page; // Hono keeps the headers that were there
 }

@@ -60,9 +60,8 @@ export class BatchDelivery<Run extends DeliveryRun> implements RoundsListener<Ru
     const mails = this.#decode(runs);
     if (mails.length === 0) return;
     try {
-      const { ledger, gate, clock, recentMails } = this.#deps;
+      const { ledger, gate, clock } = this.#deps;
       const asked = gate.checkAll(mails.map(({ event }) => event)); // while the ledger is asked
-      for (const { event } of mails) recentMails.add(event.recipient, event.messageId);
       const claimedAt = clock.now();
       const claims = mails.map(({ run, event }) => claimRequest(this.#deps, run, event));
       const [answers, gateAnswers] = await Promise.all([ledger.claimAll(claims), asked]);

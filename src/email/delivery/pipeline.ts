@@ -7,7 +7,6 @@ import type { ClaimOutcome, ClaimRequest } from "../ledger/delivery-ledger.ts";
 import { ledgerErrors } from "../ledger/delivery-ledger.ts";
 import type { SendOutcome } from "../mailer/mailer.ts";
 import type { EventType } from "../mails/mail-types.tsx";
-import type { RecentMails } from "../recent-mails/recent-mails.ts";
 import type { SuppressRefused } from "../suppressions/suppression-store.ts";
 import { Leases } from "./leases.ts";
 import type { DeadLetterCause, DeliveryOutcome, DeliveryRun } from "./outcome.ts";
@@ -30,7 +29,6 @@ import { submit } from "./submission.ts";
 
 export interface PipelineDeps extends Omit<SubmissionDeps, "leases">, SettlementDeps {
   readonly gate: Pick<RecipientGate, "check" | "checkAll">;
-  readonly recentMails: Pick<RecentMails, "add">;
   readonly suppressRefused: SuppressRefused;
   readonly settings: SettlementDeps["settings"] & {
     /** Of a claim; see `Leases`. */
@@ -64,7 +62,6 @@ export function createPipeline(given: PipelineDeps): Pipeline {
     const { signal } = context;
     try {
       const gateCheck = deps.gate.check(event); // while the ledger is asked, not after it
-      deps.recentMails.add(event.recipient, event.messageId);
       const claimed = await deps.ledger.claim(claimRequest(deps, run, event));
       if (claimed.kind !== "claimed") return unclaimed(deps, event, claimed);
       return await deliver(deps, { run, event, context, gateCheck }, claimed);

@@ -2,6 +2,7 @@
 import { isAscii } from "../../core/email-address.ts";
 import { errorMessage, isInstantError, unreachable } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { currentTraceContext, logText } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
 import type { Clock } from "../../core/time.ts";
 import type { EmailEvent } from "../event.ts";
@@ -289,7 +290,8 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     try {
       await eventLog.publish(topic, [record], { deadlineMs });
       this.#measure("log", true, startedAt);
-      log.info(lineOf(event), "Email event published");
+      const fields = JSON.stringify(lineOf(event)).slice(1, -1);
+      logText(log, fields, "Email event published", currentTraceContext());
       return true;
     } catch (error) {
       if (!isInstantError(error)) throw error;

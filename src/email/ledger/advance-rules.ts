@@ -5,9 +5,10 @@ import type {
   Claim,
   LedgerChange,
   LedgerState,
+  LedgerStep,
   SmtpEvidence,
 } from "./delivery-ledger.ts";
-import type { Decision, StoredRecord } from "./record.ts";
+import type { Decision, LedgerRules, StoredRecord } from "./record.ts";
 import {
   amend,
   answer,
@@ -52,7 +53,7 @@ export function decideAdvance(
 }
 
 /** The position of the dead letter of a mail that was given up; the first one stays. */
-export function decideBuried(
+function decideBuried(
   record: StoredRecord | undefined,
   buried: BuriedPosition,
   now: number,
@@ -65,12 +66,48 @@ export function decideBuried(
   return { write, outcome: undefined };
 }
 
+export const stepRules: LedgerRules<LedgerStep, AdvanceOutcome> = {
+  idOf: ({ claim }) => claim.messageId,
+  decide: (record, { claim, change }, now) => decideAdvance(record, claim, change, now),
+};
+
+export function burialRules(messageId: string): LedgerRules<BuriedPosition, void> {
+  return { idOf: () => messageId, decide: decideBuried };
+}
+
 export function isOwner(record: StoredRecord, claim: Claim): boolean {
   return record.owner === claim.owner && record.fence === claim.fence;
 }
 
 export function isOpen(record: StoredRecord): boolean {
   return record.state === "claimed" || record.state === "submitting";
+}
+
+const claimsMax = 10_000;
+
+/**
+ * Open claims of this process as it wrote them last, so that a store need not read, or decode, what
+ * is most likely still so. The oldest is forgotten beyond 10,000.
+ */
+export class OwnClaims<Written extends { readonly record: StoredRecord }> {
+  readonly #claims = new Map<string, Written>();
+
+  find(messageId: string): Written | undefined {
+    return this.#claims.get(messageId);
+  }
+
+  /** Forgets a mail that is no longer open. */
+  keep(written: Written): void {
+    const { record } = written;
+    this.#claims.delete(record.messageId);
+    if (!isOpen(record)) return;
+    this.#claims.set(record.messageId, written);
+    if (this.#claims.size <= claimsMax) return;
+    for (const oldest of this.#claims.keys()) {
+      this.#claims.delete(oldest);
+      break;
+    }
+  }
 }
 
 function done(write: StoredRecord): Decision<AdvanceOutcome> {

@@ -4,7 +4,7 @@ import { hmacText } from "../../core/secret.ts";
 import type { EmailEvent } from "../event.ts";
 import type { ClaimOutcome, ClaimRequest } from "./delivery-ledger.ts";
 import { ledgerForgetsAfterMs } from "./delivery-ledger.ts";
-import type { Decision, StoredRecord } from "./record.ts";
+import type { Decision, LedgerRules, StoredRecord } from "./record.ts";
 import { amend, answer, blankRecord, rememberOwner, transition } from "./record.ts";
 
 /**
@@ -40,6 +40,11 @@ export function decideClaim(
       return unreachable(record.state);
   }
 }
+
+export const claimRules: LedgerRules<ClaimRequest, ClaimOutcome> = {
+  idOf: ({ messageId }) => messageId,
+  decide: decideClaim,
+};
 
 function claimFresh(request: ClaimRequest, now: number): Decision<ClaimOutcome> {
   const notAfter = request.eventTimestamp + ledgerForgetsAfterMs;
@@ -195,16 +200,17 @@ const keyIdChars = 6;
 
 /**
  * What makes two events with one `message_id` the same mail: type, recipient and data, whatever the
- * order of the fields. Keyed, so that a code cannot be guessed from the ledger: `<key id>.<HMAC>`,
- * 50 characters.
+ * order of the fields. Keyed, so that a code cannot be guessed from the ledger: `<key id>.<SHA-256>`,
+ * 50 characters. The key is before the text, and no text is the beginning of another: what SHA-256
+ * lets anyone append to a text makes no digest of an event.
  */
 export function eventDigest(
   secret: string,
   { eventType, recipient, data }: Pick<EmailEvent, "eventType" | "recipient" | "data">,
 ): string {
-  const sorted = JSON.stringify(data, sortedKeys);
-  const mac = hmacText(secret, "base64url", "event digest", eventType, recipient, sorted);
-  return `${keyIdOf(secret)}.${mac}`;
+  const { id, key } = keyOf(secret);
+  const text = key + canonical([eventType, recipient, data]);
+  return `${id}.${Bun.CryptoHasher.hash("sha256", text, "base64url")}`;
 }
 
 /**
@@ -215,18 +221,34 @@ export function digestsConflict(a: string, b: string): boolean {
   return a !== b && a.slice(0, keyIdChars) === b.slice(0, keyIdChars);
 }
 
-const keyIds = new Map<string, string>();
-
-function keyIdOf(secret: string): string {
-  let id = keyIds.get(secret);
-  if (id === undefined) {
-    id = hmacText(secret, "base64url", "event digest key").slice(0, keyIdChars);
-    keyIds.set(secret, id);
-  }
-  return id;
+interface DigestKey {
+  readonly id: string;
+  /** A block of SHA-256, in hex digits. */
+  readonly key: string;
 }
 
-function sortedKeys(_key: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+const keys = new Map<string, DigestKey>();
+
+/** Another form of the text needs other labels: digests of two forms must not conflict. */
+function keyOf(secret: string): DigestKey {
+  let known = keys.get(secret);
+  if (known === undefined) {
+    const id = hmacText(secret, "base64url", "event digest 2 id").slice(0, keyIdChars);
+    known = { id, key: hmacText(secret, "hex", "event digest 2 key") };
+    keys.set(secret, known);
+  }
+  return known;
+}
+
+/** As JSON would be with the fields of each object in order, but texts have their length before them. */
+function canonical(value: unknown): string {
+  if (typeof value === "string") return `${value.length}:${value}`;
+  if (typeof value !== "object" || value === null) return `${JSON.stringify(value)};`;
+  if (Array.isArray(value)) return `[${value.map(canonical).join("")}]`;
+  let text = "{";
+  for (const name of Object.keys(value).sort()) {
+    const field = (value as Readonly<Record<string, unknown>>)[name];
+    if (field !== undefined) text += `${name.length}:${name}${canonical(field)}`;
+  }
+  return `${text}}`;
 }

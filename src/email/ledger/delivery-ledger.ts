@@ -24,7 +24,8 @@ import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts
  * - A record lives 24 h from its last change. One with `sent_at` and no `state` was written by the
  *   older service and counts as accepted.
  * - No full address is kept.
- * Left out on purpose: waiting, policy (the pipeline's), and any other index of the mails.
+ * Left out on purpose: waiting, policy (the pipeline's), and any index of the mails; but what is
+ * claimed is passed on to `RecentMails`, so that its entry leaves in the same write.
  */
 export interface DeliveryLedger extends AsyncDisposable {
   /** "connected" | "disconnected" for a server; "embedded" for a file. Never blocks. */
@@ -36,8 +37,8 @@ export interface DeliveryLedger extends AsyncDisposable {
   /** Makes one change as the owner of `claim`. Throws `ledger_unavailable`. */
   advance(claim: Claim, change: LedgerChange): Promise<AdvanceOutcome>;
   /**
-   * `claim` for each, in as few steps as the store allows; the answers are in order. One that the
-   * store did not answer for is its `ledger_unavailable`, whatever the others got.
+   * `claim` for each, in order, in one step where the records are as expected; the answers are in
+   * order. One that the store did not answer for is its `ledger_unavailable`, whatever the others got.
    */
   claimAll(requests: readonly ClaimRequest[]): Promise<readonly Answered<ClaimOutcome>[]>;
   /** `advance` for each, in the same way. At most one step per mail. */
@@ -262,18 +263,11 @@ export const ledgerErrors = {
   },
 } as const satisfies Record<string, ErrorRow>;
 
-/** Settles calls that were made side by side: an operating failure is the answer of its call alone. */
-export function answeredAll<Outcome>(
-  calls: readonly Promise<Outcome>[],
-): Promise<readonly Answered<Outcome>[]> {
-  return Promise.all(
-    calls.map((call) =>
-      call.catch((error: unknown) => {
-        if (isInstantError(error)) return error;
-        throw error;
-      }),
-    ),
-  );
+/** The answer of a batch of one. Throws its `ledger_unavailable`. */
+export function answerOf<Outcome>(answers: readonly Answered<Outcome>[]): Outcome {
+  const answer = answers[0] as Answered<Outcome>;
+  if (answer instanceof InstantError) throw answer;
+  return answer;
 }
 
 /** Any operating failure of an engine is `ledger_unavailable`; a bug stays a bug. */
@@ -281,11 +275,16 @@ export async function asLedgerError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!isInstantError(error) || error.row === ledgerErrors.ledgerUnavailable) throw error;
-    throw new InstantError(ledgerErrors.ledgerUnavailable, {
-      detail: errorMessage(error),
-      details: error.details,
-      cause: error,
-    });
+    throw isInstantError(error) ? unanswered(error) : error;
   }
+}
+
+/** Why a call of the ledger has no answer, as its own error. */
+export function unanswered(cause: InstantError | undefined): InstantError {
+  if (cause?.row === ledgerErrors.ledgerUnavailable) return cause;
+  return new InstantError(ledgerErrors.ledgerUnavailable, {
+    detail: cause === undefined ? "no answer" : errorMessage(cause),
+    details: cause?.details ?? {},
+    cause,
+  });
 }

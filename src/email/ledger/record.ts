@@ -19,6 +19,12 @@ export interface Decision<Outcome> {
   readonly notAfter?: number;
 }
 
+/** The rules of one kind of call, as a store applies them to many. */
+export interface LedgerRules<Call, Outcome> {
+  idOf(call: Call): string;
+  decide(record: StoredRecord | undefined, call: Call, now: number): Decision<Outcome>;
+}
+
 const historyEntriesMax = 20;
 
 /** Of a mail of which only the id is known. */
@@ -106,39 +112,77 @@ export function rememberOwner(record: StoredRecord): StoredRecord {
 }
 
 /**
- * The record as text: JSON in a fixed order of fields, so that a store can compare the head (state,
- * fence, owner, revision) without decoding. Times are RFC 3339; by `writeTime` a store may fill them
- * in itself. No text field has a raw control character (JSON escapes them), so `writeTime` may use
- * them as marks.
+ * The record as JSON in three parts, so that a store can change it without reading it:
+ * - the start, which stays from the claim to the end of a mail;
+ * - the history, which only grows;
+ * - the tail, which each change writes anew. It begins with the head (state, fence, owner, revision):
+ *   a record that still has the head of a write at its place was not written since.
+ *
+ * Times are RFC 3339; by `writeTime` a store may fill them in itself: those of the last entry, the
+ * lease, and the sending. No text has a raw control character (JSON escapes them), so `writeTime` may
+ * mark them by one.
  */
-export function encodeRecord(record: StoredRecord, writeTime = rfc3339): string {
-  const { class: classOf, reason, smtp, buried, requestedAt, origin } = record;
+export function encodeRecord(
+  record: StoredRecord,
+  writeTime = rfc3339,
+): readonly [start: string, history: string, tail: string] {
+  const { requestedAt, origin, traceId } = record;
+  const start =
+    `{"digest":${quote(record.digest)},"event_type":${quote(record.eventType)}` +
+    `,"recipient":${quote(record.recipient)}` +
+    (requestedAt === undefined ? "" : `,"requested_at":"${rfc3339(requestedAt)}"`) +
+    (origin === undefined ? "" : `,"origin":${encodeOrigin(origin)}`) +
+    (traceId === undefined ? "" : `,"trace_id":${quote(traceId)}`) +
+    `,"history":[`;
+  const entries = record.history.map((entry) => encodeEntry(entry, writeTime));
+  return [start, entries.join(","), encodeTail(record, writeTime)];
+}
+
+export function encodeTail(record: StoredRecord, writeTime = rfc3339): string {
+  const { class: classOf, reason, smtp, buried } = record;
   return (
     `${encodeHead(record)}"lease_until":"${writeTime(record.leaseUntil)}"` +
     `,"attempts":${record.attempts},"replays":${record.replays}` +
     `,"resubmissions":${record.resubmissions}` +
     (record.waiting ? `,"waiting":true` : "") +
-    `,"digest":${quote(record.digest)},"event_type":${quote(record.eventType)}` +
-    `,"recipient":${quote(record.recipient)}` +
-    (requestedAt === undefined ? "" : `,"requested_at":"${rfc3339(requestedAt)}"`) +
-    (origin === undefined ? "" : `,"origin":${encodeOrigin(origin)}`) +
     (record.sentAt === undefined ? "" : `,"sent_at":"${writeTime(record.sentAt)}"`) +
     (record.late ? `,"late":true` : "") +
     (classOf === undefined ? "" : `,"class":${quote(classOf)}`) +
     (reason === undefined ? "" : `,"reason":${quote(reason)}`) +
     (smtp === undefined ? "" : `,"smtp":${encodeSmtp(smtp)}`) +
     (buried === undefined
-      ? ""
-      : `,"buried":{"partition":${buried.partition},"offset":${buried.offset}}`) +
-    (record.traceId === undefined ? "" : `,"trace_id":${quote(record.traceId)}`) +
-    `,"history":[${record.history.map((entry) => encodeEntry(entry, writeTime)).join(",")}]}`
+      ? "}"
+      : `,"buried":{"partition":${buried.partition},"offset":${buried.offset}}}`)
   );
 }
 
-/** A record that still begins with this was not written since. */
-export function encodeHead(record: StoredRecord): string {
-  const { state, fence, owner, revision } = record;
-  return `{"state":"${state}","fence":${fence},"owner":${quote(owner)},"revision":${revision},`;
+/** How a tail begins. */
+export function encodeHead({ state, fence, owner, revision }: StoredRecord): string {
+  return `],"state":"${state}","fence":${fence},"owner":${quote(owner)},"revision":${revision},`;
+}
+
+/**
+ * The entry that `after` adds to the history of `before`, as text that follows it; "" for none.
+ * Undefined when `after` changes more of the start than that.
+ */
+export function encodeNewEntry(
+  before: StoredRecord,
+  after: StoredRecord,
+  writeTime = rfc3339,
+): string | undefined {
+  const { length } = before.history;
+  const isSame =
+    before.digest === after.digest &&
+    before.eventType === after.eventType &&
+    before.recipient === after.recipient &&
+    before.requestedAt === after.requestedAt &&
+    before.origin === after.origin &&
+    before.traceId === after.traceId &&
+    before.history[length - 1] === after.history[length - 1];
+  if (!isSame || length === 0) return undefined;
+  const [entry, more] = after.history.slice(length);
+  if (entry === undefined) return "";
+  return more === undefined ? `,${encodeEntry(entry, writeTime)}` : undefined;
 }
 
 /**

@@ -1,12 +1,14 @@
 import type { Database } from "bun:sqlite";
+import { isInstantError } from "../../core/errors.ts";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock, withDeadline } from "../../core/time.ts";
-import { decideAdvance, decideBuried } from "./advance-rules.ts";
-import { decideClaim } from "./claim-rules.ts";
-import type { DeliveryLedger } from "./delivery-ledger.ts";
-import { answeredAll, asLedgerError, ledgerTtlMs } from "./delivery-ledger.ts";
-import type { Decision, StoredRecord } from "./record.ts";
+import type { RecentMails } from "../recent-mails/recent-mails.ts";
+import { burialRules, OwnClaims, stepRules } from "./advance-rules.ts";
+import { claimRules } from "./claim-rules.ts";
+import type { Answered, DeliveryLedger } from "./delivery-ledger.ts";
+import { answerOf, asLedgerError, ledgerTtlMs, unanswered } from "./delivery-ledger.ts";
+import type { LedgerRules, StoredRecord } from "./record.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 
 /** The ledger's tables: the record, in the same JSON as in Redis, and the new records per minute. */
@@ -18,35 +20,49 @@ const schemaSteps = [
   ) STRICT, WITHOUT ROWID`,
   "CREATE INDEX email_ledger_expires_at ON email_ledger (expires_at)",
   "CREATE TABLE email_ledger_minutes (minute INTEGER PRIMARY KEY, records INTEGER NOT NULL) STRICT",
+  // With rowids, the records of one batch are on the same pages, and so are their later changes.
+  `CREATE TABLE email_ledger_by_rowid (
+    message_id TEXT PRIMARY KEY NOT NULL,
+    record TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO email_ledger_by_rowid SELECT * FROM email_ledger ORDER BY expires_at;
+  DROP TABLE email_ledger;
+  ALTER TABLE email_ledger_by_rowid RENAME TO email_ledger;
+  CREATE INDEX email_ledger_expires_at ON email_ledger (expires_at)`,
 ] as const;
 
 const minutesKept = ledgerTtlMs / 60_000;
 /** Each new record drops up to this many that are older than a day, so that they never pile up. */
 const droppedPerRecord = 4;
 
-function readRecord(file: Database, messageId: string, now: number): StoredRecord | undefined {
-  const row = file
-    .query<{ record: string }, [string, number]>(
-      "SELECT record FROM email_ledger WHERE message_id = ? AND expires_at > ?",
-    )
-    .get(messageId, now);
-  return row === null ? undefined : decodeRecord(messageId, row.record);
-}
+/** The records in the file. What this process wrote itself is not decoded again. */
+class SqliteRecords {
+  readonly #own = new OwnClaims<{ readonly record: StoredRecord; readonly text: string }>();
 
-/** In a transaction. `made`: there was no record before. */
-function writeRecord(
-  file: Database,
-  record: StoredRecord,
-  { now, made }: { readonly now: number; readonly made: boolean },
-): void {
-  file
-    .query(
-      `INSERT INTO email_ledger VALUES (?, ?, ?)
-       ON CONFLICT (message_id) DO UPDATE
-       SET record = excluded.record, expires_at = excluded.expires_at`,
-    )
-    .run(record.messageId, encodeRecord(record), now + ledgerTtlMs);
-  if (made) countNew(file, now);
+  find(file: Database, messageId: string, now: number): StoredRecord | undefined {
+    const row = file
+      .query<{ record: string }, [string, number]>(
+        "SELECT record FROM email_ledger WHERE message_id = ? AND expires_at > ?",
+      )
+      .get(messageId, now);
+    if (row === null) return undefined;
+    const written = this.#own.find(messageId);
+    return written?.text === row.record ? written.record : decodeRecord(messageId, row.record);
+  }
+
+  /** In a transaction. */
+  write(file: Database, record: StoredRecord, now: number): void {
+    const text = encodeRecord(record).join("");
+    file
+      .query(
+        `INSERT INTO email_ledger VALUES (?, ?, ?)
+         ON CONFLICT (message_id) DO UPDATE
+         SET record = excluded.record, expires_at = excluded.expires_at`,
+      )
+      .run(record.messageId, text, now + ledgerTtlMs);
+    this.#own.keep({ record, text });
+  }
 }
 
 /** Of the last 24 h; reads one row per minute. */
@@ -59,15 +75,15 @@ function countRecords(file: Database, now: number): number {
   return row?.records ?? 0;
 }
 
-function countNew(file: Database, now: number): void {
+function countNew(file: Database, made: number, now: number): void {
   const minute = minuteOf(now);
   const { records } = file
-    .query<{ records: number }, [number]>(
-      `INSERT INTO email_ledger_minutes VALUES (?, 1)
-       ON CONFLICT (minute) DO UPDATE SET records = records + 1 RETURNING records`,
+    .query<{ records: number }, [number, number]>(
+      `INSERT INTO email_ledger_minutes VALUES (?, ?)
+       ON CONFLICT (minute) DO UPDATE SET records = records + excluded.records RETURNING records`,
     )
-    .get(minute) ?? { records: 0 };
-  if (records === 1) {
+    .get(minute, made) ?? { records: 0 };
+  if (records === made) {
     file.query("DELETE FROM email_ledger_minutes WHERE minute <= ?").run(minute - minutesKept);
   }
   file
@@ -75,7 +91,7 @@ function countNew(file: Database, now: number): void {
       `DELETE FROM email_ledger WHERE message_id IN
        (SELECT message_id FROM email_ledger WHERE expires_at <= ? LIMIT ?)`,
     )
-    .run(now, droppedPerRecord);
+    .run(now, made * droppedPerRecord);
 }
 
 function minuteOf(ms: number): number {
@@ -86,35 +102,45 @@ interface SqliteLedgerOptions {
   readonly database: SqliteDatabase;
   /** The store's time; processes that share the file share the machine's clock. */
   readonly clock?: Clock;
+  /** The index of what is claimed; see there. */
+  readonly recentMails?: Pick<RecentMails, "add">;
 }
 
 /** The ledger in a SQLite file. It uses the database it is given and leaves it open. */
 export async function openSqliteDeliveryLedger(
   options: SqliteLedgerOptions,
 ): Promise<DeliveryLedger> {
-  const { database, clock = systemClock } = options;
+  const { database, clock = systemClock, recentMails } = options;
   await asLedgerError(() => database.migrate("email_ledger", schemaSteps));
-  const write = <Outcome>(
-    messageId: string,
-    decide: (record: StoredRecord | undefined, now: number) => Decision<Outcome>,
-  ) =>
-    asLedgerError(() =>
-      database.write((file) => decideAndWrite(file, messageId, clock.now(), decide)),
-    );
+  const records = new SqliteRecords();
+  /** All in one transaction, which fails as a whole. */
+  const change = async <Call, Outcome>(
+    calls: readonly Call[],
+    rules: LedgerRules<Call, Outcome>,
+  ) => {
+    try {
+      return await database.write((file) => decideAll(file, records, calls, rules, clock.now()));
+    } catch (error) {
+      if (!isInstantError(error)) throw error;
+      return calls.map(() => unanswered(error));
+    }
+  };
   const ledger: DeliveryLedger = {
     connection: "embedded",
     refusal: undefined,
-    claim: (request) =>
-      write(request.messageId, (record, now) => decideClaim(record, request, now)),
-    advance: (claim, to) =>
-      write(claim.messageId, (record, now) => decideAdvance(record, claim, to, now)),
-    claimAll: (requests) => answeredAll(requests.map((request) => ledger.claim(request))),
-    advanceAll: (steps) =>
-      answeredAll(steps.map(({ claim, change }) => ledger.advance(claim, change))),
-    markBuried: (messageId, position) =>
-      write(messageId, (record, now) => decideBuried(record, position, now)),
+    claim: async (request) => answerOf(await ledger.claimAll([request])),
+    advance: async (claim, to) => answerOf(await ledger.advanceAll([{ claim, change: to }])),
+    claimAll: (requests) => {
+      recentMails?.add(requests); // in the same transaction
+      return change(requests, claimRules);
+    },
+    advanceAll: (steps) => change(steps, stepRules),
+    markBuried: async (messageId, position) =>
+      answerOf(await change([position], burialRules(messageId))),
     find: (messageId) =>
-      asLedgerError(async () => database.read((file) => readRecord(file, messageId, clock.now()))),
+      asLedgerError(async () =>
+        database.read((file) => records.find(file, messageId, clock.now())),
+      ),
     count: () =>
       asLedgerError(async () => database.read((file) => countRecords(file, clock.now()))),
     ping: ({ deadlineMs }) =>
@@ -131,14 +157,22 @@ export async function openSqliteDeliveryLedger(
   return ledger;
 }
 
-function decideAndWrite<Outcome>(
+function decideAll<Call, Outcome>(
   file: Database,
-  messageId: string,
+  records: SqliteRecords,
+  calls: readonly Call[],
+  { idOf, decide }: LedgerRules<Call, Outcome>,
   now: number,
-  decide: (record: StoredRecord | undefined, now: number) => Decision<Outcome>,
-): Outcome {
-  const record = readRecord(file, messageId, now);
-  const { write, outcome } = decide(record, now);
-  if (write !== undefined) writeRecord(file, write, { now, made: record === undefined });
-  return outcome;
+): readonly Answered<Outcome>[] {
+  let made = 0;
+  const outcomes = calls.map((call) => {
+    const record = records.find(file, idOf(call), now);
+    const { write, outcome } = decide(record, call, now);
+    if (write === undefined) return outcome;
+    records.write(file, write, now);
+    if (record === undefined) made += 1;
+    return outcome;
+  });
+  if (made > 0) countNew(file, made, now);
+  return outcomes;
 }

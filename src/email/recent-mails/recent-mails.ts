@@ -3,8 +3,9 @@ import { hmacText } from "../../core/secret.ts";
 
 /**
  * Which mails went to a recipient lately, for a search by address. It is an index beside the ledger
- * and no part of it: best effort, written in the background while the ledger is asked, so that a mail
- * costs no further round trip; an entry that cannot be written is lost, and only the search misses it.
+ * and no part of it: best effort, written in the background by the ledger's claims, in the same write, so
+ * that a mail costs no further round trip; an entry that cannot be written is lost, and only the search
+ * misses it.
  *
  * Promises, tested by `tests/contract/recent-mails.ts` for every adapter:
  * - The newest 50 ids of a recipient are kept, each once, for as long as the ledger keeps a mail
@@ -12,12 +13,17 @@ import { hmacText } from "../../core/secret.ts";
  * - A recipient is kept as a keyed hash: without EMAIL_SECRET nobody can tell whose mails these are.
  */
 export interface RecentMails {
-  /** Returns at once and never throws. Drops the entry while 1,000 are being written. */
-  add(recipient: string, messageId: string): void;
+  /** Returns at once and never throws. Drops the entries while 1,000 batches are being written. */
+  add(mails: readonly RecentMail[]): void;
   /** Newest first. The ledger may have forgotten some. Throws `ledger_unavailable`. */
   find(recipient: string): Promise<readonly string[]>;
   /** Resolves when no entry is being written. */
   settled(): Promise<void>;
+}
+
+export interface RecentMail {
+  readonly recipient: string;
+  readonly messageId: string;
 }
 
 export const mailsMax = 50;

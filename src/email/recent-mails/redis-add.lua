@@ -1,17 +1,20 @@
--- Adds an id as the newest of each sorted set in KEYS. ARGV has for each, in turn: the id, how many
--- the set keeps at most, and how long it lives from now, in ms. Its scores are this server's time.
+-- Puts an id (ARGV) first in each list (KEYS): ids with blanks between, each once, at most ids_max,
+-- for ttl_ms from now. Most recipients have one mail a day, and cost one command.
 
-local time = redis.call("TIME")
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local replies = {}
 for i = 1, #KEYS do
-  local key, at = KEYS[i], 3 * i
-  local added = redis.pcall("ZADD", key, "GT", now, ARGV[at - 2])
-  if type(added) == "number" then
-    local surplus = redis.call("ZCARD", key) - ARGV[at - 1]
-    if surplus > 0 then redis.call("ZREMRANGEBYRANK", key, 0, surplus - 1) end
-    redis.call("PEXPIRE", key, ARGV[at])
+  local key, id = KEYS[i], ARGV[i]
+  local before = redis.pcall("SET", key, id, "PX", ttl_ms, "GET")
+  if type(before) == "string" and before ~= id then
+    local ids, count = { id }, 1
+    for other in string.gmatch(before, "%S+") do
+      if other ~= id and count < ids_max then
+        count = count + 1
+        ids[count] = other
+      end
+    end
+    redis.call("SET", key, table.concat(ids, " "), "PX", ttl_ms)
   end
-  replies[i] = added
+  replies[i] = type(before) == "table" and before or 1
 end
 return replies

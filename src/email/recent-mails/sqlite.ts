@@ -3,12 +3,13 @@ import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
 import { asLedgerError, ledgerTtlMs } from "../ledger/delivery-ledger.ts";
-import type { RecentMails, RecipientSecrets } from "./recent-mails.ts";
+import type { RecentMail, RecentMails, RecipientSecrets } from "./recent-mails.ts";
 import { BackgroundWrites, mailsMax, recentMailsKey, recentMailsKeys } from "./recent-mails.ts";
 
 interface SqliteRecentMailsOptions {
   readonly database: SqliteDatabase;
-  readonly secrets: RecipientSecrets;
+  /** Asked for when first needed. */
+  readonly secrets: () => RecipientSecrets;
   readonly clock?: Clock;
 }
 
@@ -36,13 +37,14 @@ export async function openSqliteRecentMails(
   await asLedgerError(() => database.migrate("email_recent", schemaSteps));
   const writes = new BackgroundWrites();
   return {
-    add: (recipient, messageId) => {
-      const key = recentMailsKey(secrets.current, recipient);
-      writes.add(() => database.write((file) => writeEntry(file, key, messageId, clock.now())));
+    add: (mails) => {
+      writes.add(() =>
+        database.write((file) => writeEntries(file, mails, secrets().current, clock.now())),
+      );
     },
     find: (recipient) =>
       asLedgerError(async () => {
-        const found = recentMailsKeys(secrets, recipient).flatMap((key) =>
+        const found = recentMailsKeys(secrets(), recipient).flatMap((key) =>
           database.read((file) => readEntries(file, key, clock.now())),
         );
         return [...new Set(found)].slice(0, mailsMax);
@@ -51,13 +53,39 @@ export async function openSqliteRecentMails(
   };
 }
 
-function writeEntry(file: Database, key: string, messageId: string, now: number): void {
+function writeEntries(
+  file: Database,
+  mails: readonly RecentMail[],
+  secret: string,
+  now: number,
+): void {
+  const add = file.query(
+    `INSERT INTO email_recent VALUES (?, ?, ?)
+     ON CONFLICT (recipient, message_id) DO UPDATE SET added_at = excluded.added_at`,
+  );
+  const keys = mails.map(({ recipient }) => recentMailsKey(secret, recipient));
+  for (const [index, { messageId }] of mails.entries()) add.run(keys[index] ?? "", messageId, now);
+  for (const key of fullOf(file, keys)) dropSurplus(file, key);
   file
     .query(
-      `INSERT INTO email_recent VALUES (?, ?, ?)
-       ON CONFLICT (recipient, message_id) DO UPDATE SET added_at = excluded.added_at`,
+      `DELETE FROM email_recent WHERE (recipient, message_id) IN
+       (SELECT recipient, message_id FROM email_recent WHERE added_at <= ? LIMIT ?)`,
     )
-    .run(key, messageId, now);
+    .run(now - ledgerTtlMs, droppedPerAdd * mails.length);
+}
+
+/** The recipients with more entries than are kept. */
+function fullOf(file: Database, keys: readonly string[]): string[] {
+  return file
+    .query<{ recipient: string }, [string, number]>(
+      `SELECT recipient FROM email_recent WHERE recipient IN (SELECT value FROM json_each(?))
+       GROUP BY recipient HAVING count(*) > ?`,
+    )
+    .all(JSON.stringify(keys), mailsMax)
+    .map(({ recipient }) => recipient);
+}
+
+function dropSurplus(file: Database, key: string): void {
   file
     .query(
       `DELETE FROM email_recent WHERE recipient = ?1 AND message_id IN
@@ -65,12 +93,6 @@ function writeEntry(file: Database, key: string, messageId: string, now: number)
         ORDER BY added_at DESC, message_id LIMIT -1 OFFSET ?2)`,
     )
     .run(key, mailsMax);
-  file
-    .query(
-      `DELETE FROM email_recent WHERE (recipient, message_id) IN
-       (SELECT recipient, message_id FROM email_recent WHERE added_at <= ? LIMIT ?)`,
-    )
-    .run(now - ledgerTtlMs, droppedPerAdd);
 }
 
 function readEntries(file: Database, key: string, now: number): string[] {

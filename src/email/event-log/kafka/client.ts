@@ -19,7 +19,7 @@ import {
 } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { eventLogErrors } from "../event-log.ts";
-import { batchBytesMaxDefault, registerBatchReader } from "./record-batch.ts";
+import { batchBytesMaxDefault, installRecordBatches } from "./record-batch.ts";
 
 /** The same reason is not logged again within this time. */
 const repeatAfterMs = 10_000;
@@ -98,7 +98,7 @@ interface KafkaClientOptions {
 /** Connects nothing yet. Throws `config_invalid` when the CA file cannot be read. */
 export function createKafkaClient(options: KafkaClientOptions): KafkaClient {
   const { connection, log } = options;
-  registerBatchReader({ bytesMax: connection.batchBytesMax ?? batchBytesMaxDefault });
+  installRecordBatches({ bytesMax: connection.batchBytesMax ?? batchBytesMaxDefault });
   const settings: KafkaConfig = {
     clientId: "instant",
     brokers: [...connection.brokers],

@@ -12,7 +12,7 @@ import { classifyKafkaError, kafkaErrors, kafkaRetry } from "./client.ts";
 import { decodeRecord } from "./record-batch.ts";
 
 const metadataMaxAgeMs = 15_000;
-const partitionBytesMax = 512 * 1024;
+const partitionBytesMax = 128 * 1024;
 const leaveDeadlineMs = 10_000;
 
 export interface GroupTimings {

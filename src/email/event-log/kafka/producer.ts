@@ -1,4 +1,4 @@
-import type { ICustomPartitioner, Message, Producer } from "kafkajs";
+import type { ICustomPartitioner, Producer } from "kafkajs";
 import { Partitioners } from "kafkajs";
 import type { InstantError } from "../../../core/errors.ts";
 import { isInstantError } from "../../../core/errors.ts";
@@ -8,38 +8,26 @@ import type { OutgoingRecord, RecordPosition } from "../event-log.ts";
 import { eventLogErrors, partitionOfKey } from "../event-log.ts";
 import type { KafkaClient } from "./client.ts";
 import { kafkaRetry, toPublishError, unavailable } from "./client.ts";
-import { encodeRecord } from "./record-batch.ts";
+import { OutgoingMessage, recordBytesBound } from "./record-encoder.ts";
 import type { QueuedRecord } from "./record-queue.ts";
-import { Publication, RecordQueue, recordBytesBound } from "./record-queue.ts";
+import { Publication, RecordQueue } from "./record-queue.ts";
 
 /**
  * The partition of a message, as in Java's default: murmur2 of the key; keyless ones are spread in
  * turn. A message keeps its partition when kafkajs sends it again: otherwise a keyless one would
  * move, and the broker would treat another message with the same sequence number as a duplicate.
  */
-export class StickyPartitions {
-  readonly #partitions = new WeakMap<Message, number>();
-
-  readonly create: ICustomPartitioner = () => {
-    const choose = Partitioners.DefaultPartitioner();
-    return (choice) => {
-      const known = this.#partitions.get(choice.message);
-      if (known !== undefined) return known;
-      const { message, partitionMetadata } = choice;
-      const { key } = message;
-      // kafkajs computes murmur2 with 64-bit integers of two numbers each: thirty times as slow.
-      const partition = Buffer.isBuffer(key)
-        ? partitionOfKey(key, partitionMetadata.length)
-        : choose(choice);
-      this.#partitions.set(message, partition);
-      return partition;
-    };
+export const choosePartition: ICustomPartitioner = () => {
+  const chooseInTurn = Partitioners.DefaultPartitioner();
+  return (choice) => {
+    const message = choice.message as OutgoingMessage;
+    const { key } = message.record;
+    // kafkajs computes murmur2 with 64-bit integers of two numbers each: thirty times as slow.
+    message.partition ??=
+      key === null ? chooseInTurn(choice) : partitionOfKey(key, choice.partitionMetadata.length);
+    return message.partition;
   };
-
-  find(message: Message): number | undefined {
-    return this.#partitions.get(message);
-  }
-}
+};
 
 const metadataMaxAgeMs = 15_000;
 /** How long a broker may wait for the replicas in sync. */
@@ -54,14 +42,13 @@ const disconnectDeadlineMs = 10_000;
  * failed connect it would send without them: `end` it and open another.
  */
 class ProducerSession {
-  readonly #partitions = new StickyPartitions();
   readonly #producer: Producer;
   #sending: Promise<unknown> = Promise.resolve();
 
   private constructor(client: KafkaClient) {
     this.#producer = client.producer({
       idempotent: true,
-      createPartitioner: this.#partitions.create,
+      createPartitioner: choosePartition,
       allowAutoTopicCreation: false,
       metadataMaxAge: metadataMaxAgeMs,
       retry: sendRetry,
@@ -88,15 +75,14 @@ class ProducerSession {
     topic: string,
     records: readonly QueuedRecord[],
   ): Promise<readonly (RecordPosition | undefined)[]> {
-    const messages = records.map(({ record }) => encodeRecord(record));
+    const messages = records.map(({ record }) => new OutgoingMessage(record));
     const sent = this.#producer.send({ topic, messages, acks: -1, timeout: acknowledgeTimeoutMs });
     this.#sending = sent.catch(() => {});
     const nextOffsets = new Map<number, number>();
     for (const { partition, baseOffset } of await sent) {
       nextOffsets.set(partition, Number(baseOffset));
     }
-    return messages.map((message) => {
-      const partition = this.#partitions.find(message);
+    return messages.map(({ partition }) => {
       const offset = partition === undefined ? undefined : nextOffsets.get(partition);
       if (partition === undefined || offset === undefined) return undefined;
       nextOffsets.set(partition, offset + 1);
@@ -111,7 +97,7 @@ class ProducerSession {
   }
 }
 
-const batchRecordsMax = 500;
+const batchRecordsMax = 1_000;
 const batchBytesMax = 512 * 1024;
 const queueBytesMax = 64 * 1024 * 1024;
 
@@ -126,7 +112,7 @@ interface TopicProducerOptions {
 
 /**
  * Publishes to one topic: records that arrive while a batch is in flight join the next one, of at
- * most 500 records or 512 KiB. One batch at a time, in the order of the calls.
+ * most 1,000 records or 512 KiB. One batch at a time, in the order of the calls.
  *
  * Idle: nothing waits. Connecting: there is no session; if that fails, everything waiting is
  * rejected. Sending: one batch is out, until it is acknowledged, fails, or the last of its
@@ -249,8 +235,14 @@ function acknowledge(
 }
 
 /** Resolves once every publication of `batch` is settled. */
-async function allSettled(batch: readonly QueuedRecord[]): Promise<void> {
-  for (const publication of new Set(batch.map((queued) => queued.publication))) {
-    await new Promise<void>((resolve) => publication.whenSettled(resolve));
-  }
+function allSettled(batch: readonly QueuedRecord[]): Promise<void> {
+  const publications = new Set(batch.map(({ publication }) => publication));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let open = publications.size;
+  const settled = () => {
+    open -= 1;
+    if (open === 0) resolve();
+  };
+  for (const publication of publications) publication.whenSettled(settled);
+  return promise;
 }

@@ -1,11 +1,15 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import type { BatchContext, HeaderList, KafkaMessage, Message } from "kafkajs";
-import { CompressionCodecs, crc32C, KafkaJSNonRetriableError, RecordBatch } from "kafkajs";
+import type { KafkaMessage } from "kafkajs";
+import { CompressionCodecs, KafkaJSNonRetriableError, recordBatches } from "kafkajs";
 import { errorMessage } from "../../../core/errors.ts";
-import type { LogRecord, OutgoingRecord, UnreadPart } from "../event-log.ts";
+import type { LogRecord, RecordHeaders, UnreadPart } from "../event-log.ts";
+import type { BatchContext } from "./batch-head.ts";
+import { readBatchHead } from "./batch-head.ts";
 import { findCodec } from "./codecs.ts";
+import type { Cursor } from "./record-bytes.ts";
 import { RecordBytes, readVarint, TooMuch } from "./record-bytes.ts";
+import { encodeRecordBatch } from "./record-encoder.ts";
 
 /**
  * Reads record batches (https://kafka.apache.org/documentation/#recordbatch) for kafkajs in bounded
@@ -28,7 +32,7 @@ export const batchBytesMaxDefault = 16 * 1024 * 1024;
 /** How much of a value is kept when it is too large to keep whole. */
 const unreadValueBytesMax = 64 * 1024;
 
-/** A response has one or more batches of each partition; at most this many full ones are read. */
+/** An answer has one or more batches of each partition; at most this many full ones are read. */
 const answerBatchesMax = 4;
 const recordCostMin = 256;
 const unreadCost = 128 * 1024;
@@ -36,42 +40,74 @@ const keyBytesMax = 16 * 1024;
 const headersBytesMax = 32 * 1024;
 const decompressedBytesMax = 512 * 1024 * 1024;
 
-type StoredBatch = Parameters<NonNullable<typeof RecordBatch.readBatch>>[0];
-type ReadBatch = Awaited<ReturnType<NonNullable<typeof RecordBatch.readBatch>>>;
-
-/** Installs this reader in kafkajs, process-wide: the last call wins. */
-export function registerBatchReader({ bytesMax }: BatchReaderOptions): void {
-  RecordBatch.readBatch = (batch) => readRecordBatch(batch, { bytesMax });
-  RecordBatch.bytesMax = bytesMax;
-  RecordBatch.answerBytesMax = answerBatchesMax * bytesMax;
+/** Has kafkajs read and write record batches by these, process-wide: the last call wins. */
+export function installRecordBatches({ bytesMax }: BatchReaderOptions): void {
+  recordBatches.write = encodeRecordBatch;
+  recordBatches.read = (bytes, answer) => readRecordBatches(bytes, answer, { bytesMax });
   for (const id of [1, 2, 3, 4] as const) {
     CompressionCodecs[id] = () => createMessageSetCodec(id, bytesMax);
   }
 }
 
+/** The bytes of the records that an answer brought so far; its partitions are read one by one. */
+const answerBytes = new WeakMap<object, number>();
+
+/**
+ * The records of one partition of an answer. What exceeds the bound, of the partition or of all of
+ * them, is left for the next fetch, as is a batch whose end was cut off.
+ */
+async function readRecordBatches(bytes: Buffer, answer: object, options: BatchReaderOptions) {
+  const { bytesMax } = options;
+  const fetched: FetchedRecord[] & { nextOffset?: number } = [];
+  const before = answerBytes.get(answer) ?? 0;
+  const readMax = Math.min(bytesMax, answerBatchesMax * bytesMax - before);
+  let read = 0;
+  for (let at = 0; read < readMax; ) {
+    const context = readBatchHead(bytes, at);
+    if (context === undefined) break;
+    const batch = await readRecordBatch(context, options);
+    for (const record of batch.records) fetched.push(record);
+    read += batch.bytes;
+    fetched.nextOffset = context.lastOffset + 1;
+    at = context.end;
+  }
+  answerBytes.set(answer, before + read);
+  return fetched;
+}
+
+/** A record as kafkajs passes it on. */
+interface FetchedRecord extends Omit<LogRecord, "topic" | "partition" | "timestampType"> {
+  readonly batchContext: BatchContext;
+  readonly isControlRecord: boolean;
+}
+
+/** What an unread record has from its batch. */
+function placed(context: BatchContext, offset: number, timestampDelta: number) {
+  const timestamp = context.appendedAt ?? context.firstTimestamp + timestampDelta;
+  return { offset, timestamp, isControlRecord: context.isControlBatch, batchContext: context };
+}
+
 async function readRecordBatch(
-  batch: StoredBatch,
+  context: BatchContext,
   { bytesMax }: BatchReaderOptions,
-): Promise<ReadBatch> {
-  const { attributes, stored } = batch;
-  const isIntact = crc32C(batch.checked) === batch.crc;
-  const context = isIntact ? batch.context : believable(batch);
-  const codec = findCodec(attributes);
-  const records: KafkaMessage[] = [];
+): Promise<{ readonly records: FetchedRecord[]; readonly bytes: number }> {
+  const { codecNumber, stored, isIntact } = context;
+  const codec = findCodec(codecNumber);
+  const records: FetchedRecord[] = [];
   const pieces = codec === undefined ? [] : codec.decompress(stored.subarray(4));
   const source = new RecordBytes(pieces, Math.max(bytesMax, decompressedBytesMax));
   const next = () => nextOffset(records, context);
   let passing: Passing = { key: [], value: [] };
   try {
     if (!isIntact) throw new Error("its checksum does not match");
-    if (codec === undefined) throw new Error(`codec ${attributes & 7} is unknown`);
+    if (codec === undefined) throw new Error(`codec ${codecNumber} is unknown`);
     const count = stored.readInt32BE(0);
     for (let index = 0, kept = 0; index < count; index += 1) {
       const length = source.varintNow() ?? (await source.varint());
       const cost = Math.max(length, recordCostMin);
       if (kept + cost <= bytesMax) {
-        const bytes = source.takeNow(length) ?? (await source.take(length));
-        records.push(checkOffset(decodeRecordBytes(bytes, context), next(), context));
+        const cursor = source.takeNow(length) ?? (await source.take(length));
+        records.push(checkOffset(decodeRecordAt(cursor, length, context), next(), context));
         kept += cost;
       } else if (kept + unreadCost <= bytesMax) {
         passing = { key: [], value: [] };
@@ -81,94 +117,90 @@ async function readRecordBatch(
         kept += unreadCost;
       } else throw new TooMuch(bytesMax);
     }
-    if (next() <= lastOffsetOf(context) && (await source.hasMore())) {
+    if (next() <= context.lastOffset && (await source.hasMore())) {
       throw new Error("it holds more records than it counts");
     }
   } catch (error) {
     // Beyond the last offset there is nothing to account for.
-    if (next() <= lastOffsetOf(context)) {
+    if (next() <= context.lastOffset) {
       const rest = { error, source, firstOffset: next(), passing };
-      records.push(restOf(context, stored, codec?.name, rest));
+      records.push(restOf(context, codec?.name, rest));
     }
   } finally {
     await source.end();
   }
-  const bytes = Math.max(source.received, records.length * recordCostMin);
-  return { records, bytes, lastOffsetDelta: context.lastOffsetDelta };
-}
-
-/**
- * The checksum does not match, so any field may be wrong. A last offset that is too high would skip
- * records, and the flag of a control batch or a transaction would hide this one. The first offset
- * is not covered by the checksum; the broker finds batches by it.
- */
-function believable({ context, stored, nextOffset: following }: StoredBatch): BatchContext {
-  const { lastOffsetDelta, firstOffset } = context;
-  const count = stored.length < 4 ? 1 : stored.readInt32BE(0);
-  const offsets = following === null ? count : Number(following) - Number(firstOffset);
-  const delta = Math.max(0, Math.min(lastOffsetDelta, (offsets > 0 ? offsets : count) - 1));
-  return { ...context, lastOffsetDelta: delta, isControlBatch: false, inTransaction: false };
+  return { records, bytes: Math.max(source.received, records.length * recordCostMin) };
 }
 
 /** The offset after the newest record. */
-function nextOffset(records: readonly KafkaMessage[], { firstOffset }: BatchContext): number {
+function nextOffset(records: readonly FetchedRecord[], { firstOffset }: BatchContext): number {
   const last = records.at(-1);
-  return last === undefined ? Number(firstOffset) : Number(last.offset) + 1;
+  return last === undefined ? firstOffset : last.offset + 1;
 }
 
 /** An offset outside its batch would corrupt the group's position. */
-function checkOffset(record: KafkaMessage, next: number, context: BatchContext): KafkaMessage {
-  const offset = Number(record.offset);
-  if (offset >= next && offset <= lastOffsetOf(context)) return record;
+function checkOffset(record: FetchedRecord, next: number, context: BatchContext): FetchedRecord {
+  if (record.offset >= next && record.offset <= context.lastOffset) return record;
   throw new Error("a record has an offset that is not its batch's");
 }
 
-function lastOffsetOf({ firstOffset, lastOffsetDelta }: BatchContext): number {
-  return Number(firstOffset) + lastOffsetDelta;
+/** The record at `cursor`, without its length. Throws unless it has exactly `length` bytes. */
+function decodeRecordAt(cursor: Cursor, length: number, context: BatchContext): FetchedRecord {
+  const end = cursor.at + length;
+  cursor.at += 1; // its attributes, unused
+  const timestampDelta = readVarint(cursor);
+  const offset = context.firstOffset + readVarint(cursor);
+  const key = readNullable(cursor, end);
+  const value = readNullable(cursor, end);
+  const headers = readHeaders(cursor, end);
+  if (cursor.at !== end) throw new Error("a record in it is longer than its fields");
+  const timestamp = context.appendedAt ?? context.firstTimestamp + timestampDelta;
+  const { isControlBatch: isControlRecord } = context;
+  return { offset, timestamp, key, value, headers, isControlRecord, batchContext: context };
 }
 
-/** `bytes` is a record without its length. Throws unless it is exactly that. */
-function decodeRecordBytes(bytes: Buffer, context: BatchContext): KafkaMessage {
-  let at = 1; // its attributes, unused
-  const number = () => {
-    const { value, end } = readVarint(bytes, at);
-    at = end;
-    return value;
-  };
-  const take = (length: number) => {
-    const from = at;
-    at += length;
-    if (length < 0 || at > bytes.length) throw new Error("a field in it is longer than its record");
-    return bytes.subarray(from, at);
-  };
-  const nullable = () => {
-    const length = number();
-    return length === -1 ? null : take(length);
-  };
-  const [timestampDelta, offsetDelta, key, value] = [number(), number(), nullable(), nullable()];
-  const headers = number();
+const noHeaders: RecordHeaders = [];
+
+function readHeaders(cursor: Cursor, end: number): RecordHeaders {
+  const count = readVarint(cursor);
+  if (count === 0) return noHeaders;
   // Each takes at least 2 bytes: a wrong count must not be trusted.
-  if (headers < 0 || headers * 2 > bytes.length - at) throw new Error("its headers are malformed");
-  const headerList = Array.from({ length: headers }, () => {
-    const name = take(number()).toString("utf8");
-    return { key: name, value: nullable() };
-  });
-  if (at !== bytes.length) throw new Error("a record in it is longer than its fields");
-  return { ...messageAt(context, offsetDelta, timestampDelta), key, value, headerList };
+  if (count < 0 || count * 2 > end - cursor.at) throw new Error("its headers are malformed");
+  const headers: (readonly [string, Uint8Array | null])[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const from = pass(cursor, readVarint(cursor), end);
+    headers.push([cursor.bytes.toString("utf8", from, cursor.at), readNullable(cursor, end)]);
+  }
+  return headers;
 }
 
-function messageAt(context: BatchContext, offsetDelta: number, timestampDelta: number) {
-  const { firstOffset, firstTimestamp, maxTimestamp, timestampType, magicByte } = context;
-  const isAppendTime = timestampType === 1;
-  return {
-    magicByte,
-    attributes: 0,
-    offset: String(Number(firstOffset) + offsetDelta),
-    timestamp: isAppendTime ? maxTimestamp : String(Number(firstTimestamp) + timestampDelta),
-    headers: {}, // as a list below
-    isControlRecord: context.isControlBatch,
-    batchContext: context,
-  };
+function readNullable(cursor: Cursor, end: number): Uint8Array | null {
+  const length = readVarint(cursor);
+  if (length === -1) return null;
+  return ownBytes(cursor.bytes, pass(cursor, length, end), cursor.at);
+}
+
+/** Returns where the passed bytes begin. */
+function pass(cursor: Cursor, length: number, end: number): number {
+  const from = cursor.at;
+  if (length < 0 || from + length > end) throw new Error("a field in it is longer than its record");
+  cursor.at += length;
+  return from;
+}
+
+/**
+ * A view would keep the whole fetched batch in memory as long as one of its records waits; where
+ * the record is most of the batch, a copy would double the memory.
+ */
+function ownBytes(bytes: Buffer, from: number, to: number): Uint8Array {
+  const length = to - from;
+  // The first comparison only spares the second, which is slow.
+  if (length * 2 > bytes.length && length * 2 > bytes.buffer.byteLength) {
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + from, length);
+  }
+  const own = new Uint8Array(length);
+  bytes.copy(own, 0, from, to);
+  return own;
 }
 
 /** The kept parts of a skipped record, as far as it was read. */
@@ -183,10 +215,11 @@ async function passOver(
   length: number,
   context: BatchContext,
   passing: Passing & BatchReaderOptions,
-): Promise<KafkaMessage> {
+): Promise<FetchedRecord> {
   const end = source.position + length;
   await source.take(1);
   const [timestampDelta, offsetDelta] = [await source.varint(), await source.varint()];
+  const offset = context.firstOffset + offsetDelta;
   const keyBytes = await source.varint();
   const key = keyBytes < 0 ? null : await source.start(keyBytes, keyBytesMax, passing.key);
   const valueBytes = await source.varint();
@@ -198,26 +231,28 @@ async function passOver(
       : await source.start(valueBytes, unreadValueBytesMax, passing.value, update);
   const headersBytes = end - source.position;
   const headers = await source.start(headersBytes, headersBytesMax, []);
-  const message = messageAt(context, offsetDelta, timestampDelta);
   const unread: UnreadPart = {
     of: "record",
     reason: `the record is too large to be read: ${length} bytes, and a batch may have at most ${passing.bytesMax} (KAFKA_BATCH_BYTES_MAX)`,
-    firstOffset: Number(message.offset),
+    firstOffset: offset,
     bytes: Math.max(0, valueBytes),
     sha256: hash.digest("hex"),
   };
   return {
-    ...message,
     key: key !== null && key.length < keyBytes ? null : key,
     value,
-    headerList: headers.length < headersBytes ? [] : decodeHeaders(headers, context),
+    headers: headers.length < headersBytes ? noHeaders : decodeHeaders(headers),
     unread,
+    ...placed(context, offset, timestampDelta),
   };
 }
 
-function decodeHeaders(bytes: Buffer, context: BatchContext): HeaderList {
-  const bare = Buffer.from([0, 0, 0, 1, 1]); // no attributes, deltas of 0, no key, no value
-  return decodeRecordBytes(Buffer.concat([bare, bytes]), context).headerList ?? [];
+/** Throws unless they are exactly that. */
+function decodeHeaders(bytes: Buffer): RecordHeaders {
+  const cursor = { bytes, at: 0 };
+  const headers = readHeaders(cursor, bytes.length);
+  if (cursor.at !== bytes.length) throw new Error("a record in it is longer than its fields");
+  return headers;
 }
 
 /**
@@ -227,15 +262,13 @@ function decodeHeaders(bytes: Buffer, context: BatchContext): HeaderList {
  */
 function restOf(
   context: BatchContext,
-  stored: Buffer,
   codecName: string | undefined,
   { error, source, firstOffset, passing }: Rest,
-): KafkaMessage {
-  const last = lastOffsetOf(context);
+): FetchedRecord {
+  const { stored, lastOffset: last } = context;
   const which = firstOffset < last ? `the records ${firstOffset} to ${last}` : `record ${last}`;
   const why =
     error instanceof TooMuch ? `${error.message} (KAFKA_BATCH_BYTES_MAX)` : errorMessage(error);
-  const message = messageAt(context, context.lastOffsetDelta, 0);
   const read =
     passing.value.length > 0 ? Buffer.concat(passing.value) : source.rest(unreadValueBytesMax);
   const value = source.received > 0 ? read : stored.subarray(4, 4 + unreadValueBytesMax);
@@ -247,7 +280,8 @@ function restOf(
     sha256: createHash("sha256").update(stored).digest("hex"),
   };
   const key = passing.key.length > 0 ? Buffer.concat(passing.key) : null;
-  return { ...message, key, value: Buffer.from(value), headerList: [], unread };
+  const shown = new Uint8Array(value);
+  return { key, value: shown, headers: noHeaders, unread, ...placed(context, last, 0) };
 }
 
 interface Rest {
@@ -287,44 +321,37 @@ function createMessageSetCodec(id: number, bytesMax: number) {
   };
 }
 
-/** Converts records to and from kafkajs. The bytes of a sent record are shared, not copied. */
-export function encodeRecord({ key, value, headers }: OutgoingRecord): Message {
-  return {
-    key: toBuffer(key),
-    value: toBuffer(value),
-    headers: headers.map(([name, content]) => ({ key: name, value: toBuffer(content) })),
-  };
+/** `message`: of a record batch, or of a message set as kafkajs reads it. */
+export function decodeRecord(
+  topic: string,
+  partition: number,
+  message: FetchedRecord | KafkaMessage,
+): LogRecord {
+  if (!("batchContext" in message)) return decodeMessage(topic, partition, message);
+  const { offset, key, value, headers, timestamp, batchContext, unread } = message;
+  const timestampType = batchContext.appendedAt === undefined ? "CreateTime" : "LogAppendTime";
+  const record = {
+    topic,
+    partition,
+    offset,
+    key,
+    value,
+    headers,
+    timestamp,
+    timestampType,
+  } as const;
+  return unread === undefined ? record : { ...record, unread };
 }
 
-function toBuffer(bytes: Uint8Array | null): Buffer | null {
-  if (bytes === null || Buffer.isBuffer(bytes)) return bytes;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-const noHeaders: HeaderList = [];
-
-export function decodeRecord(topic: string, partition: number, message: KafkaMessage): LogRecord {
+function decodeMessage(topic: string, partition: number, message: KafkaMessage): LogRecord {
   return {
     topic,
     partition,
     offset: Number(message.offset),
-    key: ownBytes(message.key),
-    value: ownBytes(message.value),
-    headers: (message.headerList ?? noHeaders).map(({ key, value }) => [key, ownBytes(value)]),
+    key: message.key,
+    value: message.value,
+    headers: noHeaders,
     timestamp: Number(message.timestamp),
-    timestampType: message.batchContext?.timestampType === 1 ? "LogAppendTime" : "CreateTime",
-    ...(message.unread === undefined ? {} : { unread: message.unread }),
+    timestampType: "CreateTime",
   };
-}
-
-/**
- * A view would keep the whole fetched batch in memory as long as one of its records waits; where
- * the record is most of the batch, a copy would double the memory.
- */
-function ownBytes(bytes: Buffer | null): Uint8Array | null {
-  if (bytes === null) return null;
-  const { buffer, byteOffset, byteLength } = bytes;
-  return byteLength * 2 > buffer.byteLength
-    ? new Uint8Array(buffer, byteOffset, byteLength)
-    : new Uint8Array(bytes);
 }

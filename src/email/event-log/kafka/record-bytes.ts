@@ -1,3 +1,11 @@
+/** Where to read next. */
+export interface Cursor {
+  readonly bytes: Buffer;
+  at: number;
+}
+
+const noBytes: Buffer = Buffer.alloc(0);
+
 /**
  * Reads fields from bytes that arrive in pieces. It buffers only what a `take` waits for. Reads
  * throw when the bytes end, fail, or exceed `bytesMax`.
@@ -5,8 +13,8 @@
 export class RecordBytes {
   readonly #pieces: AsyncIterator<Buffer> | Iterator<Buffer>;
   readonly #bytesMax: number;
-  #piece: Buffer = Buffer.alloc(0);
-  #at = 0;
+  readonly #piece = { bytes: noBytes, at: 0 };
+  readonly #taken = { bytes: noBytes, at: 0 };
   #behind = 0;
 
   constructor(pieces: AsyncIterable<Buffer> | Iterable<Buffer>, bytesMax: number) {
@@ -17,61 +25,64 @@ export class RecordBytes {
 
   /** How many bytes were taken. */
   get position(): number {
-    return this.#behind + this.#at;
+    return this.#behind + this.#piece.at;
   }
 
   /** How many bytes have arrived. */
   get received(): number {
-    return this.#behind + this.#piece.length;
+    return this.#behind + this.#piece.bytes.length;
   }
 
   /** A zigzag varint; undefined unless 10 bytes, the longest number, have arrived. */
   varintNow(): number | undefined {
-    if (this.#piece.length - this.#at < 10) return undefined;
-    const read = readVarint(this.#piece, this.#at);
-    this.#at = read.end;
-    return read.value;
+    return this.#arrived < 10 ? undefined : readVarint(this.#piece);
   }
 
   async varint(): Promise<number> {
     let bytes = Buffer.alloc(0);
     do {
-      bytes = Buffer.concat([bytes, await this.take(1)]);
+      const { bytes: next, at } = await this.take(1);
+      bytes = Buffer.concat([bytes, next.subarray(at, at + 1)]);
     } while ((bytes.at(-1) ?? 0) >= 0x80);
-    return readVarint(bytes, 0).value;
+    return readVarint({ bytes, at: 0 });
   }
 
-  /** Shares the bytes; undefined unless all of them are in the current piece. */
-  takeNow(length: number): Buffer | undefined {
-    const end = this.#at + length;
-    if (length < 0 || end > this.#piece.length) return undefined;
-    const taken = this.#piece.subarray(this.#at, end);
-    this.#at = end;
-    return taken;
+  /**
+   * Where the next `length` bytes are, shared; undefined unless all of them are in the current
+   * piece. Good until the next call.
+   */
+  takeNow(length: number): Cursor | undefined {
+    if (length < 0 || length > this.#arrived) return undefined;
+    this.#taken.bytes = this.#piece.bytes;
+    this.#taken.at = this.#piece.at;
+    this.#piece.at += length;
+    return this.#taken;
   }
 
-  /** If the bytes end first, `rest` has the remainder. */
-  async take(length: number): Promise<Buffer> {
+  /** As `takeNow`, and waits for them. If the bytes end first, `rest` has the remainder. */
+  async take(length: number): Promise<Cursor> {
     const now = this.takeNow(length);
     if (now !== undefined) return now;
     const parts: Buffer[] = [];
     try {
       await this.pass(length, (part) => parts.push(part));
     } catch (error) {
-      this.#piece = Buffer.concat(parts);
-      this.#behind -= this.#piece.length;
-      this.#at = 0;
+      const bytes = Buffer.concat(parts);
+      this.#behind -= bytes.length;
+      this.#piece.bytes = bytes;
+      this.#piece.at = 0;
       throw error;
     }
-    return Buffer.concat(parts);
+    return { bytes: Buffer.concat(parts), at: 0 };
   }
 
   /** Passes the next `length` bytes to `each` in parts and keeps none. */
   async pass(length: number, each: (part: Buffer) => void): Promise<void> {
     if (length < 0) throw new Error("a length in it is negative");
     for (let left = length; left > 0; ) {
-      if (this.#at === this.#piece.length) await this.#next();
-      const part = this.takeNow(Math.min(left, this.#piece.length - this.#at)) ?? this.#piece;
+      if (this.#arrived === 0) await this.#next();
+      const part = this.rest(left);
+      this.#piece.at += part.length;
       each(part);
       left -= part.length;
     }
@@ -95,7 +106,7 @@ export class RecordBytes {
 
   /** Whether anything is left; throws like `take`. */
   async hasMore(): Promise<boolean> {
-    while (this.#at === this.#piece.length) {
+    while (this.#arrived === 0) {
       const next = await this.#pieces.next();
       if (next.done) return false;
       this.#receive(next.value);
@@ -105,12 +116,17 @@ export class RecordBytes {
 
   /** The bytes that have arrived and were not taken, up to `bytesMax`. */
   rest(bytesMax: number): Buffer {
-    return this.#piece.subarray(this.#at, this.#at + bytesMax);
+    const { bytes, at } = this.#piece;
+    return bytes.subarray(at, at + bytesMax);
   }
 
   /** Ends the source. */
   async end(): Promise<void> {
     await this.#pieces.return?.();
+  }
+
+  get #arrived(): number {
+    return this.#piece.bytes.length - this.#piece.at;
   }
 
   async #next(): Promise<void> {
@@ -119,13 +135,13 @@ export class RecordBytes {
       const next = await this.#pieces.next();
       if (next.done) throw new Error("it ends early");
       this.#receive(next.value);
-    } while (this.#piece.length === 0);
+    } while (this.#arrived === 0);
   }
 
   #receive(piece: Buffer): void {
-    this.#behind += this.#piece.length;
-    this.#piece = piece;
-    this.#at = 0;
+    this.#behind += this.#piece.bytes.length;
+    this.#piece.bytes = piece;
+    this.#piece.at = 0;
   }
 }
 
@@ -137,15 +153,15 @@ export class TooMuch extends Error {
 }
 
 /** Zigzag, up to 10 bytes; exact up to 2^53. Throws for a longer one. */
-export function readVarint(bytes: Buffer, at: number) {
+export function readVarint(cursor: Cursor): number {
+  const { bytes } = cursor;
   let raw = 0;
-  for (let index = 0; index < 10; index += 1) {
-    const byte = bytes[at + index];
+  for (let index = 0, weight = 1; index < 10; index += 1, weight *= 128) {
+    const byte = bytes[cursor.at];
     if (byte === undefined) throw new Error("it ends early");
-    raw += (byte & 0x7f) * 2 ** (7 * index);
-    if (byte < 0x80) {
-      return { value: raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2, end: at + index + 1 };
-    }
+    cursor.at += 1;
+    raw += (byte & 0x7f) * weight;
+    if (byte < 0x80) return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2;
   }
   throw new Error("a number in it is too long");
 }

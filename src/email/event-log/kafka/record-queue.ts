@@ -1,5 +1,6 @@
 import type { InstantError } from "../../../core/errors.ts";
 import type { OutgoingRecord, RecordPosition } from "../event-log.ts";
+import { batchHeadBytes } from "./batch-head.ts";
 import { unavailable } from "./client.ts";
 
 /**
@@ -72,24 +73,6 @@ export interface QueuedRecord {
   alone: boolean;
 }
 
-/** Header of a record batch (KIP-98), and the largest encoding of a record's numbers and lengths. */
-const batchOverheadBytes = 61;
-const recordOverheadBytes = 1 + 10 + 5 + 5;
-const lengthBytesMax = 5;
-
-/** An upper bound of a record's bytes in a batch; 20 too high for a short one. */
-export function recordBytesBound({ key, value, headers }: OutgoingRecord): number {
-  let bytes = recordOverheadBytes + fieldBytes(key) + fieldBytes(value) + lengthBytesMax;
-  for (const [name, content] of headers) {
-    bytes += lengthBytesMax + Buffer.byteLength(name) + fieldBytes(content);
-  }
-  return bytes;
-}
-
-function fieldBytes(bytes: Uint8Array | null): number {
-  return lengthBytesMax + (bytes?.byteLength ?? 0);
-}
-
 interface BatchBounds {
   readonly recordsMax: number;
   readonly bytesMax: number;
@@ -126,7 +109,7 @@ export class RecordQueue {
   /** The next batch within the bounds; a record over them, or marked alone, is a batch by itself. */
   take({ recordsMax, bytesMax }: BatchBounds): readonly QueuedRecord[] {
     const batch: QueuedRecord[] = [];
-    let bytes = batchOverheadBytes;
+    let bytes = batchHeadBytes;
     for (let next = this.#peek(); next !== undefined; next = this.#peek()) {
       const fits = bytes + next.bytes <= bytesMax && !next.alone && !batch[0]?.alone;
       if (batch.length > 0 && (!fits || batch.length >= recordsMax)) break;

@@ -36,7 +36,7 @@ const backlogBytesMax = 64 * 1024 * 1024;
 
 /**
  * A group member whose records go through a flow. While the flow refuses a partition, the rest of
- * its last batch (its backlog; 512 KiB as stored) waits here and the partition is not fetched;
+ * its last batch (its backlog; 128 KiB as stored) waits here and the partition is not fetched;
  * above 64 MiB of backlogs no partition is.
  */
 class FlowingMember {
