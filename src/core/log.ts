@@ -50,8 +50,21 @@ export function currentTraceContext(): TraceContext | undefined {
   return storage.getStore();
 }
 
+const randomBytes = 1024;
+let random = "";
+let randomAt = 0;
+
+/** For ids, not for secrets: drawn many at a time, and each digit is used once. */
 function randomHex(byteCount: number): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(byteCount))).toString("hex");
+  const end = randomAt + 2 * byteCount;
+  if (end > random.length) {
+    random = Buffer.from(crypto.getRandomValues(new Uint8Array(randomBytes))).toString("hex");
+    randomAt = 0;
+    return randomHex(byteCount);
+  }
+  const digits = random.slice(randomAt, end);
+  randomAt = end;
+  return digits;
 }
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;

@@ -30,25 +30,23 @@ export const systemClock: Clock = {
  * Settles like `work`, or rejects with `deadline_exceeded` after `durationMs`; `name` describes the
  * work in the error. The work itself continues: the caller must release what it acquires.
  */
-export async function withDeadline<T>(
-  name: string,
-  durationMs: number,
-  work: Promise<T>,
-): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new InstantError(coreErrors.deadlineExceeded, { detail: `${name} after ${durationMs} ms` }),
-      );
+export function withDeadline<T>(name: string, durationMs: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const detail = `${name} after ${durationMs} ms`;
+      reject(new InstantError(coreErrors.deadlineExceeded, { detail }));
     }, durationMs);
+    work.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
-  work.catch(() => {}); // the deadline has already reported it
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 const unitMs: Readonly<Record<string, number>> = {

@@ -1,5 +1,5 @@
 // The HTTP app that each service adds its routes to, its metrics, and the server it listens with.
-import type { MiddlewareHandler, Next } from "hono";
+import type { MiddlewareHandler } from "hono";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { routePath } from "hono/route";
@@ -85,16 +85,6 @@ function createChain(
       }),
   });
 
-  async function handle(context: HttpContext, next: Next): Promise<void> {
-    const reading = limitBody(context);
-    const refused = (reading && (await reading)) ?? before?.(context);
-    if (refused === undefined) await next();
-    else context.res = refused;
-    after?.(context);
-    if (context.res.status === 404) await refuseMethod(context, nothing);
-    if (drawProblem !== undefined && !context.res.ok) await drawPage(context, drawProblem);
-  }
-
   return (context, next) => {
     const startedAt = performance.now();
     const { headers } = context.req.raw;
@@ -104,7 +94,13 @@ function createChain(
     context.set("client", clientOf(context, trustedProxies));
     const trace = createChildContext(parseTraceparent(headers.get("traceparent") ?? undefined));
     return runInTraceContext(trace, async () => {
-      await handle(context, next);
+      const reading = limitBody(context);
+      const refused = (reading && (await reading)) ?? before?.(context);
+      if (refused === undefined) await next();
+      else context.res = refused;
+      after?.(context);
+      if (context.res.status === 404) await refuseMethod(context, nothing);
+      if (drawProblem !== undefined && !context.res.ok) await drawPage(context, drawProblem);
       const { headers: answered } = context.res;
       addSecurityHeaders(answered);
       answered.set("X-Request-Id", requestId);

@@ -23,23 +23,42 @@ export function limitBody(
   if (request.method === "GET" || request.method === "HEAD") return undefined;
   const announced = announcedLength(request.headers);
   if (announced === undefined && request.body === null) return undefined;
-  return keepBody(context, takeIn(request, announced, deadlineMs));
+  if (announced !== undefined) {
+    if (announced > bodyBytesMax) return Promise.resolve(tooLarge(context));
+    // The server reads no more than announced.
+    return keepBody(context, deadlineMs, request.arrayBuffer());
+  }
+  const reader = request.body?.getReader();
+  if (reader === undefined) return undefined;
+  return keepBody(context, deadlineMs, readAll(reader), () => {
+    reader.cancel().catch(() => {}); // the connection is closed anyway
+  });
 }
 
 async function keepBody(
   context: HttpContext,
-  taken: ReturnType<typeof takeIn>,
+  deadlineMs: number,
+  reading: Promise<ArrayBuffer | "too_large">,
+  giveUp: () => void = () => {},
 ): Promise<Response | undefined> {
-  const body = await taken;
-  if (body === "too_large") {
-    return problemResponse(context, httpErrors.bodyTooLarge, {
-      detail: `The body may have at most ${bodyBytesMax} bytes.`,
-      headers: { Connection: "close" }, // the unread rest must not be parsed as the next request
-    });
+  try {
+    const body = await withDeadline("reading the body", deadlineMs, reading);
+    if (body === "too_large") return tooLarge(context);
+    // Despite its type Hono caches promises here, and all of its body readers check this first.
+    context.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer;
+    return undefined;
+  } catch (error) {
+    giveUp();
+    const row = isInstantError(error) ? httpErrors.requestTimeout : httpErrors.malformedRequest;
+    throw new InstantError(row, { cause: error });
   }
-  // Despite its type Hono caches promises here, and all of its body readers check this first.
-  context.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer;
-  return undefined;
+}
+
+function tooLarge(context: HttpContext): Response {
+  return problemResponse(context, httpErrors.bodyTooLarge, {
+    detail: `The body may have at most ${bodyBytesMax} bytes.`,
+    headers: { Connection: "close" }, // the unread rest must not be parsed as the next request
+  });
 }
 
 /** Undefined: chunked, or there is no body. */
@@ -48,39 +67,6 @@ function announcedLength(headers: Headers): number | undefined {
   return /^\d{1,15}$/.test(length) && !headers.has("Transfer-Encoding")
     ? Number(length)
     : undefined;
-}
-
-async function takeIn(
-  request: Request,
-  announced: number | undefined,
-  deadlineMs: number,
-): Promise<ArrayBuffer | "too_large"> {
-  if (announced !== undefined) {
-    if (announced > bodyBytesMax) return "too_large";
-    // The server reads no more than announced. A small body has already arrived and needs no timer.
-    const whole = request.arrayBuffer();
-    if (Bun.peek.status(whole) === "fulfilled") return whole;
-    return inTime(whole, deadlineMs);
-  }
-  const reader = request.body?.getReader();
-  if (reader === undefined) return new ArrayBuffer();
-  return inTime(readAll(reader), deadlineMs, () => {
-    reader.cancel().catch(() => {}); // the connection is closed anyway
-  });
-}
-
-async function inTime<T>(
-  work: Promise<T>,
-  deadlineMs: number,
-  giveUp: () => void = () => {},
-): Promise<T> {
-  try {
-    return await withDeadline("reading the body", deadlineMs, work);
-  } catch (error) {
-    giveUp();
-    const row = isInstantError(error) ? httpErrors.requestTimeout : httpErrors.malformedRequest;
-    throw new InstantError(row, { cause: error });
-  }
 }
 
 async function readAll(

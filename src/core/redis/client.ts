@@ -92,25 +92,34 @@ function createRedis(
 }
 
 function createClient(redis: Redis, address: string, availability: Availability): RedisClient {
-  const inFlight = new Set<Promise<unknown>>();
   const scripts = new ScriptRunner(redis);
+  const drained = Promise.withResolvers<void>();
+  let inFlight = 0;
   let closing: Promise<void> | undefined;
-  const track = async <T>(call: () => Promise<T>): Promise<T> => {
+
+  /** One promise around each call: a request makes several. */
+  async function call<T>(command: () => Promise<T>, repeatsMax: 0 | 1): Promise<T> {
     if (closing !== undefined) throw classifyRedisError("Connection is closed", address);
-    const answer = call();
-    inFlight.add(answer);
+    inFlight += 1;
     try {
-      return await answer;
-    } catch (error) {
-      throw classifyRedisError(error, address, availability);
+      for (let repeats = 0; ; repeats += 1) {
+        try {
+          if (!availability.usable) throw new Error("not connected");
+          return await command();
+        } catch (error) {
+          availability.notice(error);
+          if (repeats < repeatsMax && (await canRepeat(error, availability))) continue;
+          throw classifyRedisError(error, address, availability);
+        }
+      }
     } finally {
-      inFlight.delete(answer);
+      inFlight -= 1;
+      if (inFlight === 0 && closing !== undefined) drained.resolve();
     }
-  };
-  const run = <T>(command: (redis: Redis) => Promise<T>): Promise<T> =>
-    track(() => repeatRefused(() => command(redis), availability));
+  }
+
   const close = async () => {
-    await Promise.allSettled(inFlight);
+    if (inFlight > 0) await drained.promise;
     try {
       if (redis.status === "ready") await withDeadline("QUIT", 500, redis.quit());
     } catch {
@@ -128,14 +137,14 @@ function createClient(redis: Redis, address: string, availability: Availability)
     get refusal() {
       return availability.refusal;
     },
-    run,
-    script: (script, keys, args) => run(() => scripts.run(script, keys, args, false)),
+    run: (command) => call(() => command(redis), 1),
+    script: (script, keys, args) => call(() => scripts.run(script, keys, args, false), 1),
     scriptAll: <Reply>(
       script: RedisScript<Reply>,
       keys: readonly string[],
       args: ScriptArguments,
     ) =>
-      run(async () => {
+      call(async () => {
         const items: unknown[] = await scripts.run(script, keys, args, true);
         for (const [index, item] of items.entries()) {
           if (!(item instanceof Error)) continue;
@@ -145,14 +154,11 @@ function createClient(redis: Redis, address: string, availability: Availability)
           items[index] = classifyRedisError(item, address, availability);
         }
         return items as (Reply | InstantError)[];
-      }),
+      }, 1),
     ping: async ({ deadlineMs }) => {
       try {
-        await withDeadline(
-          "asking Redis",
-          deadlineMs,
-          track(() => attempt(() => requireWrites(redis), availability)),
-        );
+        const answer = call(() => requireWrites(redis), 0);
+        await withDeadline("asking Redis", deadlineMs, answer);
       } catch (error) {
         throw classifyRedisError(error, address);
       }
@@ -171,25 +177,10 @@ async function requireWrites(redis: Redis): Promise<void> {
   if (refusal !== undefined) throw new Error(refusal.reply);
 }
 
-/** A refused call, which wrote nothing, is made once more if the right server answers in time. */
-async function repeatRefused<T>(call: () => Promise<T>, availability: Availability): Promise<T> {
-  try {
-    return await attempt(call, availability);
-  } catch (error) {
-    const refusal = findRefusal(error);
-    if (refusal === undefined || refusal.kind === "unwritable") throw error;
-    if (refusal.kind === "again") await Bun.sleep(againAfterMs);
-    if (!(await availability.untilUsable(redisCommandTimeoutMs))) throw error;
-  }
-  return attempt(call, availability);
-}
-
-async function attempt<T>(call: () => Promise<T>, availability: Availability): Promise<T> {
-  if (!availability.usable) throw new Error("not connected");
-  try {
-    return await call();
-  } catch (error) {
-    availability.notice(error);
-    throw error;
-  }
+/** Whether a call was refused, so that it wrote nothing, and the right server answers in time. */
+async function canRepeat(error: unknown, availability: Availability): Promise<boolean> {
+  const refusal = findRefusal(error);
+  if (refusal === undefined || refusal.kind === "unwritable") return false;
+  if (refusal.kind === "again") await Bun.sleep(againAfterMs);
+  return availability.untilUsable(redisCommandTimeoutMs);
 }

@@ -78,8 +78,8 @@ export class ScriptRunner {
   ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       if (this.#calls.length === 0) setImmediate(() => this.#sendAll());
-      const call = { script, keys, args, isBatch, reject };
-      this.#calls.push({ ...call, resolve: resolve as Call["resolve"] });
+      const resolveAny = resolve as Call["resolve"];
+      this.#calls.push({ script, keys, args, isBatch, resolve: resolveAny, reject });
     });
   }
 
