@@ -6,7 +6,7 @@ import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { SinkAction, SinkStage } from "../../support/smtp-sink/behaviour.ts";
-import type { DeliveryRig } from "../support/delivery-rig.ts";
+import type { DeliveryRig, DeliveryRig } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 
 const kafka = findEngine("kafka");
@@ -128,22 +128,22 @@ const troubles = [
   { at: "rcpt", recipient: "^deferred", does: { kind: "reply", text: "451 4.7.1 later" } },
 ] as const;
 
-/** From publishing to accepted, in ms: the 99th percentile of the mails that nobody refuses. */
-async function measureP99(withTroubles: boolean): Promise<number> {
-  await using rig = await openDeliveryRig({ kafka, redis });
-  await rig.startWorker();
-  if (withTroubles) rig.sink.setBehaviour(troubles);
-  await rig.publish(welcomeEvent({ recipient: "first@example.com" }));
-  await eventually("mails flow", () => rig.sink.acceptedTotal === 1);
-  const [perSecond, seconds] = [200, 2];
+const perSecond = 200;
+const periodMails = 100;
+
+/**
+ * From publishing to accepted, in ms, of the mails that nobody refuses: the 90th percentile of one
+ * period.
+ */
+async function measurePeriod(rig: DeliveryRig, withTroubles: boolean): Promise<number> {
+  rig.sink.setBehaviour(withTroubles ? troubles : []);
   const publishedAt = new Map<string, number>();
   const publishes: Promise<void>[] = [];
   const startedAt = Date.now();
-  for (let count = 0; count < perSecond * seconds; count += 1) {
+  for (let count = 0; count < periodMails; count += 1) {
     const trouble = { 0: "refused", 1: "deferred" }[count % 20];
-    const event = welcomeEvent(
-      trouble === undefined ? {} : { recipient: `${trouble}${count}@example.com` },
-    );
+    const recipient = `${trouble ?? "person"}-${crypto.randomUUID()}@example.com`;
+    const event = welcomeEvent({ recipient });
     if (trouble === undefined) publishedAt.set(event.messageId, Date.now());
     publishes.push(rig.publish(event));
     const dueAt = startedAt + (count * 1000) / perSecond;
@@ -155,7 +155,7 @@ async function measureP99(withTroubles: boolean): Promise<number> {
   const latencies = healthy()
     .map(({ messageId, at }) => at - (publishedAt.get(messageId) ?? 0))
     .toSorted((a, b) => a - b);
-  return latencies[Math.floor(latencies.length * 0.99)] ?? 0;
+  return latencies[Math.floor(latencies.length * 0.9)] ?? 0;
 }
 
 function median(values: readonly number[]): number {
@@ -165,14 +165,17 @@ function median(values: readonly number[]): number {
 test.skipIf(kafka === undefined || redis === undefined)(
   "recipients that are refused or deferred do not slow the mails of others",
   async () => {
-    const ratios: number[] = [];
-    for (let pair = 0; pair < 5; pair += 1) {
-      const without = await measureP99(false);
-      const withThem = await measureP99(true);
-      ratios.push(withThem / without);
-      console.log(`p99 without trouble ${without} ms, with it ${withThem} ms`);
+    await using rig = await openDeliveryRig({ kafka, redis });
+    await rig.startWorker();
+    await measurePeriod(rig, true); // until the code is warm
+    const [without, withThem]: [number[], number[]] = [[], []];
+    // By turns, so that what else the machine does meets both alike.
+    for (let pair = 0; pair < 9; pair += 1) {
+      without.push(await measurePeriod(rig, false));
+      withThem.push(await measurePeriod(rig, true));
     }
-    expect(median(ratios)).toBeLessThan(1.5);
+    console.log(`p90 without trouble ${median(without)} ms, with it ${median(withThem)} ms`);
+    expect(median(withThem) / median(without)).toBeLessThan(1.5);
   },
   120_000,
 );

@@ -25,6 +25,14 @@ test("one mail alone does not wait: its round closes at once", async () => {
   expect(rig.steps.get(mail)).toEqual(["dot"]);
 });
 
+test("while a connection is free, a mail waits for no other", async () => {
+  const rig = new RoundsRig({ connections: 3 });
+  const [ready] = [rig.submit(), rig.submit()];
+  rig.take(ready);
+  await turns();
+  expect(rig.calls).toHaveLength(1);
+});
+
 test("a round is one call: the dots of all go once submitting is written, accepted with the next", async () => {
   const rig = new RoundsRig({ connections: 2 });
   const [a, b, c] = [rig.submit(), rig.submit(), rig.submit()];

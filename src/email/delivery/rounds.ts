@@ -93,8 +93,9 @@ const roundMsMax = 3;
  * since the last round; it writes `submitting` for the first and `accepted` for the second in one call
  * of the ledger, and only then lets the dots go.
  *
- * Open: mails come. It closes as soon as every mail that a connection may carry has come (so one mail
- * alone does not wait), or 3 ms after the first of them. Written: the dot of each mail goes whose
+ * Open: mails come. While a connection is free, it closes at once: nobody waits for others. While all
+ * have mails to carry (a backlog, where the rate counts), it closes once each has brought one, or 3 ms
+ * after the first. Written: the dot of each mail goes whose
  * `submitting` was written in time; a mail is withheld (nothing was sent) when its claim was lost, the
  * ledger did not answer, its event expired, or a third of the new lease is gone already.
  */
@@ -144,8 +145,8 @@ export class Rounds<Run extends DeliveryRun> {
 
   #closeWhenFull(): void {
     if (this.#isClosing) return;
-    const expected = Math.min(this.#undotted, this.#deps.mailer.concurrency);
-    if (this.#taken.length < expected) {
+    const { concurrency } = this.#deps.mailer;
+    if (this.#undotted >= concurrency && this.#taken.length < concurrency) {
       this.#timer ??= setTimeout(() => this.#close(), roundMsMax);
       return;
     }
