@@ -6,7 +6,7 @@ import { findEngine } from "../../support/engines.ts";
 import { codeEvent, welcomeEvent } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { SinkAction, SinkStage } from "../../support/smtp-sink/behaviour.ts";
-import type { DeliveryRig, DeliveryRig } from "../support/delivery-rig.ts";
+import type { DeliveryRig } from "../support/delivery-rig.ts";
 import { openDeliveryRig } from "../support/delivery-rig.ts";
 
 const kafka = findEngine("kafka");
