@@ -7,6 +7,8 @@ export interface HeldLease {
   state: "claimed" | "submitting";
   /** Unix ms. */
   renewedAt: number;
+  /** Its index in the list of `Leases`; undefined once it is dropped. */
+  place?: number | undefined;
 }
 
 /** The lease in `submitting`, in leases of a claim. */
@@ -23,7 +25,11 @@ export class Leases {
   readonly leaseMs: number;
   readonly #ledger: Pick<DeliveryLedger, "advanceAll">;
   readonly #clock: Clock;
-  readonly #held = new Set<HeldLease>();
+  /**
+   * Not a Set: each time that one grows or shrinks, JavaScriptCore leaves its former table to the
+   * garbage collector, linked to the next. Those links keep most mails until the next full collection.
+   */
+  readonly #held: HeldLease[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(ledger: Pick<DeliveryLedger, "advanceAll">, clock: Clock, leaseMs: number) {
@@ -37,22 +43,28 @@ export class Leases {
   }
 
   hold(lease: HeldLease): void {
-    this.#held.add(lease);
+    lease.place = this.#held.push(lease) - 1;
     this.#timer ??= setInterval(() => void this.#scan(), this.leaseMs / scansPerLease);
   }
 
   drop(lease: HeldLease): void {
-    this.#held.delete(lease);
+    const { place } = lease;
+    if (place === undefined) return;
+    lease.place = undefined;
+    const last = this.#held.pop();
+    if (last === undefined || last === lease) return;
+    this.#held[place] = last;
+    last.place = place;
   }
 
   async #scan(): Promise<void> {
-    if (this.#held.size === 0) {
+    if (this.#held.length === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
       return;
     }
     const now = this.#clock.now();
-    const due = [...this.#held].filter(({ state, renewedAt }) => {
+    const due = this.#held.filter(({ state, renewedAt }) => {
       return now - renewedAt >= this.lengthOf(state) / 3;
     });
     if (due.length === 0) return;
@@ -67,7 +79,7 @@ export class Leases {
       const answer = answers[index];
       const isLost = answer !== undefined && "kind" in answer && answer.kind === "lost";
       // One that moved on meanwhile was lost in its former state only.
-      if (isLost && lease.state === states[index]) this.#held.delete(lease);
+      if (isLost && lease.state === states[index]) this.drop(lease);
     }
   }
 }

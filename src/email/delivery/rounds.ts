@@ -50,6 +50,7 @@ export class MailInFlight<Run extends DeliveryRun> implements Submission, HeldLe
   readonly trace: TraceContext | undefined;
   state: HeldLease["state"] = "claimed";
   renewedAt: number;
+  place: number | undefined;
   /** Set while the final dot waits for its round. */
   ending: ContentEnding | undefined;
   outcome: Accepted | undefined;

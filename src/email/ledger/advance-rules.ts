@@ -90,23 +90,41 @@ const claimsMax = 10_000;
  * is most likely still so. The oldest is forgotten beyond 10,000.
  */
 export class OwnClaims<Written extends { readonly record: StoredRecord }> {
-  readonly #claims = new Map<string, Written>();
+  /**
+   * Boxes, emptied when they are removed: each time that a Map grows or shrinks, JavaScriptCore leaves
+   * its former table to the garbage collector, linked to the next. Those links would keep most records
+   * until the next full collection.
+   */
+  readonly #claims = new Map<string, { written: Written | undefined }>();
 
   find(messageId: string): Written | undefined {
-    return this.#claims.get(messageId);
+    return this.#claims.get(messageId)?.written;
   }
 
   /** Forgets a mail that is no longer open. */
   keep(written: Written): void {
     const { record } = written;
-    this.#claims.delete(record.messageId);
-    if (!isOpen(record)) return;
-    this.#claims.set(record.messageId, written);
-    if (this.#claims.size <= claimsMax) return;
+    const box = this.#claims.get(record.messageId);
+    if (!isOpen(record)) this.#forget(record.messageId);
+    else if (box !== undefined) box.written = written;
+    else {
+      this.#claims.set(record.messageId, { written });
+      if (this.#claims.size > claimsMax) this.#forgetOldest();
+    }
+  }
+
+  #forgetOldest(): void {
     for (const oldest of this.#claims.keys()) {
-      this.#claims.delete(oldest);
+      this.#forget(oldest);
       break;
     }
+  }
+
+  #forget(messageId: string): void {
+    const box = this.#claims.get(messageId);
+    if (box === undefined) return;
+    box.written = undefined;
+    this.#claims.delete(messageId);
   }
 }
 

@@ -50,11 +50,14 @@ class Window {
   }
 
   /** Returns whether the low watermark moved. */
-  finish({ previous, next }: UnfinishedRecord): boolean {
+  finish(mark: UnfinishedRecord): boolean {
+    const { previous, next } = mark;
     if (previous === undefined) this.#oldest = next;
     else previous.next = next;
     if (next === undefined) this.#newest = previous;
     else next.previous = previous;
+    mark.previous = undefined; // a dead one that the garbage collector has not reached yet
+    mark.next = undefined; //     would keep all that follow
     return previous === undefined;
   }
 }

@@ -3,9 +3,12 @@ import type { MailBody } from "../mailer.ts";
 
 export interface EncodedBody {
   readonly encoding: "7bit" | "quoted-printable";
-  /** Without a last CRLF. No line is longer than 998 bytes. */
-  readonly content: string;
+  /** Without a last CRLF, in ASCII. No line is longer than 998 bytes. */
+  readonly chunks: readonly Chunk[];
 }
+
+/** A part of a message: bytes if it is the same in many mails. */
+export type Chunk = string | Buffer;
 
 /**
  * Encodes the pieces of a body once, for all mails that have the same array of them; a mail then
@@ -31,7 +34,7 @@ const encoders = new WeakMap<readonly string[], BodyEncoder>();
 const lineBytesMax = 998;
 /** RFC 2045, 6.7, without the = of a soft line break. */
 const encodedCharsMax = 75;
-const softBreak = "=\r\n";
+const softBreak = Buffer.from("=\r\n");
 
 class BodyEncoder {
   readonly #pieces: readonly string[];
@@ -39,8 +42,8 @@ class BodyEncoder {
   readonly #isPlain: boolean;
   /** The longest line, without the values. */
   readonly #lineBytes: number;
-  #plain: readonly string[] | undefined;
-  #stuffed: readonly string[] | undefined;
+  #plain: readonly Buffer[] | undefined;
+  #stuffed: readonly Buffer[] | undefined;
   #quoted: readonly QuotedText[] | undefined;
 
   constructor(pieces: readonly string[]) {
@@ -54,14 +57,12 @@ class BodyEncoder {
 
   encode(values: readonly string[], dotStuffed: boolean): EncodedBody {
     if (!this.#isPlain || !this.#fit(values)) {
-      return { encoding: "quoted-printable", content: this.#quote(values) };
+      return { encoding: "quoted-printable", chunks: this.#quote(values) };
     }
     const pieces = this.#plainPieces(dotStuffed);
-    let content = pieces[0] ?? "";
-    for (let at = 0; at < values.length; at += 1) {
-      content += (values[at] ?? "") + (pieces[at + 1] ?? "");
-    }
-    return { encoding: "7bit", content };
+    const chunks: Chunk[] = [];
+    for (let at = 0; at < pieces.length; at += 1) chunks.push(pieces[at] ?? "", values[at] ?? "");
+    return { encoding: "7bit", chunks };
   }
 
   /** Whether the values are plain too, and leave no line too long, wherever they are. */
@@ -74,37 +75,35 @@ class BodyEncoder {
     return bytes <= lineBytesMax;
   }
 
-  #plainPieces(dotStuffed: boolean): readonly string[] {
+  #plainPieces(dotStuffed: boolean): readonly Buffer[] {
     if (!dotStuffed) {
-      this.#plain ??= this.#pieces.map(withCrlf);
+      this.#plain ??= this.#pieces.map(withCrlf).map(bytesOf);
       return this.#plain;
     }
-    this.#stuffed ??= this.#pieces.map(stuffDots).map(withCrlf);
+    this.#stuffed ??= this.#pieces.map(stuffDots).map(withCrlf).map(bytesOf);
     return this.#stuffed;
   }
 
-  #quote(values: readonly string[]): string {
-    this.#quoted ??= this.#pieces.map(quote);
-    let content = "";
+  #quote(values: readonly string[]): readonly Chunk[] {
+    this.#quoted ??= this.#pieces.map((piece) => quote(piece, bytesOf));
+    const chunks: Chunk[] = [];
     let column = 0;
-    const add = ({ text, endColumn }: QuotedText) => {
-      const isLine = endColumn === text.length;
-      if (column > 0 && !(isLine && column + text.length <= encodedCharsMax)) {
-        content += softBreak;
+    const add = ({ chunk, endColumn }: QuotedText) => {
+      const isLine = endColumn === chunk.length;
+      if (column > 0 && !(isLine && column + chunk.length <= encodedCharsMax)) {
+        chunks.push(softBreak);
         column = 0;
       }
-      content += text;
+      chunks.push(chunk);
       column = isLine ? column + endColumn : endColumn;
     };
     this.#quoted.forEach((piece, at) => {
-      if (piece.text.startsWith("\r\n")) {
-        content += piece.text;
-        column = piece.endColumn;
-      } else if (piece.text !== "") add(piece);
+      if (piece.beginsWithLineEnd) column = 0;
+      if (piece.chunk.length > 0) add(piece);
       const value = values[at];
-      if (value !== undefined && value !== "") add(quote(value));
+      if (value !== undefined && value !== "") add(quoteValue(value));
     });
-    return content;
+    return chunks;
   }
 }
 
@@ -124,17 +123,30 @@ const plainValue = /^(?!\.)[\t\x20-\x7e]*$/;
 
 interface QuotedText {
   /** In lines of at most 75 characters and a soft line break. */
-  readonly text: string;
+  readonly chunk: Chunk;
+  readonly beginsWithLineEnd: boolean;
   /** The length of its last line. */
   readonly endColumn: number;
 }
 
-function quote(text: string): QuotedText {
+function quoteValue(value: string): QuotedText {
+  if (!needsNoQuoting.test(value)) return quote(value);
+  return { chunk: value, beginsWithLineEnd: false, endColumn: value.length };
+}
+
+const needsNoQuoting =
+  /^(?!\.)[\x21-\x3c\x3e-\x7e](?:[\x20-\x3c\x3e-\x7e]{0,70}[\x21-\x3c\x3e-\x7e])?$/;
+
+function quote(text: string, toChunk: (quoted: string) => Chunk = (quoted) => quoted): QuotedText {
   const escaped = withLineFeeds(text)
     .replaceAll("=", "=3D")
     .replace(/[^\t\n -~]+/g, quoteBytes);
   const quoted = escaped.split("\n").map(breakLine).join("\r\n");
-  return { text: quoted, endColumn: quoted.length - (quoted.lastIndexOf("\n") + 1) };
+  return {
+    chunk: toChunk(quoted),
+    beginsWithLineEnd: quoted.startsWith("\r\n"),
+    endColumn: quoted.length - (quoted.lastIndexOf("\n") + 1),
+  };
 }
 
 /** A blank at the end of a line would be removed on the way. */
@@ -147,7 +159,7 @@ function breakLine(line: string): string {
     if (rest.length <= encodedCharsMax) return broken + rest;
     const cut = rest.lastIndexOf("=", encodedCharsMax - 1);
     const end = cut > encodedCharsMax - 3 ? cut : encodedCharsMax; // =XX stays whole
-    broken += rest.slice(0, end) + softBreak;
+    broken += `${rest.slice(0, end)}=\r\n`;
     rest = rest.slice(end);
   }
 }
@@ -173,4 +185,8 @@ function stuffDots(text: string): string {
 
 function withCrlf(text: string): string {
   return text.replaceAll("\n", "\r\n");
+}
+
+function bytesOf(ascii: string): Buffer {
+  return Buffer.from(ascii, "latin1");
 }
