@@ -60,7 +60,7 @@ async function post(url: string, body: object): Promise<Readonly<Record<string, 
 /** The code that a mail to this address would have: nothing else says it. */
 async function readCode({ brokers, topic }: Backlog, email: string): Promise<string> {
   await using log = await openKafkaLogAt(brokers);
-  return eventually("the code is on the topic", async () => {
+  return await eventually("the code is on the topic", async () => {
     const partitions = await log.offsets(topic).catch((error: unknown) => {
       if (!isInstantError(error) || !error.retryable) throw error; // Kafka may be busy
     });
