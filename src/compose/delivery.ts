@@ -5,6 +5,7 @@ import type { Log } from "../core/log.ts";
 import { systemClock } from "../core/time.ts";
 import type { DeliverInBatches } from "../email/delivery/batches.ts";
 import { BatchDelivery } from "../email/delivery/batches.ts";
+import { Leases } from "../email/delivery/leases.ts";
 import type { Pipeline, PipelineDeps } from "../email/delivery/pipeline.ts";
 import { createPipeline } from "../email/delivery/pipeline.ts";
 import { RecipientGate } from "../email/delivery/recipient-gate.ts";
@@ -114,6 +115,7 @@ export async function composeDelivery(
       log,
       suppressionMs,
     }),
+    leases: new Leases(ledger, systemClock, config.email.leaseMs),
     unsubscribeLink: createUnsubscribeLink({
       secret: engines.emailSecrets.current,
       clock: systemClock,
@@ -123,7 +125,6 @@ export async function composeDelivery(
     feedbackSender: feedbackSenderOf(config.app.name),
     record: (claim, change) => pendingOutcomes.record(claim, change),
     settings: {
-      leaseMs: config.email.leaseMs,
       outageRetryForMs: config.email.outageRetryForMs,
       retryForMs: config.email.retryForMs,
       digestSecret: engines.emailSecrets.current,

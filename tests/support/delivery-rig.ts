@@ -9,6 +9,7 @@ import type { DeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
 import { readDeadLetter } from "../../src/email/dead-letters/dead-letter.ts";
 import type { DeliverInBatches } from "../../src/email/delivery/batches.ts";
 import { BatchDelivery } from "../../src/email/delivery/batches.ts";
+import { Leases } from "../../src/email/delivery/leases.ts";
 import type { DeadLetterClass, DeliveryOutcome } from "../../src/email/delivery/outcome.ts";
 import { isFinished } from "../../src/email/delivery/outcome.ts";
 import type { Pipeline, PipelineDeps } from "../../src/email/delivery/pipeline.ts";
@@ -258,6 +259,7 @@ function pipelineDeps(
     random: () => 0.5,
     gate: new RecipientGate({ preferences, suppressions, clock, log }),
     suppressRefused: createSuppressRefused({ suppressions, clock, log, suppressionMs: 86_400_000 }),
+    leases: new Leases(ledger, clock, options.leaseMs ?? 2000),
     unsubscribeLink: createUnsubscribeLink({
       secret: rigSecret,
       clock,
@@ -271,7 +273,6 @@ function pipelineDeps(
     record: (claim, change) => pendingOutcomes.record(claim, change),
     feedbackSender: "acme-mails",
     settings: {
-      leaseMs: options.leaseMs ?? 2000,
       outageRetryForMs: options.outageRetryForMs ?? 3_600_000,
       retryForMs: options.retryForMs ?? 3_600_000,
       digestSecret: "test secret",

@@ -50,7 +50,7 @@ interface Command {
 
 /**
  * Redis answers a batch as a whole, so this process handles one while Redis works on the next. And
- * Redis is blocked while a script runs: 50 keys take half a millisecond. A larger batch goes alone.
+ * Redis is blocked while a script runs. A larger batch goes alone.
  */
 const callsPerWriteMax = 50;
 

@@ -4,7 +4,6 @@ import type { EmailEvent } from "../event.ts";
 import { isOptionalType } from "../event.ts";
 import type { Answered, ClaimOutcome } from "../ledger/delivery-ledger.ts";
 import type { SendOutcome } from "../mailer/mailer.ts";
-import { Leases } from "./leases.ts";
 import type { DeliveryOutcome, DeliveryRun } from "./outcome.ts";
 import { isExpired } from "./outcome.ts";
 import type { PipelineDeps } from "./pipeline.ts";
@@ -44,15 +43,14 @@ interface Decoded<Run> {
  * waits, or fails, holds up none.
  */
 export class BatchDelivery<Run extends DeliveryRun> implements RoundsListener<Run> {
-  readonly #deps: PipelineDeps & { readonly leases: Leases };
+  readonly #deps: PipelineDeps;
   readonly #listener: BatchListener<Run>;
   readonly #rounds: Rounds<Run>;
 
   constructor(deps: PipelineDeps, listener: BatchListener<Run>) {
-    const leases = new Leases(deps.ledger, deps.clock, deps.settings.leaseMs);
-    this.#deps = { ...deps, leases };
+    this.#deps = deps;
     this.#listener = listener;
-    this.#rounds = new Rounds(this.#deps, this);
+    this.#rounds = new Rounds(deps, this);
   }
 
   /** One attempt for each; at most one mail of a lane. */

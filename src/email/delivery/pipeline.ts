@@ -8,12 +8,12 @@ import { ledgerErrors } from "../ledger/delivery-ledger.ts";
 import type { SendOutcome } from "../mailer/mailer.ts";
 import type { EventType } from "../mails/mail-types.tsx";
 import type { SuppressRefused } from "../suppressions/suppression-store.ts";
-import { Leases } from "./leases.ts";
 import type { DeadLetterCause, DeliveryOutcome, DeliveryRun } from "./outcome.ts";
 import { isExpired, lineOf, lineTextOf } from "./outcome.ts";
 import type { GateAnswer, RecipientGate } from "./recipient-gate.ts";
 import type { SentMail, SettlementDeps } from "./settlement.ts";
 import {
+  acceptance,
   claimLost,
   deadLetterClassOf,
   defer,
@@ -27,12 +27,10 @@ import {
 import type { SubmissionDeps } from "./submission.ts";
 import { submit } from "./submission.ts";
 
-export interface PipelineDeps extends Omit<SubmissionDeps, "leases">, SettlementDeps {
+export interface PipelineDeps extends SubmissionDeps, SettlementDeps {
   readonly gate: Pick<RecipientGate, "check" | "checkAll">;
   readonly suppressRefused: SuppressRefused;
   readonly settings: SettlementDeps["settings"] & {
-    /** Of a claim; see `Leases`. */
-    readonly leaseMs: number;
     readonly digestSecret: string;
     /** Types that are sent once more when the answer after the content was lost. */
     readonly resendAmbiguous: ReadonlySet<EventType>;
@@ -53,9 +51,7 @@ export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<Delive
  * not accepted. It decides and never waits: its outcome tells the worker, or the direct path, what to
  * do. It throws `signal.reason` when it was aborted, and otherwise only for programmer errors.
  */
-export function createPipeline(given: PipelineDeps): Pipeline {
-  const leases = new Leases(given.ledger, given.clock, given.settings.leaseMs);
-  const deps = { ...given, leases };
+export function createPipeline(deps: PipelineDeps): Pipeline {
   return async function runPipeline(run, context) {
     const event = run.event ?? consume(deps, run);
     if ("kind" in event) return event;
@@ -92,7 +88,7 @@ export function consume(deps: PipelineDeps, run: DeliveryRun): EmailEvent | Deli
 }
 
 export function claimRequest(
-  { settings, clock }: PipelineDeps,
+  { settings, clock, leases }: PipelineDeps,
   { owner, origin, replayCount, trace = currentTraceContext() }: DeliveryRun,
   event: EmailEvent,
 ): ClaimRequest {
@@ -105,7 +101,7 @@ export function claimRequest(
     eventTimestamp: event.timestamp,
     origin,
     replayCount,
-    leaseMs: settings.leaseMs,
+    leaseMs: leases.leaseMs,
     traceId: trace?.traceId,
     resubmit: settings.resendAmbiguous.has(event.eventType) && !isExpired(event, clock.now()),
   };
@@ -158,11 +154,9 @@ interface Delivery {
   readonly gateCheck: Promise<GateAnswer> | GateAnswer;
 }
 
-type AttemptDeps = PipelineDeps & Pick<SubmissionDeps, "leases">;
-
 /** The rest of an attempt, once the mail is claimed. */
 export async function deliver(
-  deps: AttemptDeps,
+  deps: PipelineDeps,
   { run, event, context, gateCheck }: Delivery,
   { fence, attempts }: Extract<ClaimOutcome, { kind: "claimed" }>,
 ): Promise<DeliveryOutcome> {
@@ -208,9 +202,9 @@ export async function settle(
   const { claim, event } = mail;
   switch (sent.kind) {
     case "accepted": {
-      const { host, reply, queueId } = sent;
+      const { host, queueId } = sent;
       deps.log.info({ ...lineOf(event), smtpHost: host, queueId }, "Email sent successfully");
-      await deps.record(claim, { kind: "accepted", smtp: { host, reply, queueId } });
+      await deps.record(claim, acceptance(sent));
       deps.log.info(lineOf(event), "Marked email as processed");
       return { kind: "accepted" };
     }

@@ -19,6 +19,7 @@ import type { HeldLease, Leases } from "./leases.ts";
 import type { DeliveryRun } from "./outcome.ts";
 import { isExpired, lineTextOf } from "./outcome.ts";
 import type { PipelineDeps } from "./pipeline.ts";
+import { acceptance } from "./settlement.ts";
 
 type Accepted = Extract<SendOutcome, { kind: "accepted" }>;
 
@@ -53,7 +54,6 @@ export class MailInFlight<Run extends DeliveryRun> implements Submission, HeldLe
   place: number | undefined;
   /** Set while the final dot waits for its round. */
   ending: ContentEnding | undefined;
-  outcome: Accepted | undefined;
   /** A programmer error in its round. */
   failure: { readonly error: unknown } | undefined;
   readonly #rounds: Rounds<Run>;
@@ -84,6 +84,12 @@ export class MailInFlight<Run extends DeliveryRun> implements Submission, HeldLe
   }
 }
 
+/** A mail whose acceptance is not recorded yet. */
+interface AcceptedMail<Run extends DeliveryRun> {
+  readonly mail: MailInFlight<Run>;
+  readonly outcome: Accepted;
+}
+
 /** Most time that a mail waits for others of its round. */
 const roundMsMax = 3;
 
@@ -105,7 +111,7 @@ export class Rounds<Run extends DeliveryRun> {
   /** Submitted, and their dot was not allowed yet. */
   #undotted = 0;
   #taken: MailInFlight<Run>[] = [];
-  #accepted: MailInFlight<Run>[] = [];
+  #accepted: AcceptedMail<Run>[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosing = false;
 
@@ -139,8 +145,7 @@ export class Rounds<Run extends DeliveryRun> {
       outcome.queueId === undefined ? "" : `,"queueId":${JSON.stringify(outcome.queueId)}`;
     const fields = `${lineTextOf(mail.run, mail.event)},"smtpHost":${JSON.stringify(outcome.host)}${queueId}`;
     logText(this.#deps.log, fields, "Email sent successfully", mail.trace);
-    mail.outcome = outcome;
-    this.#accepted.push(mail);
+    this.#accepted.push({ mail, outcome });
   }
 
   #closeWhenFull(): void {
@@ -166,7 +171,7 @@ export class Rounds<Run extends DeliveryRun> {
 
   async #write(
     taken: readonly MailInFlight<Run>[],
-    accepted: readonly MailInFlight<Run>[],
+    accepted: readonly AcceptedMail<Run>[],
   ): Promise<void> {
     const { ledger, clock, leases } = this.#deps;
     const now = clock.now();
@@ -175,10 +180,8 @@ export class Rounds<Run extends DeliveryRun> {
     const steps = live.map(
       ({ claim }): LedgerStep => ({ claim, change: { kind: "submitting", leaseMs } }),
     );
-    for (const { claim, outcome } of accepted) {
-      if (outcome === undefined) continue;
-      const { host, reply, queueId } = outcome;
-      steps.push({ claim, change: { kind: "accepted", smtp: { host, reply, queueId } } });
+    for (const { mail, outcome } of accepted) {
+      steps.push({ claim: mail.claim, change: acceptance(outcome) });
     }
     try {
       const answers = await ledger.advanceAll(steps);
@@ -187,15 +190,17 @@ export class Rounds<Run extends DeliveryRun> {
         if (isDone(answers[index]) && !isLate) this.#allow(mail, now);
       }
       for (const mail of taken) if (mail.state === "claimed") mail.ending?.withhold();
-      for (const [index, mail] of accepted.entries()) {
-        this.#recorded(mail, answers[live.length + index]);
+      for (const [index, each] of accepted.entries()) {
+        const answer = answers[live.length + index];
+        if (answer !== undefined && "kind" in answer) this.#marked(each.mail);
+        else void this.#recordAlone(each);
       }
     } catch (error) {
       for (const mail of taken) {
         mail.failure = { error };
         mail.ending?.withhold();
       }
-      for (const mail of accepted) this.#listener.failed(mail, error);
+      for (const { mail } of accepted) this.#listener.failed(mail, error);
     }
   }
 
@@ -206,18 +211,10 @@ export class Rounds<Run extends DeliveryRun> {
     mail.ending?.allow();
   }
 
-  #recorded(mail: MailInFlight<Run>, answer: Answered<AdvanceOutcome> | undefined): void {
-    if (answer !== undefined && "kind" in answer) this.#marked(mail);
-    else void this.#recordAlone(mail);
-  }
-
   /** However long the ledger is unavailable: see `PendingOutcomes`. */
-  async #recordAlone(mail: MailInFlight<Run>): Promise<void> {
-    const { claim, outcome } = mail;
-    if (outcome === undefined) return;
-    const { host, reply, queueId } = outcome;
+  async #recordAlone({ mail, outcome }: AcceptedMail<Run>): Promise<void> {
     try {
-      await this.#deps.record(claim, { kind: "accepted", smtp: { host, reply, queueId } });
+      await this.#deps.record(mail.claim, acceptance(outcome));
       this.#marked(mail);
     } catch (error) {
       this.#listener.failed(mail, error);

@@ -9,6 +9,7 @@ import type {
   DeliveryLedger,
   LedgerChange,
   RejectedClass,
+  SmtpEvidence,
 } from "../ledger/delivery-ledger.ts";
 import type { RefusedMail, ServerDown } from "../mailer/mailer.ts";
 import type { RefusalVerdict } from "../mailer/server-streak.ts";
@@ -204,6 +205,15 @@ export async function giveUp(
       inLedger: true,
     },
   };
+}
+
+/** The server's reply, as the ledger keeps it. */
+export function acceptance({
+  host,
+  reply,
+  queueId,
+}: SmtpEvidence): Extract<LedgerChange, { kind: "accepted" }> {
+  return { kind: "accepted", smtp: { host, reply, queueId } };
 }
 
 /** The ledger calls a refusal `refused`, the dead letters call it `rejected`. */
