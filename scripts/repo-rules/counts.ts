@@ -38,8 +38,8 @@ export function countCode(files: readonly SourceFile[]): Count[] {
       alwaysEnforced: true,
       files: long.map(({ path }) => path),
     },
-    { what: "lines of src", value: countAllLines(src), max: 39_000 },
-    { what: "lines of scripts", value: countAllLines(scripts), max: 5_700 },
+    { what: "lines of src", value: countAllLines(src), max: 45_000 },
+    { what: "lines of scripts", value: countAllLines(scripts), max: 6_200 },
   ];
 }
 
