@@ -20,21 +20,10 @@ import type { Session } from "../sessions/session-store.ts";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { formatAgo, messages } from "./messages.ts";
-import type { Flash, FlashPlace, PageDeps, PlacedFlash } from "./page-context.tsx";
-import {
-  attempt,
-  authPage,
-  dropPending,
-  EmailInput,
-  FlashView,
-  failureFlash,
-  flashAt,
-  formField,
-  isUnauthenticated,
-  readFlash,
-  setFlash,
-  toSignIn,
-} from "./page-context.tsx";
+import type { PageDeps, PlacedFlash } from "./page-context.tsx";
+import { attempt, authPage, EmailInput, FlashView, failureFlash, flashAt, isUnauthenticated, toSignIn } from "./page-context.tsx";
+import type { Flash, FlashPlace } from "./page-state.ts";
+import { dropPending, formField, readFlash, setFlash } from "./page-state.ts";
 
 interface ShownSession extends Session {
   /** The session of this request. */

@@ -5,23 +5,10 @@ import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/prob
 import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
 import { formatLeft, messages } from "./messages.ts";
-import type { Flash, PageDeps, PendingCode } from "./page-context.tsx";
-import {
-  attempt,
-  authPage,
-  dropPending,
-  FlashView,
-  failureFlash,
-  flashAt,
-  formField,
-  isUnauthenticated,
-  keepPending,
-  messagePage,
-  readFlash,
-  readPending,
-  setFlash,
-  toSignIn,
-} from "./page-context.tsx";
+import type { PageDeps } from "./page-context.tsx";
+import { attempt, authPage, FlashView, failureFlash, flashAt, isUnauthenticated, messagePage, toSignIn } from "./page-context.tsx";
+import type { Flash, PendingCode } from "./page-state.ts";
+import { dropPending, formField, keepPending, readFlash, readPending, setFlash } from "./page-state.ts";
 
 /**
  * One input whose digits fall into six boxes drawn behind it: to a keyboard, a paste, autofill and a

@@ -13,21 +13,8 @@ import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { messages } from "./messages.ts";
 import type { PageDeps, PlacedFlash } from "./page-context.tsx";
-import {
-  attempt,
-  authPage,
-  clearFlash,
-  dropPending,
-  EmailInput,
-  FlashView,
-  flashAt,
-  formField,
-  iconPath,
-  messagePage,
-  readFlash,
-  readPending,
-  setFlash,
-} from "./page-context.tsx";
+import { attempt, authPage, EmailInput, FlashView, flashAt, iconPath, messagePage } from "./page-context.tsx";
+import { clearFlash, dropPending, formField, readFlash, readPending, setFlash } from "./page-state.ts";
 
 interface SignInPageOptions {
   readonly appName: string;
