@@ -55,6 +55,8 @@ export interface AuthDeps {
   readonly limitPolicy: LimitPolicy;
   /** Which proxies and origins requests are trusted from. */
   readonly boundary: HttpBoundary;
+  /** The name of the session's cookie, without a prefix. */
+  readonly cookieName: string;
   /** Whether cookies are `Secure` (https only): in production. */
   readonly secureCookies: boolean;
   /** The languages of mails: BCP 47 tags in lower case. */

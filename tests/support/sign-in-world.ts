@@ -54,6 +54,7 @@ export type WorldSettings = Partial<
     | "keys"
     | "limitPolicy"
     | "boundary"
+    | "cookieName"
     | "secureCookies"
     | "welcomes"
     | "signInNotices"
@@ -152,6 +153,7 @@ function createWorld(
     limitPolicy: limitPolicyDefault,
     boundary: { trustedProxies: [], corsOrigins: [], publicOrigin: undefined },
     appName: "instant",
+    cookieName: "session_id",
     secureCookies: false,
     welcomes: true,
     signInNotices: true,

@@ -21,9 +21,26 @@ import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { formatAgo, messages } from "./messages.ts";
 import type { PageDeps, PlacedFlash } from "./page-context.tsx";
-import { attempt, authPage, EmailInput, FlashView, failureFlash, flashAt, isUnauthenticated, toSignIn } from "./page-context.tsx";
+import {
+  attempt,
+  authPage,
+  EmailInput,
+  FlashView,
+  Form,
+  failureFlash,
+  flashAt,
+  leaveStaleTab,
+  toSignIn,
+} from "./page-context.tsx";
 import type { Flash, FlashPlace } from "./page-state.ts";
-import { dropPending, formField, readFlash, setFlash } from "./page-state.ts";
+import {
+  dropPending,
+  formField,
+  getShownUser,
+  readFlash,
+  setFlash,
+  signShownFor,
+} from "./page-state.ts";
 
 interface ShownSession extends Session {
   /** The session of this request. */
@@ -52,9 +69,9 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
         ))}
       </ul>
       {sessions.some((session) => !session.current) && (
-        <form method="post" action="/account/sessions/revoke-others">
+        <Form action="/account/sessions/revoke-others">
           <Button variant="plain">{own.others}</Button>
-        </form>
+        </Form>
       )}
     </>
   );
@@ -63,7 +80,7 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
 function Revoke({ session, now }: { readonly session: ShownSession; readonly now: number }) {
   const { revoke, revokeSpoken } = messages.account.sessions;
   return (
-    <form method="post" action="/account/sessions/revoke">
+    <Form action="/account/sessions/revoke">
       <input type="hidden" name="id" value={session.id} />
       <Button
         variant="plain"
@@ -71,7 +88,7 @@ function Revoke({ session, now }: { readonly session: ShownSession; readonly now
       >
         {revoke}
       </Button>
-    </form>
+    </Form>
   );
 }
 
@@ -81,13 +98,14 @@ interface AccountPageOptions {
   readonly username: string | undefined;
   readonly preferencesPath: string | undefined;
   readonly sessions: readonly ShownSession[];
+  readonly shownFor: string;
   readonly flash: Flash | undefined;
   readonly now: number;
 }
 
 /** The account of the signed-in user: each setting with its own form. */
 function accountPage(options: AccountPageOptions): Response {
-  const { appName, email, username, preferencesPath, sessions, flash, now } = options;
+  const { appName, email, username, preferencesPath, sessions, shownFor, flash, now } = options;
   const { account } = messages;
   const at = (place: FlashPlace) => flashAt(flash, place, now);
   return authPage({
@@ -95,9 +113,11 @@ function accountPage(options: AccountPageOptions): Response {
     title: account.title,
     width: "wide",
     aside: <SignOut email={email} />,
+    shownFor,
     content: (
       <>
         <h1 class="page-title">{account.title}</h1>
+        <FlashView flash={at("account")} />
         <Section id="username" messages={account.username}>
           <UsernameForm username={username} flash={at("username")} />
         </Section>
@@ -152,9 +172,9 @@ function SignOut({ email }: { readonly email: string }) {
   return (
     <div class="identity">
       <span class="address">{email}</span>
-      <form method="post" action="/sign-out">
+      <Form action="/sign-out">
         <Button variant="plain">{messages.account.signOut}</Button>
-      </form>
+      </Form>
     </div>
   );
 }
@@ -163,7 +183,7 @@ function UsernameForm({ username, flash }: { username: string | undefined; flash
   const { label, hint, button } = messages.account.username;
   const { done, failed, typed } = flash;
   return (
-    <form method="post" action="/account/username" class="stack" novalidate>
+    <Form action="/account/username" class="stack">
       <FlashView flash={done === undefined ? {} : { done }} />
       <Field
         id="username-field"
@@ -187,7 +207,7 @@ function UsernameForm({ username, flash }: { username: string | undefined; flash
       <p>
         <Button variant="main">{button}</Button>
       </p>
-    </form>
+    </Form>
   );
 }
 
@@ -195,7 +215,7 @@ function EmailForm({ email, flash }: { readonly email: string; readonly flash: P
   const { current, label, button } = messages.account.email;
   const { done, failed, typed } = flash;
   return (
-    <form method="post" action="/account/email" class="stack" novalidate>
+    <Form action="/account/email" class="stack">
       <FlashView flash={done === undefined ? {} : { done }} />
       <p>
         {current} <strong class="address">{email}</strong>.
@@ -209,7 +229,7 @@ function EmailForm({ email, flash }: { readonly email: string; readonly flash: P
       <p>
         <Button variant="plain">{button}</Button>
       </p>
-    </form>
+    </Form>
   );
 }
 
@@ -226,14 +246,15 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
       username: user.username,
       preferencesPath: deps.preferencesPath?.(user.email),
       sessions: sessions.map((session) => ({ ...session, current: session.id === current.id })),
-      flash: readFlash(context, deps),
+      shownFor: signShownFor(deps, { userId: user.id }),
+      flash: readFlash(context, deps, "account", "username", "email", "sessions", "deletion"),
       now: deps.clock.now(),
     });
   });
   app.post("/account/username", async (context) => {
     const typed = await formField(context, "username");
     const failure = await attempt(context, deps, async () => {
-      const { user } = await getSignedIn(context, deps);
+      const { user } = await getShownUser(context, deps);
       const { username } = parseFields(changeUserBody, { username: typed.trim() });
       await changeUsername(deps, user, username);
     });
@@ -242,14 +263,14 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
   app.post("/account/sessions/revoke", async (context) => {
     const id = await formField(context, "id");
     const failure = await attempt(context, deps, async () => {
-      const { session } = await getSignedIn(context, deps);
+      const { session } = await getShownUser(context, deps);
       await revokeSession(context, deps, session, id); // it may already have ended
     });
     return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });
   app.post("/account/sessions/revoke-others", async (context) => {
     const failure = await attempt(context, deps, async () => {
-      const { userId, id: except } = (await getSignedIn(context, deps)).session;
+      const { userId, id: except } = (await getShownUser(context, deps)).session;
       await deps.sessions.revokeAll({ userId, except });
     });
     return finish(context, deps, failure, { place: "sessions", done: "others_revoked" });
@@ -267,7 +288,8 @@ function finish(
 ): Response {
   if (failure === undefined) setFlash(context, deps, { place, done });
   else {
-    if (isUnauthenticated(failure)) return toSignIn(context, deps);
+    const stale = leaveStaleTab(context, deps, failure);
+    if (stale !== undefined) return stale;
     const now = deps.clock.now();
     const flash = failureFlash(failure, { place, invalid: "username_invalid", now });
     setFlash(context, deps, { ...flash, typed });
@@ -275,19 +297,18 @@ function finish(
   return context.redirect(`/account#${place}`, 303);
 }
 
-interface DeletionPageOptions {
-  readonly appName: string;
-  readonly email: string;
+interface DeletionPageOptions extends Pick<AccountPageOptions, "appName" | "email" | "shownFor"> {
   readonly flash: PlacedFlash;
 }
 
 /** Explains what will be deleted, before the confirmation by code. */
-function deletionPage({ appName, email, flash }: DeletionPageOptions): Response {
+function deletionPage({ appName, email, shownFor, flash }: DeletionPageOptions): Response {
   const { deletion } = messages;
   return authPage({
     appName,
     title: deletion.title,
     width: "narrow",
+    shownFor,
     content: (
       <div class="card stack">
         <h1>{deletion.title}</h1>
@@ -296,11 +317,11 @@ function deletionPage({ appName, email, flash }: DeletionPageOptions): Response 
         <p class="lead">
           {deletion.proof} <strong class="address">{email}</strong>.
         </p>
-        <form method="post" action="/account/delete">
+        <Form action="/account/delete">
           <Button variant="danger" wide>
             {deletion.button}
           </Button>
-        </form>
+        </Form>
         <p class="after">
           <a href="/account">{deletion.back}</a>
         </p>
@@ -364,8 +385,10 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   app.get(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);
     if (signedIn === undefined) return toSignIn(context, deps);
-    const flash = flashAt(readFlash(context, deps), "deletion", deps.clock.now());
-    return deletionPage({ appName: deps.appName, email: signedIn.user.email, flash });
+    const flash = flashAt(readFlash(context, deps, "deletion"), "deletion", deps.clock.now());
+    const { id: userId, email } = signedIn.user;
+    const shownFor = signShownFor(deps, { userId });
+    return deletionPage({ appName: deps.appName, email, shownFor, flash });
   });
   app.post(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);

@@ -1,14 +1,36 @@
 import type { Hono } from "hono";
+import { InstantError } from "../../core/errors.ts";
 import type { FieldAttributes } from "../../core/html/page.tsx";
 import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
+import { findSignedIn, getSignedIn } from "../session-routes.ts";
 import { formatLeft, messages } from "./messages.ts";
 import type { PageDeps } from "./page-context.tsx";
-import { attempt, authPage, FlashView, failureFlash, flashAt, isUnauthenticated, messagePage, toSignIn } from "./page-context.tsx";
+import {
+  attempt,
+  authPage,
+  FlashView,
+  Form,
+  failureFlash,
+  flashAt,
+  leaveStaleTab,
+  messagePage,
+} from "./page-context.tsx";
 import type { Flash, PendingCode } from "./page-state.ts";
-import { dropPending, formField, keepPending, readFlash, readPending, setFlash } from "./page-state.ts";
+import {
+  accountSwitched,
+  dropPending,
+  formField,
+  getShownUser,
+  keepPending,
+  readFlash,
+  readPending,
+  readShownPending,
+  setFlash,
+  signShownFor,
+} from "./page-state.ts";
 
 /**
  * One input whose digits fall into six boxes drawn behind it: to a keyboard, a paste, autofill and a
@@ -41,6 +63,7 @@ function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
 interface CodePageOptions {
   readonly appName: string;
   readonly pending: PendingCode;
+  readonly shownFor: string;
   readonly flash: Flash | undefined;
   readonly now: number;
   readonly policy: CodePolicy;
@@ -78,6 +101,7 @@ function codePage(options: CodePageOptions): Response {
     appName,
     title: locked ? messages.code.lockedTitle : title,
     width: "narrow",
+    shownFor: options.shownFor,
     content: (
       <div class="card stack">
         {locked ? (
@@ -105,7 +129,7 @@ function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
         {messages.code.sent} <strong class="address">{email}</strong>.{" "}
         {messages.code.validity(formatLeft(policy.lifetimeMs))}
       </p>
-      <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
+      <Form action={codePaths[purpose].enter} class="stack">
         <Field
           id="code"
           label={messages.code.label}
@@ -115,7 +139,7 @@ function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
         <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
           {button}
         </Button>
-      </form>
+      </Form>
       <Resend path={codePaths[purpose].again} waitMs={nextAt - now} />
       {inboxUrl !== undefined && (
         <p class="development">
@@ -135,9 +159,9 @@ function Resend({ path, waitMs }: { readonly path: string; readonly waitMs: numb
     <div class="resend">
       <p class="hint">{messages.code.noMail}</p>
       <wait-for seconds={String(seconds)}>
-        <form method="post" action={path}>
+        <Form action={path}>
           <Button variant="link">{messages.code.again}</Button>
-        </form>
+        </Form>
         <p class="hint" data-template={messages.code.wait}>
           {seconds > 0 && messages.code.wait.replace("{left}", formatLeft(waitMs))}
         </p>
@@ -178,37 +202,54 @@ export interface CodeStep {
 export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: CodeStep): void {
   const { purpose } = step;
   const { enter, again, back } = codePaths[purpose];
-  const pendingOf = (context: HttpContext) => {
-    const pending = readPending(context, deps);
-    return pending?.purpose === purpose ? pending : undefined;
-  };
-  app.get(enter, (context) => {
+  app.get(enter, async (context) => {
     const { appName, clock, codes } = deps;
-    const pending = pendingOf(context);
-    if (pending === undefined) return messagePage({ appName, messages: messages.lost, href: back });
-    const flash = readFlash(context, deps);
+    const pending = readPending(context, deps);
+    const userId = purpose === "sign_in" ? undefined : (await findSignedIn(context, deps))?.user.id;
+    if (pending?.purpose !== purpose || pending.userId !== userId) {
+      return messagePage({ appName, messages: messages.lost, href: back });
+    }
+    const flash = readFlash(context, deps, "code", "step");
     const { inboxUrl } = deps;
-    return codePage({ appName, pending, flash, now: clock.now(), policy: codes.policy, inboxUrl });
+    const page = { appName, pending, flash, now: clock.now(), policy: codes.policy, inboxUrl };
+    return codePage({ ...page, shownFor: signShownFor(deps, pending) });
   });
   app.post(again, async (context) => {
-    const pending = pendingOf(context);
-    if (pending === undefined) return context.redirect(enter, 303);
-    const place = { failedAt: { place: "step", path: enter } } as const;
-    return startCodeStep(context, deps, step, { email: pending.email, ...place });
+    const pending = await readShownPending(context, deps);
+    if (pending?.purpose !== purpose) return context.redirect(enter, 303);
+    const { email } = pending;
+    const failedAt = { place: "step", path: enter } as const;
+    return startCodeStep(context, deps, step, { email, before: pending, failedAt });
   });
   app.post(enter, async (context) => {
-    const pending = pendingOf(context);
-    if (pending === undefined) return context.redirect(enter, 303);
+    const pending = await readShownPending(context, deps);
+    if (pending?.purpose !== purpose) return context.redirect(enter, 303);
     const code = await formField(context, "code");
-    const failure = await attempt(context, deps, () => step.enter(context, pending.email, code));
+    const failure = await attempt(context, deps, async () => {
+      await requireUserOf(context, deps, pending);
+      await step.enter(context, pending.email, code);
+    });
     if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
-    dropPending(context, deps);
+    dropPending(context, deps, pending);
     return step.done(context);
   });
 }
 
+/** Throws when another user is signed in than the one who asked for the code. */
+async function requireUserOf(
+  context: HttpContext,
+  deps: PageDeps,
+  { purpose, userId }: PendingCode,
+): Promise<void> {
+  if (purpose === "sign_in") return;
+  const { user } = await getSignedIn(context, deps);
+  if (user.id !== userId) throw new InstantError(accountSwitched);
+}
+
 interface Start {
   readonly email: string;
+  /** The step that the form belongs to; that of the browser when left out. */
+  readonly before?: PendingCode;
   /** The place where a failure is shown. */
   readonly failedAt: { readonly place: Flash["place"]; readonly path: string };
   readonly typed?: string;
@@ -222,15 +263,18 @@ export async function startCodeStep(
   context: HttpContext,
   deps: PageDeps,
   { purpose, send }: CodeStep,
-  { email, failedAt, typed }: Start,
+  { email, failedAt, typed, before = readPending(context, deps) }: Start,
 ): Promise<Response> {
   const now = deps.clock.now();
   const { enter } = codePaths[purpose];
-  const failure = await attempt(context, deps, () => send(context, email));
-  const before = readPending(context, deps);
+  let userId: string | undefined;
+  const failure = await attempt(context, deps, async () => {
+    if (purpose !== "sign_in") userId = (await getShownUser(context, deps)).user.id;
+    await send(context, email);
+  });
   const same = before?.purpose === purpose && before.email === email ? before : undefined;
   const keep = (nextAt: number) => {
-    keepPending(context, deps, { ...same, purpose, email, nextAt });
+    keepPending(context, deps, { ...same, purpose, email, userId, nextAt });
   };
   if (failure === undefined) {
     const repeated = same !== undefined && same.nextAt > now;
@@ -241,7 +285,8 @@ export async function startCodeStep(
     }
     return context.redirect(enter, 303);
   }
-  if (isUnauthenticated(failure)) return toSignIn(context, deps);
+  const stale = leaveStaleTab(context, deps, failure);
+  if (stale !== undefined) return stale;
   const isRateLimited = failure.row.code === "too_many_codes";
   const { place, path } = isRateLimited ? ({ place: "step", path: enter } as const) : failedAt;
   if (isRateLimited) keep(now + (failure.retryAfterSeconds ?? 0) * 1000);
@@ -263,12 +308,14 @@ function refuse(
 ): Response {
   const elsewhere = step.refused?.(context, failure);
   if (elsewhere !== undefined) return elsewhere;
-  if (isUnauthenticated(failure)) return toSignIn(context, deps);
+  const stale = leaveStaleTab(context, deps, failure);
+  if (stale !== undefined) return stale;
   const now = deps.clock.now();
   const locked = lockedSeconds(failure);
   if (locked !== undefined) {
     keepPending(context, deps, { ...pending, lockedUntil: now + locked * 1000 });
   } else {
+    keepPending(context, deps, pending); // another tab's may be kept
     const place = failure.row.status >= 429 ? "step" : "code";
     setFlash(context, deps, failureFlash(failure, { place, invalid: "code_shape", now }));
   }

@@ -1,5 +1,6 @@
 // What every page is made of: frame, flash messages, and the redirect to sign in.
 import type { Child } from "hono/jsx";
+import { createContext, useContext } from "hono/jsx";
 import type { ErrorRow } from "../../core/errors.ts";
 import controlsStyles from "../../core/html/controls.css" with { type: "text" };
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
@@ -17,7 +18,7 @@ import codeFieldScript from "./code-field.client.js" with { type: "text" };
 import type { FailedName } from "./messages.ts";
 import { formatLeft, messages } from "./messages.ts";
 import type { Flash, FlashPlace } from "./page-state.ts";
-import { setFlash } from "./page-state.ts";
+import { accountSwitched, setFlash, shownForField } from "./page-state.ts";
 import styles from "./pages.css" with { type: "text" };
 
 /** What pages need in addition to the use cases. */
@@ -46,17 +47,47 @@ export async function attempt(
   }
 }
 
-export function isUnauthenticated({ row }: Failure): boolean {
-  return row.code === authErrors.unauthenticated.code;
+/**
+ * The redirect after a form of a tab that is out of date: to sign in, or to the account that is
+ * signed in by now. Undefined for any other failure.
+ */
+export function leaveStaleTab(
+  context: HttpContext,
+  deps: PageDeps,
+  { row }: Failure,
+): Response | undefined {
+  if (row.code === authErrors.unauthenticated.code) return toSignIn(context, deps);
+  if (row.code !== accountSwitched.code) return undefined;
+  setFlash(context, deps, { place: "account", failed: "account_switched" });
+  return context.redirect("/account", 303);
 }
 
 /** Redirects to the first page, with a notice if the browser still has a session's cookie. */
 export function toSignIn(context: HttpContext, deps: PageDeps): Response {
-  if (sessionTokens(context).length > 0) {
+  if (sessionTokens(context, deps).length > 0) {
     clearSessionCookie(context, deps);
     setFlash(context, deps, { place: "sign_in", failed: "unauthenticated" });
   }
   return context.redirect("/", 303);
+}
+
+const ShownFor = createContext("");
+
+interface FormProps {
+  readonly action: string;
+  readonly class?: string;
+  readonly children?: Child;
+}
+
+/** A form; it sends back whom its page was shown for, because another tab may switch accounts. */
+export function Form({ action, children, ...rest }: FormProps) {
+  const shownFor = useContext(ShownFor);
+  return (
+    <form {...rest} method="post" action={action} novalidate>
+      {shownFor !== "" && <input type="hidden" name={shownForField} value={shownFor} />}
+      {children}
+    </form>
+  );
 }
 
 export const iconPath = "/icon.svg";
@@ -68,6 +99,8 @@ interface AuthPageOptions {
   readonly aside?: Child;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Signed; nobody in particular when left out. */
+  readonly shownFor?: string;
   readonly content: Child;
 }
 
@@ -75,7 +108,8 @@ interface AuthPageOptions {
  * The pages of sign-in share all styles and scripts, so that a script can replace one page by
  * another.
  */
-export function authPage({ title, appName, width, aside, content, ...rest }: AuthPageOptions) {
+export function authPage(options: AuthPageOptions): Response {
+  const { title, appName, width, aside, shownFor = "", content, ...rest } = options;
   return pageResponse({
     ...rest,
     title: `${title} · ${appName}`,
@@ -84,9 +118,11 @@ export function authPage({ title, appName, width, aside, content, ...rest }: Aut
     scripts: [codeFieldScript, waitForScript, liveFormsScript],
     body: () => (
       <>
-        <Frame appName={appName} width={width} aside={aside}>
-          {content}
-        </Frame>
+        <ShownFor.Provider value={shownFor}>
+          <Frame appName={appName} width={width} aside={aside}>
+            {content}
+          </Frame>
+        </ShownFor.Provider>
         <template data-unsent>
           <Notice tone="failed">
             <p>{messages.unsent}</p>

@@ -13,8 +13,24 @@ import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { messages } from "./messages.ts";
 import type { PageDeps, PlacedFlash } from "./page-context.tsx";
-import { attempt, authPage, EmailInput, FlashView, flashAt, iconPath, messagePage } from "./page-context.tsx";
-import { clearFlash, dropPending, formField, readFlash, readPending, setFlash } from "./page-state.ts";
+import {
+  attempt,
+  authPage,
+  EmailInput,
+  FlashView,
+  Form,
+  flashAt,
+  iconPath,
+  messagePage,
+} from "./page-context.tsx";
+import {
+  clearShownFlash,
+  dropPending,
+  formField,
+  readFlash,
+  readPending,
+  setFlash,
+} from "./page-state.ts";
 
 interface SignInPageOptions {
   readonly appName: string;
@@ -37,7 +53,7 @@ function signInPage({ appName, flash, email }: SignInPageOptions): Response {
         <h1>{signIn.title}</h1>
         <FlashView flash={atField ? {} : flash} />
         <p class="lead">{signIn.lead}</p>
-        <form method="post" action="/sign-in" class="stack" novalidate>
+        <Form action="/sign-in" class="stack">
           <Field
             id="email"
             label={signIn.address}
@@ -53,7 +69,7 @@ function signInPage({ appName, flash, email }: SignInPageOptions): Response {
           <Button variant="main" wide>
             {signIn.button}
           </Button>
-        </form>
+        </Form>
         <p class="hint">{signIn.newHere}</p>
       </div>
     ),
@@ -74,7 +90,7 @@ function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   };
   app.get("/", async (context) => {
     if ((await findSignedIn(context, deps)) !== undefined) return context.redirect("/account", 303);
-    const flash = flashAt(readFlash(context, deps), "sign_in", deps.clock.now());
+    const flash = flashAt(readFlash(context, deps, "sign_in"), "sign_in", deps.clock.now());
     const pending = readPending(context, deps);
     const email = pending?.purpose === "sign_in" ? pending.email : undefined;
     return signInPage({ appName: deps.appName, flash, email });
@@ -116,7 +132,7 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
         return messagePage({ appName, messages: messages.elsewhere, href: "/", status: 403 });
       }
       await next();
-      if (showsFlash(context)) clearFlash(context, deps);
+      clearShownFlash(context, deps);
       return undefined;
     });
   }
@@ -128,10 +144,6 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   });
   addSignInRoutes(app, deps);
   addAccountRoutes(app, deps);
-}
-
-function showsFlash(context: HttpContext): boolean {
-  return context.req.method === "GET" && context.res.status === 200;
 }
 
 interface ShownProblem {

@@ -1,11 +1,16 @@
-// State between a form and the next page: kept in signed cookies, so that it is in no URL.
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+// State between a form and the next page: kept in signed cookies, so that it is in no URL. All tabs
+// share them, so a form also carries, signed, whom its page was shown for.
 import { z } from "zod";
+import type { ErrorRow } from "../../core/errors.ts";
+import { InstantError } from "../../core/errors.ts";
+import type { Cookie } from "../../core/http/cookies.ts";
+import { clearCookie, readCookie, writeCookie } from "../../core/http/cookies.ts";
 import type { HttpContext } from "../../core/http/problem.ts";
 import { signText, verifyText } from "../../core/secret.ts";
 import type { AuthDeps } from "../auth-deps.ts";
 import { codePurposes } from "../codes/code-store.ts";
-import { cookieAttributes } from "../session-routes.ts";
+import type { SignedIn } from "../session-routes.ts";
+import { getSignedIn } from "../session-routes.ts";
 import type { DoneName, FailedName } from "./messages.ts";
 import { messages } from "./messages.ts";
 
@@ -18,6 +23,8 @@ export async function formField(context: HttpContext, name: string): Promise<str
 const pendingSchema = z.object({
   purpose: z.enum(codePurposes),
   email: z.string().max(320),
+  /** The user who asked for it; undefined for signing in. */
+  userId: z.string().optional(),
   /** When another one can be requested. */
   nextAt: z.number(),
   lockedUntil: z.number().optional(),
@@ -25,26 +32,93 @@ const pendingSchema = z.object({
 export type PendingCode = z.infer<typeof pendingSchema>;
 
 const pendingName = "page_code";
-const pendingSeconds = 15 * 60;
+/** How long its page still explains itself after the code has expired. */
+const pendingGraceMs = 5 * 60_000;
 
-/** Kept for 15 min, and while the address is locked. */
+/** Kept as long as a code is valid, while the address is locked, and until another can be requested. */
 export function keepPending(context: HttpContext, deps: AuthDeps, pending: PendingCode): void {
-  const lockedMs = Math.max(0, (pending.lockedUntil ?? 0) - deps.clock.now());
-  const seconds = pendingSeconds + Math.ceil(lockedMs / 1000);
+  const { nextAt, lockedUntil = 0 } = pending;
+  const waitMs = Math.max(nextAt, lockedUntil) - deps.clock.now();
+  const keptMs = Math.max(waitMs, deps.codes.policy.lifetimeMs) + pendingGraceMs;
+  const seconds = Math.ceil(keptMs / 1000);
   writeSigned(context, deps, { name: pendingName, value: pending, seconds });
 }
 
 export function readPending(context: HttpContext, deps: AuthDeps): PendingCode | undefined {
-  const lifeMs = pendingSeconds * 1000 + deps.codes.policy.lockMsMax;
-  return readSigned(context, deps, { name: pendingName, schema: pendingSchema, lifeMs });
+  const texts = readCookie(context, pageCookie(deps, pendingName));
+  const lifeMs = pendingMsMax(deps);
+  return verifySigned(deps, texts, { name: pendingName, schema: pendingSchema, lifeMs });
 }
 
-export function dropPending(context: HttpContext, deps: AuthDeps): void {
-  deleteCookie(context, pendingName, cookieAttributes(deps));
+function pendingMsMax({ codes: { policy } }: AuthDeps): number {
+  const { lifetimeMs, lockMsMax, codesWindowMs } = policy;
+  return Math.max(lifetimeMs, lockMsMax, codesWindowMs) + pendingGraceMs;
+}
+
+/** Without `pending`: whatever is kept. Another tab may have asked for another code meanwhile. */
+export function dropPending(context: HttpContext, deps: AuthDeps, pending?: PendingCode): void {
+  const kept = readPending(context, deps);
+  if (pending === undefined || kept === undefined || isSameStep(kept, pending)) {
+    clearCookie(context, pageCookie(deps, pendingName));
+  }
+}
+
+function isSameStep(one: PendingCode, other: PendingCode): boolean {
+  return (["purpose", "email", "userId"] as const).every((key) => one[key] === other[key]);
+}
+
+export const shownForField = "shown_for";
+const shownUserSchema = z.object({ userId: z.string() });
+
+/** Whom a page is shown for, to be sent back by its forms: a user, or the recipient of a code. */
+export function signShownFor(
+  deps: AuthDeps,
+  value: PendingCode | { readonly userId: string },
+): string {
+  return sign(deps, shownForField, value);
+}
+
+/**
+ * What is pending for the page of this form, if not for the browser: two tabs may wait for codes of
+ * two addresses. Undefined: it has expired.
+ */
+export async function readShownPending(
+  context: HttpContext,
+  deps: AuthDeps,
+): Promise<PendingCode | undefined> {
+  const text = await formField(context, shownForField);
+  const kept = readPending(context, deps);
+  if (text === "") return kept; // a page of an earlier release
+  const lifeMs = pendingMsMax(deps);
+  const reading = { name: shownForField, schema: pendingSchema, lifeMs };
+  const shown = verifySigned(deps, [text], reading);
+  return shown !== undefined && kept !== undefined && isSameStep(shown, kept) ? kept : shown;
+}
+
+export const accountSwitched: ErrorRow = {
+  code: "account_switched",
+  meaning: "The page was shown for another account",
+  retryable: false,
+  status: 409,
+};
+
+/**
+ * As `getSignedIn`, for a form; throws `account_switched` when its page was shown to another user,
+ * who was signed in at the time.
+ */
+export async function getShownUser(context: HttpContext, deps: AuthDeps): Promise<SignedIn> {
+  const signedIn = await getSignedIn(context, deps);
+  const text = await formField(context, shownForField);
+  const { lifetimeMs: lifeMs } = deps.sessions.policy;
+  const reading = { name: shownForField, schema: shownUserSchema, lifeMs };
+  const shown = verifySigned(deps, [text], reading);
+  if (text === "" || shown?.userId === signedIn.user.id) return signedIn; // "": see above
+  throw new InstantError(accountSwitched);
 }
 
 const flashPlaces = [
   "sign_in",
+  "account",
   "code",
   "step",
   "username",
@@ -83,15 +157,33 @@ export function setFlash(context: HttpContext, deps: AuthDeps, flash: Flash): vo
   writeSigned(context, deps, { name: flashName, value, seconds: flashSeconds });
 }
 
-export function readFlash(context: HttpContext, deps: AuthDeps): Flash | undefined {
+/** The requests whose page shows a flash message. */
+const showing = new WeakSet<HttpContext>();
+
+/** The flash message, if the page shows it: at one of `places`. */
+export function readFlash(
+  context: HttpContext,
+  deps: AuthDeps,
+  ...places: readonly FlashPlace[]
+): Flash | undefined {
+  const texts = readCookie(context, pageCookie(deps, flashName));
   const lifeMs = flashSeconds * 1000;
-  return readSigned(context, deps, { name: flashName, schema: flashSchema, lifeMs });
+  const flash = verifySigned(deps, texts, { name: flashName, schema: flashSchema, lifeMs });
+  if (flash === undefined || !places.includes(flash.place)) return undefined;
+  showing.add(context);
+  return flash;
 }
 
-/** Once it has been shown. */
-export function clearFlash(context: HttpContext, deps: AuthDeps): void {
-  if (getCookie(context, flashName) !== undefined) {
-    deleteCookie(context, flashName, cookieAttributes(deps));
+const prefetching = /prefetch|prerender|preview/i;
+
+/** Once it has been shown; a page that is fetched ahead may never be seen. */
+export function clearShownFlash(context: HttpContext, deps: AuthDeps): void {
+  const { headers } = context.req.raw;
+  const ahead = ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"].some((name) => {
+    return prefetching.test(headers.get(name) ?? "");
+  });
+  if (!ahead && context.res.ok && showing.has(context)) {
+    clearCookie(context, pageCookie(deps, flashName));
   }
 }
 
@@ -103,26 +195,39 @@ interface Written {
 
 function writeSigned(context: HttpContext, deps: AuthDeps, written: Written): void {
   const { name, value, seconds } = written;
-  const parts = [Buffer.from(JSON.stringify(value)).toString("base64url")];
-  const signing = { purpose: name, parts, signedAt: deps.clock.now() };
-  const text = signText(deps.keys.current.secret, signing);
-  setCookie(context, name, text, { ...cookieAttributes(deps), maxAge: seconds });
+  writeCookie(context, pageCookie(deps, name), sign(deps, name, value), seconds);
 }
 
-interface Read<T> {
+function pageCookie({ secureCookies: secure }: AuthDeps, name: string): Cookie {
+  return { name, secure, sameSite: "Lax" };
+}
+
+function sign(deps: AuthDeps, name: string, value: object): string {
+  const parts = [Buffer.from(JSON.stringify(value)).toString("base64url")];
+  const signing = { purpose: name, parts, signedAt: deps.clock.now() };
+  return signText(deps.keys.current.secret, signing);
+}
+
+interface Reading<T> {
   readonly name: string;
   readonly schema: z.ZodType<T>;
   /** At most: the browser drops it at the end of its session. */
   readonly lifeMs: number;
 }
 
-function readSigned<T>(context: HttpContext, deps: AuthDeps, read: Read<T>): T | undefined {
-  const { name, schema, lifeMs } = read;
+/** The first of these texts that we signed under this name. */
+function verifySigned<T>(
+  deps: AuthDeps,
+  texts: readonly string[],
+  { name, schema, lifeMs }: Reading<T>,
+): T | undefined {
   const keys = deps.keys.all.map(({ secret }) => secret);
-  const text = getCookie(context, name) ?? "";
-  const verified = verifyText(text, { purpose: name, keys, lifeMs, now: deps.clock.now() });
-  if (verified.kind !== "valid") return undefined;
-  const [value = ""] = verified.parts;
-  // Signed by us, but perhaps by an earlier version.
-  return schema.safeParse(JSON.parse(Buffer.from(value, "base64url").toString())).data;
+  for (const text of texts) {
+    const verified = verifyText(text, { purpose: name, keys, lifeMs, now: deps.clock.now() });
+    if (verified.kind !== "valid") continue;
+    const [value = ""] = verified.parts;
+    // Signed by us, but perhaps by an earlier version.
+    return schema.safeParse(JSON.parse(Buffer.from(value, "base64url").toString())).data;
+  }
+  return undefined;
 }
