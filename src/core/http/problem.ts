@@ -143,6 +143,12 @@ export const httpErrors = {
     retryable: false,
     status: 415,
   },
+  unsupportedContentEncoding: {
+    code: "unsupported_content_encoding",
+    meaning: "The body must not be compressed",
+    retryable: false,
+    status: 415,
+  },
   notServing: {
     code: "not_serving",
     meaning: "The service is starting or stopping",
