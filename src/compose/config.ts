@@ -186,12 +186,21 @@ export function knownVariables(): readonly string[] {
   return allFields.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name]));
 }
 
-/** One warning for each variable that has no effect but looks like a known one: KAFKA_BROKER. */
-export async function warnOfMistyped(environment: Environment, log: Log): Promise<void> {
+/**
+ * One warning for each variable that has no effect but looks like a known one (KAFKA_BROKER), and for
+ * each origin whose pages cannot use the cookie.
+ */
+export async function warnOfSettings(
+  environment: Environment,
+  { http }: Config,
+  log: Log,
+): Promise<void> {
   const { Diagnosis } = await import("../core/diagnosis.ts");
   const { diagnoseNames } = await import("../doctor/settings.ts");
+  const { diagnoseOrigins } = await import("../doctor/origins.ts");
   const diagnosis = new Diagnosis();
   diagnoseNames(diagnosis, environment, knownVariables());
+  diagnoseOrigins(http.boundary, diagnosis);
   for (const { text, fix } of diagnosis.findings) log.warn({ fix }, text);
 }
 

@@ -350,7 +350,8 @@ export async function listen(
   { group }: Running,
   log: Log,
 ): Promise<EarlyServer> {
-  const { auth, email } = config;
+  const { auth, email, http } = config;
+  const { idleTimeoutMs } = http;
   const server = openEarlyServer(
     service === "auth"
       ? {
@@ -358,6 +359,7 @@ export async function listen(
           portVariable: "AUTH_SERVICE_PORT",
           hostname: auth.bind,
           port: auth.port,
+          idleTimeoutMs,
           log,
         }
       : {
@@ -365,6 +367,7 @@ export async function listen(
           portVariable: "EMAIL_SERVICE_PORT",
           hostname: email.serviceBind,
           port: email.servicePort,
+          idleTimeoutMs,
           log,
         },
   );

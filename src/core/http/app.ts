@@ -204,8 +204,7 @@ export function createRequestMetrics(metrics: Metrics): (request: AnsweredReques
   };
 }
 
-/** Longer than the slowest answer (a mail delivered in place takes up to 13 s). */
-const idleTimeoutSeconds = 30;
+const idleTimeoutMsDefault = 75_000;
 const stopDeadlineMsDefault = 15_000;
 
 export interface HttpServerOptions {
@@ -221,6 +220,8 @@ export interface HttpServerOptions {
   readonly log: Log;
   /** The variable that sets the port, for the error message. */
   readonly portVariable?: string;
+  /** See HTTP_IDLE_TIMEOUT; 75 s when left out. */
+  readonly idleTimeoutMs?: number;
   /** How long requests in flight may take after `stop`, before they are cut off. */
   readonly stopDeadlineMs?: number;
   readonly name?: string;
@@ -262,12 +263,12 @@ export function openHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 function listen(options: HttpServerOptions): Bun.Server<undefined> {
-  const { fetch, hostname, port } = options;
+  const { fetch, hostname, port, idleTimeoutMs = idleTimeoutMsDefault } = options;
   try {
     return Bun.serve({
       hostname,
       port,
-      idleTimeout: idleTimeoutSeconds,
+      idleTimeout: Math.ceil(idleTimeoutMs / 1000),
       development: false,
       reusePort: false, // Bun's default with development=false; two programs would share the port
       // The app itself limits bodies, and answers with a problem; Bun's own response would be
@@ -333,9 +334,16 @@ export const httpFields = {
   }),
   corsOrigins: setting.list({
     name: "CORS_ORIGINS",
-    itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$/,
+    itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?\/?$/i,
     item: "https://app.example.com",
     doc: "Origins whose pages may call the sign-in API with the user's cookie. They are trusted like serve-auth's own pages. Unset: none.",
+  }),
+  idleTimeoutMs: setting.duration({
+    name: "HTTP_IDLE_TIMEOUT",
+    fallback: "75s",
+    minMs: 30_000, // longer than the slowest answer: a mail delivered in place takes up to 13 s
+    maxMs: 240_000,
+    doc: "How long both services keep an idle connection. Keep it longer than the proxy or load balancer in front does (usually 60s), so that the proxy closes first and never sends a request into a closing connection.",
   }),
   metricsToken: setting.secret({
     name: "METRICS_TOKEN",
@@ -365,9 +373,14 @@ export function resolveHttp(
     problems.push({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is not an IP network` });
     return [];
   });
+  const origins = corsOrigins.flatMap((text) => {
+    if (URL.canParse(text)) return [new URL(text).origin]; // as browsers spell it
+    problems.push({ name: "CORS_ORIGINS", problem: `has ${text}, which is not an origin` });
+    return [];
+  });
   const url = publicUrl === undefined ? undefined : new URL(publicUrl);
   if (url !== undefined && url.pathname !== "/") {
     problems.push({ name: "PUBLIC_URL", problem: "must have no path" });
   }
-  return { trustedProxies: networks, corsOrigins, publicOrigin: url?.origin };
+  return { trustedProxies: networks, corsOrigins: origins, publicOrigin: url?.origin };
 }
