@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import type { HttpServerOptions } from "../../src/core/http/app.ts";
-import { createHttpApp, openHttpServer } from "../../src/core/http/app.ts";
+import { createHttpApp } from "../../src/core/http/app.ts";
 import { clientAddress } from "../../src/core/http/problem.ts";
+import type { HttpServerOptions } from "../../src/core/http/server.ts";
+import { openHttpServer } from "../../src/core/http/server.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 
 async function start(options: Partial<HttpServerOptions>) {

@@ -1,4 +1,4 @@
-// The HTTP app that each service adds its routes to, its metrics, and the server it listens with.
+// The HTTP app that each service adds its routes to, its metrics, and its settings.
 import type { MiddlewareHandler } from "hono";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -6,13 +6,10 @@ import { routePath } from "hono/route";
 import { getPath } from "hono/utils/url";
 import type { ConfigProblem, ConfigValues } from "../config.ts";
 import { setting } from "../config.ts";
-import { errorMessage, InstantError, isInstantError } from "../errors.ts";
 import type { Log, TraceContext } from "../log.ts";
 import { createChildContext, logText, parseTraceparent, runInTraceContext } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { equalSecret } from "../secret.ts";
-import type { Service } from "../service.ts";
-import { withDeadline } from "../time.ts";
 import { limitBody } from "./body.ts";
 import type { IpNetwork } from "./client-address.ts";
 import { clientOf, loopbackOnly, parseIpNetwork } from "./client-address.ts";
@@ -202,121 +199,6 @@ export function createRequestMetrics(metrics: Metrics): (request: AnsweredReques
     requests.add({ method: known, route, status: String(status) });
     durations.observe(seconds, { route });
   };
-}
-
-const idleTimeoutMsDefault = 75_000;
-const stopDeadlineMsDefault = 15_000;
-
-export interface HttpServerOptions {
-  /** Compatible with Hono's `app.fetch`. */
-  readonly fetch: (
-    request: Request,
-    bindings: HttpEnvironment["Bindings"],
-  ) => Response | Promise<Response>;
-  /** The address to listen on: "127.0.0.1", "0.0.0.0", "::". */
-  readonly hostname: string;
-  /** 0: any free one, see `port` afterwards. */
-  readonly port: number;
-  readonly log: Log;
-  /** The variable that sets the port, for the error message. */
-  readonly portVariable?: string;
-  /** See HTTP_IDLE_TIMEOUT; 75 s when left out. */
-  readonly idleTimeoutMs?: number;
-  /** How long requests in flight may take after `stop`, before they are cut off. */
-  readonly stopDeadlineMs?: number;
-  readonly name?: string;
-}
-
-interface HttpServer extends Service, AsyncDisposable {
-  /** The port it listens on; before the start, the requested one. */
-  readonly port: number;
-  readonly url: string;
-}
-
-/**
- * New: not listening. Started: listens; throws `port_in_use` or `listen_failed` with the fix.
- * Stopping: accepts no connection, finishes requests in flight until the deadline, then cuts them
- * off with a warning. Stopped for good; stopping is idempotent.
- */
-export function openHttpServer(options: HttpServerOptions): HttpServer {
-  let server: Bun.Server<undefined> | undefined;
-  let stopping: Promise<void> | undefined;
-  const port = () => server?.port ?? options.port;
-  const opened: HttpServer = {
-    name: options.name ?? "http",
-    get port() {
-      return port();
-    },
-    get url() {
-      return `http://${urlHost(options.hostname)}:${port()}`;
-    },
-    start: async () => {
-      server ??= listen(options);
-    },
-    stop: () => {
-      stopping ??= server === undefined ? Promise.resolve() : stopServer(server, options);
-      return stopping;
-    },
-    [Symbol.asyncDispose]: () => opened.stop(),
-  };
-  return opened;
-}
-
-function listen(options: HttpServerOptions): Bun.Server<undefined> {
-  const { fetch, hostname, port, idleTimeoutMs = idleTimeoutMsDefault } = options;
-  try {
-    return Bun.serve({
-      hostname,
-      port,
-      idleTimeout: Math.ceil(idleTimeoutMs / 1000),
-      development: false,
-      reusePort: false, // Bun's default with development=false; two programs would share the port
-      // The app itself limits bodies, and answers with a problem; Bun's own response would be
-      // empty. An unread body stays in the socket and costs no memory.
-      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      fetch: (request, server) => {
-        const clientAddress = server.requestIP(request)?.address; // null once the client has disconnected
-        return fetch(request, { clientAddress });
-      },
-    });
-  } catch (error) {
-    throw classifyListenError(error, options);
-  }
-}
-
-async function stopServer(
-  server: Bun.Server<undefined>,
-  { log, stopDeadlineMs = stopDeadlineMsDefault }: HttpServerOptions,
-): Promise<void> {
-  try {
-    await withDeadline("finishing HTTP requests", stopDeadlineMs, server.stop());
-  } catch (error) {
-    if (!isInstantError(error)) throw error;
-    log.warn({ pending: server.pendingRequests, stopDeadlineMs }, "HTTP requests were cut off");
-    await server.stop(true);
-  }
-}
-
-function classifyListenError(error: unknown, options: HttpServerOptions): InstantError {
-  const { hostname, port, portVariable } = options;
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  const address = `${urlHost(hostname)}:${port}`;
-  if (code === "EADDRINUSE") {
-    return new InstantError(httpErrors.portInUse, {
-      detail: `${address}; stop the other program, or choose another port${portVariable === undefined ? "" : ` with ${portVariable}`}`,
-      cause: error,
-    });
-  }
-  return new InstantError(httpErrors.listenFailed, {
-    detail: `${address}: ${errorMessage(error)}`,
-    cause: error,
-  });
-}
-
-/** For a URL: a wildcard address becomes localhost. */
-function urlHost(hostname: string): string {
-  if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 export const httpFields = {
