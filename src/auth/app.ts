@@ -8,6 +8,7 @@ import { createHttpApp } from "../core/http/app.ts";
 import { crossOriginReads, refuseForeignWrite } from "../core/http/client-address.ts";
 import { cookieNameOf } from "../core/http/cookies.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
+import { isStopping } from "../core/http/problem.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Operation } from "../core/openapi/create-document.ts";
 import { addOperation, createOpenApiDocument } from "../core/openapi/create-document.ts";
@@ -120,7 +121,9 @@ const readinessRoute: AuthRoute = {
   },
   storeless: true,
   handle: async (context, deps) => {
-    const reasons = reasonsNotReady(await pingStores(deps));
+    const reasons = isStopping(context)
+      ? ["the service is stopping"]
+      : reasonsNotReady(await pingStores(deps));
     if (reasons.length === 0) return context.json({ status: "ready" });
     return context.json({ status: "not_ready", reasons }, 503);
   },

@@ -102,6 +102,19 @@ test("reading with the cookie needs no origin", async () => {
   expect((await world.request("/users/me", { headers })).status).toBe(200);
 });
 
+test("a service that was told to stop still answers, but tells the load balancer to go elsewhere", async () => {
+  await using world = await openEmbeddedWorld();
+  const ask = (path: string) => world.app.request(path, {}, { stopping: AbortSignal.abort() });
+  const ready = await ask("/readyz");
+  expect([ready.status, await ready.json()]).toEqual([
+    503,
+    { status: "not_ready", reasons: ["the service is stopping"] },
+  ]);
+  for (const path of ["/", "/livez", "/auth/session", "/nowhere"]) {
+    expect((await ask(path)).headers.get("Connection")).toBe("close");
+  }
+});
+
 describe("other origins", () => {
   const preflight = (origin: string) => ({
     method: "OPTIONS",

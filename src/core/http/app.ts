@@ -15,7 +15,7 @@ import type { IpNetwork } from "./client-address.ts";
 import { clientOf, loopbackOnly, parseIpNetwork } from "./client-address.ts";
 import { addSecurityHeaders } from "./headers.ts";
 import type { DrawProblem, HttpContext, HttpEnvironment } from "./problem.ts";
-import { drawPage, httpErrors, problemResponse, respondToError } from "./problem.ts";
+import { drawPage, httpErrors, isStopping, problemResponse, respondToError } from "./problem.ts";
 
 /** An answered request, for the log and the metrics. */
 interface AnsweredRequest {
@@ -101,6 +101,7 @@ function createChain(
       const { headers: answered } = context.res;
       addSecurityHeaders(answered);
       answered.set("X-Request-Id", requestId);
+      if (isStopping(context)) answered.set("Connection", "close");
       report(context, performance.now() - startedAt, trace);
     });
   };
@@ -226,6 +227,13 @@ export const httpFields = {
     minMs: 30_000, // longer than the slowest answer: a mail delivered in place takes up to 13 s
     maxMs: 240_000,
     doc: "How long both services keep an idle connection. Keep it longer than the proxy or load balancer in front does (usually 60s), so that the proxy closes first and never sends a request into a closing connection.",
+  }),
+  stopDelayMs: setting.duration({
+    name: "HTTP_STOP_DELAY",
+    fallback: "3s",
+    minMs: 0,
+    maxMs: 60_000,
+    doc: "How long serve-auth in production, told to stop, still answers: /readyz with 503, and every answer closes its connection, so that a load balancer turns to other replicas before its connections are closed.",
   }),
   metricsToken: setting.secret({
     name: "METRICS_TOKEN",
