@@ -25,7 +25,7 @@ export async function dev(given: Environment): Promise<number> {
     const { dataDirectory } = config.app;
     const urls = { authUrl: auth.url, emailUrl };
     process.stdout.write(renderBanner({ ...urls, dataDirectory, ignored }));
-    await warnOfSettings(environment, config, openLog("instant", config));
+    await warnOfSettings(environment, openLog("instant", config), config.http.boundary);
   });
 }
 

@@ -5,6 +5,7 @@ import { authFields, checkAuth } from "../auth/config.ts";
 import type { ConfigField, ConfigProblem, Environment } from "../core/config.ts";
 import { readConfig, setting, throwProblems } from "../core/config.ts";
 import { coreErrors, errorMessage, InstantError } from "../core/errors.ts";
+import type { HttpBoundary } from "../core/http/app.ts";
 import { httpFields, resolveHttp } from "../core/http/app.ts";
 import type { Log } from "../core/log.ts";
 import { logLevels } from "../core/log.ts";
@@ -187,20 +188,20 @@ export function knownVariables(): readonly string[] {
 }
 
 /**
- * One warning for each variable that has no effect but looks like a known one (KAFKA_BROKER), and for
- * each origin whose pages cannot use the cookie.
+ * One warning for each variable that has no effect but looks like a known one (KAFKA_BROKER), and in
+ * serve-auth for each origin whose pages cannot use the cookie.
  */
 export async function warnOfSettings(
   environment: Environment,
-  { http }: Config,
   log: Log,
+  boundary?: HttpBoundary,
 ): Promise<void> {
   const { Diagnosis } = await import("../core/diagnosis.ts");
   const { diagnoseNames } = await import("../doctor/settings.ts");
   const { diagnoseOrigins } = await import("../doctor/origins.ts");
   const diagnosis = new Diagnosis();
   diagnoseNames(diagnosis, environment, knownVariables());
-  diagnoseOrigins(http.boundary, diagnosis);
+  if (boundary !== undefined) diagnoseOrigins(boundary, diagnosis);
   for (const { text, fix } of diagnosis.findings) log.warn({ fix }, text);
 }
 
