@@ -15,13 +15,7 @@ import {
   unanswered,
 } from "./delivery-ledger.ts";
 import type { Decision, LedgerRules, StoredRecord } from "./record.ts";
-import {
-  decodeRecord,
-  encodeHead,
-  encodeNewEntry,
-  encodeRecord,
-  encodeTail,
-} from "./record.ts";
+import { decodeRecord, encodeHead, encodeNewEntry, encodeRecord, encodeTail } from "./record.ts";
 import countText from "./redis-count.lua" with { type: "text" };
 import addText from "./redis-count-add.lua" with { type: "text" };
 import writeText from "./redis-write.lua" with { type: "text" };
