@@ -200,6 +200,33 @@ describe("a note for the next page", () => {
     expect(await (await client.get("/account")).text()).toContain("Saved.");
   });
 
+  test.each([
+    [{ "Sec-Fetch-Dest": "image", "Sec-Fetch-Site": "same-site" }],
+    [{ "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-site" }],
+    [{ "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "cross-site" }],
+  ])("outlives what another page fetches: %j", async (headers) => {
+    await using world = await openEmbeddedWorld();
+    const client = await saveName(world);
+    await client.get("/account", headers);
+    expect(await (await client.get("/account")).text()).toContain("Saved.");
+  });
+
+  test("is shown once by the page's own script", async () => {
+    await using world = await openEmbeddedWorld();
+    const client = await saveName(world);
+    const headers = { "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin" };
+    expect(await (await client.get("/account", headers)).text()).toContain("Saved.");
+    expect(await (await client.get("/account", headers)).text()).not.toContain("Saved.");
+  });
+
+  test("outlives a HEAD", async () => {
+    await using world = await openEmbeddedWorld();
+    const client = await saveName(world);
+    const cookie = [...client.cookies].map((pair) => pair.join("=")).join("; ");
+    const head = await world.request("/account", { method: "HEAD", headers: { Cookie: cookie } });
+    expect([head.status, head.headers.getSetCookie()]).toEqual([200, []]);
+  });
+
   test("outlives a page that does not show it", async () => {
     await using world = await openEmbeddedWorld();
     const client = await saveName(world);

@@ -174,17 +174,25 @@ export function readFlash(
   return flash;
 }
 
-const prefetching = /prefetch|prerender|preview/i;
-
-/** Once it has been shown; a page that is fetched ahead may never be seen. */
+/** Once somebody has seen it. */
 export function clearShownFlash(context: HttpContext, deps: AuthDeps): void {
-  const { headers } = context.req.raw;
-  const ahead = ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"].some((name) => {
-    return prefetching.test(headers.get(name) ?? "");
-  });
-  if (!ahead && context.res.ok && showing.has(context)) {
+  if (showing.has(context) && context.res.ok && isSeen(context)) {
     clearCookie(context, pageCookie(deps, flashName));
   }
+}
+
+const prefetching = /prefetch|prerender|preview/i;
+
+/** False for what a browser fetches ahead, or as a part of another page; true in doubt. */
+function isSeen({ req: { method, raw } }: HttpContext): boolean {
+  const { headers } = raw;
+  const purposes = ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"];
+  if (method !== "GET" || purposes.some((name) => prefetching.test(headers.get(name) ?? ""))) {
+    return false;
+  }
+  const destination = headers.get("Sec-Fetch-Dest") ?? "document";
+  const byOurScript = destination === "empty" && headers.get("Sec-Fetch-Site") === "same-origin";
+  return destination === "document" || byOurScript;
 }
 
 interface Written {

@@ -154,7 +154,7 @@ function hasSession(context: HttpContext, token: string, now: number): boolean {
 
 /** Secure if the browser uses https, according to a proxy in front. */
 function sessionCookie(context: HttpContext): Cookie {
-  const secure = context.req.header("X-Forwarded-Proto") === "https";
+  const secure = /^https(?:,|$)/.test(context.req.header("X-Forwarded-Proto") ?? "");
   return { name: "ops_session", secure, sameSite: "Strict" };
 }
 
