@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import { errorMessage } from "../core/errors.ts";
-import { createRequestMetrics } from "../core/http/app.ts";
 import type { EarlyServer } from "../core/http/early-server.ts";
+import { createRequestMetrics } from "../core/http/metrics.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";

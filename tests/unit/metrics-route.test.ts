@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import type { MetricsReaders } from "../../src/core/http/app.ts";
-import { addMetricsRoute, createHttpApp } from "../../src/core/http/app.ts";
+import { createHttpApp } from "../../src/core/http/app.ts";
+import type { MetricsReaders } from "../../src/core/http/metrics.ts";
+import { addMetricsRoute } from "../../src/core/http/metrics.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { Metrics } from "../../src/core/metrics.ts";
 
