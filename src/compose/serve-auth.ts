@@ -20,6 +20,7 @@ import {
   EventPublisher,
 } from "../email/delivery/publisher.ts";
 import { recipientKey, topicSpecs } from "../email/event.ts";
+import { LoginAttempts } from "../email/login-attempts.ts";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { createPreferencesPath, getPreferences } from "../email/preferences/preference-store.ts";
 import {
@@ -168,7 +169,9 @@ function addRecipientRoutes(
   const { reporters } = bounces;
   if (reporters === undefined) return;
   const { suppressionMs } = email;
-  addBounceRoutes(app, { suppressions, reporters, suppressionMs, clock: systemClock, log });
+  const clock = systemClock;
+  const attempts = new LoginAttempts(clock);
+  addBounceRoutes(app, { suppressions, reporters, suppressionMs, attempts, clock, log });
 }
 
 /**

@@ -6,11 +6,11 @@ const attemptsGlobalMax = 100;
 const clientsMax = 10_000;
 
 /**
- * Counts wrong tokens in windows of 15 min, in memory: 10 per client and 100 in total; beyond that,
- * all tokens (or those of that client) are refused until the window ends. A restart resets the
- * counts: a token has at least 16 characters, so the limit only has to make guessing slow and
- * visible. Not the `Limits` of sign-in: those are in Redis, and an operator must get in while Redis
- * is down.
+ * Counts wrong tokens and passwords in windows of 15 min, in memory: 10 per client. After 100 in total
+ * a client that has failed once is refused until the window ends, and no other: strangers cannot lock
+ * the operator out. A restart resets the counts: a token has at least 16 characters, so the limit only
+ * has to make guessing slow and visible. Not the `Limits` of sign-in: those are in Redis, and an
+ * operator must get in while Redis is down.
  */
 export class LoginAttempts {
   readonly #clock: Pick<Clock, "now">;
@@ -25,8 +25,8 @@ export class LoginAttempts {
   /** Seconds until this client may try again; undefined: now. */
   lockedSeconds(client: string): number | undefined {
     this.#turn();
-    const exhausted =
-      this.#all >= attemptsGlobalMax || (this.#clients.get(client) ?? 0) >= attemptsPerClientMax;
+    const failed = this.#clients.get(client) ?? 0;
+    const exhausted = failed >= (this.#all >= attemptsGlobalMax ? 1 : attemptsPerClientMax);
     return exhausted ? Math.ceil((this.#endsAt - this.#clock.now()) / 1000) : undefined;
   }
 
