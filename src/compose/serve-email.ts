@@ -42,7 +42,7 @@ export async function startServeEmail(
   server: EarlyServer,
   { authUrl, publicOrigin }: EmailNeighbours = {},
 ): Promise<void> {
-  const { app: settings, email, ops, topics } = engines.config;
+  const { app: settings, email, http, ops, topics } = engines.config;
   const metrics = await openServiceMetrics(engines, "email");
   const onRequest = createRequestMetrics(metrics);
   const history = new OutcomeHistory(systemClock);
@@ -71,6 +71,9 @@ export async function startServeEmail(
     ],
     now: systemClock.now,
     metrics,
+    metricsToken: http.metricsToken,
+    trustedProxies: http.boundary.trustedProxies,
+    hstsSubdomains: http.boundary.hstsSubdomains,
     onRequest,
     drawProblem: (problem, { req }) => opsProblemPage(site, problem, req),
   });
@@ -165,7 +168,7 @@ async function addOpsSite(
   site: OpsSite,
   { log, worker, history, lag, authUrl }: OpsSiteParts,
 ): Promise<readonly Service[]> {
-  const { topics, ops, auth, smtp } = engines.config;
+  const { app: settings, topics, ops, auth, smtp } = engines.config;
   const eventLog = await engines.eventLog();
   const ledger = await engines.ledger();
   const deadLetterTopic = topics.deadLetters;
@@ -177,7 +180,12 @@ async function addOpsSite(
     render: async () => renderSections(await snapshot()),
     everyMs: dashboardEveryMs,
   });
-  const access = { token: ops.token, attempts: new LoginAttempts(clock), clock };
+  const access = {
+    token: ops.token,
+    loopback: settings.environment !== "production",
+    attempts: new LoginAttempts(clock),
+    clock,
+  };
   addSiteRoutes(app, {
     site,
     access,

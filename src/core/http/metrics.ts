@@ -3,18 +3,13 @@ import type { Hono } from "hono";
 import type { Metrics } from "../metrics.ts";
 import { equalSecret } from "../secret.ts";
 import type { AnsweredRequest } from "./app.ts";
-import { loopbackOnly } from "./client-address.ts";
+import { isFromThisMachine } from "./client-address.ts";
 import type { HttpContext, HttpEnvironment } from "./problem.ts";
-
-const forwardingHeaders = ["Forwarded", "X-Forwarded-For", "Via"] as const;
 
 export interface MetricsReaders {
   /** The Bearer token of readers; at least 32 characters. */
   readonly token: string | undefined;
-  /**
-   * Without a token: whether programs on this machine may read, unless a proxy forwarded the
-   * request.
-   */
+  /** Without a token: whether programs on this machine may read. */
   readonly loopback: boolean;
 }
 
@@ -24,22 +19,19 @@ export function addMetricsRoute(
   metrics: Metrics,
   { token, loopback }: MetricsReaders,
 ): void {
-  const fromThisMachine = loopbackOnly();
-  app.get("/metrics", async (context, next) => {
-    if (token !== undefined) {
-      return hasToken(context, token) ? next() : context.notFound();
-    }
-    const isForwarded = forwardingHeaders.some((name) => context.req.header(name) !== undefined);
-    return loopback && !isForwarded ? fromThisMachine(context, next) : context.notFound();
+  app.get("/metrics", async (context) => {
+    const mayRead =
+      token === undefined ? loopback && isFromThisMachine(context) : hasToken(context, token);
+    return mayRead ? renderMetrics(context, metrics) : context.notFound();
   });
-  app.get("/metrics", (context) => renderMetrics(context, metrics));
 }
 
 export async function renderMetrics(context: HttpContext, metrics: Metrics): Promise<Response> {
   return context.body(await metrics.render(), 200, { "Content-Type": metrics.contentType });
 }
 
-function hasToken(context: HttpContext, token: string): boolean {
+/** Whether the request has this Bearer token. */
+export function hasToken(context: HttpContext, token: string): boolean {
   const given = /^Bearer ([!-~]{1,1000})$/.exec(context.req.header("Authorization") ?? "")?.[1];
   return given !== undefined && equalSecret(given, token);
 }

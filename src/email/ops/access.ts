@@ -22,6 +22,12 @@ export const opsErrors = {
     retryable: true,
     status: 429,
   },
+  closed: {
+    code: "ops_closed",
+    meaning: "The pages for operators are closed, because OPS_TOKEN is not set",
+    retryable: false,
+    status: 404,
+  },
   tooManyWatchers: {
     code: "ops_too_many_watchers",
     meaning: "Too many live pages are open on this service",
@@ -31,8 +37,9 @@ export const opsErrors = {
 } as const satisfies Record<string, ErrorRow>;
 
 export interface OpsAccess {
-  /** Undefined: access only from this machine. */
   readonly token: string | undefined;
+  /** Without a token: whether this machine has access. Otherwise nobody has. */
+  readonly loopback: boolean;
   readonly attempts: LoginAttempts;
   readonly clock: Pick<Clock, "now">;
 }
@@ -47,12 +54,15 @@ const purpose = "ops-session";
 
 /**
  * Admits operators: with the cookie of the login page or the token as Bearer; if no token is set,
- * requests from this machine under a loopback name. Forms are accepted only from our own pages.
- * Other page requests are redirected to the login page; anything else gets 401.
+ * nobody, or outside production whoever asks from this machine. Forms are accepted only from our own
+ * pages. Other page requests are redirected to the login page; anything else gets 401.
  */
 export function operatorsOnly(access: OpsAccess): MiddlewareHandler<HttpEnvironment> {
-  const local = loopbackOnly();
+  const local = loopbackOnly(
+    "Without OPS_TOKEN the pages for operators are only served to the same machine, and not through a proxy.",
+  );
   return async function operatorsOnly(context, next) {
+    if (isClosed(access)) return problemResponse(context, opsErrors.closed);
     const bearer = bearerOf(context);
     const reads = context.req.method === "GET" || context.req.method === "HEAD";
     if (!reads && bearer === undefined && requestOrigin(context) !== "same") {
@@ -68,6 +78,11 @@ export function operatorsOnly(access: OpsAccess): MiddlewareHandler<HttpEnvironm
     if (isPage) return context.redirect("/login", 303);
     return problemResponse(context, opsErrors.unauthenticated);
   };
+}
+
+/** Without a token in production: then a login could only fail. */
+export function isClosed({ token, loopback }: OpsAccess): boolean {
+  return token === undefined && !loopback;
 }
 
 /** Undefined if the token is right, else the problem to answer with. */
@@ -120,6 +135,6 @@ export const opsFields = {
   token: setting.secret({
     name: "OPS_TOKEN",
     charsMin: 16,
-    doc: "Token for the operators' pages of serve-email: entered on their login page, or sent as Authorization: Bearer. Unset: they answer only on the same machine, under a loopback name.",
+    doc: "Token for the operators' pages of serve-email: entered on their login page, or sent as Authorization: Bearer. Unset: they answer only on the same machine, under a loopback name and without a proxy, and not at all in production.",
   }),
 } as const;
