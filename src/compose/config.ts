@@ -23,7 +23,7 @@ const appFields = {
     name: "APP_ENV",
     choices: ["development", "test", "production"],
     fallback: "development",
-    doc: "`production` refuses to start while an engine, a secret or EMAIL_MODE=smtp is missing.",
+    doc: "`production` refuses to start while an engine, a secret or EMAIL_MODE=smtp is missing, or a secret can be guessed.",
   }),
   name: setting.text({
     name: "APP_NAME",
