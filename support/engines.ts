@@ -14,6 +14,7 @@ const variables = {
   go: "TEST_GO_MODULE", // the folder of a Go module that requires franz-go
   postfix: "TEST_POSTFIX", // "/usr/sbin/postconf", beside Postfix's other programs
   pgbouncer: "TEST_PGBOUNCER", // "/usr/sbin/pgbouncer"
+  nginx: "TEST_NGINX", // "/usr/sbin/nginx"
   spamassassin: "TEST_SPAMASSASSIN", // "/usr/bin/spamassassin"
   promtool: "TEST_PROMTOOL", // "/usr/bin/promtool"
   prometheus: "TEST_PROMETHEUS", // "/usr/bin/prometheus"

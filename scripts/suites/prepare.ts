@@ -98,6 +98,8 @@ function listEngines(repository: string, records: ServerRecords): Engine[] {
     client("go", "TEST_GO_MODULE", () => needGoModule(repository, print)),
     { name: "postfix", variable: "TEST_POSTFIX", need: "servers", find: () => needPostfix(print) },
     program("pgbouncer", "TEST_PGBOUNCER", "servers"),
+    // In front of the services, with TLS and the headers that people configure.
+    program("nginx", "TEST_NGINX", "nginx"),
     program("spamassassin", "TEST_SPAMASSASSIN", "servers"),
     // For tests that start brokers of their own, to stop them.
     client("kafka-jars", "TEST_KAFKA_LIBS", async () => {

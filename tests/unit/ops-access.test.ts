@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createHttpApp } from "../../src/core/http/app.ts";
 import { createLog } from "../../src/core/log.ts";
-import { LoginAttempts, operatorsOnly } from "../../src/email/ops/access.ts";
+import { LoginAttempts } from "../../src/email/login-attempts.ts";
+import { operatorsOnly } from "../../src/email/ops/access.ts";
 import { addSiteLogin } from "../../src/email/ops/site-routes.tsx";
 import { FakeClock } from "../support/fake-clock.ts";
 

@@ -7,53 +7,7 @@ import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { httpErrors, problemResponse } from "../../core/http/problem.ts";
 import { equalSecret, signText, verifyText } from "../../core/secret.ts";
 import type { Clock } from "../../core/time.ts";
-
-const windowMs = 15 * 60_000;
-const attemptsPerClientMax = 10;
-const attemptsGlobalMax = 100;
-const clientsMax = 10_000;
-
-/**
- * Counts wrong tokens in windows of 15 min, in memory: 10 per client and 100 in total; beyond that,
- * all tokens (or those of that client) are refused until the window ends. A restart resets the
- * counts: a token has at least 16 characters, so the limit only has to make guessing slow and
- * visible. Not the `Limits` of sign-in: those are in Redis, and an operator must get in while Redis
- * is down.
- */
-export class LoginAttempts {
-  readonly #clock: Pick<Clock, "now">;
-  #endsAt = 0;
-  #all = 0;
-  readonly #clients = new Map<string, number>();
-
-  constructor(clock: Pick<Clock, "now">) {
-    this.#clock = clock;
-  }
-
-  /** Seconds until this client may try again; undefined: now. */
-  lockedSeconds(client: string): number | undefined {
-    this.#turn();
-    const exhausted =
-      this.#all >= attemptsGlobalMax || (this.#clients.get(client) ?? 0) >= attemptsPerClientMax;
-    return exhausted ? Math.ceil((this.#endsAt - this.#clock.now()) / 1000) : undefined;
-  }
-
-  failed(client: string): void {
-    this.#turn();
-    this.#all += 1;
-    const known = this.#clients.get(client);
-    if (known === undefined && this.#clients.size >= clientsMax) return;
-    this.#clients.set(client, (known ?? 0) + 1);
-  }
-
-  #turn(): void {
-    const now = this.#clock.now();
-    if (now < this.#endsAt) return;
-    this.#endsAt = now + windowMs;
-    this.#all = 0;
-    this.#clients.clear();
-  }
-}
+import type { LoginAttempts } from "../login-attempts.ts";
 
 export const opsErrors = {
   unauthenticated: {
