@@ -19,7 +19,18 @@ interface UserRow {
 
 const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export const usersModule: SchemaModule = { module: "auth-users", steps: [schemaText] };
+/** Before all others. */
+const noId = "00000000-0000-0000-0000-000000000000";
+
+export const usersModule: SchemaModule = {
+  module: "auth-users",
+  steps: [
+    schemaText,
+    // Finds the addresses beyond ASCII, however many users there are.
+    `CREATE INDEX auth_users_beyond_ascii ON :"schema".auth_users (id)
+     WHERE octet_length(email) > char_length(email)`,
+  ],
+};
 
 type Query = PostgresDatabase["query"];
 
@@ -81,6 +92,15 @@ export async function openPostgresUserStore(
         (sql, schema) => sql<UserRow[]>`
           SELECT * FROM ${schema}.auth_users WHERE username_key = ${usernameKeyOf(username)}`,
       ),
+    findBeyondAscii: async ({ after = noId, limit }) => {
+      const rows = await query(
+        (sql, schema) => sql<UserRow[]>`
+          SELECT * FROM ${schema}.auth_users
+          WHERE octet_length(email) > char_length(email) AND id > ${after}
+          ORDER BY id LIMIT ${limit}`,
+      );
+      return rows.map(userOf);
+    },
     signIn: async (request) => {
       try {
         return await signIn(request);
