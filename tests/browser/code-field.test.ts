@@ -204,39 +204,42 @@ describe.skipIf(program === "" || chromium === "")("the field for a code", () =>
     ["wide text spacing", spacing],
     ["twice the browser's font size", ":root { font-size: 200%; }"],
     ["both", `${spacing} :root { font-size: 200%; }`],
-  ])("with %s every digit stays inside its box", async (name, style) => {
-    for (const scripts of [true, false]) {
-      await visit(site.browser, { scripts }, async (visitor) => {
-        const { page } = visitor;
-        people += 1;
-        await requestCode(visitor, site.dev, `field-${people}@example.com`);
-        await page.evaluate(`(() => {
+  ])(
+    "with %s every digit stays inside its box, and the page in its window",
+    async (name, style) => {
+      for (const scripts of [true, false]) {
+        await visit(site.browser, { scripts }, async (visitor) => {
+          const { page } = visitor;
+          people += 1;
+          await requestCode(visitor, site.dev, `field-${people}@example.com`);
+          await page.evaluate(`(() => {
           const sheet = new CSSStyleSheet();
           sheet.replaceSync(${JSON.stringify(style)});
           document.adoptedStyleSheets = [sheet];
         })()`);
-        await page.getByLabel(label).pressSequentially("888888");
-        for (const size of [
-          { width: 320, height: 640 },
-          { width: 1280, height: 900 },
-        ]) {
-          await page.setViewportSize(size);
-          const cut = await page.evaluate<
-            string[]
-          >(`[...document.querySelectorAll(".live .boxes > *, code-field:not(.live) input")]
+          await page.getByLabel(label).pressSequentially("888888");
+          for (const size of [
+            { width: 320, height: 640 },
+            { width: 1280, height: 900 },
+          ]) {
+            await page.setViewportSize(size);
+            const cut = await page.evaluate<
+              string[]
+            >(`[...document.querySelectorAll(".live .boxes > *, code-field:not(.live) input")]
             .filter((box) => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight)
             .map((box) => [box.tagName, box.scrollWidth, box.clientWidth].join(" "))`);
-          expect({ name, scripts, size, cut }).toEqual({ name, scripts, size, cut: [] });
-          if (scripts) expect(await findFaults(page)).toEqual([]);
-          const folder = process.env["TEST_SCREENSHOTS"];
-          if (folder !== undefined) {
-            const file = ["code", name, scripts ? "live" : "plain", size.width].join("-");
-            await page.screenshot({ path: `${folder}/${file.replaceAll(" ", "-")}.png` });
+            expect({ name, scripts, size, cut }).toEqual({ name, scripts, size, cut: [] });
+            if (scripts) expect(await findFaults(page)).toEqual([]);
+            const folder = process.env["TEST_SCREENSHOTS"];
+            if (folder !== undefined) {
+              const file = ["code", name, scripts ? "live" : "plain", size.width].join("-");
+              await page.screenshot({ path: `${folder}/${file.replaceAll(" ", "-")}.png` });
+            }
           }
-        }
-      });
-    }
-  });
+        });
+      }
+    },
+  );
 
   test("in the colours of a high-contrast scheme the digits are seen once", async () => {
     await atField(async ({ page }) => {
