@@ -294,6 +294,22 @@ describe.skipIf(program === "" || chromium === "")("the field for a code", () =>
   test.each([
     ["with scripts", true],
     ["without scripts", false],
+  ])("an address is posted as it was typed, %s", async (_, scripts) => {
+    await visit(site.browser, { scripts }, async ({ page }) => {
+      await page.goto(site.dev.authUrl);
+      const typed = `ana-${scripts}@straße.example`; // not strasse.example, which is somebody else's
+      await page.getByLabel("E-mail address").fill(typed);
+      const posted = page.waitForRequest((request) => request.method() === "POST");
+      await page.getByRole("button", { name: "Send me a code" }).click();
+      const form = new URLSearchParams((await posted).postData() ?? "");
+      expect(form.get("email")).toBe(typed);
+      await page.getByRole("heading", { name: "Check your mail" }).waitFor();
+    });
+  });
+
+  test.each([
+    ["with scripts", true],
+    ["without scripts", false],
   ])("a code in the field is seen, %s", async (_, scripts) => {
     await visit(site.browser, { scripts }, async (visitor) => {
       people += 1;

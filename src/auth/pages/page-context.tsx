@@ -263,8 +263,8 @@ interface EmailInputProps extends FieldAttributes {
 }
 
 /**
- * The field for an address. Not of type email: browsers convert such a value by rules of their own,
- * and drop the invisible characters that the person should be told of.
+ * The field for an address. Not of type email: Chromium converts what is typed there by rules of its
+ * own, straße.de to strasse.de, and drops the invisible characters that the person should be told of.
  */
 export function EmailInput(attributes: EmailInputProps) {
   return (
