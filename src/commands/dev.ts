@@ -25,7 +25,8 @@ export async function dev(given: Environment): Promise<number> {
     const { dataDirectory } = config.app;
     const urls = { authUrl: auth.url, emailUrl };
     process.stdout.write(renderBanner({ ...urls, dataDirectory, ignored }));
-    await warnOfSettings(environment, openLog("instant", config), config.http.boundary);
+    const roles = ["serve-auth", "serve-email"] as const;
+    await warnOfSettings(environment, config, roles, openLog("instant", config));
   });
 }
 

@@ -10,7 +10,7 @@ export async function serveAuth(environment: Environment): Promise<number> {
     await connect(engines);
     const { startServeAuth } = await import("../compose/serve-auth.ts");
     await startServeAuth(engines, running, log, server);
-    await warnOfSettings(environment, log, config.http.boundary);
+    await warnOfSettings(environment, config, ["serve-auth"], log);
   });
 }
 
@@ -21,7 +21,7 @@ export async function serveEmail(environment: Environment): Promise<number> {
     await connect(engines);
     const { startServeEmail } = await import("../compose/serve-email.ts");
     await startServeEmail(engines, running, log, server);
-    await warnOfSettings(environment, log);
+    await warnOfSettings(environment, config, ["serve-email"], log);
   });
 }
 

@@ -5,13 +5,12 @@ import { authFields, checkAuth } from "../auth/config.ts";
 import type { ConfigField, ConfigProblem, Environment } from "../core/config.ts";
 import { readConfig, setting, throwProblems } from "../core/config.ts";
 import { coreErrors, errorMessage, InstantError } from "../core/errors.ts";
-import type { HttpBoundary } from "../core/http/app.ts";
 import { httpFields, resolveHttp } from "../core/http/app.ts";
 import type { Log } from "../core/log.ts";
 import { logLevels } from "../core/log.ts";
 import { postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
-import { randomToken } from "../core/secret.ts";
+import { findWeakSecrets, randomToken } from "../core/secret.ts";
 import { bounceFields, checkBounces, resolveBounces } from "../email/bounces/config.ts";
 import { checkEmail, emailFields, templateFields, topicFields } from "../email/config.ts";
 import { checkKafkaConfig, kafkaConnection, kafkaFields } from "../email/event-log/kafka/config.ts";
@@ -24,7 +23,7 @@ const appFields = {
     name: "APP_ENV",
     choices: ["development", "test", "production"],
     fallback: "development",
-    doc: "`production` refuses to start while an engine, a secret or EMAIL_MODE=smtp is missing.",
+    doc: "`production` refuses to start while an engine, a secret or EMAIL_MODE=smtp is missing, or a secret can be guessed.",
   }),
   name: setting.text({
     name: "APP_NAME",
@@ -175,7 +174,42 @@ function checkProduction(config: Config, roles: readonly Role[]): ConfigProblem[
   if (app.emailMode !== "smtp") {
     problems.push({ name: "EMAIL_MODE", problem: `must be smtp ${because}` });
   }
+  for (const { name, problem, fix } of findWeakSecrets(secretsOf(config))) {
+    problems.push({ name, problem: `${problem}; ${fix}` });
+  }
   return problems;
+}
+
+/** The secrets that the operator makes, by their variables; passwords of other servers are not ours. */
+export function secretsOf({ auth, email, ops, bounces, http }: Settings) {
+  return {
+    AUTH_SECRET: auth.secret,
+    AUTH_SECRET_PREVIOUS: auth.secretPrevious,
+    EMAIL_SECRET: email.secret,
+    EMAIL_SECRET_PREVIOUS: email.secretPrevious,
+    OPS_TOKEN: ops.token,
+    BOUNCE_SECRET: bounces.secret,
+    BOUNCE_POSTMARK_PASSWORD: bounces.postmarkPassword,
+    METRICS_TOKEN: http.metricsToken,
+  } as const;
+}
+
+/** What `diagnoseSetup` looks at. */
+export function setupOf(
+  { app, http, ops, kafka, redis, postgres, smtp }: Config,
+  roles: readonly Role[],
+) {
+  return {
+    production: app.environment === "production",
+    kafka: (app.enableKafka || roles.includes("serve-email")) && kafka.connection !== undefined,
+    redis: redis.connection !== undefined,
+    postgres: postgres.connection !== undefined,
+    sendsMails: (smtp.servers ?? []).length > 0,
+    hasSmtpServer: smtp.host !== undefined || smtp.urls !== undefined,
+    publicUrl: http.publicUrl,
+    trustedProxies: http.trustedProxies ?? [],
+    lacksOpsToken: roles.includes("serve-email") && ops.token === undefined,
+  };
 }
 
 const allFields = Object.values(configGroups).flatMap((group): ConfigField<unknown>[] =>
@@ -188,21 +222,25 @@ export function knownVariables(): readonly string[] {
 }
 
 /**
- * One warning for each variable that has no effect but looks like a known one (KAFKA_BROKER), and in
- * serve-auth for each origin whose pages cannot use the cookie.
+ * One warning for each setting that a service starts with although it is wrong (see `diagnoseSetup`),
+ * for each origin whose pages cannot use the cookie of serve-auth, and for each variable that has no
+ * effect but looks like a known one: KAFKA_BROKER.
  */
 export async function warnOfSettings(
   environment: Environment,
+  config: Config,
+  roles: readonly Role[],
   log: Log,
-  boundary?: HttpBoundary,
 ): Promise<void> {
   const { Diagnosis } = await import("../core/diagnosis.ts");
-  const { diagnoseNames } = await import("../doctor/settings.ts");
+  const { diagnoseNames, diagnoseSetup } = await import("../doctor/settings.ts");
   const { diagnoseOrigins } = await import("../doctor/origins.ts");
-  const diagnosis = new Diagnosis();
-  diagnoseNames(diagnosis, environment, knownVariables());
-  if (boundary !== undefined) diagnoseOrigins(boundary, diagnosis);
-  for (const { text, fix } of diagnosis.findings) log.warn({ fix }, text);
+  const [setup, others] = [new Diagnosis(), new Diagnosis()];
+  diagnoseSetup(setupOf(config, roles), setup);
+  if (roles.includes("serve-auth")) diagnoseOrigins(config.http.boundary, others);
+  diagnoseNames(others, environment, knownVariables());
+  const faults = setup.findings.filter(({ level }) => level === "fault");
+  for (const { text, fix } of [...faults, ...others.findings]) log.warn({ fix }, text);
 }
 
 /** How to set a variable that is missing. */

@@ -56,6 +56,7 @@ export type WorldSettings = Partial<
     | "boundary"
     | "cookieName"
     | "secureCookies"
+    | "refusesLocalhost"
     | "welcomes"
     | "signInNotices"
     | "emailChangeNotices"
@@ -155,6 +156,7 @@ function createWorld(
     appName: "instant",
     cookieName: "session_id",
     secureCookies: false,
+    refusesLocalhost: false,
     welcomes: true,
     signInNotices: true,
     emailChangeNotices: true,
