@@ -104,7 +104,7 @@ describe.skipIf(!complete)("behind nginx with TLS, a browser", () => {
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { name: "Dashboard" }).waitFor();
       const [cookie] = await context.cookies(proxy.url);
-      expect(cookie).toMatchObject({ name: "ops_session", secure: true, httpOnly: true });
+      expect(cookie).toMatchObject({ name: "__Host-ops_session", secure: true, httpOnly: true });
       await page.getByRole("link", { name: "Inbox" }).click();
       await dev.requestCode("ana@example.com");
       await page.getByRole("link", { name: /ana@example.com/ }).waitFor();

@@ -120,8 +120,9 @@ const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
 /**
  * The pages. They work without a script: every form is answered by 303 to a page, which reads the
  * result from a cookie, so that nothing is sent twice and no URL contains what was typed. Forms are
- * accepted from our own pages only, and none works where the browser would drop our cookies. They call the same use cases as the API, under the same limits;
- * a page that fails is replaced by an error page.
+ * accepted from our own pages only, and none works where the browser would drop our cookies. They
+ * call the same use cases as the API, under the same limits; a page that fails is replaced by an error
+ * page.
  */
 export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const { appName, boundary } = deps;
