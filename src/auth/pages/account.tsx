@@ -8,11 +8,9 @@ import {
   changeUserBody,
   changeUsername,
   confirmDeletion,
-  confirmEmail,
   deleteUserBody,
-  sendEmailCode,
-  verifyEmailBody,
 } from "../account-routes.ts";
+import { confirmEmail, sendEmailCode, verifyEmailBody } from "../email-change.ts";
 import { requestCodeBody, sendCode } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
 import { findSignedIn, getSignedIn, revokeSession } from "../session-routes.ts";
