@@ -4,12 +4,19 @@ import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
-import { codeSentAnswer, codeSentResponse, sendCode, sendCodeProblems } from "./request-code.ts";
+import { noticeDeletion } from "./notices.ts";
+import {
+  codeSentAnswer,
+  codeSentResponse,
+  mailLocale,
+  sendCode,
+  sendCodeProblems,
+} from "./request-code.ts";
 import { authErrors, codeSchema, conflict, userAnswer, userResponse } from "./schemas.ts";
 import type { SignedIn } from "./session-routes.ts";
 import { clearSessionCookie, getSignedIn } from "./session-routes.ts";
 import type { User } from "./users/user-store.ts";
-import { usernameSchema } from "./users/user-store.ts";
+import { emailUndoMs, usernameSchema } from "./users/user-store.ts";
 import type { CheckCodeOutcome } from "./verify-code.ts";
 import { checkCode, refusedCode } from "./verify-code.ts";
 
@@ -87,13 +94,36 @@ export const requestDeletionRoute: AuthRoute = {
   summary: "Send a code that confirms the deletion of the account",
   access: "session",
   answer: codeSentAnswer,
-  problems: sendCodeProblems,
+  problems: [authErrors.emailChangedRecently, ...sendCodeProblems],
   handle: async (context, deps) => {
-    const { user } = await getSignedIn(context, deps);
-    await sendCode(context, deps, { email: user.email, purpose: "delete_account" });
+    await sendDeletionCode(context, deps, (await getSignedIn(context, deps)).user);
     return context.json(codeSentResponse);
   },
 };
+
+/** Sends the code, to the user's address. Throws the problem to answer with. */
+export async function sendDeletionCode(
+  context: HttpContext,
+  deps: AuthDeps,
+  user: User,
+): Promise<void> {
+  await requireSettledEmail(deps, user);
+  await sendCode(context, deps, { email: user.email, purpose: "delete_account" });
+}
+
+/**
+ * Somebody who moved a stolen account to their own address must not be able to delete it before its
+ * owner has undone that.
+ */
+async function requireSettledEmail(
+  { users, clock }: Pick<AuthDeps, "users" | "clock">,
+  { id }: User,
+): Promise<void> {
+  const changedAt = await users.findEmailChangedAt(id);
+  if (changedAt === undefined) return;
+  const retryAfterSeconds = Math.ceil((changedAt + emailUndoMs - clock.now()) / 1000);
+  throw new InstantError(authErrors.emailChangedRecently, { details: { retryAfterSeconds } });
+}
 
 export const deleteUserBody = z.object({ code: codeSchema });
 
@@ -104,12 +134,14 @@ export const deleteUserRoute: AuthRoute = {
   path: "/users/me/delete",
   group,
   summary: "Delete the account, with the code",
-  description: "With its sessions, codes and e-mail preferences, for good.",
+  description:
+    "With its sessions, codes and e-mail preferences, for good. Not while a change of its address can still be undone, which is for 72 hours.",
   access: "session",
   body: { schema: deleteUserBody, required: true, example: { code: "123456" } },
   answer: { status: 204, description: "Deleted." },
   problems: [
     authErrors.confirmationInvalid,
+    authErrors.emailChangedRecently,
     authErrors.tooManyAttempts,
     authErrors.tooManyRequests,
   ],
@@ -131,9 +163,11 @@ export async function confirmDeletion(
   deps: AuthDeps,
   confirmed: ConfirmedDeletion,
 ): Promise<void> {
+  await requireSettledEmail(deps, confirmed.user);
   const outcome = await deleteUser(deps, { ...confirmed, client: context.get("client") });
   switch (outcome.kind) {
     case "deleted": {
+      noticeDeletion(deps, confirmed.user, mailLocale(context, deps));
       const fields = { userId: confirmed.user.id, requestId: context.get("requestId") };
       deps.log.info(fields, "User deleted");
       clearSessionCookie(context, deps);

@@ -21,7 +21,7 @@ import {
 } from "./account-routes.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodeStore, PreparedCodes } from "./codes/code-store.ts";
-import { requestEmailRoute, verifyEmailRoute } from "./email-change.ts";
+import { requestEmailRoute, undoEmailRoute, verifyEmailRoute } from "./email-change.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PageDeps } from "./pages/page-context.tsx";
 import { addPageRoutes, problemPage } from "./pages/page-routes.tsx";
@@ -173,6 +173,7 @@ export const authOperations: readonly AuthRoute[] = [
   changeUserRoute,
   requestEmailRoute,
   verifyEmailRoute,
+  undoEmailRoute,
   requestDeletionRoute,
   deleteUserRoute,
   healthRoute,

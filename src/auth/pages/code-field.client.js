@@ -18,6 +18,7 @@ class CodeField extends HTMLElement {
 
   // The hint is only true where this script runs.
   addHint() {
+    if (this.dataset.hint === "") return;
     const hint = document.createElement("p");
     hint.className = "hint";
     hint.id = `${this.input.id}-live-hint`;
@@ -33,7 +34,13 @@ class CodeField extends HTMLElement {
     const atOnce = digits.length === length && this.digits.length < length - 1;
     this.digits = digits;
     this.mark();
-    if (atOnce) this.input.form.requestSubmit();
+    if (atOnce && this.isLast()) this.input.form.requestSubmit();
+  }
+
+  // A form with two codes is complete when both are.
+  isLast() {
+    const inputs = [...this.input.form.querySelectorAll("code-field input")];
+    return inputs.every(({ value }) => value.length === length);
   }
 
   mark() {

@@ -2,8 +2,9 @@ import type { Hono } from "hono";
 import type { FieldAttributes } from "../../core/html/page.tsx";
 import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
-import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
+import type { CodePolicy } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
+import { authErrors } from "../schemas.ts";
 import { formatLeft, messages } from "./messages.ts";
 import type { Flash, PageDeps, PendingCode } from "./page-context.tsx";
 import {
@@ -28,9 +29,9 @@ import {
  * screen reader it is one field, with or without the script that marks the next box.
  * It takes more than six characters, so that a pasted "123 456" is not cut.
  */
-function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
+function CodeInput({ attributes, name, isFirst, isAlone }: CodeInputProps) {
   return (
-    <code-field data-hint={messages.code.pasteHint}>
+    <code-field data-hint={isAlone ? messages.code.pasteHint : ""}>
       <span class="boxes" aria-hidden="true">
         {Array.from({ length: 6 }, () => (
           <span />
@@ -38,8 +39,8 @@ function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
       </span>
       <input
         {...attributes}
-        {...{ autofocus: true }}
-        name="code"
+        {...(isFirst ? { autofocus: true } : {})}
+        name={name}
         type="text"
         inputmode="numeric"
         autocomplete="one-time-code"
@@ -51,9 +52,19 @@ function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
   );
 }
 
+interface CodeInputProps {
+  readonly attributes: FieldAttributes;
+  readonly name: string;
+  readonly isFirst: boolean;
+  /** Whether the form has no other code. */
+  readonly isAlone: boolean;
+}
+
 interface CodePageOptions {
   readonly appName: string;
   readonly pending: PendingCode;
+  /** The address that a second code was sent to, which is entered first. */
+  readonly currentEmail: string | undefined;
   readonly flash: Flash | undefined;
   readonly now: number;
   readonly policy: CodePolicy;
@@ -61,9 +72,11 @@ interface CodePageOptions {
   readonly inboxUrl: string | undefined;
 }
 
+type StepPurpose = PendingCode["purpose"];
+
 /** The paths for entering and requesting a code of each purpose, and the path back. */
 const codePaths: Readonly<
-  Record<CodePurpose, { readonly enter: string; readonly again: string; readonly back: string }>
+  Record<StepPurpose, { readonly enter: string; readonly again: string; readonly back: string }>
 > = {
   sign_in: { enter: "/sign-in/code", again: "/sign-in/again", back: "/" },
   change_email: {
@@ -106,24 +119,48 @@ function codePage(options: CodePageOptions): Response {
   });
 }
 
-function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
+function Entry({ pending, currentEmail, flash, now, policy, inboxUrl }: CodePageOptions) {
   const { purpose, email, nextAt } = pending;
   const { title, button } = messages.purposes[purpose];
-  const { failed } = flashAt(flash, "code", now);
+  const { code } = messages;
+  const hasTwo = currentEmail !== undefined;
   return (
     <>
       <h1>{title}</h1>
       <FlashView flash={flashAt(flash, "step", now)} />
       <p class="lead">
-        {messages.code.sent} <strong class="address">{email}</strong>.{" "}
-        {messages.code.validity(formatLeft(policy.lifetimeMs))}
+        {hasTwo ? code.sentToBoth : code.sent} <strong class="address">{email}</strong>
+        {hasTwo && (
+          <>
+            {" "}
+            {code.sentToCurrent} <strong class="address">{currentEmail}</strong>
+          </>
+        )}
+        . {code.validity(formatLeft(policy.lifetimeMs))}
       </p>
       <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
+        {hasTwo && (
+          <Field
+            id="current-code"
+            label={code.labelCurrent}
+            error={flashAt(flash, "current_code", now).failed}
+            input={(attributes) => (
+              <CodeInput
+                attributes={attributes}
+                name="current_code"
+                isFirst={true}
+                isAlone={false}
+              />
+            )}
+          />
+        )}
         <Field
           id="code"
-          label={messages.code.label}
-          error={failed}
-          input={(attributes) => <CodeInput attributes={attributes} />}
+          label={hasTwo ? code.labelNew : code.label}
+          error={flashAt(flash, "code", now).failed}
+          input={(attributes) => (
+            <CodeInput attributes={attributes} name="code" isFirst={!hasTwo} isAlone={!hasTwo} />
+          )}
         />
         <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
           {button}
@@ -177,10 +214,13 @@ function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: stri
 
 /** The differences between the three purposes of a code. */
 export interface CodeStep {
-  readonly purpose: CodePurpose;
+  readonly purpose: StepPurpose;
+  /** Where the second code was sent, if the step takes two. */
+  findCurrentEmail?(context: HttpContext): Promise<string | undefined>;
   /** Both throw the problem, as the use cases do. */
   send(context: HttpContext, email: string): Promise<unknown>;
-  enter(context: HttpContext, email: string, code: string): Promise<unknown>;
+  /** `currentCode`: "" where there is no such field. */
+  enter(context: HttpContext, email: string, code: string, currentCode: string): Promise<unknown>;
   /** The response to a right code. */
   done(context: HttpContext): Response;
   /** A failure that another code would not fix; undefined: the code itself failed. */
@@ -195,13 +235,15 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const pending = readPending(context, deps);
     return pending?.purpose === purpose ? pending : undefined;
   };
-  app.get(enter, (context) => {
+  app.get(enter, async (context) => {
     const { appName, clock, codes } = deps;
     const pending = pendingOf(context);
     if (pending === undefined) return messagePage({ appName, messages: messages.lost, href: back });
+    const currentEmail = await step.findCurrentEmail?.(context);
     const flash = readFlash(context, deps);
     const { inboxUrl } = deps;
-    return codePage({ appName, pending, flash, now: clock.now(), policy: codes.policy, inboxUrl });
+    const page = { appName, pending, currentEmail, flash, inboxUrl };
+    return codePage({ ...page, now: clock.now(), policy: codes.policy });
   });
   app.post(again, async (context) => {
     const pending = pendingOf(context);
@@ -213,7 +255,10 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const pending = pendingOf(context);
     if (pending === undefined) return context.redirect(enter, 303);
     const code = await formField(context, "code");
-    const failure = await attempt(context, deps, () => step.enter(context, pending.email, code));
+    const currentCode = await formField(context, "current_code");
+    const failure = await attempt(context, deps, () =>
+      step.enter(context, pending.email, code, currentCode),
+    );
     if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
     dropPending(context, deps);
     return step.done(context);
@@ -282,8 +327,17 @@ function refuse(
   if (locked !== undefined) {
     keepPending(context, deps, { ...pending, lockedUntil: now + locked * 1000 });
   } else {
-    const place = failure.row.status >= 429 ? "step" : "code";
+    const place = placeOf(failure);
     setFlash(context, deps, failureFlash(failure, { place, invalid: "code_shape", now }));
   }
   return context.redirect(codePaths[step.purpose].enter, 303);
+}
+
+/** The field whose code failed, or the page when it was neither. */
+function placeOf({ row, errors }: Failure): Flash["place"] {
+  const { currentCodeInvalid, currentCodeRequired } = authErrors;
+  if (row.status >= 429 && row.code !== "validation_failed") return "step";
+  if (row.code === currentCodeRequired.code) return "step";
+  const isCurrent = errors?.every(({ field }) => field === "current_code") === true;
+  return isCurrent || row.code === currentCodeInvalid.code ? "current_code" : "code";
 }

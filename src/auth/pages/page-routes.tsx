@@ -28,6 +28,7 @@ import {
   readPending,
   setFlash,
 } from "./page-context.tsx";
+import { addUndoRoutes } from "./undo.tsx";
 
 interface SignInPageOptions {
   readonly appName: string;
@@ -141,6 +142,7 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   });
   addSignInRoutes(app, deps);
   addAccountRoutes(app, deps);
+  addUndoRoutes(app, deps);
 }
 
 function showsFlash(context: HttpContext): boolean {
