@@ -143,9 +143,9 @@ export async function confirmEmail(
   { user, session, email, ...submitted }: ConfirmedEmail,
 ): Promise<User> {
   const { users, sessions, log } = deps;
-  const isEnough = isRecent(deps, { user, session });
-  const currentCode = isEnough ? undefined : submitted.currentCode;
-  if (currentCode === undefined && !isEnough) {
+  const takesTwo = !isRecent(deps, { user, session });
+  const currentCode = takesTwo ? submitted.currentCode : undefined;
+  if (takesTwo && currentCode === undefined) {
     throw new InstantError(authErrors.currentCodeRequired);
   }
   const owner = await users.findByEmail(email);

@@ -117,7 +117,7 @@ export const messages = {
       "The code is already on its way. It can take a minute; check your spam folder too.",
     username_saved: "Saved.",
     email_changed:
-      "Your address is changed, and every other device is signed out. Sign in with the new one from now on.",
+      "Your address is changed. Sign in with the new one from now on; every other device is signed out.",
     email_restored:
       "The address of your account is restored, and every device is signed out. Sign in with that address.",
     session_revoked: "That device is signed out.",
