@@ -143,7 +143,8 @@ export async function confirmEmail(
   { user, session, email, ...submitted }: ConfirmedEmail,
 ): Promise<User> {
   const { users, sessions, log } = deps;
-  const takesTwo = !isRecent(deps, { user, session });
+  const isChanged = email === user.email; // by another copy of this request
+  const takesTwo = !isChanged && !isRecent(deps, { user, session });
   const currentCode = takesTwo ? submitted.currentCode : undefined;
   if (takesTwo && currentCode === undefined) {
     throw new InstantError(authErrors.currentCodeRequired);
@@ -153,6 +154,7 @@ export async function confirmEmail(
   const codes = { client: context.get("client"), user, email, code: submitted.code, currentCode };
   const messageId = await checkEmailCodes(deps, codes, !taken);
   if (taken) throw conflict(authErrors.emailTaken, "email", "belongs to another account");
+  if (isChanged) return user;
   await sessions.revokeAll({ userId: user.id, except: session.id });
   const undo = createUndo(deps);
   const change = { from: user.email, to: email };

@@ -167,6 +167,17 @@ describe.each(signInEngines())("a stolen session on %s", (_, open) => {
     ]);
   });
 
+  test("a change to the address that the account has already is none, and told to nobody", async () => {
+    await using stolen = await openStolen();
+    const { world, token, user } = stolen;
+    const { token: other } = await world.signIn(newEmail);
+    await askTo(world, other, email); // the owner gets this code, and enters it
+    const answer = await verify(world, token, { email, code: codesTo(world, email).at(-1) });
+    expect(await answer.json()).toMatchObject({ id: user["id"], email });
+    const types = world.publisher.events.map(({ eventType }) => eventType);
+    expect(types).not.toContain("email_change");
+  });
+
   test("moves preferences back with the address", async () => {
     const moved: { from: string; to: string }[] = [];
     const onEmailChanged = [

@@ -129,15 +129,14 @@ function Entry({ pending, currentEmail, flash, now, policy, inboxUrl }: CodePage
       <h1>{title}</h1>
       <FlashView flash={flashAt(flash, "step", now)} />
       <p class="lead">
-        {hasTwo ? code.sentToBoth : code.sent} <strong class="address">{email}</strong>
-        {hasTwo && (
-          <>
-            {" "}
-            {code.sentToCurrent} <strong class="address">{currentEmail}</strong>
-          </>
-        )}
-        . {code.validity(formatLeft(policy.lifetimeMs))}
+        {code.sent} <strong class="address">{email}</strong>.{" "}
+        {code.validity(formatLeft(policy.lifetimeMs))}
       </p>
+      {hasTwo && (
+        <p class="lead">
+          {code.sentToCurrent} <strong class="address">{currentEmail}</strong>.
+        </p>
+      )}
       <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
         {hasTwo && (
           <Field
