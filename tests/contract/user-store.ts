@@ -18,6 +18,7 @@ export function testUserStore(name: string, open: OpenUserStore): void {
     testUsernames(openOn);
     testEmails(openOn);
     testUndo(openOn);
+    testBeyondAscii(openOn);
     testDeletion(openOn);
 
     test("the first sign-in of an address makes its user", async () => {
@@ -307,6 +308,22 @@ function testUndo(openOn: OpenOn): void {
       expect((await store.findById(user.id))?.email).toBe(first ?? "");
       expect(await store.findEmailChange(later)).toBeUndefined();
     }
+  });
+}
+
+function testBeyondAscii(openOn: OpenOn): void {
+  test("the users with characters beyond ASCII in their address are found page by page", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    await create(store, "plain@x.org");
+    const users = await Promise.all(
+      ["é@x.org", "e\u0301@x.org", "我@x.org", "ÿ+%@x.org"].map((email) => create(store, email)),
+    );
+    const byId = users.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const first = await store.findBeyondAscii({ after: undefined, limit: 3 });
+    expect(first).toEqual(byId.slice(0, 3));
+    const rest = await store.findBeyondAscii({ after: first.at(-1)?.id, limit: 3 });
+    expect(rest).toEqual(byId.slice(3));
   });
 }
 

@@ -20,9 +20,26 @@ interface UserRow {
 
 const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export const usersModule: SchemaModule = {
-  module: "auth-users",
-  steps: [schemaText, emailChangesText],
+/** Before all others. */
+const noId = "00000000-0000-0000-0000-000000000000";
+
+export const usersModule: SchemaModule = { module: "auth-users", steps: [schemaText] };
+
+/**
+ * Finds the addresses beyond ASCII, however many users there are. A module of its own, so that the
+ * release before it still starts on this schema.
+ */
+const addressesModule: SchemaModule = {
+  module: "auth-users-addresses",
+  steps: [
+    `CREATE INDEX auth_users_beyond_ascii ON :"schema".auth_users (id)
+     WHERE octet_length(email) > char_length(email)`,
+  ],
+};
+
+export const emailChangesModule: SchemaModule = {
+  module: "auth-email-changes",
+  steps: [emailChangesText],
 };
 
 type Query = PostgresDatabase["query"];
@@ -40,10 +57,14 @@ export async function openPostgresUserStore(
     await migrated();
     return database.query(statement);
   };
-  const transaction: PostgresDatabase["transaction"] = async (work) => {
-    await migrated();
-    return database.transaction(work);
+  const afterUsers: Pick<PostgresDatabase, "migrate"> = {
+    migrate: async (module, steps) => {
+      await migrated();
+      await database.migrate(module, steps);
+    },
   };
+  const { module, steps } = emailChangesModule;
+  const changesMigrated = await migrateLater(afterUsers, module, steps);
 
   async function signIn({ email, username }: SignInRequest): Promise<SignInOutcome> {
     const now = new Date(clock.now());
@@ -89,6 +110,20 @@ export async function openPostgresUserStore(
         (sql, schema) => sql<UserRow[]>`
           SELECT * FROM ${schema}.auth_users WHERE username_key = ${usernameKeyOf(username)}`,
       ),
+    findBeyondAscii: async ({ after, limit }) => {
+      await migrated();
+      // With the first page, and not when the store opens: nobody who signs in waits for it.
+      if (after === undefined) {
+        await database.migrate(addressesModule.module, addressesModule.steps);
+      }
+      const rows = await query(
+        (sql, schema) => sql<UserRow[]>`
+          SELECT * FROM ${schema}.auth_users
+          WHERE octet_length(email) > char_length(email) AND id > ${after ?? noId}
+          ORDER BY id LIMIT ${limit}`,
+      );
+      return rows.map(userOf);
+    },
     signIn: async (request) => {
       try {
         return await signIn(request);
@@ -98,7 +133,7 @@ export async function openPostgresUserStore(
       }
     },
     ...createChanges(query),
-    ...createEmailChanges(query, transaction, clock),
+    ...createEmailChanges(database, changesMigrated, clock),
     ping: (ping) => database.ping(ping),
   };
 }
@@ -143,10 +178,14 @@ type EmailCalls = "setEmail" | "findEmailChange" | "findEmailChangedAt" | "undoE
 
 /** Both changes lock the user's row first, so one of two at once sees all that the other wrote. */
 function createEmailChanges(
-  query: Query,
-  transaction: PostgresDatabase["transaction"],
+  database: PostgresDatabase,
+  migrated: () => Promise<void>,
   clock: Clock,
 ): Pick<UserStore, EmailCalls> {
+  const query: Query = async (statement) => {
+    await migrated();
+    return database.query(statement);
+  };
   const since = () => new Date(clock.now() - emailUndoMs);
   return {
     setEmail: ({ id, from, email, undo = null }) =>
@@ -186,8 +225,9 @@ function createEmailChanges(
       return row?.at?.getTime();
     },
     undoEmailChange: ({ id, undo }) =>
-      change("auth_users_email", id, () =>
-        transaction(async (sql, schema) => {
+      change("auth_users_email", id, async () => {
+        await migrated();
+        return database.transaction(async (sql, schema) => {
           await sql`SELECT 1 FROM ${schema}.auth_users WHERE id = ${id} FOR UPDATE`;
           return sql<UserRow[]>`
             WITH forgotten AS (
@@ -198,8 +238,8 @@ function createEmailChanges(
             )
             UPDATE ${schema}.auth_users SET email = forgotten.email FROM forgotten
             WHERE auth_users.id = ${id} AND forgotten.name = ${undo} RETURNING auth_users.*`;
-        }),
-      ),
+        });
+      }),
   };
 }
 
