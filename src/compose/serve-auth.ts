@@ -20,7 +20,7 @@ import {
   DirectDelivery,
   EventPublisher,
 } from "../email/delivery/publisher.ts";
-import { recipientKey, recipientKey, recipientKeyOf, topicSpecs, topicSpecs } from "../email/event.ts";
+import { recipientKey, recipientKeyOf, topicSpecs } from "../email/event.ts";
 import { LoginAttempts } from "../email/login-attempts.ts";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { createPreferencesPath, getPreferences } from "../email/preferences/preference-store.ts";
