@@ -20,11 +20,10 @@ import {
   getMeRoute,
   getUserRoute,
   requestDeletionRoute,
-  requestEmailRoute,
-  verifyEmailRoute,
 } from "./account-routes.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodeStore, PreparedCodes } from "./codes/code-store.ts";
+import { requestEmailRoute, undoEmailRoute, verifyEmailRoute } from "./email-change.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PageDeps } from "./pages/page-context.tsx";
 import { addPageRoutes, problemPage } from "./pages/page-routes.tsx";
@@ -178,6 +177,7 @@ export const authOperations: readonly AuthRoute[] = [
   changeUserRoute,
   requestEmailRoute,
   verifyEmailRoute,
+  undoEmailRoute,
   requestDeletionRoute,
   deleteUserRoute,
   healthRoute,

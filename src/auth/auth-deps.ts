@@ -55,6 +55,8 @@ export interface AuthDeps {
   readonly limitPolicy: LimitPolicy;
   /** Which proxies and origins requests are trusted from. */
   readonly boundary: HttpBoundary;
+  /** The origin of links in mails; that of PUBLIC_URL when left out. */
+  readonly linkOrigin?: string | undefined;
   /** The name of the session's cookie, without a prefix. */
   readonly cookieName: string;
   /** Whether cookies are `Secure` (https only): in production. */

@@ -8,15 +8,15 @@ import {
   changeUserBody,
   changeUsername,
   confirmDeletion,
-  confirmEmail,
   deleteUserBody,
-  sendEmailCode,
-  verifyEmailBody,
+  sendDeletionCode,
 } from "../account-routes.ts";
-import { requestCodeBody, sendCode } from "../request-code.ts";
+import { confirmEmail, isRecent, sendEmailCodes, verifyEmailBody } from "../email-change.ts";
+import { requestCodeBody } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
 import { findSignedIn, getSignedIn, revokeSession } from "../session-routes.ts";
 import type { Session } from "../sessions/session-store.ts";
+import type { User } from "../users/user-store.ts";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { formatAgo, messages } from "./messages.ts";
@@ -297,18 +297,14 @@ function finish(
   return context.redirect(`/account#${place}`, 303);
 }
 
-interface DeletionPageOptions extends Pick<AccountPageOptions, "appName" | "email" | "shownFor"> {
-  readonly flash: PlacedFlash;
-}
-
 /** Explains what will be deleted, before the confirmation by code. */
-function deletionPage({ appName, email, shownFor, flash }: DeletionPageOptions): Response {
+function deletionPage(deps: PageDeps, { id: userId, email }: User, flash: PlacedFlash): Response {
   const { deletion } = messages;
   return authPage({
-    appName,
+    appName: deps.appName,
     title: deletion.title,
     width: "narrow",
-    shownFor,
+    shownFor: signShownFor(deps, { userId }),
     content: (
       <div class="card stack">
         <h1>{deletion.title}</h1>
@@ -334,15 +330,22 @@ function addEmailChange(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const path = "/account#email";
   const step: CodeStep = {
     purpose: "change_email",
-    send: async (context, typed) => {
-      const { user } = await getSignedIn(context, deps);
-      const { email } = parseFields(requestCodeBody, { email: typed });
-      await sendEmailCode(context, deps, { user, email });
+    findCurrentEmail: async (context) => {
+      const signedIn = await findSignedIn(context, deps);
+      const takesTwo = signedIn !== undefined && !isRecent(deps, signedIn);
+      return takesTwo ? signedIn.user.email : undefined;
     },
-    enter: async (context, email, code) => {
-      const { user } = await getSignedIn(context, deps);
-      const entered = parseFields(verifyEmailBody, { email, code });
-      await confirmEmail(context, deps, { user, ...entered });
+    send: async (context, typed) => {
+      const signedIn = await getSignedIn(context, deps);
+      const { email } = parseFields(requestCodeBody, { email: typed });
+      await sendEmailCodes(context, deps, { ...signedIn, email });
+    },
+    enter: async (context, email, code, currentCode) => {
+      const signedIn = await getSignedIn(context, deps);
+      const current_code = currentCode === "" ? undefined : currentCode;
+      const entered = parseFields(verifyEmailBody, { email, code, current_code });
+      const codes = { code: entered.code, currentCode: entered.current_code };
+      await confirmEmail(context, deps, { ...signedIn, email: entered.email, ...codes });
     },
     done: (context) => {
       setFlash(context, deps, { place: "email", done: "email_changed" });
@@ -369,8 +372,7 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const step: CodeStep = {
     purpose: "delete_account",
     send: async (context) => {
-      const { email } = (await getSignedIn(context, deps)).user;
-      await sendCode(context, deps, { email, purpose: "delete_account" });
+      await sendDeletionCode(context, deps, (await getSignedIn(context, deps)).user);
     },
     enter: async (context, _email, typed) => {
       const signedIn = await getSignedIn(context, deps);
@@ -386,9 +388,7 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
     const signedIn = await findSignedIn(context, deps);
     if (signedIn === undefined) return toSignIn(context, deps);
     const flash = flashAt(readFlash(context, deps, "deletion"), "deletion", deps.clock.now());
-    const { id: userId, email } = signedIn.user;
-    const shownFor = signShownFor(deps, { userId });
-    return deletionPage({ appName: deps.appName, email, shownFor, flash });
+    return deletionPage(deps, signedIn.user, flash);
   });
   app.post(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);

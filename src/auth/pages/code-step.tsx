@@ -4,9 +4,9 @@ import { InstantError } from "../../core/errors.ts";
 import type { FieldAttributes } from "../../core/html/page.tsx";
 import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
-import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
+import type { CodePolicy } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
-import { findCode } from "../schemas.ts";
+import { authErrors, findCode } from "../schemas.ts";
 import { findSignedIn, getSignedIn } from "../session-routes.ts";
 import { formatLeft, messages } from "./messages.ts";
 import type { PageDeps } from "./page-context.tsx";
@@ -39,13 +39,13 @@ import {
  * the script that shows its digits in six boxes. It takes text of any length, so that nothing pasted
  * is cut.
  */
-function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
+function CodeInput({ attributes, name, isFirst, isAlone }: CodeInputProps) {
   return (
-    <code-field dir="ltr" data-hint={messages.code.pasteHint}>
+    <code-field dir="ltr" data-hint={isAlone ? messages.code.pasteHint : ""}>
       <input
         {...attributes}
-        {...{ autofocus: true }}
-        name="code"
+        {...(isFirst ? { autofocus: true } : {})}
+        name={name}
         type="text"
         inputmode="numeric"
         autocomplete="one-time-code"
@@ -61,10 +61,20 @@ function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
   );
 }
 
+interface CodeInputProps {
+  readonly attributes: FieldAttributes;
+  readonly name: string;
+  readonly isFirst: boolean;
+  /** Whether the form has no other code. */
+  readonly isAlone: boolean;
+}
+
 interface CodePageOptions {
   readonly appName: string;
   readonly pending: PendingCode;
   readonly shownFor: string;
+  /** The address that a second code was sent to, which is entered first. */
+  readonly currentEmail: string | undefined;
   readonly flash: Flash | undefined;
   readonly now: number;
   readonly policy: CodePolicy;
@@ -72,9 +82,11 @@ interface CodePageOptions {
   readonly inboxUrl: string | undefined;
 }
 
+type StepPurpose = PendingCode["purpose"];
+
 /** The paths for entering and requesting a code of each purpose, and the path back. */
 const codePaths: Readonly<
-  Record<CodePurpose, { readonly enter: string; readonly again: string; readonly back: string }>
+  Record<StepPurpose, { readonly enter: string; readonly again: string; readonly back: string }>
 > = {
   sign_in: { enter: "/sign-in/code", again: "/sign-in/again", back: "/" },
   change_email: {
@@ -118,24 +130,47 @@ function codePage(options: CodePageOptions): Response {
   });
 }
 
-function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
+function Entry({ pending, currentEmail, flash, now, policy, inboxUrl }: CodePageOptions) {
   const { purpose, email, nextAt } = pending;
   const { title, button } = messages.purposes[purpose];
-  const { failed } = flashAt(flash, "code", now);
+  const { code } = messages;
+  const hasTwo = currentEmail !== undefined;
   return (
     <>
       <h1>{title}</h1>
       <FlashView flash={flashAt(flash, "step", now)} />
       <p class="lead">
-        {messages.code.sent} <strong class="address">{email}</strong>.{" "}
-        {messages.code.validity(formatLeft(policy.lifetimeMs))}
+        {code.sent} <strong class="address">{email}</strong>.{" "}
+        {code.validity(formatLeft(policy.lifetimeMs))}
       </p>
+      {hasTwo && (
+        <p class="lead">
+          {code.sentToCurrent} <strong class="address">{currentEmail}</strong>.
+        </p>
+      )}
       <Form action={codePaths[purpose].enter} class="stack">
+        {hasTwo && (
+          <Field
+            id="current-code"
+            label={code.labelCurrent}
+            error={flashAt(flash, "current_code", now).failed}
+            input={(attributes) => (
+              <CodeInput
+                attributes={attributes}
+                name="current_code"
+                isFirst={true}
+                isAlone={false}
+              />
+            )}
+          />
+        )}
         <Field
           id="code"
-          label={messages.code.label}
-          error={failed}
-          input={(attributes) => <CodeInput attributes={attributes} />}
+          label={hasTwo ? code.labelNew : code.label}
+          error={flashAt(flash, "code", now).failed}
+          input={(attributes) => (
+            <CodeInput attributes={attributes} name="code" isFirst={!hasTwo} isAlone={!hasTwo} />
+          )}
         />
         <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
           {button}
@@ -189,10 +224,13 @@ function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: stri
 
 /** The differences between the three purposes of a code. */
 export interface CodeStep {
-  readonly purpose: CodePurpose;
+  readonly purpose: StepPurpose;
+  /** Where the second code was sent, if the step takes two. */
+  findCurrentEmail?(context: HttpContext): Promise<string | undefined>;
   /** Both throw the problem, as the use cases do. */
   send(context: HttpContext, email: string): Promise<unknown>;
-  enter(context: HttpContext, email: string, code: string): Promise<unknown>;
+  /** `currentCode`: "" where there is no such field. */
+  enter(context: HttpContext, email: string, code: string, currentCode: string): Promise<unknown>;
   /** The response to a right code. */
   done(context: HttpContext): Response;
   /** A failure that another code would not fix; undefined: the code itself failed. */
@@ -204,16 +242,17 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
   const { purpose } = step;
   const { enter, again, back } = codePaths[purpose];
   app.get(enter, async (context) => {
-    const { appName, clock, codes } = deps;
+    const { appName, clock, codes, inboxUrl } = deps;
     const pending = readPending(context, deps);
     const userId = purpose === "sign_in" ? undefined : (await findSignedIn(context, deps))?.user.id;
     if (pending?.purpose !== purpose || pending.userId !== userId) {
       return messagePage({ appName, messages: messages.lost, href: back });
     }
-    const flash = readFlash(context, deps, "code", "step");
-    const { inboxUrl } = deps;
-    const page = { appName, pending, flash, now: clock.now(), policy: codes.policy, inboxUrl };
-    return codePage({ ...page, shownFor: signShownFor(deps, pending) });
+    const shownFor = signShownFor(deps, pending);
+    const currentEmail = await step.findCurrentEmail?.(context);
+    const flash = readFlash(context, deps, "code", "current_code", "step");
+    const page = { appName, pending, shownFor, currentEmail, flash, inboxUrl };
+    return codePage({ ...page, now: clock.now(), policy: codes.policy });
   });
   app.post(again, async (context) => {
     const pending = await readShownPending(context, deps);
@@ -226,10 +265,12 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const pending = await readShownPending(context, deps);
     if (pending?.purpose !== purpose) return context.redirect(enter, 303);
     const typed = await formField(context, "code");
+    const typedCurrent = await formField(context, "current_code");
     const code = findCode(typed) ?? typed;
+    const currentCode = findCode(typedCurrent) ?? typedCurrent;
     const failure = await attempt(context, deps, async () => {
       await requireUserOf(context, deps, pending);
-      await step.enter(context, pending.email, code);
+      await step.enter(context, pending.email, code, currentCode);
     });
     if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
     dropPending(context, deps, pending);
@@ -320,8 +361,17 @@ function refuse(
     keepPending(context, deps, { ...pending, lockedUntil: now + locked * 1000 });
   } else {
     keepPending(context, deps, pending); // another tab's may be kept
-    const place = failure.row.status >= 429 ? "step" : "code";
+    const place = placeOf(failure);
     setFlash(context, deps, failureFlash(failure, { place, invalid: "code_shape", now }));
   }
   return context.redirect(codePaths[step.purpose].enter, 303);
+}
+
+/** The field whose code failed, or the page when it was neither. */
+function placeOf({ row, errors }: Failure): Flash["place"] {
+  const { currentCodeInvalid, currentCodeRequired } = authErrors;
+  if (row.status >= 429 && row.code !== "validation_failed") return "step";
+  if (row.code === currentCodeRequired.code) return "step";
+  const isCurrent = errors?.every(({ field }) => field === "current_code") === true;
+  return isCurrent || row.code === currentCodeInvalid.code ? "current_code" : "code";
 }

@@ -31,6 +31,7 @@ import {
   readPending,
   setFlash,
 } from "./page-state.ts";
+import { addUndoRoutes } from "./undo.tsx";
 
 interface SignInPageOptions {
   readonly appName: string;
@@ -149,6 +150,7 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   });
   addSignInRoutes(app, deps);
   addAccountRoutes(app, deps);
+  addUndoRoutes(app, deps);
 }
 
 /** PUBLIC_URL, else the name under which the browser came, on the usual port. */
