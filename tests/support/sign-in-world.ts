@@ -56,6 +56,7 @@ export type WorldSettings = Partial<
     | "reservedUsernames"
     | "boundary"
     | "secureCookies"
+    | "refusesLocalhost"
     | "welcomes"
     | "signInNotices"
     | "emailChangeNotices"
@@ -155,6 +156,7 @@ function createWorld(
     boundary: { trustedProxies: [], corsOrigins: [], publicOrigin: undefined },
     appName: "instant",
     secureCookies: false,
+    refusesLocalhost: false,
     welcomes: true,
     signInNotices: true,
     emailChangeNotices: true,
