@@ -3,7 +3,9 @@ import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
+import { hmacText } from "../core/secret.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
+import { deviceOf, dropDevice, keepDevice } from "./known-devices.ts";
 import { noticeEmailChange } from "./notices.ts";
 import {
   codeSentAnswer,
@@ -23,6 +25,7 @@ import {
 } from "./schemas.ts";
 import type { SignedIn } from "./session-routes.ts";
 import { clearSessionCookie, getSignedIn } from "./session-routes.ts";
+import type { Session } from "./sessions/session-store.ts";
 import type { User } from "./users/user-store.ts";
 import { usernameSchema } from "./users/user-store.ts";
 import type { CheckCodeOutcome } from "./verify-code.ts";
@@ -146,12 +149,15 @@ export async function confirmDeletion(
   deps: AuthDeps,
   confirmed: ConfirmedDeletion,
 ): Promise<void> {
-  const outcome = await deleteUser(deps, { ...confirmed, client: context.get("client") });
+  const { id: userId, email } = confirmed.user;
+  const client = context.get("client");
+  const device = deviceOf(context, deps, email);
+  const outcome = await deleteUser(deps, { ...confirmed, client, device });
   switch (outcome.kind) {
     case "deleted": {
-      const fields = { userId: confirmed.user.id, requestId: context.get("requestId") };
-      deps.log.info(fields, "User deleted");
+      deps.log.info({ userId, requestId: context.get("requestId") }, "User deleted");
       clearSessionCookie(context, deps);
+      dropDevice(context, deps, email);
       return;
     }
     case "wrong":
@@ -164,6 +170,7 @@ export async function confirmDeletion(
 
 interface Deletion extends ConfirmedDeletion {
   readonly client: string;
+  readonly device: string | undefined;
 }
 
 type DeleteUserOutcome =
@@ -178,12 +185,12 @@ type DeleteUserOutcome =
  */
 async function deleteUser(
   deps: AuthDeps,
-  { user, session, code, client }: Deletion,
+  { user, session, code, client, device }: Deletion,
 ): Promise<DeleteUserOutcome> {
   const { users, sessions, codes } = deps;
   const { id: userId, email } = user;
-  const submitted = { purpose: "delete_account", email, code, client, consume: false } as const;
-  const checked = await checkCode(deps, submitted);
+  const submitted = { purpose: "delete_account", email, code, client, device } as const;
+  const checked = await checkCode(deps, { ...submitted, consume: false });
   if (checked.kind !== "verified") return checked;
   for (const forget of deps.onUserDeleted) await forget(user);
   await sessions.revokeAll({ userId, except: session.id });
@@ -237,9 +244,9 @@ export const verifyEmailRoute: AuthRoute = {
     authErrors.tooManyRequests,
   ],
   handle: async (context, deps) => {
-    const { user } = await getSignedIn(context, deps);
+    const { user, session } = await getSignedIn(context, deps);
     const { email, code } = await readJson(context, verifyEmailBody);
-    const changed = await confirmEmail(context, deps, { user, email, code });
+    const changed = await confirmEmail(context, deps, { user, session, email, code });
     return context.json(userResponse(changed));
   },
 };
@@ -263,6 +270,7 @@ export async function sendEmailCode(
 }
 
 interface ConfirmedEmail extends NewEmail {
+  readonly session: Session;
   /** The code that was sent to it. */
   readonly code: string;
 }
@@ -273,13 +281,16 @@ export async function confirmEmail(
   deps: AuthDeps,
   confirmed: ConfirmedEmail,
 ): Promise<User> {
+  const { user, session, email } = confirmed;
   const client = context.get("client");
+  const device = deviceOf(context, deps, email);
   const locale = mailLocale(context, deps);
-  const outcome = await changeEmail(deps, { ...confirmed, client, locale });
+  const outcome = await changeEmail(deps, { ...confirmed, client, device, locale });
   switch (outcome.kind) {
     case "changed": {
-      const fields = { userId: confirmed.user.id, messageID: outcome.messageId };
+      const fields = { userId: user.id, messageID: outcome.messageId };
       deps.log.info({ ...fields, requestId: context.get("requestId") }, "Address changed");
+      keepDevice(context, deps, { email, id: session.id, formerEmail: user.email });
       return outcome.user;
     }
     case "wrong":
@@ -296,6 +307,7 @@ export async function confirmEmail(
 
 interface EmailChange extends ConfirmedEmail {
   readonly client: string;
+  readonly device: string | undefined;
   /** The language of the notice to the old address. */
   readonly locale: string | undefined;
 }
@@ -310,23 +322,30 @@ type ChangeEmailOutcome =
 
 /**
  * Whether the address belongs to another user is revealed only with the right code, that is to its
- * owner; requesting the code reveals nothing.
+ * owner; requesting the code reveals nothing. The device is known at the new address from then on,
+ * and no device at the old one, which may get another owner. The same code of the same session is
+ * the same change.
  */
 async function changeEmail(
   deps: AuthDeps,
-  { user, locale, ...submitted }: EmailChange,
+  { user, session, locale, ...submitted }: EmailChange,
 ): Promise<ChangeEmailOutcome> {
   const owner = await deps.users.findByEmail(submitted.email);
   const taken = owner !== undefined && owner.id !== user.id;
-  const checked = await checkCode(deps, { ...submitted, purpose: "change_email", consume: !taken });
+  const attempt = hmacText(deps.keys.current.secret, "hex", "attempt", session.id, submitted.code);
+  const attempted = { attempt, remember: session.id, consume: !taken } as const;
+  const checked = await checkCode(deps, { ...submitted, ...attempted, purpose: "change_email" });
   if (checked.kind !== "verified") return checked;
   if (taken) return { kind: "taken" };
+  const from = user.email;
+  if (from === submitted.email) return { kind: "changed", user, messageId: checked.messageId };
+  await deps.codes.forgetDevices({ email: from });
   const outcome = await deps.users.setEmail({ id: user.id, email: submitted.email });
   switch (outcome.kind) {
     case "changed": {
       const { messageId } = checked;
-      const change = { from: user.email, to: submitted.email };
-      noticeEmailChange(deps, { ...change, messageId, locale });
+      const change = { from, to: submitted.email };
+      if (!checked.repeated) noticeEmailChange(deps, { ...change, messageId, locale });
       for (const carryOver of deps.onEmailChanged) await carryOver(change);
       return { ...outcome, messageId };
     }

@@ -15,8 +15,18 @@ export interface ExhaustedLimit {
   readonly retryAfterMs: number;
 }
 
-/** The budget of wrong codes for one address: once it is exhausted, the address is locked. */
-export const attemptsScope = "attempts-per-email";
+const attemptsScopes = ["attempts-per-email", "attempts-per-device"] as const;
+
+/** The budget of wrong codes for an address or a known device: once it is exhausted, it is locked. */
+export function attemptsScopeOf(device: string | undefined): string {
+  return attemptsScopes[device === undefined ? 0 : 1];
+}
+
+/** The budget of codes for an address or a known device, or of repeats of the newest one. */
+export function codesScopeOf(limit: "codes" | "repeats", device: string | undefined): string {
+  if (limit === "repeats") return "repeats-per-code";
+  return device === undefined ? "codes-per-email" : "codes-per-device";
+}
 
 /**
  * The 429 of an exhausted budget: names it and when to try again, with the headers of the IETF
@@ -59,8 +69,9 @@ export function wrongCodeError(row: ErrorRow, locked: ExhaustedLimit | undefined
 
 /** How long the address is locked after either of the two; undefined if it is not. */
 export function lockedSeconds({ members, retryAfterSeconds }: Failure): number | undefined {
-  if (members?.["scope"] !== attemptsScope) return undefined;
-  return retryAfterSeconds ?? Number(members["retryAfterSeconds"]);
+  const scope = members?.["scope"];
+  if (!attemptsScopes.some((one) => one === scope)) return undefined;
+  return retryAfterSeconds ?? Number(members?.["retryAfterSeconds"]);
 }
 
 function wholeSeconds(ms: number): number {

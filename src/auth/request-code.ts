@@ -18,9 +18,10 @@ import type {
   PreparedCodes,
 } from "./codes/code-store.ts";
 import { deriveCode, deriveVerifier } from "./codes/code-store.ts";
-import { codeLimits } from "./limits/limits.ts";
+import { deviceOf } from "./known-devices.ts";
+import { codeLimits, deviceCodeLimits } from "./limits/limits.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
-import { rateLimitedError } from "./rate-limited.ts";
+import { codesScopeOf, rateLimitedError } from "./rate-limited.ts";
 import { authErrors, emailSchema, findPlainEmail } from "./schemas.ts";
 
 // Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
@@ -77,7 +78,8 @@ export async function sendCode(
 ): Promise<void> {
   const client = context.get("client");
   const locale = mailLocale(context, deps);
-  const outcome = await requestCode(deps, { ...scope, client, locale });
+  const device = deviceOf(context, deps, scope.email);
+  const outcome = await requestCode(deps, { ...scope, client, locale, device });
   switch (outcome.kind) {
     case "sent": {
       const fields = `"messageID":"${outcome.messageId}","requestId":"${context.get("requestId")}"`;
@@ -109,6 +111,8 @@ interface RequestedCode extends CodeScope {
   readonly client: string;
   /** The language of the mail; stored with the code, so that a repeat has the same. */
   readonly locale: string | undefined;
+  /** The device that requests it, if it has the cookie of a known one. */
+  readonly device?: string | undefined;
 }
 
 type RequestCodeOutcome =
@@ -121,28 +125,38 @@ type RequestCodeOutcome =
  * Sends a code to an address: a new one, or within the repeat window the same event byte for byte,
  * so that the worker skips it as a duplicate. A message that failed, or whose secret was removed,
  * is not repeated. When the mail cannot be handed over, its cost is refunded. Users are not looked
- * up, so known and unknown addresses are indistinguishable.
+ * up, so known and unknown addresses are indistinguishable. A known device takes from its own budgets
+ * alone; one that has been forgotten, or when all of them together ask too much, is any client.
  */
 export async function requestCode(
   deps: RequestCodeDeps,
-  { client, email, purpose, locale }: RequestedCode,
+  request: RequestedCode,
 ): Promise<RequestCodeOutcome> {
-  const { limits, codes, clock } = deps;
+  const { limits, codes, clock, limitPolicy } = deps;
+  const { client, email, purpose, locale, device } = request;
   const endsAt = clock.now() + answerMsMax;
   const scope = { email, purpose };
-  const use = { use: crypto.randomUUID(), limits: codeLimits(deps.limitPolicy, client) };
+  const isKnown = device !== undefined;
+  const from = isKnown ? deviceCodeLimits(limitPolicy) : codeLimits(limitPolicy, client);
+  const use = { use: crypto.randomUUID(), limits: from };
   const prepared = codes.prepare(email);
   const taken = await limits.take(use);
   if (taken.kind === "rate_limited") {
+    if (isKnown) return requestCode(deps, { ...request, device: undefined });
     return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
   }
-  let issued = await issue(deps, prepared, { scope, locale });
+  let issued = await issue(deps, prepared, { scope, locale, device });
   if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
     const supersedes = issued.code.messageId;
-    issued = await issue(deps, prepared, { scope, locale, supersedes });
+    issued = await issue(deps, prepared, { scope, locale, device, supersedes });
+  }
+  if (issued.kind === "unknown_device") {
+    await limits.giveBack(use);
+    return requestCode(deps, { ...request, device: undefined });
   }
   if (issued.kind === "rate_limited") {
-    return { kind: "rate_limited", limit: exhaustedCodesLimit(issued, codes.policy) };
+    if (isKnown) await limits.giveBack(use);
+    return { kind: "rate_limited", limit: exhaustedCodesLimit(issued, codes.policy, device) };
   }
   const { messageId } = issued.code;
   const event = createEvent(deps.keys, scope, issued.code);
@@ -169,32 +183,25 @@ async function within(clock: Clock, durationMs: number, work: Promise<unknown>):
 function exhaustedCodesLimit(
   { limit, retryAfterMs }: Extract<IssueOutcome, { kind: "rate_limited" }>,
   policy: CodePolicy,
+  device: string | undefined,
 ): ExhaustedLimit {
+  const scope = codesScopeOf(limit, device);
   return limit === "codes"
-    ? {
-        scope: "codes-per-email",
-        quota: policy.codesMax,
-        windowMs: policy.codesWindowMs,
-        retryAfterMs,
-      }
-    : {
-        scope: "repeats-per-code",
-        quota: policy.repeatsMax,
-        windowMs: policy.repeatWindowMs,
-        retryAfterMs,
-      };
+    ? { scope, quota: policy.codesMax, windowMs: policy.codesWindowMs, retryAfterMs }
+    : { scope, quota: policy.repeatsMax, windowMs: policy.repeatWindowMs, retryAfterMs };
 }
 
 interface NewCode {
   readonly scope: CodeScope;
   readonly locale: string | undefined;
+  readonly device: string | undefined;
   readonly supersedes?: string;
 }
 
 function issue(
   { codes, keys }: RequestCodeDeps,
   prepared: PreparedCodes,
-  { scope, locale, supersedes }: NewCode,
+  { scope, locale, device, supersedes }: NewCode,
 ): Promise<IssueOutcome> {
   const { id: keyId, secret } = keys.current;
   const messageId = crypto.randomUUID();
@@ -204,7 +211,7 @@ function issue(
     purpose: scope.purpose,
     locale,
   });
-  const request = { ...scope, messageId, keyId, verifier, data };
+  const request = { ...scope, messageId, keyId, verifier, data, device };
   return prepared.issue(supersedes === undefined ? request : { ...request, supersedes });
 }
 

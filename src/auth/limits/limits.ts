@@ -74,6 +74,14 @@ export function codeLimits(policy: LimitPolicy, client: string): readonly RateLi
   ];
 }
 
+/**
+ * The budget of the codes that known devices request: all of them together as many as all clients.
+ * The device's own budget bounds each.
+ */
+export function deviceCodeLimits(policy: LimitPolicy): readonly RateLimit[] {
+  return [{ scope: "codes-known-global", subject: "all", ...policy.codesGlobal }];
+}
+
 /** The budgets that entering a code takes from; refunded if it is right. */
 export function attemptLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
   return [

@@ -15,7 +15,7 @@ import {
 } from "../account-routes.ts";
 import { requestCodeBody, sendCode } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
-import { findSignedIn, getSignedIn, revokeSession } from "../session-routes.ts";
+import { findSignedIn, getSignedIn, revokeOthers, revokeSession } from "../session-routes.ts";
 import type { Session } from "../sessions/session-store.ts";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
@@ -253,15 +253,14 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
   app.post("/account/sessions/revoke", async (context) => {
     const id = await formField(context, "id");
     const failure = await attempt(context, deps, async () => {
-      const { session } = await getSignedIn(context, deps);
-      await revokeSession(context, deps, session, id); // it may already have ended
+      const signedIn = await getSignedIn(context, deps);
+      await revokeSession(context, deps, signedIn, id); // it may already have ended
     });
     return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });
   app.post("/account/sessions/revoke-others", async (context) => {
     const failure = await attempt(context, deps, async () => {
-      const { userId, id: except } = (await getSignedIn(context, deps)).session;
-      await deps.sessions.revokeAll({ userId, except });
+      await revokeOthers(deps, await getSignedIn(context, deps));
     });
     return finish(context, deps, failure, { place: "sessions", done: "others_revoked" });
   });
@@ -329,10 +328,10 @@ function addEmailChange(app: Hono<HttpEnvironment>, deps: PageDeps): void {
       const { email } = parseFields(requestCodeBody, { email: typed });
       await sendEmailCode(context, deps, { user, email });
     },
-    enter: async (context, email, code) => {
-      const { user } = await getSignedIn(context, deps);
+    enter: async (context, { email }, code) => {
+      const signedIn = await getSignedIn(context, deps);
       const entered = parseFields(verifyEmailBody, { email, code });
-      await confirmEmail(context, deps, { user, ...entered });
+      await confirmEmail(context, deps, { ...signedIn, ...entered });
     },
     done: (context) => {
       setFlash(context, deps, { place: "email", done: "email_changed" });
@@ -362,7 +361,7 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
       const { email } = (await getSignedIn(context, deps)).user;
       await sendCode(context, deps, { email, purpose: "delete_account" });
     },
-    enter: async (context, _email, typed) => {
+    enter: async (context, _pending, typed) => {
       const signedIn = await getSignedIn(context, deps);
       const { code } = parseFields(deleteUserBody, { code: typed });
       await confirmDeletion(context, deps, { ...signedIn, code });

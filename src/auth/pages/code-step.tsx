@@ -2,8 +2,11 @@ import type { Hono } from "hono";
 import type { FieldAttributes } from "../../core/html/page.tsx";
 import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
+import { randomToken } from "../../core/secret.ts";
 import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
+import { deviceOf } from "../known-devices.ts";
 import { lockedSeconds } from "../rate-limited.ts";
+import { findSignedIn } from "../session-routes.ts";
 import { formatLeft, messages } from "./messages.ts";
 import type { Flash, PageDeps, PendingCode } from "./page-context.tsx";
 import {
@@ -180,7 +183,7 @@ export interface CodeStep {
   readonly purpose: CodePurpose;
   /** Both throw the problem, as the use cases do. */
   send(context: HttpContext, email: string): Promise<unknown>;
-  enter(context: HttpContext, email: string, code: string): Promise<unknown>;
+  enter(context: HttpContext, pending: PendingCode, code: string): Promise<unknown>;
   /** The response to a right code. */
   done(context: HttpContext): Response;
   /** A failure that another code would not fix; undefined: the code itself failed. */
@@ -195,13 +198,21 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const pending = readPending(context, deps);
     return pending?.purpose === purpose ? pending : undefined;
   };
-  app.get(enter, (context) => {
-    const { appName, clock, codes } = deps;
+  app.get(enter, async (context) => {
+    const { appName, clock, codes, inboxUrl } = deps;
     const pending = pendingOf(context);
-    if (pending === undefined) return messagePage({ appName, messages: messages.lost, href: back });
+    if (pending === undefined) {
+      const isDone = purpose === "sign_in" && (await findSignedIn(context, deps)) !== undefined;
+      if (isDone) return context.redirect("/account", 303); // the form was sent twice
+      return messagePage({ appName, messages: messages.lost, href: back });
+    }
+    const now = clock.now();
+    const { email, lockedUntil: seenUntil = 0 } = pending;
+    const device = deviceOf(context, deps, email);
+    const lockedUntil = seenUntil > now ? await codes.lockedUntil({ email, device }) : 0;
     const flash = readFlash(context, deps);
-    const { inboxUrl } = deps;
-    return codePage({ appName, pending, flash, now: clock.now(), policy: codes.policy, inboxUrl });
+    const shown = { ...pending, lockedUntil };
+    return codePage({ appName, pending: shown, flash, now, policy: codes.policy, inboxUrl });
   });
   app.post(again, async (context) => {
     const pending = pendingOf(context);
@@ -213,7 +224,7 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const pending = pendingOf(context);
     if (pending === undefined) return context.redirect(enter, 303);
     const code = await formField(context, "code");
-    const failure = await attempt(context, deps, () => step.enter(context, pending.email, code));
+    const failure = await attempt(context, deps, () => step.enter(context, pending, code));
     if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
     dropPending(context, deps);
     return step.done(context);
@@ -242,8 +253,9 @@ export async function startCodeStep(
   const failure = await attempt(context, deps, () => send(context, email));
   const before = readPending(context, deps);
   const same = before?.purpose === purpose && before.email === email ? before : undefined;
+  const form = same?.form ?? randomToken();
   const keep = (nextAt: number) => {
-    keepPending(context, deps, { ...same, purpose, email, nextAt });
+    keepPending(context, deps, { ...same, purpose, email, nextAt, form });
   };
   if (failure === undefined) {
     const repeated = same !== undefined && same.nextAt > now;
