@@ -1,9 +1,11 @@
 import { accepts } from "hono/accepts";
 import { z } from "zod";
+import { isAtLocalhost } from "../core/email-address.ts";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { parseFields, readAnyJson } from "../core/http/body.ts";
 import { jsonResponse } from "../core/http/headers.ts";
 import type { HttpContext } from "../core/http/problem.ts";
+import { httpErrors } from "../core/http/problem.ts";
 import { currentTraceContext, logText } from "../core/log.ts";
 import type { Clock } from "../core/time.ts";
 import { formatGoDuration } from "../core/time.ts";
@@ -76,6 +78,10 @@ export async function sendCode(
   deps: AuthDeps,
   scope: CodeScope,
 ): Promise<void> {
+  if (deps.refusesLocalhost && isAtLocalhost(scope.email)) {
+    const errors = [{ field: "email", message: "must not be at localhost" }];
+    throw new InstantError(httpErrors.validationFailed, { details: { errors } });
+  }
   const client = context.get("client");
   const locale = mailLocale(context, deps);
   const device = deviceOf(context, deps, scope.email);

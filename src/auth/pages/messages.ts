@@ -99,6 +99,8 @@ export const messages = {
   /** Errors by the code of the API's problem, or by the field. */
   failed: {
     email_invalid: () => "That is not an e-mail address. It should look like ana@example.com.",
+    email_unseen: () =>
+      "That address has a space or an invisible character in it. Type it instead of pasting it.",
     address_unsupported: () =>
       "We cannot send to that address: our mail server accepts only ASCII letters before the @. Use another address.",
     email_unchanged: () => "That is already your address.",
@@ -129,6 +131,12 @@ export const messages = {
     title: "Form not accepted",
     text: "This form was not sent from a page of this site, so nothing was done. Open the page and try again there.",
     button: "Open the page",
+  },
+  /** For a page that was opened with http:// where cookies need https. */
+  insecure: {
+    title: "Open this page with https",
+    text: "This page was opened with http://. Browsers keep no sign-in over such a connection, so nothing was done. Open the page with https:// instead.",
+    button: "Open it with https",
   },
   unavailable: {
     title: "Back in a moment",
