@@ -76,6 +76,7 @@ describe.each(signInEngines())("a known device on %s", (_, open) => {
   test("signs in however long strangers lock the address and exhaust the shared budgets", async () => {
     const quota = { quota: 8, windowMs: hour };
     const limitPolicy = {
+      ...limitPolicyDefault,
       codesPerClient: quota,
       codesGlobal: quota,
       attemptsPerClient: quota,

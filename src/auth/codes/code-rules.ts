@@ -143,12 +143,13 @@ function ageCodes(state: CodeState, policy: CodePolicy, now: number): void {
 }
 
 function codeStateEndsAt(state: CodeState, policy: CodePolicy, now: number): number {
+  const [newest] = state.devices;
   return Math.max(
     now + policy.lifetimeMs, // of `used`
     now + policy.attemptsWindowMs,
     now + policy.codesWindowMs,
     state.locks > 0 ? state.lockedUntil + policy.lockMemoryMs : 0,
-    ...state.devices.map(({ signedInAt }) => signedInAt + policy.deviceLifetimeMs),
+    newest === undefined ? 0 : newest.signedInAt + policy.deviceLifetimeMs,
   );
 }
 
