@@ -53,8 +53,14 @@ export interface AuthDeps {
   readonly log: Log;
   readonly keys: AuthKeys;
   readonly limitPolicy: LimitPolicy;
+  /** Usernames that nobody may choose, besides the built-in ones. */
+  readonly reservedUsernames: readonly string[];
   /** Which proxies and origins requests are trusted from. */
   readonly boundary: HttpBoundary;
+  /** The origin of links in mails; that of PUBLIC_URL when left out. */
+  readonly linkOrigin?: string | undefined;
+  /** The name of the session's cookie, without a prefix. */
+  readonly cookieName: string;
   /** Whether cookies are `Secure` (https only): in production. */
   readonly secureCookies: boolean;
   /** Whether nobody signs in with an address at localhost: in production. */

@@ -1,5 +1,4 @@
 // The cookie by which a device is known for an address: set at sign-in, and kept at sign-out.
-import type { Cookie } from "../core/http/cookies.ts";
 import { readCookie, writeCookie } from "../core/http/cookies.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { signText, verifyText } from "../core/secret.ts";
@@ -83,6 +82,6 @@ function purposeOf(email: string): string {
   return `device of ${email}`;
 }
 
-function deviceCookie({ secureCookies: secure }: DeviceDeps): Cookie {
-  return { name: "known_device", secure, sameSite: "Lax" };
+function deviceCookie({ secureCookies: secure }: DeviceDeps) {
+  return { name: "known_device", secure, sameSite: "Lax" } as const;
 }

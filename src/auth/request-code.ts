@@ -21,9 +21,9 @@ import type {
 } from "./codes/code-store.ts";
 import { deriveCode, deriveVerifier } from "./codes/code-store.ts";
 import { deviceOf } from "./known-devices.ts";
-import { codeLimits, deviceCodeLimits } from "./limits/limits.ts";
+import { limitedCode, limitedDeviceCode, mailboxLimits } from "./limits/limits.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
-import { codesScopeOf, rateLimitedError } from "./rate-limited.ts";
+import { codesScopeOf, exhaustedLimit, giveBack, rateLimitedError } from "./rate-limited.ts";
 import { authErrors, emailSchema, findPlainEmail } from "./schemas.ts";
 
 // Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
@@ -130,47 +130,58 @@ type RequestCodeOutcome =
 /**
  * Sends a code to an address: a new one, or within the repeat window the same event byte for byte,
  * so that the worker skips it as a duplicate. A message that failed, or whose secret was removed,
- * is not repeated. When the mail cannot be handed over, its cost is refunded. Users are not looked
- * up, so known and unknown addresses are indistinguishable. A known device takes from its own budgets
- * alone; one that has been forgotten, or when all of them together ask too much, is any client.
+ * is not repeated. Users are not looked up, so known and unknown addresses are indistinguishable; nor
+ * are mailboxes: a refused mail is answered and costs like any other. What nobody took is refunded;
+ * but where a mail server was asked it still costs the client, or anyone could keep it busy. A known
+ * device takes from its own budgets alone; one that has been forgotten, or when all of them together
+ * ask too much, is any client.
  */
 export async function requestCode(
   deps: RequestCodeDeps,
   request: RequestedCode,
 ): Promise<RequestCodeOutcome> {
   const { limits, codes, clock, limitPolicy } = deps;
-  const { client, email, purpose, locale, device } = request;
+  const { email, purpose, locale, device } = request;
   const endsAt = clock.now() + answerMsMax;
   const scope = { email, purpose };
   const isKnown = device !== undefined;
-  const from = isKnown ? deviceCodeLimits(limitPolicy) : codeLimits(limitPolicy, client);
-  const use = { use: crypto.randomUUID(), limits: from };
+  const use = isKnown ? limitedDeviceCode(limitPolicy) : limitedCode(limitPolicy, request);
   const prepared = codes.prepare(email);
   const taken = await limits.take(use);
   if (taken.kind === "rate_limited") {
     if (isKnown) return requestCode(deps, { ...request, device: undefined });
-    return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
+    return { kind: "rate_limited", limit: exhaustedLimit(taken) };
   }
   let issued = await issue(deps, prepared, { scope, locale, device });
   if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
     const supersedes = issued.code.messageId;
+    await codes.refund({ ...scope, messageId: supersedes });
     issued = await issue(deps, prepared, { scope, locale, device, supersedes });
   }
   if (issued.kind === "unknown_device") {
-    await limits.giveBack(use);
+    await giveBack(limits, use);
     return requestCode(deps, { ...request, device: undefined });
   }
   if (issued.kind === "rate_limited") {
-    if (isKnown) await limits.giveBack(use);
+    await giveBack(limits, use);
     return { kind: "rate_limited", limit: exhaustedCodesLimit(issued, codes.policy, device) };
   }
+  // The mailbox gets the same mail, which was counted; the client has made another request.
+  const isSameMail = !isKnown && issued.kind === "repeated" && !issued.charged;
+  const uncounted = isSameMail
+    ? giveBack(limits, { ...use, limits: mailboxLimits(use) })
+    : undefined;
   const { messageId } = issued.code;
   const event = createEvent(deps.keys, scope, issued.code);
   const published = await deps.publisher.publish(event, { answerBy: endsAt - giveBackMs });
-  if (published.kind === "queued" || published.kind === "delivered") {
+  if (published.kind !== "unavailable" && published.kind !== "unsupported_address") {
+    if (uncounted !== undefined) await within(clock, endsAt - clock.now(), uncounted);
     return { kind: "sent", messageId };
   }
-  const givenBack = Promise.all([codes.refund({ ...scope, messageId }), limits.giveBack(use)]);
+  // A client that made us ask the server pays for that, though the mailbox got no mail.
+  const wasAsked = published.kind === "unavailable" && published.wasAsked === true;
+  const unused = wasAsked ? { ...use, limits: mailboxLimits(use) } : use;
+  const givenBack = Promise.all([codes.refund({ ...scope, messageId }), limits.giveBack(unused)]);
   await within(clock, endsAt - clock.now(), givenBack);
   return published;
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { ErrorRow } from "../core/errors.ts";
-import { InstantError, isInstantError, unreachable } from "../core/errors.ts";
+import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { maskEmail } from "../core/log.ts";
@@ -9,17 +9,23 @@ import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodePolicy, CodePurpose, VerifyOutcome, VerifyRequest } from "./codes/code-store.ts";
 import { deriveVerifier } from "./codes/code-store.ts";
 import { deviceOf, keepDevice } from "./known-devices.ts";
-import type { LimitedUse, Limits } from "./limits/limits.ts";
-import { attemptLimits } from "./limits/limits.ts";
+import { limitedAttempt, limitedUsername } from "./limits/limits.ts";
 import { noticeSignIn, welcome } from "./notices.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
-import { attemptsScopeOf, rateLimitedError, wrongCodeError } from "./rate-limited.ts";
+import {
+  attemptsScopeOf,
+  exhaustedLimit,
+  giveBack,
+  rateLimitedError,
+  wrongCodeError,
+} from "./rate-limited.ts";
 import { mailLocale } from "./request-code.ts";
 import { authErrors, codeSchema, emailSchema, userAnswer, userResponse } from "./schemas.ts";
 import { findSignedIn, setSessionCookie } from "./session-routes.ts";
 import type { Session, SessionNames } from "./sessions/session-store.ts";
 import { describeDevice } from "./sessions/session-store.ts";
-import type { User, UserStore } from "./users/user-store.ts";
+import { isReservedUsername } from "./users/reserved-usernames.ts";
+import type { User } from "./users/user-store.ts";
 import { usernameSchema } from "./users/user-store.ts";
 
 // Signing in with a code, and checking a code of any purpose.
@@ -44,7 +50,7 @@ export const verifyCodeRoute: AuthRoute = {
   group: "Sign-in",
   summary: "Sign in with the code",
   description:
-    "The answer also sets the cookie session_id, and one by which the device is known from then on. The first sign-in of an address creates its user; a username that is taken leaves the code good. The last wrong code that an address may have locks it: the answer has scope and retryAfterSeconds, and until then every code, even the right one, is a 429, except on a known device, which has attempts of its own. The code of the session that sends it, entered again, gets the same answer.",
+    "The answer also sets the session's cookie, and one by which the device is known from then on. The first sign-in of an address creates its user; a username that is taken leaves the code good. The last wrong code that an address may have locks it: the answer has scope and retryAfterSeconds, and until then every code, even the right one, is a 429, except on a known device, which has attempts of its own. The code of the session that sends it, entered again, gets the same answer.",
   access: "anyone",
   body: {
     schema: verifyCodeBody,
@@ -148,7 +154,8 @@ const usersDeadlineMs = 2_000;
  * Signs in with a code, once. Two things are checked before the code is used up: whether the users'
  * store answers, so that an outage does not cost the code, and whether the username belongs to
  * another user. The latter is revealed only with the right code, or usernames and addresses could
- * be enumerated. A form that is sent again, to whichever replica and perhaps at the same time, goes
+ * be enumerated; and so often an hour, then the sign-in is one without a username: a refusal would
+ * reveal it too. A form that is sent again, to whichever replica and perhaps at the same time, goes
  * through the same steps to the same session, and also finishes a sign-in that got stuck between
  * them; it causes no further mail.
  */
@@ -156,15 +163,21 @@ async function verifyCode(
   deps: AuthDeps,
   { username, deviceName, locale, form, ...submitted }: SubmittedCode,
 ): Promise<VerifyCodeOutcome> {
-  const { sessions, users } = deps;
+  const { limits, sessions, users } = deps;
   const { email } = submitted;
   const { attempt, ...names } = nameSignIn(deps.keys.current.secret, form, submitted);
-  const taken = await isTaken(users, email, username);
+  const asked = username === undefined ? undefined : limitedUsername(deps.limitPolicy, submitted);
+  const isLimited = asked !== undefined && (await limits.take(asked)).kind === "rate_limited";
+  const wanted = isLimited ? undefined : username;
+  const taken = await isTaken(deps, email, wanted);
   const attempted = { attempt, remember: names.id, consume: !taken } as const;
   const checked = await checkCode(deps, { ...submitted, ...attempted, purpose: "sign_in" });
-  if (checked.kind !== "verified") return checked;
+  if (checked.kind !== "verified") {
+    if (asked !== undefined && !isLimited) await giveBack(limits, asked); // nothing was revealed
+    return checked;
+  }
   if (taken) return { kind: "username_taken" };
-  const { user, created } = await users.signIn({ email, username });
+  const { user, created } = await users.signIn({ email, username: wanted });
   const { token, session } = await sessions.create({
     userId: user.id,
     device: deviceName,
@@ -194,7 +207,7 @@ function nameSignIn(
 }
 
 async function isTaken(
-  users: UserStore,
+  { users, reservedUsernames }: AuthDeps,
   email: string,
   username: string | undefined,
 ): Promise<boolean> {
@@ -203,7 +216,8 @@ async function isTaken(
     return false;
   }
   const owner = await users.findByUsername(username);
-  return owner !== undefined && owner.email !== email;
+  if (owner === undefined) return isReservedUsername(username, reservedUsernames);
+  return owner.email !== email;
 }
 
 interface CodeAttempt {
@@ -235,13 +249,14 @@ export type CheckCodeOutcome =
   | { readonly kind: "rate_limited"; readonly limit: ExhaustedLimit };
 
 /**
- * Checks an entered code. The client's budget is charged before anything is compared, so that
- * concurrent attempts cannot exceed it, and refunded when the code was right. A known device has a
- * budget of its own instead; one that has been forgotten is any client.
+ * Checks an entered code. The budgets of its network are charged before anything is compared, so
+ * that concurrent attempts cannot exceed them, and refunded when the code was right or was not
+ * compared. A known device has a budget of its own instead; one that has been forgotten is any
+ * client.
  */
 export async function checkCode(deps: AuthDeps, submitted: CodeAttempt): Promise<CheckCodeOutcome> {
   const { codes, limits, limitPolicy } = deps;
-  const { email, client, device } = submitted;
+  const { email, device } = submitted;
   const prepared = codes.prepare(email);
   if (device !== undefined) {
     const checked = await prepared.verify(verifyRequestOf(deps, submitted));
@@ -249,13 +264,11 @@ export async function checkCode(deps: AuthDeps, submitted: CodeAttempt): Promise
       ? checkCode(deps, { ...submitted, device: undefined })
       : checkedCode(deps, submitted, checked);
   }
-  const use = { use: crypto.randomUUID(), limits: attemptLimits(limitPolicy, client) };
+  const use = limitedAttempt(limitPolicy, submitted);
   const taken = await limits.take(use);
-  if (taken.kind === "rate_limited") {
-    return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
-  }
+  if (taken.kind === "rate_limited") return { kind: "rate_limited", limit: exhaustedLimit(taken) };
   const checked = await prepared.verify(verifyRequestOf(deps, submitted));
-  if (checked.kind === "verified" || checked.kind === "used") await giveBack(limits, use);
+  if (checked.kind !== "wrong") await giveBack(limits, use);
   return checkedCode(deps, submitted, checked);
 }
 
@@ -305,15 +318,6 @@ function exhaustedAttemptsLimit(
 ): ExhaustedLimit {
   const { attemptsMax: quota, attemptsWindowMs: windowMs } = policy;
   return { scope: attemptsScopeOf(device), quota, windowMs, retryAfterMs };
-}
-
-/** The code is used by now: if the store fails here, the client has lost one attempt. */
-async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
-  try {
-    await limits.giveBack(use);
-  } catch (error) {
-    if (!isInstantError(error)) throw error;
-  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { usersModule } from "../auth/users/postgres.ts";
+import { emailChangesModule, usersModule } from "../auth/users/postgres.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { silentLog } from "../core/log.ts";
 import { addressOf } from "../core/postgres/config.ts";
@@ -9,6 +9,7 @@ import { redisAddress } from "../core/redis/config.ts";
 import { diagnoseRedis } from "../core/redis/diagnose.ts";
 import { diagnoseSqlite } from "../core/sqlite/database.ts";
 import { diagnoseDataDirectory, diagnoseServicePort } from "../doctor/machine.ts";
+import { diagnoseOrigins } from "../doctor/origins.ts";
 import type { Check } from "../doctor/report.ts";
 import { diagnoseSecrets, diagnoseSenderDomain, diagnoseSetup } from "../doctor/settings.ts";
 import { eventBytesMax, topicSpecs } from "../email/event.ts";
@@ -25,6 +26,7 @@ import { tryMailTemplates } from "./delivery.ts";
 /** The modules that have tables in Postgres. */
 export const schemaModules: readonly SchemaModule[] = [
   usersModule,
+  emailChangesModule,
   preferencesModule,
   suppressionsModule,
 ];
@@ -41,6 +43,10 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
     {
       group: "Configuration",
       run: (diagnosis) => diagnoseSetup(setupOf(config, roles), diagnosis),
+    },
+    {
+      group: "Configuration",
+      run: (diagnosis) => diagnoseOrigins(config.http.boundary, diagnosis),
     },
     secretsCheck(config, roles),
     {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { openHttpServer } from "../../src/core/http/app.ts";
+import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { findEngine } from "../../support/engines.ts";
 import { recipientEngines } from "../support/recipient-world.ts";

@@ -53,7 +53,9 @@ export type WorldSettings = Partial<
     | "users"
     | "keys"
     | "limitPolicy"
+    | "reservedUsernames"
     | "boundary"
+    | "cookieName"
     | "secureCookies"
     | "refusesLocalhost"
     | "welcomes"
@@ -151,8 +153,10 @@ function createWorld(
     log,
     keys: createAuthKeys(testSecret, undefined),
     limitPolicy: limitPolicyDefault,
+    reservedUsernames: [],
     boundary: { trustedProxies: [], corsOrigins: [], publicOrigin: undefined },
     appName: "instant",
+    cookieName: "session_id",
     secureCookies: false,
     refusesLocalhost: false,
     welcomes: true,

@@ -178,7 +178,7 @@ function issueCode(
       }
     } else if (repeatableMs > 0 && budget.charges.length < policy.codesMax) {
       charge(budget, newest, now);
-      return { kind: "repeated", code: shown(newest) };
+      return { kind: "repeated", code: shown(newest), charged: true };
     }
   }
   const oldest = budget.charges[0];

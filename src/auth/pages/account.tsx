@@ -8,33 +8,39 @@ import {
   changeUserBody,
   changeUsername,
   confirmDeletion,
-  confirmEmail,
   deleteUserBody,
-  sendEmailCode,
-  verifyEmailBody,
+  sendDeletionCode,
 } from "../account-routes.ts";
-import { requestCodeBody, sendCode } from "../request-code.ts";
+import { confirmEmail, isRecent, sendEmailCodes, verifyEmailBody } from "../email-change.ts";
+import { requestCodeBody } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
 import { findSignedIn, getSignedIn, revokeOthers, revokeSession } from "../session-routes.ts";
 import type { Session } from "../sessions/session-store.ts";
+import type { User } from "../users/user-store.ts";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import { formatAgo, messages } from "./messages.ts";
-import type { Flash, FlashPlace, PageDeps, PlacedFlash } from "./page-context.tsx";
+import type { PageDeps, PlacedFlash } from "./page-context.tsx";
 import {
   attempt,
   authPage,
-  dropPending,
   EmailInput,
   FlashView,
+  Form,
   failureFlash,
   flashAt,
-  formField,
-  isUnauthenticated,
-  readFlash,
-  setFlash,
+  leaveStaleTab,
   toSignIn,
 } from "./page-context.tsx";
+import type { Flash, FlashPlace } from "./page-state.ts";
+import {
+  dropPending,
+  formField,
+  getShownUser,
+  readFlash,
+  setFlash,
+  signShownFor,
+} from "./page-state.ts";
 
 interface ShownSession extends Session {
   /** The session of this request. */
@@ -63,9 +69,9 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
         ))}
       </ul>
       {sessions.some((session) => !session.current) && (
-        <form method="post" action="/account/sessions/revoke-others">
+        <Form action="/account/sessions/revoke-others">
           <Button variant="plain">{own.others}</Button>
-        </form>
+        </Form>
       )}
     </>
   );
@@ -74,7 +80,7 @@ function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now
 function Revoke({ session, now }: { readonly session: ShownSession; readonly now: number }) {
   const { revoke, revokeSpoken } = messages.account.sessions;
   return (
-    <form method="post" action="/account/sessions/revoke">
+    <Form action="/account/sessions/revoke">
       <input type="hidden" name="id" value={session.id} />
       <Button
         variant="plain"
@@ -82,7 +88,7 @@ function Revoke({ session, now }: { readonly session: ShownSession; readonly now
       >
         {revoke}
       </Button>
-    </form>
+    </Form>
   );
 }
 
@@ -92,13 +98,14 @@ interface AccountPageOptions {
   readonly username: string | undefined;
   readonly preferencesPath: string | undefined;
   readonly sessions: readonly ShownSession[];
+  readonly shownFor: string;
   readonly flash: Flash | undefined;
   readonly now: number;
 }
 
 /** The account of the signed-in user: each setting with its own form. */
 function accountPage(options: AccountPageOptions): Response {
-  const { appName, email, username, preferencesPath, sessions, flash, now } = options;
+  const { appName, email, username, preferencesPath, sessions, shownFor, flash, now } = options;
   const { account } = messages;
   const at = (place: FlashPlace) => flashAt(flash, place, now);
   return authPage({
@@ -106,9 +113,11 @@ function accountPage(options: AccountPageOptions): Response {
     title: account.title,
     width: "wide",
     aside: <SignOut email={email} />,
+    shownFor,
     content: (
       <>
         <h1 class="page-title">{account.title}</h1>
+        <FlashView flash={at("account")} />
         <Section id="username" messages={account.username}>
           <UsernameForm username={username} flash={at("username")} />
         </Section>
@@ -163,9 +172,9 @@ function SignOut({ email }: { readonly email: string }) {
   return (
     <div class="identity">
       <span class="address">{email}</span>
-      <form method="post" action="/sign-out">
+      <Form action="/sign-out">
         <Button variant="plain">{messages.account.signOut}</Button>
-      </form>
+      </Form>
     </div>
   );
 }
@@ -174,7 +183,7 @@ function UsernameForm({ username, flash }: { username: string | undefined; flash
   const { label, hint, button } = messages.account.username;
   const { done, failed, typed } = flash;
   return (
-    <form method="post" action="/account/username" class="stack" novalidate>
+    <Form action="/account/username" class="stack">
       <FlashView flash={done === undefined ? {} : { done }} />
       <Field
         id="username-field"
@@ -198,7 +207,7 @@ function UsernameForm({ username, flash }: { username: string | undefined; flash
       <p>
         <Button variant="main">{button}</Button>
       </p>
-    </form>
+    </Form>
   );
 }
 
@@ -206,7 +215,7 @@ function EmailForm({ email, flash }: { readonly email: string; readonly flash: P
   const { current, label, button } = messages.account.email;
   const { done, failed, typed } = flash;
   return (
-    <form method="post" action="/account/email" class="stack" novalidate>
+    <Form action="/account/email" class="stack">
       <FlashView flash={done === undefined ? {} : { done }} />
       <p>
         {current} <strong class="address">{email}</strong>.
@@ -220,7 +229,7 @@ function EmailForm({ email, flash }: { readonly email: string; readonly flash: P
       <p>
         <Button variant="plain">{button}</Button>
       </p>
-    </form>
+    </Form>
   );
 }
 
@@ -237,30 +246,31 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
       username: user.username,
       preferencesPath: deps.preferencesPath?.(user.email),
       sessions: sessions.map((session) => ({ ...session, current: session.id === current.id })),
-      flash: readFlash(context, deps),
+      shownFor: signShownFor(deps, { userId: user.id }),
+      flash: readFlash(context, deps, "account", "username", "email", "sessions", "deletion"),
       now: deps.clock.now(),
     });
   });
   app.post("/account/username", async (context) => {
     const typed = await formField(context, "username");
     const failure = await attempt(context, deps, async () => {
-      const { user } = await getSignedIn(context, deps);
+      const { user } = await getShownUser(context, deps);
       const { username } = parseFields(changeUserBody, { username: typed.trim() });
-      await changeUsername(deps, user, username);
+      await changeUsername(context, deps, { user, username });
     });
     return finish(context, deps, failure, { place: "username", done: "username_saved", typed });
   });
   app.post("/account/sessions/revoke", async (context) => {
     const id = await formField(context, "id");
     const failure = await attempt(context, deps, async () => {
-      const signedIn = await getSignedIn(context, deps);
+      const signedIn = await getShownUser(context, deps);
       await revokeSession(context, deps, signedIn, id); // it may already have ended
     });
     return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });
   app.post("/account/sessions/revoke-others", async (context) => {
     const failure = await attempt(context, deps, async () => {
-      await revokeOthers(deps, await getSignedIn(context, deps));
+      await revokeOthers(deps, await getShownUser(context, deps));
     });
     return finish(context, deps, failure, { place: "sessions", done: "others_revoked" });
   });
@@ -277,7 +287,8 @@ function finish(
 ): Response {
   if (failure === undefined) setFlash(context, deps, { place, done });
   else {
-    if (isUnauthenticated(failure)) return toSignIn(context, deps);
+    const stale = leaveStaleTab(context, deps, failure);
+    if (stale !== undefined) return stale;
     const now = deps.clock.now();
     const flash = failureFlash(failure, { place, invalid: "username_invalid", now });
     setFlash(context, deps, { ...flash, typed });
@@ -285,19 +296,14 @@ function finish(
   return context.redirect(`/account#${place}`, 303);
 }
 
-interface DeletionPageOptions {
-  readonly appName: string;
-  readonly email: string;
-  readonly flash: PlacedFlash;
-}
-
 /** Explains what will be deleted, before the confirmation by code. */
-function deletionPage({ appName, email, flash }: DeletionPageOptions): Response {
+function deletionPage(deps: PageDeps, { id: userId, email }: User, flash: PlacedFlash): Response {
   const { deletion } = messages;
   return authPage({
-    appName,
+    appName: deps.appName,
     title: deletion.title,
     width: "narrow",
+    shownFor: signShownFor(deps, { userId }),
     content: (
       <div class="card stack">
         <h1>{deletion.title}</h1>
@@ -306,11 +312,11 @@ function deletionPage({ appName, email, flash }: DeletionPageOptions): Response 
         <p class="lead">
           {deletion.proof} <strong class="address">{email}</strong>.
         </p>
-        <form method="post" action="/account/delete">
+        <Form action="/account/delete">
           <Button variant="danger" wide>
             {deletion.button}
           </Button>
-        </form>
+        </Form>
         <p class="after">
           <a href="/account">{deletion.back}</a>
         </p>
@@ -323,15 +329,22 @@ function addEmailChange(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const path = "/account#email";
   const step: CodeStep = {
     purpose: "change_email",
-    send: async (context, typed) => {
-      const { user } = await getSignedIn(context, deps);
-      const { email } = parseFields(requestCodeBody, { email: typed });
-      await sendEmailCode(context, deps, { user, email });
+    findCurrentEmail: async (context) => {
+      const signedIn = await findSignedIn(context, deps);
+      const takesTwo = signedIn !== undefined && !isRecent(deps, signedIn);
+      return takesTwo ? signedIn.user.email : undefined;
     },
-    enter: async (context, { email }, code) => {
+    send: async (context, typed) => {
       const signedIn = await getSignedIn(context, deps);
-      const entered = parseFields(verifyEmailBody, { email, code });
-      await confirmEmail(context, deps, { ...signedIn, ...entered });
+      const { email } = parseFields(requestCodeBody, { email: typed });
+      await sendEmailCodes(context, deps, { ...signedIn, email });
+    },
+    enter: async (context, { email }, code, currentCode) => {
+      const signedIn = await getSignedIn(context, deps);
+      const current_code = currentCode === "" ? undefined : currentCode;
+      const entered = parseFields(verifyEmailBody, { email, code, current_code });
+      const codes = { code: entered.code, currentCode: entered.current_code };
+      await confirmEmail(context, deps, { ...signedIn, email: entered.email, ...codes });
     },
     done: (context) => {
       setFlash(context, deps, { place: "email", done: "email_changed" });
@@ -358,8 +371,7 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const step: CodeStep = {
     purpose: "delete_account",
     send: async (context) => {
-      const { email } = (await getSignedIn(context, deps)).user;
-      await sendCode(context, deps, { email, purpose: "delete_account" });
+      await sendDeletionCode(context, deps, (await getSignedIn(context, deps)).user);
     },
     enter: async (context, _pending, typed) => {
       const signedIn = await getSignedIn(context, deps);
@@ -374,8 +386,8 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   app.get(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);
     if (signedIn === undefined) return toSignIn(context, deps);
-    const flash = flashAt(readFlash(context, deps), "deletion", deps.clock.now());
-    return deletionPage({ appName: deps.appName, email: signedIn.user.email, flash });
+    const flash = flashAt(readFlash(context, deps, "deletion"), "deletion", deps.clock.now());
+    return deletionPage(deps, signedIn.user, flash);
   });
   app.post(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);

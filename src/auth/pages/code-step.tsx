@@ -1,45 +1,53 @@
 import type { Hono } from "hono";
 import { addressFault } from "../../core/email-address.ts";
+import { InstantError } from "../../core/errors.ts";
 import type { FieldAttributes } from "../../core/html/page.tsx";
 import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { randomToken } from "../../core/secret.ts";
-import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
+import type { CodePolicy } from "../codes/code-store.ts";
 import { deviceOf } from "../known-devices.ts";
 import { lockedSeconds } from "../rate-limited.ts";
-import { findCode } from "../schemas.ts";
-import { findSignedIn } from "../session-routes.ts";
+import { authErrors, findCode } from "../schemas.ts";
+import { findSignedIn, getSignedIn } from "../session-routes.ts";
 import { formatLeft, messages } from "./messages.ts";
-import type { Flash, PageDeps, PendingCode } from "./page-context.tsx";
+import type { PageDeps } from "./page-context.tsx";
 import {
   attempt,
   authPage,
-  dropPending,
   FlashView,
+  Form,
   failureFlash,
   flashAt,
-  formField,
-  isUnauthenticated,
-  keepPending,
+  leaveStaleTab,
   messagePage,
+} from "./page-context.tsx";
+import type { Flash, PendingCode } from "./page-state.ts";
+import {
+  accountSwitched,
+  dropPending,
+  formField,
+  getShownUser,
+  keepPending,
   readFlash,
   readPending,
+  readShownPending,
   setFlash,
-  toSignIn,
-} from "./page-context.tsx";
+  signShownFor,
+} from "./page-state.ts";
 
 /**
  * One input: to a keyboard, a paste, autofill and a screen reader it is one field, with or without
  * the script that shows its digits in six boxes. It takes text of any length, so that nothing pasted
  * is cut.
  */
-function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
+function CodeInput({ attributes, name, isFirst, isAlone }: CodeInputProps) {
   return (
-    <code-field dir="ltr" data-hint={messages.code.pasteHint}>
+    <code-field dir="ltr" data-hint={isAlone ? messages.code.pasteHint : ""}>
       <input
         {...attributes}
-        {...{ autofocus: true }}
-        name="code"
+        {...(isFirst ? { autofocus: true } : {})}
+        name={name}
         type="text"
         inputmode="numeric"
         autocomplete="one-time-code"
@@ -55,9 +63,20 @@ function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
   );
 }
 
+interface CodeInputProps {
+  readonly attributes: FieldAttributes;
+  readonly name: string;
+  readonly isFirst: boolean;
+  /** Whether the form has no other code. */
+  readonly isAlone: boolean;
+}
+
 interface CodePageOptions {
   readonly appName: string;
   readonly pending: PendingCode;
+  readonly shownFor: string;
+  /** The address that a second code was sent to, which is entered first. */
+  readonly currentEmail: string | undefined;
   readonly flash: Flash | undefined;
   readonly now: number;
   readonly policy: CodePolicy;
@@ -65,9 +84,11 @@ interface CodePageOptions {
   readonly inboxUrl: string | undefined;
 }
 
+type StepPurpose = PendingCode["purpose"];
+
 /** The paths for entering and requesting a code of each purpose, and the path back. */
 const codePaths: Readonly<
-  Record<CodePurpose, { readonly enter: string; readonly again: string; readonly back: string }>
+  Record<StepPurpose, { readonly enter: string; readonly again: string; readonly back: string }>
 > = {
   sign_in: { enter: "/sign-in/code", again: "/sign-in/again", back: "/" },
   change_email: {
@@ -95,6 +116,7 @@ function codePage(options: CodePageOptions): Response {
     appName,
     title: locked ? messages.code.lockedTitle : title,
     width: "narrow",
+    shownFor: options.shownFor,
     content: (
       <div class="card stack">
         {locked ? (
@@ -110,29 +132,52 @@ function codePage(options: CodePageOptions): Response {
   });
 }
 
-function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
+function Entry({ pending, currentEmail, flash, now, policy, inboxUrl }: CodePageOptions) {
   const { purpose, email, nextAt } = pending;
   const { title, button } = messages.purposes[purpose];
-  const { failed } = flashAt(flash, "code", now);
+  const { code } = messages;
+  const hasTwo = currentEmail !== undefined;
   return (
     <>
       <h1>{title}</h1>
       <FlashView flash={flashAt(flash, "step", now)} />
       <p class="lead">
-        {messages.code.sent} <strong class="address">{email}</strong>.{" "}
-        {messages.code.validity(formatLeft(policy.lifetimeMs))}
+        {code.sent} <strong class="address">{email}</strong>.{" "}
+        {code.validity(formatLeft(policy.lifetimeMs))}
       </p>
-      <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
+      {hasTwo && (
+        <p class="lead">
+          {code.sentToCurrent} <strong class="address">{currentEmail}</strong>.
+        </p>
+      )}
+      <Form action={codePaths[purpose].enter} class="stack">
+        {hasTwo && (
+          <Field
+            id="current-code"
+            label={code.labelCurrent}
+            error={flashAt(flash, "current_code", now).failed}
+            input={(attributes) => (
+              <CodeInput
+                attributes={attributes}
+                name="current_code"
+                isFirst={true}
+                isAlone={false}
+              />
+            )}
+          />
+        )}
         <Field
           id="code"
-          label={messages.code.label}
-          error={failed}
-          input={(attributes) => <CodeInput attributes={attributes} />}
+          label={hasTwo ? code.labelNew : code.label}
+          error={flashAt(flash, "code", now).failed}
+          input={(attributes) => (
+            <CodeInput attributes={attributes} name="code" isFirst={!hasTwo} isAlone={!hasTwo} />
+          )}
         />
         <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
           {button}
         </Button>
-      </form>
+      </Form>
       <Resend path={codePaths[purpose].again} waitMs={nextAt - now} />
       {inboxUrl !== undefined && (
         <p class="development">
@@ -152,9 +197,9 @@ function Resend({ path, waitMs }: { readonly path: string; readonly waitMs: numb
     <div class="resend">
       <p class="hint">{messages.code.noMail}</p>
       <wait-for seconds={String(seconds)}>
-        <form method="post" action={path}>
+        <Form action={path}>
           <Button variant="link">{messages.code.again}</Button>
-        </form>
+        </Form>
         <p class="hint" data-template={messages.code.wait}>
           {seconds > 0 && messages.code.wait.replace("{left}", formatLeft(waitMs))}
         </p>
@@ -181,10 +226,18 @@ function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: stri
 
 /** The differences between the three purposes of a code. */
 export interface CodeStep {
-  readonly purpose: CodePurpose;
+  readonly purpose: StepPurpose;
+  /** Where the second code was sent, if the step takes two. */
+  findCurrentEmail?(context: HttpContext): Promise<string | undefined>;
   /** Both throw the problem, as the use cases do. */
   send(context: HttpContext, email: string): Promise<unknown>;
-  enter(context: HttpContext, pending: PendingCode, code: string): Promise<unknown>;
+  /** `currentCode`: "" where there is no such field. */
+  enter(
+    context: HttpContext,
+    pending: PendingCode,
+    code: string,
+    currentCode: string,
+  ): Promise<unknown>;
   /** The response to a right code. */
   done(context: HttpContext): Response;
   /** A failure that another code would not fix; undefined: the code itself failed. */
@@ -195,46 +248,70 @@ export interface CodeStep {
 export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: CodeStep): void {
   const { purpose } = step;
   const { enter, again, back } = codePaths[purpose];
-  const pendingOf = (context: HttpContext) => {
-    const pending = readPending(context, deps);
-    return pending?.purpose === purpose ? pending : undefined;
-  };
   app.get(enter, async (context) => {
     const { appName, clock, codes, inboxUrl } = deps;
-    const pending = pendingOf(context);
-    if (pending === undefined) {
-      const isDone = purpose === "sign_in" && (await findSignedIn(context, deps)) !== undefined;
-      if (isDone) return context.redirect("/account", 303); // the form was sent twice
+    const pending = readPending(context, deps);
+    const signedIn = await findSignedIn(context, deps);
+    if (pending === undefined && purpose === "sign_in" && signedIn !== undefined) {
+      return context.redirect("/account", 303); // the form was sent twice
+    }
+    const userId = purpose === "sign_in" ? undefined : signedIn?.user.id;
+    if (pending?.purpose !== purpose || pending.userId !== userId) {
       return messagePage({ appName, messages: messages.lost, href: back });
     }
     const now = clock.now();
     const { email, lockedUntil: seenUntil = 0 } = pending;
     const device = deviceOf(context, deps, email);
     const lockedUntil = seenUntil > now ? await codes.lockedUntil({ email, device }) : 0;
-    const flash = readFlash(context, deps);
-    const shown = { ...pending, lockedUntil };
-    return codePage({ appName, pending: shown, flash, now, policy: codes.policy, inboxUrl });
+    const currentEmail = await step.findCurrentEmail?.(context);
+    const flash = readFlash(context, deps, "code", "current_code", "step");
+    const shown = { appName, pending: { ...pending, lockedUntil }, currentEmail, flash, now };
+    return codePage({
+      ...shown,
+      inboxUrl,
+      policy: codes.policy,
+      shownFor: signShownFor(deps, pending),
+    });
   });
   app.post(again, async (context) => {
-    const pending = pendingOf(context);
-    if (pending === undefined) return context.redirect(enter, 303);
-    const place = { failedAt: { place: "step", path: enter } } as const;
-    return startCodeStep(context, deps, step, { email: pending.email, ...place });
+    const pending = await readShownPending(context, deps);
+    if (pending?.purpose !== purpose) return context.redirect(enter, 303);
+    const { email } = pending;
+    const failedAt = { place: "step", path: enter } as const;
+    return startCodeStep(context, deps, step, { email, before: pending, failedAt });
   });
   app.post(enter, async (context) => {
-    const pending = pendingOf(context);
-    if (pending === undefined) return context.redirect(enter, 303);
+    const pending = await readShownPending(context, deps);
+    if (pending?.purpose !== purpose) return context.redirect(enter, 303);
     const typed = await formField(context, "code");
+    const typedCurrent = await formField(context, "current_code");
     const code = findCode(typed) ?? typed;
-    const failure = await attempt(context, deps, () => step.enter(context, pending, code));
+    const currentCode = findCode(typedCurrent) ?? typedCurrent;
+    const failure = await attempt(context, deps, async () => {
+      await requireUserOf(context, deps, pending);
+      await step.enter(context, pending, code, currentCode);
+    });
     if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
-    dropPending(context, deps);
+    dropPending(context, deps, pending);
     return step.done(context);
   });
 }
 
+/** Throws when another user is signed in than the one who asked for the code. */
+async function requireUserOf(
+  context: HttpContext,
+  deps: PageDeps,
+  { purpose, userId }: PendingCode,
+): Promise<void> {
+  if (purpose === "sign_in") return;
+  const { user } = await getSignedIn(context, deps);
+  if (user.id !== userId) throw new InstantError(accountSwitched);
+}
+
 interface Start {
   readonly email: string;
+  /** The step that the form belongs to; that of the browser when left out. */
+  readonly before?: PendingCode;
   /** The place where a failure is shown. */
   readonly failedAt: { readonly place: Flash["place"]; readonly path: string };
   readonly typed?: string;
@@ -248,16 +325,19 @@ export async function startCodeStep(
   context: HttpContext,
   deps: PageDeps,
   { purpose, send }: CodeStep,
-  { email, failedAt, typed }: Start,
+  { email, failedAt, typed, before = readPending(context, deps) }: Start,
 ): Promise<Response> {
   const now = deps.clock.now();
   const { enter } = codePaths[purpose];
-  const failure = await attempt(context, deps, () => send(context, email));
-  const before = readPending(context, deps);
+  let userId: string | undefined;
+  const failure = await attempt(context, deps, async () => {
+    if (purpose !== "sign_in") userId = (await getShownUser(context, deps)).user.id;
+    await send(context, email);
+  });
   const same = before?.purpose === purpose && before.email === email ? before : undefined;
   const form = same?.form ?? randomToken();
   const keep = (nextAt: number) => {
-    keepPending(context, deps, { ...same, purpose, email, nextAt, form });
+    keepPending(context, deps, { ...same, purpose, email, userId, nextAt, form });
   };
   if (failure === undefined) {
     const repeated = same !== undefined && same.nextAt > now;
@@ -268,7 +348,8 @@ export async function startCodeStep(
     }
     return context.redirect(enter, 303);
   }
-  if (isUnauthenticated(failure)) return toSignIn(context, deps);
+  const stale = leaveStaleTab(context, deps, failure);
+  if (stale !== undefined) return stale;
   const isRateLimited = failure.row.code === "too_many_codes";
   const { place, path } = isRateLimited ? ({ place: "step", path: enter } as const) : failedAt;
   if (isRateLimited) keep(now + (failure.retryAfterSeconds ?? 0) * 1000);
@@ -292,14 +373,25 @@ function refuse(
 ): Response {
   const elsewhere = step.refused?.(context, failure);
   if (elsewhere !== undefined) return elsewhere;
-  if (isUnauthenticated(failure)) return toSignIn(context, deps);
+  const stale = leaveStaleTab(context, deps, failure);
+  if (stale !== undefined) return stale;
   const now = deps.clock.now();
   const locked = lockedSeconds(failure);
   if (locked !== undefined) {
     keepPending(context, deps, { ...pending, lockedUntil: now + locked * 1000 });
   } else {
-    const place = failure.row.status >= 429 ? "step" : "code";
+    keepPending(context, deps, pending); // another tab's may be kept
+    const place = placeOf(failure);
     setFlash(context, deps, failureFlash(failure, { place, invalid: "code_shape", now }));
   }
   return context.redirect(codePaths[step.purpose].enter, 303);
+}
+
+/** The field whose code failed, or the page when it was neither. */
+function placeOf({ row, errors }: Failure): Flash["place"] {
+  const { currentCodeInvalid, currentCodeRequired } = authErrors;
+  if (row.status >= 429 && row.code !== "validation_failed") return "step";
+  if (row.code === currentCodeRequired.code) return "step";
+  const isCurrent = errors?.every(({ field }) => field === "current_code") === true;
+  return isCurrent || row.code === currentCodeInvalid.code ? "current_code" : "code";
 }

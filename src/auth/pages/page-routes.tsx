@@ -16,18 +16,22 @@ import type { PageDeps, PlacedFlash } from "./page-context.tsx";
 import {
   attempt,
   authPage,
-  clearFlash,
-  dropPending,
   EmailInput,
   FlashView,
+  Form,
   flashAt,
-  formField,
   iconPath,
   messagePage,
+} from "./page-context.tsx";
+import {
+  clearShownFlash,
+  dropPending,
+  formField,
   readFlash,
   readPending,
   setFlash,
-} from "./page-context.tsx";
+} from "./page-state.ts";
+import { addUndoRoutes } from "./undo.tsx";
 
 interface SignInPageOptions {
   readonly appName: string;
@@ -50,7 +54,7 @@ function signInPage({ appName, flash, email }: SignInPageOptions): Response {
         <h1>{signIn.title}</h1>
         <FlashView flash={atField ? {} : flash} />
         <p class="lead">{signIn.lead}</p>
-        <form method="post" action="/sign-in" class="stack" novalidate>
+        <Form action="/sign-in" class="stack">
           <Field
             id="email"
             label={signIn.address}
@@ -66,7 +70,7 @@ function signInPage({ appName, flash, email }: SignInPageOptions): Response {
           <Button variant="main" wide>
             {signIn.button}
           </Button>
-        </form>
+        </Form>
         <p class="hint">{signIn.newHere}</p>
       </div>
     ),
@@ -87,7 +91,7 @@ function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   };
   app.get("/", async (context) => {
     if ((await findSignedIn(context, deps)) !== undefined) return context.redirect("/account", 303);
-    const flash = flashAt(readFlash(context, deps), "sign_in", deps.clock.now());
+    const flash = flashAt(readFlash(context, deps, "sign_in"), "sign_in", deps.clock.now());
     const pending = readPending(context, deps);
     const email = pending?.purpose === "sign_in" ? pending.email : undefined;
     return signInPage({ appName: deps.appName, flash, email });
@@ -117,8 +121,9 @@ const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
 /**
  * The pages. They work without a script: every form is answered by 303 to a page, which reads the
  * result from a cookie, so that nothing is sent twice and no URL contains what was typed. Forms are
- * accepted from our own pages only, and none works where the browser would drop our cookies. They call the same use cases as the API, under the same limits;
- * a page that fails is replaced by an error page.
+ * accepted from our own pages only, and none works where the browser would drop our cookies. They
+ * call the same use cases as the API, under the same limits; a page that fails is replaced by an error
+ * page.
  */
 export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const { appName, boundary } = deps;
@@ -133,7 +138,7 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
         return messagePage({ appName, messages: messages.elsewhere, href: "/", status: 403 });
       }
       await next();
-      if (showsFlash(context)) clearFlash(context, deps);
+      clearShownFlash(context, deps);
       return undefined;
     });
   }
@@ -145,6 +150,7 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   });
   addSignInRoutes(app, deps);
   addAccountRoutes(app, deps);
+  addUndoRoutes(app, deps);
 }
 
 /** PUBLIC_URL, else the name under which the browser came, on the usual port. */
@@ -152,10 +158,6 @@ function secureUrlOf({ req }: HttpContext, publicOrigin = ""): string {
   if (publicOrigin.startsWith("https:")) return publicOrigin;
   const url = [req.header("Origin") ?? "", req.url].find((text) => URL.canParse(text));
   return url === undefined ? "/" : `https://${new URL(url).hostname}/`;
-}
-
-function showsFlash(context: HttpContext): boolean {
-  return context.req.method === "GET" && context.res.status === 200;
 }
 
 interface ShownProblem {
