@@ -33,20 +33,23 @@ const messages = {
     `Choose which e-mails ${appName} may send to the address that this link belongs to.`,
   types: {
     welcome: { title: "Welcome", text: "One e-mail when your account is created." },
-    sign_in_notice: { title: "Sign-ins", text: "An e-mail when someone signs in to your account." },
   } satisfies Record<OptionalType, { title: string; text: string }>,
   nameOf: (title: string) => `“${title}”`,
   all: "all optional e-mails",
   unsubscribe: (name: string) => `Unsubscribe from ${name}`,
   choose: "Optional e-mails",
   save: "Save",
-  always: "Sign-in codes, and other e-mails that you request, are always sent.",
+  always: "Sign-in codes and e-mails about the security of your account are always sent.",
   unsubscribed: (name: string) =>
     `You are unsubscribed from ${name}. The change takes effect at once.`,
   saved: "Saved. The change takes effect at once.",
   old: {
     title: "This link has expired",
     text: "Links in e-mails are valid for a year. Use the link in a more recent e-mail.",
+  },
+  mandatory: {
+    title: "These e-mails are always sent",
+    text: "They are about the security of your account. Nothing was changed.",
   },
   forged: {
     title: "This link is incomplete",
@@ -106,7 +109,7 @@ function preferencesPage(options: PreferencesPageOptions): Response {
           <input type="hidden" name={chooseField} value="yes" />
           <fieldset class="mails">
             <legend>{messages.choose}</legend>
-            {optionalTypes.map((one) => (
+            {typesOf(type).map((one) => (
               <TypeBox type={one} wanted={preferences[one]} />
             ))}
           </fieldset>
@@ -120,6 +123,11 @@ function preferencesPage(options: PreferencesPageOptions): Response {
   });
 }
 
+/** A link in a mail is about mails of its type alone. */
+function typesOf(granted: GrantedType): readonly OptionalType[] {
+  return granted === "all" ? optionalTypes : [granted];
+}
+
 function TypeBox({ type, wanted }: { readonly type: OptionalType; readonly wanted: boolean }) {
   const { title, text } = messages.types[type];
   return (
@@ -131,7 +139,7 @@ function TypeBox({ type, wanted }: { readonly type: OptionalType; readonly wante
   );
 }
 
-const statuses = { old: 410, forged: 400, unclear: 400, unavailable: 503 } as const;
+const statuses = { old: 410, mandatory: 410, forged: 400, unclear: 400, unavailable: 503 } as const;
 
 /** A page with the reason why nothing was done. */
 function refusalPage(appName: string, reason: keyof typeof statuses): Response {
@@ -244,7 +252,8 @@ interface UnsubscribeRouteDeps {
 /**
  * `/unsubscribe/<token>`, the link in optional mails. GET shows the preferences and changes
  * nothing, because link scanners open it. POST with `List-Unsubscribe=One-Click` declines the type
- * of the mail (RFC 8058: no cookie, no redirect, idempotent); the page's own form sets all types.
+ * of the mail (RFC 8058: no cookie, no redirect, idempotent); the page's own form sets it either
+ * way. Neither changes another type; only the link of the account page is for all.
  * The token alone names the recipient: there is no cookie that another site could abuse.
  */
 export function addUnsubscribeRoutes(app: Hono<HttpEnvironment>, deps: UnsubscribeRouteDeps): void {
@@ -283,10 +292,9 @@ async function change(
   const form = await readForm(context);
   const isOneClick = form.get(oneClickField) === oneClickValue;
   if (!isOneClick && form.get(chooseField) === null) return refusalPage(appName, "unclear");
-  const declined = type === "all" ? optionalTypes : [type];
-  const changes: PreferenceChanges = isOneClick
-    ? Object.fromEntries(declined.map((one) => [one, false]))
-    : Object.fromEntries(optionalTypes.map((one) => [one, form.get(one) === "yes"]));
+  const changes: PreferenceChanges = Object.fromEntries(
+    typesOf(type).map((one) => [one, !isOneClick && form.get(one) === "yes"]),
+  );
   await preferences.change(key, changes);
   log.info(
     { requestId: context.get("requestId"), preferences: changes },
