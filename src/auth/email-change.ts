@@ -5,7 +5,7 @@ import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
-import { hmacText, randomToken, signText, verifyText } from "../core/secret.ts";
+import { hmacText, signText, verifyText } from "../core/secret.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import { deviceOf, keepDevice } from "./known-devices.ts";
 import { mailLink, noticeEmailChange } from "./notices.ts";
@@ -158,18 +158,21 @@ export async function confirmEmail(
   const codes = { user, session, email, code: submitted.code, currentCode };
   const checked = await checkEmailCodes(context, deps, codes, !taken);
   if (taken) throw conflict(authErrors.emailTaken, "email", "belongs to another account");
-  if (isChanged) return user;
+  const { messageId, repeated } = checked;
+  const locale = mailLocale(context, deps);
+  if (isChanged) {
+    await noticeUndoable(deps, { messageId, user, locale });
+    return user;
+  }
   await deps.codes.forgetDevices({ email: user.email }); // it may get another owner
   await sessions.revokeAll({ userId: user.id, except: session.id });
-  const undo = createUndo(deps);
   const change = { from: user.email, to: email };
-  const request = { id: user.id, from: user.email, email, undo: undo?.name };
-  const outcome = await users.setEmail(request);
+  const undo = createUndoLink(deps, messageId) === undefined ? undefined : messageId;
+  const outcome = await users.setEmail({ id: user.id, from: user.email, email, undo });
   switch (outcome.kind) {
     case "changed": {
-      const locale = mailLocale(context, deps);
-      const { messageId, repeated } = checked;
-      if (!repeated) noticeEmailChange(deps, { ...change, messageId, locale, undo });
+      if (undo !== undefined) await noticeUndoable(deps, { messageId, user: outcome.user, locale });
+      else if (!repeated) noticeEmailChange(deps, { ...change, messageId, locale });
       keepDevice(context, deps, { email, id: session.id, formerEmail: user.email });
       for (const carryOver of deps.onEmailChanged) await carryOver(change);
       const fields = { userId: user.id, messageID: messageId };
@@ -237,17 +240,38 @@ export const undoPath = "/account/email/undo";
 const undoPurpose = "undo_email_change";
 
 /**
- * A link that undoes a change, and the name that the change is stored by; undefined where the notice
- * cannot have it. The name is in the store and the signature is not, so reading the store is not
- * enough to make a link.
+ * A link that undoes a change; undefined where the notice cannot have it. A change is stored by the id
+ * of the mail with its code, so all copies of a request make the same one. The id is in the store and
+ * the signature is not, so reading the store is not enough to make a link.
  */
-function createUndo(deps: AuthDeps) {
+function createUndoLink(deps: AuthDeps, name: string, changedAt = 0): string | undefined {
   if (!deps.emailChangeNotices) return undefined;
-  const name = randomToken(16);
-  const now = deps.clock.now();
-  const signing = { purpose: undoPurpose, parts: [name], signedAt: now };
-  const link = mailLink(deps, `${undoPath}/${signText(deps.keys.current.secret, signing)}`);
-  return link === undefined ? undefined : { name, link, until: now + emailUndoMs };
+  const signing = { purpose: undoPurpose, parts: [name], signedAt: changedAt };
+  return mailLink(deps, `${undoPath}/${signText(deps.keys.current.secret, signing)}`);
+}
+
+interface UndoableChange {
+  /** The id of the mail with the code. */
+  readonly messageId: string;
+  /** After the change. */
+  readonly user: User;
+  readonly locale: string | undefined;
+}
+
+/**
+ * The notice of a stored change. Every copy of the request sends it, in the same words, so it is one
+ * mail: whichever of them made the change, and also if that one failed before it could tell.
+ */
+async function noticeUndoable(
+  deps: AuthDeps,
+  { messageId, user, locale }: UndoableChange,
+): Promise<void> {
+  const made = await deps.users.findEmailChange(messageId);
+  if (made?.userId !== user.id) return;
+  const { email: from, changedAt } = made;
+  const link = createUndoLink(deps, messageId, changedAt);
+  const undo = link === undefined ? undefined : { link, until: changedAt + emailUndoMs };
+  noticeEmailChange(deps, { from, to: user.email, messageId, locale, undo, changedAt });
 }
 
 export interface FoundUndo extends EmailChange {
@@ -318,7 +342,7 @@ export async function undoEmailChange(
       if (before !== undefined && before.email !== email) {
         const change = { from: before.email, to: email };
         const notice = { messageId: crypto.randomUUID(), locale: mailLocale(context, deps) };
-        noticeEmailChange(deps, { ...change, ...notice, undo: undefined });
+        noticeEmailChange(deps, { ...change, ...notice });
         for (const carryOver of deps.onEmailChanged) await carryOver(change);
       }
       return;

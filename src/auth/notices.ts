@@ -77,18 +77,20 @@ interface NoticedChange {
   readonly messageId: string;
   readonly locale: string | undefined;
   /** Undoes it, until then. */
-  readonly undo: { readonly link: string; readonly until: number } | undefined;
+  readonly undo?: { readonly link: string; readonly until: number } | undefined;
+  /** Now, when left out. */
+  readonly changedAt?: number;
 }
 
 /**
  * The notice to the old address after a change: the last mail that reaches the owner of a hijacked
  * account. It masks the new address. A code changes an address once, so there is one notice per
- * change.
+ * change: with `changedAt`, each call for the same change makes the same mail.
  */
 export function noticeEmailChange(deps: AuthDeps, change: NoticedChange): void {
   if (!deps.emailChangeNotices) return;
   const messageId = `email-change-${change.messageId}`;
-  const timestamp = deps.clock.now();
+  const timestamp = change.changedAt ?? deps.clock.now();
   sendNotice(deps, {
     messageId,
     eventType: "email_change",

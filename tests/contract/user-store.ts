@@ -231,6 +231,17 @@ function testUndo(openOn: OpenOn): void {
     expect((await store.findById(id))?.email).toBe("a@x.org");
   });
 
+  test("a name that was given before keeps naming the earlier change", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const user = await changeTwice(store);
+    const again = await store.setEmail(move({ ...user, email: "c@x.org" }, "d@x.org", "u1"));
+    expect(again).toMatchObject({ kind: "changed", user: { email: "d@x.org" } });
+    const undone = await store.undoEmailChange({ id: user.id, undo: "u1" });
+    expect(undone).toMatchObject({ kind: "changed", user: { email: "a@x.org" } });
+    expect(await store.findEmailChangedAt(user.id)).toBeUndefined();
+  });
+
   test("the second of two changes is undone, and then the first", async () => {
     await using opened = await openOn();
     const { store } = opened;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { UserStore } from "../../src/auth/users/user-store.ts";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { problemOf, signInEngines } from "../support/sign-in-world.ts";
@@ -102,7 +103,7 @@ describe.each(signInEngines())("a stolen session on %s", (_, open) => {
       code: "current_code_invalid",
     });
     expect((await enter({ code, current_code })).status).toBe(200);
-    expect((await enter({ code, current_code })).status).toBe(403);
+    expect(await meOf(world, token)).toMatchObject({ email: newEmail });
   });
 
   test("and one of at most ten minutes needs one code", async () => {
@@ -165,6 +166,42 @@ describe.each(signInEngines())("a stolen session on %s", (_, open) => {
       { recipient: email, data: { new_email: "t***@example.org" } },
       { recipient: thief, data: { new_email: "t***@example.com", undo_link: undefined } },
     ]);
+  });
+
+  test("is ended by the link however often the change was sent, whichever copy makes it", async () => {
+    await using stolen = await openStolen(0);
+    const { world, token, user } = stolen;
+    const [entered, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const setEmail: UserStore["setEmail"] = async (change) => {
+      entered.resolve();
+      await answered.promise;
+      return world.stores.users.setEmail(change);
+    };
+    const slow = world.restart({ users: { ...world.stores.users, setEmail } });
+    await askTo(world, token, thief);
+    const body = { email: thief, code: codesTo(world, thief).at(-1) };
+    const first = verify(slow, token, body);
+    await entered.promise;
+    expect((await verify(world, token, body)).status).toBe(200);
+    answered.resolve();
+    expect((await first).status).toBe(200);
+    const events = [...world.publisher.events, ...slow.publisher.events];
+    const notices = events.filter(({ eventType }) => eventType === "email_change");
+    expect(new Set(notices.map((notice) => JSON.stringify(notice))).size).toBe(1);
+    expect((await undo(world, await undoTokenOf(world, email))).status).toBe(204);
+    expect((await world.signIn(email)).user["id"]).toBe(user["id"]);
+  });
+
+  test("is told to the owner also when a store was away before the change was made", async () => {
+    await using stolen = await openStolen(0);
+    const { world, token } = stolen;
+    const setEmail = () => Promise.reject(new InstantError(coreErrors.postgresUnavailable));
+    const away = world.restart({ users: { ...world.stores.users, setEmail } });
+    await askTo(world, token, thief);
+    const body = { email: thief, code: codesTo(world, thief).at(-1) };
+    expect((await verify(away, token, body)).status).toBe(503);
+    expect((await verify(world, token, body)).status).toBe(200);
+    expect((await undo(world, await undoTokenOf(world, email))).status).toBe(204);
   });
 
   test("a change to the address that the account has already is none, and told to nobody", async () => {

@@ -201,6 +201,7 @@ function createEmailChanges(
             INSERT INTO ${schema}.auth_email_changes (name, user_id, email, changed_at)
             SELECT ${undo}, id, email, ${new Date(clock.now())} FROM before
             WHERE ${undo}::text IS NOT NULL AND email <> ${email}
+            ON CONFLICT (name) DO NOTHING
           )
           UPDATE ${schema}.auth_users SET email = ${email} FROM before
           WHERE auth_users.id = before.id RETURNING auth_users.*`,

@@ -140,7 +140,7 @@ function setEmail(
     if (undo === undefined || before === email) return;
     db.query("DELETE FROM auth_email_changes WHERE changed_at <= ?").run(now - emailUndoMs);
     db.query(
-      "INSERT INTO auth_email_changes (name, user_id, email, changed_at) VALUES (?, ?, ?, ?)",
+      "INSERT OR IGNORE INTO auth_email_changes (name, user_id, email, changed_at) VALUES (?, ?, ?, ?)",
     ).run(undo, id, from, now);
   });
 }

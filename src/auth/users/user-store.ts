@@ -60,7 +60,10 @@ export interface SetEmailRequest {
   /** The address that is changed: a user who has another one by now is `gone`. */
   readonly from: string;
   readonly email: string;
-  /** A random name, by which the change can be undone; undefined: it cannot. */
+  /**
+   * A name by which the change can be undone; undefined: it cannot. One that was given before keeps
+   * naming the earlier change.
+   */
   readonly undo: string | undefined;
 }
 
