@@ -189,7 +189,7 @@ export async function confirmDeletion(
   const outcome = await deleteUser(deps, { ...confirmed, client, device });
   switch (outcome.kind) {
     case "deleted": {
-      noticeDeletion(deps, confirmed.user, mailLocale(context, deps));
+      if (outcome.isFirst) noticeDeletion(deps, confirmed.user, mailLocale(context, deps));
       deps.log.info({ userId, requestId: context.get("requestId") }, "User deleted");
       clearSessionCookie(context, deps);
       dropDevice(context, deps, email);
@@ -209,7 +209,8 @@ interface Deletion extends ConfirmedDeletion {
 }
 
 type DeleteUserOutcome =
-  | { readonly kind: "deleted" }
+  /** `isFirst`: and not another copy of the request. */
+  | { readonly kind: "deleted"; readonly isFirst: boolean }
   | Exclude<CheckCodeOutcome, { kind: "verified" }>;
 
 /**
@@ -229,8 +230,8 @@ async function deleteUser(
   if (checked.kind !== "verified") return checked;
   for (const forget of deps.onUserDeleted) await forget(user);
   await sessions.revokeAll({ userId, except: session.id });
-  await users.delete(userId);
+  const isFirst = await users.delete(userId);
   await sessions.revokeAll({ userId });
   await codes.forget(email);
-  return { kind: "deleted" };
+  return { kind: "deleted", isFirst };
 }

@@ -3,6 +3,7 @@ import type { Clock } from "../core/time.ts";
 const windowMs = 15 * 60_000;
 const attemptsPerClientMax = 10;
 const attemptsGlobalMax = 100;
+/** Beyond that, the one that has not failed for longest is forgotten. */
 const clientsMax = 10_000;
 
 /**
@@ -33,9 +34,11 @@ export class LoginAttempts {
   failed(client: string): void {
     this.#turn();
     this.#all += 1;
-    const known = this.#clients.get(client);
-    if (known === undefined && this.#clients.size >= clientsMax) return;
-    this.#clients.set(client, (known ?? 0) + 1);
+    const failed = this.#clients.get(client) ?? 0;
+    this.#clients.delete(client); // so that it becomes the newest
+    this.#clients.set(client, failed + 1);
+    const [oldest = client] = this.#clients.keys();
+    if (this.#clients.size > clientsMax) this.#clients.delete(oldest);
   }
 
   #turn(): void {

@@ -245,6 +245,20 @@ function testEarned(openOn: OpenOn): void {
     expect(outcomes.filter(({ kind }) => kind === "taken")).toHaveLength(1);
   });
 
+  test("no more are exempted than what earns may be used, however often it is given back", async () => {
+    await using opened = await openOn();
+    const { limits, clock } = opened;
+    const outcomes: string[] = [];
+    for (let round = 0; round < 10; round += 1) {
+      const refused = { use: `code ${round}`, limits: [codes] };
+      await limits.take(refused);
+      outcomes.push((await attempt(limits)).kind); // while nobody knows yet that it is refused
+      await limits.giveBack(refused);
+      await clock.advance(1_000);
+    }
+    expect(outcomes.filter((kind) => kind === "taken")).toHaveLength(4);
+  });
+
   test("what was given back, or is older than the window, earns nothing", async () => {
     await using opened = await openOn();
     const { limits, clock } = opened;

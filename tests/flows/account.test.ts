@@ -161,6 +161,27 @@ describe.each(signInEngines())("deleting an account on %s", (_, open) => {
     expect((await world.signIn(email)).user["id"]).not.toBe(user["id"]);
   });
 
+  test("that is sent twice at once is told once", async () => {
+    await using world = await open();
+    const { token } = await world.signIn(email);
+    const code = await askDeletion(world, token);
+    const [entered, deleted] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slowly = async (id: string) => {
+      entered.resolve();
+      await deleted.promise;
+      return world.stores.users.delete(id);
+    };
+    const slow = world.restart({ users: { ...world.stores.users, delete: slowly } });
+    const first = call(slow, token, "POST", "/users/me/delete", { code });
+    await entered.promise;
+    expect((await call(world, token, "POST", "/users/me/delete", { code })).status).toBe(204);
+    await world.clock.advance(1_000); // another time would be another mail of the same id
+    deleted.resolve();
+    expect((await first).status).toBe(204);
+    const events = [...world.publisher.events, ...slow.publisher.events];
+    expect(events.filter(({ eventType }) => eventType === "account_deleted")).toHaveLength(1);
+  });
+
   test("that met an unavailable store is finished by trying again with the same code", async () => {
     let away = true;
     const forget = async () => {

@@ -172,6 +172,13 @@ describe("the pages for operators with a token", () => {
     expect(lines.join("")).not.toMatch(/wrong"|a token for/);
   });
 
+  test("listen to no client without end, however many have sent wrong tokens", () => {
+    const attempts = new LoginAttempts(new FakeClock());
+    for (let client = 0; client < 10_001; client += 1) attempts.failed(`client ${client}`);
+    expect(attempts.lockedSeconds("client 10000")).toBe(15 * 60);
+    expect(attempts.lockedSeconds("the operator")).toBeUndefined();
+  });
+
   test("after a hundred wrong tokens from everywhere still listen to a client that sent none", async () => {
     const { login } = openGuard(token);
     for (let tries = 0; tries < 100; tries += 1) await login("wrong", `192.0.2.${tries}`);

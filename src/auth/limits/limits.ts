@@ -34,7 +34,8 @@ export interface LimitedUse {
   readonly reserved?: ReservedShare;
   /**
    * Each use of this budget earns one of the first of `limits`: while its newest use is the newer of
-   * the two (and within the other's window), nothing is refused, only counted.
+   * the two (and within the other's window), nothing is refused, only counted. No more of them are
+   * exempted than its quota, because one that is given back may have earned meanwhile.
    */
   readonly earnedBy?: RateLimit;
 }

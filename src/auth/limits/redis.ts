@@ -31,7 +31,7 @@ export function openRedisLimits(redis: RedisClient, options: RedisLimitsOptions 
     take: async ({ use, limits, reserved, earnedBy }) => {
       const keys = limits.map(keyOf);
       if (earnedBy !== undefined) keys.push(keyOf(earnedBy));
-      const policy = [reserved?.quota ?? 0, reserved?.usesBelow ?? 0, earnedBy ? 1 : 0];
+      const policy = [reserved?.quota ?? 0, reserved?.usesBelow ?? 0, earnedBy?.quota ?? 0];
       for (const { quota, windowMs } of limits) policy.push(quota, windowMs);
       const args = [clock?.now() ?? "", use, policy.join(" ")];
       const [index, retryAfterMs] = await redis.script(takeScript, keys, args);

@@ -75,9 +75,13 @@ function findExhausted(
   return exhausted;
 }
 
-/** Whether the limit that earns was used last, and within the window of the first limit. */
+/**
+ * Whether the limit that earns was used last, and within the window of the first limit, which has
+ * not been exceeded by more than may be earned.
+ */
 function isEarned(db: Database, { limits: [first], earnedBy }: LimitedUse, now: number): boolean {
   if (first === undefined || earnedBy === undefined) return false;
+  if (countUses(db, first, now) >= first.quota + earnedBy.quota) return false;
   const since = Math.max(newestUse(db, first), now - first.windowMs);
   return newestUse(db, earnedBy) > since;
 }
