@@ -3,9 +3,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startPreview } from "../../src/commands/preview.ts";
 import { loadConfig } from "../../src/compose/config.ts";
+import { languageTags } from "../../src/core/languages.ts";
 import { createLog } from "../../src/core/log.ts";
 import { ServiceGroup } from "../../src/core/service.ts";
-import { languageTags } from "../../src/email/templates/languages.ts";
 import { previewable } from "../../src/email/templates/preview.tsx";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

@@ -75,7 +75,14 @@ async function openWorld(
     (await getSignedIn(context, world.stores)).user;
   addPreferenceRoutes(app, { preferences, currentUser });
   const secrets = { current: linkSecret, previous: undefined };
-  addUnsubscribeRoutes(app, { preferences, secrets, appName: "Acme", clock, log });
+  addUnsubscribeRoutes(app, {
+    preferences,
+    secrets,
+    appName: "Acme",
+    fallbackLanguage: "en",
+    clock,
+    log,
+  });
   const suppressionMs = 86_400_000;
   addBounceRoutes(app, { ...stores, reporters, suppressionMs, clock, log });
   return {

@@ -62,6 +62,7 @@ export type WorldSettings = Partial<
     | "onEmailChanged"
     | "furtherOperations"
     | "preferencesPath"
+    | "fallbackLanguage"
   >
 >;
 
@@ -157,6 +158,7 @@ function createWorld(
     signInNotices: true,
     emailChangeNotices: true,
     mailLanguages: ["en", "es", "ru"],
+    fallbackLanguage: "en",
     onUserDeleted: [],
     onEmailChanged: [],
     ...settings,

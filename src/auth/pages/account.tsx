@@ -16,104 +16,54 @@ import {
 import { requestCodeBody, sendCode } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
 import { findSignedIn, getSignedIn, revokeSession } from "../session-routes.ts";
-import type { Session } from "../sessions/session-store.ts";
+import { Address, EmailInput, WithAddress } from "./address.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
-import { formatAgo, messages } from "./messages.ts";
-import type { Flash, FlashPlace, PageDeps, PlacedFlash } from "./page-context.tsx";
+import type { Flash, FlashPlace, PageDeps, PageView, PlacedFlash } from "./page-context.tsx";
 import {
   attempt,
   authPage,
   dropPending,
-  EmailInput,
   FlashView,
   failureFlash,
   flashAt,
   formField,
   isUnauthenticated,
+  pageViewOf,
   readFlash,
   setFlash,
   toSignIn,
 } from "./page-context.tsx";
-
-interface ShownSession extends Session {
-  /** The session of this request. */
-  readonly current: boolean;
-}
-
-/** Every session, with a button to end it; the current one ends by signing out. */
-function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now: number }) {
-  const own = messages.account.sessions;
-  return (
-    <>
-      <ul class="sessions">
-        {sessions.map((session) => (
-          <li>
-            <div>
-              <p class="device">
-                <strong>{session.device}</strong>
-                {session.current && <span class="badge">{own.current}</span>}
-              </p>
-              <p class="hint">
-                {own.times(formatAgo(now - session.usedAt), formatAgo(now - session.createdAt))}
-              </p>
-            </div>
-            {!session.current && <Revoke session={session} now={now} />}
-          </li>
-        ))}
-      </ul>
-      {sessions.some((session) => !session.current) && (
-        <form method="post" action="/account/sessions/revoke-others">
-          <Button variant="plain">{own.others}</Button>
-        </form>
-      )}
-    </>
-  );
-}
-
-function Revoke({ session, now }: { readonly session: ShownSession; readonly now: number }) {
-  const { revoke, revokeSpoken } = messages.account.sessions;
-  return (
-    <form method="post" action="/account/sessions/revoke">
-      <input type="hidden" name="id" value={session.id} />
-      <Button
-        variant="plain"
-        spoken={revokeSpoken(session.device, formatAgo(now - session.usedAt))}
-      >
-        {revoke}
-      </Button>
-    </form>
-  );
-}
+import type { ShownSession } from "./session-list.tsx";
+import { SessionList } from "./session-list.tsx";
 
 interface AccountPageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly email: string;
   readonly username: string | undefined;
   readonly preferencesPath: string | undefined;
   readonly sessions: readonly ShownSession[];
   readonly flash: Flash | undefined;
-  readonly now: number;
 }
 
 /** The account of the signed-in user: each setting with its own form. */
 function accountPage(options: AccountPageOptions): Response {
-  const { appName, email, username, preferencesPath, sessions, flash, now } = options;
-  const { account } = messages;
-  const at = (place: FlashPlace) => flashAt(flash, place, now);
+  const { view, email, username, preferencesPath, sessions, flash } = options;
+  const { account } = view.messages;
+  const at = (place: FlashPlace) => flashAt(view, flash, place);
   return authPage({
-    appName,
+    view,
     title: account.title,
     width: "wide",
-    aside: <SignOut email={email} />,
+    aside: <SignOut view={view} email={email} />,
     content: (
       <>
         <h1 class="page-title">{account.title}</h1>
         <Section id="username" messages={account.username}>
-          <UsernameForm username={username} flash={at("username")} />
+          <UsernameForm view={view} username={username} flash={at("username")} />
         </Section>
         <Section id="email" messages={account.email}>
-          <EmailForm email={email} flash={at("email")} />
+          <EmailForm view={view} email={email} flash={at("email")} />
         </Section>
         {preferencesPath !== undefined && (
           <Section id="mails" messages={account.mails}>
@@ -126,7 +76,7 @@ function accountPage(options: AccountPageOptions): Response {
         )}
         <Section id="sessions" messages={account.sessions}>
           <FlashView flash={at("sessions")} />
-          <SessionList sessions={sessions} now={now} />
+          <SessionList view={view} sessions={sessions} />
         </Section>
         <Section id="deletion" messages={account.deletion}>
           <FlashView flash={at("deletion")} />
@@ -159,19 +109,25 @@ function Section({ id, messages: { title, lead }, children }: SectionProps) {
   );
 }
 
-function SignOut({ email }: { readonly email: string }) {
+function SignOut({ view, email }: { readonly view: PageView; readonly email: string }) {
   return (
     <div class="identity">
-      <span class="address">{email}</span>
+      <Address email={email} />
       <form method="post" action="/sign-out">
-        <Button variant="plain">{messages.account.signOut}</Button>
+        <Button variant="plain">{view.messages.account.signOut}</Button>
       </form>
     </div>
   );
 }
 
-function UsernameForm({ username, flash }: { username: string | undefined; flash: PlacedFlash }) {
-  const { label, hint, button } = messages.account.username;
+interface UsernameFormProps {
+  readonly view: PageView;
+  readonly username: string | undefined;
+  readonly flash: PlacedFlash;
+}
+
+function UsernameForm({ view, username, flash }: UsernameFormProps) {
+  const { label, hint, button } = view.messages.account.username;
   const { done, failed, typed } = flash;
   return (
     <form method="post" action="/account/username" class="stack" novalidate>
@@ -187,6 +143,7 @@ function UsernameForm({ username, flash }: { username: string | undefined; flash
             name="username"
             type="text"
             required
+            dir="ltr"
             maxlength={32}
             autocomplete="username"
             autocapitalize="none"
@@ -202,14 +159,20 @@ function UsernameForm({ username, flash }: { username: string | undefined; flash
   );
 }
 
-function EmailForm({ email, flash }: { readonly email: string; readonly flash: PlacedFlash }) {
-  const { current, label, button } = messages.account.email;
+interface EmailFormProps {
+  readonly view: PageView;
+  readonly email: string;
+  readonly flash: PlacedFlash;
+}
+
+function EmailForm({ view, email, flash }: EmailFormProps) {
+  const { current, label, button } = view.messages.account.email;
   const { done, failed, typed } = flash;
   return (
     <form method="post" action="/account/email" class="stack" novalidate>
       <FlashView flash={done === undefined ? {} : { done }} />
       <p>
-        {current} <strong class="address">{email}</strong>.
+        <WithAddress message={current} email={email} />
       </p>
       <Field
         id="email-field"
@@ -232,13 +195,12 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
     const { user, session: current } = signedIn;
     const sessions = await deps.sessions.list(user.id);
     return accountPage({
-      appName: deps.appName,
+      view: pageViewOf(context, deps),
       email: user.email,
       username: user.username,
       preferencesPath: deps.preferencesPath?.(user.email),
       sessions: sessions.map((session) => ({ ...session, current: session.id === current.id })),
       flash: readFlash(context, deps),
-      now: deps.clock.now(),
     });
   });
   app.post("/account/username", async (context) => {
@@ -287,16 +249,16 @@ function finish(
 }
 
 interface DeletionPageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly email: string;
   readonly flash: PlacedFlash;
 }
 
 /** Explains what will be deleted, before the confirmation by code. */
-function deletionPage({ appName, email, flash }: DeletionPageOptions): Response {
-  const { deletion } = messages;
+function deletionPage({ view, email, flash }: DeletionPageOptions): Response {
+  const { deletion } = view.messages;
   return authPage({
-    appName,
+    view,
     title: deletion.title,
     width: "narrow",
     content: (
@@ -305,7 +267,7 @@ function deletionPage({ appName, email, flash }: DeletionPageOptions): Response 
         <FlashView flash={flash} />
         <p class="lead">{deletion.lead}</p>
         <p class="lead">
-          {deletion.proof} <strong class="address">{email}</strong>.
+          <WithAddress message={deletion.proof} email={email} />
         </p>
         <form method="post" action="/account/delete">
           <Button variant="danger" wide>
@@ -375,8 +337,9 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   app.get(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);
     if (signedIn === undefined) return toSignIn(context, deps);
-    const flash = flashAt(readFlash(context, deps), "deletion", deps.clock.now());
-    return deletionPage({ appName: deps.appName, email: signedIn.user.email, flash });
+    const view = pageViewOf(context, deps);
+    const flash = flashAt(view, readFlash(context, deps), "deletion");
+    return deletionPage({ view, email: signedIn.user.email, flash });
   });
   app.post(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);

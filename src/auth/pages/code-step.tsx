@@ -4,8 +4,8 @@ import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
-import { formatLeft, messages } from "./messages.ts";
-import type { Flash, PageDeps, PendingCode } from "./page-context.tsx";
+import { WithAddress } from "./address.tsx";
+import type { Flash, PageDeps, PageView, PendingCode } from "./page-context.tsx";
 import {
   attempt,
   authPage,
@@ -17,6 +17,7 @@ import {
   isUnauthenticated,
   keepPending,
   messagePage,
+  pageViewOf,
   readFlash,
   readPending,
   setFlash,
@@ -28,9 +29,9 @@ import {
  * screen reader it is one field, with or without the script that marks the next box.
  * It takes more than six characters, so that a pasted "123 456" is not cut.
  */
-function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
+function CodeInput({ hint, attributes }: { hint: string; attributes: FieldAttributes }) {
   return (
-    <code-field data-hint={messages.code.pasteHint}>
+    <code-field data-hint={hint} dir="ltr">
       <span class="boxes" aria-hidden="true">
         {Array.from({ length: 6 }, () => (
           <span />
@@ -52,10 +53,9 @@ function CodeInput({ attributes }: { readonly attributes: FieldAttributes }) {
 }
 
 interface CodePageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly pending: PendingCode;
   readonly flash: Flash | undefined;
-  readonly now: number;
   readonly policy: CodePolicy;
   /** The inbox, on a developer's machine. */
   readonly inboxUrl: string | undefined;
@@ -83,18 +83,19 @@ const codePaths: Readonly<
  * to do.
  */
 function codePage(options: CodePageOptions): Response {
-  const { appName, pending, now } = options;
+  const { view, pending } = options;
+  const { messages, now } = view;
   const { purpose, lockedUntil = 0 } = pending;
   const { title, back } = messages.purposes[purpose];
   const locked = lockedUntil > now;
   return authPage({
-    appName,
+    view,
     title: locked ? messages.code.lockedTitle : title,
     width: "narrow",
     content: (
       <div class="card stack">
         {locked ? (
-          <Locked leftMs={lockedUntil - now} path={codePaths[purpose].enter} />
+          <Locked view={view} leftMs={lockedUntil - now} path={codePaths[purpose].enter} />
         ) : (
           <Entry {...options} />
         )}
@@ -106,30 +107,33 @@ function codePage(options: CodePageOptions): Response {
   });
 }
 
-function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
+function Entry({ view, pending, flash, policy, inboxUrl }: CodePageOptions) {
+  const { messages, now } = view;
   const { purpose, email, nextAt } = pending;
   const { title, button } = messages.purposes[purpose];
-  const { failed } = flashAt(flash, "code", now);
+  const { failed } = flashAt(view, flash, "code");
+  const lifetime = view.left(policy.lifetimeMs);
   return (
     <>
       <h1>{title}</h1>
-      <FlashView flash={flashAt(flash, "step", now)} />
+      <FlashView flash={flashAt(view, flash, "step")} />
       <p class="lead">
-        {messages.code.sent} <strong class="address">{email}</strong>.{" "}
-        {messages.code.validity(formatLeft(policy.lifetimeMs))}
+        <WithAddress message={(mark) => messages.code.sent(mark, lifetime)} email={email} />
       </p>
       <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
         <Field
           id="code"
           label={messages.code.label}
           error={failed}
-          input={(attributes) => <CodeInput attributes={attributes} />}
+          input={(attributes) => (
+            <CodeInput hint={messages.code.pasteHint} attributes={attributes} />
+          )}
         />
         <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
           {button}
         </Button>
       </form>
-      <Resend path={codePaths[purpose].again} waitMs={nextAt - now} />
+      <Resend view={view} path={codePaths[purpose].again} waitMs={nextAt - now} />
       {inboxUrl !== undefined && (
         <p class="development">
           {messages.code.development}{" "}
@@ -142,29 +146,42 @@ function Entry({ pending, flash, now, policy, inboxUrl }: CodePageOptions) {
   );
 }
 
-function Resend({ path, waitMs }: { readonly path: string; readonly waitMs: number }) {
+interface ResendProps {
+  readonly view: PageView;
+  readonly path: string;
+  readonly waitMs: number;
+}
+
+function Resend({ view, path, waitMs }: ResendProps) {
+  const { code } = view.messages;
   const seconds = Math.max(0, Math.ceil(waitMs / 1000));
   return (
     <div class="resend">
-      <p class="hint">{messages.code.noMail}</p>
+      <p class="hint">{code.noMail}</p>
       <wait-for seconds={String(seconds)}>
         <form method="post" action={path}>
-          <Button variant="link">{messages.code.again}</Button>
+          <Button variant="link">{code.again}</Button>
         </form>
-        <p class="hint" data-template={messages.code.wait}>
-          {seconds > 0 && messages.code.wait.replace("{left}", formatLeft(waitMs))}
+        <p class="hint" data-template={code.wait}>
+          {seconds > 0 && code.wait.replace("{left}", view.left(waitMs))}
         </p>
       </wait-for>
     </div>
   );
 }
 
-function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: string }) {
-  const { code } = messages;
+interface LockedProps {
+  readonly view: PageView;
+  readonly leftMs: number;
+  readonly path: string;
+}
+
+function Locked({ view, leftMs, path }: LockedProps) {
+  const { code } = view.messages;
   return (
     <>
       <h1>{code.lockedTitle}</h1>
-      <p class="lead">{code.locked(formatLeft(leftMs))}</p>
+      <p class="lead">{code.locked(view.left(leftMs))}</p>
       <p class="hint">{code.lockedElse}</p>
       <wait-for seconds={String(Math.ceil(leftMs / 1000))} then="reload">
         <p class="clock" data-template={code.unlocks}>
@@ -196,12 +213,14 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     return pending?.purpose === purpose ? pending : undefined;
   };
   app.get(enter, (context) => {
-    const { appName, clock, codes } = deps;
+    const { codes, inboxUrl } = deps;
+    const view = pageViewOf(context, deps);
     const pending = pendingOf(context);
-    if (pending === undefined) return messagePage({ appName, messages: messages.lost, href: back });
+    if (pending === undefined) {
+      return messagePage({ view, messages: view.messages.lost, href: back });
+    }
     const flash = readFlash(context, deps);
-    const { inboxUrl } = deps;
-    return codePage({ appName, pending, flash, now: clock.now(), policy: codes.policy, inboxUrl });
+    return codePage({ view, pending, flash, policy: codes.policy, inboxUrl });
   });
   app.post(again, async (context) => {
     const pending = pendingOf(context);

@@ -6,10 +6,10 @@ import type { ErrorRow } from "../../core/errors.ts";
 import controlsStyles from "../../core/html/controls.css" with { type: "text" };
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
 import liveFormsScript from "../../core/html/live-forms.client.js" with { type: "text" };
-import type { FieldAttributes } from "../../core/html/page.tsx";
 import { ButtonLink, Frame, Notice, pageResponse } from "../../core/html/page.tsx";
 import textStyles from "../../core/html/text.css" with { type: "text" };
 import waitForScript from "../../core/html/wait-for.client.js" with { type: "text" };
+import { pageLanguage } from "../../core/http/page-language.ts";
 import type { Failure, HttpContext } from "../../core/http/problem.ts";
 import { describeFailure } from "../../core/http/problem.ts";
 import { signText, verifyText } from "../../core/secret.ts";
@@ -18,8 +18,10 @@ import { codePurposes } from "../codes/code-store.ts";
 import { authErrors } from "../schemas.ts";
 import { clearSessionCookie, cookieAttributes, sessionTokens } from "../session-routes.ts";
 import codeFieldScript from "./code-field.client.js" with { type: "text" };
-import type { DoneName, FailedName } from "./messages.ts";
-import { formatLeft, messages } from "./messages.ts";
+import type { DoneName, FailedName } from "./languages/en.ts";
+import { english } from "./languages/en.ts";
+import type { PageLanguage } from "./page-language.ts";
+import { pageLanguageOf } from "./page-language.ts";
 import styles from "./pages.css" with { type: "text" };
 
 /** What pages need in addition to the use cases. */
@@ -30,6 +32,24 @@ export interface PageDeps extends AuthDeps {
   readonly preferencesPath?: (email: string) => string;
   /** The inbox on a developer's machine; undefined where mails are really sent. */
   readonly inboxUrl?: string | undefined;
+}
+
+/** What a page is written with: whose it is, and the language of its reader. */
+export interface PageView extends PageLanguage {
+  readonly appName: string;
+  /** Unix ms. */
+  readonly now: number;
+  /** Where the page is in another language: the answer to a form is not repeated. */
+  readonly languagePath: string;
+}
+
+export function pageViewOf(context: HttpContext, deps: PageDeps): PageView {
+  return {
+    ...pageLanguageOf(pageLanguage(context, deps.fallbackLanguage)),
+    appName: deps.appName,
+    now: deps.clock.now(),
+    languagePath: context.req.method === "GET" ? "" : "/",
+  };
 }
 
 /** A field of a form (`application/x-www-form-urlencoded`); "" when missing. */
@@ -119,8 +139,8 @@ const namesOf = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
  */
 const flashSchema = z.object({
   place: z.enum(flashPlaces),
-  done: namesOf<DoneName>(messages.done).optional(),
-  failed: namesOf<FailedName>(messages.failed).optional(),
+  done: namesOf<DoneName>(english.done).optional(),
+  failed: namesOf<FailedName>(english.failed).optional(),
   /** When to try again. */
   until: z.number().optional(),
   /** What was typed, to be corrected. */
@@ -184,7 +204,7 @@ function readSigned<T>(context: HttpContext, deps: PageDeps, read: Read<T>): T |
 export const iconPath = "/icon.svg";
 
 interface AuthPageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly title: string;
   readonly width: "narrow" | "wide";
   readonly aside?: Child;
@@ -197,23 +217,26 @@ interface AuthPageOptions {
  * The pages of sign-in share all styles and scripts, so that a script can replace one page by
  * another.
  */
-export function authPage({ title, appName, width, aside, content, ...rest }: AuthPageOptions) {
+export function authPage({ title, view, width, aside, content, ...rest }: AuthPageOptions) {
+  const { appName, language, messages, languagePath } = view;
+  const languages = { current: language, path: languagePath };
   return pageResponse({
     ...rest,
+    language,
     title: `${title} · ${appName}`,
     icon: iconPath,
     styles: controlsStyles + frameStyles + textStyles + styles,
     scripts: [codeFieldScript, waitForScript, liveFormsScript],
     body: () => (
       <>
-        <Frame appName={appName} width={width} aside={aside}>
+        <Frame appName={appName} width={width} aside={aside} languages={languages}>
           {content}
+          <template data-unsent>
+            <Notice tone="failed">
+              <p>{messages.unsent}</p>
+            </Notice>
+          </template>
         </Frame>
-        <template data-unsent>
-          <Notice tone="failed">
-            <p>{messages.unsent}</p>
-          </Notice>
-        </template>
         <p class="unseen" role="status" data-spoken />
       </>
     ),
@@ -227,13 +250,17 @@ export interface PlacedFlash {
   readonly typed?: string;
 }
 
-export function flashAt(flash: Flash | undefined, place: FlashPlace, now: number): PlacedFlash {
+export function flashAt(
+  { messages, now, later }: PageView,
+  flash: Flash | undefined,
+  place: FlashPlace,
+): PlacedFlash {
   if (flash?.place !== place) return {};
   return {
     ...(flash.done === undefined ? {} : { done: messages.done[flash.done] }),
     ...(flash.failed === undefined
       ? {}
-      : { failed: messages.failed[flash.failed](formatLeft((flash.until ?? now) - now)) }),
+      : { failed: messages.failed[flash.failed](later((flash.until ?? now) - now)) }),
     ...(flash.typed === undefined ? {} : { typed: flash.typed }),
   };
 }
@@ -257,29 +284,8 @@ export function FlashView({ flash }: { readonly flash: PlacedFlash }) {
   );
 }
 
-interface EmailInputProps extends FieldAttributes {
-  readonly value: string;
-  readonly autofocus?: boolean;
-}
-
-/** The field for an address, with the bound of `parseEmailAddress`. */
-export function EmailInput(attributes: EmailInputProps) {
-  return (
-    <input
-      {...attributes}
-      name="email"
-      type="email"
-      required
-      maxlength={320}
-      autocomplete="email"
-      autocapitalize="none"
-      spellcheck={false}
-    />
-  );
-}
-
 interface MessagePageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly messages: { readonly title: string; readonly text: string; readonly button: string };
   /** Appended to the text, to be copied. */
   readonly reference?: string | undefined;
@@ -334,5 +340,5 @@ function failedName({ code, status }: ErrorRow, invalid: FailedName): FailedName
 }
 
 function isFailedName(code: string): code is FailedName {
-  return Object.hasOwn(messages.failed, code);
+  return Object.hasOwn(english.failed, code);
 }

@@ -1,0 +1,162 @@
+import type { PageMessages } from "./en.ts";
+
+const wrongCode = () =>
+  "El código no es correcto o ha caducado. Use el de nuestro correo más reciente.";
+
+export const spanish: PageMessages = {
+  signIn: {
+    title: "Iniciar sesión",
+    lead: "Escriba su dirección de correo y le enviaremos un código. No necesita contraseña.",
+    address: "Dirección de correo",
+    button: "Enviar código",
+    newHere: "¿Es su primera vez? Su cuenta se crea al iniciar sesión.",
+  },
+  code: {
+    sent: (address, left) =>
+      `Hemos enviado un código de seis cifras a ${address}. Los códigos caducan en ${left}.`,
+    label: "Código de seis cifras",
+    pasteHint: "Al pegar un código, se envía de inmediato.",
+    noMail: "¿No ha llegado el correo? Puede tardar un minuto. Mire también en la carpeta de spam.",
+    again: "Enviar otro código",
+    wait: "Podrá pedir otro código en {left}.",
+    development: "Servidor de desarrollo:",
+    inbox: "abrir la bandeja de entrada",
+    lockedTitle: "Demasiados códigos incorrectos",
+    locked: (left) =>
+      `Para proteger la cuenta, no se aceptará ningún código para esta dirección durante ${left}. Después, pida uno nuevo.`,
+    lockedElse: "¿No ha sido usted? Nadie ha conseguido entrar, y el bloqueo termina por sí solo.",
+    unlocks: "Podrá continuar en {left}.",
+    checkAgain: "Comprobar de nuevo",
+  },
+  purposes: {
+    sign_in: {
+      title: "Revise su correo",
+      button: "Iniciar sesión",
+      back: "Usar otra dirección",
+    },
+    change_email: {
+      title: "Confirme su nueva dirección",
+      button: "Cambiar la dirección",
+      back: "Conservar la dirección actual",
+    },
+    delete_account: {
+      title: "Confirme la eliminación",
+      button: "Eliminar mi cuenta para siempre",
+      back: "Conservar mi cuenta",
+    },
+  },
+  account: {
+    title: "Su cuenta",
+    signOut: "Cerrar sesión",
+    username: {
+      title: "Nombre de usuario",
+      lead: "Así le ven los demás. Cada nombre de usuario es único.",
+      label: "Su nombre de usuario",
+      hint: "Hasta 32 caracteres: letras de la a a la z, cifras, puntos, guiones y guiones bajos.",
+      button: "Guardar",
+    },
+    email: {
+      title: "Dirección de correo",
+      lead: "Aquí le enviamos los códigos. Para cambiarla, confirme la nueva con un código.",
+      current: (address) => `Inicia sesión con ${address}.`,
+      label: "Nueva dirección de correo",
+      button: "Enviarle un código",
+    },
+    mails: {
+      title: "Correos",
+      lead: "Los códigos le llegan siempre. Los demás correos los decide usted.",
+      button: "Elegir correos",
+    },
+    sessions: {
+      title: "Dónde ha iniciado sesión",
+      lead: "Si no reconoce alguno de estos dispositivos, cierre su sesión. Surte efecto de inmediato.",
+      current: "Este dispositivo",
+      times: (used, begun) => `Último uso: ${used} · inicio de sesión: ${begun}`,
+      revoke: "Cerrar sesión",
+      revokeSpoken: (device, used) => `Cerrar sesión en ${device}, último uso: ${used}`,
+      others: "Cerrar sesión en los demás dispositivos",
+      device: (browser, system) => `${browser} en ${system}`,
+      someBrowser: "Un navegador",
+      unknownDevice: "Dispositivo desconocido",
+      now: "ahora mismo",
+    },
+    deletion: {
+      title: "Eliminar su cuenta",
+      lead: "Se elimina de inmediato y no se puede recuperar.",
+      button: "Eliminar mi cuenta…",
+    },
+  },
+  deletion: {
+    title: "¿Eliminar su cuenta?",
+    lead: "Se cerrarán todas las sesiones y se eliminarán su nombre de usuario, su dirección y todo lo que guardamos con ellos. No se puede deshacer.",
+    proof: (address) => `Para asegurarnos de que es usted, enviaremos un código a ${address}.`,
+    button: "Enviar código",
+    back: "Conservar mi cuenta",
+  },
+  done: {
+    signed_out: "Ha cerrado la sesión.",
+    account_deleted: "Su cuenta se ha eliminado. Sentimos que se vaya.",
+    code_sent: "Le hemos enviado otro código. Los anteriores siguen siendo válidos.",
+    code_sent_already:
+      "El código ya está en camino. Puede tardar un minuto; mire también en la carpeta de spam.",
+    username_saved: "Guardado.",
+    email_changed: "Su dirección ha cambiado. A partir de ahora, inicie sesión con la nueva.",
+    session_revoked: "Se ha cerrado la sesión en ese dispositivo.",
+    others_revoked: "Se ha cerrado la sesión en todos los demás dispositivos.",
+  },
+  failed: {
+    email_invalid: () => "Eso no es una dirección de correo. Debe ser parecida a ana@example.com.",
+    address_unsupported: () =>
+      "No podemos enviar correos a esa dirección: nuestro servidor solo admite caracteres ASCII antes de la @. Use otra dirección.",
+    email_unchanged: () => "Esa ya es su dirección.",
+    email_taken: () => "Esa dirección pertenece a otra cuenta.",
+    code_shape: () => "El código tiene seis cifras. Lo encontrará en nuestro correo más reciente.",
+    code_invalid: wrongCode,
+    confirmation_invalid: wrongCode,
+    too_many_codes: (later) =>
+      `Hemos enviado demasiados códigos a esta dirección. Pida otro ${later}; los que ya tiene sirven hasta que caduquen.`,
+    too_many_attempts: (later) => `Demasiados códigos incorrectos. Inténtelo de nuevo ${later}.`,
+    too_many_requests: (later) =>
+      `Demasiadas solicitudes desde su red. Inténtelo de nuevo ${later}.`,
+    username_invalid: () =>
+      "Use de 1 a 32 letras de la a a la z, cifras, puntos, guiones y guiones bajos. Empiece y termine con una letra o una cifra.",
+    username_taken: () => "Ese nombre de usuario ya está en uso. Elija otro.",
+    mail_unavailable: (later) =>
+      `Ahora mismo no podemos enviar correos, así que todavía no hay código. Inténtelo de nuevo ${later}.`,
+    unavailable: (later) => `Un servicio nuestro no está disponible. Inténtelo de nuevo ${later}.`,
+    unauthenticated: () => "Su sesión ha terminado. Inicie sesión para continuar.",
+    unexpected: () => "Algo ha fallado por nuestra parte. Inténtelo de nuevo dentro de un momento.",
+  },
+  lost: {
+    title: "Empiece de nuevo",
+    text: "Este paso ha caducado o su navegador bloquea las cookies. No se ha perdido nada: empiece de nuevo y, si vuelve a ver esta página, permita las cookies de este sitio.",
+    button: "Empezar de nuevo",
+  },
+  elsewhere: {
+    title: "Formulario no aceptado",
+    text: "Este formulario no se envió desde una página de este sitio, así que no se ha hecho nada. Abra la página e inténtelo allí de nuevo.",
+    button: "Abrir la página",
+  },
+  unavailable: {
+    title: "Volvemos enseguida",
+    text: "Algo que esta página necesita no está disponible. No se ha perdido nada. Inténtelo de nuevo dentro de unos segundos.",
+    button: "Intentar de nuevo",
+  },
+  nowhere: {
+    title: "Página no encontrada",
+    text: "Puede que la dirección esté mal escrita o que la página se haya eliminado.",
+    button: "Ir a la página de inicio",
+  },
+  refused: {
+    title: "Solicitud no aceptada",
+    text: "Lo que envió su navegador era demasiado largo o estaba incompleto, así que no se ha hecho nada. Empiece de nuevo.",
+    button: "Empezar de nuevo",
+  },
+  fault: {
+    title: "Algo ha fallado",
+    text: "El fallo es nuestro, no suyo. Inténtelo de nuevo dentro de un momento; si vuelve a ocurrir, envíenos este número:",
+    button: "Intentar de nuevo",
+  },
+  unsent:
+    "No se ha podido enviar: no hay conexión con el servidor. Compruebe su conexión e inténtelo de nuevo.",
+};
