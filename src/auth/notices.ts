@@ -1,7 +1,9 @@
 import { errorMessage } from "../core/errors.ts";
+import { findLanguage } from "../core/languages.ts";
 import { maskEmail } from "../core/log.ts";
 import type { EmailEvent } from "../email/event.ts";
 import type { AuthDeps } from "./auth-deps.ts";
+import { deviceName, pageMessages } from "./pages/page-language.ts";
 import type { Session } from "./sessions/session-store.ts";
 import { unknownDevice } from "./sessions/session-store.ts";
 import type { User } from "./users/user-store.ts";
@@ -45,8 +47,9 @@ interface NoticedSignIn {
  */
 export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
   if (!deps.signInNotices) return;
-  const { user, session } = signIn;
+  const { user, session, locale } = signIn;
   const { device, createdAt } = session;
+  const messages = pageMessages[findLanguage(locale ?? "") ?? deps.fallbackLanguage];
   const messageId = `sign-in-notice-${signIn.messageId}`;
   const timestamp = deps.clock.now();
   sendNotice(deps, messageId, async () => {
@@ -59,9 +62,9 @@ export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
       recipient: user.email,
       data: {
         signed_in_at: new Date(createdAt).toISOString(),
-        ...(device === unknownDevice ? {} : { device }),
+        ...(device === unknownDevice ? {} : { device: deviceName(device, messages) }),
         ...accountLink(deps.boundary),
-        locale: signIn.locale,
+        locale,
       },
       expiresAt: undefined,
     };

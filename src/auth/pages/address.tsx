@@ -1,11 +1,12 @@
 // How pages show an address, and the field that takes one. Addresses run from left to right in every
 // language.
 import type { FieldAttributes } from "../../core/html/page.tsx";
+import { shownAddress } from "../../core/shown-address.ts";
 
 export function Address({ email }: { readonly email: string }) {
   return (
     <bdi class="address" dir="ltr">
-      {email}
+      {shownAddress(email)}
     </bdi>
   );
 }
@@ -39,10 +40,11 @@ interface EmailInputProps extends FieldAttributes {
 }
 
 /** The field for an address, with the bound of `parseEmailAddress`. */
-export function EmailInput(attributes: EmailInputProps) {
+export function EmailInput({ value, ...attributes }: EmailInputProps) {
   return (
     <input
       {...attributes}
+      value={shownAddress(value)}
       name="email"
       type="email"
       required

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { shownAddress } from "../../core/shown-address.ts";
 import { Button, Code, Fact, Facts, Heading, Note, Paragraph } from "../templates/layout.tsx";
 import type { MailType } from "./mail-type.ts";
 import { defineMail, expiresIn, httpLink, line, mailData, time } from "./mail-type.ts";
@@ -176,7 +177,7 @@ const emailChange = defineMail<EmailChangeMessages>()({
     };
   },
   values: ({ data }, format) => ({
-    new_email: data.new_email,
+    new_email: shownAddress(data.new_email),
     changed_at: format.time(data.changed_at),
   }),
   links: ({ account_link }) => ({ account_link }),

@@ -251,7 +251,7 @@ export function Button({ href, label }: { readonly href: string; readonly label:
         class="soft"
         style={`margin:0 0 20px;font-size:13px;line-height:1.5;color:${soft};word-break:break-all`}
       >
-        <a class="soft" href={href} style={`color:${soft};text-decoration:underline`}>
+        <a class="soft" href={href} dir="ltr" style={`color:${soft};text-decoration:underline`}>
           {href}
         </a>
       </p>

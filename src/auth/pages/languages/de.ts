@@ -19,7 +19,7 @@ export const german: PageMessages = {
     noMail:
       "Noch keine E-Mail da? Das kann eine Minute dauern. Sehen Sie auch im Spam-Ordner nach.",
     again: "Neuen Code senden",
-    wait: "Sie können in {left} einen neuen Code anfordern.",
+    wait: "Ein neuer Code ist in {left} möglich.",
     development: "Entwicklungsserver:",
     inbox: "Posteingang öffnen",
     lockedTitle: "Zu viele falsche Codes",
@@ -32,7 +32,7 @@ export const german: PageMessages = {
   },
   purposes: {
     sign_in: {
-      title: "Sehen Sie in Ihr Postfach",
+      title: "Prüfen Sie Ihr Postfach",
       button: "Anmelden",
       back: "Andere Adresse verwenden",
     },

@@ -69,7 +69,7 @@ export const french: PageMessages = {
       button: "Choisir mes e-mails",
     },
     sessions: {
-      title: "Où vous êtes connecté",
+      title: "Appareils connectés",
       lead: "Si vous ne reconnaissez pas l’un de ces appareils, déconnectez-le. L’effet est immédiat.",
       current: "Cet appareil",
       times: (used, begun) => `Dernière utilisation\u00a0: ${used} · connexion\u00a0: ${begun}`,
@@ -96,7 +96,7 @@ export const french: PageMessages = {
     back: "Garder mon compte",
   },
   done: {
-    signed_out: "Vous êtes déconnecté.",
+    signed_out: "La session est fermée.",
     account_deleted: "Votre compte est supprimé. Nous sommes désolés de vous voir partir.",
     code_sent: "Un nouveau code est en route. Les précédents restent valables.",
     code_sent_already:
@@ -127,7 +127,7 @@ export const french: PageMessages = {
     mail_unavailable: (later) =>
       `Nous ne pouvons pas envoyer d’e-mails pour le moment, il n’y a donc pas encore de code. Réessayez ${later}.`,
     unavailable: (later) => `L’un de nos services est indisponible. Réessayez ${later}.`,
-    unauthenticated: () => "Vous n’êtes plus connecté. Connectez-vous pour continuer.",
+    unauthenticated: () => "Votre session a pris fin. Connectez-vous pour continuer.",
     unexpected: () => "Un problème est survenu de notre côté. Réessayez dans un instant.",
   },
   lost: {

@@ -25,7 +25,7 @@ export const japanese: PageMessages = {
     locked: (left) =>
       `アカウントを保護するため、このアドレスではあと${left}、どのコードも使用できません。その後、新しいコードを請求してください。`,
     lockedElse:
-      "お心当たりがない場合でも、ログインした人はいません。ロックは自動的に解除されます。",
+      "お心当たりがない場合もご安心ください。誰もログインしていません。ロックは自動的に解除されます。",
     unlocks: "再開できるまで：{left}",
     checkAgain: "もう一度確認する",
   },
@@ -51,7 +51,7 @@ export const japanese: PageMessages = {
     signOut: "ログアウト",
     username: {
       title: "ユーザー名",
-      lead: "他の人に表示される名前です。同じユーザー名は使えません。",
+      lead: "ほかの人に表示される名前です。すでに使われている名前は選べません。",
       label: "ユーザー名",
       hint: "32文字まで。半角の英字（a〜z）、数字、ピリオド、ハイフン、アンダースコアを使用できます。",
       button: "保存",
@@ -73,9 +73,9 @@ export const japanese: PageMessages = {
       lead: "見覚えのない端末があれば、ログアウトさせてください。すぐに反映されます。",
       current: "この端末",
       times: (used, begun) => `最終利用：${used}・ログイン：${begun}`,
-      revoke: "ログアウトさせる",
-      revokeSpoken: (device, used) => `${device}をログアウトさせる（最終利用：${used}）`,
-      others: "ほかのすべての端末をログアウトさせる",
+      revoke: "ログアウト",
+      revokeSpoken: (device, used) => `${device}をログアウト（最終利用：${used}）`,
+      others: "ほかの端末をすべてログアウト",
       device: (browser, system) => `${browser}（${system}）`,
       someBrowser: "ブラウザ",
       unknownDevice: "不明な端末",

@@ -41,7 +41,7 @@ export const portuguese: PageMessages = {
     },
     delete_account: {
       title: "Confirme a exclusão",
-      button: "Excluir minha conta definitivamente",
+      button: "Excluir minha conta para sempre",
       back: "Manter minha conta",
     },
   },
@@ -68,7 +68,7 @@ export const portuguese: PageMessages = {
       button: "Escolher e-mails",
     },
     sessions: {
-      title: "Onde sua conta está aberta",
+      title: "Onde sua conta está conectada",
       lead: "Se você não reconhece algum destes dispositivos, desconecte-o. O efeito é imediato.",
       current: "Este dispositivo",
       times: (used, begun) => `Último uso: ${used} · entrada: ${begun}`,

@@ -34,7 +34,7 @@ export const french: LanguageMessages = {
       noPassword:
         "Aucun mot de passe à retenir\u00a0: à chaque connexion, nous envoyons un code à cette adresse.",
       unrequested:
-        "Si vous ne vous êtes pas inscrit, quelqu’un l’a fait avec votre adresse et a lu le code que nous y avons envoyé\u00a0: assurez-vous que personne d’autre n’a accès à votre messagerie.",
+        "Si cette inscription ne vient pas de vous, quelqu’un l’a faite avec votre adresse et a lu le code que nous y avons envoyé\u00a0: assurez-vous que personne d’autre n’a accès à votre messagerie.",
     },
     password_reset: {
       subject: (appName) => `Réinitialisez votre mot de passe ${appName}`,
