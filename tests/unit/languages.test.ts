@@ -112,9 +112,9 @@ test.each([
   ["ru", "только что", "5 минут назад", "вчера", "3 дня назад"],
   ["ar", "الآن", "قبل 5 دقائق", "أمس", "قبل 3 أيام"],
   ["ja", "たった今", "5分前", "昨日", "3日前"],
-] as const)("%s says how long ago something was", (language, ...words) => {
+] as const)("%s says how long ago something was", (language, now, minutes, yesterday, days) => {
   const { ago } = pageLanguageOf(language);
-  expect([0, 5 * minute, day, 3 * day].map(ago)).toEqual(words);
+  expect([0, 5 * minute, day, 3 * day].map(ago)).toEqual([now, minutes, yesterday, days]);
 });
 
 test("the name of a device is in the reader's language, and a program's is its own", () => {
