@@ -16,7 +16,7 @@ import {
 import { requestCodeBody, sendCode } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
 import { findSignedIn, getSignedIn, revokeSession } from "../session-routes.ts";
-import { Address, EmailInput, WithAddress } from "./address.tsx";
+import { Address, EmailInput, WithAddresses } from "./address.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
 import type { Flash, FlashPlace, PageDeps, PageView, PlacedFlash } from "./page-context.tsx";
@@ -172,7 +172,7 @@ function EmailForm({ view, email, flash }: EmailFormProps) {
     <form method="post" action="/account/email" class="stack" novalidate>
       <FlashView flash={done === undefined ? {} : { done }} />
       <p>
-        <WithAddress message={current} email={email} />
+        <WithAddresses message={current} emails={[email]} />
       </p>
       <Field
         id="email-field"
@@ -267,7 +267,7 @@ function deletionPage({ view, email, flash }: DeletionPageOptions): Response {
         <FlashView flash={flash} />
         <p class="lead">{deletion.lead}</p>
         <p class="lead">
-          <WithAddress message={deletion.proof} email={email} />
+          <WithAddresses message={deletion.proof} emails={[email]} />
         </p>
         <form method="post" action="/account/delete">
           <Button variant="danger" wide>

@@ -11,25 +11,31 @@ export function Address({ email }: { readonly email: string }) {
   );
 }
 
-interface WithAddressProps {
-  /** The message, with the address inside it. */
-  readonly message: (address: string) => string;
-  readonly email: string;
+interface WithAddressesProps {
+  /** The message, with the addresses inside it. */
+  readonly message: (...addresses: string[]) => string;
+  readonly emails: readonly string[];
 }
 
-/** Stands for the address while its message is written; no message contains it. */
-const addressMark = "\uFFFC";
+/** For private use: they stand for the addresses while their message is written. */
+const firstMark = 0xe000;
+const marks = /([\uE000-\uE00F])/;
 
-/** A message with an address in it. */
-export function WithAddress({ message, email }: WithAddressProps) {
-  const [before, after] = message(addressMark).split(addressMark);
+/** A message with addresses in it. */
+export function WithAddresses({ message, emails }: WithAddressesProps) {
+  const text = message(...emails.map((_email, index) => String.fromCharCode(firstMark + index)));
   return (
     <>
-      {before}
-      <strong>
-        <Address email={email} />
-      </strong>
-      {after}
+      {text.split(marks).map((piece) => {
+        const email = emails[piece.charCodeAt(0) - firstMark];
+        return email === undefined ? (
+          piece
+        ) : (
+          <strong>
+            <Address email={email} />
+          </strong>
+        );
+      })}
     </>
   );
 }

@@ -4,7 +4,7 @@ import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
-import { WithAddress } from "./address.tsx";
+import { WithAddresses } from "./address.tsx";
 import type { Flash, PageDeps, PageView, PendingCode } from "./page-context.tsx";
 import {
   attempt,
@@ -118,7 +118,10 @@ function Entry({ view, pending, flash, policy, inboxUrl }: CodePageOptions) {
       <h1>{title}</h1>
       <FlashView flash={flashAt(view, flash, "step")} />
       <p class="lead">
-        <WithAddress message={(mark) => messages.code.sent(mark, lifetime)} email={email} />
+        <WithAddresses
+          message={(address) => messages.code.sent(address, lifetime)}
+          emails={[email]}
+        />
       </p>
       <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
         <Field
