@@ -80,13 +80,13 @@ export function redis(
   return { at: "redis", rule: { at, matches } } as const;
 }
 
-/** As redis-write.lua has them: the keys, then eight words of each, the text in 4 - 7. */
+/** As redis-write.lua has them: the keys, then four words of each, the last of them the text. */
 function ledgerWrites([, , keyCount, ...words]: RedisCommand) {
   const keys = words.slice(0, Number(keyCount));
   if (keys.length === 0 || !keys.every((key) => key.startsWith("email:sent:"))) return [];
   return keys.map((_, index) => {
-    const at = keys.length + 8 * index;
-    return { condition: words[at] ?? "", text: words.slice(at + 3, at + 7).join("") };
+    const at = keys.length + 4 * index;
+    return { condition: words[at] ?? "", text: words[at + 3] ?? "" };
   });
 }
 

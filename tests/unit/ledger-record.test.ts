@@ -40,13 +40,6 @@ test("the head is the beginning of the tail, and of no other revision's", () => 
   expect(encodeTail({ ...record, revision: 12 })).not.toStartWith(encodeHead(record));
 });
 
-test("a raw control character is in no text, so that a mark of the time can be one", () => {
-  const record = randomRecord(new SeededRandom(1));
-  const text = encodeRecord({ ...record, owner: "\u0001", digest: "\u0001", reason: "\u0001" });
-  expect([...text.join("")].filter((char) => char < " ")).toEqual([]);
-  expect(encodeTail(record, () => "\u0001")).toContain('"lease_until":"\u0001"');
-});
-
 test("writing the entry and the tail over a record makes what the rules decide, in every state", () => {
   const seed = Math.floor(Math.random() * 1e9);
   const random = new SeededRandom(seed);

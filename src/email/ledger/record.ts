@@ -117,14 +117,9 @@ export function rememberOwner(record: StoredRecord): StoredRecord {
  * - the history, which only grows;
  * - the tail, which each change writes anew. It begins with the head (state, fence, owner, revision):
  *   a record that still has the head of a write at its place was not written since.
- *
- * Times are RFC 3339; by `writeTime` a store may fill them in itself: those of the last entry, the
- * lease, and the sending. No text has a raw control character (JSON escapes them), so `writeTime` may
- * mark them by one.
  */
 export function encodeRecord(
   record: StoredRecord,
-  writeTime = rfc3339,
 ): readonly [start: string, history: string, tail: string] {
   const { requestedAt, origin, traceId } = record;
   const start =
@@ -134,18 +129,17 @@ export function encodeRecord(
     (origin === undefined ? "" : `,"origin":${encodeOrigin(origin)}`) +
     (traceId === undefined ? "" : `,"trace_id":${quote(traceId)}`) +
     `,"history":[`;
-  const entries = record.history.map((entry) => encodeEntry(entry, writeTime));
-  return [start, entries.join(","), encodeTail(record, writeTime)];
+  return [start, record.history.map(encodeEntry).join(","), encodeTail(record)];
 }
 
-export function encodeTail(record: StoredRecord, writeTime = rfc3339): string {
+export function encodeTail(record: StoredRecord): string {
   const { class: classOf, reason, smtp, buried } = record;
   return (
-    `${encodeHead(record)}"lease_until":"${writeTime(record.leaseUntil)}"` +
+    `${encodeHead(record)}"lease_until":"${rfc3339(record.leaseUntil)}"` +
     `,"attempts":${record.attempts},"replays":${record.replays}` +
     `,"resubmissions":${record.resubmissions}` +
     (record.waiting ? `,"waiting":true` : "") +
-    (record.sentAt === undefined ? "" : `,"sent_at":"${writeTime(record.sentAt)}"`) +
+    (record.sentAt === undefined ? "" : `,"sent_at":"${rfc3339(record.sentAt)}"`) +
     (record.late ? `,"late":true` : "") +
     (classOf === undefined ? "" : `,"class":${quote(classOf)}`) +
     (reason === undefined ? "" : `,"reason":${quote(reason)}`) +
@@ -165,11 +159,7 @@ export function encodeHead({ state, fence, owner, revision }: StoredRecord): str
  * The entry that `after` adds to the history of `before`, as text that follows it; "" for none.
  * Undefined when `after` changes more of the start than that.
  */
-export function encodeNewEntry(
-  before: StoredRecord,
-  after: StoredRecord,
-  writeTime = rfc3339,
-): string | undefined {
+export function encodeNewEntry(before: StoredRecord, after: StoredRecord): string | undefined {
   const { length } = before.history;
   const isSame =
     before.digest === after.digest &&
@@ -182,7 +172,7 @@ export function encodeNewEntry(
   if (!isSame || length === 0) return undefined;
   const [entry, more] = after.history.slice(length);
   if (entry === undefined) return "";
-  return more === undefined ? `,${encodeEntry(entry, writeTime)}` : undefined;
+  return more === undefined ? `,${encodeEntry(entry)}` : undefined;
 }
 
 /**
@@ -292,11 +282,11 @@ function encodeSmtp({ host, reply, queueId }: NonNullable<StoredRecord["smtp"]>)
   return `{"host":${quote(host)},"reply":${quote(reply)}${queue}}`;
 }
 
-function encodeEntry(entry: StoredRecord["history"][number], writeTime: (ms: number) => string) {
+function encodeEntry(entry: StoredRecord["history"][number]): string {
   const note = entry.note === undefined ? "" : `,"note":${quote(entry.note)}`;
   const owner = entry.owner === undefined ? "" : `,"owner":${quote(entry.owner)}`;
   const { state, fence } = entry;
-  return `{"at":"${writeTime(entry.at)}","state":"${state}","fence":${fence}${note}${owner}}`;
+  return `{"at":"${rfc3339(entry.at)}","state":"${state}","fence":${fence}${note}${owner}}`;
 }
 
 function parseObject(text: string): object | undefined {

@@ -1,6 +1,8 @@
 import { InstantError, isInstantError } from "../../core/errors.ts";
 import type { RedisClient } from "../../core/redis/client.ts";
 import { redisScript } from "../../core/redis/scripts.ts";
+import type { Clock } from "../../core/time.ts";
+import { systemClock } from "../../core/time.ts";
 import type { RecentMails } from "../recent-mails/recent-mails.ts";
 import { burialRules, isOpen, isOwner, OwnClaims, stepRules } from "./advance-rules.ts";
 import { claimRules } from "./claim-rules.ts";
@@ -13,14 +15,7 @@ import {
   unanswered,
 } from "./delivery-ledger.ts";
 import type { Decision, LedgerRules, StoredRecord } from "./record.ts";
-import {
-  decodeRecord,
-  encodeHead,
-  encodeNewEntry,
-  encodeRecord,
-  encodeTail,
-  rfc3339,
-} from "./record.ts";
+import { decodeRecord, encodeHead, encodeNewEntry, encodeRecord, encodeTail } from "./record.ts";
 import countText from "./redis-count.lua" with { type: "text" };
 import addText from "./redis-count-add.lua" with { type: "text" };
 import writeText from "./redis-write.lua" with { type: "text" };
@@ -28,23 +23,26 @@ import writeText from "./redis-write.lua" with { type: "text" };
 /** The time of the write; or, where nothing was written, the time and the record as it is. */
 type WriteReply = number | readonly [now: number, text?: string | null];
 
+/**
+ * How far the time that a write was decided at may be from the server's, in ms. A lease is much
+ * longer, and a write that waited longer than this is decided again.
+ */
+const driftMsMax = 1_000;
+
 /** Exported for tests. */
 export const writeScript = redisScript<WriteReply>(
-  `local ttl_ms = "${ledgerTtlMs}"\n${writeText}`,
-  {
-    merges: true,
-  },
+  `local ttl_ms, drift_ms = "${ledgerTtlMs}", ${driftMsMax}\n${writeText}`,
+  { merges: true },
 );
 const writesMax = 20;
-/** A guess is decided on as of time 0; the times that come out are relative to the script's. */
-const unread = 0;
-const relativeBelow = 100_000_000_000; // 1973: no lease is that long, no time that early
 
-/** What a record is taken to be: as it was read at `now`, or a guess (`unread`). */
+/** What a record is taken to be: as it was read at `now`, or a guess. */
 interface Seen {
+  readonly isGuess: boolean;
   readonly record: StoredRecord | undefined;
-  /** As it is in Redis; undefined when there is none. */
+  /** As it is in Redis; undefined when there is none, and for a guess. */
   readonly text: string | undefined;
+  /** The server's time, in Unix ms. */
   readonly now: number;
   /** Where the tail of a guess is. */
   readonly tail: Tail | undefined;
@@ -57,8 +55,6 @@ interface Tail {
   /** Of them, how many blanks it was given. */
   readonly room: number;
 }
-
-const guessAbsent: Seen = { record: undefined, text: undefined, now: unread, tail: undefined };
 
 /** One call of a batch that has no answer yet. */
 interface OpenCall<Call> {
@@ -77,29 +73,41 @@ interface SentCall<Call, Outcome> extends OpenCall<Call> {
  * The records in Redis, each changed by one script that compares and writes (redis-write.lua), many
  * in one call. The rules decide here, on what a record is taken to be: none for a new id, and what
  * this process wrote last for its own claims, so that the usual batch is one round trip, and the
- * usual change writes only the tail of the record. Where a guess was wrong, and where the tail has no
- * room, they decide again on what the script found, and the whole record is written. The script
- * writes only over the very record that was decided on, so a copy of it that runs late, or twice,
- * changes nothing.
+ * usual change writes only the tail of the record. Where a guess was wrong, of the record or of the
+ * server's time, and where the tail has no room, they decide again on what the script found, and the
+ * whole record is written. The script writes only over the very record that was decided on, so a copy
+ * of it that runs late, or twice, changes nothing.
  */
 class RedisRecords {
   readonly #redis: RedisClient;
   readonly #keyPrefix: string;
   readonly #totals: RedisMinuteTotals;
+  readonly #time: ServerTime;
   readonly #own = new OwnClaims<{ readonly record: StoredRecord; readonly tail: Tail }>();
   /** How many bytes a tail has grown from the claim to the acceptance, at most. */
   #growth = growthMin;
 
-  constructor(redis: RedisClient, keyPrefix: string, totals: RedisMinuteTotals) {
+  constructor(redis: RedisClient, keyPrefix: string, totals: RedisMinuteTotals, clock: Clock) {
     this.#redis = redis;
     this.#keyPrefix = keyPrefix;
     this.#totals = totals;
+    this.#time = new ServerTime(clock);
+  }
+
+  guessAbsent(): Seen {
+    return {
+      isGuess: true,
+      record: undefined,
+      text: undefined,
+      now: this.#time.now(),
+      tail: undefined,
+    };
   }
 
   guessOwn(claim: Claim): Seen | undefined {
     const own = this.#own.find(claim.messageId);
     if (own === undefined || !isOwner(own.record, claim)) return undefined;
-    return { record: own.record, text: undefined, now: unread, tail: own.tail };
+    return { ...own, isGuess: true, text: undefined, now: this.#time.now() };
   }
 
   async find(messageId: string): Promise<StoredRecord | undefined> {
@@ -139,7 +147,7 @@ class RedisRecords {
     const args: (string | number)[] = [];
     for (const { call, index, seen } of open) {
       const decision = seen && rules.decide(seen.record, call, seen.now);
-      if (seen !== undefined && seen.now !== unread && decision?.write === undefined) {
+      if (seen?.isGuess === false && decision?.write === undefined) {
         answers[index] = (decision as Decision<Outcome>).outcome;
         continue;
       }
@@ -158,7 +166,7 @@ class RedisRecords {
         answers[index] = decision.outcome;
         if (seen.record === undefined) made += 1;
         const { write } = decision;
-        if (write && tail) this.#own.keep({ record: withTimes(write, reply), tail });
+        if (write && tail) this.#own.keep({ record: write, tail });
       } else {
         again.push({ call, index, seen: seenAs(rules.idOf(call), reply) });
       }
@@ -171,14 +179,18 @@ class RedisRecords {
   async #send(keys: readonly string[], args: readonly (string | number)[]) {
     if (keys.length === 0) return [];
     try {
-      return await this.#redis.scriptAll(writeScript, keys, args);
+      const sentAt = this.#time.local();
+      const replies = await this.#redis.scriptAll(writeScript, keys, args);
+      const reply = replies.find((each) => !(each instanceof InstantError));
+      if (reply !== undefined) this.#time.note(sentAt, timeOf(reply as WriteReply));
+      return replies;
     } catch (error) {
       if (!isInstantError(error)) throw error;
       return keys.map(() => error);
     }
   }
 
-  /** Adds the eight arguments of a write, as redis-write.lua has them. */
+  /** Adds the four arguments of a write, as redis-write.lua has them. */
   #pushWrite(
     args: (string | number)[],
     seen: Seen | undefined,
@@ -186,38 +198,33 @@ class RedisRecords {
   ): Tail | undefined {
     const write = decision?.write;
     if (seen === undefined || write === undefined) return pushLook(args);
-    if (seen.record !== undefined && seen.text === undefined) {
-      return this.#pushTail(args, seen.record, seen.tail, write);
-    }
-    const isRead = seen.now !== unread;
-    const [start, entries, end] = encodeRecord(write, isRead ? rfc3339 : writeTime);
-    const offset = Buffer.byteLength(start) + byteCountOf(entries);
+    if (seen.isGuess && seen.record !== undefined) return this.#pushTail(args, seen, write);
+    const [start, entries, end] = encodeRecord(write);
+    const offset = Buffer.byteLength(start) + Buffer.byteLength(entries);
     const room = isOpen(write) ? this.#growth : 0;
-    if (seen.text === undefined) args.push("absent", decision?.notAfter ?? Number.MAX_SAFE_INTEGER);
-    else args.push("whole", seen.text);
-    args.push(isRead ? "" : write.leaseUntil);
-    pushPieces(args, start + entries + end, room);
-    return { offset, byteCount: byteCountOf(end) + room, room };
+    const text = start + entries + end + " ".repeat(room);
+    const { notAfter = Number.MAX_SAFE_INTEGER } = decision ?? {};
+    if (seen.text === undefined) args.push("absent", seen.now, notAfter, text);
+    else args.push("whole", seen.now, seen.text, text);
+    return { offset, byteCount: Buffer.byteLength(end) + room, room };
   }
 
   /** Where the change does not fit, it is decided again on the whole record. */
   #pushTail(
     args: (string | number)[],
-    before: StoredRecord,
-    tail: Tail | undefined,
+    { record: before, tail, now }: Seen,
     write: StoredRecord,
   ): Tail | undefined {
-    const entry = encodeNewEntry(before, write, writeTime);
-    if (entry === undefined || tail === undefined) return pushLook(args);
-    const end = encodeTail(write, writeTime);
-    const grown = byteCountOf(entry);
-    const blanks = tail.byteCount - grown - byteCountOf(end);
+    const entry = before && encodeNewEntry(before, write);
+    if (before === undefined || entry === undefined || tail === undefined) return pushLook(args);
+    const end = encodeTail(write);
+    const grown = Buffer.byteLength(entry);
+    const blanks = tail.byteCount - grown - Buffer.byteLength(end);
     if (blanks < 0) {
       this.#growth = Math.min(Math.max(this.#growth, tail.room - blanks), growthMax);
       return pushLook(args);
     }
-    args.push(tail.offset, encodeHead(before), write.leaseUntil);
-    pushPieces(args, entry + end, blanks);
+    args.push(tail.offset, now, encodeHead(before), entry + end + " ".repeat(blanks));
     return { ...tail, offset: tail.offset + grown, byteCount: tail.byteCount - grown };
   }
 
@@ -234,51 +241,51 @@ const growthMin = 280;
 const growthMax = 1000;
 
 function seenAs(messageId: string, reply: WriteReply): Seen {
-  const [now, found] = typeof reply === "number" ? [reply] : reply;
-  const text = found ?? undefined;
+  const text = typeof reply === "number" ? undefined : (reply[1] ?? undefined);
   const record = text === undefined ? undefined : decodeRecord(messageId, text);
-  return { record, text, now, tail: undefined };
+  return { isGuess: false, record, text, now: timeOf(reply), tail: undefined };
+}
+
+function timeOf(reply: WriteReply): number {
+  return typeof reply === "number" ? reply : reply[0];
 }
 
 function pushLook(args: (string | number)[]): undefined {
-  args.push("look", "", "", "", "", "", "", 0);
+  args.push("look", 0, "", "");
 }
 
-/** Between the pieces are the times that the script fills in: now, the lease, now; or the lease. */
-function pushPieces(args: (string | number)[], text: string, blanks: number): void {
-  const [a = "", b = "", c, d = ""] = text.split(timeMark);
-  if (c === undefined) args.push(a, "", b, "", blanks);
-  else args.push(a, b, c, d, blanks);
-}
+const calibrationMs = 10_000;
 
-/** For a time that is relative to the script's. */
-const timeMark = "\u0001";
-const timeBytes = "2026-01-31T12:00:00.000Z".length;
+/**
+ * What the server's clock shows, from this process's clock and the times in the replies. The server
+ * answers after it was asked, so it is that much ahead at most, and a lease rather ends too late; the
+ * quickest answer of some seconds counts. Until there is one, both clocks are taken to be equal.
+ */
+class ServerTime {
+  readonly #clock: Clock;
+  #aheadMs = 0;
+  #notedAt = Number.NEGATIVE_INFINITY;
 
-function writeTime(ms: number): string {
-  return ms < relativeBelow ? timeMark : rfc3339(ms);
-}
-
-/** Of the text with its times filled in. */
-function byteCountOf(text: string): number {
-  let bytes = Buffer.byteLength(text);
-  for (let at = text.indexOf(timeMark); at >= 0; at = text.indexOf(timeMark, at + 1)) {
-    bytes += timeBytes - timeMark.length;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
-  return bytes;
-}
 
-/** A decision on a guess, with the times that the script wrote. */
-function withTimes(record: StoredRecord, now: number): StoredRecord {
-  const { leaseUntil, history } = record;
-  if (leaseUntil >= relativeBelow) return record;
-  const last = history.at(-1);
-  const isNew = last !== undefined && last.at < relativeBelow;
-  return {
-    ...record,
-    leaseUntil: now + leaseUntil,
-    history: isNew ? [...history.slice(0, -1), { ...last, at: now + last.at }] : history,
-  };
+  local(): number {
+    return this.#clock.now();
+  }
+
+  now(): number {
+    return this.local() + this.#aheadMs;
+  }
+
+  note(sentAt: number, serverNow: number): void {
+    const aheadMs = serverNow - sentAt;
+    const isOld = Math.abs(sentAt - this.#notedAt) > calibrationMs;
+    const isOff = Math.abs(aheadMs - this.#aheadMs) > driftMsMax;
+    if (aheadMs > this.#aheadMs && !isOld && !isOff) return;
+    this.#aheadMs = aheadMs;
+    this.#notedAt = sentAt;
+  }
 }
 
 const addScript = redisScript<number>(addText);
@@ -334,13 +341,14 @@ interface RedisLedgerOptions {
   readonly keyPrefix?: string;
   /** The index of what is claimed; see there. */
   readonly recentMails?: Pick<RecentMails, "add">;
+  readonly clock?: Clock;
 }
 
 /** The ledger in Redis. It uses the client it is given and leaves it open. */
 export function openRedisDeliveryLedger(options: RedisLedgerOptions): DeliveryLedger {
-  const { redis, keyPrefix = "", recentMails } = options;
+  const { redis, keyPrefix = "", recentMails, clock = systemClock } = options;
   const totals = new RedisMinuteTotals(redis, `${keyPrefix}email:ledger:minutes`);
-  const records = new RedisRecords(redis, keyPrefix, totals);
+  const records = new RedisRecords(redis, keyPrefix, totals, clock);
   const ledger: DeliveryLedger = {
     get connection() {
       return redis.connection;
@@ -352,7 +360,7 @@ export function openRedisDeliveryLedger(options: RedisLedgerOptions): DeliveryLe
     advance: async (claim, change) => answerOf(await ledger.advanceAll([{ claim, change }])),
     claimAll: (requests) => {
       recentMails?.add(requests); // it leaves in the same write
-      return records.change(requests, claimRules, () => guessAbsent);
+      return records.change(requests, claimRules, () => records.guessAbsent());
     },
     advanceAll: (steps) => records.change(steps, stepRules, ({ claim }) => records.guessOwn(claim)),
     markBuried: async (messageId, position) =>
