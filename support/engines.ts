@@ -11,9 +11,11 @@ const variables = {
   instant: "TEST_INSTANT", // the built program's path
   kcat: "TEST_KCAT", // "/usr/bin/kcat"
   python: "TEST_PYTHON", // a Python with confluent-kafka and kafka-python
+  schemathesis: "TEST_SCHEMATHESIS", // "/path/bin/schemathesis"
   go: "TEST_GO_MODULE", // the folder of a Go module that requires franz-go
   postfix: "TEST_POSTFIX", // "/usr/sbin/postconf", beside Postfix's other programs
   pgbouncer: "TEST_PGBOUNCER", // "/usr/sbin/pgbouncer"
+  nginx: "TEST_NGINX", // "/usr/sbin/nginx"
   spamassassin: "TEST_SPAMASSASSIN", // "/usr/bin/spamassassin"
   promtool: "TEST_PROMTOOL", // "/usr/bin/promtool"
   prometheus: "TEST_PROMETHEUS", // "/usr/bin/prometheus"

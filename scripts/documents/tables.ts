@@ -1,6 +1,6 @@
 /** Tables generated into hand-written pages. */
 import { createAuthMeasures } from "../../src/compose/serve-auth.ts";
-import { createRequestMetrics } from "../../src/core/http/app.ts";
+import { createRequestMetrics } from "../../src/core/http/metrics.ts";
 import type { MetricRow } from "../../src/core/metrics.ts";
 import { Metrics, openProcessMetrics } from "../../src/core/metrics.ts";
 import { systemClock } from "../../src/core/time.ts";

@@ -6,6 +6,7 @@ import {
   needPostfix,
   needProgram,
   needPythonClients,
+  needSchemathesis,
 } from "../../support/engines/packages.ts";
 import { ServerRecords } from "../../support/engines/state.ts";
 import { bringUp, endServer, wipeServer } from "../../support/engines/up.ts";
@@ -95,9 +96,12 @@ function listEngines(repository: string, records: ServerRecords): Engine[] {
     program("kcat", "TEST_KCAT", "servers"),
     // The clients of docs/producing.md.
     client("python", "TEST_PYTHON", () => needPythonClients(repository, print)),
+    client("schemathesis", "TEST_SCHEMATHESIS", () => needSchemathesis(repository, print)),
     client("go", "TEST_GO_MODULE", () => needGoModule(repository, print)),
     { name: "postfix", variable: "TEST_POSTFIX", need: "servers", find: () => needPostfix(print) },
     program("pgbouncer", "TEST_PGBOUNCER", "servers"),
+    // In front of the services, with TLS and the headers that people configure.
+    program("nginx", "TEST_NGINX", "nginx"),
     program("spamassassin", "TEST_SPAMASSASSIN", "servers"),
     // For tests that start brokers of their own, to stop them.
     client("kafka-jars", "TEST_KAFKA_LIBS", async () => {

@@ -1,5 +1,5 @@
 /** What a suite needs before it can run. */
-export type Need = "servers" | "binary" | "chromium" | "compose" | "prometheus";
+export type Need = "servers" | "binary" | "chromium" | "nginx" | "compose" | "prometheus";
 
 /** A folder of tests, run by one `bun test` within its own time. */
 export interface Suite {
@@ -23,7 +23,7 @@ export const suites: readonly Suite[] = [
     folder: "tests/flows",
     processes: 2,
     budgetSeconds: 420,
-    needs: ["servers", "binary"],
+    needs: ["servers", "binary", "nginx"],
   },
   {
     name: "binary",
@@ -37,7 +37,12 @@ export const suites: readonly Suite[] = [
     budgetSeconds: 300,
     needs: ["servers", "binary"],
   },
-  { name: "browser", folder: "tests/browser", budgetSeconds: 150, needs: ["binary", "chromium"] },
+  {
+    name: "browser",
+    folder: "tests/browser",
+    budgetSeconds: 150,
+    needs: ["binary", "chromium", "nginx"],
+  },
   { name: "bench", folder: "tests/bench", budgetSeconds: 60, needs: ["servers", "binary"] },
 ];
 

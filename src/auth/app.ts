@@ -240,11 +240,12 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     limits: logExhaustedLimits(given.limits, given),
     users: dropChangedUsers(given.users, given.sessions),
   };
-  const { corsOrigins, publicOrigin, trustedProxies } = deps.boundary;
+  const { corsOrigins, publicOrigin, trustedProxies, hstsSubdomains } = deps.boundary;
   const writers = { cookieName, publicOrigin, origins: corsOrigins };
   const app = createHttpApp({
     log: deps.log,
     trustedProxies,
+    hstsSubdomains,
     ...(deps.onRequest === undefined ? {} : { onRequest: deps.onRequest }),
     drawProblem: (problem, context) => {
       const { req } = context;

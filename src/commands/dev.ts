@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { loadConfig, warnOfMistyped } from "../compose/config.ts";
+import { loadConfig, warnOfSettings } from "../compose/config.ts";
 import { embeddedOnly, listen, openLog, runService } from "../compose/engines.ts";
 import type { Environment } from "../core/config.ts";
 import { loadEnvironment } from "./run-command.ts";
@@ -25,7 +25,8 @@ export async function dev(given: Environment): Promise<number> {
     const { dataDirectory } = config.app;
     const urls = { authUrl: auth.url, emailUrl };
     process.stdout.write(renderBanner({ ...urls, dataDirectory, ignored }));
-    await warnOfMistyped(environment, openLog("instant", config));
+    const roles = ["serve-auth", "serve-email"] as const;
+    await warnOfSettings(environment, config, roles, openLog("instant", config));
   });
 }
 

@@ -1,5 +1,5 @@
 // `serve-auth`, `serve-email`, and `healthcheck`, which asks one of them.
-import { loadConfig, warnOfMistyped } from "../compose/config.ts";
+import { loadConfig, warnOfSettings } from "../compose/config.ts";
 import { connect, listen, runService } from "../compose/engines.ts";
 import type { Environment } from "../core/config.ts";
 
@@ -10,7 +10,7 @@ export async function serveAuth(environment: Environment): Promise<number> {
     await connect(engines);
     const { startServeAuth } = await import("../compose/serve-auth.ts");
     await startServeAuth(engines, running, log, server);
-    await warnOfMistyped(environment, log);
+    await warnOfSettings(environment, config, ["serve-auth"], log);
   });
 }
 
@@ -21,7 +21,7 @@ export async function serveEmail(environment: Environment): Promise<number> {
     await connect(engines);
     const { startServeEmail } = await import("../compose/serve-email.ts");
     await startServeEmail(engines, running, log, server);
-    await warnOfMistyped(environment, log);
+    await warnOfSettings(environment, config, ["serve-email"], log);
   });
 }
 

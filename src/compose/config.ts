@@ -10,7 +10,7 @@ import type { Log } from "../core/log.ts";
 import { logLevels } from "../core/log.ts";
 import { postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
-import { randomToken } from "../core/secret.ts";
+import { findWeakSecrets, randomToken } from "../core/secret.ts";
 import { bounceFields, checkBounces, resolveBounces } from "../email/bounces/config.ts";
 import { checkEmail, emailFields, templateFields, topicFields } from "../email/config.ts";
 import { checkKafkaConfig, kafkaConnection, kafkaFields } from "../email/event-log/kafka/config.ts";
@@ -23,7 +23,7 @@ const appFields = {
     name: "APP_ENV",
     choices: ["development", "test", "production"],
     fallback: "development",
-    doc: "`production` refuses to start while an engine, a secret or EMAIL_MODE=smtp is missing.",
+    doc: "`production` refuses to start while an engine, a secret or EMAIL_MODE=smtp is missing, or a secret can be guessed.",
   }),
   name: setting.text({
     name: "APP_NAME",
@@ -174,7 +174,42 @@ function checkProduction(config: Config, roles: readonly Role[]): ConfigProblem[
   if (app.emailMode !== "smtp") {
     problems.push({ name: "EMAIL_MODE", problem: `must be smtp ${because}` });
   }
+  for (const { name, problem, fix } of findWeakSecrets(secretsOf(config))) {
+    problems.push({ name, problem: `${problem}; ${fix}` });
+  }
   return problems;
+}
+
+/** The secrets that the operator makes, by their variables; passwords of other servers are not ours. */
+export function secretsOf({ auth, email, ops, bounces, http }: Settings) {
+  return {
+    AUTH_SECRET: auth.secret,
+    AUTH_SECRET_PREVIOUS: auth.secretPrevious,
+    EMAIL_SECRET: email.secret,
+    EMAIL_SECRET_PREVIOUS: email.secretPrevious,
+    OPS_TOKEN: ops.token,
+    BOUNCE_SECRET: bounces.secret,
+    BOUNCE_POSTMARK_PASSWORD: bounces.postmarkPassword,
+    METRICS_TOKEN: http.metricsToken,
+  } as const;
+}
+
+/** What `diagnoseSetup` looks at. */
+export function setupOf(
+  { app, http, ops, kafka, redis, postgres, smtp }: Config,
+  roles: readonly Role[],
+) {
+  return {
+    production: app.environment === "production",
+    kafka: (app.enableKafka || roles.includes("serve-email")) && kafka.connection !== undefined,
+    redis: redis.connection !== undefined,
+    postgres: postgres.connection !== undefined,
+    sendsMails: (smtp.servers ?? []).length > 0,
+    hasSmtpServer: smtp.host !== undefined || smtp.urls !== undefined,
+    publicUrl: http.publicUrl,
+    trustedProxies: http.trustedProxies ?? [],
+    lacksOpsToken: roles.includes("serve-email") && ops.token === undefined,
+  };
 }
 
 const allFields = Object.values(configGroups).flatMap((group): ConfigField<unknown>[] =>
@@ -186,13 +221,23 @@ export function knownVariables(): readonly string[] {
   return allFields.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name]));
 }
 
-/** One warning for each variable that has no effect but looks like a known one: KAFKA_BROKER. */
-export async function warnOfMistyped(environment: Environment, log: Log): Promise<void> {
+/**
+ * One warning for each setting that a service starts with although it is wrong (see `diagnoseSetup`),
+ * and for each variable that has no effect but looks like a known one: KAFKA_BROKER.
+ */
+export async function warnOfSettings(
+  environment: Environment,
+  config: Config,
+  roles: readonly Role[],
+  log: Log,
+): Promise<void> {
   const { Diagnosis } = await import("../core/diagnosis.ts");
-  const { diagnoseNames } = await import("../doctor/settings.ts");
-  const diagnosis = new Diagnosis();
-  diagnoseNames(diagnosis, environment, knownVariables());
-  for (const { text, fix } of diagnosis.findings) log.warn({ fix }, text);
+  const { diagnoseNames, diagnoseSetup } = await import("../doctor/settings.ts");
+  const [setup, names] = [new Diagnosis(), new Diagnosis()];
+  diagnoseSetup(setupOf(config, roles), setup);
+  diagnoseNames(names, environment, knownVariables());
+  const faults = setup.findings.filter(({ level }) => level === "fault");
+  for (const { text, fix } of [...faults, ...names.findings]) log.warn({ fix }, text);
 }
 
 /** How to set a variable that is missing. */

@@ -19,6 +19,7 @@ import { preferencesModule } from "../email/preferences/postgres.ts";
 import { suppressionsModule } from "../email/suppressions/postgres.ts";
 import { diagnoseTemplates } from "../email/templates/overrides/load-overrides.ts";
 import type { Config, Role } from "./config.ts";
+import { secretsOf, setupOf } from "./config.ts";
 import { tryMailTemplates } from "./delivery.ts";
 
 /** The modules that have tables in Postgres. */
@@ -35,18 +36,12 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
   const usesKafka = publishes && config.kafka.connection !== undefined;
   const redis = config.redis.connection;
   const postgres = config.postgres.connection;
-  const { servers = [], host, urls } = config.smtp;
-  const setup = {
-    production: app.environment === "production",
-    kafka: usesKafka,
-    redis: redis !== undefined,
-    postgres: postgres !== undefined,
-    sendsMails: servers.length > 0,
-    hasSmtpServer: host !== undefined || urls !== undefined,
-    hasPublicUrl: config.http.publicUrl !== undefined,
-  };
+  const { servers = [] } = config.smtp;
   return [
-    { group: "Configuration", run: (diagnosis) => diagnoseSetup(setup, diagnosis) },
+    {
+      group: "Configuration",
+      run: (diagnosis) => diagnoseSetup(setupOf(config, roles), diagnosis),
+    },
     secretsCheck(config, roles),
     {
       group: "Data directory",
@@ -83,24 +78,19 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
   ];
 }
 
-function secretsCheck({ app, auth, email, bounces, http }: Config, roles: readonly Role[]): Check {
-  const secrets = {
-    AUTH_SECRET: auth.secret,
-    AUTH_SECRET_PREVIOUS: auth.secretPrevious,
-    EMAIL_SECRET: email.secret,
-    EMAIL_SECRET_PREVIOUS: email.secretPrevious,
-    BOUNCE_SECRET: bounces.secret,
-    METRICS_TOKEN: http.metricsToken,
-  };
+function secretsCheck(config: Config, roles: readonly Role[]): Check {
+  const { app, auth, email } = config;
+  const isProduction = app.environment === "production";
   return {
     group: "Secrets",
     run: (diagnosis) => {
-      diagnoseSecrets(diagnosis, secrets);
+      // In production a weak one is a fault of the configuration already.
+      diagnoseSecrets(diagnosis, secretsOf(config), isProduction);
       const generated = [
         ...(auth.secret === undefined && roles.includes("serve-auth") ? ["AUTH_SECRET"] : []),
         ...(email.secret === undefined ? ["EMAIL_SECRET"] : []),
       ];
-      if (generated.length === 0 || app.environment === "production") return; // it must be set then
+      if (generated.length === 0 || isProduction) return; // it must be set then
       const [verb, what] =
         generated.length === 1 ? ["is", "a random one is"] : ["are", "random ones are"];
       const text = `${generated.join(" and ")} ${verb} not set: ${what} kept in DATA_DIR`;

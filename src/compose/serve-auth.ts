@@ -5,8 +5,8 @@ import { resolveLimitPolicy } from "../auth/config.ts";
 import { getSignedIn } from "../auth/session-routes.ts";
 import type { User } from "../auth/users/user-store.ts";
 import { errorMessage, isInstantError } from "../core/errors.ts";
-import { addMetricsRoute, createRequestMetrics } from "../core/http/app.ts";
 import type { EarlyServer } from "../core/http/early-server.ts";
+import { addMetricsRoute, createRequestMetrics } from "../core/http/metrics.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
 import type { Language } from "../core/languages.ts";
 import { findLanguage } from "../core/languages.ts";
@@ -22,6 +22,7 @@ import {
   EventPublisher,
 } from "../email/delivery/publisher.ts";
 import { recipientKey, topicSpecs } from "../email/event.ts";
+import { LoginAttempts } from "../email/login-attempts.ts";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { createPreferencesPath, getPreferences } from "../email/preferences/preference-store.ts";
 import {
@@ -178,7 +179,9 @@ function addRecipientRoutes(
   const { reporters } = bounces;
   if (reporters === undefined) return;
   const { suppressionMs } = email;
-  addBounceRoutes(app, { suppressions, reporters, suppressionMs, clock: systemClock, log });
+  const clock = systemClock;
+  const attempts = new LoginAttempts(clock);
+  addBounceRoutes(app, { suppressions, reporters, suppressionMs, attempts, clock, log });
 }
 
 /**

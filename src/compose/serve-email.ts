@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import { errorMessage } from "../core/errors.ts";
-import { createRequestMetrics } from "../core/http/app.ts";
 import type { EarlyServer } from "../core/http/early-server.ts";
+import { createRequestMetrics } from "../core/http/metrics.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
@@ -11,10 +11,11 @@ import { createWorkerMetrics } from "../email/delivery/metrics.ts";
 import { EmailWorker } from "../email/delivery/worker.ts";
 import { topicSpecs } from "../email/event.ts";
 import { LagReader } from "../email/event-log/lag-reader.ts";
+import { LoginAttempts } from "../email/login-attempts.ts";
 import { senderDefault } from "../email/mailer/inbox/inbox.ts";
 import { addInboxRoutes } from "../email/mailer/inbox/inbox-page.tsx";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
-import { LoginAttempts, operatorsOnly } from "../email/ops/access.ts";
+import { operatorsOnly } from "../email/ops/access.ts";
 import { describeOpenTransactions, renderSections, takeSnapshot } from "../email/ops/dashboard.tsx";
 import { ReplayJob } from "../email/ops/dead-letter-routes.tsx";
 import { LiveFeed, OutcomeHistory } from "../email/ops/live-feed.ts";
@@ -41,7 +42,7 @@ export async function startServeEmail(
   server: EarlyServer,
   { authUrl, publicOrigin }: EmailNeighbours = {},
 ): Promise<void> {
-  const { app: settings, email, ops, topics } = engines.config;
+  const { app: settings, email, http, ops, topics } = engines.config;
   const metrics = await openServiceMetrics(engines, "email");
   const onRequest = createRequestMetrics(metrics);
   const history = new OutcomeHistory(systemClock);
@@ -70,6 +71,9 @@ export async function startServeEmail(
     ],
     now: systemClock.now,
     metrics,
+    metricsToken: http.metricsToken,
+    trustedProxies: http.boundary.trustedProxies,
+    hstsSubdomains: http.boundary.hstsSubdomains,
     onRequest,
     drawProblem: (problem, { req }) => opsProblemPage(site, problem, req),
   });
@@ -164,7 +168,7 @@ async function addOpsSite(
   site: OpsSite,
   { log, worker, history, lag, authUrl }: OpsSiteParts,
 ): Promise<readonly Service[]> {
-  const { topics, ops, auth, smtp } = engines.config;
+  const { app: settings, topics, ops, auth, smtp } = engines.config;
   const eventLog = await engines.eventLog();
   const ledger = await engines.ledger();
   const deadLetterTopic = topics.deadLetters;
@@ -176,7 +180,12 @@ async function addOpsSite(
     render: async () => renderSections(await snapshot()),
     everyMs: dashboardEveryMs,
   });
-  const access = { token: ops.token, attempts: new LoginAttempts(clock), clock };
+  const access = {
+    token: ops.token,
+    loopback: settings.environment !== "production",
+    attempts: new LoginAttempts(clock),
+    clock,
+  };
   addSiteRoutes(app, {
     site,
     access,

@@ -1,4 +1,4 @@
-// HMACs, random tokens, constant-time comparison, and signed text.
+// HMACs, random tokens, constant-time comparison, signed text, and how strong a secret is.
 import { timingSafeEqual } from "node:crypto";
 
 /** HMAC-SHA-256 over the parts, each preceded by its length so that no two lists collide. */
@@ -95,4 +95,82 @@ export function verifyText(
 
 function sign(key: string, purpose: string, signed: readonly string[]): string {
   return hmacText(key, "base64url", purpose, ...signed);
+}
+
+/**
+ * Placeholders from examples, or typed in a hurry. Fewer than one random secret in a million
+ * matches by chance. That is why a run must be ten long: one in 18,000 secrets of 64 hex digits has
+ * six alike.
+ */
+const placeholder =
+  /change[-_ ]?(?:me|this|it)|secret|passwor[dt]|example|default|replace|generate|insecure|qwerty|letmein|12345678|(.)\1{9}/i;
+const newSecret = "openssl rand -base64 32";
+
+/**
+ * Why a secret is weak, as the rest of a sentence about it; undefined when it is strong. From 32
+ * characters on it needs 80 bits, because it can be guessed offline. A shorter one is a token or a
+ * password with limited attempts, and needs two bits for each character. Fewer than one random secret in
+ * a million lacks them, in hex too.
+ */
+export function describeWeakness(secret: string): string | undefined {
+  if (placeholder.test(secret)) return "looks like a placeholder, not like a random secret";
+  const [bitsMin, distinctMin] = secret.length < 32 ? [2 * secret.length, 5] : [80, 8];
+  const distinct = new Set(secret).size;
+  if (distinct < distinctMin) return `has only ${distinct} different characters`;
+  if (isRepetition(secret)) return "repeats itself";
+  const bits = Math.floor(Math.min(estimateBits([...secret]), 2 * estimateBits(steps(secret))));
+  return bits < bitsMin ? `has about ${bits} bits of entropy, and needs ${bitsMin}` : undefined;
+}
+
+function isRepetition(secret: string): boolean {
+  for (let period = 1; period <= secret.length / 2; period += 1) {
+    if (secret.startsWith(secret.slice(period))) return true;
+  }
+  return false;
+}
+
+/** From each character to the next: all alike in "abcdef…". */
+function steps(secret: string): number[] {
+  return Array.from(secret.slice(1), (_, at) => secret.charCodeAt(at + 1) - secret.charCodeAt(at));
+}
+
+/** The upper bound that the frequencies allow (Shannon). */
+function estimateBits(symbols: readonly (string | number)[]): number {
+  const counts = new Map<string | number, number>();
+  for (const symbol of symbols) counts.set(symbol, (counts.get(symbol) ?? 0) + 1);
+  let bits = 0;
+  for (const count of counts.values()) bits -= count * Math.log2(count / symbols.length);
+  return bits;
+}
+
+export interface WeakSecret {
+  /** Its variable. */
+  readonly name: string;
+  readonly kind: "strength" | "shared";
+  /** The rest of a sentence about it; never shows its value. */
+  readonly problem: string;
+  readonly fix: string;
+}
+
+/** Of the secrets that are set, by their variables: those that can be guessed, or are set twice. */
+export function findWeakSecrets(
+  secrets: Readonly<Record<string, string | undefined>>,
+): readonly WeakSecret[] {
+  const firstOf = new Map<string, string>();
+  return Object.entries(secrets).flatMap(([name, secret]): WeakSecret[] => {
+    if (secret === undefined) return [];
+    const weakness = describeWeakness(secret);
+    if (weakness !== undefined) {
+      return [
+        { name, kind: "strength", problem: weakness, fix: `generate a new one: ${newSecret}` },
+      ];
+    }
+    const other = firstOf.get(secret);
+    if (other === undefined) {
+      firstOf.set(secret, name);
+      return [];
+    }
+    const fix = `if one leaks, both leak: generate one for each with ${newSecret}`;
+    return [{ name, kind: "shared", problem: `is the same as ${other}`, fix }];
+  });
 }

@@ -1,59 +1,30 @@
 // Checks of settings: weak secrets, choices that conflict, misspelt names, the sender's DNS.
 import { Resolver } from "node:dns/promises";
 import type { Diagnosis } from "../core/diagnosis.ts";
+import { holdsStrangers } from "../core/http/client-address.ts";
+import { findWeakSecrets } from "../core/secret.ts";
 
 /**
- * Placeholders from examples, or typed in a hurry. Fewer than one random secret in a million
- * matches by chance. That is why a run must be ten long: one in 18,000 secrets of 64 hex digits has
- * six alike.
+ * The secrets that are set, by the name of their variable: each strong, all different. `refused`: the
+ * weak ones were reported, because a service refuses to start with them.
  */
-const placeholder =
-  /change[-_ ]?(?:me|this)|secret|passwor[dt]|example|default|replace|qwerty|letmein|12345678|(.)\1{9}/i;
-const bitsMin = 100;
-const distinctMin = 10;
-const newSecret = "openssl rand -base64 32";
-
-/** Why a secret is weak, as the rest of a sentence about it; undefined when it is strong. */
-export function describeWeakness(secret: string): string | undefined {
-  if (placeholder.test(secret)) return "looks like a placeholder, not like a random secret";
-  const distinct = new Set(secret).size;
-  if (distinct < distinctMin) return `has only ${distinct} different characters`;
-  const bits = Math.floor(estimateBits(secret));
-  return bits < bitsMin ? `has about ${bits} bits of entropy, and needs ${bitsMin}` : undefined;
-}
-
-/** The upper bound that its character frequencies allow (Shannon). */
-function estimateBits(secret: string): number {
-  const counts = new Map<string, number>();
-  for (const char of secret) counts.set(char, (counts.get(char) ?? 0) + 1);
-  let bits = 0;
-  for (const count of counts.values()) bits -= count * Math.log2(count / secret.length);
-  return bits;
-}
-
-/** The secrets that are set, by the name of their variable: each strong, all different. */
 export function diagnoseSecrets(
   diagnosis: Diagnosis,
   secrets: Readonly<Record<string, string | undefined>>,
+  refused: boolean,
 ): void {
-  const set = Object.entries(secrets).filter(([, secret]) => secret !== undefined);
-  const namesOf = new Map<string, string[]>();
-  const strong: string[] = [];
-  for (const [name, secret = ""] of set) {
-    namesOf.set(secret, [...(namesOf.get(secret) ?? []), name]);
-    const weakness = describeWeakness(secret);
-    if (weakness === undefined) strong.push(name);
-    else {
-      const fix = `Generate a new one: ${newSecret}`;
-      diagnosis.fault("secrets.strength", `${name} ${weakness}`, fix);
-    }
+  const weak = findWeakSecrets(secrets);
+  for (const { name, kind, problem, fix } of refused ? [] : weak) {
+    diagnosis.fault(`secrets.${kind}`, `${name} ${problem}`, upperFirst(fix));
   }
-  for (const names of namesOf.values()) {
-    if (names.length < 2) continue;
-    const fix = `If one leaks, all leak: generate one for each with ${newSecret}`;
-    diagnosis.fault("secrets.shared", `${names.join(" and ")} are the same`, fix);
-  }
+  const strong = Object.keys(secrets).filter(
+    (name) => secrets[name] !== undefined && !weak.some((each) => each.name === name),
+  );
   if (strong.length > 0) diagnosis.ok("secrets.strength", `${strong.join(", ")}: long and random`);
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Settings that depend on each other. */
@@ -67,8 +38,12 @@ interface Setup {
   readonly sendsMails: boolean;
   /** SMTP_HOST or SMTP_URLS is set. */
   readonly hasSmtpServer: boolean;
-  /** PUBLIC_URL is set. */
-  readonly hasPublicUrl: boolean;
+  /** PUBLIC_URL */
+  readonly publicUrl: string | undefined;
+  /** TRUSTED_PROXIES */
+  readonly trustedProxies: readonly string[];
+  /** serve-email runs without OPS_TOKEN. */
+  readonly lacksOpsToken: boolean;
 }
 
 /** Checks for settings that are each valid but do not fit together. */
@@ -89,10 +64,39 @@ export function diagnoseSetup(setup: Setup, diagnosis: Diagnosis): void {
       "An SMTP server is set, but EMAIL_MODE=log sends no mail: it keeps them in the inbox";
     diagnosis.warn("setup.mail_mode", text, "Set EMAIL_MODE=smtp to send them");
   }
-  if (production && !setup.hasPublicUrl) {
+  if (production && setup.publicUrl === undefined) {
     const text = "Mails have no unsubscribe link, because PUBLIC_URL is not set";
     const fix = "Set it to the public URL of serve-auth, such as https://id.example.com";
     diagnosis.warn("setup.public_url", text, fix);
+  }
+  diagnoseExposure(setup, diagnosis);
+}
+
+/** How the services are seen from outside. A service logs these faults when it starts. */
+function diagnoseExposure(setup: Setup, diagnosis: Diagnosis): void {
+  const { production, publicUrl = "", trustedProxies } = setup;
+  if (production && setup.lacksOpsToken) {
+    const text = "The pages for operators are closed, because OPS_TOKEN is not set";
+    diagnosis.fault("setup.ops_token", text, 'Set OPS_TOKEN="$(openssl rand -base64 32)"');
+  }
+  if (production && /^http:/i.test(publicUrl)) {
+    const text =
+      "PUBLIC_URL begins with http://: browsers drop the cookie of a page that was not opened with https, so nobody can sign in";
+    diagnosis.fault(
+      "setup.plain_http",
+      text,
+      "Put a proxy with TLS in front, and set it to https://…",
+    );
+  }
+  const wide = trustedProxies.filter(holdsStrangers);
+  if (wide.length > 0) {
+    const text = `TRUSTED_PROXIES has ${wide.join(" and ")}: strangers in it choose the address that they are counted by, and no limit holds them`;
+    diagnosis.fault("setup.trusted_proxies", text, "List the addresses of your proxies alone");
+  }
+  if (/^https:/i.test(publicUrl) && trustedProxies.length === 0) {
+    const text =
+      "PUBLIC_URL is that of a proxy, but TRUSTED_PROXIES is not set: everybody behind it counts as one client, so that the wrong codes of one stop all";
+    diagnosis.warn("setup.clients", text, "Set TRUSTED_PROXIES to the addresses of the proxy");
   }
 }
 

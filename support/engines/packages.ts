@@ -8,7 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** Something that is not on this machine, and what the person can do about it. */
 export class MissingError extends Error {}
@@ -121,16 +121,33 @@ const goMinorMin = 24; // crypto/rand.Text
 
 type Print = (line: string) => void;
 
-/** A Python with both Kafka clients, in a virtual environment of the repository's cache. */
-export async function needPythonClients(repository: string, print: Print): Promise<string> {
-  const directory = join(repository, ".cache", "producers", `python-${versionsOf(pythonPackages)}`);
+/** A Python with both Kafka clients. */
+export function needPythonClients(repository: string, print: Print): Promise<string> {
+  return needPython(join(repository, ".cache", "producers"), pythonPackages, print);
+}
+
+/** Asks an API what its OpenAPI document promises. */
+const schemathesis = ["schemathesis==4.32.5"] as const;
+
+export async function needSchemathesis(repository: string, print: Print): Promise<string> {
+  const python = await needPython(join(repository, ".cache", "schemathesis"), schemathesis, print);
+  return join(dirname(python), "schemathesis");
+}
+
+/** A Python with these packages, in a virtual environment of its own. */
+async function needPython(
+  parent: string,
+  packages: readonly string[],
+  print: Print,
+): Promise<string> {
+  const directory = join(parent, `python-${versionsOf(packages)}`);
   const python = join(directory, "bin", "python");
   if (existsSync(join(directory, "complete"))) return python;
   const system = await needProgram("python3", { debian: "python3-venv", print });
-  print(`fetching ${pythonPackages.join(" and ")} with pip, once`);
+  print(`fetching ${packages.join(" and ")} with pip, once`);
   rmSync(directory, { recursive: true, force: true });
   await run([system, "-m", "venv", directory]);
-  await run([python, "-m", "pip", "install", "--quiet", ...pythonPackages]);
+  await run([python, "-m", "pip", "install", "--quiet", ...packages]);
   writeFileSync(join(directory, "complete"), "");
   return python;
 }

@@ -6,9 +6,11 @@ import { systemClock } from "../../src/core/time.ts";
 import { addBounceRoutes, signReport } from "../../src/email/bounces/bounce-routes.ts";
 import { resolveBounces } from "../../src/email/bounces/config.ts";
 import { recipientKey } from "../../src/email/event.ts";
+import { LoginAttempts } from "../../src/email/login-attempts.ts";
 import { openRecipientStores } from "../support/recipient-stores.ts";
 import type { RecipientWorld } from "../support/recipient-world.ts";
 import { bounceSecret, postmark, recipientEngines } from "../support/recipient-world.ts";
+import { problemOf } from "../support/sign-in-world.ts";
 
 const address = "ana@example.com";
 const key = recipientKey(address);
@@ -120,6 +122,25 @@ describe.each(recipientEngines())("bounce reports on %s", (_, open) => {
     for (const header of wrong) expect((await sendPostmark(opened, body, header)).status).toBe(401);
     expect(await find(opened)).toBeUndefined();
   });
+
+  test("of a client with ten wrong logins are not taken for a while; signed ones and others' are", async () => {
+    await using opened = await open();
+    const { world } = opened;
+    const body = { RecordType: "Bounce", Type: "HardBounce", Email: address };
+    const from = (client: string, Authorization: string) =>
+      world.request("/bounces", { method: "POST", body, client, headers: { Authorization } });
+    const wrong = `Basic ${btoa("postmark:guess")}`;
+    for (let tries = 0; tries < 10; tries += 1) {
+      expect((await from("203.0.113.7", wrong)).status).toBe(401);
+    }
+    const refused = await from("203.0.113.7", login);
+    expect([refused.status, refused.headers.get("Retry-After")]).toEqual([429, "900"]);
+    expect(await problemOf(refused)).toMatchObject({ code: "too_many_reporter_attempts" });
+    expect((await send(opened, { bounces: [hard] })).status).toBe(200);
+    expect((await from("198.51.100.9", login)).status).toBe(200);
+    await world.clock.advance(15 * 60_000);
+    expect((await from("203.0.113.7", login)).status).toBe(200);
+  });
 });
 
 test("one secret does not open the other way, and without any there is no way at all", async () => {
@@ -129,7 +150,8 @@ test("one secret does not open the other way, and without any there is no way at
   const { suppressions } = await openRecipientStores(undefined, stack);
   const app = createHttpApp({ log: silentLog });
   const reporters = { secret: bounceSecret, postmark: undefined };
-  const deps = { suppressions, reporters, clock: systemClock, log: silentLog };
+  const attempts = new LoginAttempts(systemClock);
+  const deps = { suppressions, reporters, attempts, clock: systemClock, log: silentLog };
   addBounceRoutes(app, { ...deps, suppressionMs: 1_000 });
   const headers = { "Content-Type": "application/json", Authorization: login };
   const body = JSON.stringify({ Type: "HardBounce", Email: address });

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { diagnoseDataDirectory } from "../../src/doctor/machine.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { diagnosed, examineWith, findTrouble, troubles } from "../support/doctor.ts";
+import { diagnosed, examineWith, findTrouble, goodSecrets, troubles } from "../support/doctor.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -73,8 +73,71 @@ describe("doctor on the settings", () => {
     const made = Bun.spawnSync(["openssl", "rand", "-base64", "32"]).stdout.toString().trim();
     const shared = await examineWith({ AUTH_SECRET: made, EMAIL_SECRET: made });
     const { text: same } = findTrouble(shared.findings, "secrets.shared");
-    expect(same).toBe("AUTH_SECRET and EMAIL_SECRET are the same");
+    expect(same).toBe("EMAIL_SECRET is the same as AUTH_SECRET");
     expect((await examineWith({ AUTH_SECRET: made })).exitCode).toBe(0);
+  });
+
+  test.each([
+    ["AUTH_SECRET", "change-me-change-me-change-me-change-me", "looks like a placeholder"],
+    ["AUTH_SECRET_PREVIOUS", "changeitchangeitchangeitchangeit", "looks like a placeholder"],
+    ["EMAIL_SECRET", "abcdefghijklmnopqrstuvwxyz012345", "bits of entropy"],
+    ["EMAIL_SECRET_PREVIOUS", goodSecrets.EMAIL_SECRET, "is the same as EMAIL_SECRET"],
+    ["OPS_TOKEN", "changeme-changeme", "looks like a placeholder"],
+    ["BOUNCE_SECRET", "ab".repeat(20), "has only 2 different characters"],
+    ["BOUNCE_POSTMARK_PASSWORD", "password-password", "looks like a placeholder"],
+    ["METRICS_TOKEN", "9b7c4e2f81d6a3e5".repeat(4), "repeats itself"],
+  ])("refuses a weak %s in production, once, and warns of it before", async (name, value, why) => {
+    const user = name === "BOUNCE_POSTMARK_PASSWORD" ? { BOUNCE_POSTMARK_USER: "postmark" } : {};
+    const strict = await examineWith({ APP_ENV: "production", ...user, [name]: value });
+    expect(strict.exitCode).toBe(2);
+    const about = (findings: typeof strict.findings) =>
+      findings.filter(({ level, text }) => level === "fault" && text.startsWith(`${name} `));
+    expect(about(strict.findings)).toEqual([
+      {
+        level: "fault",
+        check: "config.invalid",
+        text: expect.stringContaining(why),
+        fix: expect.stringContaining("openssl rand -base64 32"),
+      },
+    ]);
+    expect(strict.text).not.toContain(value);
+    const lenient = await examineWith({ ...user, [name]: value });
+    expect(lenient.exitCode).toBe(1);
+    expect(about(lenient.findings)).toMatchObject([{ text: expect.stringContaining(why) }]);
+  });
+
+  test("finds what strangers could use, or users would miss, in production", async () => {
+    const { findings } = await examineWith({
+      APP_ENV: "production",
+      PUBLIC_URL: "http://sign-in.example.com",
+      TRUSTED_PROXIES: "10.0.0.1,0.0.0.0/0",
+    });
+    const shown = (check: string) => findings.find((each) => each.check === check);
+    expect(shown("setup.ops_token")).toMatchObject({
+      level: "fault",
+      text: "The pages for operators are closed, because OPS_TOKEN is not set",
+    });
+    expect(shown("setup.plain_http")).toMatchObject({
+      level: "fault",
+      text: expect.stringContaining("browsers drop the cookie"),
+    });
+    const wide = shown("setup.trusted_proxies");
+    expect(wide?.level).toBe("fault");
+    expect(wide?.text).toContain("0.0.0.0/0");
+    expect(wide?.text).not.toContain("10.0.0.1");
+  });
+
+  test("asks for TRUSTED_PROXIES where PUBLIC_URL is a proxy's", async () => {
+    const environment = { PUBLIC_URL: "https://sign-in.example.com" };
+    const { exitCode, findings } = await examineWith(environment);
+    expect(exitCode).toBe(0);
+    const trouble = findTrouble(findings, "setup.clients");
+    expect(trouble).toMatchObject({
+      level: "warning",
+      text: expect.stringContaining("one client"),
+    });
+    const set = await examineWith({ ...environment, TRUSTED_PROXIES: "127.0.0.1" });
+    expect(troubles(set.findings)).toEqual([]);
   });
 
   test("finds choices that do not fit together", async () => {

@@ -6,7 +6,7 @@ import { renderReport } from "../../src/doctor/report.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** Strong, and different from each other. */
-const goodSecrets = {
+export const goodSecrets = {
   AUTH_SECRET: "u8Jx2vQe7Lr0ZtWmYc4bNfKdHs9GpA3iXo6TzVRB1qE=",
   EMAIL_SECRET: "Wd5kPzN1sYhQ8LxVr3Tg0BmCeJ7aUoF6iKvRy2XtZ4M=",
 } as const;

@@ -5,6 +5,7 @@ import { createLog, silentLog } from "../../src/core/log.ts";
 import { addBounceRoutes, bounceOperations } from "../../src/email/bounces/bounce-routes.ts";
 import type { BounceReporters } from "../../src/email/bounces/config.ts";
 import { recipientKey } from "../../src/email/event.ts";
+import { LoginAttempts } from "../../src/email/login-attempts.ts";
 import {
   createPreferencesPath,
   createUnsubscribeToken,
@@ -84,7 +85,8 @@ async function openWorld(
     log,
   });
   const suppressionMs = 86_400_000;
-  addBounceRoutes(app, { ...stores, reporters, suppressionMs, clock, log });
+  const attempts = new LoginAttempts(clock);
+  addBounceRoutes(app, { ...stores, reporters, attempts, suppressionMs, clock, log });
   return {
     ...stores,
     world,

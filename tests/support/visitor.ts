@@ -23,6 +23,8 @@ export async function openBrowser(executablePath: string): Promise<Browser & Asy
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      // So that a site may have a name, behind the nginx of a test.
+      "--host-resolver-rules=MAP *.test 127.0.0.1",
     ],
   });
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
@@ -35,6 +37,8 @@ interface VisitOptions {
   readonly locale?: string;
   /** The browser it says it is; this Chromium when left out. */
   readonly userAgent?: string;
+  /** Whether the certificate of an nginx of the test is accepted. */
+  readonly ignoreHTTPSErrors?: boolean;
   /** What the console may say in this visit: of the refusals that the test asks for. */
   readonly mayComplain?: RegExp;
 }

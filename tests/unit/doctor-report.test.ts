@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import { describeWeakness, findWeakSecrets } from "../../src/core/secret.ts";
 import type { Group } from "../../src/doctor/report.ts";
 import { redactSecrets, renderJson, renderReport, runChecks } from "../../src/doctor/report.ts";
-import { describeWeakness } from "../../src/doctor/settings.ts";
 
 const groups: readonly Group[] = [
   {
@@ -91,13 +91,41 @@ test("random secrets are strong in any encoding, and people's are not", () => {
     const bytes = createHash("sha256").update(`secret ${count}`).digest();
     expect(describeWeakness(bytes.toString("base64"))).toBeUndefined();
     expect(describeWeakness(bytes.toString("hex"))).toBeUndefined();
+    expect(describeWeakness(bytes.subarray(0, 16).toString("hex"))).toBeUndefined();
+    // A token of the least length.
+    expect(describeWeakness(bytes.subarray(0, 8).toString("hex"))).toBeUndefined();
+    expect(describeWeakness(bytes.subarray(0, 12).toString("base64"))).toBeUndefined();
   }
   const zeros = "9b7c4e2f81d6a3000000e51ab8c3f7d2946be0a1c85f3d7e6294ab10cf8d5e37";
   expect(describeWeakness(zeros)).toBeUndefined(); // one in 18,000 has six alike
   for (const weak of [
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "my-super-secret-key-of-32-letters!",
+    "changeitchangeitchangeitchangeit",
+    "CHANGE_ME",
+    "please-generate-one-with-openssl!",
+    "aaaaaaaaaaaaaaaa",
+    "0123456789abcdef0123456789abcdef",
+    "abcdefghijklmnopqrstuvwxyz012345",
+    "0123456789abcdef",
+    "9b7c4e2f81d6a3e59b7c4e2f81d6a3e59b7c4e2f81d6a3e59b7c4e2f81d6a3e5",
+    "abab12abab12abab",
   ]) {
     expect(describeWeakness(weak)).toBeString();
   }
+});
+
+test("of secrets that are set, the weak ones are named, and one that is set twice", () => {
+  const strong = createHash("sha256").update("strong").digest("base64");
+  const found = findWeakSecrets({
+    AUTH_SECRET: strong,
+    AUTH_SECRET_PREVIOUS: undefined,
+    EMAIL_SECRET: strong,
+    OPS_TOKEN: "changeme-changeme",
+  });
+  expect(found.map(({ name, kind, problem }) => [name, kind, problem])).toEqual([
+    ["EMAIL_SECRET", "shared", "is the same as AUTH_SECRET"],
+    ["OPS_TOKEN", "strength", "looks like a placeholder, not like a random secret"],
+  ]);
+  expect(JSON.stringify(found)).not.toContain(strong);
 });

@@ -231,6 +231,7 @@ describe("headers and the access log", () => {
     const theirs = new Hono().use(
       secureHeaders({
         originAgentCluster: false,
+        strictTransportSecurity: "max-age=15552000",
         xFrameOptions: "DENY",
         contentSecurityPolicy: {
           defaultSrc: ["'none'"],
@@ -249,6 +250,20 @@ describe("headers and the access log", () => {
       expect([...answer.headers]).toEqual([...expected.headers]);
       expect(await answer.json()).toEqual({ ok: true });
       answer.headers.set("X-Frame-Options", "of this answer only");
+    }
+  });
+
+  test.each([
+    [undefined, "max-age=15552000"],
+    [false, "max-age=15552000"],
+    [true, "max-age=15552000; includeSubDomains"],
+  ])("HSTS_SUBDOMAINS=%p asks browsers for %s", async (hstsSubdomains, expected) => {
+    const app = createHttpApp({ log: silentLog, hstsSubdomains });
+    app.get("/ok", (context) => context.json({ ok: true }));
+    app.get("/busy", () => jsonResponse({ ok: true }));
+    for (const path of ["/ok", "/busy", "/busy", "/nowhere"]) {
+      const { headers } = await app.request(path);
+      expect(headers.get("Strict-Transport-Security")).toBe(expected);
     }
   });
 

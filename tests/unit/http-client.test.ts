@@ -3,11 +3,12 @@ import type { ConfigProblem } from "../../src/core/config.ts";
 import { createHttpApp, httpFields, resolveHttp } from "../../src/core/http/app.ts";
 import {
   clientNetworkOf,
+  holdsStrangers,
   isInNetwork,
   parseIpAddress,
   parseIpNetwork,
 } from "../../src/core/http/client-address.ts";
-import { silentLog } from "../../src/core/log.ts";
+import { createLog, silentLog } from "../../src/core/log.ts";
 import { parseConfig } from "../../support/settings.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -58,10 +59,86 @@ describe("the client that is counted", () => {
   });
 });
 
+describe("X-Forwarded-For of a peer that is no proxy of ours", () => {
+  /** The warnings about it after these requests: the peer, and whether it sends the header. */
+  async function warningsAfter(
+    requests: readonly (readonly [peer: string | undefined, forwarded: boolean])[],
+    proxies: string,
+  ) {
+    const lines: string[] = [];
+    const log = createLog({ service: "t", level: "warn", write: (line) => lines.push(line) });
+    const networks = proxies.split(",").map(parseIpNetwork);
+    const trustedProxies = networks.filter((network) => network !== undefined);
+    const app = createHttpApp({ log, trustedProxies });
+    app.get("/", (context) => context.text("ok"));
+    for (const [clientAddress, forwarded] of requests) {
+      const headers: Record<string, string> = forwarded ? { "X-Forwarded-For": "192.0.2.1" } : {};
+      await app.request("/", { headers }, { clientAddress });
+    }
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  test("is logged the first time, with what to do", async () => {
+    const requests = [
+      ["10.0.0.1", false],
+      [undefined, true],
+      ["10.0.0.1", true],
+      ["10.0.0.2", true],
+    ] as const;
+    expect(await warningsAfter(requests, "")).toMatchObject([
+      {
+        level: "warn",
+        msg: "X-Forwarded-For of an unknown proxy was ignored",
+        peer: "10.0.0.1",
+        fix: expect.stringContaining("TRUSTED_PROXIES"),
+      },
+    ]);
+    const others = await warningsAfter([["203.0.113.5", true]], "10.0.0.0/8");
+    expect(others).toMatchObject([{ peer: "203.0.113.5" }]);
+  });
+
+  test("is not logged for our own proxies, and not without the header", async () => {
+    const requests = [
+      ["10.0.0.1", true],
+      ["203.0.113.5", false],
+    ] as const;
+    expect(await warningsAfter(requests, "10.0.0.0/8")).toEqual([]);
+  });
+});
+
+describe("a proxy's network", () => {
+  test.each(["0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/2", "::/0", "2000::/3", "::ffff:0:0/96"])(
+    "%s holds strangers",
+    (text) => {
+      expect(holdsStrangers(text)).toBe(true);
+    },
+  );
+
+  test.each([
+    "127.0.0.1",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "104.16.0.0/13",
+    "fd00::/8",
+    "fc00::/7",
+    "2400:cb00::/32",
+    "::1",
+    "::ffff:10.0.0.0/104",
+    "nonsense",
+  ])("%s holds none", (text) => {
+    expect(holdsStrangers(text)).toBe(false);
+  });
+});
+
 describe("the settings", () => {
   test("by default no proxy and no other origin is trusted", () => {
     expect(resolve({})).toEqual({
-      boundary: { trustedProxies: [], corsOrigins: [], publicOrigin: undefined },
+      boundary: {
+        trustedProxies: [],
+        corsOrigins: [],
+        publicOrigin: undefined,
+        hstsSubdomains: false,
+      },
       names: [],
     });
   });
@@ -70,6 +147,9 @@ describe("the settings", () => {
     ["TRUSTED_PROXIES", "10.0.0.0/33"],
     ["TRUSTED_PROXIES", "10.0.0.1, 1.2.3"],
     ["PUBLIC_URL", "https://example.com/sign-in"],
+    ["PUBLIC_URL", "https://example.com?a=b"],
+    ["PUBLIC_URL", "https://bank.example@evil.example"],
+    ["PUBLIC_URL", "https://ana:secret@example.com"],
   ])("%s=%s is a problem", (name, text) => {
     expect(resolve({ [name]: text }).names).toEqual([name]);
   });

@@ -3,6 +3,7 @@ import type { HttpServerOptions } from "../../src/core/http/app.ts";
 import { createHttpApp, openHttpServer } from "../../src/core/http/app.ts";
 import { clientAddress } from "../../src/core/http/problem.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
+import { sendRaw } from "../support/raw-request.ts";
 
 async function start(options: Partial<HttpServerOptions>) {
   const server = openHttpServer({
@@ -93,14 +94,6 @@ test("a request without a Host finds its route", async () => {
   const app = createHttpApp({ log: silentLog });
   app.get("/livez", (context) => context.text(context.req.query("a") ?? ""));
   await using server = await start({ fetch: app.fetch });
-  const answer = Promise.withResolvers<string>();
-  await Bun.connect({
-    hostname: "127.0.0.1",
-    port: server.port,
-    socket: {
-      open: (socket) => void socket.write("GET /livez?a=b HTTP/1.0\r\n\r\n"),
-      data: (_, bytes) => answer.resolve(bytes.toString()),
-    },
-  });
-  expect(await answer.promise).toStartWith("HTTP/1.1 200");
+  const answer = await sendRaw(server.port, "GET /livez?a=b HTTP/1.0\r\n\r\n");
+  expect(answer).toStartWith("HTTP/1.1 200");
 });

@@ -233,12 +233,21 @@ test("a link is taken only when it is safe, and leads where it was meant to", ()
   expect(htmlLinks(mail.html)).toContain("https://acme.example/reset?a=1&b='2'");
   expect(mail.text).toContain("https://acme.example/reset?a=1&b='2'");
   reset("http://localhost:8080/reset");
+  reset("https://acme.example/@ana?back=a@b.example#@");
   for (const bad of [
     "http://evil.example",
     "javascript:alert(1)",
     "data:text/html,x",
     "https://a b.c",
     " https://a.b",
+    "https://acme.example@evil.example/reset",
+    "https://acme.example:secret@evil.example/reset",
+    "https://@evil.example",
+    "https://acme.example\\@evil.example",
+    "https:\\\\evil.example",
+    "https:acme.example@evil.example",
+    "https:///evil.example",
+    "http://evil.example@localhost",
   ]) {
     expect(() => reset(bad)).toThrow("data.reset_link must be an https link");
   }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import type { MetricsReaders } from "../../src/core/http/app.ts";
-import { addMetricsRoute, createHttpApp } from "../../src/core/http/app.ts";
+import { createHttpApp } from "../../src/core/http/app.ts";
+import type { MetricsReaders } from "../../src/core/http/metrics.ts";
+import { addMetricsRoute } from "../../src/core/http/metrics.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { Metrics } from "../../src/core/metrics.ts";
 
@@ -28,11 +29,12 @@ test.each([
 test("without a token, it answers only this machine, by a loopback name", async () => {
   const readers = { token: undefined, loopback: true };
   expect(await ask(readers)).toBe(200);
-  expect(await ask(readers, { from: "203.0.113.7" })).toBe(403);
-  expect(await ask(readers, { url: "http://rebound.example.com/metrics" })).toBe(403);
-  for (const name of ["X-Forwarded-For", "Forwarded", "Via"]) {
+  expect(await ask(readers, { from: "203.0.113.7" })).toBe(404);
+  expect(await ask(readers, { url: "http://rebound.example.com/metrics" })).toBe(404);
+  for (const name of ["X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via"]) {
     expect(await ask(readers, { headers: { [name]: "203.0.113.7" } })).toBe(404);
   }
+  expect(await ask(readers, { headers: { Connection: "close" } })).toBe(404);
 });
 
 test("without a token in production, it answers nobody", async () => {

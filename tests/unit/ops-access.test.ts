@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { createHttpApp } from "../../src/core/http/app.ts";
+import { parseIpNetwork } from "../../src/core/http/client-address.ts";
 import { createLog } from "../../src/core/log.ts";
-import { LoginAttempts, operatorsOnly } from "../../src/email/ops/access.ts";
+import { LoginAttempts } from "../../src/email/login-attempts.ts";
+import { operatorsOnly } from "../../src/email/ops/access.ts";
 import { addSiteLogin } from "../../src/email/ops/site-routes.tsx";
 import { FakeClock } from "../support/fake-clock.ts";
 
@@ -9,12 +11,13 @@ const token = "a token for the operators";
 const origin = "http://ops.example.com";
 
 /** The guard before one route, called from elsewhere or from this machine. */
-function openGuard(given: string | undefined) {
+function openGuard(given: string | undefined, { loopback = true, proxies = "" } = {}) {
   const clock = new FakeClock();
   const lines: string[] = [];
   const log = createLog({ service: "t", level: "info", write: (line) => lines.push(line) });
-  const access = { token: given, attempts: new LoginAttempts(clock), clock };
-  const app = createHttpApp({ log });
+  const access = { token: given, loopback, attempts: new LoginAttempts(clock), clock };
+  const trustedProxies = [parseIpNetwork(proxies)].filter((network) => network !== undefined);
+  const app = createHttpApp({ log, trustedProxies });
   app.use("/page", operatorsOnly(access));
   app.all("/page", (context) => context.text("secret"));
   const site = { appName: "Acme", hasInbox: false, hasLogin: given !== undefined };
@@ -43,6 +46,38 @@ describe("the pages for operators without a token", () => {
     expect((await ask("/page", {}, "127.0.0.1", local)).status).toBe(200);
     expect((await ask("/page", {}, "127.0.0.1", "http://evil.example")).status).toBe(403);
     expect((await ask("/page", {}, "192.0.2.7", local)).status).toBe(403);
+  });
+
+  test.each([
+    ["Forwarded", "for=203.0.113.7"],
+    ["X-Forwarded-For", "203.0.113.7"],
+    ["X-Forwarded-Host", "ops.example.com"],
+    ["X-Forwarded-Proto", "https"],
+    ["X-Real-IP", "203.0.113.7"],
+    ["Via", "1.1 proxy"],
+    ["Connection", "close"], // all that nginx adds by itself
+    ["Connection", "upgrade"],
+  ])("are not shown through a proxy that sends %s: %s", async (name, value) => {
+    const { ask } = openGuard(undefined);
+    const local = "http://127.0.0.1:8085";
+    const answer = await ask("/page", { headers: { [name]: value } }, "127.0.0.1", local);
+    expect(answer.status).toBe(403);
+    expect(await answer.text()).toContain("Without OPS_TOKEN");
+  });
+
+  test("are closed in production, to this machine too, without a login that cannot succeed", async () => {
+    const { ask, login } = openGuard(undefined, { loopback: false });
+    const local = "http://127.0.0.1:8085";
+    const answers = [
+      await ask("/page", {}, "127.0.0.1", local),
+      await ask("/page", { method: "POST", headers: { Origin: local } }, "127.0.0.1", local),
+      await ask("/login", { headers: { Accept: "text/html" } }),
+      await login("any token"),
+    ];
+    for (const answer of answers) {
+      expect(answer.status).toBe(404);
+      expect(await answer.text()).toContain("closed, because OPS_TOKEN is not set");
+    }
   });
 
   test("take no form of another site's page", async () => {
@@ -112,9 +147,24 @@ describe("the pages for operators with a token", () => {
     expect(lines.join("")).not.toMatch(/wrong"|a token for/);
   });
 
-  test("listen to nobody after a hundred wrong tokens from everywhere", async () => {
+  test("after a hundred wrong tokens from everywhere still listen to a client that sent none", async () => {
     const { login } = openGuard(token);
     for (let tries = 0; tries < 100; tries += 1) await login("wrong", `192.0.2.${tries}`);
+    expect((await login(token, "192.0.2.7")).status).toBe(429);
+    expect((await login("wrong", "198.51.100.9")).status).toBe(401);
     expect((await login(token, "198.51.100.9")).status).toBe(429);
+    expect((await login(token, "198.51.100.10")).status).toBe(303);
+  });
+
+  test("count the wrong tokens of each client behind our proxy apart", async () => {
+    const { ask } = openGuard(token, { proxies: "10.0.0.0/8" });
+    const send = async (client: string, typed: string) => {
+      const headers = { Origin: origin, "X-Forwarded-For": client };
+      const body = new URLSearchParams({ token: typed });
+      return (await ask("/login", { method: "POST", headers, body }, "10.0.0.1")).status;
+    };
+    for (let tries = 0; tries < 10; tries += 1) await send("203.0.113.7", "wrong");
+    expect(await send("203.0.113.7", token)).toBe(429);
+    expect(await send("198.51.100.9", token)).toBe(303);
   });
 });

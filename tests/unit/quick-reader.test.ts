@@ -45,6 +45,7 @@ const values: readonly unknown[] = [
     "http://localhost/",
     "http://a.example/",
     "https://a.example/ b",
+    "https://a.example@b.example/",
     "x:",
   ],
   ...["ana@example.com", "Ana.B+c@Example.com", " a@b.co ", "a@bücher.example", "a@1.2.3.4", "a@b"],

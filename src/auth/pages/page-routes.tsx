@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import { parseEmailAddress } from "../../core/email-address.ts";
 import { Button, Field, frameIcon } from "../../core/html/page.tsx";
 import { parseFields } from "../../core/http/body.ts";
-import { requestOrigin } from "../../core/http/client-address.ts";
+import { isPlainHttp, requestOrigin } from "../../core/http/client-address.ts";
 import { chosenLanguage } from "../../core/http/page-language.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { requestCodeBody, sendCode } from "../request-code.ts";
@@ -119,13 +119,18 @@ const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
 /**
  * The pages. They work without a script: every form is answered by 303 to a page, which reads the
  * result from a cookie, so that nothing is sent twice and no URL contains what was typed. Forms are
- * accepted from our own pages only. They call the same use cases as the API, under the same limits;
+ * accepted from our own pages only, and none works where the browser would drop our cookies. They call the same use cases as the API, under the same limits;
  * a page that fails is replaced by an error page.
  */
 export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const { appName, boundary } = deps;
   for (const path of paths) {
     app.use(path, async (context, next) => {
+      if (deps.secureCookies && isPlainHttp(context)) {
+        const href = secureUrlOf(context, boundary.publicOrigin);
+        const view = pageViewOf(context, deps);
+        return messagePage({ view, messages: view.messages.insecure, href, status: 403 });
+      }
       const isForm = context.req.method === "POST";
       if (isForm && requestOrigin(context, boundary.publicOrigin) !== "same") {
         const view = pageViewOf(context, deps);
@@ -145,6 +150,13 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   });
   addSignInRoutes(app, deps);
   addAccountRoutes(app, deps);
+}
+
+/** PUBLIC_URL, else the name under which the browser came, on the usual port. */
+function secureUrlOf({ req }: HttpContext, publicOrigin = ""): string {
+  if (publicOrigin.startsWith("https:")) return publicOrigin;
+  const url = [req.header("Origin") ?? "", req.url].find((text) => URL.canParse(text));
+  return url === undefined ? "/" : `https://${new URL(url).hostname}/`;
 }
 
 function showsFlash(context: HttpContext): boolean {

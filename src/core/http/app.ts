@@ -1,4 +1,4 @@
-// The HTTP app that each service adds its routes to, its metrics, and the server it listens with.
+// The HTTP app that each service adds its routes to, and the server it listens with.
 import type { MiddlewareHandler } from "hono";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -9,19 +9,17 @@ import { setting } from "../config.ts";
 import { errorMessage, InstantError, isInstantError } from "../errors.ts";
 import type { Log, TraceContext } from "../log.ts";
 import { createChildContext, logText, parseTraceparent, runInTraceContext } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
-import { equalSecret } from "../secret.ts";
 import type { Service } from "../service.ts";
 import { withDeadline } from "../time.ts";
 import { limitBody } from "./body.ts";
 import type { IpNetwork } from "./client-address.ts";
-import { clientOf, loopbackOnly, parseIpNetwork } from "./client-address.ts";
+import { createClientReader, parseIpNetwork } from "./client-address.ts";
 import { addSecurityHeaders } from "./headers.ts";
 import type { DrawProblem, HttpContext, HttpEnvironment } from "./problem.ts";
 import { drawPage, httpErrors, problemResponse, respondToError } from "./problem.ts";
 
 /** An answered request, for the log and the metrics. */
-interface AnsweredRequest {
+export interface AnsweredRequest {
   readonly method: string;
   /** The route's pattern; "/*": no route matched. */
   readonly route: string;
@@ -32,7 +30,9 @@ interface AnsweredRequest {
 export interface HttpAppOptions {
   readonly log: Log;
   /** Proxies whose `X-Forwarded-For` is trusted; none when left out. */
-  readonly trustedProxies?: readonly IpNetwork[];
+  readonly trustedProxies?: readonly IpNetwork[] | undefined;
+  /** Whether browsers must use https for the subdomains of this host too. */
+  readonly hstsSubdomains?: boolean | undefined;
   /** Called for each answered request. */
   readonly onRequest?: (request: AnsweredRequest) => void;
   /** For operators only: problems include why an engine refused. */
@@ -74,8 +74,10 @@ function createChain(
   app: Hono<HttpEnvironment>,
   options: HttpAppOptions,
 ): MiddlewareHandler<HttpEnvironment> {
-  const { trustedProxies = [], drawProblem, before, after } = options;
+  const { log, trustedProxies = [], hstsSubdomains, drawProblem, before, after } = options;
   const report = createReport(options);
+  const readClient = createClientReader(log, trustedProxies);
+  const hasGoodHost = createHostCheck();
   const refuseMethod = methodNotAllowed({
     app,
     onMethodNotAllowed: (context, methods) =>
@@ -91,18 +93,20 @@ function createChain(
     const given = headers.get("X-Request-Id");
     const requestId = given !== null && requestIdShape.test(given) ? given : crypto.randomUUID();
     context.set("requestId", requestId);
-    context.set("client", clientOf(context, trustedProxies));
+    context.set("client", readClient(context));
     const trace = createChildContext(parseTraceparent(headers.get("traceparent") ?? undefined));
     return runInTraceContext(trace, async () => {
       const reading = limitBody(context);
-      const refused = (reading && (await reading)) ?? before?.(context);
+      const refused =
+        (reading && (await reading)) ??
+        (hasGoodHost(headers) ? before?.(context) : refuseHost(context));
       if (refused === undefined) await next();
       else context.res = refused;
       after?.(context);
       if (context.res.status === 404) await refuseMethod(context, nothing);
       if (drawProblem !== undefined && !context.res.ok) await drawPage(context, drawProblem);
       const { headers: answered } = context.res;
-      addSecurityHeaders(answered);
+      addSecurityHeaders(answered, hstsSubdomains);
       answered.set("X-Request-Id", requestId);
       report(context, performance.now() - startedAt, trace);
     });
@@ -110,6 +114,28 @@ function createChain(
 }
 
 async function nothing(): Promise<void> {}
+
+const hostShape = /^(?:[\w.~-]{1,255}|\[[\da-f:.]{2,45}\])(?::\d{0,5})?$/i;
+
+/**
+ * Whether `Host`, if there is one, is that of a URL. Load balancers leave it out in HTTP/1.0. It is
+ * the same in nearly all requests, so the last good one is not looked at twice.
+ */
+function createHostCheck(): (headers: Headers) => boolean {
+  let good = "";
+  return (headers) => {
+    const host = headers.get("Host") ?? "";
+    if (host === "" || host === good) return true;
+    if (!hostShape.test(host) || !URL.canParse(`http://${host}`)) return false;
+    good = host;
+    return true;
+  };
+}
+
+function refuseHost(context: HttpContext): Response {
+  const detail = "The header Host must be one host name or address, with a port or without.";
+  return problemResponse(context, httpErrors.malformedRequest, { detail });
+}
 
 /**
  * One line per request, `HTTP request`, with the route's pattern: path and query may contain a
@@ -138,70 +164,6 @@ function createReport({ log, onRequest = () => {} }: HttpAppOptions) {
 function pathOf(request: Request): string {
   const { url } = request;
   return url.startsWith("/") ? (url.split(/[?#]/, 1)[0] ?? url) : getPath(request);
-}
-
-const forwardingHeaders = ["Forwarded", "X-Forwarded-For", "Via"] as const;
-
-export interface MetricsReaders {
-  /** The Bearer token of readers; at least 32 characters. */
-  readonly token: string | undefined;
-  /**
-   * Without a token: whether programs on this machine may read, unless a proxy forwarded the
-   * request.
-   */
-  readonly loopback: boolean;
-}
-
-/** `GET /metrics` of a public app; 404 for everybody but its readers. */
-export function addMetricsRoute(
-  app: Hono<HttpEnvironment>,
-  metrics: Metrics,
-  { token, loopback }: MetricsReaders,
-): void {
-  const fromThisMachine = loopbackOnly();
-  app.get("/metrics", async (context, next) => {
-    if (token !== undefined) {
-      return hasToken(context, token) ? next() : context.notFound();
-    }
-    const isForwarded = forwardingHeaders.some((name) => context.req.header(name) !== undefined);
-    return loopback && !isForwarded ? fromThisMachine(context, next) : context.notFound();
-  });
-  app.get("/metrics", (context) => renderMetrics(context, metrics));
-}
-
-export async function renderMetrics(context: HttpContext, metrics: Metrics): Promise<Response> {
-  return context.body(await metrics.render(), 200, { "Content-Type": metrics.contentType });
-}
-
-function hasToken(context: HttpContext, token: string): boolean {
-  const given = /^Bearer ([!-~]{1,1000})$/.exec(context.req.header("Authorization") ?? "")?.[1];
-  return given !== undefined && equalSecret(given, token);
-}
-
-const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
-const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-
-/**
- * Counts and times the responses of an HTTP app. The number of labels is bounded: a route is its
- * pattern, "/*" if none matched, and an unusual method is "other".
- */
-export function createRequestMetrics(metrics: Metrics): (request: AnsweredRequest) => void {
-  const requests = metrics.counter({
-    name: "instant_http_requests_total",
-    help: "HTTP requests that were answered.",
-    labels: ["method", "route", "status"],
-  });
-  const durations = metrics.histogram({
-    name: "instant_http_request_duration_seconds",
-    help: "Time from a request to its response.",
-    labels: ["route"],
-    buckets,
-  });
-  return ({ method, route, status, seconds }) => {
-    const known = methods.has(method) ? method : "other";
-    requests.add({ method: known, route, status: String(status) });
-    durations.observe(seconds, { route });
-  };
 }
 
 /** Longer than the slowest answer (a mail delivered in place takes up to 13 s). */
@@ -329,7 +291,7 @@ export const httpFields = {
     name: "TRUSTED_PROXIES",
     itemPattern: /^[0-9A-Fa-f:.]+(?:\/\d{1,3})?$/,
     item: "10.0.0.0/8",
-    doc: "Addresses and networks of the proxies in front of serve-auth. X-Forwarded-For is trusted only in requests from one of them: the client is its rightmost hop that is not in this list. Unset: X-Forwarded-For is ignored, and the client is the peer of the connection.",
+    doc: "Addresses and networks of the proxies in front of serve-auth and serve-email. X-Forwarded-For is trusted only in requests from one of them: the client is its rightmost hop that is not in this list. Unset: X-Forwarded-For is ignored, and the client is the peer of the connection.",
   }),
   corsOrigins: setting.list({
     name: "CORS_ORIGINS",
@@ -337,10 +299,15 @@ export const httpFields = {
     item: "https://app.example.com",
     doc: "Origins whose pages may call the sign-in API with the user's cookie. They are trusted like serve-auth's own pages. Unset: none.",
   }),
+  hstsSubdomains: setting.flag({
+    name: "HSTS_SUBDOMAINS",
+    fallback: "false",
+    doc: "Whether Strict-Transport-Security has includeSubDomains: for half a year browsers then open the subdomains of the services' hosts only with https. `false`: only the hosts themselves.",
+  }),
   metricsToken: setting.secret({
     name: "METRICS_TOKEN",
     charsMin: 32,
-    doc: "Bearer token with which Prometheus reads serve-auth's /metrics. Unset: /metrics answers only on the same machine, and not at all in production.",
+    doc: "Bearer token with which Prometheus reads serve-auth's /metrics, and serve-email's through a proxy. Unset: serve-auth's answers only on the same machine, and not at all in production; serve-email's answers only without a proxy.",
   }),
 } as const;
 
@@ -349,6 +316,8 @@ export interface HttpBoundary {
   readonly corsOrigins: readonly string[];
   /** "https://sign-in.example.com", without a final slash. */
   readonly publicOrigin: string | undefined;
+  /** See HSTS_SUBDOMAINS. */
+  readonly hstsSubdomains?: boolean;
 }
 
 /**
@@ -356,9 +325,10 @@ export interface HttpBoundary {
  * to `problems`.
  */
 export function resolveHttp(
-  { trustedProxies = [], corsOrigins = [], publicUrl }: ConfigValues<typeof httpFields>,
+  values: ConfigValues<typeof httpFields>,
   problems: ConfigProblem[],
 ): HttpBoundary {
+  const { trustedProxies = [], corsOrigins = [], publicUrl, hstsSubdomains } = values;
   const networks = trustedProxies.flatMap((text) => {
     const network = parseIpNetwork(text);
     if (network !== undefined) return [network];
@@ -366,8 +336,9 @@ export function resolveHttp(
     return [];
   });
   const url = publicUrl === undefined ? undefined : new URL(publicUrl);
-  if (url !== undefined && url.pathname !== "/") {
-    problems.push({ name: "PUBLIC_URL", problem: "must have no path" });
+  if (url !== undefined && url.href !== `${url.origin}/`) {
+    const problem = "must have no user name, path or query, such as https://sign-in.example.com";
+    problems.push({ name: "PUBLIC_URL", problem });
   }
-  return { trustedProxies: networks, corsOrigins, publicOrigin: url?.origin };
+  return { trustedProxies: networks, corsOrigins, publicOrigin: url?.origin, hstsSubdomains };
 }

@@ -4,6 +4,7 @@ import type { MiddlewareHandler } from "hono";
 import { getCookie } from "hono/cookie";
 import { cors } from "hono/cors";
 import type { ErrorRow } from "../errors.ts";
+import type { Log } from "../log.ts";
 import type { HttpContext, HttpEnvironment } from "./problem.ts";
 import { clientAddress, httpErrors, problemResponse } from "./problem.ts";
 
@@ -38,6 +39,19 @@ export function parseIpNetwork(text: string): IpNetwork | undefined {
   return network;
 }
 
+/**
+ * Whether a network is too large for one operator, so that strangers are in it: `0.0.0.0/0`, more than
+ * an IPv4 /8, more than an IPv6 /16 of public addresses.
+ */
+export function holdsStrangers(text: string): boolean {
+  const [written = "", bitsText] = text.split("/");
+  const address = parseIpAddress(written);
+  if (address === undefined || bitsText === undefined) return false;
+  const bits = Number(bitsText);
+  if (isIPv4(address)) return bits - (isIPv4(written) ? 0 : 96) < 8;
+  return bits < 16 && !address.startsWith("f"); // f…: fc00::/7 and others that are not public
+}
+
 /** An IPv4 address also matches IPv6 networks, as its mapped form. */
 export function isInNetwork(address: IpAddress, network: IpNetwork): boolean {
   return network.check(isIPv4(address) ? `::ffff:${address}` : address, "ipv6");
@@ -59,26 +73,46 @@ const hopsMax = 20;
 const unknownClient = "unknown";
 
 /**
- * The client as rate limits count it: the peer of the connection or, when that is one of
- * `trustedProxies`, the rightmost hop of `X-Forwarded-For` that is not; whatever is left of it may
- * be forged. IPv6 counts per /64. `unknown` when the connection is closed.
+ * Reads the client of a request as rate limits count it: the peer of the connection or, when that is
+ * one of `trustedProxies`, the rightmost hop of `X-Forwarded-For` that is not; whatever is left of it
+ * may be forged. IPv6 counts per /64. `unknown` when the connection is closed.
+ *
+ * The first `X-Forwarded-For` of any other peer is logged: it may be a proxy that nobody listed, and
+ * then all of its clients count as one.
  */
-export function clientOf(context: HttpContext, trustedProxies: readonly IpNetwork[]): string {
-  const address = findClient(context, trustedProxies);
-  return address === undefined ? unknownClient : clientNetworkOf(address);
+export function createClientReader(
+  log: Log,
+  trustedProxies: readonly IpNetwork[],
+): (context: HttpContext) => string {
+  let warned = false;
+  const isOurs = (hop: IpAddress) => trustedProxies.some((network) => isInNetwork(hop, network));
+  const warn = (peer: IpAddress) => {
+    if (warned) return;
+    warned = true;
+    const fix =
+      "If that is your proxy, add it to TRUSTED_PROXIES: until then all of its clients count as one";
+    log.warn({ peer, fix }, "X-Forwarded-For of an unknown proxy was ignored");
+  };
+  return (context) => {
+    const peer = parseIpAddress(clientAddress(context) ?? "");
+    if (peer === undefined) return unknownClient;
+    const forwarded = context.req.header("X-Forwarded-For");
+    if (forwarded === undefined) return clientNetworkOf(peer);
+    if (isOurs(peer)) return clientNetworkOf(findClient(peer, forwarded, isOurs));
+    warn(peer);
+    return clientNetworkOf(peer);
+  };
 }
 
 function findClient(
-  context: HttpContext,
-  trustedProxies: readonly IpNetwork[],
-): IpAddress | undefined {
-  const direct = parseIpAddress(clientAddress(context) ?? "");
-  if (trustedProxies.length === 0) return direct;
-  const isOurs = (hop: IpAddress) => trustedProxies.some((network) => isInNetwork(hop, network));
-  let client = direct;
-  const forwarded = (context.req.header("X-Forwarded-For") ?? "").slice(-forwardedCharsMax);
-  for (const hop of forwarded.split(",").toReversed().slice(0, hopsMax)) {
-    if (client === undefined || !isOurs(client)) return client;
+  proxy: IpAddress,
+  forwarded: string,
+  isOurs: (hop: IpAddress) => boolean,
+): IpAddress {
+  let client = proxy;
+  const hops = forwarded.slice(-forwardedCharsMax).split(",").toReversed().slice(0, hopsMax);
+  for (const hop of hops) {
+    if (!isOurs(client)) return client;
     const before = parseIpAddress(withoutPort(hop.trim()));
     if (before === undefined) return client; // our proxy wrote this hop, so no client before it is known
     client = before;
@@ -91,7 +125,7 @@ function withoutPort(hop: string): string {
   return /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop;
 }
 
-const loopbackOnlyError: ErrorRow = {
+export const loopbackOnlyError: ErrorRow = {
   code: "loopback_only",
   meaning: "This page is only served to the same machine",
   retryable: false,
@@ -101,18 +135,39 @@ const loopbackOnlyError: ErrorRow = {
 const loopbackNames = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const loopbackAddresses = new Set(["127.0.0.1", "::1", "::ffff:127.0.0.1"]);
 
+const proxyHeader = /^(?:forwarded|via|x-real-ip|x-forwarded-.+)$/i;
+
+/** Whether a proxy passed the request on, by what most of them add. */
+export function isForwarded(context: HttpContext): boolean {
+  return [...context.req.raw.headers.keys()].some((name) => proxyHeader.test(name));
+}
+
 /**
- * Only serves requests from this machine whose Host is a loopback name, which protects against DNS
- * rebinding.
+ * Whether a program on this machine sent the request: over a loopback connection, under a loopback
+ * name (otherwise a site could rebind its DNS name to this machine), and not through a proxy. nginx's
+ * `proxy_pass` alone adds no header and names this machine as the Host, but it closes the connection
+ * after the answer, which browsers do not ask for.
  */
-export function loopbackOnly(): MiddlewareHandler<HttpEnvironment> {
+export function isFromThisMachine(context: HttpContext): boolean {
+  const { url } = context.req; // the bare path without a usable Host
+  const address = clientAddress(context);
+  const connection = context.req.header("Connection")?.toLowerCase() ?? "keep-alive";
+  return (
+    address !== undefined &&
+    loopbackAddresses.has(address) &&
+    URL.canParse(url) &&
+    loopbackNames.has(new URL(url).hostname) &&
+    connection === "keep-alive" &&
+    !isForwarded(context)
+  );
+}
+
+/** Only serves requests from this machine; `detail` tells others what to do. */
+export function loopbackOnly(detail?: string): MiddlewareHandler<HttpEnvironment> {
   return async function loopbackOnly(context, next) {
-    const { hostname } = new URL(context.req.url);
-    const address = clientAddress(context);
-    if (address === undefined || !loopbackAddresses.has(address) || !loopbackNames.has(hostname)) {
-      return problemResponse(context, loopbackOnlyError);
-    }
-    return next();
+    return isFromThisMachine(context)
+      ? next()
+      : problemResponse(context, loopbackOnlyError, { detail });
   };
 }
 
@@ -146,6 +201,18 @@ export function requestOrigin(context: HttpContext, publicOrigin?: string): Requ
   if (origin === publicOrigin) return "same";
   const host = context.req.header("Host")?.toLowerCase();
   return URL.canParse(origin) && new URL(origin).host === host ? "same" : "other";
+}
+
+/**
+ * Whether a browser opened this page with http://, as far as the request shows it: browsers send
+ * `Sec-Fetch-Site` to secure pages only (https and localhost), forms name their page's origin, and the
+ * rest is for a proxy to tell.
+ */
+export function isPlainHttp({ req }: HttpContext): boolean {
+  if (req.header("Sec-Fetch-Site") !== undefined) return false;
+  const origin = req.header("Origin") ?? "";
+  if (URL.canParse(origin)) return new URL(origin).protocol === "http:";
+  return /^http\s*(?:,|$)/i.test(req.header("X-Forwarded-Proto") ?? "");
 }
 
 interface SameOriginOptions {

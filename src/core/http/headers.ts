@@ -1,5 +1,8 @@
 // The security headers of every response, and the JSON response of busy routes.
 
+/** For this host only: an operator's other hosts may have no https yet. */
+const hsts = "max-age=15552000";
+
 /**
  * Nothing of an API may be framed, sniffed or run. A header that a handler set is kept, so a page
  * can have its own Content-Security-Policy. Origin-Agent-Cluster is left out: useless for a single
@@ -9,7 +12,7 @@ const securityHeaders = new Headers({
   "Cross-Origin-Resource-Policy": "same-origin",
   "Cross-Origin-Opener-Policy": "same-origin",
   "Referrer-Policy": "no-referrer",
-  "Strict-Transport-Security": "max-age=15552000; includeSubDomains",
+  "Strict-Transport-Security": hsts,
   "X-Content-Type-Options": "nosniff",
   "X-DNS-Prefetch-Control": "off",
   "X-Download-Options": "noopen",
@@ -23,7 +26,8 @@ const each = [...securityHeaders];
 /** No handler sets this one: a response that has it began with all of them. */
 const mark = "X-Permitted-Cross-Domain-Policies";
 
-export function addSecurityHeaders(headers: Headers): void {
+export function addSecurityHeaders(headers: Headers, hstsSubdomains = false): void {
+  if (hstsSubdomains) headers.set("Strict-Transport-Security", `${hsts}; includeSubDomains`);
   if (headers.has(mark)) return;
   for (const [name, value] of each) if (!headers.has(name)) headers.set(name, value);
 }

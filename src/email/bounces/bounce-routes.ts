@@ -10,6 +10,7 @@ import { addOperation } from "../../core/openapi/create-document.ts";
 import { equalConstantTime, equalSecret } from "../../core/secret.ts";
 import type { Clock } from "../../core/time.ts";
 import { recipientKey } from "../event.ts";
+import type { LoginAttempts } from "../login-attempts.ts";
 import { maskAddresses } from "../mailer/reply.ts";
 import type { Suppression, SuppressionStore } from "../suppressions/suppression-store.ts";
 import type { BounceReporters } from "./config.ts";
@@ -124,7 +125,7 @@ const reportBouncesOperation = {
       })
       .meta({ id: "BouncesTaken" }),
   },
-  problems: [bounceErrors.reporterUnknown],
+  problems: [bounceErrors.reporterUnknown, bounceErrors.tooManyAttempts],
 } as const satisfies Operation;
 
 /** Only where reports are configured. */
@@ -158,6 +159,7 @@ const postmarkBody = z
 interface BounceRouteDeps {
   readonly suppressions: Pick<SuppressionStore, "add">;
   readonly reporters: BounceReporters;
+  readonly attempts: LoginAttempts;
   readonly clock: Clock;
   readonly log: Log;
   /** EMAIL_SUPPRESSION, for bounces; 0: never. A complaint suppresses until it is removed. */
@@ -166,8 +168,8 @@ interface BounceRouteDeps {
 
 /**
  * `POST /bounces`: signed reports, and Postmark's webhooks by their login. Returns how many
- * addresses the report suppresses; 401 without a valid signature or login, 422 for an invalid
- * report, 503 while the store is unavailable, so that providers send it again.
+ * addresses the report suppresses; 401 without a valid signature or login, 429 for a login after too
+ * many wrong ones, 422 for an invalid report, 503 while the store is unavailable, so that providers send it again.
  */
 export function addBounceRoutes(app: Hono<HttpEnvironment>, deps: BounceRouteDeps): void {
   addOperation(app, reportBouncesOperation, async (context) => {
@@ -182,12 +184,18 @@ export function addBounceRoutes(app: Hono<HttpEnvironment>, deps: BounceRouteDep
 
 async function readReports(
   context: HttpContext,
-  { reporters, clock }: BounceRouteDeps,
+  { reporters, attempts, clock, log }: BounceRouteDeps,
 ): Promise<readonly BounceReport[]> {
   const { secret, postmark } = reporters;
+  const client = context.get("client");
   const login = context.req.header("Authorization") ?? "";
-  if (postmark !== undefined && isBasicLogin(login, postmark)) {
-    return [await readJson(context, postmarkBody)];
+  const isLogin = postmark !== undefined && /^Basic /i.test(login);
+  if (isLogin) {
+    const retryAfterSeconds = attempts.lockedSeconds(client);
+    if (retryAfterSeconds !== undefined) {
+      throw new InstantError(bounceErrors.tooManyAttempts, { details: { retryAfterSeconds } });
+    }
+    if (isBasicLogin(login, postmark)) return [await readJson(context, postmarkBody)];
   }
   const report = {
     timestamp: context.req.header(timestampHeader) ?? "",
@@ -196,6 +204,10 @@ async function readReports(
   };
   if (secret !== undefined && isSignedNow(secret, report, clock.now())) {
     return (await readJson(context, reportsBody)).bounces;
+  }
+  if (isLogin) {
+    attempts.failed(client);
+    log.warn({ client }, "Login to report bounces failed");
   }
   throw new InstantError(bounceErrors.reporterUnknown);
 }

@@ -55,4 +55,10 @@ export const bounceErrors = {
     retryable: false,
     status: 401,
   },
+  tooManyAttempts: {
+    code: "too_many_reporter_attempts",
+    meaning: "Too many wrong logins to report bounces",
+    retryable: true,
+    status: 429,
+  },
 } as const satisfies Record<string, ErrorRow>;

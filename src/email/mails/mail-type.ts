@@ -37,7 +37,7 @@ export const expiresIn = text(
 });
 
 export const httpLink = z.string().max(2048).refine(isSafeLink, {
-  error: "must be an https link without blanks (http only for localhost)",
+  error: "must be an https link without blanks or a user name (http only for localhost)",
 });
 
 const timeText = text(
@@ -147,8 +147,14 @@ function isExpiresIn(given: string): boolean {
   return durationMs !== undefined && durationMs <= expiresInMaxMs;
 }
 
+/**
+ * The host right after the slashes: `https://bank.example@evil.example` leads to evil.example, and
+ * programs disagree about `https://bank.example\@evil.example`.
+ */
+const linkShape = /^https?:\/\/[^\s\p{Cc}\p{Cs}/?#@\\]+(?:[/?#][^\s\p{Cc}\p{Cs}]*)?$/iu;
+
 function isSafeLink(link: string): boolean {
-  if (/[\s\p{Cc}\p{Cs}]/u.test(link) || !URL.canParse(link)) return false;
+  if (!linkShape.test(link) || !URL.canParse(link)) return false;
   const { protocol, hostname } = new URL(link);
   return protocol === "https:" || (protocol === "http:" && hostname === "localhost");
 }

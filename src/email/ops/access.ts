@@ -7,53 +7,7 @@ import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { httpErrors, problemResponse } from "../../core/http/problem.ts";
 import { equalSecret, signText, verifyText } from "../../core/secret.ts";
 import type { Clock } from "../../core/time.ts";
-
-const windowMs = 15 * 60_000;
-const attemptsPerClientMax = 10;
-const attemptsGlobalMax = 100;
-const clientsMax = 10_000;
-
-/**
- * Counts wrong tokens in windows of 15 min, in memory: 10 per client and 100 in total; beyond that,
- * all tokens (or those of that client) are refused until the window ends. A restart resets the
- * counts: a token has at least 16 characters, so the limit only has to make guessing slow and
- * visible. Not the `Limits` of sign-in: those are in Redis, and an operator must get in while Redis
- * is down.
- */
-export class LoginAttempts {
-  readonly #clock: Pick<Clock, "now">;
-  #endsAt = 0;
-  #all = 0;
-  readonly #clients = new Map<string, number>();
-
-  constructor(clock: Pick<Clock, "now">) {
-    this.#clock = clock;
-  }
-
-  /** Seconds until this client may try again; undefined: now. */
-  lockedSeconds(client: string): number | undefined {
-    this.#turn();
-    const exhausted =
-      this.#all >= attemptsGlobalMax || (this.#clients.get(client) ?? 0) >= attemptsPerClientMax;
-    return exhausted ? Math.ceil((this.#endsAt - this.#clock.now()) / 1000) : undefined;
-  }
-
-  failed(client: string): void {
-    this.#turn();
-    this.#all += 1;
-    const known = this.#clients.get(client);
-    if (known === undefined && this.#clients.size >= clientsMax) return;
-    this.#clients.set(client, (known ?? 0) + 1);
-  }
-
-  #turn(): void {
-    const now = this.#clock.now();
-    if (now < this.#endsAt) return;
-    this.#endsAt = now + windowMs;
-    this.#all = 0;
-    this.#clients.clear();
-  }
-}
+import type { LoginAttempts } from "../login-attempts.ts";
 
 export const opsErrors = {
   unauthenticated: {
@@ -68,6 +22,12 @@ export const opsErrors = {
     retryable: true,
     status: 429,
   },
+  closed: {
+    code: "ops_closed",
+    meaning: "The pages for operators are closed, because OPS_TOKEN is not set",
+    retryable: false,
+    status: 404,
+  },
   tooManyWatchers: {
     code: "ops_too_many_watchers",
     meaning: "Too many live pages are open on this service",
@@ -77,8 +37,9 @@ export const opsErrors = {
 } as const satisfies Record<string, ErrorRow>;
 
 export interface OpsAccess {
-  /** Undefined: access only from this machine. */
   readonly token: string | undefined;
+  /** Without a token: whether this machine has access. Otherwise nobody has. */
+  readonly loopback: boolean;
   readonly attempts: LoginAttempts;
   readonly clock: Pick<Clock, "now">;
 }
@@ -93,12 +54,15 @@ const purpose = "ops-session";
 
 /**
  * Admits operators: with the cookie of the login page or the token as Bearer; if no token is set,
- * requests from this machine under a loopback name. Forms are accepted only from our own pages.
- * Other page requests are redirected to the login page; anything else gets 401.
+ * nobody, or outside production whoever asks from this machine. Forms are accepted only from our own
+ * pages. Other page requests are redirected to the login page; anything else gets 401.
  */
 export function operatorsOnly(access: OpsAccess): MiddlewareHandler<HttpEnvironment> {
-  const local = loopbackOnly();
+  const local = loopbackOnly(
+    "Without OPS_TOKEN the pages for operators are only served to the same machine, and not through a proxy.",
+  );
   return async function operatorsOnly(context, next) {
+    if (isClosed(access)) return problemResponse(context, opsErrors.closed);
     const bearer = bearerOf(context);
     const reads = context.req.method === "GET" || context.req.method === "HEAD";
     if (!reads && bearer === undefined && requestOrigin(context) !== "same") {
@@ -114,6 +78,11 @@ export function operatorsOnly(access: OpsAccess): MiddlewareHandler<HttpEnvironm
     if (isPage) return context.redirect("/login", 303);
     return problemResponse(context, opsErrors.unauthenticated);
   };
+}
+
+/** Without a token in production: then a login could only fail. */
+export function isClosed({ token, loopback }: OpsAccess): boolean {
+  return token === undefined && !loopback;
 }
 
 /** Undefined if the token is right, else the problem to answer with. */
@@ -166,6 +135,6 @@ export const opsFields = {
   token: setting.secret({
     name: "OPS_TOKEN",
     charsMin: 16,
-    doc: "Token for the operators' pages of serve-email: entered on their login page, or sent as Authorization: Bearer. Unset: they answer only on the same machine, under a loopback name.",
+    doc: "Token for the operators' pages of serve-email: entered on their login page, or sent as Authorization: Bearer. Unset: they answer only on the same machine, under a loopback name and without a proxy, and not at all in production.",
   }),
 } as const;

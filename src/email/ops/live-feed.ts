@@ -65,7 +65,11 @@ export class LiveFeed implements Service {
       new CountQueuingStrategy({ highWaterMark: unreadChunksMax }),
     );
     return new Response(body, {
-      headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" },
+      headers: {
+        "Content-Type": "text/event-stream",
+        "Cache-Control": "no-store",
+        "X-Accel-Buffering": "no", // else nginx keeps events until it has a few KiB of them
+      },
     });
   }
 

@@ -3,7 +3,9 @@ import controlsStyles from "../../core/html/controls.css" with { type: "text" };
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
 import { Button, ButtonLink, Frame, pageResponse } from "../../core/html/page.tsx";
 import textStyles from "../../core/html/text.css" with { type: "text" };
+import { loopbackOnlyError } from "../../core/http/client-address.ts";
 import type { Problem } from "../../core/http/problem.ts";
+import { opsErrors } from "./access.ts";
 import figureStyles from "./figures.css" with { type: "text" };
 import listStyles from "./lists.css" with { type: "text" };
 import liveScript from "./live.client.js" with { type: "text" };
@@ -134,10 +136,13 @@ export function opsMessagePage(site: OpsSite, message: OpsMessage): Response {
   });
 }
 
+/** No page of the site would be shown either. */
+const deadEnds: readonly string[] = [loopbackOnlyError.code, opsErrors.closed.code];
+
 /** The page that browsers get instead of a problem document. */
 export function opsProblemPage(
   site: OpsSite,
-  { status, title, detail, requestId }: Problem,
+  { status, code, title, detail, requestId }: Problem,
   { method, path }: { readonly method: string; readonly path: string },
 ): Response {
   const again = status >= 500 && method === "GET";
@@ -156,11 +161,13 @@ export function opsProblemPage(
             {requestId}
           </p>
         )}
-        <div>
-          <ButtonLink variant="plain" href={again ? path : "/"}>
-            {again ? "Try again" : "Dashboard"}
-          </ButtonLink>
-        </div>
+        {!deadEnds.includes(code) && (
+          <div>
+            <ButtonLink variant="plain" href={again ? path : "/"}>
+              {again ? "Try again" : "Dashboard"}
+            </ButtonLink>
+          </div>
+        )}
       </div>
     ),
   });

@@ -3,8 +3,9 @@ import type { Hono } from "hono";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
 import { Button, Field, frameIcon } from "../../core/html/page.tsx";
 import type { HttpAppOptions } from "../../core/http/app.ts";
-import { createHttpApp, renderMetrics } from "../../core/http/app.ts";
-import { requestOrigin } from "../../core/http/client-address.ts";
+import { createHttpApp } from "../../core/http/app.ts";
+import { isForwarded, requestOrigin } from "../../core/http/client-address.ts";
+import { hasToken, renderMetrics } from "../../core/http/metrics.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { httpErrors, problemResponse } from "../../core/http/problem.ts";
 import type { Log } from "../../core/log.ts";
@@ -14,7 +15,14 @@ import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import { ledgerTtlMs } from "../ledger/delivery-ledger.ts";
 import type { TimelineDeps } from "../timeline/timeline.ts";
 import type { OpsAccess } from "./access.ts";
-import { beginSession, checkToken, endSession, operatorsOnly, opsErrors } from "./access.ts";
+import {
+  beginSession,
+  checkToken,
+  endSession,
+  isClosed,
+  operatorsOnly,
+  opsErrors,
+} from "./access.ts";
 import type { OpsSnapshot } from "./dashboard.tsx";
 import { dashboardPage } from "./dashboard.tsx";
 import type { DeadLetterRouteDeps } from "./dead-letter-routes.tsx";
@@ -78,6 +86,9 @@ interface LoginDeps {
 
 /** `/login` and `/logout`, without authentication, but only for forms of our own pages. */
 export function addSiteLogin(app: Hono<HttpEnvironment>, { access, site, log }: LoginDeps): void {
+  app.use("/login", async (context, next) => {
+    return isClosed(access) ? problemResponse(context, opsErrors.closed) : next();
+  });
   app.get("/login", (context) =>
     access.token === undefined ? context.redirect("/", 303) : loginPage(site),
   );
@@ -155,6 +166,8 @@ interface OpsDeps extends HttpAppOptions {
   readonly notices?: () => readonly string[];
   readonly now: () => number;
   readonly metrics: Metrics;
+  /** With it the metrics are also served through a proxy. */
+  readonly metricsToken: string | undefined;
 }
 
 const countDeadlineMs = 2000;
@@ -179,7 +192,13 @@ export function createOpsApp(deps: OpsDeps) {
       ? context.json(notices.length === 0 ? { status: "ready" } : { status: "ready", notices })
       : context.json({ status: "not_ready", reasons }, 503);
   });
-  app.get("/metrics", async (context) => renderMetrics(context, deps.metrics));
+  // Prometheus asks directly; a proxy may pass on anybody's request.
+  const { metrics, metricsToken } = deps;
+  app.get("/metrics", async (context) => {
+    const mayRead =
+      !isForwarded(context) || (metricsToken !== undefined && hasToken(context, metricsToken));
+    return mayRead ? renderMetrics(context, metrics) : context.notFound();
+  });
   return app;
 }
 

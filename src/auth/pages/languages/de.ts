@@ -140,6 +140,11 @@ export const german: PageMessages = {
     text: "Dieses Formular wurde nicht von einer Seite dieser Website gesendet, daher ist nichts geschehen. Öffnen Sie die Seite, und versuchen Sie es dort noch einmal.",
     button: "Seite öffnen",
   },
+  insecure: {
+    title: "Öffnen Sie diese Seite mit https",
+    text: "Diese Seite wurde mit http:// geöffnet. Über eine solche Verbindung behalten Browser keine Anmeldung, daher ist nichts geschehen. Öffnen Sie die Seite mit https://.",
+    button: "Mit https öffnen",
+  },
   unavailable: {
     title: "Gleich wieder da",
     text: "Etwas, das diese Seite braucht, ist nicht erreichbar. Es ist nichts verloren. Versuchen Sie es in ein paar Sekunden noch einmal.",

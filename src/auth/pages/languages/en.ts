@@ -137,6 +137,12 @@ export const english = {
     text: "This form was not sent from a page of this site, so nothing was done. Open the page and try again there.",
     button: "Open the page",
   },
+  /** For a page that was opened with http:// where cookies need https. */
+  insecure: {
+    title: "Open this page with https",
+    text: "This page was opened with http://. Browsers keep no sign-in over such a connection, so nothing was done. Open the page with https:// instead.",
+    button: "Open it with https",
+  },
   unavailable: {
     title: "Back in a moment",
     text: "Something that this page needs is unavailable. Nothing is lost. Try again in a few seconds.",

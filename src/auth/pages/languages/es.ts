@@ -137,6 +137,11 @@ export const spanish: PageMessages = {
     text: "Este formulario no se envió desde una página de este sitio, así que no se ha hecho nada. Abra la página e inténtelo allí de nuevo.",
     button: "Abrir la página",
   },
+  insecure: {
+    title: "Abra esta página con https",
+    text: "Esta página se abrió con http://. Los navegadores no mantienen la sesión con una conexión así, de modo que no se ha hecho nada. Abra la página con https://.",
+    button: "Abrir con https",
+  },
   unavailable: {
     title: "Volvemos enseguida",
     text: "Algo que esta página necesita no está disponible. No se ha perdido nada. Inténtelo de nuevo dentro de unos segundos.",

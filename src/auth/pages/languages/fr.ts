@@ -140,6 +140,11 @@ export const french: PageMessages = {
     text: "Ce formulaire n’a pas été envoyé depuis une page de ce site\u00a0; rien n’a donc été fait. Ouvrez la page et réessayez-y.",
     button: "Ouvrir la page",
   },
+  insecure: {
+    title: "Ouvrez cette page en https",
+    text: "Cette page a été ouverte en http://. Les navigateurs ne conservent pas de session sur une telle connexion\u00a0; rien n’a donc été fait. Ouvrez la page en https://.",
+    button: "Ouvrir en https",
+  },
   unavailable: {
     title: "De retour dans un instant",
     text: "Un service nécessaire à cette page est indisponible. Rien n’est perdu. Réessayez dans quelques secondes.",

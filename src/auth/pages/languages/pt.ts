@@ -137,6 +137,11 @@ export const portuguese: PageMessages = {
     text: "Este formulário não foi enviado de uma página deste site, então nada foi feito. Abra a página e tente de novo por lá.",
     button: "Abrir a página",
   },
+  insecure: {
+    title: "Abra esta página com https",
+    text: "Esta página foi aberta com http://. Os navegadores não mantêm a sessão em uma conexão assim, então nada foi feito. Abra a página com https://.",
+    button: "Abrir com https",
+  },
   unavailable: {
     title: "Voltamos já",
     text: "Algo de que esta página precisa está indisponível. Nada foi perdido. Tente de novo em alguns segundos.",
