@@ -63,7 +63,7 @@ describe.each(others)("the messages in %s", (language) => {
 });
 
 test.each([
-  ["fr", /[^\u00a0\s][?!;:»]|[^\u00a0][ ][?!;:»]|«[^\u00a0]/],
+  ["fr", /[^\u00a0](?!:\/\/)[?!;:»]|«[^\u00a0]/],
   ["es", /^[^¿]*\?|^[^¡]*!/],
   ["de", /["„][^“]*$|\bdu\b|\bdein/i],
   ["ru", / - | — /],
