@@ -58,6 +58,8 @@ export interface AuthDeps {
   readonly boundary: HttpBoundary;
   /** Whether cookies are `Secure` (https only): in production. */
   readonly secureCookies: boolean;
+  /** Whether nobody signs in with an address at localhost: in production. */
+  readonly refusesLocalhost: boolean;
   /** The languages of mails: BCP 47 tags in lower case. */
   readonly mailLanguages: readonly string[];
   /** The language of pages and mails for people who name none of ours: EMAIL_LOCALE. */

@@ -1,9 +1,11 @@
 import { z } from "zod";
+import { isAtLocalhost } from "../core/email-address.ts";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { parseFields, readAnyJson } from "../core/http/body.ts";
 import { jsonResponse } from "../core/http/headers.ts";
 import { acceptedLocale } from "../core/http/page-language.ts";
 import type { HttpContext } from "../core/http/problem.ts";
+import { httpErrors } from "../core/http/problem.ts";
 import { currentTraceContext, logText } from "../core/log.ts";
 import type { Clock } from "../core/time.ts";
 import { formatGoDuration } from "../core/time.ts";
@@ -75,6 +77,10 @@ export async function sendCode(
   deps: AuthDeps,
   scope: CodeScope,
 ): Promise<void> {
+  if (deps.refusesLocalhost && isAtLocalhost(scope.email)) {
+    const errors = [{ field: "email", message: "must not be at localhost" }];
+    throw new InstantError(httpErrors.validationFailed, { details: { errors } });
+  }
   const client = context.get("client");
   const locale = mailLocale(context, deps);
   const outcome = await requestCode(deps, { ...scope, client, locale });

@@ -1,6 +1,6 @@
 // Fields, answers and errors that several calls of the API share.
 import { z } from "zod";
-import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
+import { addressProblem, parseEmailAddress } from "../core/email-address.ts";
 import type { ErrorRow } from "../core/errors.ts";
 import { InstantError } from "../core/errors.ts";
 import type { User } from "./users/user-store.ts";
@@ -38,12 +38,13 @@ export const emailSchema = z
   .transform((text, context) => {
     const email = parseEmailAddress(text);
     if (email !== undefined) return email;
-    context.addIssue(`must be ${emailAddressBound}`);
+    context.addIssue(addressProblem(text));
     return z.NEVER;
   })
   .meta({
     format: "email",
-    description: "Compared in lower case, trimmed, its domain in ASCII.",
+    description:
+      "At most 254 bytes. Compared in canonical form: in lower case and Unicode's NFC, full-width letters as plain ones, the domain in ASCII, invisible characters around it dropped.",
     examples: ["ana@example.com"],
   });
 
@@ -64,17 +65,47 @@ export function findPlainEmail(body: unknown): string | undefined {
   return isPlain ? email : undefined;
 }
 
-/** Spaces and dashes are dropped: people paste "123 456". */
+/** Spaces, dashes and invisible characters are dropped: people paste "123 456". */
 export const codeSchema = z
   .string()
   .max(32)
-  .transform((text) => text.replace(/[\s-]/g, ""))
+  .transform((text) => toAsciiDigits(text).replace(/[\s\p{Pd}\u2212]/gu, ""))
   .pipe(z.string().regex(/^\d{6}$/, "must be 6 digits"))
   .meta({
     pattern: "^[\\s-]*(?:\\d[\\s-]*){6}$",
-    description: "The six digits from the mail; spaces and dashes are dropped.",
+    description:
+      "The six digits from the mail, which may be those of any script; spaces and dashes are dropped.",
     examples: ["123456"],
   });
+
+/**
+ * The code in what somebody pasted: the only group of six digits in it, also as "123 456". Undefined:
+ * there is none, or more than one. code-field.client.js does the same.
+ */
+export function findCode(text: string): string | undefined {
+  const digits = toAsciiDigits(text);
+  for (const groups of [/\d+/g, /\d+(?:[\s\p{Pd}\u2212]\d+)*/gu]) {
+    const found = (digits.match(groups) ?? []).map((group) => group.replace(/\D/g, ""));
+    const codes = new Set(found.filter(({ length }) => length === 6));
+    if (codes.size > 0) return codes.size === 1 ? [...codes][0] : undefined;
+  }
+  return undefined;
+}
+
+/** Digits of any script as 0 to 9; without invisible characters. */
+function toAsciiDigits(text: string): string {
+  return text
+    .replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, "")
+    .replace(/\p{Nd}/gu, (digit) => String(digitValue(digit)));
+}
+
+/** The ten digits of a script follow each other, zero first (Unicode, 4.6). */
+function digitValue(digit: string): number {
+  const code = digit.codePointAt(0) ?? 0;
+  let zero = code;
+  while (/\p{Nd}/u.test(String.fromCodePoint(zero - 1))) zero -= 1;
+  return (code - zero) % 10;
+}
 
 export const authErrors = {
   codeInvalid: {

@@ -4,6 +4,7 @@ import type { Engines } from "../compose/engines.ts";
 import { withTools } from "../compose/engines.ts";
 import type { ConfigProblem, Environment } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
+import { addressProblem, parseEmailAddress } from "../core/email-address.ts";
 import { coreErrors, exitCodes } from "../core/errors.ts";
 import { parseGoDuration, systemClock } from "../core/time.ts";
 import type { DeadLetter } from "../email/dead-letters/dead-letter.ts";
@@ -71,7 +72,7 @@ export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayF
     selection: {
       classes: parseClasses(flags.class, problems),
       messageId: flags.id,
-      recipient: flags.recipient?.trim().toLowerCase(),
+      recipient: parseRecipient(flags.recipient, problems),
       since: parseSince(flags.since, now, problems),
       maxReplays: whole("--max-replays", flags.maxReplays, 1) ?? maxReplaysDefault,
       includeTooOld: flags.includeTooOld ?? false,
@@ -79,6 +80,15 @@ export function parseReplayFlags(flags: ReplayFlags, now: number): ParsedReplayF
   };
   throwProblems(problems, coreErrors.usageInvalid);
   return parsed;
+}
+
+function parseRecipient(text: string | undefined, problems: ConfigProblem[]): string | undefined {
+  if (text === undefined) return undefined;
+  const recipient = parseEmailAddress(text);
+  if (recipient === undefined) {
+    problems.push({ name: "--recipient", problem: addressProblem(text) });
+  }
+  return recipient;
 }
 
 function parseClasses(

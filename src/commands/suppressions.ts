@@ -3,7 +3,7 @@ import { loadConfig } from "../compose/config.ts";
 import { openRecipientStores, withTools } from "../compose/engines.ts";
 import type { ConfigProblem, Environment } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
-import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
+import { addressProblem, parseEmailAddress } from "../core/email-address.ts";
 import { coreErrors, errorMessage, InstantError } from "../core/errors.ts";
 import { parseGoDuration, systemClock } from "../core/time.ts";
 import { recipientKey, recipientKeyShape } from "../email/event.ts";
@@ -71,10 +71,7 @@ function parseRecipients(texts: readonly string[]): NamedRecipient[] {
     if (recipientKeyShape.test(text)) return [{ key: text, address: undefined }];
     const address = parseEmailAddress(text);
     if (address !== undefined) return [{ key: recipientKey(address), address }];
-    problems.push({
-      name: JSON.stringify(text.slice(0, 80)),
-      problem: `must be ${emailAddressBound}`,
-    });
+    problems.push({ name: JSON.stringify(text.slice(0, 80)), problem: addressProblem(text) });
     return [];
   });
   throwProblems(problems, coreErrors.usageInvalid);

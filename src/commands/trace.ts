@@ -2,7 +2,7 @@ import { loadConfig } from "../compose/config.ts";
 import { withTools } from "../compose/engines.ts";
 import type { Environment } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
-import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
+import { addressProblem, parseEmailAddress } from "../core/email-address.ts";
 import { coreErrors, isInstantError } from "../core/errors.ts";
 import { systemClock } from "../core/time.ts";
 import { isMessageId } from "../email/event.ts";
@@ -70,7 +70,7 @@ function parseQuery(argument: string): Query {
 
 function parseRecipient(argument: string): Query | string {
   const recipient = parseEmailAddress(argument);
-  return recipient === undefined ? `must be ${emailAddressBound}` : { recipient };
+  return recipient === undefined ? addressProblem(argument) : { recipient };
 }
 
 function parseMessageId(argument: string): Query | string {

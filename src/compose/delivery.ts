@@ -128,6 +128,7 @@ export async function composeDelivery(
       outageRetryForMs: config.email.outageRetryForMs,
       retryForMs: config.email.retryForMs,
       digestSecret: engines.emailSecrets.current,
+      refusesLocalhost: config.app.environment === "production",
       resendAmbiguous: resendTypes(config.email.resendAmbiguous),
     },
   };

@@ -3,6 +3,7 @@ import { createAuthApp, createStoreMetrics } from "../auth/app.ts";
 import { createAuthKeys } from "../auth/auth-deps.ts";
 import { resolveLimitPolicy } from "../auth/config.ts";
 import { getSignedIn } from "../auth/session-routes.ts";
+import { canonicalizeAddresses } from "../auth/users/canonical-addresses.ts";
 import type { User } from "../auth/users/user-store.ts";
 import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { EarlyServer } from "../core/http/early-server.ts";
@@ -21,7 +22,7 @@ import {
   DirectDelivery,
   EventPublisher,
 } from "../email/delivery/publisher.ts";
-import { recipientKey, topicSpecs } from "../email/event.ts";
+import { recipientKey, recipientKeyOf, topicSpecs } from "../email/event.ts";
 import { LoginAttempts } from "../email/login-attempts.ts";
 import { createMailerMetrics } from "../email/mailer/mail-servers.ts";
 import { createPreferencesPath, getPreferences } from "../email/preferences/preference-store.ts";
@@ -62,6 +63,8 @@ export async function startServeAuth(
     openAuthStores(engines),
     openRecipientStores(engines),
   ]);
+  const onRewritten = rekeyRecipient(recipients, log);
+  void canonicalizeAddresses({ users: authStores.users, log, onRewritten });
   const metrics = await openServiceMetrics(engines, "auth");
   const measures = createAuthMeasures(metrics, () => publisher.reasonDirect !== undefined);
   const publisher = await openPublisher(engines, log, measures, publicOrigin);
@@ -79,6 +82,7 @@ export async function startServeAuth(
     clock: systemClock,
     log,
     secureCookies: isProduction,
+    refusesLocalhost: isProduction,
     welcomes: auth.welcomeMail,
     signInNotices: auth.signInNotice,
     emailChangeNotices: auth.emailChangeNotice,
@@ -197,21 +201,46 @@ export function forgetRecipient({ preferences, suppressions }: RecipientStores) 
   };
 }
 
+interface AddressChange {
+  readonly from: string;
+  readonly to: string;
+}
+
 /**
  * Copies the declined types to the new address and deletes them at the old one, which may get
  * another owner. When the store is unavailable, the preferences are lost, not the change.
  */
-export function carryPreferences({ preferences }: Pick<RecipientStores, "preferences">, log: Log) {
-  return async (change: { readonly from: string; readonly to: string }): Promise<void> => {
-    const [from, to] = [recipientKey(change.from), recipientKey(change.to)];
-    try {
-      const current = await getPreferences(preferences, from);
-      const declined = Object.entries(current).filter(([, wanted]) => !wanted);
-      await preferences.change(to, Object.fromEntries(declined));
-      await preferences.forget(from);
-    } catch (error) {
-      if (!isInstantError(error)) throw error;
-      log.warn({ error: errorMessage(error) }, "E-mail preferences were not carried over");
-    }
+export function carryPreferences(stores: Pick<RecipientStores, "preferences">, log: Log) {
+  return ({ from, to }: AddressChange): Promise<void> =>
+    movePreferences(stores, log, { from: recipientKey(from), to: recipientKey(to) });
+}
+
+/** `from` and `to`: recipient keys. */
+async function movePreferences(
+  { preferences }: Pick<RecipientStores, "preferences">,
+  log: Log,
+  { from, to }: AddressChange,
+): Promise<void> {
+  try {
+    const current = await getPreferences(preferences, from);
+    const declined = Object.entries(current).filter(([, wanted]) => !wanted);
+    await preferences.change(to, Object.fromEntries(declined));
+    await preferences.forget(from);
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+    log.warn({ error: errorMessage(error) }, "E-mail preferences were not carried over");
+  }
+}
+
+/** What was stored under the text that an address had before it was rewritten in canonical form. */
+export function rekeyRecipient(stores: RecipientStores, log: Log) {
+  return async ({ from, to }: AddressChange): Promise<void> => {
+    const keys = { from: recipientKeyOf(from), to: recipientKey(to) };
+    await movePreferences(stores, log, keys);
+    const entry = (await stores.suppressions.find([keys.from])).get(keys.from);
+    if (entry === undefined) return;
+    const address = entry.address === undefined ? undefined : to;
+    await stores.suppressions.add([{ ...entry, key: keys.to, address }]);
+    await stores.suppressions.remove(keys.from);
   };
 }

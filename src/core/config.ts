@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { emailAddressBound, parseMailbox } from "./email-address.ts";
+import { addressProblem, emailAddressBound, parseMailbox } from "./email-address.ts";
 import type { ErrorRow } from "./errors.ts";
 import { coreErrors, InstantError } from "./errors.ts";
 import { formatGoDuration, parseGoDuration } from "./time.ts";
@@ -169,9 +169,12 @@ function flagField<F extends Fallback = undefined>(options: FieldOptions<F>): Fi
   });
 }
 
-/** An e-mail address; its domain is converted to ASCII, its local part is kept as is. */
+/** An e-mail address, in the form to send from. */
 function mailboxField<F extends Fallback = undefined>(options: FieldOptions<F>): Field<string, F> {
-  return boundField(options, emailAddressBound, "ana@example.com", parseMailbox);
+  return field(options, emailAddressBound, "ana@example.com", (text) => {
+    const value = parseMailbox(text);
+    return value === undefined ? { problem: addressProblem(text) } : { value };
+  });
 }
 
 /** A comma-separated list; whitespace around items is ignored. */

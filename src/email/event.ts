@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { emailAddressBound, parseMailbox } from "../core/email-address.ts";
+import { addressProblem, canonicalAddress, parseMailbox } from "../core/email-address.ts";
 import { fieldErrors } from "../core/http/problem.ts";
 import type { TraceContext } from "../core/log.ts";
 import {
@@ -54,16 +54,14 @@ const envelopeSchema = z.object({
   recipient: z
     .string()
     .max(400)
-    .refine((text) => mailboxOf(text) !== "", { error: `must be ${emailAddressBound}` })
-    .transform((text) => mailboxOf(text)),
+    .regex(noControls, "must have no control characters")
+    .refine((text) => parseMailbox(text) !== undefined, {
+      error: ({ input }) => addressProblem(String(input)),
+    })
+    .transform((text) => parseMailbox(text) ?? ""),
   data: z.record(z.string(), z.unknown()),
   expires_at: timestamp.optional(),
 });
-
-/** "" when invalid. */
-function mailboxOf(text: string): string {
-  return (noControls.test(text) ? parseMailbox(text) : undefined) ?? "";
-}
 
 export function isMessageId(text: string): boolean {
   return messageIdShape.test(text);
@@ -151,9 +149,9 @@ export function wireOf(event: EmailEvent): object {
   };
 }
 
-/** The record key: the recipient in lower case, so that one person's mails keep their order. */
+/** The record key: the recipient in canonical form, so that one person's mails keep their order. */
 export function eventKey(event: EmailEvent): Uint8Array {
-  return encoder.encode(event.recipient.toLowerCase());
+  return encoder.encode(canonicalAddress(event.recipient));
 }
 
 function poison(poisonClass: PoisonClass, reason: string, messageId?: string): DecodedEvent {
@@ -237,7 +235,12 @@ function expiryOf(data: object, requestedAt: number): number | undefined {
  * anyone who guesses an address can check whether a key belongs to it.
  */
 export function recipientKey(address: string): string {
-  return sha256Hex(`instant-recipient:${address.toLowerCase()}`).slice(0, 32);
+  return recipientKeyOf(canonicalAddress(address));
+}
+
+/** Of an address exactly as it is: earlier releases had other forms. */
+export function recipientKeyOf(address: string): string {
+  return sha256Hex(`instant-recipient:${address}`).slice(0, 32);
 }
 
 export const recipientKeyShape = /^[0-9a-f]{32}$/;

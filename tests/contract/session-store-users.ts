@@ -134,6 +134,7 @@ export function testKeptUsers(openOn: OpenSessions): void {
     const users = dropChangedUsers(
       {
         embedded: true,
+        findBeyondAscii: async () => [],
         findById: async () => user,
         findByEmail: async () => user,
         findByUsername: async () => user,

@@ -17,6 +17,7 @@ export function testUserStore(name: string, open: OpenUserStore): void {
   describe(`UserStore on ${name}`, () => {
     testUsernames(openOn);
     testEmails(openOn);
+    testBeyondAscii(openOn);
     testDeletion(openOn);
 
     test("the first sign-in of an address makes its user", async () => {
@@ -170,6 +171,22 @@ function testEmails(openOn: OpenOn): void {
     const { id } = await create(store, "b@x.org");
     expect(await store.setEmail({ id, email: "a@x.org" })).toEqual({ kind: "taken" });
     expect((await store.findById(id))?.email).toBe("b@x.org");
+  });
+}
+
+function testBeyondAscii(openOn: OpenOn): void {
+  test("the users with characters beyond ASCII in their address are found page by page", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    await create(store, "plain@x.org");
+    const users = await Promise.all(
+      ["é@x.org", "e\u0301@x.org", "我@x.org", "ÿ+%@x.org"].map((email) => create(store, email)),
+    );
+    const byId = users.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const first = await store.findBeyondAscii({ after: undefined, limit: 3 });
+    expect(first).toEqual(byId.slice(0, 3));
+    const rest = await store.findBeyondAscii({ after: first.at(-1)?.id, limit: 3 });
+    expect(rest).toEqual(byId.slice(3));
   });
 }
 

@@ -103,6 +103,35 @@ function recipientsSuite(engines: DeliveryRigOptions): void {
     });
   });
 
+  test("root of this machine gets no mail in production", async () => {
+    await using rig = await openDeliveryRig({ ...engines, refusesLocalhost: true });
+    await rig.startWorker();
+    const events = ["root@localhost", "root@localhost.localdomain", recipient].map((to) =>
+      welcomeEvent({ recipient: to }),
+    );
+    for (const event of events) await rig.publish(event);
+    await rig.untilDrained();
+    expect(rig.sink.accepted.map(({ to }) => to)).toEqual([[recipient]]);
+    const reasons = (await rig.deadLetters()).map(({ facts }) => [facts.class, facts.reason]);
+    const reason = "recipient must not be at localhost, because APP_ENV is production";
+    expect(reasons).toEqual([
+      ["malformed", reason],
+      ["malformed", reason],
+    ]);
+  });
+
+  test("one person's mails are under one key, however the address is spelled", async () => {
+    await using rig = await open();
+    await rig.startWorker();
+    await rig.preferences.change(recipientKey("user@example.com"), { welcome: false });
+    for (const to of ["ＵＳＥＲ＠example.com", "\u200bUser@EXAMPLE.com\ufeff"]) {
+      await rig.publish({ ...welcomeEvent(), recipient: to });
+    }
+    await rig.untilDrained();
+    expect(rig.sink.accepted).toEqual([]);
+    expect(await rig.recentMails.find("user@example.com")).toHaveLength(2);
+  });
+
   describe("an address that a server refused", () => {
     test("with 550 5.1.1 gets no further mail, until it is removed", async () => {
       await using rig = await open();

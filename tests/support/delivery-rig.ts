@@ -63,6 +63,8 @@ export interface DeliveryRigOptions {
   readonly resendAmbiguous?: readonly EmailEvent["eventType"][];
   /** 0, the default: no guard. */
   readonly refusalsMax?: number;
+  /** As in production. */
+  readonly refusesLocalhost?: boolean;
   /** Further SMTP servers, after the first. */
   readonly moreSinks?: number;
 }
@@ -276,6 +278,7 @@ function pipelineDeps(
       outageRetryForMs: options.outageRetryForMs ?? 3_600_000,
       retryForMs: options.retryForMs ?? 3_600_000,
       digestSecret: "test secret",
+      refusesLocalhost: options.refusesLocalhost ?? false,
       resendAmbiguous: new Set(options.resendAmbiguous ?? (["verification_code"] as const)),
     },
   };

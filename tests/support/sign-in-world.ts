@@ -55,6 +55,7 @@ export type WorldSettings = Partial<
     | "limitPolicy"
     | "boundary"
     | "secureCookies"
+    | "refusesLocalhost"
     | "welcomes"
     | "signInNotices"
     | "emailChangeNotices"
@@ -154,6 +155,7 @@ function createWorld(
     boundary: { trustedProxies: [], corsOrigins: [], publicOrigin: undefined },
     appName: "instant",
     secureCookies: false,
+    refusesLocalhost: false,
     welcomes: true,
     signInNotices: true,
     emailChangeNotices: true,

@@ -127,3 +127,15 @@ describe("the check for mistyped variables", () => {
     ]);
   });
 });
+
+test.each([
+  ["noreply@example.org/x", "with a domain name after the @"],
+  ["no\u200breply@example.org", "without spaces or invisible characters inside"],
+  ["a!b@example.org", "without % or ! before the @"],
+])("a mailbox such as %j is refused, with the reason", (text, reason) => {
+  const { parse } = setting.mailbox({ name: "SMTP_FROM", doc: "The sender." });
+  expect(parse(text)).toEqual({ problem: expect.stringContaining(reason) as unknown as string });
+  expect(parse(" Noreply@Bücher.example\u00a0")).toEqual({
+    value: "Noreply@xn--bcher-kva.example",
+  });
+});

@@ -45,14 +45,18 @@ interface EmailInputProps extends FieldAttributes {
   readonly autofocus?: boolean;
 }
 
-/** The field for an address, with the bound of `parseEmailAddress`. */
+/**
+ * The field for an address. Not of type email: Chromium converts what is typed there by rules of its
+ * own, straße.de to strasse.de, and drops the invisible characters that the person should be told of.
+ */
 export function EmailInput({ value, ...attributes }: EmailInputProps) {
   return (
     <input
       {...attributes}
       value={shownAddress(value)}
       name="email"
-      type="email"
+      type="text"
+      inputmode="email"
       required
       dir="ltr"
       maxlength={320}

@@ -1,9 +1,11 @@
 import type { Hono } from "hono";
+import { addressFault } from "../../core/email-address.ts";
 import type { FieldAttributes } from "../../core/html/page.tsx";
 import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
+import { findCode } from "../schemas.ts";
 import { WithAddresses } from "./address.tsx";
 import type { Flash, PageDeps, PageView, PendingCode } from "./page-context.tsx";
 import {
@@ -25,18 +27,13 @@ import {
 } from "./page-context.tsx";
 
 /**
- * One input whose digits fall into six boxes drawn behind it: to a keyboard, a paste, autofill and a
- * screen reader it is one field, with or without the script that marks the next box.
- * It takes more than six characters, so that a pasted "123 456" is not cut.
+ * One input: to a keyboard, a paste, autofill and a screen reader it is one field, with or without
+ * the script that shows its digits in six boxes. It takes text of any length, so that nothing pasted
+ * is cut.
  */
 function CodeInput({ hint, attributes }: { hint: string; attributes: FieldAttributes }) {
   return (
-    <code-field data-hint={hint} dir="ltr">
-      <span class="boxes" aria-hidden="true">
-        {Array.from({ length: 6 }, () => (
-          <span />
-        ))}
-      </span>
+    <code-field dir="ltr" data-hint={hint}>
       <input
         {...attributes}
         {...{ autofocus: true }}
@@ -45,9 +42,13 @@ function CodeInput({ hint, attributes }: { hint: string; attributes: FieldAttrib
         inputmode="numeric"
         autocomplete="one-time-code"
         required
-        maxlength={32}
         spellcheck={false}
       />
+      <span class="boxes" aria-hidden="true">
+        {Array.from({ length: 6 }, () => (
+          <span />
+        ))}
+      </span>
     </code-field>
   );
 }
@@ -234,7 +235,8 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
   app.post(enter, async (context) => {
     const pending = pendingOf(context);
     if (pending === undefined) return context.redirect(enter, 303);
-    const code = await formField(context, "code");
+    const typed = await formField(context, "code");
+    const code = findCode(typed) ?? typed;
     const failure = await attempt(context, deps, () => step.enter(context, pending.email, code));
     if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
     dropPending(context, deps);
@@ -280,7 +282,9 @@ export async function startCodeStep(
   const isRateLimited = failure.row.code === "too_many_codes";
   const { place, path } = isRateLimited ? ({ place: "step", path: enter } as const) : failedAt;
   if (isRateLimited) keep(now + (failure.retryAfterSeconds ?? 0) * 1000);
-  const flash = failureFlash(failure, { place, invalid: "email_invalid", now });
+  const isUnseen = typed !== undefined && addressFault(typed) === "unseen";
+  const invalid = isUnseen ? "email_unseen" : "email_invalid";
+  const flash = failureFlash(failure, { place, invalid, now });
   setFlash(context, deps, typed === undefined || isRateLimited ? flash : { ...flash, typed });
   return context.redirect(path, 303);
 }

@@ -19,7 +19,22 @@ interface UserRow {
 
 const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** Before all others. */
+const noId = "00000000-0000-0000-0000-000000000000";
+
 export const usersModule: SchemaModule = { module: "auth-users", steps: [schemaText] };
+
+/**
+ * Finds the addresses beyond ASCII, however many users there are. A module of its own, so that the
+ * release before it still starts on this schema.
+ */
+const addressesModule: SchemaModule = {
+  module: "auth-users-addresses",
+  steps: [
+    `CREATE INDEX auth_users_beyond_ascii ON :"schema".auth_users (id)
+     WHERE octet_length(email) > char_length(email)`,
+  ],
+};
 
 type Query = PostgresDatabase["query"];
 
@@ -81,6 +96,20 @@ export async function openPostgresUserStore(
         (sql, schema) => sql<UserRow[]>`
           SELECT * FROM ${schema}.auth_users WHERE username_key = ${usernameKeyOf(username)}`,
       ),
+    findBeyondAscii: async ({ after, limit }) => {
+      await migrated();
+      // With the first page, and not when the store opens: nobody who signs in waits for it.
+      if (after === undefined) {
+        await database.migrate(addressesModule.module, addressesModule.steps);
+      }
+      const rows = await query(
+        (sql, schema) => sql<UserRow[]>`
+          SELECT * FROM ${schema}.auth_users
+          WHERE octet_length(email) > char_length(email) AND id > ${after ?? noId}
+          ORDER BY id LIMIT ${limit}`,
+      );
+      return rows.map(userOf);
+    },
     signIn: async (request) => {
       try {
         return await signIn(request);

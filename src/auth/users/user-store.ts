@@ -22,6 +22,11 @@ export interface UserStore {
   findById(id: string): Promise<User | undefined>;
   findByEmail(email: string): Promise<User | undefined>;
   findByUsername(username: string): Promise<User | undefined>;
+  /** Users with characters beyond ASCII in their address, ordered by id, after the id `after`. */
+  findBeyondAscii(options: {
+    readonly after: string | undefined;
+    readonly limit: number;
+  }): Promise<readonly User[]>;
   signIn(request: SignInRequest): Promise<SignInOutcome>;
   setUsername(change: { readonly id: string; readonly username: string }): Promise<ChangeOutcome>;
   setEmail(change: { readonly id: string; readonly email: string }): Promise<ChangeOutcome>;

@@ -57,14 +57,7 @@ function show(page, url) {
   heading.tabIndex = -1;
   const field = frame.querySelector("[aria-invalid='true']") ?? first;
   (field ?? notice ?? heading).focus();
-  if (field) moveToEnd(field);
+  field?.setSelectionRange(field.value.length, field.value.length);
   // Screen readers read the focused element; a notice elsewhere is announced by the live region.
   document.querySelector("[data-spoken]").textContent = field && notice ? notice.textContent : "";
-}
-
-/** Moves the cursor to the end of the text; a field of type email supports no other way. */
-function moveToEnd(field) {
-  const { value } = field;
-  field.value = "";
-  field.value = value;
 }

@@ -1,6 +1,6 @@
 import type { Hono } from "hono";
 import { z } from "zod";
-import { emailAddressBound, parseEmailAddress } from "../../core/email-address.ts";
+import { addressProblem, parseEmailAddress } from "../../core/email-address.ts";
 import { InstantError } from "../../core/errors.ts";
 import { readJson } from "../../core/http/body.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
@@ -30,7 +30,7 @@ const recipientSchema = z
   .transform((text, context) => {
     const address = parseEmailAddress(text);
     if (address !== undefined) return address;
-    context.addIssue(`must be ${emailAddressBound}`);
+    context.addIssue(addressProblem(text));
     return z.NEVER;
   });
 

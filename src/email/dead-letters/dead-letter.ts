@@ -1,3 +1,4 @@
+import { canonicalAddress } from "../../core/email-address.ts";
 import { isInstantError } from "../../core/errors.ts";
 import { maskEmail } from "../../core/log.ts";
 import type { DeadLetterClass } from "../delivery/outcome.ts";
@@ -141,6 +142,11 @@ export function readDeadLetter(record: LogRecord): DeadLetter {
   }
   const { messageId, recipient, expiresAt } = decoded.event;
   return { record, facts, messageId, recipient, expiresAt };
+}
+
+/** `recipient`: an address in canonical form. */
+export function isSentTo({ recipient: to }: DeadLetter, recipient: string): boolean {
+  return to !== undefined && canonicalAddress(to) === recipient;
 }
 
 function readFacts(deadLetter: LogRecord): DeadLetterFacts {

@@ -4,7 +4,7 @@ import { replayCountOf } from "../event.ts";
 import type { EventLog, LogRecord } from "../event-log/event-log.ts";
 import type { DeliveryLedger, LedgerRecord } from "../ledger/delivery-ledger.ts";
 import type { DeadLetter } from "./dead-letter.ts";
-import { readDeadLetter } from "./dead-letter.ts";
+import { isSentTo, readDeadLetter } from "./dead-letter.ts";
 
 /** A dead letter that was replayed this often stays, unless the operator says otherwise. */
 export const maxReplaysDefault = 3;
@@ -17,7 +17,7 @@ export interface ReplaySelection {
   /** Undefined, as in the following: all. */
   readonly classes: ReadonlySet<DeadLetterClass> | undefined;
   readonly messageId: string | undefined;
-  /** In lower case. */
+  /** In canonical form. */
   readonly recipient: string | undefined;
   /** Unix ms: those that failed then or later. */
   readonly since: number | undefined;
@@ -104,7 +104,7 @@ function isSelected(deadLetter: DeadLetter, selection: ReplaySelection): boolean
     return false;
   }
   if (messageId !== undefined && deadLetter.messageId !== messageId) return false;
-  if (recipient !== undefined && deadLetter.recipient?.toLowerCase() !== recipient) return false;
+  if (recipient !== undefined && !isSentTo(deadLetter, recipient)) return false;
   return since === undefined || (facts.failedAt ?? deadLetter.record.timestamp) >= since;
 }
 

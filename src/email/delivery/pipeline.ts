@@ -1,3 +1,4 @@
+import { isAtLocalhost } from "../../core/email-address.ts";
 import { isInstantError, unreachable } from "../../core/errors.ts";
 import { currentTraceContext, logText } from "../../core/log.ts";
 import type { EmailEvent } from "../event.ts";
@@ -32,6 +33,8 @@ export interface PipelineDeps extends SubmissionDeps, SettlementDeps {
   readonly suppressRefused: SuppressRefused;
   readonly settings: SettlementDeps["settings"] & {
     readonly digestSecret: string;
+    /** In production. */
+    readonly refusesLocalhost?: boolean;
     /** Types that are sent once more when the answer after the content was lost. */
     readonly resendAmbiguous: ReadonlySet<EventType>;
   };
@@ -76,6 +79,11 @@ export function consume(deps: PipelineDeps, run: DeliveryRun): EmailEvent | Deli
   }
   const decoded = decodeEmailEvent(run.value);
   if (decoded.kind === "poison") return deadLetter(decoded);
+  const { messageId, recipient } = decoded.event;
+  if (deps.settings.refusesLocalhost && isAtLocalhost(recipient)) {
+    const reason = "recipient must not be at localhost, because APP_ENV is production";
+    return deadLetter({ class: "malformed", reason, messageId });
+  }
   run.event = decoded.event;
   const { origin, trace = currentTraceContext() } = run;
   const place =

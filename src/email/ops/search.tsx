@@ -1,5 +1,5 @@
 import type { Hono } from "hono";
-import { emailAddressBound, parseEmailAddress } from "../../core/email-address.ts";
+import { addressProblem, parseEmailAddress } from "../../core/email-address.ts";
 import { InstantError } from "../../core/errors.ts";
 import { Button, ButtonLink, Field } from "../../core/html/page.tsx";
 import type { HttpEnvironment } from "../../core/http/problem.ts";
@@ -204,7 +204,7 @@ export function addSearchRoutes(
     const recipient = parseEmailAddress(query);
     if (recipient === undefined) {
       const error = query.includes("@")
-        ? `An address must be ${emailAddressBound}.`
+        ? `An address ${addressProblem(query)}.`
         : "Neither an address nor a message_id (1 to 128 letters, digits, dots, dashes, underscores).";
       return searchPage({ site, query, error });
     }

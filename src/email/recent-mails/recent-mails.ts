@@ -1,3 +1,4 @@
+import { canonicalAddress } from "../../core/email-address.ts";
 import { isInstantError } from "../../core/errors.ts";
 import { hmacText } from "../../core/secret.ts";
 
@@ -36,7 +37,7 @@ export interface RecipientSecrets {
 
 /** The name that a recipient is kept under: 32 hex digits. */
 export function recentMailsKey(secret: string, recipient: string): string {
-  return hmacText(secret, "hex", "recent mails", recipient.toLowerCase()).slice(0, 32);
+  return hmacText(secret, "hex", "recent mails", canonicalAddress(recipient)).slice(0, 32);
 }
 
 /** All names that a recipient may be kept under, the one of the current secret first. */

@@ -1,7 +1,7 @@
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { z } from "zod";
-import { emailAddressBound, parseEmailAddress } from "../../core/email-address.ts";
+import { addressProblem, parseEmailAddress } from "../../core/email-address.ts";
 import { recipientKey, recipientKeyShape } from "../event.ts";
 import type { Suppression } from "./suppression-store.ts";
 import { suppressionReasons } from "./suppression-store.ts";
@@ -98,7 +98,7 @@ const rowSchema = z
   .object({
     address: cell.transform((text, context) => {
       const address = text === "" ? "" : parseEmailAddress(text);
-      if (address === undefined) context.addIssue(`must be ${emailAddressBound}`);
+      if (address === undefined) context.addIssue(addressProblem(text));
       return address ?? z.NEVER;
     }),
     reason: cell

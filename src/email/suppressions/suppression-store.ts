@@ -1,3 +1,4 @@
+import { canonicalAddress } from "../../core/email-address.ts";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
@@ -53,7 +54,7 @@ export type SuppressionReason = (typeof suppressionReasons)[number];
 
 export interface Suppression {
   readonly key: string;
-  /** In lower case; undefined after `forgetAddress`. */
+  /** In canonical form; undefined after `forgetAddress`. */
   readonly address: string | undefined;
   readonly reason: SuppressionReason;
   /** The server's reply or the operator's note. `add` cuts it to `noteCharsMax`, on one line. */
@@ -114,7 +115,7 @@ export function createSuppressRefused(deps: SuppressRefusedDeps) {
     const { stage, reply } = refusal;
     if (suppressionMs === 0 || stage !== "recipient") return;
     if (classifyReply(refusal, stage) !== "no_such_recipient") return;
-    const address = event.recipient.toLowerCase();
+    const address = canonicalAddress(event.recipient);
     const createdAt = clock.now();
     const entry = {
       key: recipientKey(address),

@@ -6,6 +6,7 @@ import {
   deadLetterSummary,
   findDeadLetterAt,
   findDeadLetters,
+  isSentTo,
 } from "../dead-letters/dead-letter.ts";
 import type { EventLog } from "../event-log/event-log.ts";
 import type { DeliveryLedger, LedgerRecord, LedgerState } from "../ledger/delivery-ledger.ts";
@@ -62,7 +63,7 @@ export async function findTimeline(
 }
 
 /**
- * The mails of a recipient, the newest first: those that the index and the ledger know (50 at most),
+ * The mails of a recipient (in canonical form), the newest first: those that the index and the ledger know (50 at most),
  * and those that only a dead letter knows. Throws as `findTimeline`.
  */
 export async function findMailsOf(
@@ -72,14 +73,9 @@ export async function findMailsOf(
   const ids = await deps.recentMails.find(recipient);
   const records = await Promise.all(ids.map((id) => deps.ledger.find(id)));
   const byId = new Map(ids.map((id, index) => [id, records[index]] as const));
-  const address = recipient.toLowerCase();
   const topic = deps.deadLetterTopic;
   const { found, problem } = await searchDeadLetters(deps, (eventLog, signal) =>
-    findDeadLetters(
-      eventLog,
-      { topic, signal },
-      (deadLetter) => deadLetter.recipient?.toLowerCase() === address,
-    ),
+    findDeadLetters(eventLog, { topic, signal }, (deadLetter) => isSentTo(deadLetter, recipient)),
   );
   const deadLetters = new Map(
     found.map((deadLetter) => [deadLetter.messageId ?? "", deadLetter] as const),

@@ -108,6 +108,8 @@ export const german: PageMessages = {
   },
   failed: {
     email_invalid: () => "Das ist keine E-Mail-Adresse. Sie sollte aussehen wie ana@example.com.",
+    email_unseen: () =>
+      "Diese Adresse enthält ein Leerzeichen oder ein unsichtbares Zeichen. Tippen Sie sie ein, statt sie einzufügen.",
     address_unsupported: () =>
       "An diese Adresse können wir nicht senden: Unser Mailserver nimmt vor dem @ nur ASCII-Zeichen an. Verwenden Sie eine andere Adresse.",
     email_unchanged: () => "Das ist bereits Ihre Adresse.",

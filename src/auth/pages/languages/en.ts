@@ -106,6 +106,8 @@ export const english = {
   /** Errors by the code of the API's problem, or by the field. */
   failed: {
     email_invalid: () => "That is not an e-mail address. It should look like ana@example.com.",
+    email_unseen: () =>
+      "That address has a space or an invisible character in it. Type it instead of pasting it.",
     address_unsupported: () =>
       "We cannot send to that address: our mail server accepts only ASCII letters before the @. Use another address.",
     email_unchanged: () => "That is already your address.",

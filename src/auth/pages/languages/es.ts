@@ -106,6 +106,8 @@ export const spanish: PageMessages = {
   },
   failed: {
     email_invalid: () => "Eso no es una dirección de correo. Debe ser parecida a ana@example.com.",
+    email_unseen: () =>
+      "Esa dirección contiene un espacio o un carácter invisible. Escríbala en lugar de pegarla.",
     address_unsupported: () =>
       "No podemos enviar correos a esa dirección: nuestro servidor solo admite caracteres ASCII antes de la @. Use otra dirección.",
     email_unchanged: () => "Esa ya es su dirección.",

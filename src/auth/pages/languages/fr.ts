@@ -109,6 +109,8 @@ export const french: PageMessages = {
   },
   failed: {
     email_invalid: () => "Ce n’est pas une adresse e-mail. Elle doit ressembler à ana@example.com.",
+    email_unseen: () =>
+      "Cette adresse contient une espace ou un caractère invisible. Saisissez-la au lieu de la coller.",
     address_unsupported: () =>
       "Nous ne pouvons pas écrire à cette adresse\u00a0: notre serveur n’accepte que des caractères ASCII avant le @. Utilisez une autre adresse.",
     email_unchanged: () => "C’est déjà votre adresse.",

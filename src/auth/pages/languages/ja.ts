@@ -108,6 +108,8 @@ export const japanese: PageMessages = {
   failed: {
     email_invalid: () =>
       "メールアドレスの形式が正しくありません。ana@example.com のように入力してください。",
+    email_unseen: () =>
+      "アドレスに空白または見えない文字が含まれています。貼り付けずに入力してください。",
     address_unsupported: () =>
       "このアドレスには送信できません。当方のメールサーバーでは、@ の前に ASCII 文字しか使用できません。別のアドレスを使用してください。",
     email_unchanged: () => "現在お使いのアドレスです。",

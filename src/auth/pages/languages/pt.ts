@@ -107,6 +107,8 @@ export const portuguese: PageMessages = {
   failed: {
     email_invalid: () =>
       "Isso não é um endereço de e-mail. Ele deve ser parecido com ana@example.com.",
+    email_unseen: () =>
+      "Esse endereço contém um espaço ou um caractere invisível. Digite-o em vez de colar.",
     address_unsupported: () =>
       "Não podemos enviar para esse endereço: nosso servidor só aceita caracteres ASCII antes do @. Use outro endereço.",
     email_unchanged: () => "Esse já é o seu endereço.",

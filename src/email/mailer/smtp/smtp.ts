@@ -99,7 +99,8 @@ class SmtpMailer implements Mailer {
   submit(submission: Submission): void {
     const { message } = submission;
     const { from, envelopeFrom = from, dkim } = this.#options;
-    const to = parseMailbox(message.to) ?? message.to; // its domain in ASCII needs no SMTPUTF8
+    const to = parseMailbox(message.to); // its domain in ASCII needs no SMTPUTF8
+    if (to === undefined) throw new Error("not an address to send to");
     const content = this.#compose(message, to, dkim === undefined);
     const mail = new SmtpMail(submission, { from: envelopeFrom, to }, this.#pool, this.#rate);
     if (dkim === undefined) mail.composed(content);
@@ -179,7 +180,6 @@ class SmtpMail implements CarriedMail, Waiting, ContentEnding {
     pool: ConnectionPool,
     rate: SendRate,
   ) {
-    if (/[\r\n<>]/.test(to)) throw new Error("not an address to send to");
     this.to = to;
     this.from = from;
     this.signal = submission.signal;
