@@ -1,30 +1,22 @@
-// The account of the signed-in user: reading it, username, change of address, deletion.
+// The account of the signed-in user: reading it, username, deletion.
 import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
-import { noticeEmailChange } from "./notices.ts";
+import { noticeDeletion } from "./notices.ts";
 import {
   codeSentAnswer,
   codeSentResponse,
   mailLocale,
-  requestCodeBody,
   sendCode,
   sendCodeProblems,
 } from "./request-code.ts";
-import {
-  authErrors,
-  codeSchema,
-  conflict,
-  emailSchema,
-  userAnswer,
-  userResponse,
-} from "./schemas.ts";
+import { authErrors, codeSchema, conflict, userAnswer, userResponse } from "./schemas.ts";
 import type { SignedIn } from "./session-routes.ts";
 import { clearSessionCookie, getSignedIn } from "./session-routes.ts";
 import type { User } from "./users/user-store.ts";
-import { usernameSchema } from "./users/user-store.ts";
+import { emailUndoMs, usernameSchema } from "./users/user-store.ts";
 import type { CheckCodeOutcome } from "./verify-code.ts";
 import { checkCode, refusedCode } from "./verify-code.ts";
 
@@ -102,13 +94,36 @@ export const requestDeletionRoute: AuthRoute = {
   summary: "Send a code that confirms the deletion of the account",
   access: "session",
   answer: codeSentAnswer,
-  problems: sendCodeProblems,
+  problems: [authErrors.emailChangedRecently, ...sendCodeProblems],
   handle: async (context, deps) => {
-    const { user } = await getSignedIn(context, deps);
-    await sendCode(context, deps, { email: user.email, purpose: "delete_account" });
+    await sendDeletionCode(context, deps, (await getSignedIn(context, deps)).user);
     return context.json(codeSentResponse);
   },
 };
+
+/** Sends the code, to the user's address. Throws the problem to answer with. */
+export async function sendDeletionCode(
+  context: HttpContext,
+  deps: AuthDeps,
+  user: User,
+): Promise<void> {
+  await requireSettledEmail(deps, user);
+  await sendCode(context, deps, { email: user.email, purpose: "delete_account" });
+}
+
+/**
+ * Somebody who moved a stolen account to their own address must not be able to delete it before its
+ * owner has undone that.
+ */
+async function requireSettledEmail(
+  { users, clock }: Pick<AuthDeps, "users" | "clock">,
+  { id }: User,
+): Promise<void> {
+  const changedAt = await users.findEmailChangedAt(id);
+  if (changedAt === undefined) return;
+  const retryAfterSeconds = Math.ceil((changedAt + emailUndoMs - clock.now()) / 1000);
+  throw new InstantError(authErrors.emailChangedRecently, { details: { retryAfterSeconds } });
+}
 
 export const deleteUserBody = z.object({ code: codeSchema });
 
@@ -119,12 +134,14 @@ export const deleteUserRoute: AuthRoute = {
   path: "/users/me/delete",
   group,
   summary: "Delete the account, with the code",
-  description: "With its sessions, codes and e-mail preferences, for good.",
+  description:
+    "With its sessions, codes and e-mail preferences, for good. Not while a change of its address can still be undone, which is for 72 hours.",
   access: "session",
   body: { schema: deleteUserBody, required: true, example: { code: "123456" } },
   answer: { status: 204, description: "Deleted." },
   problems: [
     authErrors.confirmationInvalid,
+    authErrors.emailChangedRecently,
     authErrors.tooManyAttempts,
     authErrors.tooManyRequests,
   ],
@@ -146,9 +163,11 @@ export async function confirmDeletion(
   deps: AuthDeps,
   confirmed: ConfirmedDeletion,
 ): Promise<void> {
+  await requireSettledEmail(deps, confirmed.user);
   const outcome = await deleteUser(deps, { ...confirmed, client: context.get("client") });
   switch (outcome.kind) {
     case "deleted": {
+      noticeDeletion(deps, confirmed.user, mailLocale(context, deps));
       const fields = { userId: confirmed.user.id, requestId: context.get("requestId") };
       deps.log.info(fields, "User deleted");
       clearSessionCookie(context, deps);
@@ -191,149 +210,4 @@ async function deleteUser(
   await sessions.revokeAll({ userId });
   await codes.forget(email);
   return { kind: "deleted" };
-}
-
-// Changing the address of a user, confirmed by a code that is sent to the new one.
-
-export const requestEmailRoute: AuthRoute = {
-  id: "requestEmailCode",
-  method: "post",
-  path: "/users/me/email",
-  group,
-  summary: "Send a code to a new address",
-  description:
-    "Whether the address belongs to another account is not revealed here, only with the code.",
-  access: "session",
-  body: { schema: requestCodeBody, required: true, example: { email: "ana@example.org" } },
-  answer: codeSentAnswer,
-  problems: [authErrors.emailUnchanged, ...sendCodeProblems],
-  handle: async (context, deps) => {
-    const { user } = await getSignedIn(context, deps);
-    const { email } = await readJson(context, requestCodeBody);
-    await sendEmailCode(context, deps, { user, email });
-    return context.json(codeSentResponse);
-  },
-};
-
-export const verifyEmailBody = z.object({ email: emailSchema, code: codeSchema });
-
-export const verifyEmailRoute: AuthRoute = {
-  id: "changeEmail",
-  method: "post",
-  path: "/users/me/email/verify",
-  group,
-  summary: "Change the address, with the code sent to the new one",
-  access: "session",
-  body: {
-    schema: verifyEmailBody,
-    required: true,
-    example: { email: "ana@example.org", code: "123456" },
-  },
-  answer: { status: 200, description: "Changed.", schema: userAnswer },
-  problems: [
-    authErrors.emailTaken,
-    authErrors.confirmationInvalid,
-    authErrors.tooManyAttempts,
-    authErrors.tooManyRequests,
-  ],
-  handle: async (context, deps) => {
-    const { user } = await getSignedIn(context, deps);
-    const { email, code } = await readJson(context, verifyEmailBody);
-    const changed = await confirmEmail(context, deps, { user, email, code });
-    return context.json(userResponse(changed));
-  },
-};
-
-interface NewEmail {
-  readonly user: User;
-  /** The new address, in canonical form. */
-  readonly email: string;
-}
-
-/** Sends the code to the new address. Throws the problem to answer with. */
-export async function sendEmailCode(
-  context: HttpContext,
-  deps: AuthDeps,
-  { user, email }: NewEmail,
-): Promise<void> {
-  if (email === user.email) {
-    throw conflict(authErrors.emailUnchanged, "email", "is your address already");
-  }
-  await sendCode(context, deps, { email, purpose: "change_email" });
-}
-
-interface ConfirmedEmail extends NewEmail {
-  /** The code that was sent to it. */
-  readonly code: string;
-}
-
-/** Sets the new address, confirmed by its code. Throws the problem to answer with. */
-export async function confirmEmail(
-  context: HttpContext,
-  deps: AuthDeps,
-  confirmed: ConfirmedEmail,
-): Promise<User> {
-  const client = context.get("client");
-  const locale = mailLocale(context, deps);
-  const outcome = await changeEmail(deps, { ...confirmed, client, locale });
-  switch (outcome.kind) {
-    case "changed": {
-      const fields = { userId: confirmed.user.id, messageID: outcome.messageId };
-      deps.log.info({ ...fields, requestId: context.get("requestId") }, "Address changed");
-      return outcome.user;
-    }
-    case "wrong":
-    case "rate_limited":
-      throw refusedCode(outcome, authErrors.confirmationInvalid);
-    case "taken":
-      throw conflict(authErrors.emailTaken, "email", "belongs to another account");
-    case "gone":
-      throw new InstantError(authErrors.unauthenticated);
-    default:
-      return unreachable(outcome);
-  }
-}
-
-interface EmailChange extends ConfirmedEmail {
-  readonly client: string;
-  /** The language of the notice to the old address. */
-  readonly locale: string | undefined;
-}
-
-type ChangeEmailOutcome =
-  | { readonly kind: "changed"; readonly user: User; readonly messageId: string }
-  | Exclude<CheckCodeOutcome, { kind: "verified" }>
-  /** The code was right and is still good. */
-  | { readonly kind: "taken" }
-  /** The user was deleted in the meantime. */
-  | { readonly kind: "gone" };
-
-/**
- * Whether the address belongs to another user is revealed only with the right code, that is to its
- * owner; requesting the code reveals nothing.
- */
-async function changeEmail(
-  deps: AuthDeps,
-  { user, locale, ...submitted }: EmailChange,
-): Promise<ChangeEmailOutcome> {
-  const owner = await deps.users.findByEmail(submitted.email);
-  const taken = owner !== undefined && owner.id !== user.id;
-  const checked = await checkCode(deps, { ...submitted, purpose: "change_email", consume: !taken });
-  if (checked.kind !== "verified") return checked;
-  if (taken) return { kind: "taken" };
-  const outcome = await deps.users.setEmail({ id: user.id, email: submitted.email });
-  switch (outcome.kind) {
-    case "changed": {
-      const { messageId } = checked;
-      const change = { from: user.email, to: submitted.email };
-      noticeEmailChange(deps, { ...change, messageId, locale });
-      for (const carryOver of deps.onEmailChanged) await carryOver(change);
-      return { ...outcome, messageId };
-    }
-    case "taken":
-    case "gone":
-      return outcome;
-    default:
-      return unreachable(outcome);
-  }
 }

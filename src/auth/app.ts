@@ -19,11 +19,10 @@ import {
   getMeRoute,
   getUserRoute,
   requestDeletionRoute,
-  requestEmailRoute,
-  verifyEmailRoute,
 } from "./account-routes.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodeStore, PreparedCodes } from "./codes/code-store.ts";
+import { requestEmailRoute, undoEmailRoute, verifyEmailRoute } from "./email-change.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PageDeps } from "./pages/page-context.tsx";
 import { pageViewOf } from "./pages/page-context.tsx";
@@ -176,6 +175,7 @@ export const authOperations: readonly AuthRoute[] = [
   changeUserRoute,
   requestEmailRoute,
   verifyEmailRoute,
+  undoEmailRoute,
   requestDeletionRoute,
   deleteUserRoute,
   healthRoute,

@@ -56,6 +56,8 @@ export interface AuthDeps {
   readonly limitPolicy: LimitPolicy;
   /** Which proxies and origins requests are trusted from. */
   readonly boundary: HttpBoundary;
+  /** The origin of links in mails; that of PUBLIC_URL when left out. */
+  readonly linkOrigin?: string | undefined;
   /** Whether cookies are `Secure` (https only): in production. */
   readonly secureCookies: boolean;
   /** Whether nobody signs in with an address at localhost: in production. */

@@ -63,7 +63,7 @@ export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
       data: {
         signed_in_at: new Date(createdAt).toISOString(),
         ...(device === unknownDevice ? {} : { device: deviceName(device, messages) }),
-        ...accountLink(deps.boundary),
+        account_link: mailLink(deps, "/account"),
         locale,
       },
       expiresAt: undefined,
@@ -71,17 +71,27 @@ export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
   });
 }
 
-/** The page where sessions are ended, if PUBLIC_URL is set; mails only have https links. */
-function accountLink({ publicOrigin }: AuthDeps["boundary"]) {
-  return publicOrigin?.startsWith("https:") ? { account_link: `${publicOrigin}/account` } : {};
+/**
+ * A link to a page of ours. Undefined where a mail can have none: without PUBLIC_URL, and to a host
+ * that is reached by plain http.
+ */
+export function mailLink(
+  { linkOrigin, boundary }: Pick<AuthDeps, "linkOrigin" | "boundary">,
+  path: string,
+): string | undefined {
+  const origin = linkOrigin ?? boundary.publicOrigin;
+  const isSafe = /^https:|^http:\/\/(?:localhost|127\.0\.0\.1)(?::|$)/.test(origin ?? "");
+  return isSafe ? `${origin}${path}` : undefined;
 }
 
 interface NoticedChange {
   readonly from: string;
   readonly to: string;
-  /** The id of the mail with the code. */
+  /** The id of the mail with the code, or random. */
   readonly messageId: string;
   readonly locale: string | undefined;
+  /** Undoes it, until then. */
+  readonly undo: { readonly link: string; readonly until: number } | undefined;
 }
 
 /**
@@ -101,8 +111,28 @@ export function noticeEmailChange(deps: AuthDeps, change: NoticedChange): void {
     data: {
       new_email: maskEmail(change.to),
       changed_at: new Date(timestamp).toISOString(),
+      undo_link: change.undo?.link,
+      undo_until: change.undo && new Date(change.undo.until).toISOString(),
       locale: change.locale,
     },
+    expiresAt: undefined,
+  }));
+}
+
+/** The notice of a deletion, to the address that the account had. */
+export function noticeDeletion(
+  deps: AuthDeps,
+  { id, email }: User,
+  locale: string | undefined,
+): void {
+  const messageId = `account-deleted-${id}`;
+  const timestamp = deps.clock.now();
+  sendNotice(deps, messageId, async () => ({
+    messageId,
+    eventType: "account_deleted",
+    timestamp,
+    recipient: email,
+    data: { deleted_at: new Date(timestamp).toISOString(), locale },
     expiresAt: undefined,
   }));
 }

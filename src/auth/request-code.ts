@@ -126,8 +126,9 @@ type RequestCodeOutcome =
 /**
  * Sends a code to an address: a new one, or within the repeat window the same event byte for byte,
  * so that the worker skips it as a duplicate. A message that failed, or whose secret was removed,
- * is not repeated. When the mail cannot be handed over, its cost is refunded. Users are not looked
- * up, so known and unknown addresses are indistinguishable.
+ * is not repeated. Users are not looked up, so known and unknown addresses are indistinguishable; nor
+ * are mailboxes: a refused mail is answered and costs like any other. What nobody took is refunded;
+ * but where a mail server was asked it still costs the client, or anyone could keep it busy.
  */
 export async function requestCode(
   deps: RequestCodeDeps,
@@ -145,6 +146,7 @@ export async function requestCode(
   let issued = await issue(deps, prepared, { scope, locale });
   if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
     const supersedes = issued.code.messageId;
+    await codes.refund({ ...scope, messageId: supersedes });
     issued = await issue(deps, prepared, { scope, locale, supersedes });
   }
   if (issued.kind === "rate_limited") {
@@ -153,11 +155,13 @@ export async function requestCode(
   const { messageId } = issued.code;
   const event = createEvent(deps.keys, scope, issued.code);
   const published = await deps.publisher.publish(event, { answerBy: endsAt - giveBackMs });
-  if (published.kind === "queued" || published.kind === "delivered") {
+  if (published.kind !== "unavailable" && published.kind !== "unsupported_address") {
     return { kind: "sent", messageId };
   }
-  const givenBack = Promise.all([codes.refund({ ...scope, messageId }), limits.giveBack(use)]);
-  await within(clock, endsAt - clock.now(), givenBack);
+  const refunds = [codes.refund({ ...scope, messageId })];
+  const wasAsked = published.kind === "unavailable" && published.wasAsked === true;
+  if (!wasAsked) refunds.push(limits.giveBack(use));
+  await within(clock, endsAt - clock.now(), Promise.all(refunds));
   return published;
 }
 

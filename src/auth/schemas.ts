@@ -126,11 +126,29 @@ export const authErrors = {
     retryable: false,
     status: 403,
   },
+  currentCodeInvalid: {
+    code: "current_code_invalid",
+    meaning: "The code sent to the current address is wrong, used or expired",
+    retryable: false,
+    status: 403,
+  },
+  currentCodeRequired: {
+    code: "current_code_required",
+    meaning: "The sign-in is not recent: a code sent to the current address is needed too",
+    retryable: false,
+    status: 403,
+  },
   sessionNotFound: {
     code: "session_not_found",
     meaning: "No such session",
     retryable: false,
     status: 404,
+  },
+  emailChangedRecently: {
+    code: "email_changed_recently",
+    meaning: "The address was changed, which can still be undone; until then nothing is deleted",
+    retryable: false,
+    status: 409,
   },
   emailTaken: {
     code: "email_taken",
@@ -149,6 +167,12 @@ export const authErrors = {
     meaning: "The username belongs to another user",
     retryable: false,
     status: 409,
+  },
+  undoInvalid: {
+    code: "undo_invalid",
+    meaning: "The link is wrong, used or older than 72 hours",
+    retryable: false,
+    status: 410,
   },
   addressUnsupported: {
     code: "address_unsupported",

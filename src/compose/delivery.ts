@@ -90,7 +90,10 @@ export async function composeDelivery(
   const { suppressions, preferences } = await openRecipientStores(engines);
   const { suppressionMs } = config.email;
   if (config.app.emailMode === "smtp" && publicOrigin === undefined) {
-    log.warn({}, "PUBLIC_URL is not set: optional mails have no unsubscribe link");
+    log.warn(
+      {},
+      "PUBLIC_URL is not set: mails have no links, neither to unsubscribe nor to undo a change of address",
+    );
   }
   const ledger = await engines.ledger();
   const mailer = await openServers(engines, log, observe);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { usersModule } from "../auth/users/postgres.ts";
+import { emailChangesModule, usersModule } from "../auth/users/postgres.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { silentLog } from "../core/log.ts";
 import { addressOf } from "../core/postgres/config.ts";
@@ -25,6 +25,7 @@ import { tryMailTemplates } from "./delivery.ts";
 /** The modules that have tables in Postgres. */
 export const schemaModules: readonly SchemaModule[] = [
   usersModule,
+  emailChangesModule,
   preferencesModule,
   suppressionsModule,
 ];

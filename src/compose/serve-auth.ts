@@ -78,6 +78,7 @@ export async function startServeAuth(
     limitPolicy: resolveLimitPolicy(auth),
     appName: settings.name,
     boundary: http.boundary,
+    linkOrigin: publicOrigin,
     inboxUrl,
     clock: systemClock,
     log,

@@ -65,7 +65,8 @@ export function diagnoseSetup(setup: Setup, diagnosis: Diagnosis): void {
     diagnosis.warn("setup.mail_mode", text, "Set EMAIL_MODE=smtp to send them");
   }
   if (production && setup.publicUrl === undefined) {
-    const text = "Mails have no unsubscribe link, because PUBLIC_URL is not set";
+    const text =
+      "Mails have no links, neither to unsubscribe nor to undo a change of address, because PUBLIC_URL is not set";
     const fix = "Set it to the public URL of serve-auth, such as https://id.example.com";
     diagnosis.warn("setup.public_url", text, fix);
   }

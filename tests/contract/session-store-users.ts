@@ -141,6 +141,10 @@ export function testKeptUsers(openOn: OpenSessions): void {
         signIn: async () => note("signIn").then(() => ({ user, created: false })),
         setUsername: async () => note("setUsername").then(() => ({ kind: "changed", user })),
         setEmail: async () => note("setEmail").then(() => ({ kind: "changed", user })),
+        findEmailChange: async () => undefined,
+        findEmailChangedAt: async () => undefined,
+        undoEmailChange: async () =>
+          note("undoEmailChange").then(() => ({ kind: "changed", user })),
         delete: async () => note("delete").then(() => true),
         ping: async () => {},
       },
@@ -148,7 +152,11 @@ export function testKeptUsers(openOn: OpenSessions): void {
     );
     const changes = [
       () => users.setUsername({ id: userId, username: "bob" }),
-      () => users.setEmail({ id: userId, email: "bob@example.com" }),
+      () => {
+        const to = { email: "bob@example.com", undo: undefined };
+        return users.setEmail({ id: userId, from: user.email, ...to });
+      },
+      () => users.undoEmailChange({ id: userId, undo: "u1" }),
       () => users.delete(userId),
       () => users.signIn({ email: user.email, username: undefined }),
     ];
@@ -162,6 +170,8 @@ export function testKeptUsers(openOn: OpenSessions): void {
       "setUsername dropped",
       "after dropped",
       "setEmail dropped",
+      "after dropped",
+      "undoEmailChange dropped",
       "after dropped",
       "delete dropped",
       "after dropped",

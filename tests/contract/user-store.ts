@@ -17,6 +17,7 @@ export function testUserStore(name: string, open: OpenUserStore): void {
   describe(`UserStore on ${name}`, () => {
     testUsernames(openOn);
     testEmails(openOn);
+    testUndo(openOn);
     testBeyondAscii(openOn);
     testDeletion(openOn);
 
@@ -108,7 +109,9 @@ export function testUserStore(name: string, open: OpenUserStore): void {
   });
 }
 
-type OpenOn = () => Promise<AsyncDisposable & { readonly store: UserStore }>;
+type OpenOn = () => Promise<
+  AsyncDisposable & { readonly store: UserStore; readonly clock: FakeClock }
+>;
 
 const create = async (store: UserStore, email: string, username?: string): Promise<User> =>
   (await store.signIn({ email, username })).user;
@@ -155,7 +158,7 @@ function testEmails(openOn: OpenOn): void {
     const user = await create(store, "a@x.org", "ana");
     const changed = { ...user, email: "b@x.org" };
     for (let repeat = 0; repeat < 2; repeat += 1) {
-      const outcome = await store.setEmail({ id: user.id, email: "b@x.org" });
+      const outcome = await store.setEmail(move(user, "b@x.org"));
       expect(outcome).toEqual({ kind: "changed", user: changed });
     }
     expect(await store.findByEmail("b@x.org")).toEqual(changed);
@@ -168,9 +171,143 @@ function testEmails(openOn: OpenOn): void {
     await using opened = await openOn();
     const { store } = opened;
     await create(store, "a@x.org");
-    const { id } = await create(store, "b@x.org");
-    expect(await store.setEmail({ id, email: "a@x.org" })).toEqual({ kind: "taken" });
+    const user = await create(store, "b@x.org");
+    expect(await store.setEmail(move(user, "a@x.org", "u1"))).toEqual({ kind: "taken" });
+    expect((await store.findById(user.id))?.email).toBe("b@x.org");
+    expect(await store.findEmailChange("u1")).toBeUndefined();
+  });
+
+  test("an address that is not the user's any more is not changed", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const user = await create(store, "a@x.org");
+    await store.setEmail(move(user, "b@x.org"));
+    expect(await store.setEmail(move(user, "c@x.org", "u1"))).toEqual({ kind: "gone" });
+    expect((await store.findById(user.id))?.email).toBe("b@x.org");
+    expect(await store.findEmailChange("u1")).toBeUndefined();
+  });
+}
+
+/** The change of a user to another address, with the name it can be undone by. */
+const move = ({ id, email: from }: User, email: string, undo?: string) => {
+  return { id, from, email, undo };
+};
+
+function testUndo(openOn: OpenOn): void {
+  async function changeTwice(store: UserStore): Promise<User> {
+    const user = await create(store, "a@x.org", "ana");
+    await store.setEmail(move(user, "b@x.org", "u1"));
+    await store.setEmail(move({ ...user, email: "b@x.org" }, "c@x.org", "u2"));
+    return user;
+  }
+
+  test("a change is undone once, and known until then", async () => {
+    await using opened = await openOn();
+    const { store, clock } = opened;
+    const user = await create(store, "a@x.org", "ana");
+    expect(await store.findEmailChangedAt(user.id)).toBeUndefined();
+    await store.setEmail(move(user, "b@x.org", "u1"));
+    await store.setEmail(move(user, "b@x.org", "u1")); // its answer was lost
+    const changedAt = clock.now();
+    await clock.advance(1_000);
+    const change = { userId: user.id, email: "a@x.org", changedAt };
+    expect(await store.findEmailChange("u1")).toEqual(change);
+    expect(await store.findEmailChangedAt(user.id)).toBe(changedAt);
+    const undone = await store.undoEmailChange({ id: user.id, undo: "u1" });
+    expect(undone).toEqual({ kind: "changed", user });
+    expect(await store.findByEmail("a@x.org")).toEqual(user);
+    expect(await store.findEmailChange("u1")).toBeUndefined();
+    expect(await store.findEmailChangedAt(user.id)).toBeUndefined();
+    expect(await store.undoEmailChange({ id: user.id, undo: "u1" })).toEqual({ kind: "gone" });
+  });
+
+  test("the first of two changes undoes both, and the second cannot be undone any more", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const { id } = await changeTwice(store);
+    expect(await store.undoEmailChange({ id, undo: "u1" })).toMatchObject({ kind: "changed" });
+    expect((await store.findById(id))?.email).toBe("a@x.org");
+    expect(await store.undoEmailChange({ id, undo: "u2" })).toEqual({ kind: "gone" });
+    expect((await store.findById(id))?.email).toBe("a@x.org");
+  });
+
+  test("the second of two changes is undone, and then the first", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const { id } = await changeTwice(store);
+    for (const [undo, email] of [
+      ["u2", "b@x.org"],
+      ["u1", "a@x.org"],
+    ] as const) {
+      const undone = await store.undoEmailChange({ id, undo });
+      expect(undone).toMatchObject({ kind: "changed", user: { id, email } });
+    }
+  });
+
+  test("an address that somebody else has by now is taken, and the change can be undone later", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const { id } = await changeTwice(store);
+    const other = await create(store, "a@x.org");
+    const undo = () => store.undoEmailChange({ id, undo: "u1" });
+    expect(await undo()).toEqual({ kind: "taken" });
+    expect((await store.findById(id))?.email).toBe("c@x.org");
+    expect(await store.findById(other.id)).toEqual(other);
+    await store.delete(other.id);
+    expect(await undo()).toMatchObject({ kind: "changed", user: { email: "a@x.org" } });
+  });
+
+  test("a change can be undone for 72 hours", async () => {
+    await using opened = await openOn();
+    const { store, clock } = opened;
+    const user = await create(store, "a@x.org");
+    await store.setEmail(move(user, "b@x.org", "u1"));
+    await clock.advance(72 * 3_600_000 - 1);
+    expect(await store.findEmailChange("u1")).toBeDefined();
+    await clock.advance(1);
+    expect(await store.findEmailChange("u1")).toBeUndefined();
+    expect(await store.findEmailChangedAt(user.id)).toBeUndefined();
+    const { id } = user;
+    expect(await store.undoEmailChange({ id, undo: "u1" })).toEqual({ kind: "gone" });
     expect((await store.findById(id))?.email).toBe("b@x.org");
+  });
+
+  test("a change is undone for its own user alone, and not after its deletion", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const { id } = await changeTwice(store);
+    const other = await create(store, "d@x.org");
+    const undone = await store.undoEmailChange({ id: other.id, undo: "u1" });
+    expect(undone).toEqual({ kind: "gone" });
+    await store.delete(id);
+    expect(await store.findEmailChange("u1")).toBeUndefined();
+    expect(await store.undoEmailChange({ id, undo: "u1" })).toEqual({ kind: "gone" });
+    expect(await store.findByEmail("a@x.org")).toBeUndefined();
+  });
+
+  test("a change without a name is not kept", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    const user = await create(store, "a@x.org");
+    await store.setEmail(move(user, "b@x.org"));
+    expect(await store.findEmailChangedAt(user.id)).toBeUndefined();
+  });
+
+  test("of an undo and another change at once, the undo has the last word", async () => {
+    await using opened = await openOn();
+    const { store } = opened;
+    for (let round = 0; round < 20; round += 1) {
+      const [first, second, third] = ["a", "b", "c"].map((name) => `${name}${round}@x.org`);
+      const user = await create(store, first ?? "");
+      const [undo, later] = [`u${round}`, `later${round}`];
+      await store.setEmail(move(user, second ?? "", undo));
+      await Promise.all([
+        store.undoEmailChange({ id: user.id, undo }),
+        store.setEmail(move({ ...user, email: second ?? "" }, third ?? "", later)),
+      ]);
+      expect((await store.findById(user.id))?.email).toBe(first ?? "");
+      expect(await store.findEmailChange(later)).toBeUndefined();
+    }
   });
 }
 
@@ -214,7 +351,10 @@ function testDeletion(openOn: OpenOn): void {
     for (const id of ["", "no id", "'; --", "\0", crypto.randomUUID()]) {
       expect(await store.delete(id)).toBe(false);
       expect(await store.setUsername({ id, username: "ana" })).toEqual({ kind: "gone" });
-      expect(await store.setEmail({ id, email: "a@x.org" })).toEqual({ kind: "gone" });
+      const change = { id, from: "b@x.org", email: "a@x.org", undo: "u1" };
+      expect(await store.setEmail(change)).toEqual({ kind: "gone" });
+      expect(await store.undoEmailChange({ id, undo: "u1" })).toEqual({ kind: "gone" });
+      expect(await store.findEmailChangedAt(id)).toBeUndefined();
     }
   });
 }

@@ -39,13 +39,16 @@ describe.each(signInEngines())("usernames on %s", (_, open) => {
 });
 
 describe.each(signInEngines())("a change of address on %s", (_, open) => {
-  test("is confirmed by a code at the new one, and the sessions stay", async () => {
+  test("is confirmed by a code at the new one, and the session stays", async () => {
     await using world = await open();
     const { token, user } = await world.signIn(email);
     const asked = await call(world, token, "POST", "/users/me/email", {
       email: " NEW@example.org",
     });
-    expect(await asked.json()).toEqual({ message: "verification code sent to your email" });
+    expect(await asked.json()).toEqual({
+      message: "verification code sent to your email",
+      current_code_required: false,
+    });
     const mail = world.publisher.events.at(-1);
     expect(mail).toMatchObject({ recipient: newEmail, data: { purpose: "change_email" } });
     expect(await meOf(world, token)).toMatchObject({ email });
@@ -142,6 +145,11 @@ describe.each(signInEngines())("deleting an account on %s", (_, open) => {
     const gone = await call(world, token, "POST", "/users/me/delete", { code });
     expect(gone.status).toBe(204);
     expect(gone.headers.get("Set-Cookie")).toContain("session_id=; Max-Age=0");
+    expect(world.publisher.events.at(-1)).toMatchObject({
+      eventType: "account_deleted",
+      recipient: email,
+      data: { deleted_at: "2026-01-01T00:02:00.000Z" },
+    });
     expect(told.map(({ id }) => id)).toEqual([String(user["id"])]);
     expect(await world.stores.users.findByEmail(email)).toBeUndefined();
     expect(await world.stores.sessions.list(String(user["id"]))).toEqual([]);

@@ -85,7 +85,10 @@ const requestsCount = Number(process.env["FUZZ_REQUESTS"] ?? 3_000);
 test.each(signInEngines())(
   "nothing that the document does not have is answered, on %s",
   async (_, open) => {
-    await using world = await open();
+    const publicOrigin = "https://sign-in.example.com";
+    await using world = await open({
+      boundary: { trustedProxies: [], corsOrigins: [], publicOrigin },
+    });
     const { seen, faults } = await fuzzByDocument(world, new SeededRandom(seed), requestsCount);
     expect({ seed, faults }).toEqual({ seed, faults: [] });
     const successes = authOperations.map(({ id, answer }) => `${id} ${answer.status}`);

@@ -64,6 +64,129 @@ describe.each(signInEngines())("the pages on %s", (_, open) => {
   });
 });
 
+const boundary = {
+  trustedProxies: [],
+  corsOrigins: [],
+  publicOrigin: "https://sign-in.example.com",
+};
+
+describe.each(signInEngines())("the pages of a change of address on %s", (_, open) => {
+  const newEmail = "new@example.org";
+  const codeTo = ({ publisher }: SignInWorld, recipient: string) => {
+    const mail = publisher.events.findLast(
+      (event) => event.eventType === "verification_code" && event.recipient === recipient,
+    );
+    return mail?.eventType === "verification_code" ? mail.data.code : "";
+  };
+  const undoPathIn = ({ publisher }: SignInWorld) => {
+    const notice = publisher.events.findLast(({ eventType }) => eventType === "email_change");
+    const link = notice?.eventType === "email_change" ? notice.data.undo_link : undefined;
+    return new URL(link ?? "").pathname;
+  };
+
+  test("take both codes when the sign-in is not recent, and show a mistake where it is", async () => {
+    await using world = await open({ boundary });
+    const client = openPageClient(world);
+    await client.signIn(email);
+    await world.clock.advance(11 * minute);
+    const page = await client.follow(await client.post("/account/email", { email: newEmail }));
+    for (const text of [email, newEmail, "Code from the current address"]) {
+      expect(page).toContain(text);
+    }
+    const codes = { code: codeTo(world, newEmail), current_code: codeTo(world, email) };
+    const enter = async (fields: Record<string, string>) =>
+      client.follow(await client.post("/account/email/code", { ...codes, ...fields }));
+    const errorOf = (html: string) => {
+      const [, field, error = ""] = /id="([\w-]+)-error"[^>]*>(.*?)<\/p>/s.exec(html) ?? [];
+      return [field, error.replace(/<.*?>/g, "").trim()];
+    };
+    const wrong = "That code is wrong or has expired. Use the one in our latest e-mail.";
+    const shape = "The code has six digits. You will find it in our latest e-mail.";
+    expect(errorOf(await enter({ code: otherThan(codes.code) }))).toEqual(["code", wrong]);
+    const wrongCurrent = { current_code: otherThan(codes.current_code) };
+    expect(errorOf(await enter(wrongCurrent))).toEqual(["current-code", wrong]);
+    expect(errorOf(await enter({ code: "12" }))).toEqual(["code", shape]);
+    expect(errorOf(await enter({ current_code: "12" }))).toEqual(["current-code", shape]);
+    expect(await enter({ current_code: "" })).toContain("Your sign-in was a while ago");
+    expect(await enter({})).toContain("Your address is changed");
+  });
+
+  test("ask for the current one too when the sign-in is not recent any more", async () => {
+    await using world = await open({ boundary });
+    const client = openPageClient(world);
+    await client.signIn(email);
+    await world.clock.advance(9 * minute);
+    const page = await client.follow(await client.post("/account/email", { email: newEmail }));
+    expect(page).not.toContain("Code from the current address");
+    await world.clock.advance(2 * minute);
+    const late = await client.post("/account/email/code", { code: codeTo(world, newEmail) });
+    expect(await client.follow(late)).toContain("Send new codes to both.");
+    await client.post("/account/email/again");
+    const codes = { code: codeTo(world, newEmail), current_code: codeTo(world, email) };
+    const done = await client.post("/account/email/code", codes);
+    expect(await client.follow(done)).toContain("Your address is changed");
+  });
+
+  test("undo it by the link in the notice: looking at it changes nothing, its form does", async () => {
+    await using world = await open({ boundary });
+    const thief = openPageClient(world);
+    await thief.signIn(email);
+    await thief.post("/account/email", { email: newEmail });
+    await thief.post("/account/email/code", { code: codeTo(world, newEmail) });
+    const path = undoPathIn(world);
+    const owner = openPageClient(world);
+    for (let look = 0; look < 2; look += 1) {
+      const page = await owner.get(path);
+      expect(page.status).toBe(200);
+      const html = await page.text();
+      expect(html).toContain("t***@example.com");
+      expect(html).not.toContain(email);
+    }
+    const foreign = await owner.post(path, {}, { ...fromOurPage, "Sec-Fetch-Site": "cross-site" });
+    expect(foreign.status).toBe(403);
+    expect(await (await thief.get("/account")).text()).toContain(newEmail);
+    const done = await owner.follow(await owner.post(path));
+    expect(done).toContain("The address of your account is restored");
+    expect((await thief.get("/account")).status).toBe(303);
+    await owner.signIn(email);
+    const again = await owner.get(path);
+    expect([again.status, await again.text()]).toEqual([
+      410,
+      expect.stringContaining("This link has expired"),
+    ]);
+  });
+
+  test("say what to do when the old address has a new account, and keep the link", async () => {
+    await using world = await open({ boundary });
+    const thief = openPageClient(world);
+    await thief.signIn(email);
+    await thief.post("/account/email", { email: newEmail });
+    await thief.post("/account/email/code", { code: codeTo(world, newEmail) });
+    const path = undoPathIn(world);
+    await world.clock.advance(minute);
+    const owner = openPageClient(world);
+    await owner.signIn(email);
+    const taken = await owner.post(path);
+    expect([taken.status, await taken.text()]).toEqual([
+      409,
+      expect.stringContaining("delete it, and open this link again"),
+    ]);
+    await owner.post("/account/delete");
+    await owner.post("/account/delete/code", { code: codeTo(world, email) });
+    expect(await owner.follow(await owner.post(path))).toContain("is restored");
+  });
+
+  test("do not delete the account while that can be undone", async () => {
+    await using world = await open({ boundary });
+    const client = openPageClient(world);
+    await client.signIn(email);
+    await client.post("/account/email", { email: newEmail });
+    await client.post("/account/email/code", { code: codeTo(world, newEmail) });
+    const refused = await client.follow(await client.post("/account/delete"));
+    expect(refused).toContain("You can delete the account in 72 hours.");
+  });
+});
+
 test("a page is one line in the access log, and its failures are logged like those of the API", async () => {
   await using world = await openEmbeddedWorld();
   const client = openPageClient(world);

@@ -163,7 +163,7 @@ function recipientsSuite(engines: DeliveryRigOptions): void {
       const entry = { key, address: recipient, reason: "bounced", note: undefined } as const;
       await rig.suppressions.add([{ ...entry, createdAt: Date.now(), expiresAt: undefined }]);
       const direct = new DirectDelivery({ ...rig, clock: systemClock, log: silentLog });
-      expect(await direct.deliver(codeEvent({ recipient }))).toBe(true);
+      expect(await direct.deliver(codeEvent({ recipient }))).toBe("delivered");
       expect(rig.sink.acceptedTotal).toBe(0);
     });
 

@@ -149,6 +149,22 @@ describe.each(signInEngines())("refusals on %s", (_, open) => {
     expect((await requestCode(world)).status).toBe(429);
   });
 
+  test("asks that nobody takes cost nothing, also when each one is given up before the next", async () => {
+    await using world = await open();
+    const { publisher } = world;
+    publisher.unavailable = true;
+    for (let failure = 0; failure < 10; failure += 1) {
+      expect((await requestCode(world)).status).toBe(503);
+      publisher.fates.set(publisher.events.at(-1)?.messageId ?? "", "failed");
+    }
+    publisher.unavailable = false;
+    for (let code = 0; code < 5; code += 1) {
+      expect((await requestCode(world)).status).toBe(200);
+      await world.clock.advance(minute);
+    }
+    expect((await requestCode(world)).status).toBe(429);
+  });
+
   test("a message that failed is not repeated: a new code is sent", async () => {
     await using world = await open();
     const { publisher } = world;

@@ -117,7 +117,7 @@ describe("two SMTP servers", () => {
     const { first, second } = sinksOf(rig);
     await first.refuse();
     const direct = new DirectDelivery({ ...rig, clock: systemClock, log: silentLog });
-    expect(await direct.deliver(codeEvent())).toBe(true);
+    expect(await direct.deliver(codeEvent())).toBe("delivered");
     expect(second.acceptedTotal).toBe(1);
   });
 });

@@ -46,7 +46,7 @@ test("an address that the server is known not to take is reported so, at the fir
   const pipeline = async (): Promise<DeliveryOutcome> => {
     delivered += 1;
     known.offersUtf8 = false; // what the connection heard
-    return { kind: "buried_before" };
+    return { kind: "expired" };
   };
   const clock = new FakeClock();
   const shared = { clock, log: silentLog, ledger: {} as DeliveryLedger };
@@ -63,4 +63,29 @@ test("an address that the server is known not to take is reported so, at the fir
   expect(await publisher.publish(foreign)).toEqual({ kind: "unsupported_address" });
   expect(delivered).toBe(1);
   expect(await publisher.publish(codeEvent())).toMatchObject({ kind: "unavailable" });
+});
+
+test("what the direct path was told last is the answer at its deadline", async () => {
+  const clock = new FakeClock();
+  const down = { kind: "server_down", host: "mx", reason: "it says no" } as const;
+  type Known = Awaited<ReturnType<DirectDelivery["deliver"]>>;
+  const outcomes: readonly (readonly [DeliveryOutcome, Known])[] = [
+    [{ kind: "retry", waitMs: 60_000, cause: "deferred" }, "not_taken"],
+    [{ kind: "retry", waitMs: 60_000, cause: "throttled" }, "not_taken"],
+    [{ kind: "retry", waitMs: 60_000, cause: "ambiguous" }, "settled"],
+    [{ kind: "retry", waitMs: 60_000, cause: "lost" }, "unavailable"],
+    [{ kind: "leased", waitMs: 60_000 }, "unavailable"],
+    [{ kind: "server_down", down: { ...down, cause: "refusing" }, untilMs: 0 }, "not_taken"],
+    [{ kind: "server_down", down: { ...down, cause: "connect" }, untilMs: 0 }, "unavailable"],
+    [{ kind: "ledger_unavailable", reason: "gone" }, "unavailable"],
+    [{ kind: "buried_before" }, "settled"],
+  ];
+  for (const [outcome, known] of outcomes) {
+    const ledger = { advance: async () => {} } as unknown as DeliveryLedger;
+    const pipeline = async () => outcome;
+    const direct = new DirectDelivery({ clock, log: silentLog, ledger, pipeline });
+    const delivered = direct.deliver(codeEvent());
+    await clock.advance(60_000);
+    expect(await delivered, JSON.stringify(outcome)).toBe(known);
+  }
 });

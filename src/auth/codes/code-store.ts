@@ -2,7 +2,12 @@
 import { hmac, hmacText } from "../../core/secret.ts";
 
 /** The purpose of a code; a code of another purpose never matches. */
-export const codePurposes = ["sign_in", "change_email", "delete_account"] as const;
+export const codePurposes = [
+  "sign_in",
+  "change_email", // to the new address
+  "leave_email", // to the address that is changed
+  "delete_account",
+] as const;
 export type CodePurpose = (typeof codePurposes)[number];
 
 export interface CodeScope {

@@ -8,12 +8,11 @@ import {
   changeUserBody,
   changeUsername,
   confirmDeletion,
-  confirmEmail,
   deleteUserBody,
-  sendEmailCode,
-  verifyEmailBody,
+  sendDeletionCode,
 } from "../account-routes.ts";
-import { requestCodeBody, sendCode } from "../request-code.ts";
+import { confirmEmail, isRecent, sendEmailCodes, verifyEmailBody } from "../email-change.ts";
+import { requestCodeBody } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
 import { findSignedIn, getSignedIn, revokeSession } from "../session-routes.ts";
 import { Address, EmailInput, WithAddresses } from "./address.tsx";
@@ -286,15 +285,22 @@ function addEmailChange(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const path = "/account#email";
   const step: CodeStep = {
     purpose: "change_email",
-    send: async (context, typed) => {
-      const { user } = await getSignedIn(context, deps);
-      const { email } = parseFields(requestCodeBody, { email: typed });
-      await sendEmailCode(context, deps, { user, email });
+    findCurrentEmail: async (context) => {
+      const signedIn = await findSignedIn(context, deps);
+      const takesTwo = signedIn !== undefined && !isRecent(deps, signedIn);
+      return takesTwo ? signedIn.user.email : undefined;
     },
-    enter: async (context, email, code) => {
-      const { user } = await getSignedIn(context, deps);
-      const entered = parseFields(verifyEmailBody, { email, code });
-      await confirmEmail(context, deps, { user, ...entered });
+    send: async (context, typed) => {
+      const signedIn = await getSignedIn(context, deps);
+      const { email } = parseFields(requestCodeBody, { email: typed });
+      await sendEmailCodes(context, deps, { ...signedIn, email });
+    },
+    enter: async (context, email, code, currentCode) => {
+      const signedIn = await getSignedIn(context, deps);
+      const current_code = currentCode === "" ? undefined : currentCode;
+      const entered = parseFields(verifyEmailBody, { email, code, current_code });
+      const codes = { code: entered.code, currentCode: entered.current_code };
+      await confirmEmail(context, deps, { ...signedIn, email: entered.email, ...codes });
     },
     done: (context) => {
       setFlash(context, deps, { place: "email", done: "email_changed" });
@@ -321,8 +327,7 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const step: CodeStep = {
     purpose: "delete_account",
     send: async (context) => {
-      const { email } = (await getSignedIn(context, deps)).user;
-      await sendCode(context, deps, { email, purpose: "delete_account" });
+      await sendDeletionCode(context, deps, (await getSignedIn(context, deps)).user);
     },
     enter: async (context, _email, typed) => {
       const signedIn = await getSignedIn(context, deps);

@@ -22,6 +22,7 @@ class CodeField extends HTMLElement {
 
   // The hint is only true where this script runs.
   addHint() {
+    if (this.dataset.hint === "") return;
     const hint = document.createElement("p");
     hint.className = "hint";
     hint.id = `${this.input.id}-live-hint`;
@@ -61,9 +62,16 @@ class CodeField extends HTMLElement {
   replace(code) {
     this.show(code, length);
     const submit = () => {
-      if (this.isConnected && this.input.value === code) this.input.form.requestSubmit();
+      const isThere = this.isConnected && this.input.value === code;
+      if (isThere && this.isLast()) this.input.form.requestSubmit();
     };
     requestAnimationFrame(() => requestAnimationFrame(submit)); // the second follows a paint
+  }
+
+  // A form with two codes is complete when both are.
+  isLast() {
+    const inputs = [...this.input.form.querySelectorAll("code-field input")];
+    return inputs.every(({ value }) => value.length === length);
   }
 
   show(digits, cursor) {

@@ -3,9 +3,9 @@ import { addressFault } from "../../core/email-address.ts";
 import type { FieldAttributes } from "../../core/html/page.tsx";
 import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
-import type { CodePolicy, CodePurpose } from "../codes/code-store.ts";
+import type { CodePolicy } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
-import { findCode } from "../schemas.ts";
+import { authErrors, findCode } from "../schemas.ts";
 import { WithAddresses } from "./address.tsx";
 import type { Flash, PageDeps, PageView, PendingCode } from "./page-context.tsx";
 import {
@@ -31,13 +31,13 @@ import {
  * the script that shows its digits in six boxes. It takes text of any length, so that nothing pasted
  * is cut.
  */
-function CodeInput({ hint, attributes }: { hint: string; attributes: FieldAttributes }) {
+function CodeInput({ hint, attributes, name, isFirst }: CodeInputProps) {
   return (
     <code-field dir="ltr" data-hint={hint}>
       <input
         {...attributes}
-        {...{ autofocus: true }}
-        name="code"
+        {...(isFirst ? { autofocus: true } : {})}
+        name={name}
         type="text"
         inputmode="numeric"
         autocomplete="one-time-code"
@@ -53,18 +53,30 @@ function CodeInput({ hint, attributes }: { hint: string; attributes: FieldAttrib
   );
 }
 
+interface CodeInputProps {
+  /** "" where the form has another code. */
+  readonly hint: string;
+  readonly attributes: FieldAttributes;
+  readonly name: string;
+  readonly isFirst: boolean;
+}
+
 interface CodePageOptions {
   readonly view: PageView;
   readonly pending: PendingCode;
+  /** The address that a second code was sent to, which is entered first. */
+  readonly currentEmail: string | undefined;
   readonly flash: Flash | undefined;
   readonly policy: CodePolicy;
   /** The inbox, on a developer's machine. */
   readonly inboxUrl: string | undefined;
 }
 
+type StepPurpose = PendingCode["purpose"];
+
 /** The paths for entering and requesting a code of each purpose, and the path back. */
 const codePaths: Readonly<
-  Record<CodePurpose, { readonly enter: string; readonly again: string; readonly back: string }>
+  Record<StepPurpose, { readonly enter: string; readonly again: string; readonly back: string }>
 > = {
   sign_in: { enter: "/sign-in/code", again: "/sign-in/again", back: "/" },
   change_email: {
@@ -108,29 +120,49 @@ function codePage(options: CodePageOptions): Response {
   });
 }
 
-function Entry({ view, pending, flash, policy, inboxUrl }: CodePageOptions) {
+function Entry({ view, pending, currentEmail, flash, policy, inboxUrl }: CodePageOptions) {
   const { messages, now } = view;
   const { purpose, email, nextAt } = pending;
   const { title, button } = messages.purposes[purpose];
-  const { failed } = flashAt(view, flash, "code");
+  const { code } = messages;
+  const hasTwo = currentEmail !== undefined;
   const lifetime = view.left(policy.lifetimeMs);
   return (
     <>
       <h1>{title}</h1>
       <FlashView flash={flashAt(view, flash, "step")} />
       <p class="lead">
-        <WithAddresses
-          message={(address) => messages.code.sent(address, lifetime)}
-          emails={[email]}
-        />
+        {hasTwo ? (
+          <WithAddresses
+            message={(fresh, current) => code.sentToBoth(fresh, current, lifetime)}
+            emails={[email, currentEmail]}
+          />
+        ) : (
+          <WithAddresses message={(address) => code.sent(address, lifetime)} emails={[email]} />
+        )}
       </p>
       <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
+        {hasTwo && (
+          <Field
+            id="current-code"
+            label={code.labelCurrent}
+            error={flashAt(view, flash, "current_code").failed}
+            input={(attributes) => (
+              <CodeInput hint="" attributes={attributes} name="current_code" isFirst={true} />
+            )}
+          />
+        )}
         <Field
           id="code"
-          label={messages.code.label}
-          error={failed}
+          label={hasTwo ? code.labelNew : code.label}
+          error={flashAt(view, flash, "code").failed}
           input={(attributes) => (
-            <CodeInput hint={messages.code.pasteHint} attributes={attributes} />
+            <CodeInput
+              hint={hasTwo ? "" : code.pasteHint}
+              attributes={attributes}
+              name="code"
+              isFirst={!hasTwo}
+            />
           )}
         />
         <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
@@ -198,10 +230,13 @@ function Locked({ view, leftMs, path }: LockedProps) {
 
 /** The differences between the three purposes of a code. */
 export interface CodeStep {
-  readonly purpose: CodePurpose;
+  readonly purpose: StepPurpose;
+  /** Where the second code was sent, if the step takes two. */
+  findCurrentEmail?(context: HttpContext): Promise<string | undefined>;
   /** Both throw the problem, as the use cases do. */
   send(context: HttpContext, email: string): Promise<unknown>;
-  enter(context: HttpContext, email: string, code: string): Promise<unknown>;
+  /** `currentCode`: "" where there is no such field. */
+  enter(context: HttpContext, email: string, code: string, currentCode: string): Promise<unknown>;
   /** The response to a right code. */
   done(context: HttpContext): Response;
   /** A failure that another code would not fix; undefined: the code itself failed. */
@@ -216,15 +251,16 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const pending = readPending(context, deps);
     return pending?.purpose === purpose ? pending : undefined;
   };
-  app.get(enter, (context) => {
+  app.get(enter, async (context) => {
     const { codes, inboxUrl } = deps;
     const view = pageViewOf(context, deps);
     const pending = pendingOf(context);
     if (pending === undefined) {
       return messagePage({ view, messages: view.messages.lost, href: back });
     }
+    const currentEmail = await step.findCurrentEmail?.(context);
     const flash = readFlash(context, deps);
-    return codePage({ view, pending, flash, policy: codes.policy, inboxUrl });
+    return codePage({ view, pending, currentEmail, flash, policy: codes.policy, inboxUrl });
   });
   app.post(again, async (context) => {
     const pending = pendingOf(context);
@@ -236,8 +272,12 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const pending = pendingOf(context);
     if (pending === undefined) return context.redirect(enter, 303);
     const typed = await formField(context, "code");
+    const typedCurrent = await formField(context, "current_code");
     const code = findCode(typed) ?? typed;
-    const failure = await attempt(context, deps, () => step.enter(context, pending.email, code));
+    const currentCode = findCode(typedCurrent) ?? typedCurrent;
+    const failure = await attempt(context, deps, () =>
+      step.enter(context, pending.email, code, currentCode),
+    );
     if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
     dropPending(context, deps);
     return step.done(context);
@@ -308,8 +348,17 @@ function refuse(
   if (locked !== undefined) {
     keepPending(context, deps, { ...pending, lockedUntil: now + locked * 1000 });
   } else {
-    const place = failure.row.status >= 429 ? "step" : "code";
+    const place = placeOf(failure);
     setFlash(context, deps, failureFlash(failure, { place, invalid: "code_shape", now }));
   }
   return context.redirect(codePaths[step.purpose].enter, 303);
+}
+
+/** The field whose code failed, or the page when it was neither. */
+function placeOf({ row, errors }: Failure): Flash["place"] {
+  const { currentCodeInvalid, currentCodeRequired } = authErrors;
+  if (row.status >= 429 && row.code !== "validation_failed") return "step";
+  if (row.code === currentCodeRequired.code) return "step";
+  const isCurrent = errors?.every(({ field }) => field === "current_code") === true;
+  return isCurrent || row.code === currentCodeInvalid.code ? "current_code" : "code";
 }

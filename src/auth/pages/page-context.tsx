@@ -90,7 +90,7 @@ export function toSignIn(context: HttpContext, deps: PageDeps): Response {
 
 /** A code that was sent and not entered yet. Times in Unix ms. */
 const pendingSchema = z.object({
-  purpose: z.enum(codePurposes),
+  purpose: z.enum(codePurposes).exclude(["leave_email"]), // entered together with "change_email"
   email: z.string().max(320),
   /** When another one can be requested. */
   nextAt: z.number(),
@@ -120,6 +120,7 @@ export function dropPending(context: HttpContext, deps: PageDeps): void {
 const flashPlaces = [
   "sign_in",
   "code",
+  "current_code",
   "step",
   "username",
   "email",
@@ -134,8 +135,8 @@ const namesOf = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
   z.enum(Object.keys(table) as Name[]);
 
 /**
- * The result of a form, shown once on the next page, at `place`: `code` is the code's field, `step`
- * the page around it.
+ * The result of a form, shown once on the next page, at `place`: `code` and `current_code` are the
+ * codes' fields, `step` the page around them.
  */
 const flashSchema = z.object({
   place: z.enum(flashPlaces),

@@ -29,6 +29,7 @@ import {
   readPending,
   setFlash,
 } from "./page-context.tsx";
+import { addUndoRoutes } from "./undo.tsx";
 
 interface SignInPageOptions {
   readonly view: PageView;
@@ -150,6 +151,7 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   });
   addSignInRoutes(app, deps);
   addAccountRoutes(app, deps);
+  addUndoRoutes(app, deps);
 }
 
 /** PUBLIC_URL, else the name under which the browser came, on the usual port. */

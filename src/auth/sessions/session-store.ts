@@ -108,6 +108,7 @@ export function dropChangedUsers(users: UserStore, sessions: SessionStore): User
     },
     setUsername: (request) => change(request.id, () => users.setUsername(request)),
     setEmail: (request) => change(request.id, () => users.setEmail(request)),
+    undoEmailChange: (request) => change(request.id, () => users.undoEmailChange(request)),
     delete: (id) => change(id, () => users.delete(id)),
   };
 }

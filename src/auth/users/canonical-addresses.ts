@@ -55,7 +55,7 @@ async function canonicalizeAddress(
     log.warn({ userId: id }, "A user's address is not valid any more");
     return false;
   }
-  const { kind } = await users.setEmail({ id, email: canonical });
+  const { kind } = await users.setEmail({ id, from: email, email: canonical, undo: undefined });
   if (kind === "taken") {
     const other = await users.findByEmail(canonical);
     log.warn({ userId: id, otherUserId: other?.id }, "Two users have the same address");

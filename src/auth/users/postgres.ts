@@ -5,9 +5,10 @@ import type { SchemaName, Sql } from "../../core/postgres/pool.ts";
 import { uniqueViolation } from "../../core/postgres/pool.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
+import emailChangesText from "./postgres-email-changes.sql" with { type: "text" };
 import schemaText from "./postgres-schema.sql" with { type: "text" };
 import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
-import { usernameKeyOf } from "./user-store.ts";
+import { emailUndoMs, usernameKeyOf } from "./user-store.ts";
 
 interface UserRow {
   readonly id: string;
@@ -36,6 +37,11 @@ const addressesModule: SchemaModule = {
   ],
 };
 
+export const emailChangesModule: SchemaModule = {
+  module: "auth-email-changes",
+  steps: [emailChangesText],
+};
+
 type Query = PostgresDatabase["query"];
 
 /**
@@ -51,6 +57,14 @@ export async function openPostgresUserStore(
     await migrated();
     return database.query(statement);
   };
+  const afterUsers: Pick<PostgresDatabase, "migrate"> = {
+    migrate: async (module, steps) => {
+      await migrated();
+      await database.migrate(module, steps);
+    },
+  };
+  const { module, steps } = emailChangesModule;
+  const changesMigrated = await migrateLater(afterUsers, module, steps);
 
   async function signIn({ email, username }: SignInRequest): Promise<SignInOutcome> {
     const now = new Date(clock.now());
@@ -119,42 +133,21 @@ export async function openPostgresUserStore(
       }
     },
     ...createChanges(query),
+    ...createEmailChanges(database, changesMigrated, clock),
     ping: (ping) => database.ping(ping),
   };
 }
 
 /** Each is one statement, which may violate a unique constraint. */
-function createChanges(query: Query): Pick<UserStore, "setUsername" | "setEmail" | "delete"> {
-  async function change(
-    constraint: string,
-    id: string,
-    statement: (sql: Sql, schema: SchemaName) => Promise<UserRow[]>,
-  ): Promise<ChangeOutcome> {
-    if (!idShape.test(id)) return { kind: "gone" };
-    try {
-      const user = firstUser(await query(statement));
-      return user === undefined ? { kind: "gone" } : { kind: "changed", user };
-    } catch (error) {
-      if (uniqueViolation(error) !== constraint) throw error;
-      return { kind: "taken" };
-    }
-  }
-
+function createChanges(query: Query): Pick<UserStore, "setUsername" | "delete"> {
   return {
     setUsername: ({ id, username }) =>
-      change(
-        "auth_users_username",
-        id,
-        (sql, schema) => sql<UserRow[]>`
+      change("auth_users_username", id, () =>
+        query(
+          (sql, schema) => sql<UserRow[]>`
           UPDATE ${schema}.auth_users SET username = ${username}, username_key = ${usernameKeyOf(username)}
           WHERE id = ${id} RETURNING *`,
-      ),
-    setEmail: ({ id, email }) =>
-      change(
-        "auth_users_email",
-        id,
-        (sql, schema) => sql<UserRow[]>`
-          UPDATE ${schema}.auth_users SET email = ${email} WHERE id = ${id} RETURNING *`,
+        ),
       ),
     delete: async (id) => {
       if (!idShape.test(id)) return false;
@@ -163,6 +156,90 @@ function createChanges(query: Query): Pick<UserStore, "setUsername" | "setEmail"
       );
       return deleted.length > 0;
     },
+  };
+}
+
+async function change(
+  constraint: string,
+  id: string,
+  update: () => Promise<UserRow[]>,
+): Promise<ChangeOutcome> {
+  if (!idShape.test(id)) return { kind: "gone" };
+  try {
+    const user = firstUser(await update());
+    return user === undefined ? { kind: "gone" } : { kind: "changed", user };
+  } catch (error) {
+    if (uniqueViolation(error) !== constraint) throw error;
+    return { kind: "taken" };
+  }
+}
+
+type EmailCalls = "setEmail" | "findEmailChange" | "findEmailChangedAt" | "undoEmailChange";
+
+/** Both changes lock the user's row first, so one of two at once sees all that the other wrote. */
+function createEmailChanges(
+  database: PostgresDatabase,
+  migrated: () => Promise<void>,
+  clock: Clock,
+): Pick<UserStore, EmailCalls> {
+  const query: Query = async (statement) => {
+    await migrated();
+    return database.query(statement);
+  };
+  const since = () => new Date(clock.now() - emailUndoMs);
+  return {
+    setEmail: ({ id, from, email, undo = null }) =>
+      change("auth_users_email", id, () =>
+        query(
+          (sql, schema) => sql<UserRow[]>`
+          WITH before AS (
+            SELECT id, email FROM ${schema}.auth_users
+            WHERE id = ${id} AND email IN (${from}, ${email}) FOR UPDATE
+          ), expired AS (
+            DELETE FROM ${schema}.auth_email_changes WHERE changed_at <= ${since()}
+          ), kept AS (
+            INSERT INTO ${schema}.auth_email_changes (name, user_id, email, changed_at)
+            SELECT ${undo}, id, email, ${new Date(clock.now())} FROM before
+            WHERE ${undo}::text IS NOT NULL AND email <> ${email}
+          )
+          UPDATE ${schema}.auth_users SET email = ${email} FROM before
+          WHERE auth_users.id = before.id RETURNING auth_users.*`,
+        ),
+      ),
+    findEmailChange: async (undo) => {
+      const [row] = await query(
+        (sql, schema) => sql<{ user_id: string; email: string; changed_at: Date }[]>`
+          SELECT user_id, email, changed_at FROM ${schema}.auth_email_changes
+          WHERE name = ${undo} AND changed_at > ${since()}`,
+      );
+      if (row === undefined) return undefined;
+      return { userId: row.user_id, email: row.email, changedAt: row.changed_at.getTime() };
+    },
+    findEmailChangedAt: async (id) => {
+      if (!idShape.test(id)) return undefined;
+      const [row] = await query(
+        (sql, schema) => sql<{ at: Date | null }[]>`
+          SELECT max(changed_at) AS at FROM ${schema}.auth_email_changes
+          WHERE user_id = ${id} AND changed_at > ${since()}`,
+      );
+      return row?.at?.getTime();
+    },
+    undoEmailChange: ({ id, undo }) =>
+      change("auth_users_email", id, async () => {
+        await migrated();
+        return database.transaction(async (sql, schema) => {
+          await sql`SELECT 1 FROM ${schema}.auth_users WHERE id = ${id} FOR UPDATE`;
+          return sql<UserRow[]>`
+            WITH forgotten AS (
+              DELETE FROM ${schema}.auth_email_changes WHERE user_id = ${id} AND seq >= (
+                SELECT seq FROM ${schema}.auth_email_changes
+                WHERE name = ${undo} AND user_id = ${id} AND changed_at > ${since()})
+              RETURNING name, email
+            )
+            UPDATE ${schema}.auth_users SET email = forgotten.email FROM forgotten
+            WHERE auth_users.id = ${id} AND forgotten.name = ${undo} RETURNING auth_users.*`;
+        });
+      }),
   };
 }
 

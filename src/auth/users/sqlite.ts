@@ -2,9 +2,18 @@ import type { Database } from "bun:sqlite";
 import type { SqliteDatabase } from "../../core/sqlite/database.ts";
 import type { Clock } from "../../core/time.ts";
 import { systemClock } from "../../core/time.ts";
+import emailChangesText from "./sqlite-email-changes.sql" with { type: "text" };
 import schemaText from "./sqlite-schema.sql" with { type: "text" };
-import type { ChangeOutcome, SignInOutcome, SignInRequest, User, UserStore } from "./user-store.ts";
-import { usernameKeyOf } from "./user-store.ts";
+import type {
+  ChangeOutcome,
+  EmailChange,
+  SetEmailRequest,
+  SignInOutcome,
+  SignInRequest,
+  User,
+  UserStore,
+} from "./user-store.ts";
+import { emailUndoMs, usernameKeyOf } from "./user-store.ts";
 
 interface UserRow {
   readonly id: string;
@@ -29,6 +38,7 @@ export async function openSqliteUserStore(
   await database.migrate("auth-users-addresses", [
     `CREATE INDEX auth_users_beyond_ascii ON auth_users (id) WHERE ${beyondAscii}`,
   ]);
+  await database.migrate("auth-email-changes", [emailChangesText]);
   const find = (column: UserColumn, value: string) =>
     database.read((db) => findUser(db, column, value));
   return {
@@ -56,14 +66,35 @@ export async function openSqliteUserStore(
           query.run(username, key, id);
         });
       }),
-    setEmail: ({ id, email }) =>
-      database.write((db) =>
-        change(db, id, findUser(db, "email", email), () =>
-          db.query("UPDATE auth_users SET email = ? WHERE id = ?").run(email, id),
-        ),
-      ),
+    setEmail: (request) => database.write((db) => setEmail(db, request, clock.now())),
+    findEmailChange: async (undo) =>
+      database.read((db) => findEmailChange(db, undo, clock.now() - emailUndoMs)),
+    findEmailChangedAt: async (id) =>
+      database.read((db) => {
+        const row = db
+          .query<{ at: number | null }, [string, number]>(
+            "SELECT max(changed_at) AS at FROM auth_email_changes WHERE user_id = ? AND changed_at > ?",
+          )
+          .get(id, clock.now() - emailUndoMs);
+        return row?.at ?? undefined;
+      }),
+    undoEmailChange: ({ id, undo }) =>
+      database.write((db) => {
+        const made = findEmailChange(db, undo, clock.now() - emailUndoMs);
+        if (made?.userId !== id) return { kind: "gone" };
+        return change(db, id, findUser(db, "email", made.email), () => {
+          db.query("UPDATE auth_users SET email = ? WHERE id = ?").run(made.email, id);
+          db.query(
+            `DELETE FROM auth_email_changes WHERE user_id = ? AND seq >=
+               (SELECT seq FROM auth_email_changes WHERE name = ?)`,
+          ).run(id, undo);
+        });
+      }),
     delete: (id) =>
-      database.write((db) => db.query("DELETE FROM auth_users WHERE id = ?").run(id).changes > 0),
+      database.write((db) => {
+        db.query("DELETE FROM auth_email_changes WHERE user_id = ?").run(id);
+        return db.query("DELETE FROM auth_users WHERE id = ?").run(id).changes > 0;
+      }),
     ping: async () => {
       database.read((db) => db.query("SELECT 1 FROM auth_users LIMIT 1").get());
     },
@@ -95,6 +126,33 @@ function signIn(db: Database, { email, username }: SignInRequest, now: number): 
   const user = findUser(db, "id", id);
   if (user === undefined) throw new Error("a row that was just written is missing");
   return { user, created: known === undefined };
+}
+
+function setEmail(
+  db: Database,
+  { id, from, email, undo }: SetEmailRequest,
+  now: number,
+): ChangeOutcome {
+  const before = findUser(db, "id", id)?.email;
+  if (before !== from && before !== email) return { kind: "gone" };
+  return change(db, id, findUser(db, "email", email), () => {
+    db.query("UPDATE auth_users SET email = ? WHERE id = ?").run(email, id);
+    if (undo === undefined || before === email) return;
+    db.query("DELETE FROM auth_email_changes WHERE changed_at <= ?").run(now - emailUndoMs);
+    db.query(
+      "INSERT INTO auth_email_changes (name, user_id, email, changed_at) VALUES (?, ?, ?, ?)",
+    ).run(undo, id, from, now);
+  });
+}
+
+function findEmailChange(db: Database, undo: string, since: number): EmailChange | undefined {
+  const row = db
+    .query<EmailChange, [string, number]>(
+      `SELECT user_id AS userId, email, changed_at AS changedAt FROM auth_email_changes
+       WHERE name = ? AND changed_at > ?`,
+    )
+    .get(undo, since);
+  return row ?? undefined;
 }
 
 /** `owner`: the user who has the value now. */

@@ -9,8 +9,11 @@ import { z } from "zod";
  * - No two users have the same address, or usernames that differ only in case.
  * - A sign-in sets the username of a user without one, and never changes one.
  * - A change to another user's name or address has no effect, however many run at once.
- * - A deleted user is gone at once; its address and username are free, and the next sign-in creates
- *   a new user with another id.
+ * - A change of address that was given an `undo` can be undone for `emailUndoMs`, once: that sets the
+ *   address before it, and forgets it and all later changes of the user, of which none can be undone
+ *   any more. So the earliest owner has the last word. Earlier changes stay.
+ * - A deleted user is gone at once, with its changes; its address and username are free, and the next
+ *   sign-in creates a new user with another id.
  * - Every call may be repeated.
  * Addresses are in canonical form (`parseEmailAddress`), usernames as `usernameSchema` allows.
  * Left out on purpose: closing (a store opens no resources).
@@ -29,7 +32,13 @@ export interface UserStore {
   }): Promise<readonly User[]>;
   signIn(request: SignInRequest): Promise<SignInOutcome>;
   setUsername(change: { readonly id: string; readonly username: string }): Promise<ChangeOutcome>;
-  setEmail(change: { readonly id: string; readonly email: string }): Promise<ChangeOutcome>;
+  setEmail(change: SetEmailRequest): Promise<ChangeOutcome>;
+  /** The change that `undo` names; undefined when it cannot be undone (any more). */
+  findEmailChange(undo: string): Promise<EmailChange | undefined>;
+  /** The time of the user's newest change that can be undone. */
+  findEmailChangedAt(id: string): Promise<number | undefined>;
+  /** `gone`: there is no such change (any more). */
+  undoEmailChange(change: { readonly id: string; readonly undo: string }): Promise<ChangeOutcome>;
   /** Whether there was such a user. */
   delete(id: string): Promise<boolean>;
   /** Throws when the store does not answer within `deadlineMs`. */
@@ -45,6 +54,26 @@ export interface User {
   readonly createdAt: number;
   readonly lastSignInAt: number;
 }
+
+export interface SetEmailRequest {
+  readonly id: string;
+  /** The address that is changed: a user who has another one by now is `gone`. */
+  readonly from: string;
+  readonly email: string;
+  /** A random name, by which the change can be undone; undefined: it cannot. */
+  readonly undo: string | undefined;
+}
+
+export interface EmailChange {
+  readonly userId: string;
+  /** The address before it. */
+  readonly email: string;
+  /** Unix ms. */
+  readonly changedAt: number;
+}
+
+/** 72 h: long enough for a weekend away from one's mail. */
+export const emailUndoMs = 72 * 60 * 60 * 1000;
 
 export interface SignInRequest {
   readonly email: string;

@@ -290,7 +290,7 @@ async function endPool(sql: Sql, timeoutSeconds: number): Promise<void> {
  * errors that a retry would not fix.
  */
 export async function migrateLater(
-  database: PostgresDatabase,
+  database: Pick<PostgresDatabase, "migrate">,
   module: string,
   steps: readonly string[],
 ): Promise<() => Promise<void>> {

@@ -44,6 +44,8 @@ interface RunContext {
   readonly signal: AbortSignal;
   /** See `SendOptions`. */
   readonly evenIfDown?: boolean;
+  /** Called when the server has all of the mail but the final dot, which follows. */
+  readonly onContentEnds?: () => void;
 }
 
 export type Pipeline = (run: DeliveryRun, context: RunContext) => Promise<DeliveryOutcome>;

@@ -11,7 +11,7 @@ import type { EventLog } from "../event-log/event-log.ts";
 import type { DeliveryLedger } from "../ledger/delivery-ledger.ts";
 import type { Mailer } from "../mailer/mailer.ts";
 import { Breaker } from "./breaker.ts";
-import type { DeliveryOutcome, DeliveryRun } from "./outcome.ts";
+import type { DeadLetterClass, DeliveryOutcome, DeliveryRun, RetryCause } from "./outcome.ts";
 import { createDeliveryRun, lineOf, untilConfirmed } from "./outcome.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { releaseClaim } from "./settlement.ts";
@@ -28,32 +28,42 @@ const pollMs = 200;
 const retryAfterLossMs = 1000;
 
 /**
+ * What a direct delivery came to, or at its deadline, what is known by then:
+ * - `delivered`: the SMTP server accepted the mail, whoever owned the claim, or has all of it and has
+ *   yet to answer; or it is one that nobody is to get (a suppressed recipient).
+ * - `settled`: the server refused this mail, or its answer was lost. Trying again changes nothing.
+ * - `not_taken`: the server was asked, and puts this mail off, or refuses everybody's.
+ * - `unavailable`: nobody could be asked: no server, no ledger, no time left.
+ */
+type DirectOutcome = "delivered" | "settled" | "not_taken" | "unavailable";
+
+/**
  * Delivers one event at once, for when the event log is unavailable: the same pipeline, the same
- * ledger, so that an event that reached the log all the same is a duplicate there. True once the
- * SMTP server has accepted the mail, whoever owned the claim; false when that did not happen in time.
- * It writes no dead letters. A mail whose content is on the wire at the deadline is finished in the
- * background; `drain` waits for it.
+ * ledger, so that an event that reached the log all the same is a duplicate there. It writes no dead
+ * letters. A mail whose content is on the wire at the deadline is finished in the background; `drain`
+ * waits for it.
  */
 export class DirectDelivery {
   readonly #deps: DirectDeps;
-  readonly #running = new Set<Promise<boolean>>();
+  readonly #running = new Set<Promise<DirectOutcome>>();
 
   constructor(deps: DirectDeps) {
     this.#deps = deps;
   }
 
-  async deliver(event: EmailEvent, withinMs = withinMsDefault): Promise<boolean> {
+  async deliver(event: EmailEvent, withinMs = withinMsDefault): Promise<DirectOutcome> {
     const { clock } = this.#deps;
     const deadline = new AbortController();
     const done = new AbortController();
-    const running = this.#run(event, deadline.signal).finally(() => done.abort());
+    const progress: Progress = { known: "unavailable" };
+    const running = this.#run(event, progress, deadline.signal).finally(() => done.abort());
     this.#running.add(running);
     running.finally(() => this.#running.delete(running)).catch(() => {});
     await clock.sleep(withinMs, done.signal);
     if (done.signal.aborted) return running;
     deadline.abort(new Error("the direct delivery took too long"));
     running.catch(() => {});
-    return false;
+    return progress.known;
   }
 
   /** Resolves when nothing is on the wire, or after `drainMs`. */
@@ -64,35 +74,45 @@ export class DirectDelivery {
     await this.#deps.clock.sleep(drainMs, done.signal);
   }
 
-  async #run(event: EmailEvent, signal: AbortSignal): Promise<boolean> {
+  async #run(event: EmailEvent, progress: Progress, signal: AbortSignal): Promise<DirectOutcome> {
     const run = createRun(event);
+    const onContentEnds = () => {
+      progress.known = "delivered";
+    };
     for (let serverDowns = 0; !signal.aborted; ) {
-      const outcome = await this.#deps.pipeline(run, { signal, evenIfDown: true });
+      const outcome = await this.#deps.pipeline(run, { signal, evenIfDown: true, onContentEnds });
       if (outcome.kind === "server_down" && outcome.down.another !== true) serverDowns += 1;
-      const next = decide(outcome, serverDowns);
+      const { known, waitMs } = decide(outcome, serverDowns);
+      progress.known = known;
       if (outcome.kind === "unconfirmed") await untilConfirmed(outcome, run, signal);
-      else if (next.kind === "wait") await this.#deps.clock.sleep(next.waitMs, signal);
-      else return this.#finish(event, outcome, next.delivered);
+      else if (waitMs !== undefined) await this.#deps.clock.sleep(waitMs, signal);
+      else return this.#finish(event, outcome, known);
     }
     await releaseClaim(this.#deps.ledger, run.claim, "direct delivery gave up");
-    return false;
+    return progress.known;
   }
 
-  #finish(event: EmailEvent, outcome: DeliveryOutcome, delivered: boolean): boolean {
-    if (!delivered) {
+  #finish(event: EmailEvent, outcome: DeliveryOutcome, known: DirectOutcome): DirectOutcome {
+    if (known !== "delivered") {
       const reason = "deadLetter" in outcome ? outcome.deadLetter.reason : undefined;
       this.#deps.log.warn(
         { ...lineOf(event), outcome: outcome.kind, reason },
         "Direct delivery failed",
       );
     }
-    return delivered;
+    return known;
   }
 }
 
-type Next =
-  | { readonly kind: "done"; readonly delivered: boolean }
-  | { readonly kind: "wait"; readonly waitMs: number };
+interface Progress {
+  known: DirectOutcome;
+}
+
+interface Next {
+  readonly known: DirectOutcome;
+  /** Until the next attempt; undefined: this was the last one. */
+  readonly waitMs?: number;
+}
 
 /** A server that is down gets one more attempt, since a single connection may just have ended. */
 function decide(outcome: DeliveryOutcome, serverDowns: number): Next {
@@ -100,27 +120,43 @@ function decide(outcome: DeliveryOutcome, serverDowns: number): Next {
     case "accepted":
     case "duplicate":
     case "suppressed": // the answer must not show who gets no mail
-      return { kind: "done", delivered: true };
-    case "expired":
+      return { known: "delivered" };
     case "buried_before":
+      return { known: "settled" };
     case "dead_letter":
+      return { known: knownByClass[outcome.deadLetter.class] ?? "unavailable" };
+    case "expired":
     case "ledger_unavailable":
-      return { kind: "done", delivered: false };
+      return { known: "unavailable" };
     case "leased":
-      return { kind: "wait", waitMs: Math.min(outcome.waitMs, pollMs) };
+      return { known: "unavailable", waitMs: Math.min(outcome.waitMs, pollMs) };
     case "retry":
-      return { kind: "wait", waitMs: outcome.waitMs };
-    case "unconfirmed":
-      return { kind: "wait", waitMs: 0 };
-    case "server_down":
-      if (outcome.down.another === true) return { kind: "wait", waitMs: 0 };
-      return serverDowns > 1
-        ? { kind: "done", delivered: false }
-        : { kind: "wait", waitMs: retryAfterLossMs };
+      return { known: knownByCause[outcome.cause] ?? "unavailable", waitMs: outcome.waitMs };
+    case "unconfirmed": // by the deadline it is a refusal like any other
+      return { known: "settled", waitMs: 0 };
+    case "server_down": {
+      const { another, cause, answer } = outcome.down;
+      const wasAsked = cause === "refusing" || answer !== undefined;
+      const known = wasAsked ? "not_taken" : "unavailable";
+      if (another === true) return { known, waitMs: 0 };
+      return serverDowns > 1 ? { known } : { known, waitMs: retryAfterLossMs };
+    }
     default:
       return unreachable(outcome);
   }
 }
+
+const knownByClass: Partial<Record<DeadLetterClass, DirectOutcome>> = {
+  rejected: "settled",
+  ambiguous: "settled",
+  retries_exhausted: "not_taken",
+};
+
+const knownByCause: Partial<Record<RetryCause, DirectOutcome>> = {
+  ambiguous: "settled",
+  deferred: "not_taken",
+  throttled: "not_taken",
+};
 
 function createRun(event: EmailEvent): DeliveryRun {
   return createDeliveryRun({
@@ -135,9 +171,10 @@ function createRun(event: EmailEvent): DeliveryRun {
 export interface EmailPublisher {
   /**
    * `queued`: the event log acknowledged it. `delivered`: the SMTP server accepted it (the direct
-   * path). `unavailable`: neither, and the caller may publish the same event again.
-   * `unsupported_address`: the SMTP server is known not to take such an address. Resolves by
-   * `answerBy` (Unix ms; 12 s from now when left out); never throws for an engine that is unavailable.
+   * path). `settled`: it decided otherwise, which must not be revealed to whoever asked for the mail:
+   * it tells whether a mailbox exists. `unavailable`: nobody took it, and the caller may publish the
+   * same event again. `unsupported_address`: the SMTP server is known not to take such an address.
+   * Resolves by `answerBy` (Unix ms; 12 s from now when left out); never throws for an engine that is unavailable.
    */
   publish(event: EmailEvent, options?: { readonly answerBy?: number }): Promise<PublishOutcome>;
   /** What became of an earlier mail, as far as the ledger knows. */
@@ -150,11 +187,20 @@ export const answerMsMax = 12_000;
 export type PublishOutcome =
   | { readonly kind: "queued" }
   | { readonly kind: "delivered" }
-  | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
+  | { readonly kind: "settled" }
+  /** `wasAsked`: there is a server, which did not take it. */
+  | {
+      readonly kind: "unavailable";
+      readonly retryAfterSeconds: number;
+      readonly wasAsked?: boolean;
+    }
   /** It has letters beyond ASCII before the @, for which the server would need SMTPUTF8. */
   | { readonly kind: "unsupported_address" };
 
-/** `failed`: rejected, expired or ambiguous: the mail will not come, or nobody knows. */
+/**
+ * `failed`: given up, expired or ambiguous: the mail will not come, or nobody knows. One that its
+ * recipient's server refused counts as accepted: a new one would be refused as well.
+ */
 export type MailStatus = "unknown" | "pending" | "accepted" | "failed";
 
 /** One try to get an event to the log, or its mail out directly. */
@@ -246,18 +292,20 @@ export class EventPublisher implements EmailPublisher, AsyncDisposable {
     if (await this.#publishToLog(event, endsAt - clock.now())) return { kind: "queued" };
     const leftMs = endsAt - clock.now();
     const startedAt = performance.now();
-    const delivered = leftMs > 0 && (await direct.deliver(event, leftMs));
-    this.#measure("direct", delivered, startedAt);
-    if (delivered) return { kind: "delivered" };
+    const outcome = leftMs > 0 ? await direct.deliver(event, leftMs) : "unavailable";
+    this.#measure("direct", outcome === "delivered", startedAt);
+    if (outcome === "delivered") return { kind: "delivered" };
     // The first such mail is how the direct path learns what its server offers.
     if (this.#isUnsupported(event)) return { kind: "unsupported_address" };
-    return { kind: "unavailable", retryAfterSeconds };
+    if (outcome === "settled") return { kind: "settled" };
+    return { kind: "unavailable", retryAfterSeconds, wasAsked: outcome === "not_taken" };
   }
 
   async status(messageId: string): Promise<MailStatus> {
     try {
       const record = await this.#deps.ledger.find(messageId);
       if (record === undefined) return "unknown";
+      if (record.state === "rejected" && record.class === "refused") return "accepted";
       return statusByState[record.state];
     } catch (error) {
       if (!isInstantError(error)) throw error;

@@ -25,6 +25,10 @@ export interface SubmissionDeps extends ComposingDeps {
   readonly leases: Leases;
 }
 
+interface SubmitOptions extends Omit<SendOptions, "beforeContentEnds"> {
+  readonly onContentEnds?: () => void;
+}
+
 /**
  * Renders and submits one claimed mail. The claim is renewed while the mail waits for a connection.
  * Just before the content ends, `submitting` is written to the ledger, and that lease (three times a
@@ -40,7 +44,7 @@ export async function submit(
   deps: SubmissionDeps,
   claim: Claim,
   event: EmailEvent,
-  options: Omit<SendOptions, "beforeContentEnds">,
+  { onContentEnds, ...options }: SubmitOptions,
 ): Promise<SendOutcome> {
   const { ledger, mailer, clock, leases } = deps;
   const message = composeMessage(deps, event);
@@ -54,6 +58,7 @@ export async function submit(
     if (outcome.kind !== "done" || clock.now() - now >= leases.leaseMs) return false;
     lease.state = "submitting";
     lease.renewedAt = now;
+    onContentEnds?.();
     return true;
   };
   try {

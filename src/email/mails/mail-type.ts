@@ -156,7 +156,8 @@ const linkShape = /^https?:\/\/[^\s\p{Cc}\p{Cs}/?#@\\]+(?:[/?#][^\s\p{Cc}\p{Cs}]
 function isSafeLink(link: string): boolean {
   if (!linkShape.test(link) || !URL.canParse(link)) return false;
   const { protocol, hostname } = new URL(link);
-  return protocol === "https:" || (protocol === "http:" && hostname === "localhost");
+  const isLocal = hostname === "localhost" || hostname === "127.0.0.1";
+  return protocol === "https:" || (protocol === "http:" && isLocal);
 }
 
 /**
@@ -177,7 +178,7 @@ export interface MailType<
   readonly data: Data;
   /** Variants whose texts differ in more than their values; the first is the default. */
   readonly variants: readonly [string, ...string[]];
-  /** Values and links that every template must show: without them the mail is useless. */
+  /** Values and links that every template must show, if the mail has them: it is useless without. */
   readonly essential: readonly string[];
   /** Sample data by name, for the preview and the golden files; the first is the usual case. */
   samples(now: number): Readonly<Record<string, z.infer<Data>>>;

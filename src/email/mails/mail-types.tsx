@@ -10,7 +10,7 @@ import { defineMail, expiresIn, httpLink, line, mailData, time } from "./mail-ty
  * the decoder and the golden files are derived from the row. See docs/adding-a-mail.md.
  */
 
-const purposes = ["sign_in", "change_email", "delete_account"] as const;
+const purposes = ["sign_in", "change_email", "leave_email", "delete_account"] as const;
 type Purpose = (typeof purposes)[number];
 
 /** The code of all samples; it is never valid. */
@@ -40,6 +40,7 @@ const verificationCode = defineMail<VerificationCodeMessages>()({
   samples: () => ({
     sign_in: codeSample("sign_in"),
     change_email: codeSample("change_email"),
+    leave_email: codeSample("leave_email"),
     delete_account: codeSample("delete_account"),
   }),
   variant: ({ purpose }) => purpose ?? "sign_in",
@@ -156,6 +157,8 @@ interface EmailChangeMessages {
   readonly time: string;
   readonly button: string;
   readonly unrequested: string;
+  undoable(until: string): string;
+  readonly undo: string;
 }
 
 /** Sent to the old address after the account's address was changed. */
@@ -166,21 +169,27 @@ const emailChange = defineMail<EmailChangeMessages>()({
     new_email: line(320),
     changed_at: time,
     account_link: httpLink.optional(),
+    undo_link: httpLink.optional(),
+    undo_until: time.optional(),
   }),
-  essential: ["new_email"],
+  essential: ["new_email", "undo_link"],
   samples: (now) => {
     const changed_at = new Date(now - 300_000).toISOString();
     const new_email = "b***@example.com";
+    const undo_link = "https://example.com/account/email/undo/2f9c41d07be8";
+    const undo_until = new Date(now + 258_900_000).toISOString();
     return {
-      usual: { new_email, changed_at },
+      usual: { new_email, changed_at, undo_link, undo_until },
       linked: { new_email, changed_at, account_link: "https://example.com/account" },
+      minimal: { new_email, changed_at },
     };
   },
   values: ({ data }, format) => ({
     new_email: shownAddress(data.new_email),
     changed_at: format.time(data.changed_at),
+    undo_until: data.undo_until === undefined ? undefined : format.time(data.undo_until),
   }),
-  links: ({ account_link }) => ({ account_link }),
+  links: ({ account_link, undo_link }) => ({ account_link, undo_link }),
   content: ({ messages, appName, values, links }) => ({
     subject: messages.subject(appName),
     preheader: messages.changed(appName),
@@ -195,6 +204,43 @@ const emailChange = defineMail<EmailChangeMessages>()({
         {links.account_link !== undefined && (
           <Button href={links.account_link} label={messages.button} />
         )}
+        {links.undo_link !== undefined && values.undo_until !== undefined ? (
+          <>
+            <Paragraph>{messages.undoable(values.undo_until)}</Paragraph>
+            <Button href={links.undo_link} label={messages.undo} />
+          </>
+        ) : (
+          <Note>{messages.unrequested}</Note>
+        )}
+      </>
+    ),
+  }),
+});
+
+interface AccountDeletedMessages {
+  subject(appName: string): string;
+  readonly heading: string;
+  deleted(appName: string): string;
+  readonly time: string;
+  readonly unrequested: string;
+}
+
+/** Sent to the address of an account that was deleted. */
+const accountDeleted = defineMail<AccountDeletedMessages>()({
+  kind: "transactional",
+  data: mailData({ deleted_at: time }),
+  samples: (now) => ({ usual: { deleted_at: new Date(now - 120_000).toISOString() } }),
+  values: ({ data }, format) => ({ deleted_at: format.time(data.deleted_at) }),
+  content: ({ messages, appName, values }) => ({
+    subject: messages.subject(appName),
+    preheader: messages.deleted(appName),
+    body: (
+      <>
+        <Heading>{messages.heading}</Heading>
+        <Paragraph>{messages.deleted(appName)}</Paragraph>
+        <Facts>
+          <Fact label={messages.time}>{values.deleted_at}</Fact>
+        </Facts>
         <Note>{messages.unrequested}</Note>
       </>
     ),
@@ -247,6 +293,7 @@ export const mailTypes = {
   password_reset: passwordReset,
   sign_in_notice: signInNotice,
   email_change: emailChange,
+  account_deleted: accountDeleted,
 } as const satisfies Readonly<Record<string, MailType>>;
 
 type MailTypes = typeof mailTypes;

@@ -8,6 +8,7 @@ import type {
   JsonSchema,
   OpenApiDocument,
 } from "../../../src/core/openapi/create-document.ts";
+import type { EmailEvent } from "../../../src/email/event.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import type { SignInWorld } from "../sign-in-world.ts";
 import type { DocumentedCall, FuzzedRequest, Hints } from "./requests.ts";
@@ -39,7 +40,10 @@ export async function fuzzByDocument(
   const calls = Object.entries(document.paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) => ({ method, path, operation })),
   );
-  const withCodes = calls.filter(({ operation }) => operation.operationId in purposes);
+  const withCodes = calls.filter(
+    ({ operation: { operationId } }) =>
+      operationId in purposes || operationId === "undoEmailChange",
+  );
   const checker = new AnswerChecker(document);
   const seen = new Map<string, number>();
   const faults: string[] = [];
@@ -112,7 +116,7 @@ class FuzzedPerson {
 
   async hints(
     purpose: CodePurpose | undefined,
-  ): Promise<Hints & { readonly token: readonly string[] }> {
+  ): Promise<Hints & { readonly session: readonly string[] }> {
     const { stores, publisher, clock } = this.#world;
     this.#requests += 1;
     if (this.#requests % 20 === 0) await clock.advance(this.#random.below(600_000));
@@ -125,13 +129,20 @@ class FuzzedPerson {
       this.#token = created.token;
       session = created.session;
     }
-    const mail = publisher.events.findLast(
-      ({ data }) => "code" in data && data.purpose === purpose,
+    const newest = (wanted: CodePurpose | undefined) =>
+      publisher.events.findLast(({ data }) => "code" in data && data.purpose === wanted);
+    const codeIn = (mail: EmailEvent | undefined) =>
+      mail?.eventType === "verification_code" ? [mail.data.code] : [];
+    const links = publisher.events.flatMap((event) =>
+      event.eventType === "email_change" ? [event.data.undo_link?.replace(/.*\//, "")] : [],
     );
-    const code = mail?.eventType === "verification_code" ? [mail.data.code] : [];
+    const mail = newest(purpose);
+    const code = codeIn(mail);
     const sessions = await stores.sessions.list(user.id);
     return {
-      token: [this.#token],
+      session: [this.#token],
+      token: links.filter(Boolean).slice(-1),
+      current_code: codeIn(newest("leave_email")),
       id: [...sessions.map(({ id }) => id), "x"],
       email: [mail?.recipient ?? user.email],
       code,

@@ -19,7 +19,7 @@ export interface FuzzedRequest extends WorldRequest {
 export function fuzzRequest(
   { method, path, operation }: DocumentedCall,
   random: SeededRandom,
-  hints: Hints & { readonly token: readonly string[] },
+  hints: Hints & { readonly session: readonly string[] },
 ): FuzzedRequest {
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const schema = operation.parameters?.find((parameter) => parameter.name === name)?.schema ?? {};
@@ -34,7 +34,7 @@ export function fuzzRequest(
     path: random.chance(0.02) ? `${filled}/${random.below(100)}` : filled,
     method: sent,
     ...fuzzBody(sent === "GET" ? undefined : schema, random, hints),
-    ...fuzzCredential(random, hints.token),
+    ...fuzzCredential(random, hints.session),
   };
 }
 

@@ -15,6 +15,10 @@ export const german: PageMessages = {
     sent: (address, left) =>
       `Wir haben einen sechsstelligen Code an ${address} gesendet. Codes laufen nach ${left} ab.`,
     label: "Sechsstelliger Code",
+    sentToBoth: (fresh, current, left) =>
+      `Ihre Anmeldung liegt eine Weile zurück, daher haben wir an beide Adressen einen Code gesendet: an die neue, ${fresh}, und an die bisherige, ${current}. Codes laufen nach ${left} ab.`,
+    labelCurrent: "Code von der bisherigen Adresse",
+    labelNew: "Code von der neuen Adresse",
     pasteHint: "Ein eingefügter Code wird sofort abgeschickt.",
     noMail:
       "Noch keine E-Mail da? Das kann eine Minute dauern. Sehen Sie auch im Spam-Ordner nach.",
@@ -95,6 +99,22 @@ export const german: PageMessages = {
     button: "Code senden",
     back: "Konto behalten",
   },
+  undo: {
+    title: "Änderung rückgängig machen?",
+    lead: "Die Adresse des Kontos wird wieder:",
+    ends: "Alle Geräte, die bei dem Konto angemeldet sind, werden abgemeldet. Danach können Sie sich mit dieser Adresse anmelden.",
+    button: "Änderung rückgängig machen",
+  },
+  undoInvalid: {
+    title: "Dieser Link ist nicht mehr gültig",
+    text: "Er ist unvollständig, älter als 72 Stunden oder wurde schon verwendet. Wenn Sie sich nicht anmelden können, wenden Sie sich an uns.",
+    button: "Zur Startseite",
+  },
+  undoTaken: {
+    title: "Die Adresse gehört zu einem anderen Konto",
+    text: "Wenn Sie sich nach der Änderung mit ihr angemeldet haben, ist ein zweites Konto entstanden: Melden Sie sich dort an, löschen Sie es, und öffnen Sie diesen Link noch einmal. Er gilt 72 Stunden ab der Änderung.",
+    button: "Anmelden",
+  },
   done: {
     signed_out: "Sie sind abgemeldet.",
     account_deleted: "Ihr Konto ist gelöscht. Schade, dass Sie gehen.",
@@ -102,7 +122,10 @@ export const german: PageMessages = {
     code_sent_already:
       "Der Code ist bereits unterwegs. Das kann eine Minute dauern; sehen Sie auch im Spam-Ordner nach.",
     username_saved: "Gespeichert.",
-    email_changed: "Ihre Adresse ist geändert. Melden Sie sich ab jetzt mit der neuen an.",
+    email_changed:
+      "Ihre Adresse ist geändert, und alle anderen Geräte sind abgemeldet. Melden Sie sich ab jetzt mit der neuen an.",
+    email_restored:
+      "Die Adresse Ihres Kontos ist wiederhergestellt, und alle Geräte sind abgemeldet. Melden Sie sich mit dieser Adresse an.",
     session_revoked: "Das Gerät ist abgemeldet.",
     others_revoked: "Alle anderen Geräte sind abgemeldet.",
   },
@@ -117,6 +140,11 @@ export const german: PageMessages = {
     code_shape: () => "Der Code hat sechs Ziffern. Sie finden ihn in unserer neuesten E-Mail.",
     code_invalid: wrongCode,
     confirmation_invalid: wrongCode,
+    current_code_invalid: wrongCode,
+    current_code_required: () =>
+      "Ihre Anmeldung liegt eine Weile zurück, daher braucht die Änderung auch einen Code von Ihrer bisherigen Adresse. Senden Sie neue Codes an beide.",
+    email_changed_recently: (later) =>
+      `Die Adresse dieses Kontos wurde vor Kurzem geändert, und wer sie vorher hatte, kann das noch rückgängig machen. Löschen können Sie das Konto ${later}.`,
     too_many_codes: (later) =>
       `Wir haben zu viele Codes an diese Adresse gesendet. Fordern Sie ${later} einen neuen an; vorhandene Codes gelten, bis sie ablaufen.`,
     too_many_attempts: (later) => `Zu viele falsche Codes. Versuchen Sie es ${later} noch einmal.`,

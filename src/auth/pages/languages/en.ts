@@ -18,6 +18,10 @@ export const english = {
     sent: (address: string, left: string) =>
       `We sent a six-digit code to ${address}. Codes expire after ${left}.`,
     label: "Six-digit code",
+    sentToBoth: (fresh: string, current: string, left: string) =>
+      `Your sign-in was a while ago, so we sent a code to each of your addresses, the new ${fresh} and the current ${current}. Codes expire after ${left}.`,
+    labelCurrent: "Code from the current address",
+    labelNew: "Code from the new address",
     pasteHint: "A pasted code is submitted right away.",
     noMail: "No e-mail yet? It can take a minute. Check your spam folder too.",
     again: "Send a new code",
@@ -43,7 +47,10 @@ export const english = {
       button: "Delete my account for good",
       back: "Keep my account",
     },
-  } satisfies Record<CodePurpose, { title: string; button: string; back: string }>,
+  } satisfies Record<
+    Exclude<CodePurpose, "leave_email">,
+    { title: string; button: string; back: string }
+  >,
   account: {
     title: "Your account",
     signOut: "Sign out",
@@ -92,6 +99,22 @@ export const english = {
     button: "Send me the code",
     back: "Keep my account",
   },
+  undo: {
+    title: "Undo the change?",
+    lead: "The address of the account becomes this one again:",
+    ends: "Every device that is signed in to the account is signed out. You can then sign in with that address.",
+    button: "Undo the change",
+  },
+  undoInvalid: {
+    title: "This link has expired",
+    text: "It is incomplete, older than 72 hours, or was used before. If you cannot sign in to your account, contact us.",
+    button: "Go to the start page",
+  },
+  undoTaken: {
+    title: "The address has another account",
+    text: "If you signed in with it after the change, you created a second account: sign in to that one, delete it, and open this link again. It stays good for 72 hours from the change.",
+    button: "Sign in",
+  },
   done: {
     signed_out: "You are signed out.",
     account_deleted: "Your account is deleted. We are sorry to see you go.",
@@ -99,7 +122,10 @@ export const english = {
     code_sent_already:
       "The code is already on its way. It can take a minute; check your spam folder too.",
     username_saved: "Saved.",
-    email_changed: "Your address is changed. Sign in with the new one from now on.",
+    email_changed:
+      "Your address is changed. Sign in with the new one from now on; every other device is signed out.",
+    email_restored:
+      "The address of your account is restored, and every device is signed out. Sign in with that address.",
     session_revoked: "That device is signed out.",
     others_revoked: "Every other device is signed out.",
   },
@@ -115,6 +141,11 @@ export const english = {
     code_shape: () => "The code has six digits. You will find it in our latest e-mail.",
     code_invalid: wrongCode,
     confirmation_invalid: wrongCode,
+    current_code_invalid: wrongCode,
+    current_code_required: () =>
+      "Your sign-in was a while ago, so the change also takes a code from your current address. Send new codes to both.",
+    email_changed_recently: (later: string) =>
+      `The address of this account was changed a short time ago, and its last owner can still undo that. You can delete the account ${later}.`,
     too_many_codes: (later: string) =>
       `We have sent too many codes to this address. Request one ${later}; the codes you have work until they expire.`,
     too_many_attempts: (later: string) => `Too many wrong codes. Try again ${later}.`,

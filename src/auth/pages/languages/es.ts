@@ -15,6 +15,10 @@ export const spanish: PageMessages = {
     sent: (address, left) =>
       `Hemos enviado un código de seis cifras a ${address}. Los códigos caducan en ${left}.`,
     label: "Código de seis cifras",
+    sentToBoth: (fresh, current, left) =>
+      `Inició sesión hace un rato, así que hemos enviado un código a cada una de sus direcciones: la nueva, ${fresh}, y la actual, ${current}. Los códigos caducan en ${left}.`,
+    labelCurrent: "Código de la dirección actual",
+    labelNew: "Código de la dirección nueva",
     pasteHint: "Al pegar un código, se envía de inmediato.",
     noMail: "¿No ha llegado el correo? Puede tardar un minuto. Mire también en la carpeta de spam.",
     again: "Enviar otro código",
@@ -93,6 +97,22 @@ export const spanish: PageMessages = {
     button: "Enviar código",
     back: "Conservar mi cuenta",
   },
+  undo: {
+    title: "¿Deshacer el cambio?",
+    lead: "La dirección de la cuenta volverá a ser esta:",
+    ends: "Se cerrará la sesión en todos los dispositivos. Después podrá iniciar sesión con esa dirección.",
+    button: "Deshacer el cambio",
+  },
+  undoInvalid: {
+    title: "Este enlace ya no es válido",
+    text: "Está incompleto, tiene más de 72 horas o ya se ha usado. Si no puede iniciar sesión en su cuenta, póngase en contacto con nosotros.",
+    button: "Ir a la página de inicio",
+  },
+  undoTaken: {
+    title: "La dirección tiene otra cuenta",
+    text: "Si inició sesión con ella después del cambio, creó una segunda cuenta: inicie sesión en esa cuenta, elimínela y abra de nuevo este enlace. Es válido durante 72 horas desde el cambio.",
+    button: "Iniciar sesión",
+  },
   done: {
     signed_out: "Ha cerrado la sesión.",
     account_deleted: "Su cuenta se ha eliminado. Sentimos que se vaya.",
@@ -100,7 +120,10 @@ export const spanish: PageMessages = {
     code_sent_already:
       "El código ya está en camino. Puede tardar un minuto; mire también en la carpeta de spam.",
     username_saved: "Guardado.",
-    email_changed: "Su dirección ha cambiado. A partir de ahora, inicie sesión con la nueva.",
+    email_changed:
+      "Su dirección ha cambiado y se ha cerrado la sesión en todos los demás dispositivos. A partir de ahora, inicie sesión con la nueva.",
+    email_restored:
+      "Ha recuperado la dirección de su cuenta y se ha cerrado la sesión en todos los dispositivos. Inicie sesión con esa dirección.",
     session_revoked: "Se ha cerrado la sesión en ese dispositivo.",
     others_revoked: "Se ha cerrado la sesión en todos los demás dispositivos.",
   },
@@ -115,6 +138,11 @@ export const spanish: PageMessages = {
     code_shape: () => "El código tiene seis cifras. Lo encontrará en nuestro correo más reciente.",
     code_invalid: wrongCode,
     confirmation_invalid: wrongCode,
+    current_code_invalid: wrongCode,
+    current_code_required: () =>
+      "Inició sesión hace un rato, así que el cambio necesita también un código de su dirección actual. Envíe códigos nuevos a ambas.",
+    email_changed_recently: (later) =>
+      `La dirección de esta cuenta cambió hace poco y su anterior titular todavía puede deshacer el cambio. Podrá eliminar la cuenta ${later}.`,
     too_many_codes: (later) =>
       `Hemos enviado demasiados códigos a esta dirección. Pida otro ${later}; los que ya tiene sirven hasta que caduquen.`,
     too_many_attempts: (later) => `Demasiados códigos incorrectos. Inténtelo de nuevo ${later}.`,

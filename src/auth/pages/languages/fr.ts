@@ -15,6 +15,10 @@ export const french: PageMessages = {
     sent: (address, left) =>
       `Nous avons envoyé un code à six chiffres à ${address}. Les codes expirent au bout de ${left}.`,
     label: "Code à six chiffres",
+    sentToBoth: (fresh, current, left) =>
+      `Votre connexion date un peu\u00a0: nous avons donc envoyé un code à chacune de vos adresses, la nouvelle, ${fresh}, et l’actuelle, ${current}. Les codes expirent au bout de ${left}.`,
+    labelCurrent: "Code reçu à l’adresse actuelle",
+    labelNew: "Code reçu à la nouvelle adresse",
     pasteHint: "Un code collé est envoyé immédiatement.",
     noMail: "Pas encore d’e-mail\u00a0? Cela peut prendre une minute. Vérifiez aussi vos spams.",
     again: "Envoyer un nouveau code",
@@ -95,6 +99,22 @@ export const french: PageMessages = {
     button: "Recevoir le code",
     back: "Garder mon compte",
   },
+  undo: {
+    title: "Annuler le changement\u00a0?",
+    lead: "L’adresse du compte redeviendra\u00a0:",
+    ends: "Tous les appareils connectés au compte seront déconnectés. Vous pourrez ensuite vous connecter avec cette adresse.",
+    button: "Annuler le changement",
+  },
+  undoInvalid: {
+    title: "Ce lien n’est plus valable",
+    text: "Il est incomplet, date de plus de 72 heures ou a déjà été utilisé. Si vous ne pouvez pas vous connecter à votre compte, contactez-nous.",
+    button: "Aller à la page d’accueil",
+  },
+  undoTaken: {
+    title: "L’adresse a un autre compte",
+    text: "Si vous vous êtes connecté avec elle après le changement, vous avez créé un second compte\u00a0: connectez-vous à celui-ci, supprimez-le, puis ouvrez de nouveau ce lien. Il est valable 72 heures à compter du changement.",
+    button: "Se connecter",
+  },
   done: {
     signed_out: "La session est fermée.",
     account_deleted: "Votre compte est supprimé. Nous sommes désolés de vous voir partir.",
@@ -103,7 +123,9 @@ export const french: PageMessages = {
       "Le code est déjà en route. Cela peut prendre une minute\u00a0; vérifiez aussi vos spams.",
     username_saved: "Enregistré.",
     email_changed:
-      "Votre adresse est modifiée. Utilisez désormais la nouvelle pour vous connecter.",
+      "Votre adresse est modifiée et tous les autres appareils sont déconnectés. Utilisez désormais la nouvelle pour vous connecter.",
+    email_restored:
+      "L’adresse de votre compte est rétablie et tous les appareils sont déconnectés. Connectez-vous avec cette adresse.",
     session_revoked: "Cet appareil est déconnecté.",
     others_revoked: "Tous les autres appareils sont déconnectés.",
   },
@@ -119,6 +141,11 @@ export const french: PageMessages = {
       "Le code comporte six chiffres. Vous le trouverez dans notre e-mail le plus récent.",
     code_invalid: wrongCode,
     confirmation_invalid: wrongCode,
+    current_code_invalid: wrongCode,
+    current_code_required: () =>
+      "Votre connexion date un peu\u00a0: le changement nécessite aussi un code reçu à votre adresse actuelle. Envoyez de nouveaux codes aux deux adresses.",
+    email_changed_recently: (later) =>
+      `L’adresse de ce compte a été modifiée récemment et son précédent titulaire peut encore annuler ce changement. Vous pourrez supprimer le compte ${later}.`,
     too_many_codes: (later) =>
       `Nous avons envoyé trop de codes à cette adresse. Demandez-en un autre ${later}\u00a0; ceux que vous avez restent valables jusqu’à leur expiration.`,
     too_many_attempts: (later) => `Trop de codes incorrects. Réessayez ${later}.`,

@@ -15,6 +15,10 @@ export const japanese: PageMessages = {
     sent: (address, left) =>
       `${address} 宛てに6桁のコードを送信しました。コードの有効期間は${left}です。`,
     label: "6桁のコード",
+    sentToBoth: (fresh, current, left) =>
+      `ログインから時間が経っているため、新しいアドレス ${fresh} と現在のアドレス ${current} の両方にコードを送信しました。コードの有効期間は${left}です。`,
+    labelCurrent: "現在のアドレスに届いたコード",
+    labelNew: "新しいアドレスに届いたコード",
     pasteHint: "コードを貼り付けると、すぐに送信されます。",
     noMail: "メールが届かない場合は、1分ほどお待ちください。迷惑メールフォルダもご確認ください。",
     again: "新しいコードを送信",
@@ -94,6 +98,22 @@ export const japanese: PageMessages = {
     button: "コードを受け取る",
     back: "アカウントを削除しない",
   },
+  undo: {
+    title: "変更を取り消しますか？",
+    lead: "アカウントのアドレスを次のアドレスに戻します：",
+    ends: "このアカウントは、すべての端末でログアウトされます。その後、そのアドレスでログインできます。",
+    button: "変更を取り消す",
+  },
+  undoInvalid: {
+    title: "このリンクは使用できません",
+    text: "リンクが不完全か、72時間を過ぎたか、すでに使用されています。アカウントにログインできない場合は、ご連絡ください。",
+    button: "トップページへ",
+  },
+  undoTaken: {
+    title: "このアドレスは別のアカウントで使われています",
+    text: "変更後にこのアドレスでログインした場合、2つ目のアカウントが作成されています。そのアカウントにログインして削除し、このリンクをもう一度開いてください。リンクは変更から72時間有効です。",
+    button: "ログイン",
+  },
   done: {
     signed_out: "ログアウトしました。",
     account_deleted: "アカウントを削除しました。ご利用ありがとうございました。",
@@ -101,7 +121,10 @@ export const japanese: PageMessages = {
     code_sent_already:
       "コードはすでに送信済みです。届くまで1分ほどかかることがあります。迷惑メールフォルダもご確認ください。",
     username_saved: "保存しました。",
-    email_changed: "アドレスを変更しました。今後は新しいアドレスでログインしてください。",
+    email_changed:
+      "アドレスを変更し、ほかの端末をすべてログアウトしました。今後は新しいアドレスでログインしてください。",
+    email_restored:
+      "アカウントのアドレスを元に戻し、すべての端末をログアウトしました。そのアドレスでログインしてください。",
     session_revoked: "その端末をログアウトさせました。",
     others_revoked: "ほかのすべての端末をログアウトさせました。",
   },
@@ -117,6 +140,11 @@ export const japanese: PageMessages = {
     code_shape: () => "コードは6桁の数字です。最新のメールに記載されています。",
     code_invalid: wrongCode,
     confirmation_invalid: wrongCode,
+    current_code_invalid: wrongCode,
+    current_code_required: () =>
+      "ログインから時間が経っているため、変更には現在のアドレスに届くコードも必要です。両方のアドレスに新しいコードを送信してください。",
+    email_changed_recently: (later) =>
+      `このアカウントのアドレスは最近変更され、以前の所有者はまだ変更を取り消せます。アカウントを削除できるのは${later}です。`,
     too_many_codes: (later) =>
       `このアドレスに送信できるコードの上限に達しました。新しいコードは${later}に請求してください。お持ちのコードは有効期限まで使用できます。`,
     too_many_attempts: (later) => `コードの間違いが続きました。${later}にもう一度お試しください。`,

@@ -15,6 +15,10 @@ export const portuguese: PageMessages = {
     sent: (address, left) =>
       `Enviamos um código de seis dígitos para ${address}. Os códigos expiram em ${left}.`,
     label: "Código de seis dígitos",
+    sentToBoth: (fresh, current, left) =>
+      `Faz algum tempo que você entrou, por isso enviamos um código para cada um dos seus endereços: o novo, ${fresh}, e o atual, ${current}. Os códigos expiram em ${left}.`,
+    labelCurrent: "Código do endereço atual",
+    labelNew: "Código do endereço novo",
     pasteHint: "Um código colado é enviado na hora.",
     noMail: "O e-mail ainda não chegou? Pode levar um minuto. Veja também a pasta de spam.",
     again: "Enviar novo código",
@@ -93,6 +97,22 @@ export const portuguese: PageMessages = {
     button: "Enviar o código",
     back: "Manter minha conta",
   },
+  undo: {
+    title: "Desfazer a alteração?",
+    lead: "O endereço da conta voltará a ser este:",
+    ends: "Todos os dispositivos serão desconectados da conta. Depois, você poderá entrar com esse endereço.",
+    button: "Desfazer a alteração",
+  },
+  undoInvalid: {
+    title: "Este link não é mais válido",
+    text: "Ele está incompleto, tem mais de 72 horas ou já foi usado. Se você não consegue entrar na sua conta, fale conosco.",
+    button: "Ir para a página inicial",
+  },
+  undoTaken: {
+    title: "O endereço tem outra conta",
+    text: "Se você entrou com ele depois da alteração, criou uma segunda conta: entre nela, exclua-a e abra este link de novo. Ele vale por 72 horas a partir da alteração.",
+    button: "Entrar",
+  },
   done: {
     signed_out: "Você saiu da sua conta.",
     account_deleted: "Sua conta foi excluída. É uma pena ver você partir.",
@@ -100,7 +120,10 @@ export const portuguese: PageMessages = {
     code_sent_already:
       "O código já está a caminho. Pode levar um minuto; veja também a pasta de spam.",
     username_saved: "Salvo.",
-    email_changed: "Seu endereço foi alterado. A partir de agora, entre com o novo.",
+    email_changed:
+      "Seu endereço foi alterado e todos os outros dispositivos foram desconectados. A partir de agora, entre com o novo.",
+    email_restored:
+      "O endereço da sua conta foi restaurado e todos os dispositivos foram desconectados. Entre com esse endereço.",
     session_revoked: "Esse dispositivo foi desconectado.",
     others_revoked: "Todos os outros dispositivos foram desconectados.",
   },
@@ -116,6 +139,11 @@ export const portuguese: PageMessages = {
     code_shape: () => "O código tem seis dígitos. Ele está no nosso e-mail mais recente.",
     code_invalid: wrongCode,
     confirmation_invalid: wrongCode,
+    current_code_invalid: wrongCode,
+    current_code_required: () =>
+      "Faz algum tempo que você entrou, por isso a alteração também precisa de um código do seu endereço atual. Envie novos códigos para os dois.",
+    email_changed_recently: (later) =>
+      `O endereço desta conta foi alterado há pouco e quem o tinha antes ainda pode desfazer a alteração. Você poderá excluir a conta ${later}.`,
     too_many_codes: (later) =>
       `Enviamos códigos demais para este endereço. Peça outro ${later}; os que você tem valem até expirar.`,
     too_many_attempts: (later) => `Muitos códigos errados. Tente de novo ${later}.`,

@@ -13,6 +13,7 @@ export const arabic: LanguageMessages = {
       headings: {
         sign_in: "رمز تسجيل الدخول",
         change_email: "تأكيد عنوانك الجديد",
+        leave_email: "تأكيد تغيير عنوانك",
         delete_account: "تأكيد حذف حسابك",
       },
       subject: (heading, appName) => `${heading} – ${appName}`,
@@ -22,6 +23,8 @@ export const arabic: LanguageMessages = {
       unrequested: {
         sign_in: unrequestedCode,
         change_email: unrequestedCode,
+        leave_email:
+          "إذا لم تطلب ذلك، فلا تُدخل الرمز ولا تشاركه مع أي أحد: سيبقى عنوانك كما هو من دونه. ربما تمكّن شخص ما من الوصول إلى حسابك، فتحقّق من جلساتك.",
         delete_account:
           "إذا لم تطلب ذلك، فلا تُدخل الرمز ولا تشاركه مع أي أحد: لن يُحذف شيء من دونه. ربما تمكّن شخص ما من الوصول إلى حسابك، فتحقّق من جلساتك.",
       },
@@ -63,6 +66,18 @@ export const arabic: LanguageMessages = {
       time: "الوقت:",
       button: "الانتقال إلى حسابك",
       unrequested: "إذا لم تكن أنت، فقد تمكّن شخص ما من الوصول إلى حسابك: تواصل معنا فورًا.",
+      undoable: (until) =>
+        `إذا لم تكن أنت، فتراجع عن التغيير فورًا: سيعود عنوانك السابق وسيُسجَّل خروج كل الأجهزة. يمكنك ذلك حتى ${until}.`,
+      undo: "التراجع عن التغيير",
+    },
+    account_deleted: {
+      subject: (appName) => `تم حذف حسابك في ${appName}`,
+      heading: "تم حذف حسابك",
+      deleted: (appName) =>
+        `تم حذف حسابك في ${appName} وكل ما نحتفظ به معه، بعد التأكيد برمز أرسلناه إلى هذا العنوان.`,
+      time: "الوقت:",
+      unrequested:
+        "إذا لم تكن أنت، فهناك من يستطيع قراءة بريدك: تأكّد من أن لا أحد غيرك يستطيع الوصول إليه.",
     },
   },
   preferences: {

@@ -13,6 +13,7 @@ export const german: LanguageMessages = {
       headings: {
         sign_in: "Ihr Anmeldecode",
         change_email: "Bestätigen Sie Ihre neue Adresse",
+        leave_email: "Bestätigen Sie die Änderung Ihrer Adresse",
         delete_account: "Bestätigen Sie die Löschung Ihres Kontos",
       },
       subject: (heading, appName) => `${heading} – ${appName}`,
@@ -22,6 +23,8 @@ export const german: LanguageMessages = {
       unrequested: {
         sign_in: unrequestedCode,
         change_email: unrequestedCode,
+        leave_email:
+          "Wenn Sie das nicht angefordert haben, geben Sie den Code weder ein noch weiter: Ohne ihn bleibt Ihre Adresse, wie sie ist. Vielleicht hat jemand Zugang zu Ihrem Konto; prüfen Sie Ihre Sitzungen.",
         delete_account:
           "Wenn Sie das nicht angefordert haben, geben Sie den Code weder ein noch weiter: Ohne ihn wird nichts gelöscht. Vielleicht hat jemand Zugang zu Ihrem Konto; prüfen Sie Ihre Sitzungen.",
       },
@@ -65,6 +68,18 @@ export const german: LanguageMessages = {
       button: "Zum Konto",
       unrequested:
         "Wenn Sie das nicht waren, hat jemand Zugang zu Ihrem Konto: Wenden Sie sich sofort an uns.",
+      undoable: (until) =>
+        `Wenn Sie das nicht waren, machen Sie die Änderung sofort rückgängig: Damit gilt wieder Ihre Adresse, und alle Geräte werden abgemeldet. Das ist möglich bis ${until}.`,
+      undo: "Änderung rückgängig machen",
+    },
+    account_deleted: {
+      subject: (appName) => `Ihr Konto bei ${appName} wurde gelöscht`,
+      heading: "Ihr Konto wurde gelöscht",
+      deleted: (appName) =>
+        `Ihr Konto bei ${appName} und alles, was wir dazu gespeichert haben, wurde gelöscht. Bestätigt wurde das mit einem Code, den wir an diese Adresse gesendet haben.`,
+      time: "Zeit:",
+      unrequested:
+        "Wenn Sie das nicht waren, kann jemand Ihre E-Mails lesen: Stellen Sie sicher, dass niemand sonst Zugang zu Ihrem Postfach hat.",
     },
   },
   preferences: {

@@ -13,6 +13,7 @@ export const english: LanguageMessages = {
       headings: {
         sign_in: "Your sign-in code",
         change_email: "Confirm your new address",
+        leave_email: "Confirm the change of your address",
         delete_account: "Confirm the deletion of your account",
       },
       subject: (heading, appName) => `${heading} for ${appName}`,
@@ -22,6 +23,8 @@ export const english: LanguageMessages = {
       unrequested: {
         sign_in: unrequestedCode,
         change_email: unrequestedCode,
+        leave_email:
+          "If you didn't request this, do not enter the code or share it: without it your address stays as it is. Someone may have access to your account, so check your sessions.",
         delete_account:
           "If you didn't request this, do not enter the code or share it: without it nothing is deleted. Someone may have access to your account, so check your sessions.",
       },
@@ -64,6 +67,18 @@ export const english: LanguageMessages = {
       time: "Time:",
       button: "Go to your account",
       unrequested: "If it wasn't you, someone has access to your account: contact us at once.",
+      undoable: (until) =>
+        `If it wasn't you, undo the change at once: this restores your address and signs out every device. You can do so until ${until}.`,
+      undo: "Undo the change",
+    },
+    account_deleted: {
+      subject: (appName) => `Your ${appName} account was deleted`,
+      heading: "Your account was deleted",
+      deleted: (appName) =>
+        `Your ${appName} account and everything we kept with it were deleted, as confirmed with a code that we sent to this address.`,
+      time: "Time:",
+      unrequested:
+        "If it wasn't you, someone can read your mail: make sure that nobody else has access to your mailbox.",
     },
   },
   preferences: {

@@ -13,6 +13,7 @@ export const spanish: LanguageMessages = {
       headings: {
         sign_in: "Su código de acceso",
         change_email: "Confirme su nueva dirección",
+        leave_email: "Confirme el cambio de su dirección",
         delete_account: "Confirme la eliminación de su cuenta",
       },
       subject: (heading, appName) => `${heading} en ${appName}`,
@@ -22,6 +23,8 @@ export const spanish: LanguageMessages = {
       unrequested: {
         sign_in: unrequestedCode,
         change_email: unrequestedCode,
+        leave_email:
+          "Si no lo ha solicitado usted, no introduzca el código ni lo comparta con nadie: sin él su dirección no cambia. Es posible que alguien tenga acceso a su cuenta; revise sus sesiones.",
         delete_account:
           "Si no lo ha solicitado usted, no introduzca el código ni lo comparta con nadie: sin él no se elimina nada. Es posible que alguien tenga acceso a su cuenta; revise sus sesiones.",
       },
@@ -65,6 +68,18 @@ export const spanish: LanguageMessages = {
       button: "Ir a su cuenta",
       unrequested:
         "Si no ha sido usted, alguien tiene acceso a su cuenta: póngase en contacto con nosotros de inmediato.",
+      undoable: (until) =>
+        `Si no ha sido usted, deshaga el cambio cuanto antes: así recuperará su dirección y se cerrará la sesión en todos los dispositivos. Puede hacerlo hasta el ${until}.`,
+      undo: "Deshacer el cambio",
+    },
+    account_deleted: {
+      subject: (appName) => `Su cuenta de ${appName} se ha eliminado`,
+      heading: "Su cuenta se ha eliminado",
+      deleted: (appName) =>
+        `Su cuenta de ${appName} y todos los datos asociados a ella se han eliminado, tras confirmarlo con un código que enviamos a esta dirección.`,
+      time: "Fecha y hora:",
+      unrequested:
+        "Si no ha sido usted, alguien puede leer su correo: compruebe que nadie más tenga acceso a su buzón.",
     },
   },
   preferences: {

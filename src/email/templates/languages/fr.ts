@@ -13,6 +13,7 @@ export const french: LanguageMessages = {
       headings: {
         sign_in: "Votre code de connexion",
         change_email: "Confirmez votre nouvelle adresse",
+        leave_email: "Confirmez le changement de votre adresse",
         delete_account: "Confirmez la suppression de votre compte",
       },
       subject: (heading, appName) => `${heading} – ${appName}`,
@@ -23,6 +24,8 @@ export const french: LanguageMessages = {
       unrequested: {
         sign_in: unrequestedCode,
         change_email: unrequestedCode,
+        leave_email:
+          "Si vous n’êtes pas à l’origine de cette demande, ne saisissez pas ce code et ne le communiquez à personne\u00a0: sans lui, votre adresse reste la même. Quelqu’un a peut-être accès à votre compte\u00a0; vérifiez vos sessions.",
         delete_account:
           "Si vous n’êtes pas à l’origine de cette demande, ne saisissez pas ce code et ne le communiquez à personne\u00a0: sans lui, rien n’est supprimé. Quelqu’un a peut-être accès à votre compte\u00a0; vérifiez vos sessions.",
       },
@@ -67,6 +70,18 @@ export const french: LanguageMessages = {
       button: "Accéder à votre compte",
       unrequested:
         "Si ce n’était pas vous, quelqu’un a accès à votre compte\u00a0: contactez-nous immédiatement.",
+      undoable: (until) =>
+        `Si ce n’était pas vous, annulez immédiatement ce changement\u00a0: votre adresse sera rétablie et tous les appareils seront déconnectés. Vous pouvez le faire jusqu’au ${until}.`,
+      undo: "Annuler le changement",
+    },
+    account_deleted: {
+      subject: (appName) => `Votre compte ${appName} a été supprimé`,
+      heading: "Votre compte a été supprimé",
+      deleted: (appName) =>
+        `Votre compte ${appName} et toutes les données associées ont été supprimés, après confirmation par un code envoyé à cette adresse.`,
+      time: "Date\u00a0:",
+      unrequested:
+        "Si ce n’était pas vous, quelqu’un peut lire vos e-mails\u00a0: assurez-vous que personne d’autre n’a accès à votre messagerie.",
     },
   },
   preferences: {

@@ -13,6 +13,7 @@ export const japanese: LanguageMessages = {
       headings: {
         sign_in: "ログインコード",
         change_email: "新しいアドレスの確認",
+        leave_email: "アドレス変更の確認",
         delete_account: "アカウント削除の確認",
       },
       subject: (heading, appName) => `${heading} – ${appName}`,
@@ -22,6 +23,8 @@ export const japanese: LanguageMessages = {
       unrequested: {
         sign_in: unrequestedCode,
         change_email: unrequestedCode,
+        leave_email:
+          "お心当たりがない場合は、コードを入力せず、他の人にも教えないでください。コードがなければアドレスは変更されません。第三者があなたのアカウントにアクセスしている可能性があります。ログイン中の端末をご確認ください。",
         delete_account:
           "お心当たりがない場合は、コードを入力せず、他の人にも教えないでください。コードがなければ何も削除されません。第三者があなたのアカウントにアクセスしている可能性があります。ログイン中の端末をご確認ください。",
       },
@@ -65,6 +68,18 @@ export const japanese: LanguageMessages = {
       button: "アカウントを開く",
       unrequested:
         "お心当たりがない場合は、第三者があなたのアカウントにアクセスしています。すぐにご連絡ください。",
+      undoable: (until) =>
+        `お心当たりがない場合は、すぐに変更を取り消してください。アドレスが元に戻り、すべての端末がログアウトされます。取り消しの期限：${until}`,
+      undo: "変更を取り消す",
+    },
+    account_deleted: {
+      subject: (appName) => `${appName}のアカウントが削除されました`,
+      heading: "アカウントが削除されました",
+      deleted: (appName) =>
+        `${appName}のアカウントと、それに関連するすべてのデータを削除しました。削除は、このアドレスに送信したコードで確認されています。`,
+      time: "日時：",
+      unrequested:
+        "お心当たりがない場合は、第三者があなたのメールを読める状態になっています。ほかの人がメールにアクセスできないことをご確認ください。",
     },
   },
   preferences: {

@@ -14,6 +14,7 @@ export const portuguese: LanguageMessages = {
       headings: {
         sign_in: "Seu código de acesso",
         change_email: "Confirme seu novo endereço",
+        leave_email: "Confirme a alteração do seu endereço",
         delete_account: "Confirme a exclusão da sua conta",
       },
       subject: (heading, appName) => `${heading} – ${appName}`,
@@ -23,6 +24,8 @@ export const portuguese: LanguageMessages = {
       unrequested: {
         sign_in: unrequestedCode,
         change_email: unrequestedCode,
+        leave_email:
+          "Se você não pediu isto, não digite o código nem o compartilhe com ninguém: sem ele, seu endereço continua o mesmo. Alguém pode ter acesso à sua conta; confira suas sessões.",
         delete_account:
           "Se você não pediu isto, não digite o código nem o compartilhe com ninguém: sem ele, nada é excluído. Alguém pode ter acesso à sua conta; confira suas sessões.",
       },
@@ -64,6 +67,18 @@ export const portuguese: LanguageMessages = {
       time: "Data e hora:",
       button: "Ir para sua conta",
       unrequested: "Se não foi você, alguém tem acesso à sua conta: fale conosco imediatamente.",
+      undoable: (until) =>
+        `Se não foi você, desfaça a alteração imediatamente: seu endereço será restaurado e todos os dispositivos serão desconectados. Você pode fazer isso até ${until}.`,
+      undo: "Desfazer a alteração",
+    },
+    account_deleted: {
+      subject: (appName) => `Sua conta ${appName} foi excluída`,
+      heading: "Sua conta foi excluída",
+      deleted: (appName) =>
+        `Sua conta ${appName} e tudo o que guardamos com ela foram excluídos, após a confirmação com um código que enviamos para este endereço.`,
+      time: "Data e hora:",
+      unrequested:
+        "Se não foi você, alguém pode ler seus e-mails: verifique se ninguém mais tem acesso à sua caixa de entrada.",
     },
   },
   preferences: {

@@ -193,7 +193,7 @@ function checkOperatorMail(
         }));
     };
     const essential = [
-      ...mailType.essential,
+      ...mailType.essential.filter((name) => view[name]),
       ...(view["unsubscribe_link"] ? ["unsubscribe_link"] : []),
     ];
     return [

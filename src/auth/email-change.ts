@@ -1,0 +1,309 @@
+// Changing the address of a user, and undoing it. A change takes a code that is sent to the new
+// address, and unless the sign-in is recent another one, sent to the current address: a stolen session
+// alone must not be enough to take the account over.
+import { z } from "zod";
+import { InstantError, unreachable } from "../core/errors.ts";
+import { readJson } from "../core/http/body.ts";
+import type { HttpContext } from "../core/http/problem.ts";
+import { randomToken, signText, verifyText } from "../core/secret.ts";
+import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
+import { mailLink, noticeEmailChange } from "./notices.ts";
+import {
+  codeSentResponse,
+  mailLocale,
+  requestCodeBody,
+  sendCode,
+  sendCodeProblems,
+} from "./request-code.ts";
+import {
+  authErrors,
+  codeSchema,
+  conflict,
+  emailSchema,
+  userAnswer,
+  userResponse,
+} from "./schemas.ts";
+import type { SignedIn } from "./session-routes.ts";
+import { getSignedIn } from "./session-routes.ts";
+import type { EmailChange, User } from "./users/user-store.ts";
+import { emailUndoMs } from "./users/user-store.ts";
+import { checkCode, refusedCode } from "./verify-code.ts";
+
+const group = "Account";
+
+const emailCodesAnswer = z
+  .object({
+    message: z.string().meta({ examples: [codeSentResponse.message] }),
+    current_code_required: z.boolean().meta({
+      description: "Whether another code was sent to the current address, which is needed too.",
+    }),
+  })
+  .meta({ id: "EmailCodes" });
+
+export const requestEmailRoute: AuthRoute = {
+  id: "requestEmailCode",
+  method: "post",
+  path: "/users/me/email",
+  group,
+  summary: "Send a code to a new address",
+  description:
+    "If the session is more than 10 minutes old, another code is sent to the current address, and the change takes both. Whether the new address belongs to another account is not revealed here, only with the code.",
+  access: "session",
+  body: { schema: requestCodeBody, required: true, example: { email: "ana@example.org" } },
+  answer: { status: 200, description: "Mails are on their way.", schema: emailCodesAnswer },
+  problems: [authErrors.emailUnchanged, ...sendCodeProblems],
+  handle: async (context, deps) => {
+    const signedIn = await getSignedIn(context, deps);
+    const { email } = await readJson(context, requestCodeBody);
+    await sendEmailCodes(context, deps, { ...signedIn, email });
+    const current_code_required = !isRecent(deps, signedIn);
+    return context.json({ ...codeSentResponse, current_code_required });
+  },
+};
+
+export const verifyEmailBody = z.object({
+  email: emailSchema,
+  code: codeSchema,
+  current_code: codeSchema.optional(),
+});
+
+export const verifyEmailRoute: AuthRoute = {
+  id: "changeEmail",
+  method: "post",
+  path: "/users/me/email/verify",
+  group,
+  summary: "Change the address, with the code sent to the new one",
+  description:
+    "It ends all other sessions. The old address gets a mail with a link that undoes the change, for 72 hours. `current_code` is the code that was sent to the current address; a session of at most 10 minutes does not need it.",
+  access: "session",
+  body: {
+    schema: verifyEmailBody,
+    required: true,
+    example: { email: "ana@example.org", code: "123456", current_code: "654321" },
+  },
+  answer: { status: 200, description: "Changed.", schema: userAnswer },
+  problems: [
+    authErrors.emailTaken,
+    authErrors.confirmationInvalid,
+    authErrors.currentCodeInvalid,
+    authErrors.currentCodeRequired,
+    authErrors.tooManyAttempts,
+    authErrors.tooManyRequests,
+  ],
+  handle: async (context, deps) => {
+    const signedIn = await getSignedIn(context, deps);
+    const { email, code, current_code } = await readJson(context, verifyEmailBody);
+    const submitted = { ...signedIn, email, code, currentCode: current_code };
+    return context.json(userResponse(await confirmEmail(context, deps, submitted)));
+  },
+};
+
+const recentMs = 10 * 60_000;
+
+/** Whether somebody has just shown with this session that they read the mails of the account. */
+export function isRecent({ clock }: Pick<AuthDeps, "clock">, { session }: SignedIn): boolean {
+  return clock.now() - session.createdAt <= recentMs;
+}
+
+interface NewEmail extends SignedIn {
+  /** The new address, in canonical form. */
+  readonly email: string;
+}
+
+/** Sends the codes that the change takes. Throws the problem to answer with. */
+export async function sendEmailCodes(
+  context: HttpContext,
+  deps: AuthDeps,
+  { email, ...signedIn }: NewEmail,
+): Promise<void> {
+  const { user } = signedIn;
+  if (email === user.email) {
+    throw conflict(authErrors.emailUnchanged, "email", "is your address already");
+  }
+  await sendCode(context, deps, { email, purpose: "change_email" });
+  if (isRecent(deps, signedIn)) return;
+  await sendCode(context, deps, { email: user.email, purpose: "leave_email" });
+}
+
+interface ConfirmedEmail extends NewEmail {
+  /** The code that was sent to it. */
+  readonly code: string;
+  /** The one that was sent to the current address. */
+  readonly currentCode: string | undefined;
+}
+
+/**
+ * Changes the address, and ends all other sessions. Throws the problem to answer with. That the
+ * address belongs to another user is revealed only with the right codes, that is to its owner;
+ * requesting them reveals nothing.
+ */
+export async function confirmEmail(
+  context: HttpContext,
+  deps: AuthDeps,
+  { user, session, email, ...submitted }: ConfirmedEmail,
+): Promise<User> {
+  const { users, sessions, log } = deps;
+  const isChanged = email === user.email; // by another copy of this request
+  const takesTwo = !isChanged && !isRecent(deps, { user, session });
+  const currentCode = takesTwo ? submitted.currentCode : undefined;
+  if (takesTwo && currentCode === undefined) {
+    throw new InstantError(authErrors.currentCodeRequired);
+  }
+  const owner = await users.findByEmail(email);
+  const taken = owner !== undefined && owner.id !== user.id;
+  const codes = { client: context.get("client"), user, email, code: submitted.code, currentCode };
+  const messageId = await checkEmailCodes(deps, codes, !taken);
+  if (taken) throw conflict(authErrors.emailTaken, "email", "belongs to another account");
+  if (isChanged) return user;
+  await sessions.revokeAll({ userId: user.id, except: session.id });
+  const undo = createUndo(deps);
+  const change = { from: user.email, to: email };
+  const request = { id: user.id, from: user.email, email, undo: undo?.name };
+  const outcome = await users.setEmail(request);
+  switch (outcome.kind) {
+    case "changed": {
+      const locale = mailLocale(context, deps);
+      noticeEmailChange(deps, { ...change, messageId, locale, undo });
+      for (const carryOver of deps.onEmailChanged) await carryOver(change);
+      const fields = { userId: user.id, messageID: messageId };
+      log.info({ ...fields, requestId: context.get("requestId") }, "Address changed");
+      return outcome.user;
+    }
+    case "taken":
+      throw conflict(authErrors.emailTaken, "email", "belongs to another account");
+    case "gone":
+      throw new InstantError(authErrors.unauthenticated);
+    default:
+      return unreachable(outcome);
+  }
+}
+
+interface EmailCodes {
+  readonly client: string;
+  readonly user: User;
+  readonly email: string;
+  readonly code: string;
+  readonly currentCode: string | undefined;
+}
+
+/**
+ * Checks the codes, and uses up both of them or none: a mistake in one must not cost the other.
+ * Returns the id of the mail with the code. Throws the problem to answer with.
+ */
+async function checkEmailCodes(
+  deps: AuthDeps,
+  { client, user, email, code, currentCode }: EmailCodes,
+  consume: boolean,
+): Promise<string> {
+  const check = async (isLast: boolean) => {
+    const submitted = { purpose: "change_email", email, code, client } as const;
+    const checked = await checkCode(deps, { ...submitted, consume: consume && isLast });
+    if (checked.kind === "verified") return checked.messageId;
+    throw refusedCode(checked, authErrors.confirmationInvalid);
+  };
+  if (currentCode === undefined) return await check(true);
+  const messageId = await check(false);
+  const current = { email: user.email, code: currentCode, client, consume };
+  const checked = await checkCode(deps, { ...current, purpose: "leave_email" });
+  if (checked.kind !== "verified") throw refusedCode(checked, authErrors.currentCodeInvalid);
+  return consume ? await check(true) : messageId;
+}
+
+// Undoing a change, by the link in the notice to the old address.
+
+export const undoPath = "/account/email/undo";
+const undoPurpose = "undo_email_change";
+
+/**
+ * A link that undoes a change, and the name that the change is stored by; undefined where the notice
+ * cannot have it. The name is in the store and the signature is not, so reading the store is not
+ * enough to make a link.
+ */
+function createUndo(deps: AuthDeps) {
+  if (!deps.emailChangeNotices) return undefined;
+  const name = randomToken(16);
+  const now = deps.clock.now();
+  const signing = { purpose: undoPurpose, parts: [name], signedAt: now };
+  const link = mailLink(deps, `${undoPath}/${signText(deps.keys.current.secret, signing)}`);
+  return link === undefined ? undefined : { name, link, until: now + emailUndoMs };
+}
+
+export interface FoundUndo extends EmailChange {
+  readonly name: string;
+}
+
+/** The change that a link undoes. Throws `undo_invalid` for one that undoes nothing (any more). */
+export async function findUndo(
+  { users, keys, clock }: Pick<AuthDeps, "users" | "keys" | "clock">,
+  token: string,
+): Promise<FoundUndo> {
+  const secrets = keys.all.map(({ secret }) => secret);
+  const verification = { purpose: undoPurpose, keys: secrets, lifeMs: emailUndoMs };
+  const verified = verifyText(token, { ...verification, now: clock.now() });
+  const name = verified.kind === "valid" ? verified.parts[0] : undefined;
+  const change = name === undefined ? undefined : await users.findEmailChange(name);
+  if (name === undefined || change === undefined) throw new InstantError(authErrors.undoInvalid);
+  return { ...change, name };
+}
+
+const undoBody = z.object({
+  token: z.string().max(200).meta({ description: "The last part of the link's path." }),
+});
+
+export const undoEmailRoute: AuthRoute = {
+  id: "undoEmailChange",
+  method: "post",
+  path: "/auth/undo-email-change",
+  group,
+  summary: "Undo a change of address, with the link that was sent to the old one",
+  description:
+    "The account has the old address again, whatever it was changed to since, and all its sessions end. A link is good for 72 hours and for one use; using it also ends the links of all later changes.",
+  access: "anyone",
+  body: {
+    schema: undoBody,
+    required: true,
+    example: { token: "cGVyaGFwcyBhIG5hbWU.t6xk0g.3q2-7wEjRWeJq83v_tyru" },
+  },
+  answer: { status: 204, description: "Undone." },
+  problems: [authErrors.emailTaken, authErrors.undoInvalid],
+  handle: async (context, deps) => {
+    const { token } = await readJson(context, undoBody);
+    await undoEmailChange(context, deps, token);
+    return context.body(null, 204);
+  },
+};
+
+/**
+ * Sets the address before a change, and ends all sessions: nobody knows which of them was stolen. It
+ * ends them before, so that an unavailable store leaves the link good, and after, for whoever signed
+ * in with the other address meanwhile. Throws the problem to answer with.
+ */
+export async function undoEmailChange(
+  context: HttpContext,
+  deps: AuthDeps,
+  token: string,
+): Promise<void> {
+  const { users, sessions, log } = deps;
+  const { name, userId, email } = await findUndo(deps, token);
+  const before = await users.findById(userId);
+  await sessions.revokeAll({ userId });
+  const outcome = await users.undoEmailChange({ id: userId, undo: name });
+  switch (outcome.kind) {
+    case "changed":
+      await sessions.revokeAll({ userId });
+      log.info({ userId, requestId: context.get("requestId") }, "Change of address undone");
+      if (before !== undefined && before.email !== email) {
+        const change = { from: before.email, to: email };
+        const notice = { messageId: crypto.randomUUID(), locale: mailLocale(context, deps) };
+        noticeEmailChange(deps, { ...change, ...notice, undo: undefined });
+        for (const carryOver of deps.onEmailChanged) await carryOver(change);
+      }
+      return;
+    case "taken":
+      throw conflict(authErrors.emailTaken, "email", "belongs to another account");
+    case "gone":
+      throw new InstantError(authErrors.undoInvalid);
+    default:
+      return unreachable(outcome);
+  }
+}
