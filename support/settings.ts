@@ -23,9 +23,27 @@ const hourMs = 3_600_000;
 
 export const limitPolicyDefault: LimitPolicy = {
   codesPerClient: { quota: 60, windowMs: hourMs },
+  codesPerMailbox: { quota: 10, windowMs: hourMs },
+  codesPerNetworkAndMailbox: { quota: 20, windowMs: 24 * hourMs },
   codesGlobal: { quota: 10_000, windowMs: hourMs },
   attemptsPerClient: { quota: 60, windowMs: hourMs },
+  attemptsPerNetworkAndMailbox: { quota: 10, windowMs: 24 * hourMs },
   attemptsGlobal: { quota: 10_000, windowMs: hourMs },
+  usernamesPerUser: { quota: 10, windowMs: hourMs },
+};
+
+const unlimited = { quota: 1_000_000, windowMs: hourMs };
+
+/** For tests of something else that make many requests. */
+export const limitPolicyUnlimited: LimitPolicy = {
+  codesPerClient: unlimited,
+  codesPerMailbox: unlimited,
+  codesPerNetworkAndMailbox: unlimited,
+  codesGlobal: unlimited,
+  attemptsPerClient: unlimited,
+  attemptsPerNetworkAndMailbox: unlimited,
+  attemptsGlobal: unlimited,
+  usernamesPerUser: unlimited,
 };
 
 export const sessionPolicyDefault: SessionPolicy = {

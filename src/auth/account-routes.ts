@@ -4,7 +4,9 @@ import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
+import { limitedUsername } from "./limits/limits.ts";
 import { noticeDeletion } from "./notices.ts";
+import { exhaustedLimit, rateLimitedError } from "./rate-limited.ts";
 import {
   codeSentAnswer,
   codeSentResponse,
@@ -15,8 +17,9 @@ import {
 import { authErrors, codeSchema, conflict, userAnswer, userResponse } from "./schemas.ts";
 import type { SignedIn } from "./session-routes.ts";
 import { clearSessionCookie, getSignedIn } from "./session-routes.ts";
+import { isReservedUsername } from "./users/reserved-usernames.ts";
 import type { User } from "./users/user-store.ts";
-import { emailUndoMs, usernameSchema } from "./users/user-store.ts";
+import { emailUndoMs, usernameKeyOf, usernameSchema } from "./users/user-store.ts";
 import type { CheckCodeOutcome } from "./verify-code.ts";
 import { checkCode, refusedCode } from "./verify-code.ts";
 
@@ -57,20 +60,35 @@ export const changeUserRoute: AuthRoute = {
   access: "session",
   body: { schema: changeUserBody, required: true, example: { username: "ana" } },
   answer: { status: 200, description: "Changed.", schema: userAnswer },
-  problems: [authErrors.usernameTaken],
+  problems: [authErrors.usernameTaken, authErrors.tooManyRequests],
   handle: async (context, deps) => {
     const { user } = await getSignedIn(context, deps);
     const { username } = await readJson(context, changeUserBody);
-    return context.json(userResponse(await changeUsername(deps, user, username)));
+    return context.json(userResponse(await changeUsername(context, deps, { user, username })));
   },
 };
 
+interface NewUsername {
+  readonly user: User;
+  readonly username: string;
+}
+
 /** Returns the user with the new username. Throws the problem to answer with. */
 export async function changeUsername(
-  { users }: Pick<AuthDeps, "users">,
-  { id }: User,
-  username: string,
+  context: HttpContext,
+  { limits, limitPolicy, reservedUsernames, users }: AuthDeps,
+  { user, username }: NewUsername,
 ): Promise<User> {
+  const { id, email } = user;
+  const client = context.get("client");
+  const asked = await limits.take(limitedUsername(limitPolicy, { client, email }));
+  if (asked.kind === "rate_limited") {
+    throw rateLimitedError(exhaustedLimit(asked), authErrors.tooManyAttempts);
+  }
+  const isOwn = usernameKeyOf(username) === usernameKeyOf(user.username ?? "");
+  if (!isOwn && isReservedUsername(username, reservedUsernames)) {
+    throw conflict(authErrors.usernameTaken, "username", "is reserved");
+  }
   const outcome = await users.setUsername({ id, username });
   switch (outcome.kind) {
     case "changed":

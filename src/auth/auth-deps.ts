@@ -54,6 +54,8 @@ export interface AuthDeps {
   readonly log: Log;
   readonly keys: AuthKeys;
   readonly limitPolicy: LimitPolicy;
+  /** Usernames that nobody may choose, besides the built-in ones. */
+  readonly reservedUsernames: readonly string[];
   /** Which proxies and origins requests are trusted from. */
   readonly boundary: HttpBoundary;
   /** The origin of links in mails; that of PUBLIC_URL when left out. */

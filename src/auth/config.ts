@@ -70,7 +70,7 @@ export const authFields = {
     fallback: "5",
     min: 1,
     max: 100,
-    doc: "New codes per address in each AUTH_CODES_WINDOW.",
+    doc: "New codes per address in each AUTH_CODES_WINDOW. All other spellings of its mailbox (ana+shop@example.com) get twice as many together; all of them through one network (an IPv4 /24, an IPv6 /48) four times as many in a day.",
   }),
   codesWindowMs: setting.duration({
     name: "AUTH_CODES_WINDOW",
@@ -84,7 +84,7 @@ export const authFields = {
     fallback: "5",
     min: 1,
     max: 20,
-    doc: "Wrong codes per address in each AUTH_ATTEMPTS_WINDOW; the last one locks the address.",
+    doc: "Wrong codes per address in each AUTH_ATTEMPTS_WINDOW; the last one locks the address. After twice as many in a day from one network, each further one there needs a new code.",
   }),
   attemptsWindowMs: setting.duration({
     name: "AUTH_ATTEMPTS_WINDOW",
@@ -112,7 +112,7 @@ export const authFields = {
     fallback: "60",
     min: 1,
     max: quotaMax,
-    doc: "Codes that a client (an IPv4 address, the /64 of an IPv6 address) may request in each AUTH_CODES_PER_CLIENT_WINDOW, for any addresses. Set TRUSTED_PROXIES, or everybody behind your proxy counts as one client.",
+    doc: "Codes that a client (an IPv4 address, the /64 of an IPv6 address) may request in each AUTH_CODES_PER_CLIENT_WINDOW, for any addresses. Its IPv6 /56 may request twice as many, its IPv4 /24 or IPv6 /48 ten times as many. Set TRUSTED_PROXIES, or everybody behind your proxy counts as one client.",
   }),
   codesPerClientWindowMs: windowField("AUTH_CODES_PER_CLIENT"),
   codesGlobal: setting.integer({
@@ -120,7 +120,7 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Codes that all clients together may request in each AUTH_CODES_GLOBAL_WINDOW. Beyond that, nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
+    doc: "Codes that all clients together may request in each AUTH_CODES_GLOBAL_WINDOW. The last quarter is for networks that have requested fewer than 5. Beyond that, nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
   }),
   codesGlobalWindowMs: windowField("AUTH_CODES_GLOBAL"),
   attemptsPerClient: setting.integer({
@@ -128,7 +128,7 @@ export const authFields = {
     fallback: "60",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes that a client may enter in each AUTH_ATTEMPTS_PER_CLIENT_WINDOW, for any addresses.",
+    doc: "Wrong codes that a client may enter in each AUTH_ATTEMPTS_PER_CLIENT_WINDOW, for any addresses; the networks around it as many times more as in AUTH_CODES_PER_CLIENT.",
   }),
   attemptsPerClientWindowMs: windowField("AUTH_ATTEMPTS_PER_CLIENT"),
   attemptsGlobal: setting.integer({
@@ -136,9 +136,15 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes that all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. Beyond that, nobody can sign in until some of them are older than the window.",
+    doc: "Wrong codes that all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. The last quarter is for networks that have entered none. Beyond that, a code is accepted only from the network that requested it.",
   }),
   attemptsGlobalWindowMs: windowField("AUTH_ATTEMPTS_GLOBAL"),
+  reservedUsernames: setting.list({
+    name: "AUTH_RESERVED_USERNAMES",
+    itemPattern: /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,30}[A-Za-z0-9])?$/,
+    item: "acme",
+    doc: "Usernames that nobody may choose, besides admin, root, support and the like.",
+  }),
   sessionIdleMs: setting.duration({
     name: "AUTH_SESSION_IDLE",
     fallback: "168h",
@@ -217,14 +223,21 @@ export function resolveSessionPolicy(values: AuthValues): SessionPolicy {
   return { idleMs: sessionIdleMs, lifetimeMs: sessionLifetimeMs, touchEveryMs: minuteMs };
 }
 
+const usernamesPerHourMax = 10;
+
+/** The budgets of a mailbox are those of an address times a few: nobody needs to set them apart. */
 export function resolveLimitPolicy(values: AuthValues): LimitPolicy {
   return {
     codesPerClient: { quota: values.codesPerClient, windowMs: values.codesPerClientWindowMs },
+    codesPerMailbox: { quota: 2 * values.codesMax, windowMs: values.codesWindowMs },
+    codesPerNetworkAndMailbox: { quota: 4 * values.codesMax, windowMs: dayMs },
     codesGlobal: { quota: values.codesGlobal, windowMs: values.codesGlobalWindowMs },
     attemptsPerClient: {
       quota: values.attemptsPerClient,
       windowMs: values.attemptsPerClientWindowMs,
     },
+    attemptsPerNetworkAndMailbox: { quota: 2 * values.attemptsMax, windowMs: dayMs },
     attemptsGlobal: { quota: values.attemptsGlobal, windowMs: values.attemptsGlobalWindowMs },
+    usernamesPerUser: { quota: usernamesPerHourMax, windowMs: hourMs },
   };
 }

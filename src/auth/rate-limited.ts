@@ -1,9 +1,10 @@
 import type { ErrorRow } from "../core/errors.ts";
-import { InstantError } from "../core/errors.ts";
+import { InstantError, isInstantError } from "../core/errors.ts";
 import type { Failure } from "../core/http/problem.ts";
 import type { Log } from "../core/log.ts";
+import { maskEmail } from "../core/log.ts";
 import type { Clock } from "../core/time.ts";
-import type { Limits, RateLimit } from "./limits/limits.ts";
+import type { LimitedUse, Limits, RateLimit, TakeOutcome } from "./limits/limits.ts";
 import { authErrors } from "./schemas.ts";
 
 /** An exhausted budget, as the response names it. */
@@ -17,20 +18,45 @@ export interface ExhaustedLimit {
 
 /** The budget of wrong codes for one address: once it is exhausted, the address is locked. */
 export const attemptsScope = "attempts-per-email";
+/** The budget of wrong codes from one network, from which each code requested there exempts once. */
+const earnableScope = "attempts-per-network-and-mailbox";
+
+export function exhaustedLimit(
+  taken: Extract<TakeOutcome, { kind: "rate_limited" }>,
+): ExhaustedLimit {
+  return { ...taken.limit, retryAfterMs: taken.retryAfterMs };
+}
+
+/**
+ * Gives back what nothing came of. Best effort, because the caller's outcome stands already: if the
+ * store fails here, the uses stay counted until they leave their windows.
+ */
+export async function giveBack(
+  limits: Limits,
+  use: Pick<LimitedUse, "use" | "limits">,
+): Promise<void> {
+  try {
+    await limits.giveBack(use);
+  } catch (error) {
+    if (!isInstantError(error)) throw error;
+  }
+}
 
 /**
  * The 429 of an exhausted budget: names it and when to try again, with the headers of the IETF
- * draft-ietf-httpapi-ratelimit-headers. `ofAddress`: the row for the budget of one address; the
- * budgets of a client and of all clients are "too many requests".
+ * draft-ietf-httpapi-ratelimit-headers. `ofAddress`: the row for the budgets of one address or
+ * mailbox; the others are "too many requests".
  */
 export function rateLimitedError(
   { scope, quota, windowMs, retryAfterMs }: ExhaustedLimit,
   ofAddress: typeof authErrors.tooManyCodes | typeof authErrors.tooManyAttempts,
 ): InstantError {
-  const row = /-(?:per-client|global)$/.test(scope) ? authErrors.tooManyRequests : ofAddress;
+  const isOfAddress = /-(?:email|code|mailbox)$/.test(scope);
+  const row = isOfAddress ? ofAddress : authErrors.tooManyRequests;
   const retryAfterSeconds = wholeSeconds(retryAfterMs);
+  const sooner = scope === earnableScope ? "request a new code, or " : "";
   return new InstantError(row, {
-    detail: `${row.meaning}; try again in ${formatWait(retryAfterSeconds)}.`,
+    detail: `${row.meaning}; ${sooner}try again in ${formatWait(retryAfterSeconds)}.`,
     details: {
       retryAfterSeconds,
       members: { scope },
@@ -68,8 +94,9 @@ function wholeSeconds(ms: number): number {
 }
 
 function formatWait(seconds: number): string {
-  const [count, unit] = seconds < 120 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
-  return count === 1 ? `1 ${unit}` : `${count} ${unit}s`;
+  if (seconds < 120) return seconds === 1 ? "1 second" : `${seconds} seconds`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 120 ? `${minutes} minutes` : `${Math.ceil(minutes / 60)} hours`;
 }
 
 /** Budgets that are remembered as logged; beyond that the oldest may be logged again early. */
@@ -77,9 +104,8 @@ const warnedMax = 1_000;
 
 /**
  * Wraps limits to log a warning when one is exhausted: once per budget and window in each process,
- * however many requests are refused. A line costs a client its whole budget, so nobody can flood
- * the log: with the default limits at most 166 clients can exhaust theirs in an hour before the
- * global budget is exhausted too.
+ * however many requests are refused. A line costs a whole budget, so nobody can flood the log: a
+ * mailbox's costs a network 10 wrong codes or 10 mails of the 600 of each that it has in an hour.
  */
 export function logExhaustedLimits(
   limits: Limits,
@@ -98,12 +124,9 @@ export function logExhaustedLimits(
     const [oldest = name] = warnedUntil.keys();
     if (warnedUntil.size > warnedMax) warnedUntil.delete(oldest);
     const retryAfterSeconds = Math.ceil(retryAfterMs / 1000);
-    const clientField = subject === "all" ? {} : { client: subject };
     const windowSeconds = Math.ceil(windowMs / 1000);
-    log.warn(
-      { scope, ...clientField, quota, windowSeconds, retryAfterSeconds },
-      "Rate limit exceeded",
-    );
+    const fields = { quota, windowSeconds, retryAfterSeconds };
+    log.warn({ scope, ...subjectFields(subject), ...fields }, "Rate limit exceeded");
   }
 
   return {
@@ -114,4 +137,13 @@ export function logExhaustedLimits(
       return outcome;
     },
   };
+}
+
+/** Networks and mailboxes, the latter masked; nobody for a global budget. */
+function subjectFields(subject: string): { readonly client?: string; readonly email?: string } {
+  const fields = subject.split(" ").map((each) => {
+    if (each === "all") return {};
+    return each.includes("@") ? { email: maskEmail(each) } : { client: each };
+  });
+  return Object.assign({}, ...fields);
 }

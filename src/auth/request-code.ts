@@ -20,9 +20,9 @@ import type {
   PreparedCodes,
 } from "./codes/code-store.ts";
 import { deriveCode, deriveVerifier } from "./codes/code-store.ts";
-import { codeLimits } from "./limits/limits.ts";
+import { limitedCode, mailboxLimits } from "./limits/limits.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
-import { rateLimitedError } from "./rate-limited.ts";
+import { exhaustedLimit, giveBack, rateLimitedError } from "./rate-limited.ts";
 import { authErrors, emailSchema, findPlainEmail } from "./schemas.ts";
 
 // Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
@@ -137,12 +137,10 @@ export async function requestCode(
   const { limits, codes, clock } = deps;
   const endsAt = clock.now() + answerMsMax;
   const scope = { email, purpose };
-  const use = { use: crypto.randomUUID(), limits: codeLimits(deps.limitPolicy, client) };
+  const use = limitedCode(deps.limitPolicy, { client, email });
   const prepared = codes.prepare(email);
   const taken = await limits.take(use);
-  if (taken.kind === "rate_limited") {
-    return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
-  }
+  if (taken.kind === "rate_limited") return { kind: "rate_limited", limit: exhaustedLimit(taken) };
   let issued = await issue(deps, prepared, { scope, locale });
   if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
     const supersedes = issued.code.messageId;
@@ -150,18 +148,26 @@ export async function requestCode(
     issued = await issue(deps, prepared, { scope, locale, supersedes });
   }
   if (issued.kind === "rate_limited") {
+    await giveBack(limits, use);
     return { kind: "rate_limited", limit: exhaustedCodesLimit(issued, codes.policy) };
   }
+  // The mailbox gets the same mail, which was counted; the client has made another request.
+  const isSameMail = issued.kind === "repeated" && !issued.charged;
+  const uncounted = isSameMail
+    ? giveBack(limits, { ...use, limits: mailboxLimits(use) })
+    : undefined;
   const { messageId } = issued.code;
   const event = createEvent(deps.keys, scope, issued.code);
   const published = await deps.publisher.publish(event, { answerBy: endsAt - giveBackMs });
   if (published.kind !== "unavailable" && published.kind !== "unsupported_address") {
+    if (uncounted !== undefined) await within(clock, endsAt - clock.now(), uncounted);
     return { kind: "sent", messageId };
   }
-  const refunds = [codes.refund({ ...scope, messageId })];
+  // A client that made us ask the server pays for that, though the mailbox got no mail.
   const wasAsked = published.kind === "unavailable" && published.wasAsked === true;
-  if (!wasAsked) refunds.push(limits.giveBack(use));
-  await within(clock, endsAt - clock.now(), Promise.all(refunds));
+  const unused = wasAsked ? { ...use, limits: mailboxLimits(use) } : use;
+  const givenBack = Promise.all([codes.refund({ ...scope, messageId }), limits.giveBack(unused)]);
+  await within(clock, endsAt - clock.now(), givenBack);
   return published;
 }
 

@@ -1,22 +1,28 @@
 import { z } from "zod";
 import type { ErrorRow } from "../core/errors.ts";
-import { InstantError, isInstantError, unreachable } from "../core/errors.ts";
+import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { maskEmail } from "../core/log.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
 import type { CodePolicy, CodePurpose } from "./codes/code-store.ts";
 import { deriveVerifier } from "./codes/code-store.ts";
-import type { LimitedUse, Limits } from "./limits/limits.ts";
-import { attemptLimits } from "./limits/limits.ts";
+import { limitedAttempt, limitedUsername } from "./limits/limits.ts";
 import { noticeSignIn, welcome } from "./notices.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
-import { attemptsScope, rateLimitedError, wrongCodeError } from "./rate-limited.ts";
+import {
+  attemptsScope,
+  exhaustedLimit,
+  giveBack,
+  rateLimitedError,
+  wrongCodeError,
+} from "./rate-limited.ts";
 import { mailLocale } from "./request-code.ts";
 import { authErrors, codeSchema, emailSchema, userAnswer, userResponse } from "./schemas.ts";
 import { setSessionCookie } from "./session-routes.ts";
 import { describeDevice } from "./sessions/session-store.ts";
-import type { User, UserStore } from "./users/user-store.ts";
+import { isReservedUsername } from "./users/reserved-usernames.ts";
+import type { User } from "./users/user-store.ts";
 import { usernameSchema } from "./users/user-store.ts";
 
 // Signing in with a code, and checking a code of any purpose.
@@ -125,19 +131,26 @@ const usersDeadlineMs = 2_000;
  * Signs in with a code, once. Two things are checked before the code is used up: whether the users'
  * store answers, so that an outage does not cost the code, and whether the username belongs to
  * another user. The latter is revealed only with the right code, or usernames and addresses could
- * be enumerated.
+ * be enumerated; and so often an hour, then the sign-in is one without a username: a refusal would
+ * reveal it too.
  */
 async function verifyCode(
   deps: AuthDeps,
   { username, device, locale, ...submitted }: SubmittedCode,
 ): Promise<VerifyCodeOutcome> {
-  const { sessions, users } = deps;
+  const { limits, sessions, users } = deps;
   const { email } = submitted;
-  const taken = await isTaken(users, email, username);
+  const asked = username === undefined ? undefined : limitedUsername(deps.limitPolicy, submitted);
+  const isLimited = asked !== undefined && (await limits.take(asked)).kind === "rate_limited";
+  const wanted = isLimited ? undefined : username;
+  const taken = await isTaken(deps, email, wanted);
   const checked = await checkCode(deps, { ...submitted, purpose: "sign_in", consume: !taken });
-  if (checked.kind !== "verified") return checked;
+  if (checked.kind !== "verified") {
+    if (asked !== undefined && !isLimited) await giveBack(limits, asked); // nothing was revealed
+    return checked;
+  }
   if (taken) return { kind: "username_taken" };
-  const { user, created } = await users.signIn({ email, username });
+  const { user, created } = await users.signIn({ email, username: wanted });
   const { token, session } = await sessions.create({ userId: user.id, device });
   const { messageId } = checked;
   if (created) welcome(deps, user, locale);
@@ -146,7 +159,7 @@ async function verifyCode(
 }
 
 async function isTaken(
-  users: UserStore,
+  { users, reservedUsernames }: AuthDeps,
   email: string,
   username: string | undefined,
 ): Promise<boolean> {
@@ -155,7 +168,8 @@ async function isTaken(
     return false;
   }
   const owner = await users.findByUsername(username);
-  return owner !== undefined && owner.email !== email;
+  if (owner === undefined) return isReservedUsername(username, reservedUsernames);
+  return owner.email !== email;
 }
 
 interface CodeAttempt {
@@ -177,19 +191,18 @@ export type CheckCodeOutcome =
   | { readonly kind: "rate_limited"; readonly limit: ExhaustedLimit };
 
 /**
- * Checks an entered code. The client's budget is charged before anything is compared, so that
- * concurrent attempts cannot exceed it, and refunded when the code was right.
+ * Checks an entered code. The budgets of its network are charged before anything is compared, so
+ * that concurrent attempts cannot exceed them, and refunded when the code was right or was not
+ * compared.
  */
 export async function checkCode(
   { codes, limits, limitPolicy, keys, log }: AuthDeps,
   { purpose, email, code, client, consume }: CodeAttempt,
 ): Promise<CheckCodeOutcome> {
-  const use = { use: crypto.randomUUID(), limits: attemptLimits(limitPolicy, client) };
+  const use = limitedAttempt(limitPolicy, { client, email });
   const prepared = codes.prepare(email);
   const taken = await limits.take(use);
-  if (taken.kind === "rate_limited") {
-    return { kind: "rate_limited", limit: { ...taken.limit, retryAfterMs: taken.retryAfterMs } };
-  }
+  if (taken.kind === "rate_limited") return { kind: "rate_limited", limit: exhaustedLimit(taken) };
   const scope = { purpose, email };
   const verifiers = keys.all.map(({ secret }) => deriveVerifier(secret, scope, code));
   const checked = await prepared.verify({ ...scope, verifiers, attempt: use.use, consume });
@@ -203,6 +216,7 @@ export async function checkCode(
       return { kind: "wrong", locked };
     }
     case "locked":
+      await giveBack(limits, use);
       return {
         kind: "rate_limited",
         limit: exhaustedAttemptsLimit(codes.policy, checked.retryAfterMs),
@@ -218,15 +232,6 @@ export async function checkCode(
 function exhaustedAttemptsLimit(policy: CodePolicy, retryAfterMs: number): ExhaustedLimit {
   const { attemptsMax: quota, attemptsWindowMs: windowMs } = policy;
   return { scope: attemptsScope, quota, windowMs, retryAfterMs };
-}
-
-/** The code is used by now: if the store fails here, the client has lost one attempt. */
-async function giveBack(limits: Limits, use: LimitedUse): Promise<void> {
-  try {
-    await limits.giveBack(use);
-  } catch (error) {
-    if (!isInstantError(error)) throw error;
-  }
 }
 
 /**

@@ -76,6 +76,7 @@ export async function startServeAuth(
     onRequest: measures.onRequest,
     keys: createAuthKeys(secrets.current, secrets.previous),
     limitPolicy: resolveLimitPolicy(auth),
+    reservedUsernames: auth.reservedUsernames ?? [],
     appName: settings.name,
     boundary: http.boundary,
     linkOrigin: publicOrigin,

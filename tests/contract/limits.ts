@@ -34,6 +34,8 @@ export function testLimits(name: string, open: OpenLimits): void {
     testWindows(openOn);
     testSeveral(openOn);
     testRepeats(openOn);
+    testReserved(openOn);
+    testEarned(openOn);
   });
 }
 
@@ -154,5 +156,105 @@ function testRepeats(openOn: OpenOn): void {
     for (let repeat = 0; repeat < 3; repeat += 1) await limits.giveBack(request);
     expect(await take(limits, ana, all)).toEqual(taken);
     expect(await take(limits, ana, all)).toMatchObject({ kind: "rate_limited", limit: ana });
+  });
+}
+
+const network = (subject: string): RateLimit => ({
+  scope: "attempts-per-network",
+  subject,
+  quota: 100,
+  windowMs: minute,
+});
+
+function testReserved(openOn: OpenOn): void {
+  /** Four of the ten are for networks that have taken fewer than two. */
+  const takeFrom = (limits: Limits, subject: string) =>
+    limits.take({
+      use: crypto.randomUUID(),
+      limits: [network(subject), { ...all, quota: 10 }],
+      reserved: { quota: 4, usesBelow: 2 },
+    });
+
+  test("the reserve of a budget is for those who have hardly used the one before it", async () => {
+    await using opened = await openOn();
+    const { limits } = opened;
+    for (let use = 0; use < 6; use += 1) expect(await takeFrom(limits, "one")).toEqual(taken);
+    const refused = await takeFrom(limits, "one");
+    expect(refused).toMatchObject({ limit: { scope: all.scope }, retryAfterMs: 10 * minute });
+    for (const other of ["two", "two", "three", "three"]) {
+      expect(await takeFrom(limits, other)).toEqual(taken);
+    }
+    expect(await takeFrom(limits, "four")).toMatchObject({ limit: { scope: all.scope } });
+  });
+
+  test("beyond the reserve, a use is free again as soon as one is for its network", async () => {
+    await using opened = await openOn();
+    const { limits, clock } = opened;
+    for (let use = 0; use < 6; use += 1) {
+      await takeFrom(limits, "one");
+      await clock.advance(1_000);
+    }
+    expect(await takeFrom(limits, "one")).toMatchObject({ retryAfterMs: 10 * minute - 6_000 });
+    expect(await takeFrom(limits, "two")).toEqual(taken);
+    expect(await takeFrom(limits, "one")).toMatchObject({ retryAfterMs: 10 * minute - 5_000 });
+    await clock.advance(minute); // "one" has used nothing lately
+    expect(await takeFrom(limits, "one")).toEqual(taken);
+  });
+}
+
+function testEarned(openOn: OpenOn): void {
+  const codes: RateLimit = { ...ana, scope: "codes-per-network-and-mailbox" };
+  const attempts: RateLimit = { ...ana, scope: "attempts-per-network-and-mailbox", quota: 1 };
+  const attempt = (limits: Limits) =>
+    limits.take({
+      use: crypto.randomUUID(),
+      limits: [attempts, { ...all, quota: 2 }],
+      earnedBy: codes,
+    });
+
+  test("each use of what earns exempts the next one, whichever budget is exhausted", async () => {
+    await using opened = await openOn();
+    const { limits, clock } = opened;
+    for (let use = 0; use < 2; use += 1) await take(limits, { ...all, quota: 2 });
+    expect(await attempt(limits)).toMatchObject({ kind: "rate_limited" });
+    for (let code = 0; code < 3; code += 1) {
+      await take(limits, codes);
+      expect(await attempt(limits)).toEqual(taken);
+      expect(await attempt(limits)).toMatchObject({ kind: "rate_limited" });
+      await clock.advance(1_000);
+    }
+  });
+
+  test("an exempted use counts, and may be given back", async () => {
+    await using opened = await openOn();
+    const { limits } = opened;
+    const request = { use: "earned", limits: [attempts], earnedBy: codes };
+    await take(limits, codes);
+    expect(await limits.take(request)).toEqual(taken);
+    expect(await take(limits, attempts)).toMatchObject({ kind: "rate_limited" });
+    await limits.giveBack(request);
+    expect(await take(limits, attempts)).toEqual(taken);
+  });
+
+  test("of 50 at once one is exempted", async () => {
+    await using opened = await openOn();
+    const { limits } = opened;
+    for (let use = 0; use < 2; use += 1) await take(limits, { ...all, quota: 2 });
+    await take(limits, codes);
+    const outcomes = await Promise.all(Array.from({ length: 50 }, () => attempt(limits)));
+    expect(outcomes.filter(({ kind }) => kind === "taken")).toHaveLength(1);
+  });
+
+  test("what was given back, or is older than the window, earns nothing", async () => {
+    await using opened = await openOn();
+    const { limits, clock } = opened;
+    for (let use = 0; use < 2; use += 1) await take(limits, { ...all, quota: 2 });
+    const refunded = { use: "code", limits: [codes] };
+    await limits.take(refunded);
+    await limits.giveBack(refunded);
+    expect(await attempt(limits)).toMatchObject({ kind: "rate_limited" });
+    await take(limits, codes);
+    await clock.advance(minute);
+    expect(await attempt(limits)).toMatchObject({ kind: "rate_limited" });
   });
 }

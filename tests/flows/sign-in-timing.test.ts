@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { CodeStore } from "../../src/auth/codes/code-store.ts";
+import { limitPolicyUnlimited } from "../../support/settings.ts";
 import type { PairedTimes, TimeJudgement } from "../support/paired-times.ts";
 import { judgeTimes } from "../support/paired-times.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
@@ -12,13 +13,6 @@ const testMsMax = 30_000 + requestsCount * 100;
 const addressesCount = 20;
 const warmUps = 40;
 const hour = 3_600_000;
-const many = { quota: 100_000, windowMs: hour };
-const limitPolicy = {
-  codesPerClient: many,
-  codesGlobal: many,
-  attemptsPerClient: many,
-  attemptsGlobal: many,
-};
 const known = (n: number) => `known-${n % addressesCount}@example.com`;
 const unknown = (n: number) => `other-${n % addressesCount}@example.com`;
 /** Wrong for nearly every address; one in a million is right, and is one request of many. */
@@ -101,7 +95,7 @@ describe.each(signInEngines())("the time of an answer on %s", (engines, open) =>
   test(
     "does not tell whether an address has an account",
     async () => {
-      await using world = await open({ limitPolicy });
+      await using world = await open({ limitPolicy: limitPolicyUnlimited });
       await signUpKnown(world);
       const random = new SeededRandom(Date.now());
       // Chance sets alike things apart once in 1,000 times: what is real is there a second time.
@@ -124,7 +118,7 @@ describe.each(signInEngines())("the time of an answer on %s", (engines, open) =>
   test(
     "would tell a millisecond: it is seen",
     async () => {
-      await using world = await open({ limitPolicy });
+      await using world = await open({ limitPolicy: limitPolicyUnlimited });
       await signUpKnown(world);
       const slow = world.restart({ codes: slowForUnknown(world.stores.codes) });
       const random = new SeededRandom(Date.now());

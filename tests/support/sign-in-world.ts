@@ -53,6 +53,7 @@ export type WorldSettings = Partial<
     | "users"
     | "keys"
     | "limitPolicy"
+    | "reservedUsernames"
     | "boundary"
     | "secureCookies"
     | "refusesLocalhost"
@@ -152,6 +153,7 @@ function createWorld(
     log,
     keys: createAuthKeys(testSecret, undefined),
     limitPolicy: limitPolicyDefault,
+    reservedUsernames: [],
     boundary: { trustedProxies: [], corsOrigins: [], publicOrigin: undefined },
     appName: "instant",
     secureCookies: false,

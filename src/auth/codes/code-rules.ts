@@ -132,7 +132,7 @@ function issueCode(
     }
     if (repeatableMs > 0 && state.charges.length < policy.codesMax) {
       charge(state, newest, now);
-      return { kind: "repeated", code: shown(newest) };
+      return { kind: "repeated", code: shown(newest), charged: true };
     }
   }
   const oldest = state.charges[0];

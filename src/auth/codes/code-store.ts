@@ -146,7 +146,8 @@ export interface IssueRequest extends CodeScope {
 
 export type IssueOutcome =
   | { readonly kind: "issued"; readonly code: IssuedCode }
-  | { readonly kind: "repeated"; readonly code: IssuedCode }
+  /** `charged`: it costs again, because its cost was refunded. */
+  | { readonly kind: "repeated"; readonly code: IssuedCode; readonly charged?: true }
   /** The budget is exhausted: of new codes, or of repeats of the newest one. */
   | {
       readonly kind: "rate_limited";

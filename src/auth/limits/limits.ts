@@ -1,4 +1,5 @@
-import { sha256Hex } from "../../core/secret.ts";
+import { randomToken } from "../../core/secret.ts";
+import { mailboxOf } from "./mailbox.ts";
 
 /**
  * Rate limits: uses are counted over exactly the last `windowMs`, across all processes.
@@ -6,7 +7,7 @@ import { sha256Hex } from "../../core/secret.ts";
  * Promises, tested by `tests/contract/limits.ts` for every adapter:
  * - `take` is one atomic step: it takes one use from every budget it names, or none from any when
  *   one of them is exhausted. However many run at once, no budget allows more than its quota in any
- *   window.
+ *   window, except for uses that were earned.
  * - A refused `take` costs nothing.
  * - Every call may be repeated, at any later time: a use is counted once by its `use` name, and
  *   given back once. (A late copy of a `take` that was given back or has left the window may count
@@ -19,7 +20,7 @@ export interface Limits {
   /** Whether it is a local file rather than a server. */
   readonly embedded: boolean;
   take(request: LimitedUse): Promise<TakeOutcome>;
-  giveBack(request: LimitedUse): Promise<void>;
+  giveBack(request: Pick<LimitedUse, "use" | "limits">): Promise<void>;
   /** Throws when the store does not answer within `deadlineMs`. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 }
@@ -29,12 +30,26 @@ export interface LimitedUse {
   readonly use: string;
   /** 1 to 10. */
   readonly limits: readonly RateLimit[];
+  /** The part of the last budget that is kept for those who have hardly used the one before it. */
+  readonly reserved?: ReservedShare;
+  /**
+   * Each use of this budget earns one of the first of `limits`: while its newest use is the newer of
+   * the two (and within the other's window), nothing is refused, only counted.
+   */
+  readonly earnedBy?: RateLimit;
+}
+
+interface ReservedShare {
+  /** How much of the last budget's quota. */
+  readonly quota: number;
+  /** For whom: fewer uses than this of the budget before the last. */
+  readonly usesBelow: number;
 }
 
 export interface RateLimit extends QuotaPolicy {
   /** The limit's name, in kebab-case: "codes-per-client". */
   readonly scope: string;
-  /** What shares the budget: a client's network, or "all". */
+  /** What shares the budget: a network, a mailbox, both with a space between them, or "all". */
   readonly subject: string;
 }
 
@@ -50,34 +65,124 @@ export type TakeOutcome =
 
 /** The key of a budget's uses: it does not reveal the subject. */
 export function limitName({ scope, subject }: RateLimit): string {
-  return `${scope}:${sha256Hex(`instant-limit:${subject}`)}`;
+  return `${scope}:${Bun.SHA256.hash(`instant-limit:${subject}`, "base64url").slice(0, 22)}`;
 }
 
 /**
- * The budgets above those of one address. They count per client (an IPv4 address, the /64 of an
- * IPv6 one) and globally, because an attacker who tries many addresses exhausts no address's
- * budget. With the defaults a client requests at most 60 codes and enters at most 60 wrong ones in
- * an hour, and all clients together 10,000 of each. A right code costs nothing.
+ * The budgets above those of one address, because an attacker who tries many addresses exhausts no
+ * address's budget. With the defaults:
+ * - a client (an IPv4 address, the /64 of an IPv6 one) requests at most 60 codes and enters at most
+ *   60 wrong ones in an hour, its /56 120, its /24 or /48 600 (`networkLimits`), everybody 10,000;
+ * - a mailbox is sent at most 10 codes in an hour to addresses with a tag or other dots, besides the 5
+ *   to its own; through one network at most 20 in a day. It takes at most 10 wrong codes from one
+ *   network in a day.
+ * A right code costs nothing, and `limitedAttempt` says why no budget here refuses one.
  */
 export interface LimitPolicy {
   readonly codesPerClient: QuotaPolicy;
+  readonly codesPerMailbox: QuotaPolicy;
+  readonly codesPerNetworkAndMailbox: QuotaPolicy;
   readonly codesGlobal: QuotaPolicy;
   readonly attemptsPerClient: QuotaPolicy;
+  readonly attemptsPerNetworkAndMailbox: QuotaPolicy;
   readonly attemptsGlobal: QuotaPolicy;
+  readonly usernamesPerUser: QuotaPolicy;
 }
 
-/** The budgets that requesting a code takes from. */
-export function codeLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
-  return [
-    { scope: "codes-per-client", subject: client, ...policy.codesPerClient },
-    { scope: "codes-global", subject: "all", ...policy.codesGlobal },
-  ];
+export interface LimitedCaller {
+  /** The client, as `clientOf` names it. */
+  readonly client: string;
+  /** The address in canonical form. */
+  readonly email: string;
 }
 
-/** The budgets that entering a code takes from; refunded if it is right. */
-export function attemptLimits(policy: LimitPolicy, client: string): readonly RateLimit[] {
-  return [
-    { scope: "attempts-per-client", subject: client, ...policy.attemptsPerClient },
-    { scope: "attempts-global", subject: "all", ...policy.attemptsGlobal },
-  ];
+/** The share of a global budget that nobody can exhaust from few networks: a quarter. */
+const reservedShare = 1 / 4;
+/** Codes that a network may have requested and still take from the reserve: as many as one address may. */
+const codesOfNewNetworkMax = 5;
+
+/** What requesting a code takes. */
+export function limitedCode(policy: LimitPolicy, { client, email }: LimitedCaller): LimitedUse {
+  const networks = networkLimits("codes", client, policy.codesPerClient);
+  const mailbox = mailboxOf(email);
+  const spellings = { scope: "codes-per-mailbox", subject: mailbox, ...policy.codesPerMailbox };
+  return {
+    use: randomToken(9),
+    limits: [
+      ...(mailbox === email ? [] : [spellings]), // the mailbox's own address has its own budget
+      perNetworkAndMailbox("codes", networks, mailbox, policy.codesPerNetworkAndMailbox),
+      ...networks,
+      { scope: "codes-global", subject: "all", ...policy.codesGlobal },
+    ],
+    reserved: reserveOf(policy.codesGlobal, codesOfNewNetworkMax),
+  };
+}
+
+/** Of a request's budgets, those that count mails: a request that repeats a mail gives them back. */
+export function mailboxLimits({ limits }: LimitedUse): readonly RateLimit[] {
+  return limits.filter(({ scope }) => scope.endsWith("mailbox"));
+}
+
+/**
+ * What entering a code takes; given back if it is right, or was not compared. The first attempt
+ * after each code that was requested for the mailbox through the same network is earned: so whoever
+ * asked for a code can enter it, whatever others did. From elsewhere it is taken from the reserve of
+ * the global budget, unless that network has entered wrong codes.
+ */
+export function limitedAttempt(policy: LimitPolicy, { client, email }: LimitedCaller): LimitedUse {
+  const networks = networkLimits("attempts", client, policy.attemptsPerClient);
+  const mailbox = mailboxOf(email);
+  return {
+    use: randomToken(9),
+    limits: [
+      perNetworkAndMailbox("attempts", networks, mailbox, policy.attemptsPerNetworkAndMailbox),
+      ...networks,
+      { scope: "attempts-global", subject: "all", ...policy.attemptsGlobal },
+    ],
+    reserved: reserveOf(policy.attemptsGlobal, 1),
+    earnedBy: perNetworkAndMailbox("codes", networks, mailbox, policy.codesPerNetworkAndMailbox),
+  };
+}
+
+/** What asking for a username takes: whether it is free tells who has an account. */
+export function limitedUsername(policy: LimitPolicy, { client, email }: LimitedCaller): LimitedUse {
+  const networks = networkLimits("usernames", client, policy.attemptsPerClient);
+  const perUser = { scope: "usernames-per-user", subject: mailboxOf(email) };
+  return {
+    use: randomToken(9),
+    limits: [{ ...perUser, ...policy.usernamesPerUser }, ...networks],
+  };
+}
+
+/**
+ * The budgets of a client and of the networks around it, the widest last: the /56 of an IPv6 client,
+ * which is mostly one household (RFC 6177), has twice its quota; its /48, one site, and the /24 of an
+ * IPv4 client have ten times its quota.
+ */
+function networkLimits(kind: string, client: string, policy: QuotaPolicy): readonly RateLimit[] {
+  const { quota, windowMs } = policy;
+  const around = (network: string, clients: number): RateLimit => {
+    return { scope: `${kind}-per-network`, subject: network, quota: clients * quota, windowMs };
+  };
+  const own: RateLimit = { scope: `${kind}-per-client`, subject: client, quota, windowMs };
+  const [, ipv4] = /^(\d+\.\d+\.\d+)\.\d+$/.exec(client) ?? [];
+  if (ipv4 !== undefined) return [own, around(`${ipv4}.0/24`, 10)];
+  const [, site, subnet = ""] = /^((?:[\da-f]+:){3})([\da-f]+)::\/64$/.exec(client) ?? [];
+  if (site === undefined) return [own];
+  const line = (Number.parseInt(subnet, 16) & 0xff00).toString(16);
+  return [own, around(`${site}${line}::/56`, 2), around(`${site}:/48`, 10)];
+}
+
+function perNetworkAndMailbox(
+  kind: string,
+  networks: readonly RateLimit[],
+  mailbox: string,
+  policy: QuotaPolicy,
+): RateLimit {
+  const subject = `${networks.at(-1)?.subject} ${mailbox}`;
+  return { scope: `${kind}-per-network-and-mailbox`, subject, ...policy };
+}
+
+function reserveOf({ quota }: QuotaPolicy, usesBelow: number): ReservedShare {
+  return { quota: Math.floor(quota * reservedShare), usesBelow };
 }

@@ -1,8 +1,10 @@
 -- Each key is a sorted set of uses by time. Takes merged calls: ARGV has for each call the time
--- (see above), the use, how many of KEYS are its own, then the quota and the window in ms of each
--- of these. A call takes from all its keys, or returns the number of the exhausted key with the
--- longest wait until its next use, and that wait. The calls run in turn, and an error fails only
--- its own call.
+-- (see above), the use, and its policy, numbers with spaces between them: how much of the last limit
+-- is reserved, for fewer uses than how many of the one before it, 1 if the use may have been earned,
+-- then the quota and the window in ms of each limit. KEYS has for each call those of its limits, then
+-- the one that earns. A call takes from all its limits, or returns the number of the exhausted one
+-- with the longest wait until its next use, and that wait. The calls run in turn, and an error fails
+-- only its own call.
 
 -- By key: how many uses it has, since when, and for how long it is kept. Calls share keys, above
 -- all that of the global budget: it is trimmed and counted for the first of them only.
@@ -11,44 +13,80 @@ local uses, trimmedTo, keptMs = {}, {}, {}
 local function countUses(key, windowMs)
   local from = now - windowMs
   if trimmedTo[key] ~= from then
-    redis.call("ZREMRANGEBYSCORE", key, "-inf", from)
-    uses[key], trimmedTo[key], keptMs[key] = redis.call("ZCARD", key), from, nil
+    local count = redis.call("ZCARD", key)
+    if count > 0 then count = count - redis.call("ZREMRANGEBYSCORE", key, "-inf", from) end
+    uses[key], trimmedTo[key], keptMs[key] = count, from, nil
   end
   return uses[key]
 end
 
-local function take(use, firstKey, count, firstPolicy)
-  local exhausted, longestMs = 0, 0
-  for index = 1, count do
-    local key, at = KEYS[firstKey + index - 1], firstPolicy + 2 * (index - 1)
-    local quota, windowMs = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-    local used = countUses(key, windowMs)
+local function newestUse(key)
+  return tonumber(redis.call("ZRANGE", key, -1, -1, "WITHSCORES")[2]) or 0
+end
+
+-- Nearly all calls have the same policy.
+local policies = {}
+
+local function policyOf(text)
+  if not policies[text] then
+    local numbers = {}
+    for number in text:gmatch("%d+") do numbers[#numbers + 1] = tonumber(number) end
+    local policy = { reserved = numbers[1], usesBelow = numbers[2], earns = numbers[3], limits = {} }
+    for index = 4, #numbers, 2 do
+      table.insert(policy.limits, { quota = numbers[index], windowMs = numbers[index + 1] })
+    end
+    policies[text] = policy
+  end
+  return policies[text]
+end
+
+-- The number and the wait of the exhausted limit with the longest wait; 0, 0 for none.
+local function findExhausted(use, firstKey, policy)
+  local exhausted, longestMs, usedBefore = 0, 0, 0
+  for index, limit in ipairs(policy.limits) do
+    local key, quota = KEYS[firstKey + index - 1], limit.quota
+    if index == #policy.limits and usedBefore >= policy.usesBelow then
+      quota = quota - policy.reserved
+    end
+    local used = countUses(key, limit.windowMs)
     if used >= quota and not redis.call("ZSCORE", key, use) then
       -- When this use leaves the window, one less than the quota remains.
       local oldest = redis.call("ZRANGE", key, used - quota, used - quota, "WITHSCORES")[2]
-      local retryAfterMs = tonumber(oldest) + windowMs - now
+      local retryAfterMs = tonumber(oldest) + limit.windowMs - now
       if retryAfterMs > longestMs then exhausted, longestMs = index, retryAfterMs end
     end
+    usedBefore = used
   end
-  if exhausted > 0 then return { exhausted, longestMs } end
+  return exhausted, longestMs
+end
 
-  for index = 1, count do
-    local key, windowMs = KEYS[firstKey + index - 1], ARGV[firstPolicy + 2 * (index - 1) + 1]
+-- Whether the limit that earns was used last, and within the window of the first limit.
+local function isEarned(firstKey, policy)
+  if policy.earns == 0 then return false end
+  local since = math.max(newestUse(KEYS[firstKey]), now - policy.limits[1].windowMs)
+  return newestUse(KEYS[firstKey + #policy.limits]) > since
+end
+
+local function take(use, firstKey, policy)
+  local exhausted, longestMs = findExhausted(use, firstKey, policy)
+  if exhausted > 0 and not isEarned(firstKey, policy) then return { exhausted, longestMs } end
+  for index, limit in ipairs(policy.limits) do
+    local key = KEYS[firstKey + index - 1]
     uses[key] = uses[key] + redis.call("ZADD", key, "NX", now, use)
-    if keptMs[key] ~= windowMs then
-      redis.call("PEXPIRE", key, windowMs)
-      keptMs[key] = windowMs
+    if keptMs[key] ~= limit.windowMs then
+      redis.call("PEXPIRE", key, limit.windowMs)
+      keptMs[key] = limit.windowMs
     end
   end
   return { 0, 0 }
 end
 
 local replies = {}
-local firstKey, at = 1, 1
-while at <= #ARGV do
-  local count = tonumber(ARGV[at + 2])
+local firstKey = 1
+for at = 1, #ARGV, 3 do
   now = tonumber(ARGV[at]) or now
-  replies[#replies + 1] = attempt(take, ARGV[at + 1], firstKey, count, at + 3)
-  firstKey, at = firstKey + count, at + 3 + 2 * count
+  local policy = policyOf(ARGV[at + 2])
+  replies[#replies + 1] = attempt(take, ARGV[at + 1], firstKey, policy)
+  firstKey = firstKey + #policy.limits + policy.earns
 end
 return replies

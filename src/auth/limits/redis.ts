@@ -28,10 +28,13 @@ export function openRedisLimits(redis: RedisClient, options: RedisLimitsOptions 
 
   return {
     embedded: false,
-    take: async ({ use, limits }) => {
-      const policies = limits.flatMap(({ quota, windowMs }) => [quota, windowMs]);
-      const args = [clock?.now() ?? "", use, limits.length, ...policies];
-      const [index, retryAfterMs] = await redis.script(takeScript, limits.map(keyOf), args);
+    take: async ({ use, limits, reserved, earnedBy }) => {
+      const keys = limits.map(keyOf);
+      if (earnedBy !== undefined) keys.push(keyOf(earnedBy));
+      const policy = [reserved?.quota ?? 0, reserved?.usesBelow ?? 0, earnedBy ? 1 : 0];
+      for (const { quota, windowMs } of limits) policy.push(quota, windowMs);
+      const args = [clock?.now() ?? "", use, policy.join(" ")];
+      const [index, retryAfterMs] = await redis.script(takeScript, keys, args);
       const limit = limits[index - 1];
       return limit === undefined
         ? { kind: "taken" }

@@ -41,14 +41,10 @@ export async function openSqliteLimits(
   };
 }
 
-function take(db: Database, { use, limits }: LimitedUse, now: number): TakeOutcome {
-  let exhausted: Extract<TakeOutcome, { kind: "rate_limited" }> | undefined;
-  for (const limit of limits) {
-    const retryAfterMs = retryAfterMsOf(db, limit, use, now);
-    if (retryAfterMs > (exhausted?.retryAfterMs ?? 0))
-      exhausted = { kind: "rate_limited", limit, retryAfterMs };
-  }
-  if (exhausted !== undefined) return exhausted;
+function take(db: Database, request: LimitedUse, now: number): TakeOutcome {
+  const { use, limits } = request;
+  const exhausted = findExhausted(db, request, now);
+  if (exhausted !== undefined && !isEarned(db, request, now)) return exhausted;
   const query = db.query("INSERT OR IGNORE INTO auth_limits VALUES (?, ?, ?, ?)");
   for (const limit of limits) query.run(limitName(limit), use, now, now + limit.windowMs);
   db.query(
@@ -56,6 +52,50 @@ function take(db: Database, { use, limits }: LimitedUse, now: number): TakeOutco
        (SELECT name, use FROM auth_limits WHERE ends_at <= ? ORDER BY ends_at LIMIT ${sweptMax})`,
   ).run(now);
   return { kind: "taken" };
+}
+
+function findExhausted(
+  db: Database,
+  { use, limits, reserved }: LimitedUse,
+  now: number,
+): Extract<TakeOutcome, { kind: "rate_limited" }> | undefined {
+  let exhausted: Extract<TakeOutcome, { kind: "rate_limited" }> | undefined;
+  for (const [index, limit] of limits.entries()) {
+    const before = limits[index - 1];
+    const isReserved =
+      index === limits.length - 1 &&
+      reserved !== undefined &&
+      (before === undefined ? 0 : countUses(db, before, now)) >= reserved.usesBelow;
+    const quota = isReserved ? limit.quota - reserved.quota : limit.quota;
+    const retryAfterMs = retryAfterMsOf(db, { ...limit, quota }, use, now);
+    if (retryAfterMs > (exhausted?.retryAfterMs ?? 0)) {
+      exhausted = { kind: "rate_limited", limit, retryAfterMs };
+    }
+  }
+  return exhausted;
+}
+
+/** Whether the limit that earns was used last, and within the window of the first limit. */
+function isEarned(db: Database, { limits: [first], earnedBy }: LimitedUse, now: number): boolean {
+  if (first === undefined || earnedBy === undefined) return false;
+  const since = Math.max(newestUse(db, first), now - first.windowMs);
+  return newestUse(db, earnedBy) > since;
+}
+
+function newestUse(db: Database, limit: RateLimit): number {
+  const row = db
+    .query<{ at: number | null }, [string]>("SELECT max(at) AS at FROM auth_limits WHERE name = ?")
+    .get(limitName(limit));
+  return row?.at ?? 0;
+}
+
+function countUses(db: Database, limit: RateLimit, now: number): number {
+  const row = db
+    .query<{ count: number }, [string, number]>(
+      "SELECT count(*) AS count FROM auth_limits WHERE name = ? AND at > ?",
+    )
+    .get(limitName(limit), now - limit.windowMs);
+  return row?.count ?? 0;
 }
 
 /**

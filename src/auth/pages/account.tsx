@@ -207,7 +207,7 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
     const failure = await attempt(context, deps, async () => {
       const { user } = await getSignedIn(context, deps);
       const { username } = parseFields(changeUserBody, { username: typed.trim() });
-      await changeUsername(deps, user, username);
+      await changeUsername(context, deps, { user, username });
     });
     return finish(context, deps, failure, { place: "username", done: "username_saved", typed });
   });
