@@ -69,7 +69,7 @@ export const german: LanguageMessages = {
       unrequested:
         "Wenn Sie das nicht waren, hat jemand Zugang zu Ihrem Konto: Wenden Sie sich sofort an uns.",
       undoable: (until) =>
-        `Wenn Sie das nicht waren, machen Sie die Änderung sofort rückgängig: Damit gilt wieder Ihre Adresse, und alle Geräte werden abgemeldet. Das ist möglich bis ${until}.`,
+        `Wenn Sie das nicht waren, machen Sie die Änderung sofort rückgängig: Damit gilt wieder Ihre Adresse, und alle Geräte werden abgemeldet. Das ist bis zum ${until} möglich.`,
       undo: "Änderung rückgängig machen",
     },
     account_deleted: {
