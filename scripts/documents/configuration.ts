@@ -5,7 +5,7 @@ import type { ConfigField, ConfigGroup } from "../../src/core/config.ts";
 const titles: Readonly<Record<keyof typeof configGroups, string>> = {
   app: "Program",
   auth: "Sign-in (serve-auth)",
-  http: "HTTP (serve-auth)",
+  http: "HTTP",
   email: "E-mail (serve-email)",
   ops: "Operators' pages (serve-email)",
   bounces: "Bounce reports (serve-auth)",

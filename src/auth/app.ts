@@ -6,8 +6,10 @@ import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { HttpAppOptions } from "../core/http/app.ts";
 import { createHttpApp } from "../core/http/app.ts";
 import { crossOriginReads, refuseForeignWrite } from "../core/http/client-address.ts";
+import { cookieNameOf } from "../core/http/cookies.ts";
 import { switchLanguage } from "../core/http/page-language.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
+import { isStopping } from "../core/http/problem.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Operation } from "../core/openapi/create-document.ts";
 import { addOperation, createOpenApiDocument } from "../core/openapi/create-document.ts";
@@ -31,12 +33,12 @@ import { attemptsScope, logExhaustedLimits } from "./rate-limited.ts";
 import { requestCodeRoute } from "./request-code.ts";
 import { authErrors } from "./schemas.ts";
 import {
-  cookieName,
   currentSessionRoute,
   listSessionsRoute,
   logoutRoute,
   revokeOthersRoute,
   revokeSessionRoute,
+  sessionCookie,
 } from "./session-routes.ts";
 import { dropChangedUsers } from "./sessions/session-store.ts";
 import { verifyCodeRoute } from "./verify-code.ts";
@@ -120,7 +122,9 @@ const readinessRoute: AuthRoute = {
   },
   storeless: true,
   handle: async (context, deps) => {
-    const reasons = reasonsNotReady(await pingStores(deps));
+    const reasons = isStopping(context)
+      ? ["the service is stopping"]
+      : reasonsNotReady(await pingStores(deps));
     if (reasons.length === 0) return context.json({ status: "ready" });
     return context.json({ status: "not_ready", reasons }, 503);
   },
@@ -186,24 +190,26 @@ export const authOperations: readonly AuthRoute[] = [
 interface DocsDeps {
   readonly appName: string;
   readonly publicOrigin: string | undefined;
+  /** The full name of the session's cookie. */
+  readonly cookieName: string;
   readonly furtherOperations: readonly Operation[];
 }
 
-const description =
-  "Sign-in without passwords: a code comes by e-mail, and entering it opens a session. Errors are problems as in RFC 9457; every 429 says in Retry-After and in its body when to try again. A session is sent as the cookie session_id or as a Bearer token; with the cookie, a write must come from a page of the same origin.";
+const description = (cookieName: string) =>
+  `Sign-in without passwords: a code comes by e-mail, and entering it opens a session. Errors are problems as in RFC 9457; every 429 says in Retry-After and in its body when to try again. A session is sent as the cookie ${cookieName} or as a Bearer token; with the cookie, a write must come from a page of the same origin.`;
 
 /**
  * `GET /openapi.json`, and `GET /docs` for people. The document never changes; it is created on the
  * first request, for a faster start.
  */
 function addDocsRoutes(app: Hono<HttpEnvironment>, deps: DocsDeps): void {
-  const { appName, publicOrigin, furtherOperations } = deps;
+  const { appName, publicOrigin, cookieName, furtherOperations } = deps;
   let made: ReturnType<typeof createOpenApiDocument> | undefined;
   const getDocument = () => {
     made ??= createOpenApiDocument({
       title: `${appName}: sign-in API`,
       version: packageJson.version,
-      description,
+      description: description(cookieName),
       serverUrl: publicOrigin,
       operations: [...authOperations, ...furtherOperations],
       cookieName,
@@ -241,7 +247,8 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     users: dropChangedUsers(given.users, given.sessions),
   };
   const { corsOrigins, publicOrigin, trustedProxies, hstsSubdomains } = deps.boundary;
-  const writers = { cookieName, publicOrigin, origins: corsOrigins };
+  const cookie = sessionCookie(deps);
+  const writers = { cookie, publicOrigin, origins: corsOrigins };
   const app = createHttpApp({
     log: deps.log,
     trustedProxies,
@@ -270,7 +277,8 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     addOperation(app, route, (context) => route.handle(context, deps));
   }
   const { appName, furtherOperations = [] } = deps;
-  addDocsRoutes(app, { appName, publicOrigin, furtherOperations });
+  const cookieName = cookieNameOf(cookie);
+  addDocsRoutes(app, { appName, publicOrigin, cookieName, furtherOperations });
   addPageRoutes(app, deps);
   return app;
 }

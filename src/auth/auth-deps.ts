@@ -60,6 +60,8 @@ export interface AuthDeps {
   readonly boundary: HttpBoundary;
   /** The origin of links in mails; that of PUBLIC_URL when left out. */
   readonly linkOrigin?: string | undefined;
+  /** The name of the session's cookie, without a prefix. */
+  readonly cookieName: string;
   /** Whether cookies are `Secure` (https only): in production. */
   readonly secureCookies: boolean;
   /** Whether nobody signs in with an address at localhost: in production. */

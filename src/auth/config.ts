@@ -159,6 +159,13 @@ export const authFields = {
     maxMs: 365 * dayMs,
     doc: "A session ends this long after sign-in, even if it is in use. Must be at least AUTH_SESSION_IDLE.",
   }),
+  cookieName: setting.pattern({
+    name: "AUTH_COOKIE_NAME",
+    fallback: "session_id",
+    pattern: /^(?!__|page_)[\w-]{1,64}$/,
+    shape: "1 to 64 letters, digits, - and _, beginning with neither __ nor page_",
+    doc: "Name of the session's cookie, for a host that is shared with other applications. In production it is prefixed with __Host-.",
+  }),
   welcomeMail: setting.flag({
     name: "AUTH_WELCOME_MAIL",
     fallback: "true",

@@ -1,8 +1,10 @@
 // Who sent a request, and the calls about sessions.
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import { InstantError } from "../core/errors.ts";
 import { readOptionalJson } from "../core/http/body.ts";
+import { bearerToken } from "../core/http/client-address.ts";
+import type { Cookie } from "../core/http/cookies.ts";
+import { clearCookie, readCookie, writeCookie } from "../core/http/cookies.ts";
 import { jsonResponse } from "../core/http/headers.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { httpErrors, problemResponse } from "../core/http/problem.ts";
@@ -18,7 +20,8 @@ export interface SignedIn {
   readonly session: Session;
 }
 
-type SessionDeps = Pick<AuthDeps, "sessions" | "users">;
+type CookieDeps = Pick<AuthDeps, "cookieName" | "secureCookies">;
+export type SessionDeps = Pick<AuthDeps, "sessions" | "users"> & CookieDeps;
 
 /**
  * The sender of this request. Throws `unauthenticated` when none of its tokens belongs to a live
@@ -32,9 +35,10 @@ export async function getSignedIn(context: HttpContext, deps: SessionDeps): Prom
 
 export async function findSignedIn(
   context: HttpContext,
-  { sessions, users }: SessionDeps,
+  deps: SessionDeps,
 ): Promise<SignedIn | undefined> {
-  for (const token of sessionTokens(context)) {
+  const { sessions, users } = deps;
+  for (const token of sessionTokens(context, deps)) {
     const session = await sessions.find(token);
     const user = session === undefined ? undefined : await users.findById(session.userId);
     if (session !== undefined && user !== undefined) return { user, session };
@@ -43,11 +47,9 @@ export async function findSignedIn(
 }
 
 /** As `getSignedIn`, with the copy of the user that is kept with the session, if there is one. */
-async function checkSignedIn(
-  context: HttpContext,
-  { sessions, users }: SessionDeps,
-): Promise<SignedIn> {
-  for (const token of sessionTokens(context)) {
+async function checkSignedIn(context: HttpContext, deps: SessionDeps): Promise<SignedIn> {
+  const { sessions, users } = deps;
+  for (const token of sessionTokens(context, deps)) {
     const checked = await sessions.check(token);
     if (checked === undefined) continue;
     const { session, checkedAt } = checked;
@@ -60,13 +62,15 @@ async function checkSignedIn(
   throw new InstantError(authErrors.unauthenticated);
 }
 
-export const cookieName = "session_id";
+/** The cookie that carries a session's token. */
+export function sessionCookie({ cookieName: name, secureCookies: secure }: CookieDeps): Cookie {
+  return { name, secure, sameSite: "Lax" };
+}
 
-/** The tokens of a request: `Authorization: Bearer …` before the cookie `session_id`. */
-export function sessionTokens(context: HttpContext): string[] {
-  const header = context.req.header("Authorization") ?? "";
-  const bearer = /^Bearer +(\S+)$/i.exec(header)?.[1];
-  return [bearer, getCookie(context, cookieName)].filter((token) => token !== undefined);
+/** The tokens of a request, nearly always one: `Authorization: Bearer …`, else those of the cookie. */
+export function sessionTokens(context: HttpContext, deps: CookieDeps): readonly string[] {
+  const bearer = bearerToken(context);
+  return bearer === undefined ? readCookie(context, sessionCookie(deps)) : [bearer];
 }
 
 /**
@@ -76,22 +80,14 @@ export function sessionTokens(context: HttpContext): string[] {
 export function setSessionCookie(
   context: HttpContext,
   token: string,
-  deps: Pick<AuthDeps, "sessions" | "secureCookies">,
+  deps: Pick<AuthDeps, "sessions"> & CookieDeps,
 ): void {
-  const maxAge = Math.floor(deps.sessions.policy.lifetimeMs / 1000);
-  setCookie(context, cookieName, token, { ...cookieAttributes(deps), maxAge });
+  const seconds = Math.floor(deps.sessions.policy.lifetimeMs / 1000);
+  writeCookie(context, sessionCookie(deps), token, seconds);
 }
 
-export function clearSessionCookie(
-  context: HttpContext,
-  deps: Pick<AuthDeps, "secureCookies">,
-): void {
-  deleteCookie(context, cookieName, cookieAttributes(deps));
-}
-
-/** The attributes of all our cookies. */
-export function cookieAttributes({ secureCookies }: Pick<AuthDeps, "secureCookies">) {
-  return { path: "/", httpOnly: true, sameSite: "Lax", secure: secureCookies } as const;
+export function clearSessionCookie(context: HttpContext, deps: CookieDeps): void {
+  clearCookie(context, sessionCookie(deps));
 }
 
 // The sessions of a user, and ending them.
@@ -261,6 +257,6 @@ export async function revokeSession(
 
 /** Ends the session of this request, if there is one, and clears the cookie. */
 export async function signOut(context: HttpContext, deps: AuthDeps): Promise<void> {
-  for (const token of sessionTokens(context)) await deps.sessions.revoke(token);
+  for (const token of sessionTokens(context, deps)) await deps.sessions.revoke(token);
   clearSessionCookie(context, deps);
 }

@@ -47,7 +47,7 @@ export const verifyCodeRoute: AuthRoute = {
   group: "Sign-in",
   summary: "Sign in with the code",
   description:
-    "The answer also sets the cookie session_id. The first sign-in of an address creates its user; a username that is taken leaves the code good. The last wrong code that an address may have locks it: the answer has scope and retryAfterSeconds, and until then every code, even the right one, is a 429.",
+    "The answer also sets the session's cookie. The first sign-in of an address creates its user; a username that is taken leaves the code good. The last wrong code that an address may have locks it: the answer has scope and retryAfterSeconds, and until then every code, even the right one, is a 429.",
   access: "anyone",
   body: {
     schema: verifyCodeBody,

@@ -4,7 +4,7 @@ import { tryMailTemplates } from "../compose/delivery.ts";
 import { openLog } from "../compose/engines.ts";
 import type { Environment } from "../core/config.ts";
 import { coreErrors, InstantError } from "../core/errors.ts";
-import { openHttpServer } from "../core/http/app.ts";
+import { openHttpServer } from "../core/http/server.ts";
 import type { Log } from "../core/log.ts";
 import type { Running } from "../core/service.ts";
 import { runUntilSignal } from "../core/service.ts";

@@ -223,7 +223,8 @@ export function knownVariables(): readonly string[] {
 
 /**
  * One warning for each setting that a service starts with although it is wrong (see `diagnoseSetup`),
- * and for each variable that has no effect but looks like a known one: KAFKA_BROKER.
+ * for each origin whose pages cannot use the cookie of serve-auth, and for each variable that has no
+ * effect but looks like a known one: KAFKA_BROKER.
  */
 export async function warnOfSettings(
   environment: Environment,
@@ -233,11 +234,13 @@ export async function warnOfSettings(
 ): Promise<void> {
   const { Diagnosis } = await import("../core/diagnosis.ts");
   const { diagnoseNames, diagnoseSetup } = await import("../doctor/settings.ts");
-  const [setup, names] = [new Diagnosis(), new Diagnosis()];
+  const { diagnoseOrigins } = await import("../doctor/origins.ts");
+  const [setup, others] = [new Diagnosis(), new Diagnosis()];
   diagnoseSetup(setupOf(config, roles), setup);
-  diagnoseNames(names, environment, knownVariables());
+  if (roles.includes("serve-auth")) diagnoseOrigins(config.http.boundary, others);
+  diagnoseNames(others, environment, knownVariables());
   const faults = setup.findings.filter(({ level }) => level === "fault");
-  for (const { text, fix } of [...faults, ...names.findings]) log.warn({ fix }, text);
+  for (const { text, fix } of [...faults, ...others.findings]) log.warn({ fix }, text);
 }
 
 /** How to set a variable that is missing. */

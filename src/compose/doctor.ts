@@ -9,6 +9,7 @@ import { redisAddress } from "../core/redis/config.ts";
 import { diagnoseRedis } from "../core/redis/diagnose.ts";
 import { diagnoseSqlite } from "../core/sqlite/database.ts";
 import { diagnoseDataDirectory, diagnoseServicePort } from "../doctor/machine.ts";
+import { diagnoseOrigins } from "../doctor/origins.ts";
 import type { Check } from "../doctor/report.ts";
 import { diagnoseSecrets, diagnoseSenderDomain, diagnoseSetup } from "../doctor/settings.ts";
 import { eventBytesMax, topicSpecs } from "../email/event.ts";
@@ -42,6 +43,10 @@ export function composeChecks(config: Config, roles: readonly Role[]): readonly 
     {
       group: "Configuration",
       run: (diagnosis) => diagnoseSetup(setupOf(config, roles), diagnosis),
+    },
+    {
+      group: "Configuration",
+      run: (diagnosis) => diagnoseOrigins(config.http.boundary, diagnosis),
     },
     secretsCheck(config, roles),
     {

@@ -333,7 +333,7 @@ export function runService(
   start: (engines: Engines, running: Running, log: Log) => Promise<void>,
 ): Promise<number> {
   const log = openLog(service, config);
-  const stopDeadlineMs = config.email.drainMs + closingMs;
+  const stopDeadlineMs = config.http.stopDelayMs + config.email.drainMs + closingMs;
   return runUntilSignal((running) => start(new Engines(config, log, running.group), running, log), {
     log,
     stopDeadlineMs,
@@ -350,7 +350,8 @@ export async function listen(
   { group }: Running,
   log: Log,
 ): Promise<EarlyServer> {
-  const { auth, email } = config;
+  const { app, auth, email, http } = config;
+  const { idleTimeoutMs } = http;
   const server = openEarlyServer(
     service === "auth"
       ? {
@@ -358,6 +359,8 @@ export async function listen(
           portVariable: "AUTH_SERVICE_PORT",
           hostname: auth.bind,
           port: auth.port,
+          idleTimeoutMs,
+          stopDelayMs: app.environment === "production" ? http.stopDelayMs : 0,
           log,
         }
       : {
@@ -365,6 +368,7 @@ export async function listen(
           portVariable: "EMAIL_SERVICE_PORT",
           hostname: email.serviceBind,
           port: email.servicePort,
+          idleTimeoutMs,
           log,
         },
   );

@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import { createAuthApp, createStoreMetrics } from "../auth/app.ts";
 import { createAuthKeys } from "../auth/auth-deps.ts";
 import { resolveLimitPolicy } from "../auth/config.ts";
+import type { SessionDeps } from "../auth/session-routes.ts";
 import { getSignedIn } from "../auth/session-routes.ts";
 import { canonicalizeAddresses } from "../auth/users/canonical-addresses.ts";
 import type { User } from "../auth/users/user-store.ts";
@@ -34,7 +35,7 @@ import {
 import type { Config } from "./config.ts";
 import { authSecrets } from "./config.ts";
 import { composeDelivery, mailTemplatesOf } from "./delivery.ts";
-import type { AuthStores, Engines, RecipientStores } from "./engines.ts";
+import type { Engines, RecipientStores } from "./engines.ts";
 import { openAuthStores, openRecipientStores, openServiceMetrics } from "./engines.ts";
 
 /** What serve-auth knows about serve-email when both run in one process and listen. */
@@ -69,6 +70,7 @@ export async function startServeAuth(
   const measures = createAuthMeasures(metrics, () => publisher.reasonDirect !== undefined);
   const publisher = await openPublisher(engines, log, measures, publicOrigin);
   const { current: emailSecret } = engines.emailSecrets;
+  const cookies = { cookieName: auth.cookieName, secureCookies: isProduction };
   const app = createAuthApp({
     ...authStores,
     ...measures.countStores(authStores),
@@ -83,7 +85,7 @@ export async function startServeAuth(
     inboxUrl,
     clock: systemClock,
     log,
-    secureCookies: isProduction,
+    ...cookies,
     refusesLocalhost: isProduction,
     welcomes: auth.welcomeMail,
     signInNotices: auth.signInNotice,
@@ -95,7 +97,7 @@ export async function startServeAuth(
     furtherOperations: recipientOperations(engines),
     preferencesPath: createPreferencesPath({ secret: emailSecret, clock: systemClock }),
   });
-  addRecipientRoutes(app, engines, log, authStores, recipients);
+  addRecipientRoutes(app, engines, log, { ...authStores, ...cookies }, recipients);
   addMetricsRoute(app, metrics, { token: http.metricsToken, loopback: !isProduction });
   server.serve(app.fetch);
   await group.start(server);
@@ -166,13 +168,13 @@ function addRecipientRoutes(
   app: Hono<HttpEnvironment>,
   engines: Engines,
   log: Log,
-  authStores: AuthStores,
+  sessions: SessionDeps,
   { preferences, suppressions }: RecipientStores,
 ): void {
   const { app: settings, bounces, email } = engines.config;
   addPreferenceRoutes(app, {
     preferences,
-    currentUser: async (context) => (await getSignedIn(context, authStores)).user,
+    currentUser: async (context) => (await getSignedIn(context, sessions)).user,
   });
   addUnsubscribeRoutes(app, {
     preferences,

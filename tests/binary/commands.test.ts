@@ -212,6 +212,26 @@ test.skipIf(program === "")(
 );
 
 test.skipIf(program === "")(
+  "serve-auth warns at its start of an origin whose pages browsers keep without the cookie",
+  async () => {
+    using directory = temporaryDirectory();
+    await using service = new InstantProcess(["serve-auth"], {
+      program,
+      directory: directory.path,
+      environment: {
+        ...ports,
+        PUBLIC_URL: "https://id.example.com",
+        CORS_ORIGINS: "https://app.example.com,https://app.example.org",
+      },
+    });
+    const warning = /"msg":"(\S+) in CORS_ORIGINS is on another site than PUBLIC_URL/g;
+    const warned = () => [...service.output.matchAll(warning)].map(([, origin]) => origin);
+    await eventually("it is warned of", () => warned().length > 0);
+    expect(warned()).toEqual(["https://app.example.org"]);
+  },
+);
+
+test.skipIf(program === "")(
   "a service answers probes from the start, and says that it is not ready yet",
   async () => {
     using directory = temporaryDirectory();

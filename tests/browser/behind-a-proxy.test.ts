@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
-import { openHttpServer } from "../../src/core/http/app.ts";
 import { parseIpNetwork } from "../../src/core/http/client-address.ts";
+import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { findEngine } from "../../support/engines.ts";
 import { openDevProcess } from "../support/dev-process.ts";
@@ -104,7 +104,7 @@ describe.skipIf(!complete)("behind nginx with TLS, a browser", () => {
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { name: "Dashboard" }).waitFor();
       const [cookie] = await context.cookies(proxy.url);
-      expect(cookie).toMatchObject({ name: "ops_session", secure: true, httpOnly: true });
+      expect(cookie).toMatchObject({ name: "__Host-ops_session", secure: true, httpOnly: true });
       await page.getByRole("link", { name: "Inbox" }).click();
       await dev.requestCode("ana@example.com");
       await page.getByRole("link", { name: /ana@example.com/ }).waitFor();

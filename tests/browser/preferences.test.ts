@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Locator } from "playwright-core";
-import { openHttpServer } from "../../src/core/http/app.ts";
+import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { mailMessages } from "../../src/email/templates/languages.ts";
 import { findEngine } from "../../support/engines.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
-import { openHttpServer } from "../../src/core/http/app.ts";
+import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { findEngine } from "../../support/engines.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";

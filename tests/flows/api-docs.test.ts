@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { authOperations } from "../../src/auth/app.ts";
-import { openHttpServer } from "../../src/core/http/app.ts";
+import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { routeOf } from "../../src/core/openapi/create-document.ts";
 import { preferenceOperations } from "../../src/email/preferences/preferences-page.tsx";

@@ -149,6 +149,27 @@ describe("doctor on the settings", () => {
     expect(findTrouble(findings, "setup.mail_mode").fix).toContain("EMAIL_MODE=smtp");
   });
 
+  test.each([
+    ["https://id.example.com", "https://app.example.com", false],
+    ["https://id.example.com", "https://example.com:8443", false],
+    ["https://id.example.com", "https://app.example.org", true],
+    ["https://id.example.com", "http://app.example.com", true],
+    ["https://id.example.co.uk", "https://app.example.co.uk", false],
+    ["https://id.example.co.uk", "https://app.other.co.uk", true],
+    ["https://id-acme.pages.dev", "https://app-acme.pages.dev", true],
+    ["http://localhost:8080", "http://localhost:3000", false],
+    ["http://localhost:8080", "http://127.0.0.1:3000", true],
+    ["http://192.0.2.7", "http://198.51.2.7", true],
+  ])(
+    "of %s and pages of %s warns of another site: %p",
+    async (PUBLIC_URL, CORS_ORIGINS, warned) => {
+      const { findings, exitCode } = await examineWith({ PUBLIC_URL, CORS_ORIGINS });
+      expect(exitCode).toBe(0);
+      const found = findings.filter(({ check }) => check === "setup.cors_site");
+      expect(found.map(({ text }) => text.includes(CORS_ORIGINS))).toEqual(warned ? [true] : []);
+    },
+  );
+
   test("finds a port in use by another program", async () => {
     await using web = Bun.serve({ port: 0, fetch: () => new Response("hello") });
     const { findings } = await examineWith({ EMAIL_SERVICE_PORT: String(web.port) });

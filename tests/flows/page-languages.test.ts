@@ -90,7 +90,11 @@ describe("a link to another language", () => {
   test("sets a cookie that is Secure in production", async () => {
     await using world = await openEmbeddedWorld({ secureCookies: true });
     const answer = await world.request("/?lang=ja", { headers: page });
-    expect(answer.headers.getSetCookie()[0]).toContain("; Secure");
+    const [cookie = ""] = answer.headers.getSetCookie();
+    expect(cookie).toStartWith("__Host-page_language=ja; ");
+    expect(cookie).toContain("; Secure");
+    const headers = { Cookie: cookie.replace(/;.*/, "") };
+    expect(await languageAt(world, headers)).toBe("ja");
   });
 
   test("takes a locale too, and keeps the rest of the address", async () => {
@@ -110,6 +114,15 @@ describe("a link to another language", () => {
       expect(location.host).toBe("localhost");
     },
   );
+
+  test.each([
+    { "Sec-Purpose": "prefetch" },
+    { "Sec-Fetch-Dest": "image", "Sec-Fetch-Site": "cross-site" },
+  ] as Record<string, string>[])("changes nothing where nobody sees it: %p", async (headers) => {
+    await using world = await openEmbeddedWorld();
+    const answer = await world.request("/?lang=de", { headers: { ...page, ...headers } });
+    expect([answer.status, answer.headers.getSetCookie()]).toEqual([200, []]);
+  });
 
   test("changes nothing for an unknown language, for a form or for the API", async () => {
     await using world = await openEmbeddedWorld();

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { cookieName } from "../../src/auth/session-routes.ts";
 import { coreErrors, InstantError } from "../../src/core/errors.ts";
 import { recipientKey } from "../../src/email/event.ts";
 import { getPreferences, tokenLifeMs } from "../../src/email/preferences/preference-store.ts";
@@ -70,7 +69,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
         opened.world.request(path, {
           method: "PATCH",
           body: { welcome: false },
-          headers: { Cookie: `${cookieName}=${token}`, Host: "localhost", ...headers },
+          headers: { Cookie: `session_id=${token}`, Host: "localhost", ...headers },
         });
       expect((await ask({ "Sec-Fetch-Site": "cross-site" })).status).toBe(403);
       expect((await ask({})).status).toBe(403);
@@ -187,7 +186,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
     const { world } = opened;
     const { token } = await world.signIn(email);
     const account = await world.request("/account", {
-      headers: { Cookie: `${cookieName}=${token}` },
+      headers: { Cookie: `session_id=${token}` },
     });
     const [link = ""] = /\/unsubscribe\/[^"]+/.exec(await account.text()) ?? [];
     const page = await (await world.request(link)).text();

@@ -25,6 +25,20 @@ describe("a write with the cookie", () => {
     ["of the same origin", { Origin: "https://auth.example.com" }],
     ["of the same origin, in the clear behind a TLS proxy", { Origin: "http://auth.example.com" }],
     [
+      "of the same origin, whose Host names the port of https",
+      {
+        Origin: "https://auth.example.com",
+        Host: "Auth.example.com:443",
+      },
+    ],
+    [
+      "of the same origin, whose Host names the port of http",
+      {
+        Origin: "http://auth.example.com",
+        Host: "auth.example.com:80",
+      },
+    ],
+    [
       "that the browser reports as same-origin",
       { "Sec-Fetch-Site": "same-origin", Origin: "null" },
     ],
@@ -40,6 +54,13 @@ describe("a write with the cookie", () => {
     ["with the origin null", { Origin: "null" }],
     ["that the browser reports as cross-site", { "Sec-Fetch-Site": "cross-site" }],
     ["with a malformed origin", { Origin: "auth.example.com" }],
+    [
+      "of the same name on the port of http",
+      {
+        Origin: "https://auth.example.com",
+        Host: "auth.example.com:80",
+      },
+    ],
     ["without any header", {}],
   ])("is refused from a page %s", async (_, headers) => {
     const problem = await problemOf(await writeWith(headers));
@@ -81,6 +102,19 @@ test("reading with the cookie needs no origin", async () => {
   expect((await world.request("/users/me", { headers })).status).toBe(200);
 });
 
+test("a service that was told to stop still answers, but tells the load balancer to go elsewhere", async () => {
+  await using world = await openEmbeddedWorld();
+  const ask = (path: string) => world.app.request(path, {}, { stopping: AbortSignal.abort() });
+  const ready = await ask("/readyz");
+  expect([ready.status, await ready.json()]).toEqual([
+    503,
+    { status: "not_ready", reasons: ["the service is stopping"] },
+  ]);
+  for (const path of ["/", "/livez", "/auth/session", "/nowhere"]) {
+    expect((await ask(path)).headers.get("Connection")).toBe("close");
+  }
+});
+
 describe("other origins", () => {
   const preflight = (origin: string) => ({
     method: "OPTIONS",
@@ -99,6 +133,14 @@ describe("other origins", () => {
         expect(response.headers.get("Access-Control-Allow-Origin")).toBeNull();
       }
     }
+  });
+
+  test("that it names may send the trace they are part of", async () => {
+    await using world = await openEmbeddedWorld({ boundary });
+    const asked = await world.request("/users/me", preflight(app));
+    const allowed = asked.headers.get("Access-Control-Allow-Headers")?.toLowerCase().split(",");
+    const known = ["content-type", "authorization", "x-request-id", "traceparent", "tracestate"];
+    expect(allowed).toEqual(known);
   });
 
   test("that it names may read and write with the visitor's cookie", async () => {

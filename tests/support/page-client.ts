@@ -6,12 +6,20 @@ type Headers = Readonly<Record<string, string>>;
 interface PageClient {
   /** By name, as the browser would send them. */
   readonly cookies: Map<string, string>;
-  get(path: string): Promise<Response>;
+  get(path: string, headers?: Headers): Promise<Response>;
+  /** A page in a tab of its own: its forms send what it held when it was opened. */
+  open(path: string): Promise<Tab>;
   /** As a form of our own page sends it, unless `headers` say otherwise. */
   post(path: string, fields?: Headers, headers?: Headers): Promise<Response>;
   /** Goes where an answer leads; fails when it leads nowhere. */
   follow(answer: Response): Promise<string>;
   signIn(email: string): Promise<void>;
+}
+
+interface Tab {
+  readonly html: string;
+  /** Sends the form with this action. */
+  post(action: string, fields?: Headers): Promise<Response>;
 }
 
 export const fromOurPage = { Host: "sign-in.example.com", "Sec-Fetch-Site": "same-origin" };
@@ -31,7 +39,15 @@ export function openPageClient(world: SignInWorld): PageClient {
   };
   const client: PageClient = {
     cookies,
-    get: (path) => send(path, "GET", { Host: fromOurPage.Host }),
+    get: (path, headers = {}) => send(path, "GET", { Host: fromOurPage.Host, ...headers }),
+    open: async (path) => {
+      const html = await (await client.get(path)).text();
+      return {
+        html,
+        post: (action, fields = {}) =>
+          client.post(action, { ...hiddenFields(html, action), ...fields }),
+      };
+    },
     post: (path, fields = {}, headers = fromOurPage) => {
       const type = { "Content-Type": "application/x-www-form-urlencoded" };
       const body = new URLSearchParams(fields).toString();
@@ -51,4 +67,13 @@ export function openPageClient(world: SignInWorld): PageClient {
     },
   };
   return client;
+}
+
+/** What the form with this action sends by itself. */
+function hiddenFields(html: string, action: string): Headers {
+  const form = html.split("<form ").find((part) => part.includes(`action="${action}"`));
+  if (form === undefined) throw new Error(`no form sends to ${action}`);
+  const [inside = ""] = form.split("</form>");
+  const hidden = inside.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g);
+  return Object.fromEntries([...hidden].map(([, name = "", value = ""]) => [name, value]));
 }

@@ -72,8 +72,9 @@ async function openWorld(
       ? stores.preferences
       : { findDeclined: away, change: away, forget: away };
   const reporters = { secret: bounceSecret, postmark };
+  const sessions = { ...world.stores, cookieName: "session_id", secureCookies: false };
   const currentUser = async (context: Parameters<typeof getSignedIn>[0]) =>
-    (await getSignedIn(context, world.stores)).user;
+    (await getSignedIn(context, sessions)).user;
   addPreferenceRoutes(app, { preferences, currentUser });
   const secrets = { current: linkSecret, previous: undefined };
   addUnsubscribeRoutes(app, {

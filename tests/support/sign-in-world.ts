@@ -55,6 +55,7 @@ export type WorldSettings = Partial<
     | "limitPolicy"
     | "reservedUsernames"
     | "boundary"
+    | "cookieName"
     | "secureCookies"
     | "refusesLocalhost"
     | "welcomes"
@@ -156,6 +157,7 @@ function createWorld(
     reservedUsernames: [],
     boundary: { trustedProxies: [], corsOrigins: [], publicOrigin: undefined },
     appName: "instant",
+    cookieName: "session_id",
     secureCookies: false,
     refusesLocalhost: false,
     welcomes: true,

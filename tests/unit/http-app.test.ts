@@ -147,6 +147,25 @@ describe("JSON bodies", () => {
     expect(problem["detail"]).toContain(message);
   });
 
+  test.each(["gzip", "GZIP", "br", "identity, gzip", "x-unknown"])(
+    "in the content coding %s are a 415 that names what is accepted, and are not read",
+    async (coding) => {
+      const { post } = openApp();
+      const body = Bun.gzipSync(Buffer.from('{"name":"Ana"}'));
+      for (const sent of [body, '{"name":"Ana"}']) {
+        const response = await post(sent, { "Content-Encoding": coding });
+        const problem = await problemOf(response);
+        expect(problem).toMatchObject({ status: 415, code: "unsupported_content_encoding" });
+        expect(response.headers.get("Accept-Encoding")).toBe("identity");
+      }
+    },
+  );
+
+  test("in the content coding identity are as without any", async () => {
+    const { post } = openApp();
+    expect((await post('{"name":"Ana"}', { "Content-Encoding": "identity" })).status).toBe(200);
+  });
+
   test("64 KiB are accepted, one byte more is a 413", async () => {
     const { post } = openApp();
     const most = `{"name":"Ana"}${" ".repeat(64 * 1024 - 14)}`;

@@ -144,7 +144,31 @@ describe("the settings", () => {
   });
 
   test.each([
+    "https://id.example.com:443",
+    "https://ID.Example.com",
+    "https://id.example.com/",
+    "HTTPS://id.example.com:443/",
+  ])("%s is the origin https://id.example.com", (text) => {
+    const { boundary, names } = resolve({ PUBLIC_URL: text, CORS_ORIGINS: text });
+    expect(names).toEqual([]);
+    expect([boundary.publicOrigin, boundary.corsOrigins]).toEqual([
+      "https://id.example.com",
+      ["https://id.example.com"],
+    ]);
+  });
+
+  test.each([
+    ["http://id.example.com:80", "http://id.example.com"],
+    ["https://id.example.com:80", "https://id.example.com:80"],
+    ["http://id.example.com:443", "http://id.example.com:443"],
+  ])("%s is the origin %s", (text, origin) => {
+    const { boundary } = resolve({ PUBLIC_URL: text, CORS_ORIGINS: text });
+    expect([boundary.publicOrigin, boundary.corsOrigins]).toEqual([origin, [origin]]);
+  });
+
+  test.each([
     ["TRUSTED_PROXIES", "10.0.0.0/33"],
+    ["CORS_ORIGINS", "https://app.example.com:99999"],
     ["TRUSTED_PROXIES", "10.0.0.1, 1.2.3"],
     ["PUBLIC_URL", "https://example.com/sign-in"],
     ["PUBLIC_URL", "https://example.com?a=b"],
@@ -157,7 +181,7 @@ describe("the settings", () => {
   test.each([
     ["TRUSTED_PROXIES", "proxy.example.com"],
     ["CORS_ORIGINS", "*"],
-    ["CORS_ORIGINS", "https://app.example.com/"],
+    ["CORS_ORIGINS", "https://app.example.com/path"],
     ["CORS_ORIGINS", "app.example.com"],
     ["PUBLIC_URL", "ftp://example.com"],
   ])("%s=%s is refused", (name, text) => {

@@ -125,14 +125,39 @@ describe("the pages for operators with a token", () => {
     expect((await ask("/page", { headers })).status).toBe(401);
   });
 
-  test("are Secure behind a proxy that ends https", async () => {
+  test("give a cookie that is Secure and of this host behind a proxy that ends https", async () => {
     const { ask } = openGuard(token);
+    const https = { "X-Forwarded-Proto": "https" };
     const answer = await ask("/login", {
       method: "POST",
-      headers: { Origin: origin, "X-Forwarded-Proto": "https" },
+      headers: { Origin: origin, ...https },
       body: new URLSearchParams({ token }),
     });
-    expect(answer.headers.get("Set-Cookie")).toContain("; Secure");
+    const cookie = answer.headers.get("Set-Cookie") ?? "";
+    expect(cookie).toMatch(/^__Host-ops_session=.+; Path=\/; HttpOnly; Secure; SameSite=Strict$/);
+    const [pair = ""] = cookie.split(";");
+    expect((await ask("/page", { headers: { Cookie: pair, ...https } })).status).toBe(200);
+    const plain = pair.replace("__Host-", ""); // of the release before
+    expect((await ask("/page", { headers: { Cookie: plain, ...https } })).status).toBe(200);
+  });
+
+  test("stay open beside a cookie of the same name that a neighbour set", async () => {
+    const { ask, login } = openGuard(token);
+    const [pair = ""] = (await login(token)).headers.get("Set-Cookie")?.split(";") ?? [];
+    for (const sent of [`ops_session=x; ${pair}`, `${pair}; ops_session=x.y.z`]) {
+      expect((await ask("/page", { headers: { Cookie: sent } })).status).toBe(200);
+    }
+  });
+
+  test("take no Basic login of a browser for a reason to skip the check of the origin", async () => {
+    const { ask, login } = openGuard(token);
+    const [pair = ""] = (await login(token)).headers.get("Set-Cookie")?.split(";") ?? [];
+    const headers = {
+      Cookie: pair,
+      Authorization: "Basic dXNlcjpwYXNz",
+      Origin: "https://x.example",
+    };
+    expect((await ask("/page", { method: "POST", headers })).status).toBe(403);
   });
 
   test("listen to no client after ten wrong tokens, to others, and again after a while", async () => {

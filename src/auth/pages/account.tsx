@@ -15,24 +15,31 @@ import { confirmEmail, isRecent, sendEmailCodes, verifyEmailBody } from "../emai
 import { requestCodeBody } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
 import { findSignedIn, getSignedIn, revokeSession } from "../session-routes.ts";
+import type { User } from "../users/user-store.ts";
 import { Address, EmailInput, WithAddresses } from "./address.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
-import type { Flash, FlashPlace, PageDeps, PageView, PlacedFlash } from "./page-context.tsx";
+import type { PageDeps, PageView, PlacedFlash } from "./page-context.tsx";
 import {
   attempt,
   authPage,
-  dropPending,
   FlashView,
+  Form,
   failureFlash,
   flashAt,
-  formField,
-  isUnauthenticated,
+  leaveStaleTab,
   pageViewOf,
-  readFlash,
-  setFlash,
   toSignIn,
 } from "./page-context.tsx";
+import type { Flash, FlashPlace } from "./page-state.ts";
+import {
+  dropPending,
+  formField,
+  getShownUser,
+  readFlash,
+  setFlash,
+  signShownFor,
+} from "./page-state.ts";
 import type { ShownSession } from "./session-list.tsx";
 import { SessionList } from "./session-list.tsx";
 
@@ -42,12 +49,13 @@ interface AccountPageOptions {
   readonly username: string | undefined;
   readonly preferencesPath: string | undefined;
   readonly sessions: readonly ShownSession[];
+  readonly shownFor: string;
   readonly flash: Flash | undefined;
 }
 
 /** The account of the signed-in user: each setting with its own form. */
 function accountPage(options: AccountPageOptions): Response {
-  const { view, email, username, preferencesPath, sessions, flash } = options;
+  const { view, email, username, preferencesPath, sessions, shownFor, flash } = options;
   const { account } = view.messages;
   const at = (place: FlashPlace) => flashAt(view, flash, place);
   return authPage({
@@ -55,9 +63,11 @@ function accountPage(options: AccountPageOptions): Response {
     title: account.title,
     width: "wide",
     aside: <SignOut view={view} email={email} />,
+    shownFor,
     content: (
       <>
         <h1 class="page-title">{account.title}</h1>
+        <FlashView flash={at("account")} />
         <Section id="username" messages={account.username}>
           <UsernameForm view={view} username={username} flash={at("username")} />
         </Section>
@@ -112,9 +122,9 @@ function SignOut({ view, email }: { readonly view: PageView; readonly email: str
   return (
     <div class="identity">
       <Address email={email} />
-      <form method="post" action="/sign-out">
+      <Form action="/sign-out">
         <Button variant="plain">{view.messages.account.signOut}</Button>
-      </form>
+      </Form>
     </div>
   );
 }
@@ -129,7 +139,7 @@ function UsernameForm({ view, username, flash }: UsernameFormProps) {
   const { label, hint, button } = view.messages.account.username;
   const { done, failed, typed } = flash;
   return (
-    <form method="post" action="/account/username" class="stack" novalidate>
+    <Form action="/account/username" class="stack">
       <FlashView flash={done === undefined ? {} : { done }} />
       <Field
         id="username-field"
@@ -154,7 +164,7 @@ function UsernameForm({ view, username, flash }: UsernameFormProps) {
       <p>
         <Button variant="main">{button}</Button>
       </p>
-    </form>
+    </Form>
   );
 }
 
@@ -168,7 +178,7 @@ function EmailForm({ view, email, flash }: EmailFormProps) {
   const { current, label, button } = view.messages.account.email;
   const { done, failed, typed } = flash;
   return (
-    <form method="post" action="/account/email" class="stack" novalidate>
+    <Form action="/account/email" class="stack">
       <FlashView flash={done === undefined ? {} : { done }} />
       <p>
         <WithAddresses message={current} emails={[email]} />
@@ -182,7 +192,7 @@ function EmailForm({ view, email, flash }: EmailFormProps) {
       <p>
         <Button variant="plain">{button}</Button>
       </p>
-    </form>
+    </Form>
   );
 }
 
@@ -199,13 +209,14 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
       username: user.username,
       preferencesPath: deps.preferencesPath?.(user.email),
       sessions: sessions.map((session) => ({ ...session, current: session.id === current.id })),
-      flash: readFlash(context, deps),
+      shownFor: signShownFor(deps, { userId: user.id }),
+      flash: readFlash(context, deps, "account", "username", "email", "sessions", "deletion"),
     });
   });
   app.post("/account/username", async (context) => {
     const typed = await formField(context, "username");
     const failure = await attempt(context, deps, async () => {
-      const { user } = await getSignedIn(context, deps);
+      const { user } = await getShownUser(context, deps);
       const { username } = parseFields(changeUserBody, { username: typed.trim() });
       await changeUsername(context, deps, { user, username });
     });
@@ -214,14 +225,14 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
   app.post("/account/sessions/revoke", async (context) => {
     const id = await formField(context, "id");
     const failure = await attempt(context, deps, async () => {
-      const { session } = await getSignedIn(context, deps);
+      const { session } = await getShownUser(context, deps);
       await revokeSession(context, deps, session, id); // it may already have ended
     });
     return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });
   app.post("/account/sessions/revoke-others", async (context) => {
     const failure = await attempt(context, deps, async () => {
-      const { userId, id: except } = (await getSignedIn(context, deps)).session;
+      const { userId, id: except } = (await getShownUser(context, deps)).session;
       await deps.sessions.revokeAll({ userId, except });
     });
     return finish(context, deps, failure, { place: "sessions", done: "others_revoked" });
@@ -239,7 +250,8 @@ function finish(
 ): Response {
   if (failure === undefined) setFlash(context, deps, { place, done });
   else {
-    if (isUnauthenticated(failure)) return toSignIn(context, deps);
+    const stale = leaveStaleTab(context, deps, failure);
+    if (stale !== undefined) return stale;
     const now = deps.clock.now();
     const flash = failureFlash(failure, { place, invalid: "username_invalid", now });
     setFlash(context, deps, { ...flash, typed });
@@ -249,30 +261,31 @@ function finish(
 
 interface DeletionPageOptions {
   readonly view: PageView;
-  readonly email: string;
+  readonly user: User;
   readonly flash: PlacedFlash;
 }
 
 /** Explains what will be deleted, before the confirmation by code. */
-function deletionPage({ view, email, flash }: DeletionPageOptions): Response {
+function deletionPage(deps: PageDeps, { view, user, flash }: DeletionPageOptions): Response {
   const { deletion } = view.messages;
   return authPage({
     view,
     title: deletion.title,
     width: "narrow",
+    shownFor: signShownFor(deps, { userId: user.id }),
     content: (
       <div class="card stack">
         <h1>{deletion.title}</h1>
         <FlashView flash={flash} />
         <p class="lead">{deletion.lead}</p>
         <p class="lead">
-          <WithAddresses message={deletion.proof} emails={[email]} />
+          <WithAddresses message={deletion.proof} emails={[user.email]} />
         </p>
-        <form method="post" action="/account/delete">
+        <Form action="/account/delete">
           <Button variant="danger" wide>
             {deletion.button}
           </Button>
-        </form>
+        </Form>
         <p class="after">
           <a href="/account">{deletion.back}</a>
         </p>
@@ -343,8 +356,8 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
     const signedIn = await findSignedIn(context, deps);
     if (signedIn === undefined) return toSignIn(context, deps);
     const view = pageViewOf(context, deps);
-    const flash = flashAt(view, readFlash(context, deps), "deletion");
-    return deletionPage({ view, email: signedIn.user.email, flash });
+    const flash = flashAt(view, readFlash(context, deps, "deletion"), "deletion");
+    return deletionPage(deps, { view, user: signedIn.user, flash });
   });
   app.post(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);

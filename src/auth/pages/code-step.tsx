@@ -1,30 +1,39 @@
 import type { Hono } from "hono";
 import { addressFault } from "../../core/email-address.ts";
+import { InstantError } from "../../core/errors.ts";
 import type { FieldAttributes } from "../../core/html/page.tsx";
 import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import type { CodePolicy } from "../codes/code-store.ts";
 import { lockedSeconds } from "../rate-limited.ts";
 import { authErrors, findCode } from "../schemas.ts";
+import { findSignedIn, getSignedIn } from "../session-routes.ts";
 import { WithAddresses } from "./address.tsx";
-import type { Flash, PageDeps, PageView, PendingCode } from "./page-context.tsx";
+import type { PageDeps, PageView } from "./page-context.tsx";
 import {
   attempt,
   authPage,
-  dropPending,
   FlashView,
+  Form,
   failureFlash,
   flashAt,
-  formField,
-  isUnauthenticated,
-  keepPending,
+  leaveStaleTab,
   messagePage,
   pageViewOf,
+} from "./page-context.tsx";
+import type { Flash, PendingCode } from "./page-state.ts";
+import {
+  accountSwitched,
+  dropPending,
+  formField,
+  getShownUser,
+  keepPending,
   readFlash,
   readPending,
+  readShownPending,
   setFlash,
-  toSignIn,
-} from "./page-context.tsx";
+  signShownFor,
+} from "./page-state.ts";
 
 /**
  * One input: to a keyboard, a paste, autofill and a screen reader it is one field, with or without
@@ -64,6 +73,7 @@ interface CodeInputProps {
 interface CodePageOptions {
   readonly view: PageView;
   readonly pending: PendingCode;
+  readonly shownFor: string;
   /** The address that a second code was sent to, which is entered first. */
   readonly currentEmail: string | undefined;
   readonly flash: Flash | undefined;
@@ -105,6 +115,7 @@ function codePage(options: CodePageOptions): Response {
     view,
     title: locked ? messages.code.lockedTitle : title,
     width: "narrow",
+    shownFor: options.shownFor,
     content: (
       <div class="card stack">
         {locked ? (
@@ -141,7 +152,7 @@ function Entry({ view, pending, currentEmail, flash, policy, inboxUrl }: CodePag
           <WithAddresses message={(address) => code.sent(address, lifetime)} emails={[email]} />
         )}
       </p>
-      <form method="post" action={codePaths[purpose].enter} class="stack" novalidate>
+      <Form action={codePaths[purpose].enter} class="stack">
         {hasTwo && (
           <Field
             id="current-code"
@@ -168,7 +179,7 @@ function Entry({ view, pending, currentEmail, flash, policy, inboxUrl }: CodePag
         <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
           {button}
         </Button>
-      </form>
+      </Form>
       <Resend view={view} path={codePaths[purpose].again} waitMs={nextAt - now} />
       {inboxUrl !== undefined && (
         <p class="development">
@@ -195,9 +206,9 @@ function Resend({ view, path, waitMs }: ResendProps) {
     <div class="resend">
       <p class="hint">{code.noMail}</p>
       <wait-for seconds={String(seconds)}>
-        <form method="post" action={path}>
+        <Form action={path}>
           <Button variant="link">{code.again}</Button>
-        </form>
+        </Form>
         <p class="hint" data-template={code.wait}>
           {seconds > 0 && code.wait.replace("{left}", view.left(waitMs))}
         </p>
@@ -247,45 +258,59 @@ export interface CodeStep {
 export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: CodeStep): void {
   const { purpose } = step;
   const { enter, again, back } = codePaths[purpose];
-  const pendingOf = (context: HttpContext) => {
-    const pending = readPending(context, deps);
-    return pending?.purpose === purpose ? pending : undefined;
-  };
   app.get(enter, async (context) => {
     const { codes, inboxUrl } = deps;
     const view = pageViewOf(context, deps);
-    const pending = pendingOf(context);
-    if (pending === undefined) {
+    const pending = readPending(context, deps);
+    const userId = purpose === "sign_in" ? undefined : (await findSignedIn(context, deps))?.user.id;
+    if (pending?.purpose !== purpose || pending.userId !== userId) {
       return messagePage({ view, messages: view.messages.lost, href: back });
     }
+    const shownFor = signShownFor(deps, pending);
     const currentEmail = await step.findCurrentEmail?.(context);
-    const flash = readFlash(context, deps);
-    return codePage({ view, pending, currentEmail, flash, policy: codes.policy, inboxUrl });
+    const flash = readFlash(context, deps, "code", "current_code", "step");
+    const page = { view, pending, shownFor, currentEmail, flash, inboxUrl };
+    return codePage({ ...page, policy: codes.policy });
   });
   app.post(again, async (context) => {
-    const pending = pendingOf(context);
-    if (pending === undefined) return context.redirect(enter, 303);
-    const place = { failedAt: { place: "step", path: enter } } as const;
-    return startCodeStep(context, deps, step, { email: pending.email, ...place });
+    const pending = await readShownPending(context, deps);
+    if (pending?.purpose !== purpose) return context.redirect(enter, 303);
+    const { email } = pending;
+    const failedAt = { place: "step", path: enter } as const;
+    return startCodeStep(context, deps, step, { email, before: pending, failedAt });
   });
   app.post(enter, async (context) => {
-    const pending = pendingOf(context);
-    if (pending === undefined) return context.redirect(enter, 303);
+    const pending = await readShownPending(context, deps);
+    if (pending?.purpose !== purpose) return context.redirect(enter, 303);
     const typed = await formField(context, "code");
     const typedCurrent = await formField(context, "current_code");
     const code = findCode(typed) ?? typed;
     const currentCode = findCode(typedCurrent) ?? typedCurrent;
-    const failure = await attempt(context, deps, () =>
-      step.enter(context, pending.email, code, currentCode),
-    );
+    const failure = await attempt(context, deps, async () => {
+      await requireUserOf(context, deps, pending);
+      await step.enter(context, pending.email, code, currentCode);
+    });
     if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
-    dropPending(context, deps);
+    dropPending(context, deps, pending);
     return step.done(context);
   });
 }
 
+/** Throws when another user is signed in than the one who asked for the code. */
+async function requireUserOf(
+  context: HttpContext,
+  deps: PageDeps,
+  { purpose, userId }: PendingCode,
+): Promise<void> {
+  if (purpose === "sign_in") return;
+  const { user } = await getSignedIn(context, deps);
+  if (user.id !== userId) throw new InstantError(accountSwitched);
+}
+
 interface Start {
   readonly email: string;
+  /** The step that the form belongs to; that of the browser when left out. */
+  readonly before?: PendingCode;
   /** The place where a failure is shown. */
   readonly failedAt: { readonly place: Flash["place"]; readonly path: string };
   readonly typed?: string;
@@ -299,15 +324,18 @@ export async function startCodeStep(
   context: HttpContext,
   deps: PageDeps,
   { purpose, send }: CodeStep,
-  { email, failedAt, typed }: Start,
+  { email, failedAt, typed, before = readPending(context, deps) }: Start,
 ): Promise<Response> {
   const now = deps.clock.now();
   const { enter } = codePaths[purpose];
-  const failure = await attempt(context, deps, () => send(context, email));
-  const before = readPending(context, deps);
+  let userId: string | undefined;
+  const failure = await attempt(context, deps, async () => {
+    if (purpose !== "sign_in") userId = (await getShownUser(context, deps)).user.id;
+    await send(context, email);
+  });
   const same = before?.purpose === purpose && before.email === email ? before : undefined;
   const keep = (nextAt: number) => {
-    keepPending(context, deps, { ...same, purpose, email, nextAt });
+    keepPending(context, deps, { ...same, purpose, email, userId, nextAt });
   };
   if (failure === undefined) {
     const repeated = same !== undefined && same.nextAt > now;
@@ -318,7 +346,8 @@ export async function startCodeStep(
     }
     return context.redirect(enter, 303);
   }
-  if (isUnauthenticated(failure)) return toSignIn(context, deps);
+  const stale = leaveStaleTab(context, deps, failure);
+  if (stale !== undefined) return stale;
   const isRateLimited = failure.row.code === "too_many_codes";
   const { place, path } = isRateLimited ? ({ place: "step", path: enter } as const) : failedAt;
   if (isRateLimited) keep(now + (failure.retryAfterSeconds ?? 0) * 1000);
@@ -342,12 +371,14 @@ function refuse(
 ): Response {
   const elsewhere = step.refused?.(context, failure);
   if (elsewhere !== undefined) return elsewhere;
-  if (isUnauthenticated(failure)) return toSignIn(context, deps);
+  const stale = leaveStaleTab(context, deps, failure);
+  if (stale !== undefined) return stale;
   const now = deps.clock.now();
   const locked = lockedSeconds(failure);
   if (locked !== undefined) {
     keepPending(context, deps, { ...pending, lockedUntil: now + locked * 1000 });
   } else {
+    keepPending(context, deps, pending); // another tab's may be kept
     const place = placeOf(failure);
     setFlash(context, deps, failureFlash(failure, { place, invalid: "code_shape", now }));
   }

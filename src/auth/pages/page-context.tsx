@@ -1,7 +1,6 @@
-// What every page is made of: cookies, frame, flash messages, and the redirect to sign in.
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+// What every page is made of: frame, flash messages, and the redirect to sign in.
 import type { Child } from "hono/jsx";
-import { z } from "zod";
+import { createContext, useContext } from "hono/jsx";
 import type { ErrorRow } from "../../core/errors.ts";
 import controlsStyles from "../../core/html/controls.css" with { type: "text" };
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
@@ -12,16 +11,16 @@ import waitForScript from "../../core/html/wait-for.client.js" with { type: "tex
 import { pageLanguage } from "../../core/http/page-language.ts";
 import type { Failure, HttpContext } from "../../core/http/problem.ts";
 import { describeFailure } from "../../core/http/problem.ts";
-import { signText, verifyText } from "../../core/secret.ts";
 import type { AuthDeps } from "../auth-deps.ts";
-import { codePurposes } from "../codes/code-store.ts";
 import { authErrors } from "../schemas.ts";
-import { clearSessionCookie, cookieAttributes, sessionTokens } from "../session-routes.ts";
+import { clearSessionCookie, sessionTokens } from "../session-routes.ts";
 import codeFieldScript from "./code-field.client.js" with { type: "text" };
-import type { DoneName, FailedName } from "./languages/en.ts";
+import type { FailedName } from "./languages/en.ts";
 import { english } from "./languages/en.ts";
 import type { PageLanguage } from "./page-language.ts";
 import { pageLanguageOf } from "./page-language.ts";
+import type { Flash, FlashPlace } from "./page-state.ts";
+import { accountSwitched, setFlash, shownForField } from "./page-state.ts";
 import styles from "./pages.css" with { type: "text" };
 
 /** What pages need in addition to the use cases. */
@@ -52,11 +51,6 @@ export function pageViewOf(context: HttpContext, deps: PageDeps): PageView {
   };
 }
 
-/** A field of a form (`application/x-www-form-urlencoded`); "" when missing. */
-export async function formField(context: HttpContext, name: string): Promise<string> {
-  return new URLSearchParams(await context.req.text()).get(name) ?? "";
-}
-
 /**
  * Runs the use case of a form. Undefined on success, else the problem, logged as for an API call.
  */
@@ -73,133 +67,47 @@ export async function attempt(
   }
 }
 
-export function isUnauthenticated({ row }: Failure): boolean {
-  return row.code === authErrors.unauthenticated.code;
+/**
+ * The redirect after a form of a tab that is out of date: to sign in, or to the account that is
+ * signed in by now. Undefined for any other failure.
+ */
+export function leaveStaleTab(
+  context: HttpContext,
+  deps: PageDeps,
+  { row }: Failure,
+): Response | undefined {
+  if (row.code === authErrors.unauthenticated.code) return toSignIn(context, deps);
+  if (row.code !== accountSwitched.code) return undefined;
+  setFlash(context, deps, { place: "account", failed: "account_switched" });
+  return context.redirect("/account", 303);
 }
 
 /** Redirects to the first page, with a notice if the browser still has a session's cookie. */
 export function toSignIn(context: HttpContext, deps: PageDeps): Response {
-  if (sessionTokens(context).length > 0) {
+  if (sessionTokens(context, deps).length > 0) {
     clearSessionCookie(context, deps);
     setFlash(context, deps, { place: "sign_in", failed: "unauthenticated" });
   }
   return context.redirect("/", 303);
 }
 
-// State between a form and the next page is kept in signed cookies, so that it is in no URL.
+const ShownFor = createContext("");
 
-/** A code that was sent and not entered yet. Times in Unix ms. */
-const pendingSchema = z.object({
-  purpose: z.enum(codePurposes).exclude(["leave_email"]), // entered together with "change_email"
-  email: z.string().max(320),
-  /** When another one can be requested. */
-  nextAt: z.number(),
-  lockedUntil: z.number().optional(),
-});
-export type PendingCode = z.infer<typeof pendingSchema>;
-
-const pendingName = "page_code";
-const pendingSeconds = 15 * 60;
-
-/** Kept for 15 min, and while the address is locked. */
-export function keepPending(context: HttpContext, deps: PageDeps, pending: PendingCode): void {
-  const lockedMs = Math.max(0, (pending.lockedUntil ?? 0) - deps.clock.now());
-  const seconds = pendingSeconds + Math.ceil(lockedMs / 1000);
-  writeSigned(context, deps, { name: pendingName, value: pending, seconds });
+interface FormProps {
+  readonly action: string;
+  readonly class?: string;
+  readonly children?: Child;
 }
 
-export function readPending(context: HttpContext, deps: PageDeps): PendingCode | undefined {
-  const lifeMs = pendingSeconds * 1000 + deps.codes.policy.lockMsMax;
-  return readSigned(context, deps, { name: pendingName, schema: pendingSchema, lifeMs });
-}
-
-export function dropPending(context: HttpContext, deps: PageDeps): void {
-  deleteCookie(context, pendingName, cookieAttributes(deps));
-}
-
-const flashPlaces = [
-  "sign_in",
-  "code",
-  "current_code",
-  "step",
-  "username",
-  "email",
-  "sessions",
-  "deletion",
-] as const;
-export type FlashPlace = (typeof flashPlaces)[number];
-
-const typedCharsMax = 320;
-
-const namesOf = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
-  z.enum(Object.keys(table) as Name[]);
-
-/**
- * The result of a form, shown once on the next page, at `place`: `code` and `current_code` are the
- * codes' fields, `step` the page around them.
- */
-const flashSchema = z.object({
-  place: z.enum(flashPlaces),
-  done: namesOf<DoneName>(english.done).optional(),
-  failed: namesOf<FailedName>(english.failed).optional(),
-  /** When to try again. */
-  until: z.number().optional(),
-  /** What was typed, to be corrected. */
-  typed: z.string().max(typedCharsMax).optional(),
-});
-export type Flash = z.infer<typeof flashSchema>;
-
-const flashName = "page_flash";
-const flashSeconds = 60;
-
-export function setFlash(context: HttpContext, deps: PageDeps, flash: Flash): void {
-  const typed = flash.typed?.slice(0, typedCharsMax);
-  const value = typed === undefined ? flash : { ...flash, typed };
-  writeSigned(context, deps, { name: flashName, value, seconds: flashSeconds });
-}
-
-export function readFlash(context: HttpContext, deps: PageDeps): Flash | undefined {
-  const lifeMs = flashSeconds * 1000;
-  return readSigned(context, deps, { name: flashName, schema: flashSchema, lifeMs });
-}
-
-/** Once it has been shown. */
-export function clearFlash(context: HttpContext, deps: PageDeps): void {
-  if (getCookie(context, flashName) !== undefined) {
-    deleteCookie(context, flashName, cookieAttributes(deps));
-  }
-}
-
-interface Written {
-  readonly name: string;
-  readonly value: object;
-  readonly seconds: number;
-}
-
-function writeSigned(context: HttpContext, deps: PageDeps, written: Written): void {
-  const { name, value, seconds } = written;
-  const parts = [Buffer.from(JSON.stringify(value)).toString("base64url")];
-  const signing = { purpose: name, parts, signedAt: deps.clock.now() };
-  const text = signText(deps.keys.current.secret, signing);
-  setCookie(context, name, text, { ...cookieAttributes(deps), maxAge: seconds });
-}
-
-interface Read<T> {
-  readonly name: string;
-  readonly schema: z.ZodType<T>;
-  /** At most: the browser drops it at the end of its session. */
-  readonly lifeMs: number;
-}
-
-function readSigned<T>(context: HttpContext, deps: PageDeps, read: Read<T>): T | undefined {
-  const { name, schema, lifeMs } = read;
-  const keys = deps.keys.all.map(({ secret }) => secret);
-  const text = getCookie(context, name) ?? "";
-  const verified = verifyText(text, { purpose: name, keys, lifeMs, now: deps.clock.now() });
-  if (verified.kind !== "valid") return undefined;
-  const [value = ""] = verified.parts;
-  // Signed by us, but perhaps by an earlier version.
-  return schema.safeParse(JSON.parse(Buffer.from(value, "base64url").toString())).data;
+/** A form; it sends back whom its page was shown for, because another tab may switch accounts. */
+export function Form({ action, children, ...rest }: FormProps) {
+  const shownFor = useContext(ShownFor);
+  return (
+    <form {...rest} method="post" action={action} novalidate>
+      {shownFor !== "" && <input type="hidden" name={shownForField} value={shownFor} />}
+      {children}
+    </form>
+  );
 }
 
 export const iconPath = "/icon.svg";
@@ -211,6 +119,8 @@ interface AuthPageOptions {
   readonly aside?: Child;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Signed; nobody in particular when left out. */
+  readonly shownFor?: string;
   readonly content: Child;
 }
 
@@ -218,7 +128,8 @@ interface AuthPageOptions {
  * The pages of sign-in share all styles and scripts, so that a script can replace one page by
  * another.
  */
-export function authPage({ title, view, width, aside, content, ...rest }: AuthPageOptions) {
+export function authPage(options: AuthPageOptions): Response {
+  const { title, view, width, aside, shownFor = "", content, ...rest } = options;
   const { appName, language, messages, languagePath } = view;
   const languages = { current: language, path: languagePath };
   return pageResponse({
@@ -230,14 +141,16 @@ export function authPage({ title, view, width, aside, content, ...rest }: AuthPa
     scripts: [codeFieldScript, waitForScript, liveFormsScript],
     body: () => (
       <>
-        <Frame appName={appName} width={width} aside={aside} languages={languages}>
-          {content}
-          <template data-unsent>
-            <Notice tone="failed">
-              <p>{messages.unsent}</p>
-            </Notice>
-          </template>
-        </Frame>
+        <ShownFor.Provider value={shownFor}>
+          <Frame appName={appName} width={width} aside={aside} languages={languages}>
+            {content}
+            <template data-unsent>
+              <Notice tone="failed">
+                <p>{messages.unsent}</p>
+              </Notice>
+            </template>
+          </Frame>
+        </ShownFor.Provider>
         <p class="unseen" role="status" data-spoken />
       </>
     ),

@@ -17,18 +17,21 @@ import type { PageDeps, PageView, PlacedFlash } from "./page-context.tsx";
 import {
   attempt,
   authPage,
-  clearFlash,
-  dropPending,
   FlashView,
+  Form,
   flashAt,
-  formField,
   iconPath,
   messagePage,
   pageViewOf,
+} from "./page-context.tsx";
+import {
+  clearShownFlash,
+  dropPending,
+  formField,
   readFlash,
   readPending,
   setFlash,
-} from "./page-context.tsx";
+} from "./page-state.ts";
 import { addUndoRoutes } from "./undo.tsx";
 
 interface SignInPageOptions {
@@ -52,7 +55,7 @@ function signInPage({ view, flash, email }: SignInPageOptions): Response {
         <h1>{signIn.title}</h1>
         <FlashView flash={atField ? {} : flash} />
         <p class="lead">{signIn.lead}</p>
-        <form method="post" action="/sign-in" class="stack" novalidate>
+        <Form action="/sign-in" class="stack">
           <Field
             id="email"
             label={signIn.address}
@@ -68,7 +71,7 @@ function signInPage({ view, flash, email }: SignInPageOptions): Response {
           <Button variant="main" wide>
             {signIn.button}
           </Button>
-        </form>
+        </Form>
         <p class="hint">{signIn.newHere}</p>
       </div>
     ),
@@ -90,7 +93,7 @@ function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   app.get("/", async (context) => {
     if ((await findSignedIn(context, deps)) !== undefined) return context.redirect("/account", 303);
     const view = pageViewOf(context, deps);
-    const flash = flashAt(view, readFlash(context, deps), "sign_in");
+    const flash = flashAt(view, readFlash(context, deps, "sign_in"), "sign_in");
     const pending = readPending(context, deps);
     const email = pending?.purpose === "sign_in" ? pending.email : undefined;
     return signInPage({ view, flash, email });
@@ -120,8 +123,9 @@ const paths = ["/", "/sign-in/*", "/sign-out", "/account/*"] as const;
 /**
  * The pages. They work without a script: every form is answered by 303 to a page, which reads the
  * result from a cookie, so that nothing is sent twice and no URL contains what was typed. Forms are
- * accepted from our own pages only, and none works where the browser would drop our cookies. They call the same use cases as the API, under the same limits;
- * a page that fails is replaced by an error page.
+ * accepted from our own pages only, and none works where the browser would drop our cookies. They
+ * call the same use cases as the API, under the same limits; a page that fails is replaced by an error
+ * page.
  */
 export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   const { appName, boundary } = deps;
@@ -139,7 +143,7 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
       }
       context.set("chosenLanguage", chosenLanguage(context));
       await next();
-      if (showsFlash(context)) clearFlash(context, deps);
+      clearShownFlash(context, deps);
       return undefined;
     });
   }
@@ -159,10 +163,6 @@ function secureUrlOf({ req }: HttpContext, publicOrigin = ""): string {
   if (publicOrigin.startsWith("https:")) return publicOrigin;
   const url = [req.header("Origin") ?? "", req.url].find((text) => URL.canParse(text));
   return url === undefined ? "/" : `https://${new URL(url).hostname}/`;
-}
-
-function showsFlash(context: HttpContext): boolean {
-  return context.req.method === "GET" && context.res.status === 200;
 }
 
 interface ShownProblem {

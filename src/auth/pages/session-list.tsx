@@ -2,6 +2,7 @@
 import { Button } from "../../core/html/page.tsx";
 import type { Session } from "../sessions/session-store.ts";
 import type { PageView } from "./page-context.tsx";
+import { Form } from "./page-context.tsx";
 import { deviceName } from "./page-language.ts";
 
 export interface ShownSession extends Session {
@@ -38,9 +39,9 @@ export function SessionList({
         ))}
       </ul>
       {sessions.some((session) => !session.current) && (
-        <form method="post" action="/account/sessions/revoke-others">
+        <Form action="/account/sessions/revoke-others">
           <Button variant="plain">{own.others}</Button>
-        </form>
+        </Form>
       )}
     </>
   );
@@ -50,11 +51,11 @@ function Revoke({ view, session }: { readonly view: PageView; readonly session: 
   const { revoke, revokeSpoken } = view.messages.account.sessions;
   const device = deviceName(session.device, view.messages);
   return (
-    <form method="post" action="/account/sessions/revoke">
+    <Form action="/account/sessions/revoke">
       <input type="hidden" name="id" value={session.id} />
       <Button variant="plain" spoken={revokeSpoken(device, view.ago(view.now - session.usedAt))}>
         {revoke}
       </Button>
-    </form>
+    </Form>
   );
 }

@@ -8,7 +8,8 @@ import { authErrors } from "../schemas.ts";
 import { signOut } from "../session-routes.ts";
 import { Address } from "./address.tsx";
 import type { PageDeps, PageView } from "./page-context.tsx";
-import { authPage, messagePage, pageViewOf, setFlash } from "./page-context.tsx";
+import { authPage, messagePage, pageViewOf } from "./page-context.tsx";
+import { setFlash } from "./page-state.ts";
 
 /** Explains what will happen. The address is masked: the link may have been passed on. */
 function undoPage(view: PageView, email: string): Response {

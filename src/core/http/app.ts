@@ -1,4 +1,4 @@
-// The HTTP app that each service adds its routes to, and the server it listens with.
+// The HTTP app that each service adds its routes to, and its settings.
 import type { MiddlewareHandler } from "hono";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -6,17 +6,14 @@ import { routePath } from "hono/route";
 import { getPath } from "hono/utils/url";
 import type { ConfigProblem, ConfigValues } from "../config.ts";
 import { setting } from "../config.ts";
-import { errorMessage, InstantError, isInstantError } from "../errors.ts";
 import type { Log, TraceContext } from "../log.ts";
 import { createChildContext, logText, parseTraceparent, runInTraceContext } from "../log.ts";
-import type { Service } from "../service.ts";
-import { withDeadline } from "../time.ts";
 import { limitBody } from "./body.ts";
 import type { IpNetwork } from "./client-address.ts";
 import { createClientReader, parseIpNetwork } from "./client-address.ts";
 import { addSecurityHeaders } from "./headers.ts";
 import type { DrawProblem, HttpContext, HttpEnvironment } from "./problem.ts";
-import { drawPage, httpErrors, problemResponse, respondToError } from "./problem.ts";
+import { drawPage, httpErrors, isStopping, problemResponse, respondToError } from "./problem.ts";
 
 /** An answered request, for the log and the metrics. */
 export interface AnsweredRequest {
@@ -108,6 +105,7 @@ function createChain(
       const { headers: answered } = context.res;
       addSecurityHeaders(answered, hstsSubdomains);
       answered.set("X-Request-Id", requestId);
+      if (isStopping(context)) answered.set("Connection", "close");
       report(context, performance.now() - startedAt, trace);
     });
   };
@@ -166,120 +164,6 @@ function pathOf(request: Request): string {
   return url.startsWith("/") ? (url.split(/[?#]/, 1)[0] ?? url) : getPath(request);
 }
 
-/** Longer than the slowest answer (a mail delivered in place takes up to 13 s). */
-const idleTimeoutSeconds = 30;
-const stopDeadlineMsDefault = 15_000;
-
-export interface HttpServerOptions {
-  /** Compatible with Hono's `app.fetch`. */
-  readonly fetch: (
-    request: Request,
-    bindings: HttpEnvironment["Bindings"],
-  ) => Response | Promise<Response>;
-  /** The address to listen on: "127.0.0.1", "0.0.0.0", "::". */
-  readonly hostname: string;
-  /** 0: any free one, see `port` afterwards. */
-  readonly port: number;
-  readonly log: Log;
-  /** The variable that sets the port, for the error message. */
-  readonly portVariable?: string;
-  /** How long requests in flight may take after `stop`, before they are cut off. */
-  readonly stopDeadlineMs?: number;
-  readonly name?: string;
-}
-
-interface HttpServer extends Service, AsyncDisposable {
-  /** The port it listens on; before the start, the requested one. */
-  readonly port: number;
-  readonly url: string;
-}
-
-/**
- * New: not listening. Started: listens; throws `port_in_use` or `listen_failed` with the fix.
- * Stopping: accepts no connection, finishes requests in flight until the deadline, then cuts them
- * off with a warning. Stopped for good; stopping is idempotent.
- */
-export function openHttpServer(options: HttpServerOptions): HttpServer {
-  let server: Bun.Server<undefined> | undefined;
-  let stopping: Promise<void> | undefined;
-  const port = () => server?.port ?? options.port;
-  const opened: HttpServer = {
-    name: options.name ?? "http",
-    get port() {
-      return port();
-    },
-    get url() {
-      return `http://${urlHost(options.hostname)}:${port()}`;
-    },
-    start: async () => {
-      server ??= listen(options);
-    },
-    stop: () => {
-      stopping ??= server === undefined ? Promise.resolve() : stopServer(server, options);
-      return stopping;
-    },
-    [Symbol.asyncDispose]: () => opened.stop(),
-  };
-  return opened;
-}
-
-function listen(options: HttpServerOptions): Bun.Server<undefined> {
-  const { fetch, hostname, port } = options;
-  try {
-    return Bun.serve({
-      hostname,
-      port,
-      idleTimeout: idleTimeoutSeconds,
-      development: false,
-      reusePort: false, // Bun's default with development=false; two programs would share the port
-      // The app itself limits bodies, and answers with a problem; Bun's own response would be
-      // empty. An unread body stays in the socket and costs no memory.
-      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      fetch: (request, server) => {
-        const clientAddress = server.requestIP(request)?.address; // null once the client has disconnected
-        return fetch(request, { clientAddress });
-      },
-    });
-  } catch (error) {
-    throw classifyListenError(error, options);
-  }
-}
-
-async function stopServer(
-  server: Bun.Server<undefined>,
-  { log, stopDeadlineMs = stopDeadlineMsDefault }: HttpServerOptions,
-): Promise<void> {
-  try {
-    await withDeadline("finishing HTTP requests", stopDeadlineMs, server.stop());
-  } catch (error) {
-    if (!isInstantError(error)) throw error;
-    log.warn({ pending: server.pendingRequests, stopDeadlineMs }, "HTTP requests were cut off");
-    await server.stop(true);
-  }
-}
-
-function classifyListenError(error: unknown, options: HttpServerOptions): InstantError {
-  const { hostname, port, portVariable } = options;
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  const address = `${urlHost(hostname)}:${port}`;
-  if (code === "EADDRINUSE") {
-    return new InstantError(httpErrors.portInUse, {
-      detail: `${address}; stop the other program, or choose another port${portVariable === undefined ? "" : ` with ${portVariable}`}`,
-      cause: error,
-    });
-  }
-  return new InstantError(httpErrors.listenFailed, {
-    detail: `${address}: ${errorMessage(error)}`,
-    cause: error,
-  });
-}
-
-/** For a URL: a wildcard address becomes localhost. */
-function urlHost(hostname: string): string {
-  if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
-}
-
 export const httpFields = {
   publicUrl: setting.url({
     name: "PUBLIC_URL",
@@ -295,9 +179,23 @@ export const httpFields = {
   }),
   corsOrigins: setting.list({
     name: "CORS_ORIGINS",
-    itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$/,
+    itemPattern: /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?\/?$/i,
     item: "https://app.example.com",
     doc: "Origins whose pages may call the sign-in API with the user's cookie. They are trusted like serve-auth's own pages. Unset: none.",
+  }),
+  idleTimeoutMs: setting.duration({
+    name: "HTTP_IDLE_TIMEOUT",
+    fallback: "75s",
+    minMs: 30_000, // longer than the slowest answer: a mail delivered in place takes up to 13 s
+    maxMs: 240_000,
+    doc: "How long both services keep an idle connection. Keep it longer than the proxy or load balancer in front does (usually 60s), so that the proxy closes first and never sends a request into a closing connection.",
+  }),
+  stopDelayMs: setting.duration({
+    name: "HTTP_STOP_DELAY",
+    fallback: "3s",
+    minMs: 0,
+    maxMs: 60_000,
+    doc: "How long serve-auth in production, told to stop, still answers: /readyz with 503, and every answer closes its connection, so that a load balancer turns to other replicas before its connections are closed.",
   }),
   hstsSubdomains: setting.flag({
     name: "HSTS_SUBDOMAINS",
@@ -335,10 +233,20 @@ export function resolveHttp(
     problems.push({ name: "TRUSTED_PROXIES", problem: `has ${text}, which is not an IP network` });
     return [];
   });
+  const origins = corsOrigins.flatMap((text) => {
+    if (URL.canParse(text)) return [new URL(text).origin]; // as browsers spell it
+    problems.push({ name: "CORS_ORIGINS", problem: `has ${text}, which is not an origin` });
+    return [];
+  });
   const url = publicUrl === undefined ? undefined : new URL(publicUrl);
   if (url !== undefined && url.href !== `${url.origin}/`) {
     const problem = "must have no user name, path or query, such as https://sign-in.example.com";
     problems.push({ name: "PUBLIC_URL", problem });
   }
-  return { trustedProxies: networks, corsOrigins, publicOrigin: url?.origin, hstsSubdomains };
+  return {
+    trustedProxies: networks,
+    corsOrigins: origins,
+    publicOrigin: url?.origin,
+    hstsSubdomains,
+  };
 }

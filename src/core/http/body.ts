@@ -13,7 +13,8 @@ const bodyDeadlineMs = 10_000;
  * Reads the body before the handler runs: at most 64 KiB, the rest unread, and within the deadline,
  * whatever the Content-Length; Hono's own limit has no deadline. Handlers read it through
  * `context.req`; the body of `context.req.raw` is consumed. Undefined when there is none; resolves
- * with the 413 of one that is too large; throws the 408 of a late one.
+ * with the 413 of one that is too large, or the 415 of a compressed one, whose size nobody knows
+ * before it is unpacked; throws the 408 of a late one.
  */
 export function limitBody(
   context: HttpContext,
@@ -23,6 +24,10 @@ export function limitBody(
   if (request.method === "GET" || request.method === "HEAD") return undefined;
   const announced = announcedLength(request.headers);
   if (announced === undefined && request.body === null) return undefined;
+  const coding = request.headers.get("Content-Encoding");
+  if (coding !== null && coding.toLowerCase() !== "identity") {
+    return Promise.resolve(compressed(context));
+  }
   if (announced !== undefined) {
     if (announced > bodyBytesMax) return Promise.resolve(tooLarge(context));
     // The server reads no more than announced.
@@ -58,6 +63,14 @@ function tooLarge(context: HttpContext): Response {
   return problemResponse(context, httpErrors.bodyTooLarge, {
     detail: `The body may have at most ${bodyBytesMax} bytes.`,
     headers: { Connection: "close" }, // the unread rest must not be parsed as the next request
+  });
+}
+
+/** RFC 9110, 15.5.16: the answer names what is accepted instead. */
+function compressed(context: HttpContext): Response {
+  return problemResponse(context, httpErrors.unsupportedContentEncoding, {
+    detail: "Send the body without Content-Encoding.",
+    headers: { "Accept-Encoding": "identity", Connection: "close" },
   });
 }
 

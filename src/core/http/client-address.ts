@@ -1,10 +1,11 @@
 // Who sent a request: the client behind trusted proxies, and the origin that a browser reports.
 import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
 import type { MiddlewareHandler } from "hono";
-import { getCookie } from "hono/cookie";
 import { cors } from "hono/cors";
 import type { ErrorRow } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { Cookie } from "./cookies.ts";
+import { readCookie } from "./cookies.ts";
 import type { HttpContext, HttpEnvironment } from "./problem.ts";
 import { clientAddress, httpErrors, problemResponse } from "./problem.ts";
 
@@ -179,7 +180,7 @@ export function crossOriginReads(origins: readonly string[]): MiddlewareHandler<
     origin: [...origins],
     credentials: true,
     allowMethods: ["GET", "POST", "PATCH", "DELETE"],
-    allowHeaders: ["Content-Type", "Authorization", "X-Request-Id"],
+    allowHeaders: ["Content-Type", "Authorization", "X-Request-Id", "traceparent", "tracestate"],
     exposeHeaders: ["Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
     maxAge: preflightSecondsMax,
   });
@@ -199,8 +200,15 @@ export function requestOrigin(context: HttpContext, publicOrigin?: string): Requ
   const origin = context.req.header("Origin");
   if (origin === undefined) return "unknown";
   if (origin === publicOrigin) return "same";
-  const host = context.req.header("Host")?.toLowerCase();
-  return URL.canParse(origin) && new URL(origin).host === host ? "same" : "other";
+  if (!URL.canParse(origin)) return "other";
+  const { protocol, host } = new URL(origin);
+  const own = `${protocol}//${context.req.header("Host")}`; // also "id.example.com:443"
+  return URL.canParse(own) && new URL(own).host === host ? "same" : "other";
+}
+
+/** The token of `Authorization: Bearer …` (RFC 6750, 2.1); undefined with any other scheme. */
+export function bearerToken(context: HttpContext): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(context.req.header("Authorization") ?? "")?.[1];
 }
 
 /**
@@ -215,9 +223,26 @@ export function isPlainHttp({ req }: HttpContext): boolean {
   return /^http\s*(?:,|$)/i.test(req.header("X-Forwarded-Proto") ?? "");
 }
 
+const prefetching = /prefetch|prerender|preview/i;
+
+/**
+ * Whether a person sees the answer: false for what a browser fetches ahead, or as a part of another
+ * page; true in doubt.
+ */
+export function isSeen({ req: { method, raw } }: HttpContext): boolean {
+  const { headers } = raw;
+  const purposes = ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"];
+  if (method !== "GET" || purposes.some((name) => prefetching.test(headers.get(name) ?? ""))) {
+    return false;
+  }
+  const destination = headers.get("Sec-Fetch-Dest") ?? "document";
+  const byOurScript = destination === "empty" && headers.get("Sec-Fetch-Site") === "same-origin";
+  return destination === "document" || byOurScript;
+}
+
 interface SameOriginOptions {
   /** The cookie of the session. */
-  readonly cookieName: string;
+  readonly cookie: Cookie;
   readonly publicOrigin: string | undefined;
   /** Other origins, trusted like our own: "https://app.example.com". */
   readonly origins: readonly string[];
@@ -227,19 +252,20 @@ const reads = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**
  * Rejects writes from pages of other sites, which make a browser send its cookies (CSRF). A request
- * with an `Authorization` header is exempt: another site's page cannot send one without a preflight
- * (CORS). Any other write must not name another origin, and with the cookie it must name ours.
- * Programs send no cookie, or add `Origin`.
+ * with a Bearer token is exempt: another site's page cannot send one without a preflight (CORS), and
+ * its cookie is ignored. Not so with other schemes: browsers attach Basic by themselves. Any other
+ * write must not name another origin, and with the cookie it must name ours. Programs send no
+ * cookie, or add `Origin`.
  */
 export function refuseForeignWrite(
   context: HttpContext,
   options: SameOriginOptions,
 ): Response | undefined {
-  if (reads.has(context.req.method) || context.req.header("Authorization")) return undefined;
+  if (reads.has(context.req.method) || bearerToken(context) !== undefined) return undefined;
   const origin = context.req.header("Origin");
   if (origin !== undefined && options.origins.includes(origin)) return undefined;
   const from = requestOrigin(context, options.publicOrigin);
-  const withCookie = getCookie(context, options.cookieName) !== undefined;
+  const withCookie = readCookie(context, options.cookie).length > 0;
   if (from === "same" || (from === "unknown" && !withCookie)) return undefined;
   const detail =
     from === "unknown"

@@ -1,7 +1,9 @@
 // A server that listens before its app is ready, so that probes are answered from the start.
-import type { HttpServerOptions } from "./app.ts";
-import { createHttpApp, openHttpServer } from "./app.ts";
+
+import { createHttpApp } from "./app.ts";
 import { httpErrors, problemResponse } from "./problem.ts";
+import type { HttpServerOptions } from "./server.ts";
+import { openHttpServer } from "./server.ts";
 
 type Fetch = HttpServerOptions["fetch"];
 

@@ -1,18 +1,18 @@
 // The language in which a person reads our pages: chosen there, or else asked for by the browser.
 import { accepts } from "hono/accepts";
-import { getCookie, setCookie } from "hono/cookie";
 import type { Language } from "../languages.ts";
 import { findLanguage, isLanguage, isSpoken, languageTags } from "../languages.ts";
+import { isSeen } from "./client-address.ts";
+import { readCookie, writeCookie } from "./cookies.ts";
 import type { HttpContext } from "./problem.ts";
 
-const cookieName = "page_language";
+const cookie = { name: "page_language", sameSite: "Lax" } as const;
 const cookieSeconds = 365 * 24 * 60 * 60;
 const parameter = "lang";
 
 /** The language that this person chose by the links of `LanguageSwitch`. */
 export function chosenLanguage(context: HttpContext): Language | undefined {
-  const tag = getCookie(context, cookieName) ?? "";
-  return isLanguage(tag) ? tag : undefined;
+  return readCookie(context, { ...cookie, secure: true }).find(isLanguage);
 }
 
 /** The language of a page: the chosen one, else what the browser prefers, else `fallback`. */
@@ -26,24 +26,18 @@ export function pageLanguage(context: HttpContext, fallback: Language): Language
 }
 
 /**
- * `?lang=de` at any page: remembers the language for a year, and leads to the page itself. Reading
- * it is harmless, so it may be a link, which works without scripts and from other sites.
+ * `?lang=de` at any page: remembers the language for a year, and leads to the page itself. It
+ * harms nobody, so it may be a link, which works without scripts and from other sites.
  */
 export function switchLanguage(
   context: HttpContext,
   { secure }: { readonly secure: boolean },
 ): Response | undefined {
-  const { method, path } = context.req;
-  if (method !== "GET") return undefined;
+  if (!isSeen(context)) return undefined;
+  const { path } = context.req;
   const language = findLanguage(context.req.query(parameter) ?? "");
   if (language === undefined) return undefined;
-  setCookie(context, cookieName, language, {
-    path: "/",
-    httpOnly: true,
-    sameSite: "Lax",
-    secure,
-    maxAge: cookieSeconds,
-  });
+  writeCookie(context, { ...cookie, secure }, language, cookieSeconds);
   const others = new URLSearchParams(context.req.query());
   others.delete(parameter);
   const local = path.replace(/^[/\\]+/, "/"); // "//evil.example" would be another host

@@ -11,7 +11,11 @@ import type { Log } from "../log.ts";
 
 /** Hono's `Env` for every app of the program. */
 export interface HttpEnvironment {
-  readonly Bindings: { readonly clientAddress?: string | undefined };
+  readonly Bindings: {
+    readonly clientAddress?: string | undefined;
+    /** Aborted once the server was told to stop. */
+    readonly stopping?: AbortSignal;
+  };
   readonly Variables: {
     readonly requestId: string;
     /** The client as rate limits count it; see `clientOf`. */
@@ -29,6 +33,11 @@ export type HttpContext = Context<HttpEnvironment>;
  */
 export function clientAddress(context: HttpContext): string | undefined {
   return context.env?.clientAddress;
+}
+
+/** Whether the server was told to stop: it still answers, and each answer closes its connection. */
+export function isStopping(context: HttpContext): boolean {
+  return context.env?.stopping?.aborted ?? false;
 }
 
 /** RFC 9457 with our members `code`, `requestId` and, for invalid fields, `errors`. */
@@ -143,6 +152,12 @@ export const httpErrors = {
   unsupportedMediaType: {
     code: "unsupported_media_type",
     meaning: "The body must be JSON",
+    retryable: false,
+    status: 415,
+  },
+  unsupportedContentEncoding: {
+    code: "unsupported_content_encoding",
+    meaning: "The body must not be compressed",
     retryable: false,
     status: 415,
   },

@@ -178,6 +178,7 @@ const bodyErrors = [
   httpErrors.requestTimeout,
   httpErrors.bodyTooLarge,
   httpErrors.unsupportedMediaType,
+  httpErrors.unsupportedContentEncoding,
   httpErrors.validationFailed,
 ] as const;
 

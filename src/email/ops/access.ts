@@ -1,8 +1,9 @@
 import type { MiddlewareHandler } from "hono";
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { setting } from "../../core/config.ts";
 import type { ErrorRow } from "../../core/errors.ts";
-import { loopbackOnly, requestOrigin } from "../../core/http/client-address.ts";
+import { bearerToken, loopbackOnly, requestOrigin } from "../../core/http/client-address.ts";
+import type { Cookie } from "../../core/http/cookies.ts";
+import { clearCookie, readCookie, writeCookie } from "../../core/http/cookies.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { httpErrors, problemResponse } from "../../core/http/problem.ts";
 import { equalSecret, signText, verifyText } from "../../core/secret.ts";
@@ -44,7 +45,6 @@ export interface OpsAccess {
   readonly clock: Pick<Clock, "now">;
 }
 
-const cookieName = "ops_session";
 const sessionSeconds = 12 * 3600;
 /**
  * Not "ops session", the purpose of an earlier format, whose time would be read as far in the
@@ -63,7 +63,7 @@ export function operatorsOnly(access: OpsAccess): MiddlewareHandler<HttpEnvironm
   );
   return async function operatorsOnly(context, next) {
     if (isClosed(access)) return problemResponse(context, opsErrors.closed);
-    const bearer = bearerOf(context);
+    const bearer = bearerToken(context);
     const reads = context.req.method === "GET" || context.req.method === "HEAD";
     if (!reads && bearer === undefined && requestOrigin(context) !== "same") {
       return problemResponse(context, httpErrors.crossOrigin);
@@ -107,27 +107,24 @@ export function checkToken(
  */
 export function beginSession(context: HttpContext, { token = "", clock }: OpsAccess): void {
   const session = signText(token, { purpose, parts: [], signedAt: clock.now() });
-  setCookie(context, cookieName, session, { ...attributes(context), maxAge: sessionSeconds });
+  writeCookie(context, sessionCookie(context), session, sessionSeconds);
 }
 
 export function endSession(context: HttpContext): void {
-  deleteCookie(context, cookieName, attributes(context));
+  clearCookie(context, sessionCookie(context));
 }
 
 function hasSession(context: HttpContext, token: string, now: number): boolean {
-  const text = getCookie(context, cookieName) ?? "";
-  const lifeMs = sessionSeconds * 1000;
-  return verifyText(text, { purpose, keys: [token], lifeMs, now }).kind === "valid";
-}
-
-function bearerOf(context: HttpContext): string | undefined {
-  return /^Bearer (\S+)$/.exec(context.req.header("Authorization") ?? "")?.[1];
+  const verification = { purpose, keys: [token], lifeMs: sessionSeconds * 1000, now };
+  return readCookie(context, sessionCookie(context)).some((text) => {
+    return verifyText(text, verification).kind === "valid";
+  });
 }
 
 /** Secure if the browser uses https, according to a proxy in front. */
-function attributes(context: HttpContext) {
-  const secure = context.req.header("X-Forwarded-Proto") === "https";
-  return { path: "/", httpOnly: true, sameSite: "Strict", secure } as const;
+function sessionCookie(context: HttpContext): Cookie {
+  const secure = /^https(?:,|$)/.test(context.req.header("X-Forwarded-Proto") ?? "");
+  return { name: "ops_session", secure, sameSite: "Strict" };
 }
 
 /** Settings of serve-email's pages for operators. */

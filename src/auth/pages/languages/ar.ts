@@ -152,6 +152,8 @@ export const arabic: PageMessages = {
     mail_unavailable: (later) =>
       `لا يمكننا إرسال الرسائل حاليًا، فلا يوجد رمز بعد. حاول مرة أخرى ${after(later)}.`,
     unavailable: (later) => `إحدى خدماتنا غير متاحة. حاول مرة أخرى ${after(later)}.`,
+    account_switched: () =>
+      "لم يتغيّر شيء: كانت تلك الصفحة مفتوحة لحساب آخر. أنت الآن في هذا الحساب.",
     unauthenticated: () => "انتهت جلستك. سجّل الدخول للمتابعة.",
     unexpected: () => "حدث خطأ من جانبنا. حاول مرة أخرى بعد قليل.",
   },

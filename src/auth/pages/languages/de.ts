@@ -157,6 +157,8 @@ export const german: PageMessages = {
       `Wir können gerade keine E-Mails senden, daher gibt es noch keinen Code. Versuchen Sie es ${later} noch einmal.`,
     unavailable: (later) =>
       `Auf unserer Seite ist etwas nicht erreichbar. Versuchen Sie es ${later} noch einmal.`,
+    account_switched: () =>
+      "Es wurde nichts geändert: Die Seite war für ein anderes Konto geöffnet. Angemeldet sind Sie jetzt bei diesem.",
     unauthenticated: () => "Sie sind nicht mehr angemeldet. Melden Sie sich an, um fortzufahren.",
     unexpected: () => "Bei uns ist etwas schiefgegangen. Versuchen Sie es gleich noch einmal.",
   },

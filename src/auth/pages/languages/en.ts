@@ -157,6 +157,8 @@ export const english = {
     mail_unavailable: (later: string) =>
       `We cannot send e-mails right now, so there is no code yet. Try again ${later}.`,
     unavailable: (later: string) => `Something on our side is unavailable. Try again ${later}.`,
+    account_switched: () =>
+      "Nothing was changed: that page was open for another account. You are now signed in to this one.",
     unauthenticated: () => "You are no longer signed in. Sign in to continue.",
     unexpected: () => "Something went wrong on our side. Try again in a moment.",
   },

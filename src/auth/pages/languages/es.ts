@@ -154,6 +154,8 @@ export const spanish: PageMessages = {
     mail_unavailable: (later) =>
       `Ahora mismo no podemos enviar correos, así que todavía no hay código. Inténtelo de nuevo ${later}.`,
     unavailable: (later) => `Un servicio nuestro no está disponible. Inténtelo de nuevo ${later}.`,
+    account_switched: () =>
+      "No se ha cambiado nada: esa página estaba abierta para otra cuenta. Ahora tiene la sesión iniciada en esta.",
     unauthenticated: () => "Su sesión ha terminado. Inicie sesión para continuar.",
     unexpected: () => "Algo ha fallado por nuestra parte. Inténtelo de nuevo dentro de un momento.",
   },

@@ -156,6 +156,8 @@ export const french: PageMessages = {
     mail_unavailable: (later) =>
       `Nous ne pouvons pas envoyer d’e-mails pour le moment, il n’y a donc pas encore de code. Réessayez ${later}.`,
     unavailable: (later) => `L’un de nos services est indisponible. Réessayez ${later}.`,
+    account_switched: () =>
+      "Rien n’a été modifié\u00a0: cette page était ouverte pour un autre compte. Vous utilisez maintenant celui-ci.",
     unauthenticated: () => "Votre session a pris fin. Connectez-vous pour continuer.",
     unexpected: () => "Un problème est survenu de notre côté. Réessayez dans un instant.",
   },

@@ -154,6 +154,8 @@ export const portuguese: PageMessages = {
     mail_unavailable: (later) =>
       `No momento não conseguimos enviar e-mails, então ainda não há código. Tente de novo ${later}.`,
     unavailable: (later) => `Um dos nossos serviços está indisponível. Tente de novo ${later}.`,
+    account_switched: () =>
+      "Nada foi alterado: aquela página estava aberta para outra conta. Agora você está nesta.",
     unauthenticated: () => "Sua sessão terminou. Entre para continuar.",
     unexpected: () => "Algo deu errado do nosso lado. Tente de novo daqui a pouco.",
   },
