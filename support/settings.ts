@@ -17,6 +17,7 @@ export const codePolicyDefault: CodePolicy = {
   lockMs: 900_000,
   lockMsMax: 3_600_000,
   lockMemoryMs: 86_400_000,
+  deviceLifetimeMs: 180 * 86_400_000,
 };
 
 const hourMs = 3_600_000;
@@ -50,6 +51,7 @@ export const sessionPolicyDefault: SessionPolicy = {
   idleMs: 7 * 24 * 3_600_000,
   lifetimeMs: 30 * 24 * 3_600_000,
   touchEveryMs: 60_000,
+  perUserMax: 100,
 };
 
 /** As `readConfig`, but throws one `config_invalid` with all problems. */

@@ -4,6 +4,7 @@ import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
+import { deviceOf, dropDevice } from "./known-devices.ts";
 import { limitedUsername } from "./limits/limits.ts";
 import { noticeDeletion } from "./notices.ts";
 import { exhaustedLimit, rateLimitedError } from "./rate-limited.ts";
@@ -182,13 +183,16 @@ export async function confirmDeletion(
   confirmed: ConfirmedDeletion,
 ): Promise<void> {
   await requireSettledEmail(deps, confirmed.user);
-  const outcome = await deleteUser(deps, { ...confirmed, client: context.get("client") });
+  const { id: userId, email } = confirmed.user;
+  const client = context.get("client");
+  const device = deviceOf(context, deps, email);
+  const outcome = await deleteUser(deps, { ...confirmed, client, device });
   switch (outcome.kind) {
     case "deleted": {
       noticeDeletion(deps, confirmed.user, mailLocale(context, deps));
-      const fields = { userId: confirmed.user.id, requestId: context.get("requestId") };
-      deps.log.info(fields, "User deleted");
+      deps.log.info({ userId, requestId: context.get("requestId") }, "User deleted");
       clearSessionCookie(context, deps);
+      dropDevice(context, deps, email);
       return;
     }
     case "wrong":
@@ -201,6 +205,7 @@ export async function confirmDeletion(
 
 interface Deletion extends ConfirmedDeletion {
   readonly client: string;
+  readonly device: string | undefined;
 }
 
 type DeleteUserOutcome =
@@ -215,12 +220,12 @@ type DeleteUserOutcome =
  */
 async function deleteUser(
   deps: AuthDeps,
-  { user, session, code, client }: Deletion,
+  { user, session, code, client, device }: Deletion,
 ): Promise<DeleteUserOutcome> {
   const { users, sessions, codes } = deps;
   const { id: userId, email } = user;
-  const submitted = { purpose: "delete_account", email, code, client, consume: false } as const;
-  const checked = await checkCode(deps, submitted);
+  const submitted = { purpose: "delete_account", email, code, client, device } as const;
+  const checked = await checkCode(deps, { ...submitted, consume: false });
   if (checked.kind !== "verified") return checked;
   for (const forget of deps.onUserDeleted) await forget(user);
   await sessions.revokeAll({ userId, except: session.id });

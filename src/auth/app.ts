@@ -29,7 +29,7 @@ import type { Limits } from "./limits/limits.ts";
 import type { PageDeps } from "./pages/page-context.tsx";
 import { pageViewOf } from "./pages/page-context.tsx";
 import { addPageRoutes, problemPage } from "./pages/page-routes.tsx";
-import { attemptsScope, logExhaustedLimits } from "./rate-limited.ts";
+import { attemptsScopeOf, codesScopeOf, logExhaustedLimits } from "./rate-limited.ts";
 import { requestCodeRoute } from "./request-code.ts";
 import { authErrors } from "./schemas.ts";
 import {
@@ -300,7 +300,7 @@ export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) =>
   });
   const checks = metrics.counter({
     name: "instant_auth_code_verifications_total",
-    help: "Codes that were entered: verified, wrong, or locked (after too many wrong ones).",
+    help: "Codes that were entered: verified, wrong, used (again), or locked (after too many wrong ones).",
     labels: ["purpose", "outcome"],
   });
   const rateLimited = metrics.counter({
@@ -319,18 +319,18 @@ export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) =>
     return {
       issue: async (request) => {
         const outcome = await codes.issue(request);
+        if (outcome.kind === "unknown_device") return outcome; // and asked again without it
         issues.add({ purpose: request.purpose, outcome: outcome.kind });
         if (outcome.kind === "rate_limited") {
-          rateLimited.add({
-            scope: outcome.limit === "codes" ? "codes-per-email" : "repeats-per-code",
-          });
+          rateLimited.add({ scope: codesScopeOf(outcome.limit, request.device) });
         }
         return outcome;
       },
       verify: async (request) => {
         const outcome = await codes.verify(request);
+        if (outcome.kind === "unknown_device") return outcome;
         checks.add({ purpose: request.purpose, outcome: outcome.kind });
-        if (outcome.kind === "locked") rateLimited.add({ scope: attemptsScope });
+        if (outcome.kind === "locked") rateLimited.add({ scope: attemptsScopeOf(request.device) });
         return outcome;
       },
     };

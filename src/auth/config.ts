@@ -159,11 +159,26 @@ export const authFields = {
     maxMs: 365 * dayMs,
     doc: "A session ends this long after sign-in, even if it is in use. Must be at least AUTH_SESSION_IDLE.",
   }),
+  sessionsMax: setting.integer({
+    name: "AUTH_SESSIONS_PER_USER",
+    fallback: "100",
+    min: 1,
+    max: 1000,
+    doc: "Sessions that a user may have at once; a further sign-in ends the least recently used one.",
+  }),
+  deviceLifetimeMs: setting.duration({
+    name: "AUTH_DEVICE_LIFETIME",
+    fallback: "4320h",
+    minMs: dayMs,
+    maxMs: 400 * dayMs,
+    doc: "How long a device is known after a sign-in on it, so that nobody else's wrong codes can lock it out: docs/security.md. Browsers keep cookies for 400 days at most.",
+  }),
   cookieName: setting.pattern({
     name: "AUTH_COOKIE_NAME",
     fallback: "session_id",
-    pattern: /^(?!__|page_)[\w-]{1,64}$/,
-    shape: "1 to 64 letters, digits, - and _, beginning with neither __ nor page_",
+    pattern: /^(?!__|page_|known_device$)[\w-]{1,64}$/,
+    shape:
+      "1 to 64 letters, digits, - and _, beginning with neither __ nor page_, and not known_device",
     doc: "Name of the session's cookie, for a host that is shared with other applications. In production it is prefixed with __Host-.",
   }),
   welcomeMail: setting.flag({
@@ -174,7 +189,7 @@ export const authFields = {
   signInNotice: setting.flag({
     name: "AUTH_SIGN_IN_NOTICE",
     fallback: "true",
-    doc: "Whether to notify a user by mail of a sign-in on a device that has no other session.",
+    doc: "Whether to notify a user by mail of a sign-in on a device that is not known: on which nobody has signed in to the account before.",
   }),
   emailChangeNotice: setting.flag({
     name: "AUTH_EMAIL_CHANGE_NOTICE",
@@ -222,12 +237,17 @@ export function resolveCodePolicy(values: AuthValues): CodePolicy {
     lockMs: values.lockMs,
     lockMsMax: values.lockMsMax,
     lockMemoryMs: dayMs,
+    deviceLifetimeMs: values.deviceLifetimeMs,
   };
 }
 
 export function resolveSessionPolicy(values: AuthValues): SessionPolicy {
-  const { sessionIdleMs, sessionLifetimeMs } = values;
-  return { idleMs: sessionIdleMs, lifetimeMs: sessionLifetimeMs, touchEveryMs: minuteMs };
+  return {
+    idleMs: values.sessionIdleMs,
+    lifetimeMs: values.sessionLifetimeMs,
+    touchEveryMs: minuteMs,
+    perUserMax: values.sessionsMax,
+  };
 }
 
 const usernamesPerHourMax = 10;

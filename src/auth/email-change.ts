@@ -5,8 +5,9 @@ import { z } from "zod";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
-import { randomToken, signText, verifyText } from "../core/secret.ts";
+import { hmacText, randomToken, signText, verifyText } from "../core/secret.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
+import { deviceOf, keepDevice } from "./known-devices.ts";
 import { mailLink, noticeEmailChange } from "./notices.ts";
 import {
   codeSentResponse,
@@ -101,7 +102,10 @@ export const verifyEmailRoute: AuthRoute = {
 const recentMs = 10 * 60_000;
 
 /** Whether somebody has just shown with this session that they read the mails of the account. */
-export function isRecent({ clock }: Pick<AuthDeps, "clock">, { session }: SignedIn): boolean {
+export function isRecent(
+  { clock }: Pick<AuthDeps, "clock">,
+  { session }: Pick<SignedIn, "session">,
+): boolean {
   return clock.now() - session.createdAt <= recentMs;
 }
 
@@ -144,17 +148,18 @@ export async function confirmEmail(
 ): Promise<User> {
   const { users, sessions, log } = deps;
   const isChanged = email === user.email; // by another copy of this request
-  const takesTwo = !isChanged && !isRecent(deps, { user, session });
+  const takesTwo = !isChanged && !isRecent(deps, { session });
   const currentCode = takesTwo ? submitted.currentCode : undefined;
   if (takesTwo && currentCode === undefined) {
     throw new InstantError(authErrors.currentCodeRequired);
   }
   const owner = await users.findByEmail(email);
   const taken = owner !== undefined && owner.id !== user.id;
-  const codes = { client: context.get("client"), user, email, code: submitted.code, currentCode };
-  const messageId = await checkEmailCodes(deps, codes, !taken);
+  const codes = { user, session, email, code: submitted.code, currentCode };
+  const checked = await checkEmailCodes(context, deps, codes, !taken);
   if (taken) throw conflict(authErrors.emailTaken, "email", "belongs to another account");
   if (isChanged) return user;
+  await deps.codes.forgetDevices({ email: user.email }); // it may get another owner
   await sessions.revokeAll({ userId: user.id, except: session.id });
   const undo = createUndo(deps);
   const change = { from: user.email, to: email };
@@ -163,7 +168,9 @@ export async function confirmEmail(
   switch (outcome.kind) {
     case "changed": {
       const locale = mailLocale(context, deps);
-      noticeEmailChange(deps, { ...change, messageId, locale, undo });
+      const { messageId, repeated } = checked;
+      if (!repeated) noticeEmailChange(deps, { ...change, messageId, locale, undo });
+      keepDevice(context, deps, { email, id: session.id, formerEmail: user.email });
       for (const carryOver of deps.onEmailChanged) await carryOver(change);
       const fields = { userId: user.id, messageID: messageId };
       log.info({ ...fields, requestId: context.get("requestId") }, "Address changed");
@@ -178,9 +185,7 @@ export async function confirmEmail(
   }
 }
 
-interface EmailCodes {
-  readonly client: string;
-  readonly user: User;
+interface EmailCodes extends Pick<SignedIn, "user" | "session"> {
   readonly email: string;
   readonly code: string;
   readonly currentCode: string | undefined;
@@ -188,25 +193,42 @@ interface EmailCodes {
 
 /**
  * Checks the codes, and uses up both of them or none: a mistake in one must not cost the other.
- * Returns the id of the mail with the code. Throws the problem to answer with.
+ * The same codes of the same session are the same attempt; its device is known at the new address
+ * from then on. Throws the problem to answer with.
  */
 async function checkEmailCodes(
+  context: HttpContext,
   deps: AuthDeps,
-  { client, user, email, code, currentCode }: EmailCodes,
+  { user, session, email, code, currentCode }: EmailCodes,
   consume: boolean,
-): Promise<string> {
-  const check = async (isLast: boolean) => {
-    const submitted = { purpose: "change_email", email, code, client } as const;
-    const checked = await checkCode(deps, { ...submitted, consume: consume && isLast });
-    if (checked.kind === "verified") return checked.messageId;
-    throw refusedCode(checked, authErrors.confirmationInvalid);
+) {
+  const check = async (
+    purpose: "change_email" | "leave_email",
+    sent: { readonly email: string; readonly code: string; readonly consume: boolean },
+  ) => {
+    const { secret } = deps.keys.current;
+    const attempt = hmacText(secret, "base64url", "attempt", purpose, session.id, sent.code);
+    const client = context.get("client");
+    const device = deviceOf(context, deps, sent.email);
+    const remember = purpose === "change_email" ? { remember: session.id } : {};
+    const checked = await checkCode(deps, {
+      ...sent,
+      purpose,
+      client,
+      device,
+      attempt,
+      ...remember,
+    });
+    if (checked.kind === "verified") return checked;
+    const { confirmationInvalid, currentCodeInvalid } = authErrors;
+    const wrong = purpose === "change_email" ? confirmationInvalid : currentCodeInvalid;
+    throw refusedCode(checked, wrong);
   };
-  if (currentCode === undefined) return await check(true);
-  const messageId = await check(false);
-  const current = { email: user.email, code: currentCode, client, consume };
-  const checked = await checkCode(deps, { ...current, purpose: "leave_email" });
-  if (checked.kind !== "verified") throw refusedCode(checked, authErrors.currentCodeInvalid);
-  return consume ? await check(true) : messageId;
+  if (currentCode !== undefined) {
+    await check("change_email", { email, code, consume: false });
+    await check("leave_email", { email: user.email, code: currentCode, consume });
+  }
+  return check("change_email", { email, code, consume });
 }
 
 // Undoing a change, by the link in the notice to the old address.
@@ -291,6 +313,7 @@ export async function undoEmailChange(
   switch (outcome.kind) {
     case "changed":
       await sessions.revokeAll({ userId });
+      if (before !== undefined) await deps.codes.forgetDevices({ email: before.email });
       log.info({ userId, requestId: context.get("requestId") }, "Change of address undone");
       if (before !== undefined && before.email !== email) {
         const change = { from: before.email, to: email };

@@ -10,20 +10,15 @@ import type { User } from "./users/user-store.ts";
 
 /**
  * Mails about changes to an account. They are best effort: they are sent in the background, never
- * fail the request, and are lost if the process dies at that moment or cannot send. `create` may
- * query the stores; undefined: there is nothing to report.
+ * fail the request, and are lost if the process dies at that moment or cannot send.
  */
-function sendNotice(
-  { publisher, log }: AuthDeps,
-  messageId: string,
-  create: () => Promise<EmailEvent | undefined>,
-): void {
+function sendNotice({ publisher, log }: AuthDeps, event: EmailEvent): void {
+  const { messageId } = event;
   const phrase = "Notice not sent";
   const send = async () => {
-    const event = await create();
-    const outcome = event === undefined ? undefined : await publisher.publish(event);
-    if (outcome?.kind === "unavailable" || outcome?.kind === "unsupported_address") {
-      log.warn({ messageID: messageId, reason: outcome.kind }, phrase);
+    const { kind } = await publisher.publish(event);
+    if (kind === "unavailable" || kind === "unsupported_address") {
+      log.warn({ messageID: messageId, reason: kind }, phrase);
     }
   };
   send().catch((error: unknown) => {
@@ -41,9 +36,8 @@ interface NoticedSignIn {
 }
 
 /**
- * Reports a sign-in on a device that no other live session of the user has, by the name that the
- * list of sessions shows. A code signs in once, so the notice's id is made from its id: one notice
- * per sign-in.
+ * Reports a sign-in on a device that was not known, by the name that the list of sessions shows. A
+ * code signs in once, so the notice's id is made from its id: one notice per sign-in.
  */
 export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
   if (!deps.signInNotices) return;
@@ -51,23 +45,18 @@ export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
   const { device, createdAt } = session;
   const messages = pageMessages[findLanguage(locale ?? "") ?? deps.fallbackLanguage];
   const messageId = `sign-in-notice-${signIn.messageId}`;
-  const timestamp = deps.clock.now();
-  sendNotice(deps, messageId, async () => {
-    const others = (await deps.sessions.list(user.id)).filter(({ id }) => id !== session.id);
-    if (others.some((other) => other.device === device)) return undefined;
-    return {
-      messageId,
-      eventType: "sign_in_notice",
-      timestamp,
-      recipient: user.email,
-      data: {
-        signed_in_at: new Date(createdAt).toISOString(),
-        ...(device === unknownDevice ? {} : { device: deviceName(device, messages) }),
-        account_link: mailLink(deps, "/account"),
-        locale,
-      },
-      expiresAt: undefined,
-    };
+  sendNotice(deps, {
+    messageId,
+    eventType: "sign_in_notice",
+    timestamp: deps.clock.now(),
+    recipient: user.email,
+    data: {
+      signed_in_at: new Date(createdAt).toISOString(),
+      ...(device === unknownDevice ? {} : { device: deviceName(device, messages) }),
+      account_link: mailLink(deps, "/account"),
+      locale,
+    },
+    expiresAt: undefined,
   });
 }
 
@@ -103,7 +92,7 @@ export function noticeEmailChange(deps: AuthDeps, change: NoticedChange): void {
   if (!deps.emailChangeNotices) return;
   const messageId = `email-change-${change.messageId}`;
   const timestamp = deps.clock.now();
-  sendNotice(deps, messageId, async () => ({
+  sendNotice(deps, {
     messageId,
     eventType: "email_change",
     timestamp,
@@ -116,7 +105,7 @@ export function noticeEmailChange(deps: AuthDeps, change: NoticedChange): void {
       locale: change.locale,
     },
     expiresAt: undefined,
-  }));
+  });
 }
 
 /** The notice of a deletion, to the address that the account had. */
@@ -127,14 +116,14 @@ export function noticeDeletion(
 ): void {
   const messageId = `account-deleted-${id}`;
   const timestamp = deps.clock.now();
-  sendNotice(deps, messageId, async () => ({
+  sendNotice(deps, {
     messageId,
     eventType: "account_deleted",
     timestamp,
     recipient: email,
     data: { deleted_at: new Date(timestamp).toISOString(), locale },
     expiresAt: undefined,
-  }));
+  });
 }
 
 /**
@@ -147,13 +136,12 @@ export function welcome(
 ): void {
   if (!deps.welcomes) return;
   const messageId = `welcome-${id}`;
-  const timestamp = deps.clock.now();
-  sendNotice(deps, messageId, async () => ({
+  sendNotice(deps, {
     messageId,
     eventType: "welcome",
-    timestamp,
+    timestamp: deps.clock.now(),
     recipient: email,
     data: { username: username ?? email.slice(0, email.lastIndexOf("@")), locale },
     expiresAt: undefined,
-  }));
+  });
 }

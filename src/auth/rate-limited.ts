@@ -16,10 +16,20 @@ export interface ExhaustedLimit {
   readonly retryAfterMs: number;
 }
 
-/** The budget of wrong codes for one address: once it is exhausted, the address is locked. */
-export const attemptsScope = "attempts-per-email";
+const attemptsScopes = ["attempts-per-email", "attempts-per-device"] as const;
 /** The budget of wrong codes from one network, from which each code requested there exempts once. */
 const earnableScope = "attempts-per-network-and-mailbox";
+
+/** The budget of wrong codes for an address or a known device: once it is exhausted, it is locked. */
+export function attemptsScopeOf(device: string | undefined): string {
+  return attemptsScopes[device === undefined ? 0 : 1];
+}
+
+/** The budget of codes for an address or a known device, or of repeats of the newest one. */
+export function codesScopeOf(limit: "codes" | "repeats", device: string | undefined): string {
+  if (limit === "repeats") return "repeats-per-code";
+  return device === undefined ? "codes-per-email" : "codes-per-device";
+}
 
 export function exhaustedLimit(
   taken: Extract<TakeOutcome, { kind: "rate_limited" }>,
@@ -44,14 +54,14 @@ export async function giveBack(
 
 /**
  * The 429 of an exhausted budget: names it and when to try again, with the headers of the IETF
- * draft-ietf-httpapi-ratelimit-headers. `ofAddress`: the row for the budgets of one address or
- * mailbox; the others are "too many requests".
+ * draft-ietf-httpapi-ratelimit-headers. `ofAddress`: the row for the budgets of one address,
+ * mailbox or known device; the others are "too many requests".
  */
 export function rateLimitedError(
   { scope, quota, windowMs, retryAfterMs }: ExhaustedLimit,
   ofAddress: typeof authErrors.tooManyCodes | typeof authErrors.tooManyAttempts,
 ): InstantError {
-  const isOfAddress = /-(?:email|code|mailbox)$/.test(scope);
+  const isOfAddress = /-(?:email|code|mailbox|device)$/.test(scope);
   const row = isOfAddress ? ofAddress : authErrors.tooManyRequests;
   const retryAfterSeconds = wholeSeconds(retryAfterMs);
   const sooner = scope === earnableScope ? "request a new code, or " : "";
@@ -85,8 +95,9 @@ export function wrongCodeError(row: ErrorRow, locked: ExhaustedLimit | undefined
 
 /** How long the address is locked after either of the two; undefined if it is not. */
 export function lockedSeconds({ members, retryAfterSeconds }: Failure): number | undefined {
-  if (members?.["scope"] !== attemptsScope) return undefined;
-  return retryAfterSeconds ?? Number(members["retryAfterSeconds"]);
+  const scope = members?.["scope"];
+  if (!attemptsScopes.some((one) => one === scope)) return undefined;
+  return retryAfterSeconds ?? Number(members?.["retryAfterSeconds"]);
 }
 
 function wholeSeconds(ms: number): number {

@@ -20,9 +20,10 @@ import type {
   PreparedCodes,
 } from "./codes/code-store.ts";
 import { deriveCode, deriveVerifier } from "./codes/code-store.ts";
-import { limitedCode, mailboxLimits } from "./limits/limits.ts";
+import { deviceOf } from "./known-devices.ts";
+import { limitedCode, limitedDeviceCode, mailboxLimits } from "./limits/limits.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
-import { exhaustedLimit, giveBack, rateLimitedError } from "./rate-limited.ts";
+import { codesScopeOf, exhaustedLimit, giveBack, rateLimitedError } from "./rate-limited.ts";
 import { authErrors, emailSchema, findPlainEmail } from "./schemas.ts";
 
 // Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
@@ -83,7 +84,8 @@ export async function sendCode(
   }
   const client = context.get("client");
   const locale = mailLocale(context, deps);
-  const outcome = await requestCode(deps, { ...scope, client, locale });
+  const device = deviceOf(context, deps, scope.email);
+  const outcome = await requestCode(deps, { ...scope, client, locale, device });
   switch (outcome.kind) {
     case "sent": {
       const fields = `"messageID":"${outcome.messageId}","requestId":"${context.get("requestId")}"`;
@@ -115,6 +117,8 @@ interface RequestedCode extends CodeScope {
   readonly client: string;
   /** The language of the mail; stored with the code, so that a repeat has the same. */
   readonly locale: string | undefined;
+  /** The device that requests it, if it has the cookie of a known one. */
+  readonly device?: string | undefined;
 }
 
 type RequestCodeOutcome =
@@ -128,31 +132,42 @@ type RequestCodeOutcome =
  * so that the worker skips it as a duplicate. A message that failed, or whose secret was removed,
  * is not repeated. Users are not looked up, so known and unknown addresses are indistinguishable; nor
  * are mailboxes: a refused mail is answered and costs like any other. What nobody took is refunded;
- * but where a mail server was asked it still costs the client, or anyone could keep it busy.
+ * but where a mail server was asked it still costs the client, or anyone could keep it busy. A known
+ * device takes from its own budgets alone; one that has been forgotten, or when all of them together
+ * ask too much, is any client.
  */
 export async function requestCode(
   deps: RequestCodeDeps,
-  { client, email, purpose, locale }: RequestedCode,
+  request: RequestedCode,
 ): Promise<RequestCodeOutcome> {
-  const { limits, codes, clock } = deps;
+  const { limits, codes, clock, limitPolicy } = deps;
+  const { email, purpose, locale, device } = request;
   const endsAt = clock.now() + answerMsMax;
   const scope = { email, purpose };
-  const use = limitedCode(deps.limitPolicy, { client, email });
+  const isKnown = device !== undefined;
+  const use = isKnown ? limitedDeviceCode(limitPolicy) : limitedCode(limitPolicy, request);
   const prepared = codes.prepare(email);
   const taken = await limits.take(use);
-  if (taken.kind === "rate_limited") return { kind: "rate_limited", limit: exhaustedLimit(taken) };
-  let issued = await issue(deps, prepared, { scope, locale });
+  if (taken.kind === "rate_limited") {
+    if (isKnown) return requestCode(deps, { ...request, device: undefined });
+    return { kind: "rate_limited", limit: exhaustedLimit(taken) };
+  }
+  let issued = await issue(deps, prepared, { scope, locale, device });
   if (issued.kind === "repeated" && !(await isRepeatable(deps, issued.code))) {
     const supersedes = issued.code.messageId;
     await codes.refund({ ...scope, messageId: supersedes });
-    issued = await issue(deps, prepared, { scope, locale, supersedes });
+    issued = await issue(deps, prepared, { scope, locale, device, supersedes });
+  }
+  if (issued.kind === "unknown_device") {
+    await giveBack(limits, use);
+    return requestCode(deps, { ...request, device: undefined });
   }
   if (issued.kind === "rate_limited") {
     await giveBack(limits, use);
-    return { kind: "rate_limited", limit: exhaustedCodesLimit(issued, codes.policy) };
+    return { kind: "rate_limited", limit: exhaustedCodesLimit(issued, codes.policy, device) };
   }
   // The mailbox gets the same mail, which was counted; the client has made another request.
-  const isSameMail = issued.kind === "repeated" && !issued.charged;
+  const isSameMail = !isKnown && issued.kind === "repeated" && !issued.charged;
   const uncounted = isSameMail
     ? giveBack(limits, { ...use, limits: mailboxLimits(use) })
     : undefined;
@@ -185,32 +200,25 @@ async function within(clock: Clock, durationMs: number, work: Promise<unknown>):
 function exhaustedCodesLimit(
   { limit, retryAfterMs }: Extract<IssueOutcome, { kind: "rate_limited" }>,
   policy: CodePolicy,
+  device: string | undefined,
 ): ExhaustedLimit {
+  const scope = codesScopeOf(limit, device);
   return limit === "codes"
-    ? {
-        scope: "codes-per-email",
-        quota: policy.codesMax,
-        windowMs: policy.codesWindowMs,
-        retryAfterMs,
-      }
-    : {
-        scope: "repeats-per-code",
-        quota: policy.repeatsMax,
-        windowMs: policy.repeatWindowMs,
-        retryAfterMs,
-      };
+    ? { scope, quota: policy.codesMax, windowMs: policy.codesWindowMs, retryAfterMs }
+    : { scope, quota: policy.repeatsMax, windowMs: policy.repeatWindowMs, retryAfterMs };
 }
 
 interface NewCode {
   readonly scope: CodeScope;
   readonly locale: string | undefined;
+  readonly device: string | undefined;
   readonly supersedes?: string;
 }
 
 function issue(
   { codes, keys }: RequestCodeDeps,
   prepared: PreparedCodes,
-  { scope, locale, supersedes }: NewCode,
+  { scope, locale, device, supersedes }: NewCode,
 ): Promise<IssueOutcome> {
   const { id: keyId, secret } = keys.current;
   const messageId = crypto.randomUUID();
@@ -220,7 +228,7 @@ function issue(
     purpose: scope.purpose,
     locale,
   });
-  const request = { ...scope, messageId, keyId, verifier, data };
+  const request = { ...scope, messageId, keyId, verifier, data, device };
   return prepared.issue(supersedes === undefined ? request : { ...request, supersedes });
 }
 

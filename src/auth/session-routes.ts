@@ -9,15 +9,17 @@ import { jsonResponse } from "../core/http/headers.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { httpErrors, problemResponse } from "../core/http/problem.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
+import { dropDevice } from "./known-devices.ts";
 import { authErrors, timeAnswer, userAnswer, userResponse } from "./schemas.ts";
 import type { Session } from "./sessions/session-store.ts";
 import { sessionEndsAt, sessionIdPattern } from "./sessions/session-store.ts";
 import type { User } from "./users/user-store.ts";
 
-/** The user of a request, and the session that authenticates it. */
+/** The user of a request, and the session that authenticates it, by its token. */
 export interface SignedIn {
   readonly user: User;
   readonly session: Session;
+  readonly token: string;
 }
 
 type CookieDeps = Pick<AuthDeps, "cookieName" | "secureCookies">;
@@ -41,7 +43,7 @@ export async function findSignedIn(
   for (const token of sessionTokens(context, deps)) {
     const session = await sessions.find(token);
     const user = session === undefined ? undefined : await users.findById(session.userId);
-    if (session !== undefined && user !== undefined) return { user, session };
+    if (session !== undefined && user !== undefined) return { user, session, token };
   }
   return undefined;
 }
@@ -53,11 +55,11 @@ async function checkSignedIn(context: HttpContext, deps: SessionDeps): Promise<S
     const checked = await sessions.check(token);
     if (checked === undefined) continue;
     const { session, checkedAt } = checked;
-    if (checked.user !== undefined) return { user: checked.user, session };
+    if (checked.user !== undefined) return { user: checked.user, session, token };
     const user = await users.findById(session.userId);
     if (user === undefined) continue;
     await sessions.keepUser(user, checkedAt);
-    return { user, session };
+    return { user, session, token };
   }
   throw new InstantError(authErrors.unauthenticated);
 }
@@ -169,7 +171,8 @@ export const revokeSessionRoute: AuthRoute = {
   path: "/auth/sessions/{id}",
   group,
   summary: "End one session",
-  description: "Takes effect at once, everywhere. It may be the current session.",
+  description:
+    "Takes effect at once, everywhere, and the device is no longer known. It may be the current session.",
   access: "session",
   pathParameters: {
     id: {
@@ -182,8 +185,8 @@ export const revokeSessionRoute: AuthRoute = {
   answer: { status: 204, description: "Ended." },
   problems: [authErrors.sessionNotFound, httpErrors.notFound],
   handle: async (context, deps) => {
-    const { session } = await getSignedIn(context, deps);
-    const revoked = await revokeSession(context, deps, session, context.req.param("id") ?? "");
+    const signedIn = await getSignedIn(context, deps);
+    const revoked = await revokeSession(context, deps, signedIn, context.req.param("id") ?? "");
     return revoked ? context.body(null, 204) : problemResponse(context, authErrors.sessionNotFound);
   },
 };
@@ -200,11 +203,12 @@ export const revokeOthersRoute: AuthRoute = {
   path: "/auth/sessions/revoke-others",
   group,
   summary: "End all other sessions",
+  description: "No other device is known any longer, also where nobody is signed in.",
   access: "session",
   answer: { status: 200, description: "Only the current session is left.", schema: revokedAnswer },
   handle: async (context, deps) => {
-    const { userId, id: except } = (await getSignedIn(context, deps)).session;
-    return context.json({ revoked: await deps.sessions.revokeAll({ userId, except }) });
+    const signedIn = await getSignedIn(context, deps);
+    return context.json({ revoked: await revokeOthers(deps, signedIn) });
   },
 };
 
@@ -222,14 +226,19 @@ export const logoutRoute: AuthRoute = {
   group,
   summary: "Sign out",
   description:
-    "Ends the session of the request, or all of the user's. Without a session it does nothing.",
+    "Ends the session of the request, and the device stays known; or all of the user's, and no device does. Without a session it does nothing.",
   access: "anyone",
   body: { schema: logoutBody, required: false, example: { everywhere: true } },
   answer: { status: 204, description: "Signed out." },
   handle: async (context, deps) => {
     const { everywhere } = await readOptionalJson(context, logoutBody);
     const signedIn = everywhere ? await findSignedIn(context, deps) : undefined;
-    if (signedIn !== undefined) await deps.sessions.revokeAll({ userId: signedIn.user.id });
+    if (signedIn !== undefined) {
+      const { id: userId, email } = signedIn.user;
+      await deps.codes.forgetDevices({ email });
+      await deps.sessions.revokeAll({ userId });
+      dropDevice(context, deps, email);
+    }
     await signOut(context, deps);
     return context.body(null, 204);
   },
@@ -243,19 +252,38 @@ function timeOf(at: number): string {
   return new Date(at).toISOString();
 }
 
-/** Ends the user's session with this id, perhaps the current one; false if there is none. */
+/**
+ * Ends the user's session with this id, perhaps the current one; false if there is none. Its device
+ * is forgotten first: a call that fails in between is repeated.
+ */
 export async function revokeSession(
   context: HttpContext,
   deps: AuthDeps,
-  current: Session,
+  { user, session: current }: SignedIn,
   id: string,
 ): Promise<boolean> {
-  const revoked = await deps.sessions.revokeOne({ userId: current.userId, id });
-  if (revoked && id === current.id) clearSessionCookie(context, deps);
+  await deps.codes.forgetDevices({ email: user.email, only: id });
+  const revoked = await deps.sessions.revokeOne({ userId: user.id, id });
+  if (revoked && id === current.id) {
+    clearSessionCookie(context, deps);
+    dropDevice(context, deps, user.email);
+  }
   return revoked;
 }
 
-/** Ends the session of this request, if there is one, and clears the cookie. */
+/** Ends all other sessions of the user, and forgets all other devices; returns how many ended. */
+export async function revokeOthers(
+  { codes, sessions }: AuthDeps,
+  { user, session: { id: except } }: SignedIn,
+): Promise<number> {
+  await codes.forgetDevices({ email: user.email, except });
+  return sessions.revokeAll({ userId: user.id, except });
+}
+
+/**
+ * Ends the session of this request, if there is one, and clears the cookie. The device stays known:
+ * it is at the next sign-in that this protects its owner.
+ */
 export async function signOut(context: HttpContext, deps: AuthDeps): Promise<void> {
   for (const token of sessionTokens(context, deps)) await deps.sessions.revoke(token);
   clearSessionCookie(context, deps);

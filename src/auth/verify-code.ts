@@ -4,14 +4,16 @@ import { InstantError, unreachable } from "../core/errors.ts";
 import { readJson } from "../core/http/body.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { maskEmail } from "../core/log.ts";
+import { hmacText, randomToken } from "../core/secret.ts";
 import type { AuthDeps, AuthRoute } from "./auth-deps.ts";
-import type { CodePolicy, CodePurpose } from "./codes/code-store.ts";
+import type { CodePolicy, CodePurpose, VerifyOutcome, VerifyRequest } from "./codes/code-store.ts";
 import { deriveVerifier } from "./codes/code-store.ts";
+import { deviceOf, keepDevice } from "./known-devices.ts";
 import { limitedAttempt, limitedUsername } from "./limits/limits.ts";
 import { noticeSignIn, welcome } from "./notices.ts";
 import type { ExhaustedLimit } from "./rate-limited.ts";
 import {
-  attemptsScope,
+  attemptsScopeOf,
   exhaustedLimit,
   giveBack,
   rateLimitedError,
@@ -19,7 +21,8 @@ import {
 } from "./rate-limited.ts";
 import { mailLocale } from "./request-code.ts";
 import { authErrors, codeSchema, emailSchema, userAnswer, userResponse } from "./schemas.ts";
-import { setSessionCookie } from "./session-routes.ts";
+import { findSignedIn, setSessionCookie } from "./session-routes.ts";
+import type { Session, SessionNames } from "./sessions/session-store.ts";
 import { describeDevice } from "./sessions/session-store.ts";
 import { isReservedUsername } from "./users/reserved-usernames.ts";
 import type { User } from "./users/user-store.ts";
@@ -47,7 +50,7 @@ export const verifyCodeRoute: AuthRoute = {
   group: "Sign-in",
   summary: "Sign in with the code",
   description:
-    "The answer also sets the session's cookie. The first sign-in of an address creates its user; a username that is taken leaves the code good. The last wrong code that an address may have locks it: the answer has scope and retryAfterSeconds, and until then every code, even the right one, is a 429.",
+    "The answer also sets the session's cookie, and one by which the device is known from then on. The first sign-in of an address creates its user; a username that is taken leaves the code good. The last wrong code that an address may have locks it: the answer has scope and retryAfterSeconds, and until then every code, even the right one, is a 429, except on a known device, which has attempts of its own. The code of the session that sends it, entered again, gets the same answer.",
   access: "anyone",
   body: {
     schema: verifyCodeBody,
@@ -67,25 +70,40 @@ export const verifyCodeRoute: AuthRoute = {
   },
 };
 
-/** Signs in the sender of this request, and sets the cookie. Throws the problem to answer with. */
+/**
+ * Signs in the sender of this request, and sets the cookies. `form`: a random text of the page that
+ * the code is entered on; the same form sent twice is one sign-in. Throws the problem to answer with.
+ */
 export async function signIn(
   context: HttpContext,
   deps: AuthDeps,
   { email, code, username }: z.infer<typeof verifyCodeBody>,
+  form = randomToken(),
 ): Promise<{ readonly token: string; readonly user: User }> {
-  const client = context.get("client");
-  const device = describeDevice(context.req.header("User-Agent"));
-  const locale = mailLocale(context, deps);
-  const outcome = await verifyCode(deps, { email, code, username, client, device, locale });
+  const outcome = await verifyCode(deps, {
+    email,
+    code,
+    username,
+    client: context.get("client"),
+    device: deviceOf(context, deps, email),
+    deviceName: describeDevice(context.req.header("User-Agent")),
+    locale: mailLocale(context, deps),
+    form,
+  });
   switch (outcome.kind) {
     case "signed_in": {
-      const { token, user, created, messageId } = outcome;
+      const { token, user, session, created, messageId } = outcome;
       const fields = { userId: user.id, created, messageID: messageId };
       deps.log.info({ ...fields, requestId: context.get("requestId") }, "Signed in");
       setSessionCookie(context, token, deps);
+      keepDevice(context, deps, { email, id: session.id });
       return { token, user };
     }
-    case "wrong":
+    case "wrong": {
+      const signedIn = outcome.used ? await findSignedIn(context, deps) : undefined;
+      if (signedIn?.user.email === email) return signedIn;
+      throw refusedCode(outcome, authErrors.codeInvalid);
+    }
     case "rate_limited":
       throw refusedCode(outcome, authErrors.codeInvalid);
     case "username_taken":
@@ -105,10 +123,14 @@ interface SubmittedCode {
   readonly username: string | undefined;
   /** The client that enters it, as rate limits count it. */
   readonly client: string;
-  /** The device's readable name. */
-  readonly device: string;
+  /** The device on which it is entered, if it has the cookie of a known one. */
+  readonly device: string | undefined;
+  /** Its readable name. */
+  readonly deviceName: string;
   /** The language of the resulting mails. */
   readonly locale: string | undefined;
+  /** A random text of the form. */
+  readonly form: string;
 }
 
 type VerifyCodeOutcome =
@@ -116,6 +138,7 @@ type VerifyCodeOutcome =
       readonly kind: "signed_in";
       readonly token: string;
       readonly user: User;
+      readonly session: Session;
       /** Whether this was the first sign-in of the address. */
       readonly created: boolean;
       /** The id of the mail with the code. */
@@ -132,30 +155,55 @@ const usersDeadlineMs = 2_000;
  * store answers, so that an outage does not cost the code, and whether the username belongs to
  * another user. The latter is revealed only with the right code, or usernames and addresses could
  * be enumerated; and so often an hour, then the sign-in is one without a username: a refusal would
- * reveal it too.
+ * reveal it too. A form that is sent again, to whichever replica and perhaps at the same time, goes
+ * through the same steps to the same session, and also finishes a sign-in that got stuck between
+ * them; it causes no further mail.
  */
 async function verifyCode(
   deps: AuthDeps,
-  { username, device, locale, ...submitted }: SubmittedCode,
+  { username, deviceName, locale, form, ...submitted }: SubmittedCode,
 ): Promise<VerifyCodeOutcome> {
   const { limits, sessions, users } = deps;
   const { email } = submitted;
+  const { attempt, ...names } = nameSignIn(deps.keys.current.secret, form, submitted);
   const asked = username === undefined ? undefined : limitedUsername(deps.limitPolicy, submitted);
   const isLimited = asked !== undefined && (await limits.take(asked)).kind === "rate_limited";
   const wanted = isLimited ? undefined : username;
   const taken = await isTaken(deps, email, wanted);
-  const checked = await checkCode(deps, { ...submitted, purpose: "sign_in", consume: !taken });
+  const attempted = { attempt, remember: names.id, consume: !taken } as const;
+  const checked = await checkCode(deps, { ...submitted, ...attempted, purpose: "sign_in" });
   if (checked.kind !== "verified") {
     if (asked !== undefined && !isLimited) await giveBack(limits, asked); // nothing was revealed
     return checked;
   }
   if (taken) return { kind: "username_taken" };
   const { user, created } = await users.signIn({ email, username: wanted });
-  const { token, session } = await sessions.create({ userId: user.id, device });
-  const { messageId } = checked;
+  const { token, session } = await sessions.create({
+    userId: user.id,
+    device: deviceName,
+    ...names,
+  });
+  const { messageId, known, repeated } = checked;
   if (created) welcome(deps, user, locale);
-  else noticeSignIn(deps, { user, session, messageId, locale });
-  return { kind: "signed_in", token, user, created, messageId };
+  else if (!known && !repeated) noticeSignIn(deps, { user, session, messageId, locale });
+  return { kind: "signed_in", token, user, session, created, messageId };
+}
+
+/**
+ * What follows from a form and the code entered in it: the same for each time that it is sent. To
+ * find the token one would have to know the form's 256 random bits and the secret.
+ */
+function nameSignIn(
+  secret: string,
+  form: string,
+  { email, code }: Pick<SubmittedCode, "email" | "code">,
+): SessionNames & { readonly attempt: string } {
+  const name = (purpose: string) => hmacText(secret, "base64url", purpose, form, email, code);
+  return {
+    attempt: name("attempt"),
+    id: name("session-id").slice(0, 22),
+    token: name("session-token"),
+  };
 }
 
 async function isTaken(
@@ -179,59 +227,97 @@ interface CodeAttempt {
   readonly code: string;
   /** The client that enters it, as rate limits count it. */
   readonly client: string;
+  /** The device on which it is entered, if it has the cookie of a known one. */
+  readonly device: string | undefined;
   /** False: a right code stays valid. */
   readonly consume: boolean;
+  /** The same again is the same attempt; random when left out. */
+  readonly attempt?: string;
+  /** The device to know after a right code. */
+  readonly remember?: string;
 }
 
 export type CheckCodeOutcome =
-  | { readonly kind: "verified"; readonly messageId: string }
-  /** With `locked`: the attempt exhausted the budget. */
-  | { readonly kind: "wrong"; readonly locked: ExhaustedLimit | undefined }
+  | Extract<VerifyOutcome, { kind: "verified" }>
+  /** With `locked`: the attempt exhausted the budget. `used`: it was right, once. */
+  | {
+      readonly kind: "wrong";
+      readonly locked: ExhaustedLimit | undefined;
+      readonly used: boolean;
+    }
   /** Nothing was compared. */
   | { readonly kind: "rate_limited"; readonly limit: ExhaustedLimit };
 
 /**
  * Checks an entered code. The budgets of its network are charged before anything is compared, so
  * that concurrent attempts cannot exceed them, and refunded when the code was right or was not
- * compared.
+ * compared. A known device has a budget of its own instead; one that has been forgotten is any
+ * client.
  */
-export async function checkCode(
-  { codes, limits, limitPolicy, keys, log }: AuthDeps,
-  { purpose, email, code, client, consume }: CodeAttempt,
-): Promise<CheckCodeOutcome> {
-  const use = limitedAttempt(limitPolicy, { client, email });
+export async function checkCode(deps: AuthDeps, submitted: CodeAttempt): Promise<CheckCodeOutcome> {
+  const { codes, limits, limitPolicy } = deps;
+  const { email, device } = submitted;
   const prepared = codes.prepare(email);
+  if (device !== undefined) {
+    const checked = await prepared.verify(verifyRequestOf(deps, submitted));
+    return checked.kind === "unknown_device"
+      ? checkCode(deps, { ...submitted, device: undefined })
+      : checkedCode(deps, submitted, checked);
+  }
+  const use = limitedAttempt(limitPolicy, submitted);
   const taken = await limits.take(use);
   if (taken.kind === "rate_limited") return { kind: "rate_limited", limit: exhaustedLimit(taken) };
-  const scope = { purpose, email };
-  const verifiers = keys.all.map(({ secret }) => deriveVerifier(secret, scope, code));
-  const checked = await prepared.verify({ ...scope, verifiers, attempt: use.use, consume });
+  const checked = await prepared.verify(verifyRequestOf(deps, submitted));
+  if (checked.kind !== "wrong") await giveBack(limits, use);
+  return checkedCode(deps, submitted, checked);
+}
+
+function verifyRequestOf(
+  { keys }: AuthDeps,
+  { client: _client, code, attempt = crypto.randomUUID(), ...submitted }: CodeAttempt,
+): VerifyRequest {
+  const verifiers = keys.all.map(({ secret }) => deriveVerifier(secret, submitted, code));
+  return { ...submitted, attempt, verifiers };
+}
+
+function checkedCode(
+  { codes, log }: AuthDeps,
+  { purpose, email, client, device }: CodeAttempt,
+  checked: VerifyOutcome,
+): CheckCodeOutcome {
   switch (checked.kind) {
     case "wrong": {
-      if (checked.lockedForMs === undefined) return { kind: "wrong", locked: undefined };
-      const locked = exhaustedAttemptsLimit(codes.policy, checked.lockedForMs);
+      if (checked.lockedForMs === undefined) return wrongOnce;
+      const locked = exhaustedAttemptsLimit(codes.policy, checked.lockedForMs, device);
       const lockedSeconds = Math.ceil(checked.lockedForMs / 1000);
       const fields = { email: maskEmail(email), purpose, client, lockedSeconds };
       log.warn({ ...fields, scope: locked.scope }, "Address locked");
-      return { kind: "wrong", locked };
+      return { ...wrongOnce, locked };
     }
-    case "locked":
-      await giveBack(limits, use);
-      return {
-        kind: "rate_limited",
-        limit: exhaustedAttemptsLimit(codes.policy, checked.retryAfterMs),
-      };
+    case "used":
+      return { ...wrongOnce, used: true };
+    case "locked": {
+      const limit = exhaustedAttemptsLimit(codes.policy, checked.retryAfterMs, device);
+      return { kind: "rate_limited", limit };
+    }
     case "verified":
-      await giveBack(limits, use);
       return checked;
+    case "unknown_device":
+      throw new Error("only a call that names a device can find it unknown");
     default:
       return unreachable(checked);
   }
 }
 
-function exhaustedAttemptsLimit(policy: CodePolicy, retryAfterMs: number): ExhaustedLimit {
+const wrongOnce = { kind: "wrong", locked: undefined, used: false } as const;
+
+function exhaustedAttemptsLimit(
+  policy: CodePolicy,
+  retryAfterMs: number,
+  device: string | undefined,
+): ExhaustedLimit {
   const { attemptsMax: quota, attemptsWindowMs: windowMs } = policy;
-  return { scope: attemptsScope, quota, windowMs, retryAfterMs };
+  return { scope: attemptsScopeOf(device), quota, windowMs, retryAfterMs };
 }
 
 /**

@@ -49,6 +49,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   ],
   "instant preview": ["instant preview", "instant preview --port 0"],
   "instant doctor": ["instant doctor", "instant --env-file .env doctor --json"],
+  "instant unlock": ["instant unlock ana@example.com", "instant unlock ana@example.com --json"],
   "instant trace": [
     "instant trace 018f3a5e-7d1c-4a52-9c7e-1f2d3c4b5a69",
     "instant trace ana@example.com --follow",

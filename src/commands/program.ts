@@ -125,6 +125,13 @@ suppressions
   .action(run(async () => (await import("./suppressions.ts")).exportSuppressions));
 
 program
+  .command("unlock")
+  .description("accept codes again for an address that is locked after wrong ones")
+  .argument("<address>")
+  .option("--json", "print the report as JSON")
+  .action(run(async () => (await import("./unlock.ts")).unlock));
+
+program
   .command("trace")
   .description("print the timeline of one mail, or the mails of a recipient")
   .argument("<message_id|recipient>")

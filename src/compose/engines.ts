@@ -241,7 +241,7 @@ export async function openAuthStores(engines: Engines): Promise<AuthStores> {
   return { ...stores, users };
 }
 
-async function openSignInStores(engines: Engines): Promise<Omit<AuthStores, "users">> {
+export async function openSignInStores(engines: Engines): Promise<Omit<AuthStores, "users">> {
   const { auth } = engines.config;
   const codes = { policy: resolveCodePolicy(auth) };
   const sessions = { policy: resolveSessionPolicy(auth) };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { CodeStore } from "../../src/auth/codes/code-store.ts";
+import type { CodeStore, VerifyOutcome } from "../../src/auth/codes/code-store.ts";
 import { codePolicyDefault } from "../../support/settings.ts";
 import type { OpenCodeStore } from "../support/code-requests.ts";
 import { codeIssue, codeTry, guessOdds, kindOf, openOn } from "../support/code-requests.ts";
@@ -25,9 +25,9 @@ function testVerifying(open: OpenCodeStore): void {
     await clock.advance(minute);
     await store.issue(codeIssue("a@x.org", "m2", { code: "222222" }));
     const outcome = await store.verify(codeTry("a@x.org", "111111"));
-    expect(outcome).toEqual({ kind: "verified", messageId: "m1" });
+    expect(outcome).toMatchObject({ kind: "verified", messageId: "m1", repeated: false });
     expect(kindOf(await store.verify(codeTry("a@x.org", "222222")))).toBe("wrong");
-    expect(kindOf(await store.verify(codeTry("a@x.org", "111111")))).toBe("wrong");
+    expect(kindOf(await store.verify(codeTry("a@x.org", "111111")))).toBe("used");
   });
 
   test("a code is good until it expires", async () => {
@@ -62,7 +62,7 @@ function testVerifying(open: OpenCodeStore): void {
     const request = codeTry("a@x.org", "111111");
     const first = await store.verify(request);
     await store.verify(codeTry("a@x.org", "999999"));
-    expect(await store.verify(request)).toEqual(first);
+    expect(await store.verify(request)).toEqual({ ...first, repeated: true } as VerifyOutcome);
   });
 
   test("any of the verifiers offered may match", async () => {
@@ -244,8 +244,7 @@ class Guesser {
 
   async askForCode(): Promise<void> {
     const outcome = await this.store.issue(codeIssue(email, crypto.randomUUID()));
-    if (outcome.kind !== "rate_limited")
-      this.#expiries.set(outcome.code.messageId, outcome.code.expiresAt);
+    if ("code" in outcome) this.#expiries.set(outcome.code.messageId, outcome.code.expiresAt);
   }
 
   /** How long nothing more is taken; 0: it may go on. */

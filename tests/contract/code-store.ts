@@ -3,6 +3,7 @@ import type { CodeStore, IssueOutcome } from "../../src/auth/codes/code-store.ts
 import type { OpenCodeStore } from "../support/code-requests.ts";
 import { codeIssue, codeTry, idOf, kindOf, openOn } from "../support/code-requests.ts";
 import { testCodeTries } from "./code-store-attempts.ts";
+import { testKnownDevices } from "./code-store-devices.ts";
 
 const minute = 60_000;
 
@@ -12,6 +13,7 @@ export function testCodeStore(name: string, open: OpenCodeStore): void {
     testRefunds(open);
     testForgetting(open);
     testCodeTries(open);
+    testKnownDevices(open);
   });
 }
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import type { SessionPolicy, SessionStore } from "../../src/auth/sessions/session-store.ts";
-import { sessionsPerUserMax } from "../../src/auth/sessions/session-store.ts";
 import { sessionPolicyDefault } from "../../support/settings.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { testKeptUsers } from "./session-store-users.ts";
@@ -24,13 +23,14 @@ type OpenSessionStore = (options: {
 
 export function testSessionStore(name: string, open: OpenSessionStore): void {
   /** A store with the default lives on a clock that stands still. */
-  async function openOn() {
+  async function openOn(policy: Partial<SessionPolicy> = {}) {
     const clock = new FakeClock();
-    return { ...(await open({ policy: sessionPolicyDefault, clock })), clock };
+    return { ...(await open({ policy: { ...sessionPolicyDefault, ...policy }, clock })), clock };
   }
 
   describe(`SessionStore on ${name}`, () => {
     testListing(openOn);
+    testCap(openOn);
     testRevoking(openOn);
     testKeptUsers(openOn);
 
@@ -69,6 +69,38 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
       expect(await store.find(one.token)).toBeUndefined();
       expect(await store.find(other.token)).toBeDefined();
     });
+
+    test("of 20 sign-ins of the same names at once there is one session", async () => {
+      await using opened = await openOn();
+      const { store } = opened;
+      const names = { id: "i".repeat(22), token: "t".repeat(43) };
+      const created = await Promise.all(
+        Array.from({ length: 20 }, () => store.create({ userId, device, ...names })),
+      );
+      expect(new Set(created.map(({ token }) => token)).size).toBe(1);
+      expect(await store.list(userId)).toEqual([created[0]?.session].filter((one) => !!one));
+      expect(await store.find(names.token)).toMatchObject({ id: names.id, userId, device });
+    });
+
+    test.each(["revoke", "revokeOne", "revokeAll"] as const)(
+      "a session that was ended by %s does not come back with another call that creates it",
+      async (revoke) => {
+        await using opened = await openOn();
+        const { store, clock } = opened;
+        const names = { id: "i".repeat(22), token: "t".repeat(43) };
+        await store.create({ userId, device, ...names });
+        if (revoke === "revoke") await store.revoke(names.token);
+        else if (revoke === "revokeOne") await store.revokeOne({ userId, id: names.id });
+        else await store.revokeAll({ userId });
+        for (let later = 0; later < 3; later += 1) {
+          await store.create({ userId, device, ...names });
+          expect(await store.find(names.token)).toBeUndefined();
+          expect(await store.list(userId)).toEqual([]);
+          await store.create({ userId: otherId, device: "other" });
+          await clock.advance(5 * minute);
+        }
+      },
+    );
 
     test("a revoked session is gone, and may be revoked again", async () => {
       await using opened = await openOn();
@@ -136,9 +168,9 @@ export function testSessionStore(name: string, open: OpenSessionStore): void {
   });
 }
 
-export type OpenSessions = () => Promise<
-  AsyncDisposable & { readonly store: SessionStore; readonly clock: FakeClock }
->;
+export type OpenSessions = (
+  policy?: Partial<SessionPolicy>,
+) => Promise<AsyncDisposable & { readonly store: SessionStore; readonly clock: FakeClock }>;
 
 const signIn = (store: SessionStore, device: string, user = userId) =>
   store.create({ userId: user, device });
@@ -173,20 +205,41 @@ function testListing(openOn: OpenSessions): void {
   test("beyond the most a user may have, the session used longest ago ends", async () => {
     await using opened = await openOn();
     const { store, clock } = opened;
+    for (let ended = 0; ended < 3; ended += 1) {
+      await store.revoke((await signIn(store, "ended")).token); // they take nobody's place
+    }
     const first = await signIn(store, "first");
     const second = await signIn(store, "second");
     await clock.advance(minute);
     await store.find(first.token);
-    for (let count = 2; count < sessionsPerUserMax; count += 1) await signIn(store, "filler");
+    const { perUserMax } = sessionPolicyDefault;
+    for (let count = 2; count < perUserMax; count += 1) await signIn(store, "filler");
     expect(await store.find(second.token)).toBeDefined();
     await clock.advance(minute);
     await store.find(first.token);
     await store.find(second.token);
     await signIn(store, "one more");
     const devices = await devicesOf(store);
-    expect(devices).toHaveLength(sessionsPerUserMax);
-    expect(devices.filter((device) => device === "filler")).toHaveLength(sessionsPerUserMax - 3);
+    expect(devices).toHaveLength(perUserMax);
+    expect(devices.filter((device) => device === "filler")).toHaveLength(perUserMax - 3);
   });
+}
+
+function testCap(openOn: OpenSessions): void {
+  test.each([1, 3])(
+    "the most sessions of a user are what the policy says: %i",
+    async (perUserMax) => {
+      await using opened = await openOn({ perUserMax });
+      const { store, clock } = opened;
+      await signIn(store, "elsewhere", otherId);
+      for (const name of ["a", "b", "c", "d"]) {
+        await clock.advance(minute);
+        await signIn(store, name);
+      }
+      expect(await devicesOf(store)).toEqual(["d", "c", "b"].slice(0, perUserMax));
+      expect(await devicesOf(store, otherId)).toEqual(["elsewhere"]);
+    },
+  );
 }
 
 function testRevoking(openOn: OpenSessions): void {

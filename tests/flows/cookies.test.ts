@@ -36,6 +36,7 @@ describe.each(signInEngines())("the session's cookie on %s", (_, open) => {
     const { token } = (await answer.json()) as { token: string };
     expect(answer.headers.getSetCookie()).toEqual([
       `__Host-session_id=${token}; Max-Age=2592000; Path=/; HttpOnly; Secure; SameSite=Lax`,
+      expect.stringMatching(/^__Host-known_device=.*; Secure;/) as unknown as string,
     ]);
     expect(await whoIs(world, `__Host-session_id=${token}`)).toBe(email);
   });
@@ -153,7 +154,7 @@ describe("the cookies of the pages", () => {
     plain.cookies.set("page_code", `e30.e30; page_code=${kept}; page_code=`);
     expect(await (await plain.get("/sign-in/code")).text()).toContain(email);
     await client.post("/sign-in/code", { code: world.publisher.code });
-    expect([...client.cookies.keys()]).toEqual(["__Host-session_id"]);
+    expect([...client.cookies.keys()]).toEqual(["__Host-session_id", "__Host-known_device"]);
   });
 
   test("do not sign anybody out: a neighbour's is passed over on every page", async () => {

@@ -42,6 +42,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
 
     test.each([
       [{ verification_code: false }],
+      [{ sign_in_notice: false }],
       [{ welcome: "no" }],
       [{ welcome: null }],
       [[]],
@@ -162,7 +163,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
       },
     );
 
-    test("has a form for all types, which can be wanted again", async () => {
+    test("has a form for its type, which can be wanted again", async () => {
       await using opened = await open();
       const link = opened.linkTo(email);
       await post(opened, link, "choose=yes");
@@ -170,6 +171,32 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
       const answer = await post(opened, link, "choose=yes&welcome=yes");
       expect(await answer.text()).toContain("Saved.");
       expect(await wants(opened)).toBe(true);
+    });
+
+    test.each(["choose=yes&welcome=yes", "choose=yes&welcome=yes&sign_in_notice=no", oneClick])(
+      "changes its own type alone with %s",
+      async (body) => {
+        await using opened = await open();
+        await opened.preferences.change(key, { welcome: false });
+        const changes: string[][] = [];
+        const { preferences } = opened;
+        const change = preferences.change.bind(preferences);
+        preferences.change = (recipient, changed) => {
+          changes.push(Object.keys(changed));
+          return change(recipient, changed);
+        };
+        expect((await post(opened, opened.linkTo(email), body)).status).toBe(200);
+        expect(changes).toEqual([["welcome"]]);
+      },
+    );
+
+    test("of a notice of a sign-in, which could be declined once, says that it is always sent", async () => {
+      await using opened = await open();
+      const link = opened.linkTo(email, "sign_in_notice");
+      expect((await post(opened, link)).status).toBe(410);
+      const answer = await opened.world.request(link);
+      expect(answer.status).toBe(410);
+      expect(await answer.text()).toContain("These e-mails are always sent");
     });
 
     test("says when what was chosen cannot be saved now", async () => {
@@ -192,12 +219,13 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
     const page = await (await world.request(link)).text();
     expect(page).toContain("Optional e-mails");
     expect(page).not.toContain("Unsubscribe from");
-    await post(opened, link, "choose=yes&sign_in_notice=yes");
-    const read = await world.request(path, { token });
-    expect(await read.json()).toMatchObject({ welcome: false, sign_in_notice: true });
+    const read = async () => (await world.request(path, { token })).json();
+    await post(opened, link, "choose=yes");
+    expect(await read()).toEqual({ welcome: false });
+    await post(opened, link, "choose=yes&welcome=yes");
+    expect(await read()).toEqual({ welcome: true });
     await post(opened, link);
-    const declined = await world.request(path, { token });
-    expect(await declined.json()).toMatchObject({ welcome: false, sign_in_notice: false });
+    expect(await read()).toEqual({ welcome: false });
   });
 
   test("an address that is changed takes the preferences along, and the old one has none", async () => {
@@ -210,7 +238,7 @@ describe.each(recipientEngines())("preferences on %s", (_, open) => {
     const body = { email: "ana@example.org", code: world.publisher.code };
     expect((await ask("/users/me/email/verify", body)).status).toBe(200);
     const read = await world.request(path, { token });
-    expect(await read.json()).toMatchObject({ welcome: false, sign_in_notice: true });
+    expect(await read.json()).toEqual({ welcome: false });
     expect(await wants(opened)).toBe(true);
   });
 

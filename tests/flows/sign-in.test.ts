@@ -43,7 +43,7 @@ describe.each(signInEngines())("sign-in on %s", (_, open) => {
     ]);
   });
 
-  test("the code of the mail signs in: token, user, cookie", async () => {
+  test("the code of the mail signs in: token, user, cookies", async () => {
     await using world = await open();
     await requestCode(world);
     const response = await verifyCode(world, world.publisher.code, { username: "Tess" });
@@ -56,9 +56,12 @@ describe.each(signInEngines())("sign-in on %s", (_, open) => {
       created_at: "2026-01-01T00:00:00.000Z",
       last_sign_in_at: "2026-01-01T00:00:00.000Z",
     });
-    expect(response.headers.get("Set-Cookie")).toBe(
+    expect(response.headers.getSetCookie()).toEqual([
       `session_id=${token}; Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax`,
-    );
+      expect.stringMatching(
+        /^known_device=[\w-]{22}\.\w+\.[\w-]{43}; Max-Age=15552000; Path=\/; HttpOnly; SameSite=Lax$/,
+      ) as unknown as string,
+    ]);
     expect(response.headers.get("Cache-Control")).toBe("no-store");
   });
 

@@ -21,7 +21,11 @@ interface CodeFields {
 export function codeIssue(
   email: string,
   messageId: string,
-  { purpose = "sign_in", code = "000000", ...rest }: CodeFields & { supersedes?: string } = {},
+  {
+    purpose = "sign_in",
+    code = "000000",
+    ...rest
+  }: CodeFields & { supersedes?: string; device?: string } = {},
 ): IssueRequest {
   return {
     email,
@@ -37,7 +41,11 @@ export function codeIssue(
 export function codeTry(
   email: string,
   code: string,
-  { purpose = "sign_in", consume = true }: CodeFields & { consume?: boolean } = {},
+  {
+    purpose = "sign_in",
+    consume = true,
+    ...rest
+  }: CodeFields & Partial<Pick<VerifyRequest, "consume" | "attempt" | "device" | "remember">> = {},
 ): VerifyRequest {
   return {
     email,
@@ -45,6 +53,7 @@ export function codeTry(
     verifiers: [deriveVerifier(secret, { email, purpose }, code)],
     attempt: crypto.randomUUID(),
     consume,
+    ...rest,
   };
 }
 
@@ -66,7 +75,7 @@ export async function openOn(open: OpenCodeStore) {
 }
 
 export const idOf = (outcome: IssueOutcome) =>
-  outcome.kind === "rate_limited" ? undefined : outcome.code.messageId;
+  "code" in outcome ? outcome.code.messageId : undefined;
 export const kindOf = (outcome: { readonly kind: string }) => outcome.kind;
 
 const hourMs = 3_600_000;

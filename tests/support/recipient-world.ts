@@ -6,6 +6,7 @@ import { addBounceRoutes, bounceOperations } from "../../src/email/bounces/bounc
 import type { BounceReporters } from "../../src/email/bounces/config.ts";
 import { recipientKey } from "../../src/email/event.ts";
 import { LoginAttempts } from "../../src/email/login-attempts.ts";
+import type { GrantedType } from "../../src/email/preferences/preference-store.ts";
 import {
   createPreferencesPath,
   createUnsubscribeToken,
@@ -27,8 +28,8 @@ import { signInEngines } from "./sign-in-world.ts";
 export interface RecipientWorld extends AsyncDisposable, RecipientStores {
   readonly world: SignInWorld;
   readonly reporters: BounceReporters;
-  /** The path of a link in a mail to `address`. */
-  linkTo(address: string): string;
+  /** The path of a link in a mail to `address`, of type welcome when left out. */
+  linkTo(address: string, type?: string): string;
 }
 
 const linkSecret = "a secret for links in mails, long enough";
@@ -92,9 +93,10 @@ async function openWorld(
     ...stores,
     world,
     reporters,
-    linkTo: (address) => {
-      const grant = { key: recipientKey(address), type: "welcome", issuedAt: clock.now() } as const;
-      return `/unsubscribe/${createUnsubscribeToken(linkSecret, grant)}`;
+    linkTo: (address, type = "welcome") => {
+      const grant = { key: recipientKey(address), type: type as GrantedType };
+      const token = createUnsubscribeToken(linkSecret, { ...grant, issuedAt: clock.now() });
+      return `/unsubscribe/${token}`;
     },
     [Symbol.asyncDispose]: async () => {
       expectNoSecrets(lines);

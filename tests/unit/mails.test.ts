@@ -141,7 +141,7 @@ describe("the language of a mail", () => {
 test("only an optional mail has an unsubscribe link", () => {
   const unsubscribable = everyMail.filter(([, , , mail]) => mail.html.includes("/unsubscribe/"));
   const types = new Set<EventType>(unsubscribable.map(([type]) => type));
-  expect([...types]).toEqual(["welcome", "sign_in_notice"]);
+  expect([...types]).toEqual(["welcome"]);
   expect(
     openRenderer()(mailEvent("welcome", { username: "ana" }), { now: sentAt }).text,
   ).not.toContain("Unsubscribe");

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { deviceAttemptsMax, knownDevicesMax } from "../../src/auth/codes/code-store.ts";
 import {
   resolveCodePolicy,
   resolveLimitPolicy,
@@ -29,6 +30,8 @@ const chance = (inAMillion: number) =>
 const { codesPerClient, codesGlobal, attemptsPerClient, attemptsGlobal } = limits;
 const chancesOfAll = attemptsGlobal.quota * odds.liveCodesMax;
 const chancesUnsent = codes.codesMax * odds.guessesPerHourMax;
+const deviceAttempts = deviceAttemptsMax(codes);
+const mailsOfDevices = codes.codesMax * (1 + knownDevicesMax);
 /** What a /48, or an IPv4 /24, may use of what a client may: `networkLimits`. */
 const ofSite = (quota: number) => 10 * quota;
 const siteAttempts = ofSite(attemptsPerClient.quota);
@@ -88,6 +91,14 @@ const sentences = [
   `after ${minutes(codes.lifetimeMs)} (\`AUTH_CODE_LIFETIME\`) remove the latter`,
   `${minutes(codes.lifetimeMs)} later remove \`AUTH_SECRET_PREVIOUS\``,
   `share its ${codesPerClient.quota} codes an hour`,
+  `the fifth locks the device for ${minutes(codes.lockMs)}, the tenth forgets it: at most ${deviceAttempts} from one sign-in`,
+  `| code requests | ${codes.codesMax} an hour; all known devices together ${count(codesGlobal.quota)} an hour (\`AUTH_CODES_GLOBAL\`)`,
+  `| known devices of an address | at most ${knownDevicesMax};`,
+  `| ${days(codes.deviceLifetimeMs)} days from the last sign-in on it (\`AUTH_DEVICE_LIFETIME\`) |`,
+  `gives its thief ${deviceAttempts} guesses in all, at up to ${odds.liveCodesMax} live codes each: ${chance(deviceAttempts * odds.liveCodesMax)}`,
+  `with all ${knownDevicesMax} devices can receive ${mailsOfDevices} different mails an hour, of which strangers can cause ${codes.codesMax}`,
+  `An attacker gets ${codes.attemptsMax} more guesses each time`,
+  `at most ${sessions.perUserMax} sessions (\`AUTH_SESSIONS_PER_USER\`)`,
 ];
 
 describe("docs/security.md", () => {
@@ -117,6 +128,7 @@ describe("docs/security.md", () => {
   test("takes the third lock for the longest, as the settings make it", () => {
     expect(4 * codes.lockMs).toBe(codes.lockMsMax);
     expect(codes.attemptsMax).toBe(5); // "the fifth"
+    expect(deviceAttempts).toBe(10); // "the tenth"
     expect(codes.lockMemoryMs).toBe(86_400_000); // "a day without a lock"
     for (const [name, { windowMs }] of Object.entries(limits)) {
       expect([name, windowMs]).toEqual([name, (name.includes("NetworkAnd") ? 24 : 1) * 3_600_000]);

@@ -61,6 +61,8 @@ test("the format never changes, or links in mails that were sent would be lost",
   expect(token).toBe(tokenOf("welcome"));
 });
 
-test("a signed token of a type that cannot be declined (any more) is old", () => {
-  expect(readUnsubscribeToken(secrets, tokenOf("verification_code"), issuedAt).kind).toBe("old");
+test("a signed token of a type that cannot be declined (any more) changes nothing", () => {
+  for (const type of ["verification_code", "sign_in_notice"]) {
+    expect(readUnsubscribeToken(secrets, tokenOf(type), issuedAt).kind).toBe("mandatory");
+  }
 });

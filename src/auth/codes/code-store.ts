@@ -44,6 +44,16 @@ export interface CodePolicy {
   readonly lockMsMax: number;
   /** A right code, or this long without a lock (24 h), resets to the short lock. */
   readonly lockMemoryMs: number;
+  /** How long a device is known after the sign-in on it: 180 days. */
+  readonly deviceLifetimeMs: number;
+}
+
+/** Known devices per address; one more forgets that of the oldest sign-in. */
+export const knownDevicesMax = 10;
+
+/** The wrong codes of a known device until it is forgotten: 10, with a lock after the fifth. */
+export function deviceAttemptsMax({ attemptsMax }: CodePolicy): number {
+  return 2 * attemptsMax;
 }
 
 const keptCodesMax = 20;
@@ -96,7 +106,15 @@ export function deriveVerifier(secret: string, scope: CodeScope, code: string): 
  *   handed over; it stays the newest, and repeating it is charged again;
  * - a budget of wrong attempts over all purposes, codes and resends, charged with or without a live
  *   code. The last one locks the address, and its answer contains the lock: until the lock ends,
- *   every attempt is `locked` and not counted. Locks get longer, see `CodePolicy`.
+ *   every attempt is `locked` and not counted. Locks get longer, see `CodePolicy`;
+ * - the code that was used last, until it would have expired: entered again it is `used`, and not
+ *   counted;
+ * - known devices, each from a verification that names it in `remember` until its lifetime ends or
+ *   it is forgotten. A call that names one takes from the device's own budgets alone, whatever the
+ *   address has left or is locked for: `codesMax` new codes in a window, and wrong attempts since
+ *   the sign-in: `attemptsMax` lock the device for `lockMs`, twice as many forget it. Other requests
+ *   do not displace the codes that it requested. A call that names another is `unknown_device`, and
+ *   changes nothing.
  *
  * Promises, tested by `tests/contract/code-store.ts` for every adapter:
  * - However many attempts run at once, no more than the limit are compared, and one right attempt
@@ -123,8 +141,20 @@ export interface CodeStore {
   issue(request: IssueRequest): Promise<IssueOutcome>;
   refund(request: CodeScope & { readonly messageId: string }): Promise<void>;
   verify(request: VerifyRequest): Promise<VerifyOutcome>;
-  /** Ends all live codes of an address, of every purpose; counts and locks stay. */
+  /** Ends all live codes of an address, of every purpose, and its devices; counts and locks stay. */
   forget(email: string): Promise<void>;
+  /** Forgets all devices of an address, or `only` one, or all `except` one. */
+  forgetDevices(request: ForgottenDevices): Promise<void>;
+  /** Until when an address is locked, or a known device of it; in the past if it is not. */
+  lockedUntil(request: {
+    readonly email: string;
+    readonly device?: string | undefined;
+  }): Promise<number>;
+  /**
+   * Ends the locks of an address and of its devices, and forgets its wrong attempts and the charges
+   * of codes. Returns until when it was locked; undefined if it was not.
+   */
+  unlock(email: string): Promise<number | undefined>;
   /** Throws when the store does not answer within `deadlineMs`. */
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 }
@@ -142,6 +172,8 @@ export interface IssueRequest extends CodeScope {
   readonly data: string;
   /** A message that must not be repeated, because it will not arrive. */
   readonly supersedes?: string;
+  /** The known device that requests it. */
+  readonly device?: string | undefined;
 }
 
 export type IssueOutcome =
@@ -153,7 +185,8 @@ export type IssueOutcome =
       readonly kind: "rate_limited";
       readonly limit: "codes" | "repeats";
       readonly retryAfterMs: number;
-    };
+    }
+  | { readonly kind: "unknown_device" };
 
 export interface IssuedCode {
   readonly messageId: string;
@@ -170,14 +203,34 @@ export interface VerifyRequest extends CodeScope {
    * Computed for every attempt, even with no code to compare or while locked, for constant time.
    */
   readonly verifiers: readonly string[];
-  /** A random name of this attempt. */
+  /** A name of this attempt: the same again gets the same answer, until the code has expired. */
   readonly attempt: string;
   /** False: a right code stays good (a wrong one counts all the same). */
   readonly consume: boolean;
+  /** The known device on which it is entered. */
+  readonly device?: string | undefined;
+  /** With a right code that is consumed: the device to know from now on, in place of `device`. */
+  readonly remember?: string | undefined;
 }
 
 export type VerifyOutcome =
-  | { readonly kind: "verified"; readonly messageId: string }
-  /** With `lockedForMs`: it exhausted the budget, and the address is locked now. */
+  | {
+      readonly kind: "verified";
+      readonly messageId: string;
+      /** Whether it was entered on a known device. */
+      readonly known: boolean;
+      /** Whether an earlier call of this attempt was the first. */
+      readonly repeated: boolean;
+    }
+  /** With `lockedForMs`: it exhausted the budget, and the address or the device is locked now. */
   | { readonly kind: "wrong"; readonly lockedForMs?: number }
-  | { readonly kind: "locked"; readonly retryAfterMs: number };
+  /** It was right, and was used before by another attempt. */
+  | { readonly kind: "used" }
+  | { readonly kind: "locked"; readonly retryAfterMs: number }
+  | { readonly kind: "unknown_device" };
+
+export interface ForgottenDevices {
+  readonly email: string;
+  readonly only?: string;
+  readonly except?: string;
+}

@@ -96,6 +96,17 @@ export interface LimitedCaller {
   readonly email: string;
 }
 
+/**
+ * What a known device takes when it requests a code, besides its own budget: all of them together
+ * get as many as all clients.
+ */
+export function limitedDeviceCode({ codesGlobal }: LimitPolicy): LimitedUse {
+  return {
+    use: randomToken(9),
+    limits: [{ scope: "codes-known-global", subject: "all", ...codesGlobal }],
+  };
+}
+
 /** The share of a global budget that nobody can exhaust from few networks: a quarter. */
 const reservedShare = 1 / 4;
 /** Codes that a network may have requested and still take from the reserve: as many as one address may. */

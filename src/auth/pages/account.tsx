@@ -14,7 +14,7 @@ import {
 import { confirmEmail, isRecent, sendEmailCodes, verifyEmailBody } from "../email-change.ts";
 import { requestCodeBody } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
-import { findSignedIn, getSignedIn, revokeSession } from "../session-routes.ts";
+import { findSignedIn, getSignedIn, revokeOthers, revokeSession } from "../session-routes.ts";
 import type { User } from "../users/user-store.ts";
 import { Address, EmailInput, WithAddresses } from "./address.tsx";
 import type { CodeStep } from "./code-step.tsx";
@@ -225,15 +225,14 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
   app.post("/account/sessions/revoke", async (context) => {
     const id = await formField(context, "id");
     const failure = await attempt(context, deps, async () => {
-      const { session } = await getShownUser(context, deps);
-      await revokeSession(context, deps, session, id); // it may already have ended
+      const signedIn = await getShownUser(context, deps);
+      await revokeSession(context, deps, signedIn, id); // it may already have ended
     });
     return finish(context, deps, failure, { place: "sessions", done: "session_revoked" });
   });
   app.post("/account/sessions/revoke-others", async (context) => {
     const failure = await attempt(context, deps, async () => {
-      const { userId, id: except } = (await getShownUser(context, deps)).session;
-      await deps.sessions.revokeAll({ userId, except });
+      await revokeOthers(deps, await getShownUser(context, deps));
     });
     return finish(context, deps, failure, { place: "sessions", done: "others_revoked" });
   });
@@ -308,7 +307,7 @@ function addEmailChange(app: Hono<HttpEnvironment>, deps: PageDeps): void {
       const { email } = parseFields(requestCodeBody, { email: typed });
       await sendEmailCodes(context, deps, { ...signedIn, email });
     },
-    enter: async (context, email, code, currentCode) => {
+    enter: async (context, { email }, code, currentCode) => {
       const signedIn = await getSignedIn(context, deps);
       const current_code = currentCode === "" ? undefined : currentCode;
       const entered = parseFields(verifyEmailBody, { email, code, current_code });
@@ -342,7 +341,7 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
     send: async (context) => {
       await sendDeletionCode(context, deps, (await getSignedIn(context, deps)).user);
     },
-    enter: async (context, _email, typed) => {
+    enter: async (context, _pending, typed) => {
       const signedIn = await getSignedIn(context, deps);
       const { code } = parseFields(deleteUserBody, { code: typed });
       await confirmDeletion(context, deps, { ...signedIn, code });

@@ -4,7 +4,9 @@ import { InstantError } from "../../core/errors.ts";
 import type { FieldAttributes } from "../../core/html/page.tsx";
 import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
+import { randomToken } from "../../core/secret.ts";
 import type { CodePolicy } from "../codes/code-store.ts";
+import { deviceOf } from "../known-devices.ts";
 import { lockedSeconds } from "../rate-limited.ts";
 import { authErrors, findCode } from "../schemas.ts";
 import { findSignedIn, getSignedIn } from "../session-routes.ts";
@@ -247,7 +249,12 @@ export interface CodeStep {
   /** Both throw the problem, as the use cases do. */
   send(context: HttpContext, email: string): Promise<unknown>;
   /** `currentCode`: "" where there is no such field. */
-  enter(context: HttpContext, email: string, code: string, currentCode: string): Promise<unknown>;
+  enter(
+    context: HttpContext,
+    pending: PendingCode,
+    code: string,
+    currentCode: string,
+  ): Promise<unknown>;
   /** The response to a right code. */
   done(context: HttpContext): Response;
   /** A failure that another code would not fix; undefined: the code itself failed. */
@@ -262,15 +269,22 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const { codes, inboxUrl } = deps;
     const view = pageViewOf(context, deps);
     const pending = readPending(context, deps);
-    const userId = purpose === "sign_in" ? undefined : (await findSignedIn(context, deps))?.user.id;
+    const signedIn = await findSignedIn(context, deps);
+    if (pending === undefined && purpose === "sign_in" && signedIn !== undefined) {
+      return context.redirect("/account", 303); // the form was sent twice
+    }
+    const userId = purpose === "sign_in" ? undefined : signedIn?.user.id;
     if (pending?.purpose !== purpose || pending.userId !== userId) {
       return messagePage({ view, messages: view.messages.lost, href: back });
     }
-    const shownFor = signShownFor(deps, pending);
+    const { email, lockedUntil: seenUntil = 0 } = pending;
+    const device = deviceOf(context, deps, email);
+    const lockedUntil = seenUntil > view.now ? await codes.lockedUntil({ email, device }) : 0;
     const currentEmail = await step.findCurrentEmail?.(context);
     const flash = readFlash(context, deps, "code", "current_code", "step");
-    const page = { view, pending, shownFor, currentEmail, flash, inboxUrl };
-    return codePage({ ...page, policy: codes.policy });
+    const shown = { view, pending: { ...pending, lockedUntil }, currentEmail, flash, inboxUrl };
+    const shownFor = signShownFor(deps, pending);
+    return codePage({ ...shown, shownFor, policy: codes.policy });
   });
   app.post(again, async (context) => {
     const pending = await readShownPending(context, deps);
@@ -288,7 +302,7 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     const currentCode = findCode(typedCurrent) ?? typedCurrent;
     const failure = await attempt(context, deps, async () => {
       await requireUserOf(context, deps, pending);
-      await step.enter(context, pending.email, code, currentCode);
+      await step.enter(context, pending, code, currentCode);
     });
     if (failure !== undefined) return refuse(context, deps, step, { pending, failure });
     dropPending(context, deps, pending);
@@ -334,8 +348,9 @@ export async function startCodeStep(
     await send(context, email);
   });
   const same = before?.purpose === purpose && before.email === email ? before : undefined;
+  const form = same?.form ?? randomToken();
   const keep = (nextAt: number) => {
-    keepPending(context, deps, { ...same, purpose, email, userId, nextAt });
+    keepPending(context, deps, { ...same, purpose, email, userId, nextAt, form });
   };
   if (failure === undefined) {
     const repeated = same !== undefined && same.nextAt > now;

@@ -86,8 +86,8 @@ function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
       const { email } = parseFields(requestCodeBody, { email: typed });
       await sendCode(context, deps, { email, purpose: "sign_in" });
     },
-    enter: (context, email, code) =>
-      signIn(context, deps, parseFields(verifyCodeBody, { email, code })),
+    enter: (context, { email, form }, code) =>
+      signIn(context, deps, parseFields(verifyCodeBody, { email, code }), form),
     done: (context) => context.redirect("/account", 303),
   };
   app.get("/", async (context) => {

@@ -29,6 +29,8 @@ const pendingSchema = z.object({
   /** When another one can be requested. */
   nextAt: z.number(),
   lockedUntil: z.number().optional(),
+  /** A random text: by it the same form that is sent twice is recognised. */
+  form: z.string().max(64).optional(),
 });
 export type PendingCode = z.infer<typeof pendingSchema>;
 

@@ -19,7 +19,6 @@ import {
   keepUserMsMax,
   sessionEndsAt,
   sessionKeyOf,
-  sessionsPerUserMax,
   userDroppedMs,
   userKeptMs,
 } from "./session-store.ts";
@@ -96,10 +95,9 @@ export function openRedisSessionStore(
   return {
     policy,
     embedded: false,
-    create: async ({ userId, device }) => {
-      const [token, id] = [createSessionToken(), createSessionId()];
+    create: async ({ userId, device, id = createSessionId(), token = createSessionToken() }) => {
       await pointers.write(token, { userId, id }, lifetimeMs);
-      const text = await run(createScript, userId, sessionsPerUserMax, id, device);
+      const text = await run(createScript, userId, policy.perUserMax, id, device);
       return { token, session: { userId, id, ...(JSON.parse(text) as Stored) } };
     },
     find: async (token) => (await check(token))?.session,

@@ -8,15 +8,16 @@ import type { User, UserStore } from "../users/user-store.ts";
  *
  * A session is live from `create` until the first of: it was not used for `idleMs`, it is
  * `lifetimeMs` old, it was revoked. Each `find` is a use; uses are recorded once per
- * `touchEveryMs`, so a session may end that much too early. A user has at most
- * `sessionsPerUserMax`: one more ends the least recently used.
+ * `touchEveryMs`, so a session may end that much too early. A user has at most `perUserMax`: one
+ * more ends the least recently used.
  *
  * Promises, tested by `tests/contract/session-store.ts` for every adapter:
  * - A revoked or ended session is not found by any later `find`, on any replica. Each call that
  *   revokes, however many sessions, is one atomic step.
  * - Whatever is not one of our tokens is not found.
  * - Revoking a session by its id also takes the id of its user.
- * - Every call may be repeated. Times are by the store's clock.
+ * - Every call may be repeated: however many create a session of the same name at once, it is one.
+ *   One that was revoked stays so for a day. Times are by the store's clock.
  *
  * Beside its sessions the store keeps a copy of the user, so that checking a session asks no other
  * store. `dropUser` comes before each change (see `dropChangedUsers`), and for `userDroppedMs` no
@@ -48,10 +49,16 @@ export interface SessionStore {
   ping(options: { readonly deadlineMs: number }): Promise<void>;
 }
 
-interface CreateSessionRequest {
+interface CreateSessionRequest extends Partial<SessionNames> {
   readonly userId: string;
   /** A readable name: "Firefox on Windows"; ≤ 60 characters. */
   readonly device: string;
+}
+
+/** Random when left out. Whoever creates a session of the same names again gets the same. */
+export interface SessionNames {
+  readonly id: string;
+  readonly token: string;
 }
 
 export interface SessionPolicy {
@@ -61,6 +68,8 @@ export interface SessionPolicy {
   readonly lifetimeMs: number;
   /** 1 min. */
   readonly touchEveryMs: number;
+  /** 100. */
+  readonly perUserMax: number;
 }
 
 interface CreatedSession {
@@ -87,7 +96,6 @@ export interface CheckedSession {
   readonly checkedAt: number;
 }
 
-export const sessionsPerUserMax = 100;
 export const userKeptMs = 5 * 60_000;
 export const userDroppedMs = 10_000;
 export const keepUserMsMax = 3_000;

@@ -10,7 +10,6 @@ import {
   keepUserMsMax,
   sessionEndsAt,
   sessionKeyOf,
-  sessionsPerUserMax,
   userDroppedMs,
   userKeptMs,
 } from "./session-store.ts";
@@ -45,6 +44,13 @@ const migrations = [
 
 const columns =
   "id, user_id AS userId, device, created_at AS createdAt, used_at AS usedAt FROM auth_sessions";
+
+/**
+ * A revoked session leaves its row until it would have been idle for too long, at least for a day,
+ * so that creating it again does not bring it back.
+ */
+const revoke = "UPDATE auth_sessions SET created_at = 0, device = ''";
+const revokedKeptMs = 86_400_000;
 
 /** Ended sessions dropped with each new one: more than are added, so that the file does not grow. */
 const sweptMax = 10;
@@ -87,7 +93,7 @@ export async function openSqliteSessionStore(
   function remove(userId: string, isMeant: (session: Session) => boolean): Promise<number> {
     return database.write((db) => {
       const meant = readAll(db, userId).filter((session) => isLive(session) && isMeant(session));
-      const query = db.query("DELETE FROM auth_sessions WHERE user_id = ? AND id = ?");
+      const query = db.query(`${revoke} WHERE user_id = ? AND id = ?`);
       for (const { id } of meant) query.run(userId, id);
       return meant.length;
     });
@@ -96,13 +102,12 @@ export async function openSqliteSessionStore(
   return {
     policy,
     embedded: true,
-    create: async ({ userId, device }) => {
-      const token = createSessionToken();
+    create: async ({ userId, device, id = createSessionId(), token = createSessionToken() }) => {
       const now = clock.now();
-      const session = { id: createSessionId(), userId, device, createdAt: now, usedAt: now };
-      await database.write((db) => {
-        insert(db, sessionKeyOf(token) ?? "", session);
-        sweep(db, now - policy.idleMs);
+      const session = await database.write((db) => {
+        sweep(db, now - Math.max(policy.idleMs, revokedKeptMs));
+        const session = { id, userId, device, createdAt: now, usedAt: now };
+        return insert(db, sessionKeyOf(token) ?? "", session, policy.perUserMax);
       });
       return { token, session };
     },
@@ -127,7 +132,7 @@ export async function openSqliteSessionStore(
     revoke: async (token) => {
       const key = sessionKeyOf(token);
       if (key === undefined) return;
-      await database.write((db) => db.query("DELETE FROM auth_sessions WHERE key = ?").run(key));
+      await database.write((db) => db.query(`${revoke} WHERE key = ?`).run(key));
     },
     revokeOne: async ({ userId, id }) => (await remove(userId, (one) => one.id === id)) > 0,
     revokeAll: ({ userId, except }) => remove(userId, (one) => one.id !== except),
@@ -146,10 +151,13 @@ function findKept(db: Database, userId: string, now: number): User | undefined {
   return kept?.user ? (JSON.parse(kept.user) as User) : undefined;
 }
 
-/** Beyond a user's maximum, the least recently used sessions end. */
-function insert(db: Database, key: string, session: Session): void {
+/**
+ * Returns the session as it is stored, perhaps by an earlier call. Beyond a user's maximum, the
+ * least recently used sessions end.
+ */
+function insert(db: Database, key: string, session: Session, perUserMax: number): Session {
   const { id, userId, device, createdAt, usedAt } = session;
-  db.query("INSERT INTO auth_sessions VALUES (?, ?, ?, ?, ?, ?)").run(
+  db.query("INSERT OR IGNORE INTO auth_sessions VALUES (?, ?, ?, ?, ?, ?)").run(
     key,
     id,
     userId,
@@ -158,10 +166,12 @@ function insert(db: Database, key: string, session: Session): void {
     usedAt,
   );
   db.query(
-    `DELETE FROM auth_sessions WHERE user_id = ?1 AND id != ?2 AND id NOT IN
-       (SELECT id FROM auth_sessions WHERE user_id = ?1 AND id != ?2
-        ORDER BY used_at DESC, id LIMIT ${sessionsPerUserMax - 1})`,
-  ).run(userId, id);
+    `${revoke} WHERE user_id = ?1 AND created_at > 0 AND id != ?2 AND id NOT IN
+       (SELECT id FROM auth_sessions WHERE user_id = ?1 AND created_at > 0 AND id != ?2
+        ORDER BY used_at DESC, id LIMIT ?3)`,
+  ).run(userId, id, perUserMax - 1);
+  const stored = db.query<Session, [string]>(`SELECT ${columns} WHERE key = ?`).get(key);
+  return stored ?? session;
 }
 
 function readAll(db: Database, userId: string): Session[] {

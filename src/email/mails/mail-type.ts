@@ -187,7 +187,8 @@ export interface MailType<
 }
 
 /**
- * Transactional: requested by the recipient, always sent. Optional: the recipient may decline it.
+ * Transactional: requested by the recipient or about the account's security, always sent. Optional:
+ * the recipient may decline it.
  */
 type MailKind = "transactional" | "optional";
 

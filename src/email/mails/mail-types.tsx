@@ -107,9 +107,9 @@ interface SignInNoticeMessages {
   readonly unrequested: string;
 }
 
-/** Sent after a sign-in on a device that has no other session. */
+/** Sent after a sign-in on a device that is not known. */
 const signInNotice = defineMail<SignInNoticeMessages>()({
-  kind: "optional",
+  kind: "transactional",
   data: mailData({
     signed_in_at: time,
     device: line(100).optional(),
@@ -325,6 +325,7 @@ interface PreferencesMessages {
   readonly saved: string;
   /** Why nothing was done. */
   readonly old: TitledText;
+  readonly mandatory: TitledText;
   readonly forged: TitledText;
   readonly unclear: TitledText;
   readonly unavailable: TitledText;

@@ -74,6 +74,8 @@ type TokenOutcome =
   | { readonly kind: "valid"; readonly grant: UnsubscribeGrant }
   /** Validly signed, but expired. */
   | { readonly kind: "old" }
+  /** Validly signed, for mails that could be declined once. */
+  | { readonly kind: "mandatory" }
   | { readonly kind: "forged" };
 
 export interface TokenSecrets {
@@ -103,7 +105,7 @@ export function readUnsubscribeToken(
   if (verified.kind === "forged") return verified;
   if (verified.kind === "expired") return { kind: "old" };
   const [key = "", type = ""] = verified.parts;
-  if (!isGranted(type)) return { kind: "old" };
+  if (!isGranted(type)) return { kind: "mandatory" };
   return { kind: "valid", grant: { key, type, issuedAt: verified.signedAt } };
 }
 

@@ -80,7 +80,7 @@ function preferencesPage(options: PreferencesPageOptions): Response {
           <input type="hidden" name={chooseField} value="yes" />
           <fieldset class="mails">
             <legend>{messages.choose}</legend>
-            {optionalTypes.map((one) => (
+            {typesOf(type).map((one) => (
               <TypeBox type={one} wanted={preferences[one]} {...messages.types[one]} />
             ))}
           </fieldset>
@@ -92,6 +92,11 @@ function preferencesPage(options: PreferencesPageOptions): Response {
       </>
     ),
   });
+}
+
+/** A link in a mail is about mails of its type alone. */
+function typesOf(granted: GrantedType): readonly OptionalType[] {
+  return granted === "all" ? optionalTypes : [granted];
 }
 
 interface TypeBoxProps {
@@ -111,7 +116,7 @@ function TypeBox({ type, wanted, title, text }: TypeBoxProps) {
   );
 }
 
-const statuses = { old: 410, forged: 400, unclear: 400, unavailable: 503 } as const;
+const statuses = { old: 410, mandatory: 410, forged: 400, unclear: 400, unavailable: 503 } as const;
 
 /** A page with the reason why nothing was done. */
 function refusalPage(view: PageView, reason: keyof typeof statuses): Response {
@@ -228,7 +233,8 @@ interface UnsubscribeRouteDeps {
 /**
  * `/unsubscribe/<token>`, the link in optional mails. GET shows the preferences and changes
  * nothing, because link scanners open it. POST with `List-Unsubscribe=One-Click` declines the type
- * of the mail (RFC 8058: no cookie, no redirect, idempotent); the page's own form sets all types.
+ * of the mail (RFC 8058: no cookie, no redirect, idempotent); the page's own form sets it either
+ * way. Neither changes another type; only the link of the account page is for all.
  * The token alone names the recipient: there is no cookie that another site could abuse.
  */
 export function addUnsubscribeRoutes(app: Hono<HttpEnvironment>, deps: UnsubscribeRouteDeps): void {
@@ -270,10 +276,9 @@ async function change(
   const form = await readForm(context);
   const isOneClick = form.get(oneClickField) === oneClickValue;
   if (!isOneClick && form.get(chooseField) === null) return refusalPage(view, "unclear");
-  const declined = type === "all" ? optionalTypes : [type];
-  const changes: PreferenceChanges = isOneClick
-    ? Object.fromEntries(declined.map((one) => [one, false]))
-    : Object.fromEntries(optionalTypes.map((one) => [one, form.get(one) === "yes"]));
+  const changes: PreferenceChanges = Object.fromEntries(
+    typesOf(type).map((one) => [one, !isOneClick && form.get(one) === "yes"]),
+  );
   await preferences.change(key, changes);
   log.info(
     { requestId: context.get("requestId"), preferences: changes },

@@ -88,22 +88,22 @@ export const german: LanguageMessages = {
       `Wählen Sie, welche E-Mails ${appName} an die Adresse senden darf, zu der dieser Link gehört.`,
     types: {
       welcome: { title: "Willkommen", text: "Eine E-Mail, wenn Ihr Konto angelegt wird." },
-      sign_in_notice: {
-        title: "Anmeldungen",
-        text: "Eine E-Mail, wenn sich jemand in Ihrem Konto anmeldet.",
-      },
     },
     nameOf: (title) => `„${title}“`,
     all: "alle freiwilligen E-Mails",
     unsubscribe: (name) => `${name} abbestellen`,
     choose: "Freiwillige E-Mails",
     save: "Speichern",
-    always: "Anmeldecodes und andere E-Mails, die Sie anfordern, werden immer gesendet.",
+    always: "Anmeldecodes und E-Mails zur Sicherheit Ihres Kontos werden immer gesendet.",
     unsubscribed: (name) => `Sie haben ${name} abbestellt. Die Änderung gilt sofort.`,
     saved: "Gespeichert. Die Änderung gilt sofort.",
     old: {
       title: "Dieser Link ist abgelaufen",
       text: "Links in E-Mails gelten ein Jahr. Verwenden Sie den Link aus einer neueren E-Mail.",
+    },
+    mandatory: {
+      title: "Diese E-Mails werden immer gesendet",
+      text: "Sie betreffen die Sicherheit Ihres Kontos. Es wurde nichts geändert.",
     },
     forged: {
       title: "Dieser Link ist unvollständig",

@@ -87,22 +87,22 @@ export const english: LanguageMessages = {
       `Choose which e-mails ${appName} may send to the address that this link belongs to.`,
     types: {
       welcome: { title: "Welcome", text: "One e-mail when your account is created." },
-      sign_in_notice: {
-        title: "Sign-ins",
-        text: "An e-mail when someone signs in to your account.",
-      },
     },
     nameOf: (title) => `“${title}”`,
     all: "all optional e-mails",
     unsubscribe: (name) => `Unsubscribe from ${name}`,
     choose: "Optional e-mails",
     save: "Save",
-    always: "Sign-in codes, and other e-mails that you request, are always sent.",
+    always: "Sign-in codes and e-mails about the security of your account are always sent.",
     unsubscribed: (name) => `You are unsubscribed from ${name}. The change takes effect at once.`,
     saved: "Saved. The change takes effect at once.",
     old: {
       title: "This link has expired",
       text: "Links in e-mails are valid for a year. Use the link in a more recent e-mail.",
+    },
+    mandatory: {
+      title: "These e-mails are always sent",
+      text: "They are about the security of your account. Nothing was changed.",
     },
     forged: {
       title: "This link is incomplete",

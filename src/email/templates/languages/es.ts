@@ -88,22 +88,23 @@ export const spanish: LanguageMessages = {
       `Elija qué correos puede enviar ${appName} a la dirección a la que corresponde este enlace.`,
     types: {
       welcome: { title: "Bienvenida", text: "Un correo al crear su cuenta." },
-      sign_in_notice: {
-        title: "Inicios de sesión",
-        text: "Un correo cuando alguien inicia sesión en su cuenta.",
-      },
     },
     nameOf: (title) => `«${title}»`,
     all: "todos los correos opcionales",
     unsubscribe: (name) => `Dejar de recibir ${name}`,
     choose: "Correos opcionales",
     save: "Guardar",
-    always: "Los códigos de acceso y los demás correos que solicite se envían siempre.",
+    always:
+      "Los códigos de acceso y los correos sobre la seguridad de su cuenta se envían siempre.",
     unsubscribed: (name) => `Ya no recibirá ${name}. El cambio surte efecto de inmediato.`,
     saved: "Guardado. El cambio surte efecto de inmediato.",
     old: {
       title: "Este enlace ha caducado",
       text: "Los enlaces de los correos son válidos durante un año. Use el de un correo más reciente.",
+    },
+    mandatory: {
+      title: "Estos correos se envían siempre",
+      text: "Tratan de la seguridad de su cuenta. No se ha cambiado nada.",
     },
     forged: {
       title: "Este enlace está incompleto",

@@ -90,22 +90,23 @@ export const french: LanguageMessages = {
       `Choisissez les e-mails que ${appName} peut envoyer à l’adresse à laquelle ce lien correspond.`,
     types: {
       welcome: { title: "Bienvenue", text: "Un e-mail à la création de votre compte." },
-      sign_in_notice: {
-        title: "Connexions",
-        text: "Un e-mail lorsque quelqu’un se connecte à votre compte.",
-      },
     },
     nameOf: (title) => `«\u00a0${title}\u00a0»`,
     all: "tous les e-mails facultatifs",
     unsubscribe: (name) => `Ne plus recevoir ${name}`,
     choose: "E-mails facultatifs",
     save: "Enregistrer",
-    always: "Les codes de connexion et les autres e-mails que vous demandez sont toujours envoyés.",
+    always:
+      "Les codes de connexion et les e-mails relatifs à la sécurité de votre compte sont toujours envoyés.",
     unsubscribed: (name) => `Vous ne recevrez plus ${name}. L’effet est immédiat.`,
     saved: "Enregistré. L’effet est immédiat.",
     old: {
       title: "Ce lien a expiré",
       text: "Les liens contenus dans les e-mails sont valables un an. Utilisez celui d’un e-mail plus récent.",
+    },
+    mandatory: {
+      title: "Ces e-mails sont toujours envoyés",
+      text: "Ils concernent la sécurité de votre compte. Rien n’a été modifié.",
     },
     forged: {
       title: "Ce lien est incomplet",

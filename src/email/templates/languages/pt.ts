@@ -87,22 +87,22 @@ export const portuguese: LanguageMessages = {
       `Escolha quais e-mails ${appName} pode enviar para o endereço a que este link pertence.`,
     types: {
       welcome: { title: "Boas-vindas", text: "Um e-mail quando sua conta é criada." },
-      sign_in_notice: {
-        title: "Acessos",
-        text: "Um e-mail quando alguém entra na sua conta.",
-      },
     },
     nameOf: (title) => `“${title}”`,
     all: "todos os e-mails opcionais",
     unsubscribe: (name) => `Deixar de receber ${name}`,
     choose: "E-mails opcionais",
     save: "Salvar",
-    always: "Os códigos de acesso e outros e-mails que você pede são sempre enviados.",
+    always: "Os códigos de acesso e os e-mails sobre a segurança da sua conta são sempre enviados.",
     unsubscribed: (name) => `Você não receberá mais ${name}. A mudança vale na hora.`,
     saved: "Salvo. A mudança vale na hora.",
     old: {
       title: "Este link expirou",
       text: "Os links nos e-mails valem por um ano. Use o link de um e-mail mais recente.",
+    },
+    mandatory: {
+      title: "Estes e-mails são sempre enviados",
+      text: "Eles tratam da segurança da sua conta. Nada foi alterado.",
     },
     forged: {
       title: "Este link está incompleto",
