@@ -43,6 +43,7 @@ export const emailSchema = z
   })
   .meta({
     format: "email",
+    pattern: "^[^%!]*$",
     description:
       "At most 254 bytes. Compared in canonical form: in lower case and Unicode's NFC, full-width letters as plain ones, the domain in ASCII, invisible characters around it dropped.",
     examples: ["ana@example.com"],

@@ -6,7 +6,7 @@ import { eventually } from "../../support/eventually.ts";
 import { InstantProcess } from "../../support/instant-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-const hooks = join(import.meta.dir, "../support/schemathesis/hooks.py");
+const support = join(import.meta.dir, "../support/schemathesis");
 const seed = process.env["FUZZ_SEED"] ?? String(Date.now() % 1_000_000);
 const examplesPerOperation = process.env["SCHEMATHESIS_EXAMPLES"] ?? "20";
 const authSecret = "a secret of the schemathesis test, which is long enough";
@@ -92,19 +92,19 @@ describe.if(program !== undefined && schemathesis !== undefined)("schemathesis, 
       });
       const asking = Bun.spawn(
         [
-          ...[schemathesis ?? "", "run", `${url}/openapi.json`, "--seed", seed],
-          ...[
-            "--max-examples",
-            examplesPerOperation,
-            "--phases",
-            "examples,coverage,fuzzing,stateful",
-          ],
+          schemathesis ?? "",
+          `--config-file=${join(support, "schemathesis.toml")}`,
+          "run",
+          `${url}/openapi.json`,
+          `--seed=${seed}`,
+          `--max-examples=${examplesPerOperation}`,
+          "--phases=examples,coverage,fuzzing,stateful",
         ],
         {
           cwd: directory.path,
           env: {
             PATH: process.env["PATH"],
-            SCHEMATHESIS_HOOKS: hooks,
+            SCHEMATHESIS_HOOKS: join(support, "hooks.py"),
             TOKEN_URL: `http://127.0.0.1:${tokens.port}/`,
           },
           stdout: "pipe",
