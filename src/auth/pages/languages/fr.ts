@@ -42,7 +42,7 @@ export const french: PageMessages = {
     change_email: {
       title: "Confirmez votre nouvelle adresse",
       button: "Changer l’adresse",
-      back: "Garder l’ancienne adresse",
+      back: "Garder l’adresse actuelle",
     },
     delete_account: {
       title: "Confirmez la suppression",

@@ -40,7 +40,7 @@ export const russian: PageMessages = {
     change_email: {
       title: "Подтвердите новый адрес",
       button: "Сменить адрес",
-      back: "Оставить прежний адрес",
+      back: "Оставить нынешний адрес",
     },
     delete_account: {
       title: "Подтвердите удаление",
