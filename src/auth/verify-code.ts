@@ -165,6 +165,7 @@ async function verifyCode(
 ): Promise<VerifyCodeOutcome> {
   const { limits, sessions, users } = deps;
   const { email } = submitted;
+  const startedAt = deps.clock.now();
   const { attempt, ...names } = nameSignIn(deps.keys.current.secret, form, submitted);
   const asked = username === undefined ? undefined : limitedUsername(deps.limitPolicy, submitted);
   const isLimited = asked !== undefined && (await limits.take(asked)).kind === "rate_limited";
@@ -184,8 +185,9 @@ async function verifyCode(
     ...names,
   });
   const { messageId, known, repeated } = checked;
+  const isNew = user.createdAt >= startedAt; // perhaps by another copy of the form
   if (created) welcome(deps, user, locale);
-  else if (!known && !repeated) noticeSignIn(deps, { user, session, messageId, locale });
+  else if (!known && !repeated && !isNew) noticeSignIn(deps, { user, session, messageId, locale });
   return { kind: "signed_in", token, user, session, created, messageId };
 }
 

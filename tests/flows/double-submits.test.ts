@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { UserStore } from "../../src/auth/users/user-store.ts";
 import { openPageClient } from "../support/page-client.ts";
 import type { SignInWorld } from "../support/sign-in-world.ts";
 import { signInEngines } from "../support/sign-in-world.ts";
@@ -78,6 +79,29 @@ describe.each(signInEngines())("a right code that is entered again on %s", (_, o
     );
     expect(types.filter((type) => type !== "verification_code")).toEqual(["welcome"]);
     await client.post("/sign-out");
+  });
+
+  test("by a form whose second copy creates the account is no sign-in to tell about", async () => {
+    await using world = await open();
+    const [entered, created] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const signIn: UserStore["signIn"] = async (request) => {
+      entered.resolve();
+      await created.promise;
+      return world.stores.users.signIn(request);
+    };
+    const slow = world.restart({ users: { ...world.stores.users, signIn } });
+    const [client, other] = [openPageClient(slow), openPageClient(world)];
+    await client.post("/sign-in", { email });
+    for (const [name, value] of client.cookies) other.cookies.set(name, value);
+    const { code } = slow.publisher;
+    const first = client.post("/sign-in/code", { code });
+    await entered.promise;
+    await other.post("/sign-in/code", { code });
+    created.resolve();
+    expect((await first).headers.get("Location")).toBe("/account");
+    const events = [...slow.publisher.events, ...world.publisher.events];
+    const types = events.map(({ eventType }) => eventType);
+    expect(types.toSorted()).toEqual(["verification_code", "welcome"]);
   });
 
   test("by a form after its session was ended opens none", async () => {
