@@ -171,6 +171,7 @@ async function verifyCode(
   const wanted = isLimited ? undefined : username;
   const taken = await isTaken(deps, email, wanted);
   const attempted = { attempt, remember: names.id, consume: !taken } as const;
+  const startedAt = deps.clock.now();
   const checked = await checkCode(deps, { ...submitted, ...attempted, purpose: "sign_in" });
   if (checked.kind !== "verified") {
     if (asked !== undefined && !isLimited) await giveBack(limits, asked); // nothing was revealed
@@ -185,7 +186,9 @@ async function verifyCode(
   });
   const { messageId, known, repeated } = checked;
   if (created) welcome(deps, user, locale);
-  else if (!known && !repeated) noticeSignIn(deps, { user, session, messageId, locale });
+  else if (!known && !repeated && user.createdAt < startedAt) {
+    noticeSignIn(deps, { user, session, messageId, locale }); // not of a copy that created the user
+  }
   return { kind: "signed_in", token, user, session, created, messageId };
 }
 
