@@ -16,13 +16,13 @@ export interface ExhaustedLimit {
   readonly retryAfterMs: number;
 }
 
-const attemptsScopes = ["attempts-per-email", "attempts-per-device"] as const;
+const lockScopes = { address: "attempts-per-email", device: "attempts-per-device" } as const;
 /** The budget of wrong codes from one network, from which each code requested there exempts once. */
 const earnableScope = "attempts-per-network-and-mailbox";
 
 /** The budget of wrong codes for an address or a known device: once it is exhausted, it is locked. */
 export function attemptsScopeOf(device: string | undefined): string {
-  return attemptsScopes[device === undefined ? 0 : 1];
+  return device === undefined ? lockScopes.address : lockScopes.device;
 }
 
 /** The budget of codes for an address or a known device, or of repeats of the newest one. */
@@ -96,7 +96,7 @@ export function wrongCodeError(row: ErrorRow, locked: ExhaustedLimit | undefined
 /** How long the address is locked after either of the two; undefined if it is not. */
 export function lockedSeconds({ members, retryAfterSeconds }: Failure): number | undefined {
   const scope = members?.["scope"];
-  if (!attemptsScopes.some((one) => one === scope)) return undefined;
+  if (scope !== lockScopes.address && scope !== lockScopes.device) return undefined;
   return retryAfterSeconds ?? Number(members?.["retryAfterSeconds"]);
 }
 

@@ -104,7 +104,8 @@ function sign(key: string, purpose: string, signed: readonly string[]): string {
  */
 const placeholder =
   /change[-_ ]?(?:me|this|it)|secret|passwor[dt]|example|default|replace|generate|insecure|qwerty|letmein|12345678|(.)\1{9}/i;
-const newSecret = "openssl rand -base64 32";
+/** The command that makes a secret. */
+export const newSecret = "openssl rand -base64 32";
 
 /**
  * Why a secret is weak, as the rest of a sentence about it; undefined when it is strong. From 32
