@@ -52,7 +52,7 @@ for (const { name, mode, settings } of isHere ? poolers : []) {
       const found = await direct.query(
         (sql) => sql`SELECT count(*)::int AS count FROM pg_tables WHERE schemaname = ${schema}`,
       );
-      expect(found[0]?.["count"]).toBe(4);
+      expect(found[0]?.["count"]).toBe(5);
       const checks = await diagnosed((diagnosis) =>
         diagnosePostgres(postgresAt(url, schema), schemaModules, diagnosis),
       );

@@ -94,10 +94,10 @@ function validObject(schema: JsonSchema, random: SeededRandom, hints: Hints): un
 }
 
 function validText(schema: JsonSchema, random: SeededRandom): string {
+  if (schema.format === "email") return validEmail(random);
   if (schema.pattern !== undefined) {
     return textOfPattern(schema.pattern, random).slice(0, schema.maxLength);
   }
-  if (schema.format === "email") return validEmail(random);
   const least = schema.minLength ?? 0;
   const length = least + random.below(Math.min(schema.maxLength ?? 50, 50) - least + 1);
   return textOfPattern(`[A-Za-z0-9_-]{${length}}`, random);
