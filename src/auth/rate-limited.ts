@@ -38,7 +38,7 @@ export function exhaustedLimit(
 }
 
 /**
- * Gives back what nothing came of. Best effort, because the caller's outcome stands already: if the
+ * Gives back a use that had no effect. Best effort, because the caller's outcome stands already: if the
  * store fails here, the uses stay counted until they leave their windows.
  */
 export async function giveBack(
@@ -115,8 +115,8 @@ const warnedMax = 1_000;
 
 /**
  * Wraps limits to log a warning when one is exhausted: once per budget and window in each process,
- * however many requests are refused. A line costs a whole budget, so nobody can flood the log: a
- * mailbox's costs a network 10 wrong codes or 10 mails of the 600 of each that it has in an hour.
+ * however many requests are refused. Each line takes an exhausted budget, so nobody can flood the
+ * log: the 600 codes and 600 wrong codes of a network in an hour exhaust those of some 120 mailboxes.
  */
 export function logExhaustedLimits(
   limits: Limits,

@@ -34,8 +34,9 @@ export interface LimitedUse {
   /** The part of the last budget that is kept for those who have hardly used the one before it. */
   readonly reserved?: ReservedShare;
   /**
-   * Each use of this budget earns one of the first of `limits`: while its newest use is the newer of
-   * the two (and within the other's window), nothing is refused, only counted.
+   * A use of this budget exempts the next use of the first of `limits`: while its newest use is later
+   * than the newest of that one, and within the window of that one, the take is counted and never
+   * refused.
    */
   readonly earnedBy?: RateLimit;
 }
