@@ -1,7 +1,7 @@
 /** The command behind scripts/document. Tests in `tests/unit` fail when a document is stale. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { languageTags } from "../../src/email/templates/languages.ts";
+import { languageTags } from "../../src/core/languages.ts";
 import { createMailRenderer } from "../../src/email/templates/mail-renderer.tsx";
 import { previewable, renderSample } from "../../src/email/templates/preview.tsx";
 import { renderConfiguration, renderEnvExample } from "./configuration.ts";

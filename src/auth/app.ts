@@ -7,6 +7,7 @@ import type { HttpAppOptions } from "../core/http/app.ts";
 import { createHttpApp } from "../core/http/app.ts";
 import { crossOriginReads, refuseForeignWrite } from "../core/http/client-address.ts";
 import { cookieNameOf } from "../core/http/cookies.ts";
+import { switchLanguage } from "../core/http/page-language.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
 import { isStopping } from "../core/http/problem.ts";
 import type { Metrics } from "../core/metrics.ts";
@@ -26,6 +27,7 @@ import type { CodeStore, PreparedCodes } from "./codes/code-store.ts";
 import { requestEmailRoute, undoEmailRoute, verifyEmailRoute } from "./email-change.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { PageDeps } from "./pages/page-context.tsx";
+import { pageViewOf } from "./pages/page-context.tsx";
 import { addPageRoutes, problemPage } from "./pages/page-routes.tsx";
 import { attemptsScopeOf, codesScopeOf, logExhaustedLimits } from "./rate-limited.ts";
 import { requestCodeRoute } from "./request-code.ts";
@@ -252,11 +254,15 @@ export function createAuthApp(given: AuthAppDeps): Hono<HttpEnvironment> {
     trustedProxies,
     hstsSubdomains,
     ...(deps.onRequest === undefined ? {} : { onRequest: deps.onRequest }),
-    drawProblem: (problem, { req }) => {
-      return isApiPath(req.path) ? undefined : problemPage(deps.appName, problem, req);
+    drawProblem: (problem, context) => {
+      const { req } = context;
+      if (isApiPath(req.path)) return undefined;
+      return problemPage(pageViewOf(context, deps), problem, req);
     },
     before: (context) => {
-      return isApiPath(context.req.path) ? refuseForeignWrite(context, writers) : undefined;
+      return isApiPath(context.req.path)
+        ? refuseForeignWrite(context, writers)
+        : switchLanguage(context, { secure: deps.secureCookies });
     },
     after: ({ req, res: { headers } }) => {
       if (!isApiPath(req.path)) return;

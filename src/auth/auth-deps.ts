@@ -1,6 +1,7 @@
 // What the use cases of sign-in need, and the keys that codes are derived from.
 import type { HttpBoundary } from "../core/http/app.ts";
 import type { HttpContext } from "../core/http/problem.ts";
+import type { Language } from "../core/languages.ts";
 import type { Log } from "../core/log.ts";
 import type { Operation } from "../core/openapi/create-document.ts";
 import { hmacText, sha256Hex } from "../core/secret.ts";
@@ -67,6 +68,8 @@ export interface AuthDeps {
   readonly refusesLocalhost: boolean;
   /** The languages of mails: BCP 47 tags in lower case. */
   readonly mailLanguages: readonly string[];
+  /** The language of pages and mails for people who name none of ours: EMAIL_LOCALE. */
+  readonly fallbackLanguage: Language;
   /** Whether a new user gets a welcome mail. */
   readonly welcomes: boolean;
   /** Whether a sign-in on a new device is reported by mail. */

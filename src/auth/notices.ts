@@ -1,7 +1,9 @@
 import { errorMessage } from "../core/errors.ts";
+import { findLanguage } from "../core/languages.ts";
 import { maskEmail } from "../core/log.ts";
 import type { EmailEvent } from "../email/event.ts";
 import type { AuthDeps } from "./auth-deps.ts";
+import { deviceName, pageMessages } from "./pages/page-language.ts";
 import type { Session } from "./sessions/session-store.ts";
 import { unknownDevice } from "./sessions/session-store.ts";
 import type { User } from "./users/user-store.ts";
@@ -39,8 +41,9 @@ interface NoticedSignIn {
  */
 export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
   if (!deps.signInNotices) return;
-  const { user, session } = signIn;
+  const { user, session, locale } = signIn;
   const { device, createdAt } = session;
+  const messages = pageMessages[findLanguage(locale ?? "") ?? deps.fallbackLanguage];
   const messageId = `sign-in-notice-${signIn.messageId}`;
   sendNotice(deps, {
     messageId,
@@ -49,9 +52,9 @@ export function noticeSignIn(deps: AuthDeps, signIn: NoticedSignIn): void {
     recipient: user.email,
     data: {
       signed_in_at: new Date(createdAt).toISOString(),
-      ...(device === unknownDevice ? {} : { device }),
+      ...(device === unknownDevice ? {} : { device: deviceName(device, messages) }),
       account_link: mailLink(deps, "/account"),
-      locale: signIn.locale,
+      locale,
     },
     expiresAt: undefined,
   });

@@ -1,9 +1,9 @@
-import { accepts } from "hono/accepts";
 import { z } from "zod";
 import { isAtLocalhost } from "../core/email-address.ts";
 import { InstantError, unreachable } from "../core/errors.ts";
 import { parseFields, readAnyJson } from "../core/http/body.ts";
 import { jsonResponse } from "../core/http/headers.ts";
+import { acceptedLocale } from "../core/http/page-language.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { httpErrors } from "../core/http/problem.ts";
 import { currentTraceContext, logText } from "../core/log.ts";
@@ -246,35 +246,13 @@ function createEvent(keys: AuthKeys, scope: CodeScope, code: IssuedCode): EmailE
   };
 }
 
-const tagCharsMax = 35;
-const tag = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/;
-
 /**
- * The language of mails to the sender of this request: the supported one that `Accept-Language`
- * prefers most, as the client spells it. For "de, es-MX;q=0.8, en;q=0.5" and en, es it is "es-MX":
- * a language matches by its tag or by any shorter form of it (RFC 4647, 3.4). Undefined when none
- * matches: EMAIL_LOCALE.
+ * The language of mails to the sender of this request: the one chosen on our pages, else what the
+ * client accepts, spelled as it spells it. Undefined when none is ours: EMAIL_LOCALE.
  */
 export function mailLocale(
   context: HttpContext,
-  { mailLanguages: languages }: Pick<AuthDeps, "mailLanguages">,
+  { mailLanguages }: Pick<AuthDeps, "mailLanguages">,
 ): string | undefined {
-  const found = accepts(context, {
-    header: "Accept-Language",
-    supports: [...languages],
-    default: "",
-    match: (wanted) => {
-      const ranked = wanted.filter(({ q }) => q > 0).toSorted((a, b) => b.q - a.q);
-      return ranked.find(({ type }) => isSpoken(type, languages))?.type ?? "";
-    },
-  });
-  return found === "" ? undefined : found;
-}
-
-function isSpoken(wanted: string, languages: readonly string[]): boolean {
-  if (wanted.length > tagCharsMax || !tag.test(wanted)) return false;
-  const parts = wanted.toLowerCase().split("-");
-  return parts.some((_part, dropped) => {
-    return languages.includes(parts.slice(0, parts.length - dropped).join("-"));
-  });
+  return context.get("chosenLanguage") ?? acceptedLocale(context, mailLanguages);
 }

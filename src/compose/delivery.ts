@@ -1,6 +1,7 @@
 // What delivers one mail: templates, mailer and pipeline; also for `send-test`.
 import type { ConfigProblem } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
+import { languageTags } from "../core/languages.ts";
 import type { Log } from "../core/log.ts";
 import { systemClock } from "../core/time.ts";
 import type { DeliverInBatches } from "../email/delivery/batches.ts";
@@ -21,7 +22,6 @@ import type { EventType } from "../email/mails/mail-types.tsx";
 import { eventTypes } from "../email/mails/mail-types.tsx";
 import { createUnsubscribeLink } from "../email/preferences/preference-store.ts";
 import { createSuppressRefused } from "../email/suppressions/suppression-store.ts";
-import { languageTags } from "../email/templates/languages.ts";
 import type { RenderMail } from "../email/templates/mail-renderer.tsx";
 import { createMailRenderer } from "../email/templates/mail-renderer.tsx";
 import { loadOverrides } from "../email/templates/overrides/load-overrides.ts";

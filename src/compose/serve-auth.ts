@@ -11,6 +11,8 @@ import { errorMessage, isInstantError } from "../core/errors.ts";
 import type { EarlyServer } from "../core/http/early-server.ts";
 import { addMetricsRoute, createRequestMetrics } from "../core/http/metrics.ts";
 import type { HttpEnvironment } from "../core/http/problem.ts";
+import type { Language } from "../core/languages.ts";
+import { findLanguage } from "../core/languages.ts";
 import type { Log } from "../core/log.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Operation } from "../core/openapi/create-document.ts";
@@ -31,6 +33,7 @@ import {
   addUnsubscribeRoutes,
   preferenceOperations,
 } from "../email/preferences/preferences-page.tsx";
+import type { Config } from "./config.ts";
 import { authSecrets } from "./config.ts";
 import { composeDelivery, mailTemplatesOf } from "./delivery.ts";
 import type { Engines, RecipientStores } from "./engines.ts";
@@ -89,6 +92,7 @@ export async function startServeAuth(
     signInNotices: auth.signInNotice,
     emailChangeNotices: auth.emailChangeNotice,
     mailLanguages: mailTemplatesOf(engines).languages,
+    fallbackLanguage: fallbackLanguageOf(engines.config),
     onUserDeleted: [forgetRecipient(recipients)],
     onEmailChanged: [carryPreferences(recipients, log)],
     furtherOperations: recipientOperations(engines),
@@ -149,6 +153,11 @@ async function openPublisher(
   });
 }
 
+/** The language of pages for people who name none of ours. */
+function fallbackLanguageOf({ templates }: Config): Language {
+  return findLanguage(templates.locale) ?? "en";
+}
+
 /** The operations that `addRecipientRoutes` adds to the described API. */
 function recipientOperations({ config }: Engines): readonly Operation[] {
   const { reporters } = config.bounces;
@@ -172,6 +181,7 @@ function addRecipientRoutes(
     preferences,
     secrets: engines.emailSecrets,
     appName: settings.name,
+    fallbackLanguage: fallbackLanguageOf(engines.config),
     clock: systemClock,
     log,
   });

@@ -1,5 +1,6 @@
 import type { ConfigProblem, ConfigValues } from "../core/config.ts";
 import { setting } from "../core/config.ts";
+import { languageTags } from "../core/languages.ts";
 import { listEventTypes } from "./mails/mail-types.tsx" with { type: "macro" };
 
 const hourMs = 3_600_000;
@@ -147,7 +148,7 @@ export const templateFields = {
     pattern: /^(?=.{2,35}$)[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/,
     shape: "a language as in BCP 47, such as en or es-MX",
     fallback: "en",
-    doc: "Language of a mail whose event names none, or an unsupported one. Supported are en, es and ru, and what TEMPLATE_DIR adds.",
+    doc: `Language of a mail whose event names none, or an unsupported one, and of pages for people who name none of ours. Supported are ${languageTags.join(", ")}, and for mails what TEMPLATE_DIR adds.`,
   }),
   codeInSubject: setting.flag({
     name: "EMAIL_CODE_IN_SUBJECT",

@@ -12,7 +12,7 @@ import { sha256Hex } from "../core/secret.ts";
 import { parseGoDuration } from "../core/time.ts";
 import type { RecordHeaders, TopicSpec } from "./event-log/event-log.ts";
 import { isUnsetTime, line, noControls, timestamp } from "./mails/mail-type.ts";
-import type { DataOf, EventType } from "./mails/mail-types.tsx";
+import type { DataOf, EventType, OptionalType } from "./mails/mail-types.tsx";
 import { eventTypes, isEventType, mailTypes } from "./mails/mail-types.tsx";
 import { quickReaderOf } from "./mails/quick-reader.ts";
 
@@ -244,13 +244,6 @@ export function recipientKeyOf(address: string): string {
 }
 
 export const recipientKeyShape = /^[0-9a-f]{32}$/;
-
-type Types = typeof mailTypes;
-
-/** Mails that their recipients may decline, by a link in each of them. */
-export type OptionalType = {
-  readonly [T in keyof Types]: Types[T]["kind"] extends "optional" ? T : never;
-}[keyof Types];
 
 export const optionalTypes = eventTypes.filter(isOptionalType);
 

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { languageTags } from "../../src/core/languages.ts";
 import { systemClock } from "../../src/core/time.ts";
 import { composeMessage } from "../../src/email/delivery/submission.ts";
 import { decodeEmailEvent, isOptionalType } from "../../src/email/event.ts";
 import { openSmtpMailer } from "../../src/email/mailer/smtp/smtp.ts";
 import { eventTypes, samplesOf } from "../../src/email/mails/mail-types.tsx";
-import { languageTags } from "../../src/email/templates/languages.ts";
 import { createMailRenderer } from "../../src/email/templates/mail-renderer.tsx";
 import { findEngine } from "../../support/engines.ts";
 import { openSmtpSink } from "../../support/smtp-sink/smtp-sink.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { languageTags } from "../../src/email/templates/languages.ts";
+import { languageTags } from "../../src/core/languages.ts";
 import { findEngine } from "../../support/engines.ts";
 import { everySample, renderData } from "../support/mails.ts";
 import { findFaults, openBrowser } from "../support/visitor.ts";

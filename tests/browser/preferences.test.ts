@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import type { Locator } from "playwright-core";
 import { openHttpServer } from "../../src/core/http/server.ts";
 import { silentLog } from "../../src/core/log.ts";
+import { mailMessages } from "../../src/email/templates/languages.ts";
 import { findEngine } from "../../support/engines.ts";
 import { recipientEngines } from "../support/recipient-world.ts";
 import { findFaults, openBrowser } from "../support/visitor.ts";
@@ -65,6 +67,24 @@ describe.skipIf(chromium === undefined)("the page of the preferences", () => {
     await page.getByText("Saved.").waitFor();
     expect(await box.isChecked()).toBe(true);
     expect(opened.complaints).toEqual([]);
+  });
+
+  test("reads from right to left in Arabic, and is left in it, without a script", async () => {
+    await using opened = await openPage({ scripts: false });
+    const { page } = opened;
+    const link = opened.url(opened.linkTo(email));
+    await page.goto(link);
+    await page.getByRole("link", { name: "العربية" }).click();
+    expect(page.url()).toBe(link);
+    const { preferences } = mailMessages.ar;
+    const box = page.getByRole("checkbox", { name: preferences.types.welcome.title });
+    const title = page.getByText(preferences.types.welcome.title, { exact: true });
+    const leftOf = async (locator: Locator) => (await locator.boundingBox())?.x ?? 0;
+    expect(await leftOf(box)).toBeGreaterThan(await leftOf(title));
+    await page.getByRole("button", { name: preferences.unsubscribe("«الترحيب»") }).click();
+    await page.getByText(preferences.unsubscribed("«الترحيب»")).waitFor();
+    expect(await box.isChecked()).toBe(false);
+    expect(await page.getAttribute("html", "dir")).toBe("rtl");
   });
 
   test("can be read by everybody, on a phone and on a desk, light and dark", async () => {

@@ -18,7 +18,7 @@ describe.skipIf(program === undefined || chromium === undefined)("instant previe
     page.on("console", (message) => complaints.push(message.text()));
     await page.goto(url);
     await page.getByRole("link", { name: "sign_in_notice" }).click();
-    await page.getByRole("link", { name: "es", exact: true }).click();
+    await page.getByRole("link", { name: "es, Español", exact: true }).click();
     await page.getByRole("heading", { name: "Nuevo inicio de sesión en instant" }).waitFor();
     await page.waitForLoadState("load");
     const cards = await Promise.all(

@@ -78,7 +78,14 @@ async function openWorld(
     (await getSignedIn(context, sessions)).user;
   addPreferenceRoutes(app, { preferences, currentUser });
   const secrets = { current: linkSecret, previous: undefined };
-  addUnsubscribeRoutes(app, { preferences, secrets, appName: "Acme", clock, log });
+  addUnsubscribeRoutes(app, {
+    preferences,
+    secrets,
+    appName: "Acme",
+    fallbackLanguage: "en",
+    clock,
+    log,
+  });
   const suppressionMs = 86_400_000;
   const attempts = new LoginAttempts(clock);
   addBounceRoutes(app, { ...stores, reporters, attempts, suppressionMs, clock, log });

@@ -65,6 +65,7 @@ export type WorldSettings = Partial<
     | "onEmailChanged"
     | "furtherOperations"
     | "preferencesPath"
+    | "fallbackLanguage"
   >
 >;
 
@@ -163,6 +164,7 @@ function createWorld(
     signInNotices: true,
     emailChangeNotices: true,
     mailLanguages: ["en", "es", "ru"],
+    fallbackLanguage: "en",
     onUserDeleted: [],
     onEmailChanged: [],
     ...settings,

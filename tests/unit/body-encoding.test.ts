@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
+import { languageTags } from "../../src/core/languages.ts";
 import { composeMessage } from "../../src/email/delivery/submission.ts";
 import type { MailBody } from "../../src/email/mailer/mailer.ts";
 import { encodeBody } from "../../src/email/mailer/smtp/body-encoding.ts";
 import { composeMime } from "../../src/email/mailer/smtp/mime.ts";
-import { languageTags } from "../../src/email/templates/languages.ts";
 import { readMail } from "../../support/smtp-sink/accepted.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { everySample, mailEvent, openRenderer, unsubscribeUrl } from "../support/mails.ts";

@@ -15,21 +15,20 @@ import { confirmEmail, isRecent, sendEmailCodes, verifyEmailBody } from "../emai
 import { requestCodeBody } from "../request-code.ts";
 import { authErrors } from "../schemas.ts";
 import { findSignedIn, getSignedIn, revokeOthers, revokeSession } from "../session-routes.ts";
-import type { Session } from "../sessions/session-store.ts";
 import type { User } from "../users/user-store.ts";
+import { Address, EmailInput, WithAddresses } from "./address.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
-import { formatAgo, messages } from "./messages.ts";
-import type { PageDeps, PlacedFlash } from "./page-context.tsx";
+import type { PageDeps, PageView, PlacedFlash } from "./page-context.tsx";
 import {
   attempt,
   authPage,
-  EmailInput,
   FlashView,
   Form,
   failureFlash,
   flashAt,
   leaveStaleTab,
+  pageViewOf,
   toSignIn,
 } from "./page-context.tsx";
 import type { Flash, FlashPlace } from "./page-state.ts";
@@ -41,88 +40,39 @@ import {
   setFlash,
   signShownFor,
 } from "./page-state.ts";
-
-interface ShownSession extends Session {
-  /** The session of this request. */
-  readonly current: boolean;
-}
-
-/** Every session, with a button to end it; the current one ends by signing out. */
-function SessionList({ sessions, now }: { sessions: readonly ShownSession[]; now: number }) {
-  const own = messages.account.sessions;
-  return (
-    <>
-      <ul class="sessions">
-        {sessions.map((session) => (
-          <li>
-            <div>
-              <p class="device">
-                <strong>{session.device}</strong>
-                {session.current && <span class="badge">{own.current}</span>}
-              </p>
-              <p class="hint">
-                {own.times(formatAgo(now - session.usedAt), formatAgo(now - session.createdAt))}
-              </p>
-            </div>
-            {!session.current && <Revoke session={session} now={now} />}
-          </li>
-        ))}
-      </ul>
-      {sessions.some((session) => !session.current) && (
-        <Form action="/account/sessions/revoke-others">
-          <Button variant="plain">{own.others}</Button>
-        </Form>
-      )}
-    </>
-  );
-}
-
-function Revoke({ session, now }: { readonly session: ShownSession; readonly now: number }) {
-  const { revoke, revokeSpoken } = messages.account.sessions;
-  return (
-    <Form action="/account/sessions/revoke">
-      <input type="hidden" name="id" value={session.id} />
-      <Button
-        variant="plain"
-        spoken={revokeSpoken(session.device, formatAgo(now - session.usedAt))}
-      >
-        {revoke}
-      </Button>
-    </Form>
-  );
-}
+import type { ShownSession } from "./session-list.tsx";
+import { SessionList } from "./session-list.tsx";
 
 interface AccountPageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly email: string;
   readonly username: string | undefined;
   readonly preferencesPath: string | undefined;
   readonly sessions: readonly ShownSession[];
   readonly shownFor: string;
   readonly flash: Flash | undefined;
-  readonly now: number;
 }
 
 /** The account of the signed-in user: each setting with its own form. */
 function accountPage(options: AccountPageOptions): Response {
-  const { appName, email, username, preferencesPath, sessions, shownFor, flash, now } = options;
-  const { account } = messages;
-  const at = (place: FlashPlace) => flashAt(flash, place, now);
+  const { view, email, username, preferencesPath, sessions, shownFor, flash } = options;
+  const { account } = view.messages;
+  const at = (place: FlashPlace) => flashAt(view, flash, place);
   return authPage({
-    appName,
+    view,
     title: account.title,
     width: "wide",
-    aside: <SignOut email={email} />,
+    aside: <SignOut view={view} email={email} />,
     shownFor,
     content: (
       <>
         <h1 class="page-title">{account.title}</h1>
         <FlashView flash={at("account")} />
         <Section id="username" messages={account.username}>
-          <UsernameForm username={username} flash={at("username")} />
+          <UsernameForm view={view} username={username} flash={at("username")} />
         </Section>
         <Section id="email" messages={account.email}>
-          <EmailForm email={email} flash={at("email")} />
+          <EmailForm view={view} email={email} flash={at("email")} />
         </Section>
         {preferencesPath !== undefined && (
           <Section id="mails" messages={account.mails}>
@@ -135,7 +85,7 @@ function accountPage(options: AccountPageOptions): Response {
         )}
         <Section id="sessions" messages={account.sessions}>
           <FlashView flash={at("sessions")} />
-          <SessionList sessions={sessions} now={now} />
+          <SessionList view={view} sessions={sessions} />
         </Section>
         <Section id="deletion" messages={account.deletion}>
           <FlashView flash={at("deletion")} />
@@ -168,19 +118,25 @@ function Section({ id, messages: { title, lead }, children }: SectionProps) {
   );
 }
 
-function SignOut({ email }: { readonly email: string }) {
+function SignOut({ view, email }: { readonly view: PageView; readonly email: string }) {
   return (
     <div class="identity">
-      <span class="address">{email}</span>
+      <Address email={email} />
       <Form action="/sign-out">
-        <Button variant="plain">{messages.account.signOut}</Button>
+        <Button variant="plain">{view.messages.account.signOut}</Button>
       </Form>
     </div>
   );
 }
 
-function UsernameForm({ username, flash }: { username: string | undefined; flash: PlacedFlash }) {
-  const { label, hint, button } = messages.account.username;
+interface UsernameFormProps {
+  readonly view: PageView;
+  readonly username: string | undefined;
+  readonly flash: PlacedFlash;
+}
+
+function UsernameForm({ view, username, flash }: UsernameFormProps) {
+  const { label, hint, button } = view.messages.account.username;
   const { done, failed, typed } = flash;
   return (
     <Form action="/account/username" class="stack">
@@ -196,6 +152,7 @@ function UsernameForm({ username, flash }: { username: string | undefined; flash
             name="username"
             type="text"
             required
+            dir="ltr"
             maxlength={32}
             autocomplete="username"
             autocapitalize="none"
@@ -211,14 +168,20 @@ function UsernameForm({ username, flash }: { username: string | undefined; flash
   );
 }
 
-function EmailForm({ email, flash }: { readonly email: string; readonly flash: PlacedFlash }) {
-  const { current, label, button } = messages.account.email;
+interface EmailFormProps {
+  readonly view: PageView;
+  readonly email: string;
+  readonly flash: PlacedFlash;
+}
+
+function EmailForm({ view, email, flash }: EmailFormProps) {
+  const { current, label, button } = view.messages.account.email;
   const { done, failed, typed } = flash;
   return (
     <Form action="/account/email" class="stack">
       <FlashView flash={done === undefined ? {} : { done }} />
       <p>
-        {current} <strong class="address">{email}</strong>.
+        <WithAddresses message={current} emails={[email]} />
       </p>
       <Field
         id="email-field"
@@ -241,14 +204,13 @@ export function addAccountRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): vo
     const { user, session: current } = signedIn;
     const sessions = await deps.sessions.list(user.id);
     return accountPage({
-      appName: deps.appName,
+      view: pageViewOf(context, deps),
       email: user.email,
       username: user.username,
       preferencesPath: deps.preferencesPath?.(user.email),
       sessions: sessions.map((session) => ({ ...session, current: session.id === current.id })),
       shownFor: signShownFor(deps, { userId: user.id }),
       flash: readFlash(context, deps, "account", "username", "email", "sessions", "deletion"),
-      now: deps.clock.now(),
     });
   });
   app.post("/account/username", async (context) => {
@@ -296,21 +258,27 @@ function finish(
   return context.redirect(`/account#${place}`, 303);
 }
 
+interface DeletionPageOptions {
+  readonly view: PageView;
+  readonly user: User;
+  readonly flash: PlacedFlash;
+}
+
 /** Explains what will be deleted, before the confirmation by code. */
-function deletionPage(deps: PageDeps, { id: userId, email }: User, flash: PlacedFlash): Response {
-  const { deletion } = messages;
+function deletionPage(deps: PageDeps, { view, user, flash }: DeletionPageOptions): Response {
+  const { deletion } = view.messages;
   return authPage({
-    appName: deps.appName,
+    view,
     title: deletion.title,
     width: "narrow",
-    shownFor: signShownFor(deps, { userId }),
+    shownFor: signShownFor(deps, { userId: user.id }),
     content: (
       <div class="card stack">
         <h1>{deletion.title}</h1>
         <FlashView flash={flash} />
         <p class="lead">{deletion.lead}</p>
         <p class="lead">
-          {deletion.proof} <strong class="address">{email}</strong>.
+          <WithAddresses message={deletion.proof} emails={[user.email]} />
         </p>
         <Form action="/account/delete">
           <Button variant="danger" wide>
@@ -386,8 +354,9 @@ function addDeletion(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   app.get(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);
     if (signedIn === undefined) return toSignIn(context, deps);
-    const flash = flashAt(readFlash(context, deps, "deletion"), "deletion", deps.clock.now());
-    return deletionPage(deps, signedIn.user, flash);
+    const view = pageViewOf(context, deps);
+    const flash = flashAt(view, readFlash(context, deps, "deletion"), "deletion");
+    return deletionPage(deps, { view, user: signedIn.user, flash });
   });
   app.post(path, async (context) => {
     const signedIn = await findSignedIn(context, deps);

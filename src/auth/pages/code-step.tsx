@@ -1,27 +1,16 @@
 import type { Hono } from "hono";
 import { addressFault } from "../../core/email-address.ts";
 import { InstantError } from "../../core/errors.ts";
-import type { FieldAttributes } from "../../core/html/page.tsx";
-import { Button, Field } from "../../core/html/page.tsx";
 import type { Failure, HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { randomToken } from "../../core/secret.ts";
-import type { CodePolicy } from "../codes/code-store.ts";
 import { deviceOf } from "../known-devices.ts";
 import { lockedSeconds } from "../rate-limited.ts";
 import { authErrors, findCode } from "../schemas.ts";
 import { findSignedIn, getSignedIn } from "../session-routes.ts";
-import { formatLeft, messages } from "./messages.ts";
+import type { StepPurpose } from "./code-page.tsx";
+import { codePage, codePaths } from "./code-page.tsx";
 import type { PageDeps } from "./page-context.tsx";
-import {
-  attempt,
-  authPage,
-  FlashView,
-  Form,
-  failureFlash,
-  flashAt,
-  leaveStaleTab,
-  messagePage,
-} from "./page-context.tsx";
+import { attempt, failureFlash, leaveStaleTab, messagePage, pageViewOf } from "./page-context.tsx";
 import type { Flash, PendingCode } from "./page-state.ts";
 import {
   accountSwitched,
@@ -35,194 +24,6 @@ import {
   setFlash,
   signShownFor,
 } from "./page-state.ts";
-
-/**
- * One input: to a keyboard, a paste, autofill and a screen reader it is one field, with or without
- * the script that shows its digits in six boxes. It takes text of any length, so that nothing pasted
- * is cut.
- */
-function CodeInput({ attributes, name, isFirst, isAlone }: CodeInputProps) {
-  return (
-    <code-field dir="ltr" data-hint={isAlone ? messages.code.pasteHint : ""}>
-      <input
-        {...attributes}
-        {...(isFirst ? { autofocus: true } : {})}
-        name={name}
-        type="text"
-        inputmode="numeric"
-        autocomplete="one-time-code"
-        required
-        spellcheck={false}
-      />
-      <span class="boxes" aria-hidden="true">
-        {Array.from({ length: 6 }, () => (
-          <span />
-        ))}
-      </span>
-    </code-field>
-  );
-}
-
-interface CodeInputProps {
-  readonly attributes: FieldAttributes;
-  readonly name: string;
-  readonly isFirst: boolean;
-  /** Whether the form has no other code. */
-  readonly isAlone: boolean;
-}
-
-interface CodePageOptions {
-  readonly appName: string;
-  readonly pending: PendingCode;
-  readonly shownFor: string;
-  /** The address that a second code was sent to, which is entered first. */
-  readonly currentEmail: string | undefined;
-  readonly flash: Flash | undefined;
-  readonly now: number;
-  readonly policy: CodePolicy;
-  /** The inbox, on a developer's machine. */
-  readonly inboxUrl: string | undefined;
-}
-
-type StepPurpose = PendingCode["purpose"];
-
-/** The paths for entering and requesting a code of each purpose, and the path back. */
-const codePaths: Readonly<
-  Record<StepPurpose, { readonly enter: string; readonly again: string; readonly back: string }>
-> = {
-  sign_in: { enter: "/sign-in/code", again: "/sign-in/again", back: "/" },
-  change_email: {
-    enter: "/account/email/code",
-    again: "/account/email/again",
-    back: "/account",
-  },
-  delete_account: {
-    enter: "/account/delete/code",
-    again: "/account/delete/again",
-    back: "/account",
-  },
-};
-
-/**
- * The page where the code is entered; while the address is locked, it shows for how long and what
- * to do.
- */
-function codePage(options: CodePageOptions): Response {
-  const { appName, pending, now } = options;
-  const { purpose, lockedUntil = 0 } = pending;
-  const { title, back } = messages.purposes[purpose];
-  const locked = lockedUntil > now;
-  return authPage({
-    appName,
-    title: locked ? messages.code.lockedTitle : title,
-    width: "narrow",
-    shownFor: options.shownFor,
-    content: (
-      <div class="card stack">
-        {locked ? (
-          <Locked leftMs={lockedUntil - now} path={codePaths[purpose].enter} />
-        ) : (
-          <Entry {...options} />
-        )}
-        <p>
-          <a href={codePaths[purpose].back}>{back}</a>
-        </p>
-      </div>
-    ),
-  });
-}
-
-function Entry({ pending, currentEmail, flash, now, policy, inboxUrl }: CodePageOptions) {
-  const { purpose, email, nextAt } = pending;
-  const { title, button } = messages.purposes[purpose];
-  const { code } = messages;
-  const hasTwo = currentEmail !== undefined;
-  return (
-    <>
-      <h1>{title}</h1>
-      <FlashView flash={flashAt(flash, "step", now)} />
-      <p class="lead">
-        {code.sent} <strong class="address">{email}</strong>.{" "}
-        {code.validity(formatLeft(policy.lifetimeMs))}
-      </p>
-      {hasTwo && (
-        <p class="lead">
-          {code.sentToCurrent} <strong class="address">{currentEmail}</strong>.
-        </p>
-      )}
-      <Form action={codePaths[purpose].enter} class="stack">
-        {hasTwo && (
-          <Field
-            id="current-code"
-            label={code.labelCurrent}
-            error={flashAt(flash, "current_code", now).failed}
-            input={(attributes) => (
-              <CodeInput
-                attributes={attributes}
-                name="current_code"
-                isFirst={true}
-                isAlone={false}
-              />
-            )}
-          />
-        )}
-        <Field
-          id="code"
-          label={hasTwo ? code.labelNew : code.label}
-          error={flashAt(flash, "code", now).failed}
-          input={(attributes) => (
-            <CodeInput attributes={attributes} name="code" isFirst={!hasTwo} isAlone={!hasTwo} />
-          )}
-        />
-        <Button variant={purpose === "delete_account" ? "danger" : "main"} wide>
-          {button}
-        </Button>
-      </Form>
-      <Resend path={codePaths[purpose].again} waitMs={nextAt - now} />
-      {inboxUrl !== undefined && (
-        <p class="development">
-          {messages.code.development}{" "}
-          <a href={inboxUrl} target="_blank" rel="noreferrer">
-            {messages.code.inbox}
-          </a>
-        </p>
-      )}
-    </>
-  );
-}
-
-function Resend({ path, waitMs }: { readonly path: string; readonly waitMs: number }) {
-  const seconds = Math.max(0, Math.ceil(waitMs / 1000));
-  return (
-    <div class="resend">
-      <p class="hint">{messages.code.noMail}</p>
-      <wait-for seconds={String(seconds)}>
-        <Form action={path}>
-          <Button variant="link">{messages.code.again}</Button>
-        </Form>
-        <p class="hint" data-template={messages.code.wait}>
-          {seconds > 0 && messages.code.wait.replace("{left}", formatLeft(waitMs))}
-        </p>
-      </wait-for>
-    </div>
-  );
-}
-
-function Locked({ leftMs, path }: { readonly leftMs: number; readonly path: string }) {
-  const { code } = messages;
-  return (
-    <>
-      <h1>{code.lockedTitle}</h1>
-      <p class="lead">{code.locked(formatLeft(leftMs))}</p>
-      <p class="hint">{code.lockedElse}</p>
-      <wait-for seconds={String(Math.ceil(leftMs / 1000))} then="reload">
-        <p class="clock" data-template={code.unlocks}>
-          <a href={path}>{code.checkAgain}</a>
-        </p>
-      </wait-for>
-    </>
-  );
-}
 
 /** The differences between the three purposes of a code. */
 export interface CodeStep {
@@ -249,7 +50,8 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
   const { purpose } = step;
   const { enter, again, back } = codePaths[purpose];
   app.get(enter, async (context) => {
-    const { appName, clock, codes, inboxUrl } = deps;
+    const { codes, inboxUrl } = deps;
+    const view = pageViewOf(context, deps);
     const pending = readPending(context, deps);
     const signedIn = await findSignedIn(context, deps);
     if (pending === undefined && purpose === "sign_in" && signedIn !== undefined) {
@@ -257,21 +59,16 @@ export function addCodeStep(app: Hono<HttpEnvironment>, deps: PageDeps, step: Co
     }
     const userId = purpose === "sign_in" ? undefined : signedIn?.user.id;
     if (pending?.purpose !== purpose || pending.userId !== userId) {
-      return messagePage({ appName, messages: messages.lost, href: back });
+      return messagePage({ view, messages: view.messages.lost, href: back });
     }
-    const now = clock.now();
     const { email, lockedUntil: seenUntil = 0 } = pending;
     const device = deviceOf(context, deps, email);
-    const lockedUntil = seenUntil > now ? await codes.lockedUntil({ email, device }) : 0;
+    const lockedUntil = seenUntil > view.now ? await codes.lockedUntil({ email, device }) : 0;
     const currentEmail = await step.findCurrentEmail?.(context);
     const flash = readFlash(context, deps, "code", "current_code", "step");
-    const shown = { appName, pending: { ...pending, lockedUntil }, currentEmail, flash, now };
-    return codePage({
-      ...shown,
-      inboxUrl,
-      policy: codes.policy,
-      shownFor: signShownFor(deps, pending),
-    });
+    const shown = { view, pending: { ...pending, lockedUntil }, currentEmail, flash, inboxUrl };
+    const shownFor = signShownFor(deps, pending);
+    return codePage({ ...shown, shownFor, policy: codes.policy });
   });
   app.post(again, async (context) => {
     const pending = await readShownPending(context, deps);

@@ -5,18 +5,20 @@ import type { ErrorRow } from "../../core/errors.ts";
 import controlsStyles from "../../core/html/controls.css" with { type: "text" };
 import frameStyles from "../../core/html/frame.css" with { type: "text" };
 import liveFormsScript from "../../core/html/live-forms.client.js" with { type: "text" };
-import type { FieldAttributes } from "../../core/html/page.tsx";
 import { ButtonLink, Frame, Notice, pageResponse } from "../../core/html/page.tsx";
 import textStyles from "../../core/html/text.css" with { type: "text" };
 import waitForScript from "../../core/html/wait-for.client.js" with { type: "text" };
+import { pageLanguage } from "../../core/http/page-language.ts";
 import type { Failure, HttpContext } from "../../core/http/problem.ts";
 import { describeFailure } from "../../core/http/problem.ts";
 import type { AuthDeps } from "../auth-deps.ts";
 import { authErrors } from "../schemas.ts";
 import { clearSessionCookie, sessionTokens } from "../session-routes.ts";
 import codeFieldScript from "./code-field.client.js" with { type: "text" };
-import type { FailedName } from "./messages.ts";
-import { formatLeft, messages } from "./messages.ts";
+import type { FailedName } from "./languages/en.ts";
+import { english } from "./languages/en.ts";
+import type { PageLanguage } from "./page-language.ts";
+import { pageLanguageOf } from "./page-language.ts";
 import type { Flash, FlashPlace } from "./page-state.ts";
 import { accountSwitched, setFlash, shownForField } from "./page-state.ts";
 import styles from "./pages.css" with { type: "text" };
@@ -29,6 +31,24 @@ export interface PageDeps extends AuthDeps {
   readonly preferencesPath?: (email: string) => string;
   /** The inbox on a developer's machine; undefined where mails are really sent. */
   readonly inboxUrl?: string | undefined;
+}
+
+/** What a page is written with: whose it is, and the language of its reader. */
+export interface PageView extends PageLanguage {
+  readonly appName: string;
+  /** Unix ms. */
+  readonly now: number;
+  /** Where the page is in another language: the answer to a form is not repeated. */
+  readonly languagePath: string;
+}
+
+export function pageViewOf(context: HttpContext, deps: PageDeps): PageView {
+  return {
+    ...pageLanguageOf(pageLanguage(context, deps.fallbackLanguage)),
+    appName: deps.appName,
+    now: deps.clock.now(),
+    languagePath: context.req.method === "GET" ? "" : "/",
+  };
 }
 
 /**
@@ -93,7 +113,7 @@ export function Form({ action, children, ...rest }: FormProps) {
 export const iconPath = "/icon.svg";
 
 interface AuthPageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly title: string;
   readonly width: "narrow" | "wide";
   readonly aside?: Child;
@@ -109,9 +129,12 @@ interface AuthPageOptions {
  * another.
  */
 export function authPage(options: AuthPageOptions): Response {
-  const { title, appName, width, aside, shownFor = "", content, ...rest } = options;
+  const { title, view, width, aside, shownFor = "", content, ...rest } = options;
+  const { appName, language, messages, languagePath } = view;
+  const languages = { current: language, path: languagePath };
   return pageResponse({
     ...rest,
+    language,
     title: `${title} · ${appName}`,
     icon: iconPath,
     styles: controlsStyles + frameStyles + textStyles + styles,
@@ -119,15 +142,15 @@ export function authPage(options: AuthPageOptions): Response {
     body: () => (
       <>
         <ShownFor.Provider value={shownFor}>
-          <Frame appName={appName} width={width} aside={aside}>
+          <Frame appName={appName} width={width} aside={aside} languages={languages}>
             {content}
+            <template data-unsent>
+              <Notice tone="failed">
+                <p>{messages.unsent}</p>
+              </Notice>
+            </template>
           </Frame>
         </ShownFor.Provider>
-        <template data-unsent>
-          <Notice tone="failed">
-            <p>{messages.unsent}</p>
-          </Notice>
-        </template>
         <p class="unseen" role="status" data-spoken />
       </>
     ),
@@ -141,13 +164,17 @@ export interface PlacedFlash {
   readonly typed?: string;
 }
 
-export function flashAt(flash: Flash | undefined, place: FlashPlace, now: number): PlacedFlash {
+export function flashAt(
+  { messages, now, later }: PageView,
+  flash: Flash | undefined,
+  place: FlashPlace,
+): PlacedFlash {
   if (flash?.place !== place) return {};
   return {
     ...(flash.done === undefined ? {} : { done: messages.done[flash.done] }),
     ...(flash.failed === undefined
       ? {}
-      : { failed: messages.failed[flash.failed](formatLeft((flash.until ?? now) - now)) }),
+      : { failed: messages.failed[flash.failed](later((flash.until ?? now) - now)) }),
     ...(flash.typed === undefined ? {} : { typed: flash.typed }),
   };
 }
@@ -171,33 +198,8 @@ export function FlashView({ flash }: { readonly flash: PlacedFlash }) {
   );
 }
 
-interface EmailInputProps extends FieldAttributes {
-  readonly value: string;
-  readonly autofocus?: boolean;
-}
-
-/**
- * The field for an address. Not of type email: Chromium converts what is typed there by rules of its
- * own, straße.de to strasse.de, and drops the invisible characters that the person should be told of.
- */
-export function EmailInput(attributes: EmailInputProps) {
-  return (
-    <input
-      {...attributes}
-      name="email"
-      type="text"
-      inputmode="email"
-      required
-      maxlength={320}
-      autocomplete="email"
-      autocapitalize="none"
-      spellcheck={false}
-    />
-  );
-}
-
 interface MessagePageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly messages: { readonly title: string; readonly text: string; readonly button: string };
   /** Appended to the text, to be copied. */
   readonly reference?: string | undefined;
@@ -252,5 +254,5 @@ function failedName({ code, status }: ErrorRow, invalid: FailedName): FailedName
 }
 
 function isFailedName(code: string): code is FailedName {
-  return Object.hasOwn(messages.failed, code);
+  return Object.hasOwn(english.failed, code);
 }

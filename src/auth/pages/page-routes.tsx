@@ -4,24 +4,25 @@ import { parseEmailAddress } from "../../core/email-address.ts";
 import { Button, Field, frameIcon } from "../../core/html/page.tsx";
 import { parseFields } from "../../core/http/body.ts";
 import { isPlainHttp, requestOrigin } from "../../core/http/client-address.ts";
+import { chosenLanguage } from "../../core/http/page-language.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import { requestCodeBody, sendCode } from "../request-code.ts";
 import { findSignedIn, signOut } from "../session-routes.ts";
 import { signIn, verifyCodeBody } from "../verify-code.ts";
 import { addAccountRoutes } from "./account.tsx";
+import { EmailInput } from "./address.tsx";
 import type { CodeStep } from "./code-step.tsx";
 import { addCodeStep, startCodeStep } from "./code-step.tsx";
-import { messages } from "./messages.ts";
-import type { PageDeps, PlacedFlash } from "./page-context.tsx";
+import type { PageDeps, PageView, PlacedFlash } from "./page-context.tsx";
 import {
   attempt,
   authPage,
-  EmailInput,
   FlashView,
   Form,
   flashAt,
   iconPath,
   messagePage,
+  pageViewOf,
 } from "./page-context.tsx";
 import {
   clearShownFlash,
@@ -34,19 +35,19 @@ import {
 import { addUndoRoutes } from "./undo.tsx";
 
 interface SignInPageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly flash: PlacedFlash;
   /** The prefilled address, if known. */
   readonly email: string | undefined;
 }
 
 /** The first page: the address to send the code to. */
-function signInPage({ appName, flash, email }: SignInPageOptions): Response {
-  const { signIn } = messages;
+function signInPage({ view, flash, email }: SignInPageOptions): Response {
+  const { signIn } = view.messages;
   const { done, failed, typed } = flash;
   const atField = typed !== undefined && failed !== undefined;
   return authPage({
-    appName,
+    view,
     title: signIn.title,
     width: "narrow",
     content: (
@@ -91,10 +92,11 @@ function addSignInRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void {
   };
   app.get("/", async (context) => {
     if ((await findSignedIn(context, deps)) !== undefined) return context.redirect("/account", 303);
-    const flash = flashAt(readFlash(context, deps, "sign_in"), "sign_in", deps.clock.now());
+    const view = pageViewOf(context, deps);
+    const flash = flashAt(view, readFlash(context, deps, "sign_in"), "sign_in");
     const pending = readPending(context, deps);
     const email = pending?.purpose === "sign_in" ? pending.email : undefined;
-    return signInPage({ appName: deps.appName, flash, email });
+    return signInPage({ view, flash, email });
   });
   app.get("/sign-in", (context) => context.redirect("/", 303));
   app.post("/sign-in", async (context) => {
@@ -131,12 +133,15 @@ export function addPageRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
     app.use(path, async (context, next) => {
       if (deps.secureCookies && isPlainHttp(context)) {
         const href = secureUrlOf(context, boundary.publicOrigin);
-        return messagePage({ appName, messages: messages.insecure, href, status: 403 });
+        const view = pageViewOf(context, deps);
+        return messagePage({ view, messages: view.messages.insecure, href, status: 403 });
       }
       const isForm = context.req.method === "POST";
       if (isForm && requestOrigin(context, boundary.publicOrigin) !== "same") {
-        return messagePage({ appName, messages: messages.elsewhere, href: "/", status: 403 });
+        const view = pageViewOf(context, deps);
+        return messagePage({ view, messages: view.messages.elsewhere, href: "/", status: 403 });
       }
+      context.set("chosenLanguage", chosenLanguage(context));
       await next();
       clearShownFlash(context, deps);
       return undefined;
@@ -168,13 +173,14 @@ interface ShownProblem {
 
 /** A problem, as a page for a person. */
 export function problemPage(
-  appName: string,
+  view: PageView,
   { status, requestId, retryAfterSeconds }: ShownProblem,
   { method, path }: Pick<HttpContext["req"], "method" | "path">,
 ): Response {
   const headers =
     retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
-  const page = { appName, status, headers };
+  const { messages } = view;
+  const page = { view, status, headers };
   const again = method === "GET" ? path : "/";
   if (status === 503) return messagePage({ ...page, messages: messages.unavailable, href: again });
   if (status >= 500) {

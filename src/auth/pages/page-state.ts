@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { ErrorRow } from "../../core/errors.ts";
 import { InstantError } from "../../core/errors.ts";
+import { isSeen } from "../../core/http/client-address.ts";
 import type { Cookie } from "../../core/http/cookies.ts";
 import { clearCookie, readCookie, writeCookie } from "../../core/http/cookies.ts";
 import type { HttpContext } from "../../core/http/problem.ts";
@@ -11,8 +12,8 @@ import type { AuthDeps } from "../auth-deps.ts";
 import { codePurposes } from "../codes/code-store.ts";
 import type { SignedIn } from "../session-routes.ts";
 import { getSignedIn } from "../session-routes.ts";
-import type { DoneName, FailedName } from "./messages.ts";
-import { messages } from "./messages.ts";
+import type { DoneName, FailedName } from "./languages/en.ts";
+import { english } from "./languages/en.ts";
 
 /** A field of a form (`application/x-www-form-urlencoded`); "" when missing. */
 export async function formField(context: HttpContext, name: string): Promise<string> {
@@ -142,8 +143,8 @@ const namesOf = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
  */
 const flashSchema = z.object({
   place: z.enum(flashPlaces),
-  done: namesOf<DoneName>(messages.done).optional(),
-  failed: namesOf<FailedName>(messages.failed).optional(),
+  done: namesOf<DoneName>(english.done).optional(),
+  failed: namesOf<FailedName>(english.failed).optional(),
   /** When to try again. */
   until: z.number().optional(),
   /** What was typed, to be corrected. */
@@ -182,20 +183,6 @@ export function clearShownFlash(context: HttpContext, deps: AuthDeps): void {
   if (showing.has(context) && context.res.ok && isSeen(context)) {
     clearCookie(context, pageCookie(deps, flashName));
   }
-}
-
-const prefetching = /prefetch|prerender|preview/i;
-
-/** False for what a browser fetches ahead, or as a part of another page; true in doubt. */
-function isSeen({ req: { method, raw } }: HttpContext): boolean {
-  const { headers } = raw;
-  const purposes = ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"];
-  if (method !== "GET" || purposes.some((name) => prefetching.test(headers.get(name) ?? ""))) {
-    return false;
-  }
-  const destination = headers.get("Sec-Fetch-Dest") ?? "document";
-  const byOurScript = destination === "empty" && headers.get("Sec-Fetch-Site") === "same-origin";
-  return destination === "document" || byOurScript;
 }
 
 interface Written {

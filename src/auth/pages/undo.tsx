@@ -6,23 +6,26 @@ import { maskEmail } from "../../core/log.ts";
 import { findUndo, undoEmailChange, undoPath } from "../email-change.ts";
 import { authErrors } from "../schemas.ts";
 import { signOut } from "../session-routes.ts";
-import { messages } from "./messages.ts";
-import type { PageDeps } from "./page-context.tsx";
-import { authPage, messagePage } from "./page-context.tsx";
+import { Address } from "./address.tsx";
+import type { PageDeps, PageView } from "./page-context.tsx";
+import { authPage, messagePage, pageViewOf } from "./page-context.tsx";
 import { setFlash } from "./page-state.ts";
 
 /** Explains what will happen. The address is masked: the link may have been passed on. */
-function undoPage({ appName }: PageDeps, email: string): Response {
-  const { undo } = messages;
+function undoPage(view: PageView, email: string): Response {
+  const { undo } = view.messages;
   return authPage({
-    appName,
+    view,
     title: undo.title,
     width: "narrow",
     content: (
       <div class="card stack">
         <h1>{undo.title}</h1>
         <p class="lead">
-          {undo.lead} <strong class="address">{maskEmail(email)}</strong>
+          {undo.lead}{" "}
+          <strong>
+            <Address email={maskEmail(email)} />
+          </strong>
         </p>
         <p class="lead">{undo.ends}</p>
         <form method="post">
@@ -43,13 +46,13 @@ export function addUndoRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
   const path = `${undoPath}/:token`;
   const tokenOf = (context: HttpContext) => context.req.param("token") ?? "";
   app.get(path, (context) =>
-    explainRefusal(deps, async () => {
+    explainRefusal(context, deps, async (view) => {
       const { email } = await findUndo(deps, tokenOf(context));
-      return undoPage(deps, email);
+      return undoPage(view, email);
     }),
   );
   app.post(path, (context) =>
-    explainRefusal(deps, async () => {
+    explainRefusal(context, deps, async () => {
       await undoEmailChange(context, deps, tokenOf(context));
       await signOut(context, deps);
       setFlash(context, deps, { place: "sign_in", done: "email_restored" });
@@ -59,13 +62,16 @@ export function addUndoRoutes(app: Hono<HttpEnvironment>, deps: PageDeps): void 
 }
 
 async function explainRefusal(
-  { appName }: PageDeps,
-  act: () => Promise<Response>,
+  context: HttpContext,
+  deps: PageDeps,
+  act: (view: PageView) => Promise<Response>,
 ): Promise<Response> {
+  const view = pageViewOf(context, deps);
+  const { messages } = view;
   try {
-    return await act();
+    return await act(view);
   } catch (error) {
-    const page = { appName, href: "/" };
+    const page = { view, href: "/" };
     if (isInstantError(error, authErrors.undoInvalid)) {
       return messagePage({ ...page, messages: messages.undoInvalid, status: 410 });
     }

@@ -132,6 +132,7 @@ export function sessionEndsAt(
 const deviceCharsMax = 60;
 const userAgentCharsMax = 500;
 export const unknownDevice = "Unknown device";
+export const someBrowser = "A browser";
 
 /** In this order, because most browsers also contain the names of those they derive from. */
 const browsers = [
@@ -164,7 +165,7 @@ export function describeDevice(userAgent: string | undefined): string {
   if (browser !== undefined) return system === undefined ? browser : `${browser} on ${system}`;
   const program = /^([A-Za-z][A-Za-z0-9._-]*)(?:\/|\s|$)/.exec(text)?.[1];
   if (program !== undefined && program !== "Mozilla") return program.slice(0, deviceCharsMax);
-  return system === undefined ? unknownDevice : `A browser on ${system}`;
+  return system === undefined ? unknownDevice : `${someBrowser} on ${system}`;
 }
 
 const tokenShape = /^[A-Za-z0-9_-]{43}$/;

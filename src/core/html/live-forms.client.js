@@ -45,6 +45,8 @@ function show(page, url) {
   const first = frame.querySelector("[autofocus]");
   first?.removeAttribute("autofocus"); // browsers warn when it is added while another element has the focus
   document.title = page.title;
+  document.documentElement.lang = page.documentElement.lang; // may have changed in another tab
+  document.documentElement.dir = page.documentElement.dir;
   document.querySelector(".frame").replaceWith(document.adoptNode(frame));
   if (url.pathname !== location.pathname) {
     history.pushState(null, "", url);

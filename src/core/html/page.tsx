@@ -2,6 +2,9 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
+import { languageLink } from "../http/page-language.ts";
+import type { Language } from "../languages.ts";
+import { languageTags, traitsOf } from "../languages.ts";
 import { randomToken } from "../secret.ts";
 import shellStyles from "./shell.css" with { type: "text" };
 
@@ -11,11 +14,13 @@ interface FrameProps {
   readonly width: "narrow" | "wide";
   /** At the right end of the bar. */
   readonly aside?: Child;
+  /** The languages that the page can be read in, below the main part; none when left out. */
+  readonly languages?: LanguageSwitchProps;
   readonly children?: Child;
 }
 
 /** The layout of every page: a bar with the application's name, linked to home, and the main part. */
-export function Frame({ appName, width, aside, children }: FrameProps) {
+export function Frame({ appName, width, aside, languages, children }: FrameProps) {
   return (
     <div class={`frame ${width}`}>
       <header class="bar">
@@ -28,7 +33,42 @@ export function Frame({ appName, width, aside, children }: FrameProps) {
         {aside}
       </header>
       <main>{children}</main>
+      {languages !== undefined && <LanguageSwitch {...languages} />}
     </div>
+  );
+}
+
+interface LanguageSwitchProps {
+  /** The language of the page. */
+  readonly current: Language;
+  /** The path of the page in another language; "" for this one. */
+  readonly path: string;
+}
+
+function LanguageSwitch({ current, path }: LanguageSwitchProps) {
+  return (
+    <footer class="languages">
+      <nav aria-label={traitsOf(current).listLabel}>
+        <ul>
+          {languageTags.map((tag) => {
+            const { name, locale, direction } = traitsOf(tag);
+            return (
+              <li>
+                <a
+                  href={languageLink(path, tag)}
+                  lang={locale}
+                  hreflang={locale}
+                  dir={direction}
+                  {...(tag === current ? { "aria-current": "true" } : {})}
+                >
+                  {name}
+                </a>
+              </li>
+            );
+          })}
+        </ul>
+      </nav>
+    </footer>
   );
 }
 
@@ -46,6 +86,8 @@ export function initialOf(appName: string): string {
 
 interface ShellOptions {
   readonly title: string;
+  /** The person's language, where pages have it; operators' pages are in English. */
+  readonly language?: Language;
   /** 200 when left out. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -66,9 +108,10 @@ const noIcon = "data:,";
  */
 export function pageResponse(options: ShellOptions): Response {
   const nonce = randomToken(16);
-  const { title, icon, styles = "", scripts = [] } = options;
+  const { title, language, icon, styles = "", scripts = [] } = options;
+  const { locale, direction } = traitsOf(language ?? "en");
   const page = (
-    <html lang="en">
+    <html lang={locale} dir={direction}>
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width,initial-scale=1" />
@@ -88,7 +131,12 @@ export function pageResponse(options: ShellOptions): Response {
   );
   return new Response(`<!doctype html>${page.toString()}`, {
     status: options.status ?? 200,
-    headers: { ...options.headers, ...headers(nonce) },
+    headers: {
+      ...options.headers,
+      ...headers(nonce),
+      "Content-Language": locale,
+      ...(language === undefined ? {} : { Vary: "Accept-Language, Cookie" }),
+    },
   });
 }
 

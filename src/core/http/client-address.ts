@@ -244,6 +244,23 @@ export function isPlainHttp(context: HttpContext): boolean {
   return forwardedProtocol(context) === "http";
 }
 
+const prefetching = /prefetch|prerender|preview/i;
+
+/**
+ * Whether a person sees the answer: false for what a browser fetches ahead, or as a part of another
+ * page; true in doubt.
+ */
+export function isSeen({ req: { method, raw } }: HttpContext): boolean {
+  const { headers } = raw;
+  const purposes = ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"];
+  if (method !== "GET" || purposes.some((name) => prefetching.test(headers.get(name) ?? ""))) {
+    return false;
+  }
+  const destination = headers.get("Sec-Fetch-Dest") ?? "document";
+  const byOurScript = destination === "empty" && headers.get("Sec-Fetch-Site") === "same-origin";
+  return destination === "document" || byOurScript;
+}
+
 interface SameOriginOptions {
   /** The cookie of the session. */
   readonly cookie: Cookie;

@@ -6,6 +6,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { z } from "zod";
 import type { ErrorRow } from "../errors.ts";
 import { errorMessage, InstantError, isInstantError } from "../errors.ts";
+import type { Language } from "../languages.ts";
 import type { Log } from "../log.ts";
 
 /** Hono's `Env` for every app of the program. */
@@ -19,6 +20,8 @@ export interface HttpEnvironment {
     readonly requestId: string;
     /** The client as rate limits count it; see `clientOf`. */
     readonly client: string;
+    /** The language that the person chose, in requests from our pages; see `chosenLanguage`. */
+    readonly chosenLanguage?: Language | undefined;
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { shownAddress } from "../../core/shown-address.ts";
 import { Button, Code, Fact, Facts, Heading, Note, Paragraph } from "../templates/layout.tsx";
 import type { MailType } from "./mail-type.ts";
 import { defineMail, expiresIn, httpLink, line, mailData, time } from "./mail-type.ts";
@@ -184,7 +185,7 @@ const emailChange = defineMail<EmailChangeMessages>()({
     };
   },
   values: ({ data }, format) => ({
-    new_email: data.new_email,
+    new_email: shownAddress(data.new_email),
     changed_at: format.time(data.changed_at),
     undo_until: data.undo_until === undefined ? undefined : format.time(data.undo_until),
   }),
@@ -296,26 +297,59 @@ export const mailTypes = {
 } as const satisfies Readonly<Record<string, MailType>>;
 
 type MailTypes = typeof mailTypes;
+
+/** Mails that their recipients may decline, by a link in each of them. */
+export type OptionalType = {
+  readonly [T in keyof MailTypes]: MailTypes[T]["kind"] extends "optional" ? T : never;
+}[keyof MailTypes];
+
 export type EventType = keyof MailTypes;
 export type DataOf<T extends EventType> = z.infer<MailTypes[T]["data"]>;
 type MessagesOf<T extends EventType> =
   MailTypes[T] extends MailType<z.ZodObject, infer Messages> ? Messages : never;
 
+/** The messages of the preferences page. */
+interface PreferencesMessages {
+  readonly title: string;
+  lead(appName: string): string;
+  readonly types: Readonly<Record<OptionalType, TitledText>>;
+  /** The title of a type, in a sentence. */
+  nameOf(title: string): string;
+  /** All types, in a sentence. */
+  readonly all: string;
+  unsubscribe(name: string): string;
+  readonly choose: string;
+  readonly save: string;
+  readonly always: string;
+  unsubscribed(name: string): string;
+  readonly saved: string;
+  /** Why nothing was done. */
+  readonly old: TitledText;
+  readonly mandatory: TitledText;
+  readonly forged: TitledText;
+  readonly unclear: TitledText;
+  readonly unavailable: TitledText;
+}
+
+interface TitledText {
+  readonly title: string;
+  readonly text: string;
+}
+
 /**
- * All messages of all mails in one language. A language is one file of this shape in
- * `templates/languages` and one row in `templates/languages.ts`; one that lacks a message does not
- * compile.
+ * All messages of mails, and of the page where people choose them, in one language: a file in
+ * `templates/languages`. One that lacks a message does not compile.
  */
 export interface LanguageMessages {
-  /** BCP 47; also the locale in which `Intl` writes numbers and times. */
-  readonly locale: string;
-  readonly direction: "ltr" | "rtl";
   /** Used when so little time is left that a number would be wrong when read. */
   readonly aMoment: string;
+  /** Between a link's label and its address, in the text part. */
+  readonly colon: string;
   /** The footer with the recipient. */
   sentTo(recipient: string, appName: string): string;
   readonly unsubscribe: string;
   readonly mails: { readonly [T in EventType]: MessagesOf<T> };
+  readonly preferences: PreferencesMessages;
 }
 
 export const eventTypes = Object.keys(mailTypes) as readonly EventType[];

@@ -1,7 +1,8 @@
 import { signText, verifyText } from "../../core/secret.ts";
 import type { Clock } from "../../core/time.ts";
-import type { EmailEvent, OptionalType } from "../event.ts";
+import type { EmailEvent } from "../event.ts";
 import { isOptionalType, optionalTypes, recipientKey } from "../event.ts";
+import type { OptionalType } from "../mails/mail-types.tsx";
 
 /**
  * Which optional mails a recipient has declined. Without a record the recipient gets all types.

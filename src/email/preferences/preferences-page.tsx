@@ -8,13 +8,16 @@ import frameStyles from "../../core/html/frame.css" with { type: "text" };
 import { Button, Frame, Notice, pageResponse } from "../../core/html/page.tsx";
 import textStyles from "../../core/html/text.css" with { type: "text" };
 import { readJson } from "../../core/http/body.ts";
+import { pageLanguage } from "../../core/http/page-language.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
+import type { Language } from "../../core/languages.ts";
 import type { Log } from "../../core/log.ts";
 import type { Operation } from "../../core/openapi/create-document.ts";
 import { addOperation } from "../../core/openapi/create-document.ts";
 import type { Clock } from "../../core/time.ts";
-import type { OptionalType } from "../event.ts";
 import { optionalTypes, recipientKey } from "../event.ts";
+import type { OptionalType } from "../mails/mail-types.tsx";
+import { mailMessages } from "../templates/languages.ts";
 import type {
   GrantedType,
   PreferenceChanges,
@@ -26,52 +29,19 @@ import type {
 import { getPreferences, readUnsubscribeToken, unsubscribePath } from "./preference-store.ts";
 import styles from "./preferences-page.css" with { type: "text" };
 
-/** All messages of the preferences page. */
-const messages = {
-  title: "E-mail preferences",
-  lead: (appName: string) =>
-    `Choose which e-mails ${appName} may send to the address that this link belongs to.`,
-  types: {
-    welcome: { title: "Welcome", text: "One e-mail when your account is created." },
-  } satisfies Record<OptionalType, { title: string; text: string }>,
-  nameOf: (title: string) => `“${title}”`,
-  all: "all optional e-mails",
-  unsubscribe: (name: string) => `Unsubscribe from ${name}`,
-  choose: "Optional e-mails",
-  save: "Save",
-  always: "Sign-in codes and e-mails about the security of your account are always sent.",
-  unsubscribed: (name: string) =>
-    `You are unsubscribed from ${name}. The change takes effect at once.`,
-  saved: "Saved. The change takes effect at once.",
-  old: {
-    title: "This link has expired",
-    text: "Links in e-mails are valid for a year. Use the link in a more recent e-mail.",
-  },
-  mandatory: {
-    title: "These e-mails are always sent",
-    text: "They are about the security of your account. Nothing was changed.",
-  },
-  forged: {
-    title: "This link is incomplete",
-    text: "Nothing was changed. Open the link in the e-mail again; if you copied it, make sure that you copied all of it.",
-  },
-  unclear: {
-    title: "Nothing was changed",
-    text: "The request did not come from the form on this page. Go back and try again.",
-  },
-  unavailable: {
-    title: "Back in a moment",
-    text: "Your preferences are unavailable right now, and nothing was changed. Try again in a few seconds.",
-  },
-} as const;
-
 /** The fields of the page's forms. The first is the one of RFC 8058, which mail programs send too. */
 const oneClickField = "List-Unsubscribe";
 const oneClickValue = "One-Click";
 const chooseField = "choose";
 
-interface PreferencesPageOptions {
+/** Whose the page is, and the language of its reader. */
+interface PageView {
   readonly appName: string;
+  readonly language: Language;
+}
+
+interface PreferencesPageOptions {
+  readonly view: PageView;
   readonly preferences: Preferences;
   /** The type of the mail with the link. */
   readonly type: GrantedType;
@@ -83,11 +53,12 @@ interface PreferencesPageOptions {
  * forwarded.
  */
 function preferencesPage(options: PreferencesPageOptions): Response {
-  const { appName, preferences, type, done } = options;
+  const { view, preferences, type, done } = options;
+  const messages = mailMessages[view.language].preferences;
   const name = type === "all" ? messages.all : messages.nameOf(messages.types[type].title);
   const isWanted = type !== "all" && preferences[type];
   return page({
-    appName,
+    view,
     title: messages.title,
     content: (
       <>
@@ -96,7 +67,7 @@ function preferencesPage(options: PreferencesPageOptions): Response {
             <p>{done === "saved" ? messages.saved : messages.unsubscribed(name)}</p>
           </Notice>
         )}
-        <p class="lead">{messages.lead(appName)}</p>
+        <p class="lead">{messages.lead(view.appName)}</p>
         {isWanted && done === undefined && (
           <form method="post">
             <input type="hidden" name={oneClickField} value={oneClickValue} />
@@ -110,7 +81,7 @@ function preferencesPage(options: PreferencesPageOptions): Response {
           <fieldset class="mails">
             <legend>{messages.choose}</legend>
             {typesOf(type).map((one) => (
-              <TypeBox type={one} wanted={preferences[one]} />
+              <TypeBox type={one} wanted={preferences[one]} {...messages.types[one]} />
             ))}
           </fieldset>
           <p>
@@ -128,8 +99,14 @@ function typesOf(granted: GrantedType): readonly OptionalType[] {
   return granted === "all" ? optionalTypes : [granted];
 }
 
-function TypeBox({ type, wanted }: { readonly type: OptionalType; readonly wanted: boolean }) {
-  const { title, text } = messages.types[type];
+interface TypeBoxProps {
+  readonly type: OptionalType;
+  readonly wanted: boolean;
+  readonly title: string;
+  readonly text: string;
+}
+
+function TypeBox({ type, wanted, title, text }: TypeBoxProps) {
   return (
     <label class="mail-type">
       <input type="checkbox" name={type} value="yes" checked={wanted} />
@@ -142,29 +119,31 @@ function TypeBox({ type, wanted }: { readonly type: OptionalType; readonly wante
 const statuses = { old: 410, mandatory: 410, forged: 400, unclear: 400, unavailable: 503 } as const;
 
 /** A page with the reason why nothing was done. */
-function refusalPage(appName: string, reason: keyof typeof statuses): Response {
-  const { title, text } = messages[reason];
+function refusalPage(view: PageView, reason: keyof typeof statuses): Response {
+  const { title, text } = mailMessages[view.language].preferences[reason];
   const headers: Record<string, string> = reason === "unavailable" ? { "Retry-After": "5" } : {};
   const content = <p class="lead">{text}</p>;
-  return page({ appName, title, status: statuses[reason], headers, content });
+  return page({ view, title, status: statuses[reason], headers, content });
 }
 
 interface PageOptions {
-  readonly appName: string;
+  readonly view: PageView;
   readonly title: string;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly content: Child;
 }
 
-function page({ appName, title, content, headers = {}, ...rest }: PageOptions): Response {
+function page({ view, title, content, headers = {}, ...rest }: PageOptions): Response {
+  const { appName, language } = view;
   return pageResponse({
     ...rest,
+    language,
     title: `${title} · ${appName}`,
     headers: { ...headers, "X-Robots-Tag": "noindex" },
     styles: controlsStyles + frameStyles + textStyles + styles,
     body: () => (
-      <Frame appName={appName} width="narrow">
+      <Frame appName={appName} width="narrow" languages={{ current: language, path: "" }}>
         <div class="card stack">
           <h1>{title}</h1>
           {content}
@@ -245,6 +224,8 @@ interface UnsubscribeRouteDeps {
   readonly preferences: PreferenceStore;
   readonly secrets: TokenSecrets;
   readonly appName: string;
+  /** For people who name no language of ours. */
+  readonly fallbackLanguage: Language;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -259,39 +240,42 @@ interface UnsubscribeRouteDeps {
 export function addUnsubscribeRoutes(app: Hono<HttpEnvironment>, deps: UnsubscribeRouteDeps): void {
   const path = `${unsubscribePath}/:token`;
   app.get(path, (context) =>
-    withGrant(context, deps, async (grant) => {
+    withGrant(context, deps, async (view, grant) => {
       const preferences = await getPreferences(deps.preferences, grant.key);
-      return preferencesPage({ appName: deps.appName, preferences, type: grant.type });
+      return preferencesPage({ view, preferences, type: grant.type });
     }),
   );
-  app.post(path, (context) => withGrant(context, deps, (grant) => change(context, deps, grant)));
+  app.post(path, (context) =>
+    withGrant(context, deps, (view, grant) => change(context, deps, { view, ...grant })),
+  );
 }
 
 async function withGrant(
   context: HttpContext,
-  { secrets, appName, clock, log }: UnsubscribeRouteDeps,
-  act: (grant: UnsubscribeGrant) => Promise<Response>,
+  { secrets, appName, fallbackLanguage, clock, log }: UnsubscribeRouteDeps,
+  act: (view: PageView, grant: UnsubscribeGrant) => Promise<Response>,
 ): Promise<Response> {
+  const view = { appName, language: pageLanguage(context, fallbackLanguage) };
   const outcome = readUnsubscribeToken(secrets, context.req.param("token") ?? "", clock.now());
-  if (outcome.kind !== "valid") return refusalPage(appName, outcome.kind);
+  if (outcome.kind !== "valid") return refusalPage(view, outcome.kind);
   try {
-    return await act(outcome.grant);
+    return await act(view, outcome.grant);
   } catch (error) {
     if (!isInstantError(error) || error.row.status !== 503) throw error;
     const fields = { requestId: context.get("requestId"), error: errorMessage(error) };
     log.warn(fields, "Preferences unavailable");
-    return refusalPage(appName, "unavailable");
+    return refusalPage(view, "unavailable");
   }
 }
 
 async function change(
   context: HttpContext,
-  { preferences, appName, log }: UnsubscribeRouteDeps,
-  { key, type }: UnsubscribeGrant,
+  { preferences, log }: UnsubscribeRouteDeps,
+  { view, key, type }: UnsubscribeGrant & { readonly view: PageView },
 ): Promise<Response> {
   const form = await readForm(context);
   const isOneClick = form.get(oneClickField) === oneClickValue;
-  if (!isOneClick && form.get(chooseField) === null) return refusalPage(appName, "unclear");
+  if (!isOneClick && form.get(chooseField) === null) return refusalPage(view, "unclear");
   const changes: PreferenceChanges = Object.fromEntries(
     typesOf(type).map((one) => [one, !isOneClick && form.get(one) === "yes"]),
   );
@@ -302,7 +286,7 @@ async function change(
   );
   const done = isOneClick ? "unsubscribed" : "saved";
   return preferencesPage({
-    appName,
+    view,
     preferences: await getPreferences(preferences, key),
     type,
     done,

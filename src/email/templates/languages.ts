@@ -1,36 +1,29 @@
+// The messages of mails in each language, and how it writes durations and times.
+import type { Language } from "../../core/languages.ts";
+import { tightUnits } from "../../core/languages.ts";
 import type { TimeFormat } from "../mails/mail-type.ts";
 import { parseTimestamp } from "../mails/mail-type.ts";
 import type { LanguageMessages } from "../mails/mail-types.tsx";
 import { memoize } from "../memoize.ts";
+import { arabic } from "./languages/ar.ts";
+import { german } from "./languages/de.ts";
 import { english } from "./languages/en.ts";
 import { spanish } from "./languages/es.ts";
+import { french } from "./languages/fr.ts";
+import { japanese } from "./languages/ja.ts";
+import { portuguese } from "./languages/pt.ts";
 import { russian } from "./languages/ru.ts";
 
-/** The languages of mails, by tag. */
-export const languages = { en: english, es: spanish, ru: russian } as const satisfies Readonly<
-  Record<string, LanguageMessages>
->;
-
-export type Language = keyof typeof languages;
-
-export const languageTags = Object.keys(languages) as readonly Language[];
-
-export function isLanguage(tag: string): tag is Language {
-  return Object.hasOwn(languages, tag);
-}
-
-/**
- * The tags to try in turn: the locale, then its shorter forms, then the same for the fallback
- * locale, then English. All in lower case: "es-MX" → es-mx, es, en.
- */
-export function localeChain(locale: string | undefined, fallback: string): readonly string[] {
-  const shortened = (tag: string) => {
-    const parts = tag.toLowerCase().split("-");
-    return parts.map((_part, dropped) => parts.slice(0, parts.length - dropped).join("-"));
-  };
-  const wanted = locale === undefined ? [] : shortened(locale);
-  return [...new Set([...wanted, ...shortened(fallback), "en"])];
-}
+export const mailMessages: Readonly<Record<Language, LanguageMessages>> = {
+  en: english,
+  de: german,
+  es: spanish,
+  fr: french,
+  pt: portuguese,
+  ru: russian,
+  ar: arabic,
+  ja: japanese,
+};
 
 const units = [
   ["day", 86_400_000],
@@ -70,7 +63,10 @@ function createIntlFormat(locale: string, aMoment: string | undefined): TimeForm
     new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" });
   const formats = units.map(([unit, unitMs]) => {
     const format = unitFormat(unit);
-    return { unitMs, write: memoize((count: number) => format.format(count), countsMax) };
+    return {
+      unitMs,
+      write: memoize((count: number) => tightUnits(format.format(count)), countsMax),
+    };
   });
   const seconds = unitFormat("second");
   const timeFormat = new Intl.DateTimeFormat(locale, {
@@ -94,7 +90,7 @@ function createIntlFormat(locale: string, aMoment: string | undefined): TimeForm
         const count = Math.floor(leftMs / unitMs);
         if (count >= 2) return write(count);
       }
-      return aMoment ?? seconds.format(Math.floor(leftMs / 1000));
+      return aMoment ?? tightUnits(seconds.format(Math.floor(leftMs / 1000)));
     },
     time: (timestamp) => writeMinute(Math.floor((parseTimestamp(timestamp) ?? 0) / 60_000)),
   };

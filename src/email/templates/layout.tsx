@@ -3,7 +3,8 @@ import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import { initialOf } from "../../core/html/page.tsx";
 
-const font = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif";
+const font =
+  "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,'Hiragino Sans','Yu Gothic UI',Meiryo,sans-serif";
 
 /** For mail programs with a dark mode; all other styles are inline. */
 const darkMode = `:root{color-scheme:light dark;supported-color-schemes:light dark}
@@ -171,7 +172,7 @@ export function Heading({ children }: Children) {
   return (
     <h1
       class="ink"
-      style={`margin:0 0 12px;font-size:24px;line-height:1.25;font-weight:650;letter-spacing:-0.01em;color:${ink};${breaking}`}
+      style={`margin:0 0 12px;font-size:24px;line-height:1.25;font-weight:650;color:${ink};${breaking}`}
     >
       {children}
     </h1>
@@ -203,7 +204,8 @@ export function Note({ children }: Children) {
 
 /**
  * A code to type or copy: the gaps are drawn by the style, so a copied code has none. The wider
- * left padding balances the letter-spacing after the last character.
+ * left padding balances the letter-spacing after the last character. The characters that isolate a
+ * value in right-to-left text are not copied either.
  */
 export function Code({ children }: Children) {
   return (
@@ -221,7 +223,7 @@ export function Code({ children }: Children) {
           dir="ltr"
           style={`padding:22px 8px 22px 16px;border-radius:12px;background:#eef1fb;color:${ink};font-family:${mono};font-size:36px;line-height:1.2;font-weight:600;letter-spacing:8px;text-align:center;user-select:all;-webkit-user-select:all;overflow-wrap:anywhere`}
         >
-          {children}
+          {String(children).replace(/[\u2068\u2069]/g, "")}
         </td>
       </tr>
     </table>
@@ -249,7 +251,7 @@ export function Button({ href, label }: { readonly href: string; readonly label:
         class="soft"
         style={`margin:0 0 20px;font-size:13px;line-height:1.5;color:${soft};word-break:break-all`}
       >
-        <a class="soft" href={href} style={`color:${soft};text-decoration:underline`}>
+        <a class="soft" href={href} dir="ltr" style={`color:${soft};text-decoration:underline`}>
           {href}
         </a>
       </p>
@@ -257,7 +259,7 @@ export function Button({ href, label }: { readonly href: string; readonly label:
   );
 }
 
-/** A table of `Fact` rows. */
+/** A table of `Fact` rows, alike in both directions of text. */
 export function Facts({ children }: Children) {
   return (
     <table
@@ -266,7 +268,7 @@ export function Facts({ children }: Children) {
       cellpadding="0"
       cellspacing="0"
       class="facts"
-      style="margin:0 0 20px;border-collapse:separate;border-radius:12px;background:#f4f5f7"
+      style="margin:0 0 20px;padding:0 6px;border-collapse:separate;border-radius:12px;background:#f4f5f7"
     >
       {children}
     </table>
@@ -277,12 +279,10 @@ export function Fact({ label, children }: Children & { readonly label: string })
   const cell = `font-size:15px;line-height:1.5;vertical-align:top`;
   return (
     <tr>
-      <td
-        class="soft"
-        width="1%"
-        style={`padding:10px 10px 10px 16px;color:${soft};white-space:nowrap;${cell}`}
-      >{`${label}:`}</td>
-      <td class="ink" style={`padding:10px 16px 10px 8px;color:${ink};${cell};${breaking}`}>
+      <td class="soft" width="1%" style={`padding:10px;color:${soft};white-space:nowrap;${cell}`}>
+        {label}
+      </td>
+      <td class="ink" style={`padding:10px;color:${ink};${cell};${breaking}`}>
         {children}
       </td>
     </tr>

@@ -1,13 +1,15 @@
 import type { Child } from "hono/jsx";
 import { isValidElement } from "hono/jsx";
+import type { Language } from "../../core/languages.ts";
+import { isLanguage, languageTags, localeChain, traitsOf } from "../../core/languages.ts";
+import { shownAddress } from "../../core/shown-address.ts";
 import type { EmailEvent } from "../event.ts";
 import type { MailBodies, MailBody } from "../mailer/mailer.ts";
 import type { ContentParts, MailType, MailView, Texts } from "../mails/mail-type.ts";
 import type { EventType } from "../mails/mail-types.tsx";
 import { mailTypes } from "../mails/mail-types.tsx";
 import { memoize } from "../memoize.ts";
-import type { Language } from "./languages.ts";
-import { createTimeFormat, isLanguage, languages, languageTags, localeChain } from "./languages.ts";
+import { createTimeFormat, mailMessages } from "./languages.ts";
 import { Layout } from "./layout.tsx";
 import type { Overrides } from "./overrides/overrides.ts";
 import { operatorViewOf, renderOperatorMail } from "./overrides/overrides.ts";
@@ -43,14 +45,17 @@ export interface MailRendererOptions {
 }
 
 const timeFormats = Object.fromEntries(
-  languageTags.map((tag) => [tag, createTimeFormat(languages[tag].locale, languages[tag].aMoment)]),
+  languageTags.map((tag) => [
+    tag,
+    createTimeFormat(traitsOf(tag).locale, mailMessages[tag].aMoment),
+  ]),
 ) as Readonly<Record<Language, ReturnType<typeof createTimeFormat>>>;
 
 const localesMax = 200;
 
 /**
- * Renders mails from contents that are prepared once and kept: one per type, language, variant and
- * set of values present, a few dozen in all. For each mail, only its values are inserted into the
+ * Renders mails from contents that are prepared on first use and kept: one per type, language,
+ * variant and set of values present, at most some 20 for a language. For each mail, only its values are inserted into the
  * slots, escaped where it is HTML. An operator's template takes precedence.
  */
 export function createMailRenderer(options: MailRendererOptions): RenderMail {
@@ -69,7 +74,7 @@ export function createMailRenderer(options: MailRendererOptions): RenderMail {
     const own = overrides?.find(type, chain);
     const format = own?.timeFormat ?? timeFormats[language];
     const view = mailType.view({ data, expiresAt, now }, format);
-    const recipient = safeText(event.recipient);
+    const recipient = safeText(shownAddress(event.recipient));
     const declineUrl = mailType.kind === "optional" ? unsubscribeUrl : undefined;
     if (own !== undefined) {
       const parts = { appName, recipient, unsubscribeUrl: declineUrl, view: safeView(view) };
@@ -150,13 +155,18 @@ const rightToLeft =
 const ascii = /^[\x20-\x7e]*$/;
 
 /**
- * Makes an external value safe inside our texts. A right-to-left value is isolated by U+2068 and
- * U+2069 (UAX 9), so that it cannot reorder the text around it, in HTML or in plain text.
+ * Makes an external value safe inside our texts, HTML or plain: a right-to-left value is isolated. In
+ * right-to-left languages the text around the slots isolates every value.
  */
 function safeText(text: string): string {
   if (ascii.test(text)) return text;
   const orderly = text.toWellFormed().replace(disorder, "");
-  return rightToLeft.test(orderly) ? `\u2068${orderly}\u2069` : orderly;
+  return rightToLeft.test(orderly) ? isolated(orderly) : orderly;
+}
+
+/** U+2068 and U+2069 (UAX 9): whatever runs the other way inside leaves the text around it alone. */
+function isolated(text: string): string {
+  return `\u2068${text}\u2069`;
 }
 
 /** The key of a prepared content. */
@@ -187,13 +197,15 @@ function prepareContent(
   appName: string,
   codeInSubject: boolean,
 ): PreparedContent {
-  const messages = languages[language];
+  const messages = mailMessages[language];
+  const { locale, direction } = traitsOf(language);
+  const inText = direction === "rtl" ? isolated : (text: string) => text;
   const values = present.values.split(" ").slice(1);
   const links = present.links.split(" ").slice(1);
   const content = mailTypes[type].content({
     messages: messages.mails[type],
-    appName,
-    values: markers(values, valuesSlot),
+    appName: inText(appName),
+    values: markers(values, valuesSlot, inText),
     links: markers(links, valuesSlot + values.length),
     variant,
     codeInSubject,
@@ -202,11 +214,11 @@ function prepareContent(
   const page = (
     <Layout
       appName={appName}
-      language={messages.locale}
-      direction={messages.direction}
+      language={locale}
+      direction={direction}
       title={content.subject}
       preheader={content.preheader}
-      sentTo={messages.sentTo(markerOf(recipientSlot), appName)}
+      sentTo={messages.sentTo(inText(markerOf(recipientSlot)), inText(appName))}
       unsubscribe={unsubscribable ? unsubscribe : undefined}
     >
       {content.body}
@@ -215,12 +227,16 @@ function prepareContent(
   return {
     subject: cutAtMarkers(content.subject),
     html: cutAtMarkers(`<!doctype html>\n${inLines(page.toString())}\n`),
-    text: cutAtMarkers(plainText(page)),
+    text: cutAtMarkers(plainText(page, messages.colon)),
   };
 }
 
-function markers(names: readonly string[], from: number): Texts {
-  return Object.fromEntries(names.map((name, index) => [name, markerOf(from + index)]));
+function markers(
+  names: readonly string[],
+  from: number,
+  inText = (marker: string) => marker,
+): Texts {
+  return Object.fromEntries(names.map((name, index) => [name, inText(markerOf(from + index))]));
 }
 
 /**
@@ -244,33 +260,38 @@ const lines = new Set(["tr", "li", "br"]);
  * line for each row of a table, a link as its label and then its address (each address once). The
  * head and `aria-hidden` elements are left out.
  */
-function plainText(content: Child): string {
-  return `${textOf(content, new Set())
+function plainText(content: Child, colon: string): string {
+  return `${textOf(content, { colon, shown: new Set() })
     .replace(/[ \n]*\n\n[ \n]*/g, "\n\n")
     .replace(/ *\n */g, "\n")
     .replace(/ {2,}/g, " ")
     .trim()}\n`;
 }
 
-/** `shown`: the addresses that the text already has. */
-function textOf(node: Child | undefined, shown: Set<string>): string {
-  if (Array.isArray(node)) return node.map((child) => textOf(child, shown)).join("");
+interface TextContext {
+  readonly colon: string;
+  /** The addresses that the text already has. */
+  readonly shown: Set<string>;
+}
+
+function textOf(node: Child | undefined, context: TextContext): string {
+  if (Array.isArray(node)) return node.map((child) => textOf(child, context)).join("");
   if (typeof node === "string" || typeof node === "number") return String(node);
   if (!isValidElement(node)) return "";
   const { tag, props, children } = node;
-  if (typeof tag === "function") return textOf(tag({ ...props, children }), shown);
+  if (typeof tag === "function") return textOf(tag({ ...props, children }), context);
   if (tag === "head" || props["aria-hidden"] === "true") return "";
-  const text = textOf(children, shown);
-  if (tag === "a") return linkText(text, String(props["href"]), shown);
+  const text = textOf(children, context);
+  if (tag === "a") return linkText(text, String(props["href"]), context);
   if (tag === "td") return `${text} `;
   if (paragraphs.has(tag)) return `\n\n${text}\n\n`;
   return lines.has(tag) ? `\n${text}` : text;
 }
 
-function linkText(text: string, href: string, shown: Set<string>): string {
+function linkText(text: string, href: string, { colon, shown }: TextContext): string {
   if (text !== href) {
     shown.add(href);
-    return `${text}:\n${href}`;
+    return `${text}${colon}\n${href}`;
   }
   return shown.has(href) ? "" : href;
 }

@@ -2,6 +2,7 @@ import { pageResponse } from "../../core/html/page.tsx";
 import { createHttpApp } from "../../core/http/app.ts";
 import { loopbackOnly } from "../../core/http/client-address.ts";
 import type { HttpContext } from "../../core/http/problem.ts";
+import { isLanguage, traitsOf } from "../../core/languages.ts";
 import type { Log } from "../../core/log.ts";
 import type { EmailEvent } from "../event.ts";
 import { decodeEmailEvent } from "../event.ts";
@@ -83,7 +84,7 @@ function previewPage(options: PreviewPageOptions): Response {
         <main>
           {problems.length > 0 && <Problems problems={problems} />}
           <header class="subject">
-            <h1>{mail.subject}</h1>
+            <h1 dir="auto">{mail.subject}</h1>
             <p>
               {choice.type}, {choice.sample}, {choice.language} · {kilobytes(mail.html)} KB of HTML
               · {mail.text.length} characters of text
@@ -95,7 +96,9 @@ function previewPage(options: PreviewPageOptions): Response {
             ))}
             <figure class="text">
               <figcaption>Text</figcaption>
-              <pre tabindex={0}>{mail.text}</pre>
+              <pre tabindex={0} dir="auto">
+                {mail.text}
+              </pre>
             </figure>
           </div>
           <div class="frames desktop">
@@ -142,7 +145,7 @@ function Choices({ choice, languages }: PreviewPageOptions) {
         {languages.map((language) => (
           <li>
             <Choice to={{ ...choice, language }} chosen={language === choice.language}>
-              {language}
+              {nameOf(language)}
             </Choice>
           </li>
         ))}
@@ -163,6 +166,11 @@ function Choices({ choice, languages }: PreviewPageOptions) {
       ))}
     </nav>
   );
+}
+
+/** "de, Deutsch"; of a language that only the operator's templates are in, its tag. */
+function nameOf(tag: string): string {
+  return isLanguage(tag) ? `${tag}, ${traitsOf(tag).name}` : tag;
 }
 
 interface ChoiceProps {

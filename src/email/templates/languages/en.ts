@@ -4,9 +4,8 @@ const unrequestedCode =
   "If you didn't request this, someone may have entered your address by mistake, and you can ignore this e-mail. Never share the code with anyone.";
 
 export const english: LanguageMessages = {
-  locale: "en-GB",
-  direction: "ltr",
   aMoment: "a few seconds",
+  colon: ":",
   sentTo: (recipient, appName) => `${appName} sent this e-mail to ${recipient}.`,
   unsubscribe: "Unsubscribe from these e-mails",
   mails: {
@@ -53,8 +52,8 @@ export const english: LanguageMessages = {
       heading: "New sign-in",
       signedIn: (appName) =>
         `Someone signed in to your ${appName} account. If it was you, there is nothing to do.`,
-      time: "Time",
-      device: "Device",
+      time: "Time:",
+      device: "Device:",
       button: "Go to your account",
       unrequested:
         "If it wasn't you, end that session in your account, and make sure that nobody else has access to your mailbox.",
@@ -64,8 +63,8 @@ export const english: LanguageMessages = {
       heading: "Your e-mail address was changed",
       changed: (appName) =>
         `Your ${appName} account has a new e-mail address. We will no longer write to this one.`,
-      newAddress: "New address",
-      time: "Time",
+      newAddress: "New address:",
+      time: "Time:",
       button: "Go to your account",
       unrequested: "If it wasn't you, someone has access to your account: contact us at once.",
       undoable: (until) =>
@@ -77,9 +76,45 @@ export const english: LanguageMessages = {
       heading: "Your account was deleted",
       deleted: (appName) =>
         `Your ${appName} account and everything we kept with it were deleted, as confirmed with a code that we sent to this address.`,
-      time: "Time",
+      time: "Time:",
       unrequested:
         "If it wasn't you, someone can read your mail: make sure that nobody else has access to your mailbox.",
+    },
+  },
+  preferences: {
+    title: "E-mail preferences",
+    lead: (appName) =>
+      `Choose which e-mails ${appName} may send to the address that this link belongs to.`,
+    types: {
+      welcome: { title: "Welcome", text: "One e-mail when your account is created." },
+    },
+    nameOf: (title) => `“${title}”`,
+    all: "all optional e-mails",
+    unsubscribe: (name) => `Unsubscribe from ${name}`,
+    choose: "Optional e-mails",
+    save: "Save",
+    always: "Sign-in codes and e-mails about the security of your account are always sent.",
+    unsubscribed: (name) => `You are unsubscribed from ${name}. The change takes effect at once.`,
+    saved: "Saved. The change takes effect at once.",
+    old: {
+      title: "This link has expired",
+      text: "Links in e-mails are valid for a year. Use the link in a more recent e-mail.",
+    },
+    mandatory: {
+      title: "These e-mails are always sent",
+      text: "They are about the security of your account. Nothing was changed.",
+    },
+    forged: {
+      title: "This link is incomplete",
+      text: "Nothing was changed. Open the link in the e-mail again; if you copied it, make sure that you copied all of it.",
+    },
+    unclear: {
+      title: "Nothing was changed",
+      text: "The request did not come from the form on this page. Go back and try again.",
+    },
+    unavailable: {
+      title: "Back in a moment",
+      text: "Your preferences are unavailable right now, and nothing was changed. Try again in a few seconds.",
     },
   },
 };

@@ -4,9 +4,8 @@ const unrequestedCode =
   "Si no lo ha solicitado usted, es posible que alguien haya escrito su dirección por error; puede ignorar este correo. No comparta el código con nadie.";
 
 export const spanish: LanguageMessages = {
-  locale: "es",
-  direction: "ltr",
   aMoment: "unos segundos",
+  colon: ":",
   sentTo: (recipient, appName) => `${appName} ha enviado este correo a ${recipient}.`,
   unsubscribe: "Dejar de recibir estos correos",
   mails: {
@@ -53,8 +52,8 @@ export const spanish: LanguageMessages = {
       heading: "Nuevo inicio de sesión",
       signedIn: (appName) =>
         `Alguien ha iniciado sesión en su cuenta de ${appName}. Si ha sido usted, no tiene que hacer nada.`,
-      time: "Fecha y hora",
-      device: "Dispositivo",
+      time: "Fecha y hora:",
+      device: "Dispositivo:",
       button: "Ir a su cuenta",
       unrequested:
         "Si no ha sido usted, cierre esa sesión en su cuenta y compruebe que nadie más pueda leer su correo.",
@@ -64,8 +63,8 @@ export const spanish: LanguageMessages = {
       heading: "Su dirección de correo ha cambiado",
       changed: (appName) =>
         `Su cuenta de ${appName} tiene una dirección de correo nueva. Ya no le escribiremos a esta.`,
-      newAddress: "Dirección nueva",
-      time: "Fecha y hora",
+      newAddress: "Dirección nueva:",
+      time: "Fecha y hora:",
       button: "Ir a su cuenta",
       unrequested:
         "Si no ha sido usted, alguien tiene acceso a su cuenta: póngase en contacto con nosotros de inmediato.",
@@ -78,9 +77,46 @@ export const spanish: LanguageMessages = {
       heading: "Su cuenta se ha eliminado",
       deleted: (appName) =>
         `Su cuenta de ${appName} y todos los datos asociados a ella se han eliminado, tras confirmarlo con un código que enviamos a esta dirección.`,
-      time: "Fecha y hora",
+      time: "Fecha y hora:",
       unrequested:
         "Si no ha sido usted, alguien puede leer su correo: compruebe que nadie más tenga acceso a su buzón.",
+    },
+  },
+  preferences: {
+    title: "Preferencias de correo",
+    lead: (appName) =>
+      `Elija qué correos puede enviar ${appName} a la dirección a la que corresponde este enlace.`,
+    types: {
+      welcome: { title: "Bienvenida", text: "Un correo al crear su cuenta." },
+    },
+    nameOf: (title) => `«${title}»`,
+    all: "todos los correos opcionales",
+    unsubscribe: (name) => `Dejar de recibir ${name}`,
+    choose: "Correos opcionales",
+    save: "Guardar",
+    always:
+      "Los códigos de acceso y los correos sobre la seguridad de su cuenta se envían siempre.",
+    unsubscribed: (name) => `Ya no recibirá ${name}. El cambio surte efecto de inmediato.`,
+    saved: "Guardado. El cambio surte efecto de inmediato.",
+    old: {
+      title: "Este enlace ha caducado",
+      text: "Los enlaces de los correos son válidos durante un año. Use el de un correo más reciente.",
+    },
+    mandatory: {
+      title: "Estos correos se envían siempre",
+      text: "Tratan de la seguridad de su cuenta. No se ha cambiado nada.",
+    },
+    forged: {
+      title: "Este enlace está incompleto",
+      text: "No se ha cambiado nada. Abra de nuevo el enlace del correo; si lo ha copiado, asegúrese de haberlo copiado entero.",
+    },
+    unclear: {
+      title: "No se ha cambiado nada",
+      text: "La solicitud no proviene del formulario de esta página. Vuelva atrás e inténtelo de nuevo.",
+    },
+    unavailable: {
+      title: "Volvemos enseguida",
+      text: "Sus preferencias no están disponibles en este momento y no se ha cambiado nada. Inténtelo de nuevo dentro de unos segundos.",
     },
   },
 };

@@ -1,9 +1,9 @@
 import Mustache from "mustache";
 import { lowerFirst } from "../../../core/errors.ts";
+import { isLanguage } from "../../../core/languages.ts";
 import type { MailType, MailView, TimeFormat } from "../../mails/mail-type.ts";
 import type { EventType } from "../../mails/mail-types.tsx";
 import { mailTypes } from "../../mails/mail-types.tsx";
-import { isLanguage } from "../languages.ts";
 
 /**
  * The operator's templates (TEMPLATE_DIR), which replace the built-in ones: parsing, the names that

@@ -1,9 +1,12 @@
-import type { CodePurpose } from "../codes/code-store.ts";
+import type { CodePurpose } from "../../codes/code-store.ts";
 
 const wrongCode = () => "That code is wrong or has expired. Use the one in our latest e-mail.";
 
-/** All texts of the sign-in pages. `left` is a duration: "5 minutes". */
-export const messages = {
+/**
+ * All messages of the sign-in pages. `left` is a duration, "5 minutes"; `later` the time after it,
+ * "in 5 minutes". Every other language has the type of this one.
+ */
+export const english = {
   signIn: {
     title: "Sign in",
     lead: "Enter your e-mail address, and we will send you a code. You need no password.",
@@ -12,12 +15,11 @@ export const messages = {
     newHere: "New here? Your account is created when you first sign in.",
   },
   code: {
-    sent: "We sent a six-digit code to",
-    validity: (left: string) => `Codes expire after ${left}.`,
+    sent: (address: string, left: string) =>
+      `We sent a six-digit code to ${address}. Codes expire after ${left}.`,
     label: "Six-digit code",
-    sentToBoth:
-      "Your sign-in was a while ago, so we sent a code to each of your addresses, the new",
-    sentToCurrent: "and the current",
+    sentToBoth: (fresh: string, current: string, left: string) =>
+      `Your sign-in was a while ago, so we sent a code to each of your addresses, the new ${fresh} and the current ${current}. Codes expire after ${left}.`,
     labelCurrent: "Code from the current address",
     labelNew: "Code from the new address",
     pasteHint: "A pasted code is submitted right away.",
@@ -62,7 +64,7 @@ export const messages = {
     email: {
       title: "E-mail address",
       lead: "Where we send your codes. To change it, you confirm the new address with a code.",
-      current: "You sign in with",
+      current: (address: string) => `You sign in with ${address}.`,
       label: "New e-mail address",
       button: "Send a code to it",
     },
@@ -79,6 +81,10 @@ export const messages = {
       revoke: "Sign out",
       revokeSpoken: (device: string, used: string) => `Sign out ${device}, last used ${used}`,
       others: "Sign out everywhere else",
+      device: (browser: string, system: string) => `${browser} on ${system}`,
+      someBrowser: "A browser",
+      unknownDevice: "Unknown device",
+      now: "just now",
     },
     deletion: {
       title: "Delete your account",
@@ -89,7 +95,7 @@ export const messages = {
   deletion: {
     title: "Delete your account?",
     lead: "This ends every session and deletes your username, your address and everything we keep with them. It cannot be undone.",
-    proof: "To make sure that it is you, we will send a code to",
+    proof: (address: string) => `To make sure that it is you, we will send a code to ${address}.`,
     button: "Send me the code",
     back: "Keep my account",
   },
@@ -138,19 +144,19 @@ export const messages = {
     current_code_invalid: wrongCode,
     current_code_required: () =>
       "Your sign-in was a while ago, so the change also takes a code from your current address. Send new codes to both.",
-    email_changed_recently: (left: string) =>
-      `The address of this account was changed a short time ago, and its last owner can still undo that. You can delete the account in ${left}.`,
-    too_many_codes: (left: string) =>
-      `We have sent too many codes to this address. Request one in ${left}; the codes you have work until they expire.`,
-    too_many_attempts: (left: string) => `Too many wrong codes. Try again in ${left}.`,
-    too_many_requests: (left: string) =>
-      `Too many requests from your network. Try again in ${left}.`,
+    email_changed_recently: (later: string) =>
+      `The address of this account was changed a short time ago, and its last owner can still undo that. You can delete the account ${later}.`,
+    too_many_codes: (later: string) =>
+      `We have sent too many codes to this address. Request one ${later}; the codes you have work until they expire.`,
+    too_many_attempts: (later: string) => `Too many wrong codes. Try again ${later}.`,
+    too_many_requests: (later: string) =>
+      `Too many requests from your network. Try again ${later}.`,
     username_invalid: () =>
       "Use 1 to 32 letters from a to z, digits, dots, dashes and underscores. Begin and end with a letter or a digit.",
     username_taken: () => "That username is taken. Choose another one.",
-    mail_unavailable: (left: string) =>
-      `We cannot send e-mails right now, so there is no code yet. Try again in ${left}.`,
-    unavailable: (left: string) => `Something on our side is unavailable. Try again in ${left}.`,
+    mail_unavailable: (later: string) =>
+      `We cannot send e-mails right now, so there is no code yet. Try again ${later}.`,
+    unavailable: (later: string) => `Something on our side is unavailable. Try again ${later}.`,
     account_switched: () =>
       "Nothing was changed: that page was open for another account. You are now signed in to this one.",
     unauthenticated: () => "You are no longer signed in. Sign in to continue.",
@@ -195,31 +201,9 @@ export const messages = {
   },
   unsent:
     "That did not get through: the server cannot be reached. Check your connection and try again.",
-} as const;
+};
 
-export type DoneName = keyof typeof messages.done;
-export type FailedName = keyof typeof messages.failed;
-
-/** Relative times, because the server does not know the reader's time zone. */
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const [minuteMs, hourMs, dayMs] = [60_000, 3_600_000, 86_400_000];
-
-/** How long ago: "just now", "5 minutes ago", "yesterday". */
-export function formatAgo(agoMs: number): string {
-  if (agoMs < minuteMs) return "just now";
-  if (agoMs < hourMs) return relative.format(-Math.floor(agoMs / minuteMs), "minute");
-  if (agoMs < dayMs) return relative.format(-Math.floor(agoMs / hourMs), "hour");
-  return relative.format(-Math.floor(agoMs / dayMs), "day");
-}
-
-/** The remaining time, rounded up so that nobody returns too early: "42 seconds", "15 minutes". */
-export function formatLeft(leftMs: number): string {
-  const seconds = Math.max(1, Math.ceil(leftMs / 1000));
-  if (seconds < 60) return count(seconds, "second");
-  const minutes = Math.ceil(seconds / 60);
-  return minutes < 120 ? count(minutes, "minute") : count(Math.ceil(minutes / 60), "hour");
-}
-
-function count(number: number, unit: string): string {
-  return number === 1 ? `1 ${unit}` : `${number} ${unit}s`;
-}
+/** All messages of the pages; a language that lacks one does not compile. */
+export type PageMessages = typeof english;
+export type DoneName = keyof PageMessages["done"];
+export type FailedName = keyof PageMessages["failed"];
