@@ -166,15 +166,15 @@ async function verifyCode(
   const { limits, sessions, users } = deps;
   const { email } = submitted;
   const { attempt, ...names } = nameSignIn(deps.keys.current.secret, form, submitted);
-  const asked = username === undefined ? undefined : limitedUsername(deps.limitPolicy, submitted);
-  const isLimited = asked !== undefined && (await limits.take(asked)).kind === "rate_limited";
+  const use = username === undefined ? undefined : limitedUsername(deps.limitPolicy, submitted);
+  const isLimited = use !== undefined && (await limits.take(use)).kind === "rate_limited";
   const wanted = isLimited ? undefined : username;
   const taken = await isTaken(deps, email, wanted);
   const attempted = { attempt, remember: names.id, consume: !taken } as const;
   const startedAt = deps.clock.now();
   const checked = await checkCode(deps, { ...submitted, ...attempted, purpose: "sign_in" });
   if (checked.kind !== "verified") {
-    if (asked !== undefined && !isLimited) await giveBack(limits, asked); // nothing was revealed
+    if (use !== undefined && !isLimited) await giveBack(limits, use); // nothing was revealed
     return checked;
   }
   if (taken) return { kind: "username_taken" };

@@ -1,3 +1,4 @@
+import { networksAround } from "../../core/http/client-address.ts";
 import { randomToken } from "../../core/secret.ts";
 import { mailboxOf } from "./mailbox.ts";
 
@@ -33,8 +34,9 @@ export interface LimitedUse {
   /** The part of the last budget that is kept for those who have hardly used the one before it. */
   readonly reserved?: ReservedShare;
   /**
-   * Each use of this budget earns one of the first of `limits`: while its newest use is the newer of
-   * the two (and within the other's window), nothing is refused, only counted.
+   * A use of this budget exempts the next use of the first of `limits`: while its newest use is later
+   * than the newest of that one, and within the window of that one, the take is counted and never
+   * refused.
    */
   readonly earnedBy?: RateLimit;
 }
@@ -109,7 +111,7 @@ export function limitedDeviceCode({ codesGlobal }: LimitPolicy): LimitedUse {
 
 /** The share of a global budget that nobody can exhaust from few networks: a quarter. */
 const reservedShare = 1 / 4;
-/** Codes that a network may have requested and still take from the reserve: as many as one address may. */
+/** A network that has requested fewer codes may take from the reserve: as many as one address may. */
 const codesOfNewNetworkMax = 5;
 
 /** What requesting a code takes. */
@@ -166,22 +168,19 @@ export function limitedUsername(policy: LimitPolicy, { client, email }: LimitedC
 }
 
 /**
- * The budgets of a client and of the networks around it, the widest last: the /56 of an IPv6 client,
- * which is mostly one household (RFC 6177), has twice its quota; its /48, one site, and the /24 of an
- * IPv4 client have ten times its quota.
+ * The budgets of a client and of the networks around it, the widest last: a household has twice the
+ * client's quota, a site ten times as much.
  */
 function networkLimits(kind: string, client: string, policy: QuotaPolicy): readonly RateLimit[] {
   const { quota, windowMs } = policy;
   const around = (network: string, clients: number): RateLimit => {
     return { scope: `${kind}-per-network`, subject: network, quota: clients * quota, windowMs };
   };
-  const own: RateLimit = { scope: `${kind}-per-client`, subject: client, quota, windowMs };
-  const [, ipv4] = /^(\d+\.\d+\.\d+)\.\d+$/.exec(client) ?? [];
-  if (ipv4 !== undefined) return [own, around(`${ipv4}.0/24`, 10)];
-  const [, site, subnet = ""] = /^((?:[\da-f]+:){3})([\da-f]+)::\/64$/.exec(client) ?? [];
-  if (site === undefined) return [own];
-  const line = (Number.parseInt(subnet, 16) & 0xff00).toString(16);
-  return [own, around(`${site}${line}::/56`, 2), around(`${site}:/48`, 10)];
+  const { household, site } = networksAround(client);
+  const limits: RateLimit[] = [{ scope: `${kind}-per-client`, subject: client, quota, windowMs }];
+  if (household !== undefined) limits.push(around(household, 2));
+  if (site !== undefined) limits.push(around(site, 10));
+  return limits;
 }
 
 function perNetworkAndMailbox(

@@ -208,12 +208,11 @@ function createEmailChanges(
       ),
     findEmailChange: async (undo) => {
       const [row] = await query(
-        (sql, schema) => sql<{ user_id: string; email: string; changed_at: Date }[]>`
-          SELECT user_id, email, changed_at FROM ${schema}.auth_email_changes
+        (sql, schema) => sql<{ user_id: string; email: string }[]>`
+          SELECT user_id, email FROM ${schema}.auth_email_changes
           WHERE name = ${undo} AND changed_at > ${since()}`,
       );
-      if (row === undefined) return undefined;
-      return { userId: row.user_id, email: row.email, changedAt: row.changed_at.getTime() };
+      return row && { userId: row.user_id, email: row.email };
     },
     findEmailChangedAt: async (id) => {
       if (!idShape.test(id)) return undefined;

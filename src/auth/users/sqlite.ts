@@ -148,7 +148,7 @@ function setEmail(
 function findEmailChange(db: Database, undo: string, since: number): EmailChange | undefined {
   const row = db
     .query<EmailChange, [string, number]>(
-      `SELECT user_id AS userId, email, changed_at AS changedAt FROM auth_email_changes
+      `SELECT user_id AS userId, email FROM auth_email_changes
        WHERE name = ? AND changed_at > ?`,
     )
     .get(undo, since);

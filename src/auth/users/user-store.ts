@@ -68,8 +68,6 @@ export interface EmailChange {
   readonly userId: string;
   /** The address before it. */
   readonly email: string;
-  /** Unix ms. */
-  readonly changedAt: number;
 }
 
 /** 72 h: long enough for a weekend away from one's mail. */
