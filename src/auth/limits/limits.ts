@@ -139,8 +139,8 @@ export function mailboxLimits({ limits }: LimitedUse): readonly RateLimit[] {
 /**
  * What entering a code takes; given back if it is right, or was not compared. The first attempt
  * after each code that was requested for the mailbox through the same network is earned: so whoever
- * asked for a code can enter it, whatever others did. From elsewhere it is taken from the reserve of
- * the global budget, unless that network has entered wrong codes.
+ * asked for a code can enter it, unless a neighbour enters a wrong one first. From elsewhere it is
+ * taken from the reserve of the global budget, unless that network has entered wrong codes.
  */
 export function limitedAttempt(policy: LimitPolicy, { client, email }: LimitedCaller): LimitedUse {
   const networks = networkLimits("attempts", client, policy.attemptsPerClient);
