@@ -82,9 +82,9 @@ export async function changeUsername(
 ): Promise<User> {
   const { id, email } = user;
   const client = context.get("client");
-  const asked = await limits.take(limitedUsername(limitPolicy, { client, email }));
-  if (asked.kind === "rate_limited") {
-    throw rateLimitedError(exhaustedLimit(asked), authErrors.tooManyAttempts);
+  const taken = await limits.take(limitedUsername(limitPolicy, { client, email }));
+  if (taken.kind === "rate_limited") {
+    throw rateLimitedError(exhaustedLimit(taken), authErrors.tooManyAttempts);
   }
   const isOwn = usernameKeyOf(username) === usernameKeyOf(user.username ?? "");
   if (!isOwn && isReservedUsername(username, reservedUsernames)) {

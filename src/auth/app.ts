@@ -319,7 +319,7 @@ export function createStoreMetrics(metrics: Metrics): (stores: CountedStores) =>
     return {
       issue: async (request) => {
         const outcome = await codes.issue(request);
-        if (outcome.kind === "unknown_device") return outcome; // and asked again without it
+        if (outcome.kind === "unknown_device") return outcome; // requested again without the device
         issues.add({ purpose: request.purpose, outcome: outcome.kind });
         if (outcome.kind === "rate_limited") {
           rateLimited.add({ scope: codesScopeOf(outcome.limit, request.device) });

@@ -77,12 +77,12 @@ export interface AuthDeps {
   /** Whether a change of address is reported to the old one. */
   readonly emailChangeNotices: boolean;
   /** Each moves what other modules store under an address; none may throw. */
-  readonly onEmailChanged: readonly ((change: EmailChange) => Promise<void>)[];
+  readonly onEmailChanged: readonly ((change: AddressChange) => Promise<void>)[];
   /** Each deletes what other modules store about a user; idempotent. */
   readonly onUserDeleted: readonly ((user: User) => Promise<void>)[];
 }
 
-interface EmailChange {
+export interface AddressChange {
   readonly from: string;
   readonly to: string;
 }

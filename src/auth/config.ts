@@ -37,7 +37,7 @@ export const authFields = {
   secret: setting.secret({
     name: "AUTH_SECRET",
     charsMin: 32,
-    doc: "Codes are derived from it. Outside production one is generated into DATA_DIR.",
+    doc: "Codes are derived from it, and it signs the pages' cookies, known devices and the links that undo a change of address. Outside production one is generated into DATA_DIR.",
   }),
   secretPrevious: setting.secret({
     name: "AUTH_SECRET_PREVIOUS",
@@ -120,7 +120,7 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Codes that all clients together may request in each AUTH_CODES_GLOBAL_WINDOW. The last quarter is for networks that have requested fewer than 5. Beyond that, nobody gets one: set it well above your busiest hour, and below what your mail server may send.",
+    doc: "Codes that all clients together may request in each AUTH_CODES_GLOBAL_WINDOW. The last quarter is for networks that have requested fewer than 5. Beyond that, only known devices get one: set it well above your busiest hour, and below what your mail server may send.",
   }),
   codesGlobalWindowMs: windowField("AUTH_CODES_GLOBAL"),
   attemptsPerClient: setting.integer({
@@ -136,7 +136,7 @@ export const authFields = {
     fallback: "10000",
     min: 1,
     max: quotaMax,
-    doc: "Wrong codes that all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. The last quarter is for networks that have entered none. Beyond that, a code is accepted only from the network that requested it.",
+    doc: "Wrong codes that all clients together may enter in each AUTH_ATTEMPTS_GLOBAL_WINDOW. The last quarter is for networks that have entered none. Beyond that, a code is accepted only from the network that requested it, and on known devices.",
   }),
   attemptsGlobalWindowMs: windowField("AUTH_ATTEMPTS_GLOBAL"),
   reservedUsernames: setting.list({
@@ -194,7 +194,7 @@ export const authFields = {
   emailChangeNotice: setting.flag({
     name: "AUTH_EMAIL_CHANGE_NOTICE",
     fallback: "true",
-    doc: "Whether to notify the old address by mail when a user changes to another one.",
+    doc: "Whether to notify the old address by mail when a user changes to another one, with a link that undoes the change for 72 hours. `false`: a change cannot be undone.",
   }),
 } as const;
 

@@ -16,13 +16,13 @@ export interface ExhaustedLimit {
   readonly retryAfterMs: number;
 }
 
-const attemptsScopes = ["attempts-per-email", "attempts-per-device"] as const;
+const lockScopes = { address: "attempts-per-email", device: "attempts-per-device" } as const;
 /** The budget of wrong codes from one network, from which each code requested there exempts once. */
 const earnableScope = "attempts-per-network-and-mailbox";
 
 /** The budget of wrong codes for an address or a known device: once it is exhausted, it is locked. */
 export function attemptsScopeOf(device: string | undefined): string {
-  return attemptsScopes[device === undefined ? 0 : 1];
+  return device === undefined ? lockScopes.address : lockScopes.device;
 }
 
 /** The budget of codes for an address or a known device, or of repeats of the newest one. */
@@ -38,7 +38,7 @@ export function exhaustedLimit(
 }
 
 /**
- * Gives back what nothing came of. Best effort, because the caller's outcome stands already: if the
+ * Gives back a use that had no effect. Best effort, because the caller's outcome stands already: if the
  * store fails here, the uses stay counted until they leave their windows.
  */
 export async function giveBack(
@@ -96,7 +96,7 @@ export function wrongCodeError(row: ErrorRow, locked: ExhaustedLimit | undefined
 /** How long the address is locked after either of the two; undefined if it is not. */
 export function lockedSeconds({ members, retryAfterSeconds }: Failure): number | undefined {
   const scope = members?.["scope"];
-  if (!attemptsScopes.some((one) => one === scope)) return undefined;
+  if (scope !== lockScopes.address && scope !== lockScopes.device) return undefined;
   return retryAfterSeconds ?? Number(members?.["retryAfterSeconds"]);
 }
 
@@ -115,8 +115,8 @@ const warnedMax = 1_000;
 
 /**
  * Wraps limits to log a warning when one is exhausted: once per budget and window in each process,
- * however many requests are refused. A line costs a whole budget, so nobody can flood the log: a
- * mailbox's costs a network 10 wrong codes or 10 mails of the 600 of each that it has in an hour.
+ * however many requests are refused. Each line takes an exhausted budget, so nobody can flood the
+ * log: the 600 codes and 600 wrong codes of a network in an hour exhaust those of some 120 mailboxes.
  */
 export function logExhaustedLimits(
   limits: Limits,

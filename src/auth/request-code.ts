@@ -7,8 +7,7 @@ import { acceptedLocale } from "../core/http/page-language.ts";
 import type { HttpContext } from "../core/http/problem.ts";
 import { httpErrors } from "../core/http/problem.ts";
 import { currentTraceContext, logText } from "../core/log.ts";
-import type { Clock } from "../core/time.ts";
-import { formatGoDuration } from "../core/time.ts";
+import { formatGoDuration, settlesWithin } from "../core/time.ts";
 import { answerMsMax } from "../email/delivery/publisher.ts";
 import type { EmailEvent } from "../email/event.ts";
 import type { AuthDeps, AuthKeys, AuthRoute } from "./auth-deps.ts";
@@ -26,8 +25,8 @@ import type { ExhaustedLimit } from "./rate-limited.ts";
 import { codesScopeOf, exhaustedLimit, giveBack, rateLimitedError } from "./rate-limited.ts";
 import { authErrors, emailSchema, findPlainEmail } from "./schemas.ts";
 
-// Sending a code by mail, to sign in; also to change an address (change-email.ts) and to delete an
-// account (delete-user.ts).
+// Sending a code by mail, to sign in; also to change an address (email-change.ts) and to delete an
+// account (account-routes.ts).
 
 export const requestCodeBody = z.object({ email: emailSchema });
 
@@ -175,27 +174,19 @@ export async function requestCode(
   const event = createEvent(deps.keys, scope, issued.code);
   const published = await deps.publisher.publish(event, { answerBy: endsAt - giveBackMs });
   if (published.kind !== "unavailable" && published.kind !== "unsupported_address") {
-    if (uncounted !== undefined) await within(clock, endsAt - clock.now(), uncounted);
+    if (uncounted !== undefined) await settlesWithin(clock, endsAt - clock.now(), uncounted);
     return { kind: "sent", messageId };
   }
   // A client that made us ask the server pays for that, though the mailbox got no mail.
   const wasAsked = published.kind === "unavailable" && published.wasAsked === true;
   const unused = wasAsked ? { ...use, limits: mailboxLimits(use) } : use;
   const givenBack = Promise.all([codes.refund({ ...scope, messageId }), limits.giveBack(unused)]);
-  await within(clock, endsAt - clock.now(), givenBack);
+  if (await settlesWithin(clock, endsAt - clock.now(), givenBack)) await givenBack; // may throw
   return published;
 }
 
 /** How long the response waits for a refund, which then continues in the background. */
 const giveBackMs = 500;
-
-async function within(clock: Clock, durationMs: number, work: Promise<unknown>): Promise<void> {
-  const done = new AbortController();
-  work.catch(() => {}); // once the response was sent, nobody is left to report to
-  const ended = work.finally(() => done.abort());
-  ended.catch(() => {});
-  await Promise.race([ended, clock.sleep(Math.max(0, durationMs), done.signal)]);
-}
 
 function exhaustedCodesLimit(
   { limit, retryAfterMs }: Extract<IssueOutcome, { kind: "rate_limited" }>,

@@ -1,8 +1,8 @@
 // Fields, answers and errors that several calls of the API share.
 import { z } from "zod";
-import { addressProblem, parseEmailAddress } from "../core/email-address.ts";
 import type { ErrorRow } from "../core/errors.ts";
 import { InstantError } from "../core/errors.ts";
+import { addressField } from "../core/http/address-field.ts";
 import type { User } from "./users/user-store.ts";
 
 // Fields that several API calls accept or return, with their OpenAPI descriptions.
@@ -32,22 +32,13 @@ export function userResponse(user: User) {
 }
 
 /** An address in canonical form, so that one mailbox is one user, however it is typed. */
-export const emailSchema = z
-  .string()
-  .max(320)
-  .transform((text, context) => {
-    const email = parseEmailAddress(text);
-    if (email !== undefined) return email;
-    context.addIssue(addressProblem(text));
-    return z.NEVER;
-  })
-  .meta({
-    format: "email",
-    pattern: "^[^%!]*$",
-    description:
-      "At most 254 bytes. Compared in canonical form: in lower case and Unicode's NFC, full-width letters as plain ones, the domain in ASCII, invisible characters around it dropped.",
-    examples: ["ana@example.com"],
-  });
+export const emailSchema = addressField.meta({
+  format: "email",
+  pattern: "^[^%!]*$",
+  description:
+    "At most 254 bytes. Compared in canonical form: in lower case and Unicode's NFC, full-width letters as plain ones, the domain in ASCII, invisible characters around it dropped.",
+  examples: ["ana@example.com"],
+});
 
 /** ASCII in lower case without a double dash, which may be Punycode; a local part of words and dots. */
 const plainEmail =

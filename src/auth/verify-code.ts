@@ -165,16 +165,16 @@ async function verifyCode(
 ): Promise<VerifyCodeOutcome> {
   const { limits, sessions, users } = deps;
   const { email } = submitted;
-  const startedAt = deps.clock.now();
   const { attempt, ...names } = nameSignIn(deps.keys.current.secret, form, submitted);
-  const asked = username === undefined ? undefined : limitedUsername(deps.limitPolicy, submitted);
-  const isLimited = asked !== undefined && (await limits.take(asked)).kind === "rate_limited";
+  const use = username === undefined ? undefined : limitedUsername(deps.limitPolicy, submitted);
+  const isLimited = use !== undefined && (await limits.take(use)).kind === "rate_limited";
   const wanted = isLimited ? undefined : username;
   const taken = await isTaken(deps, email, wanted);
   const attempted = { attempt, remember: names.id, consume: !taken } as const;
+  const startedAt = deps.clock.now();
   const checked = await checkCode(deps, { ...submitted, ...attempted, purpose: "sign_in" });
   if (checked.kind !== "verified") {
-    if (asked !== undefined && !isLimited) await giveBack(limits, asked); // nothing was revealed
+    if (use !== undefined && !isLimited) await giveBack(limits, use); // nothing was revealed
     return checked;
   }
   if (taken) return { kind: "username_taken" };
@@ -185,9 +185,10 @@ async function verifyCode(
     ...names,
   });
   const { messageId, known, repeated } = checked;
-  const isNew = user.createdAt >= startedAt; // perhaps by another copy of the form
   if (created) welcome(deps, user, locale);
-  else if (!known && !repeated && !isNew) noticeSignIn(deps, { user, session, messageId, locale });
+  else if (!known && !repeated && user.createdAt < startedAt) {
+    noticeSignIn(deps, { user, session, messageId, locale }); // not of a copy that created the user
+  }
   return { kind: "signed_in", token, user, session, created, messageId };
 }
 

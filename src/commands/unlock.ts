@@ -2,7 +2,7 @@ import { loadConfig } from "../compose/config.ts";
 import { openSignInStores, withTools } from "../compose/engines.ts";
 import type { Environment } from "../core/config.ts";
 import { throwProblems } from "../core/config.ts";
-import { emailAddressBound, parseEmailAddress } from "../core/email-address.ts";
+import { addressProblem, parseEmailAddress } from "../core/email-address.ts";
 import { coreErrors } from "../core/errors.ts";
 
 /**
@@ -32,7 +32,7 @@ function parseAddress(text: string): string {
   const email = parseEmailAddress(text);
   if (email !== undefined) return email;
   const name = JSON.stringify(text.slice(0, 80));
-  throwProblems([{ name, problem: `must be ${emailAddressBound}` }], coreErrors.usageInvalid);
+  throwProblems([{ name, problem: addressProblem(text) }], coreErrors.usageInvalid);
   return text;
 }
 

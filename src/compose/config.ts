@@ -10,7 +10,7 @@ import type { Log } from "../core/log.ts";
 import { logLevels } from "../core/log.ts";
 import { postgresFields, resolvePostgres } from "../core/postgres/config.ts";
 import { redisFields, resolveRedis } from "../core/redis/config.ts";
-import { findWeakSecrets, randomToken } from "../core/secret.ts";
+import { findWeakSecrets, newSecret, randomToken } from "../core/secret.ts";
 import { bounceFields, checkBounces, resolveBounces } from "../email/bounces/config.ts";
 import { checkEmail, emailFields, templateFields, topicFields } from "../email/config.ts";
 import { checkKafkaConfig, kafkaConnection, kafkaFields } from "../email/event-log/kafka/config.ts";
@@ -247,7 +247,7 @@ export async function warnOfSettings(
 export function exampleOf(name: string): string {
   const field = allFields.find((each) => each.name === name);
   return field === undefined || field.example === "…"
-    ? `${name}="$(openssl rand -base64 32)"`
+    ? `${name}="$(${newSecret})"`
     : `${name}=${field.example}`;
 }
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { emailChangesModule, usersModule } from "../auth/users/postgres.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
+import { domainOf } from "../core/email-address.ts";
 import { silentLog } from "../core/log.ts";
 import { addressOf } from "../core/postgres/config.ts";
 import type { SchemaModule } from "../core/postgres/database.ts";
@@ -134,7 +135,6 @@ function kafkaCheck({ topics, app, auth, email, kafka: { connection } }: Config)
 
 /** Each server in order, then each sender's domain once. */
 function mailChecks(servers: readonly SmtpSubmission[]): readonly Check[] {
-  const domainOf = (address: string) => address.slice(address.lastIndexOf("@") + 1);
   const senders = new Map(
     servers.map(({ from, envelopeFrom = from, dkim }) => {
       const sender = { domain: domainOf(from), envelopeDomain: domainOf(envelopeFrom), dkim };

@@ -1,5 +1,6 @@
 import type { Hono } from "hono";
 import { createAuthApp, createStoreMetrics } from "../auth/app.ts";
+import type { AddressChange } from "../auth/auth-deps.ts";
 import { createAuthKeys } from "../auth/auth-deps.ts";
 import { resolveLimitPolicy } from "../auth/config.ts";
 import type { SessionDeps } from "../auth/session-routes.ts";
@@ -203,11 +204,6 @@ export function forgetRecipient({ preferences, suppressions }: RecipientStores) 
     await preferences.forget(key);
     await suppressions.forgetAddress(key);
   };
-}
-
-interface AddressChange {
-  readonly from: string;
-  readonly to: string;
 }
 
 /**

@@ -104,13 +104,14 @@ function sign(key: string, purpose: string, signed: readonly string[]): string {
  */
 const placeholder =
   /change[-_ ]?(?:me|this|it)|secret|passwor[dt]|example|default|replace|generate|insecure|qwerty|letmein|12345678|(.)\1{9}/i;
-const newSecret = "openssl rand -base64 32";
+/** The command that makes a secret. */
+export const newSecret = "openssl rand -base64 32";
 
 /**
  * Why a secret is weak, as the rest of a sentence about it; undefined when it is strong. From 32
  * characters on it needs 80 bits, because it can be guessed offline. A shorter one is a token or a
- * password with limited attempts, and needs two bits for each character. Fewer than one random secret in
- * a million lacks them, in hex too.
+ * password with limited attempts, and needs two bits for each character. Fewer than one random
+ * secret in a million lacks them, in hex too.
  */
 export function describeWeakness(secret: string): string | undefined {
   if (placeholder.test(secret)) return "looks like a placeholder, not like a random secret";

@@ -49,6 +49,19 @@ export function withDeadline<T>(name: string, durationMs: number, work: Promise<
   });
 }
 
+/** Waits until `work` has settled, at most `durationMs`; whether it has. The work itself continues. */
+export async function settlesWithin(
+  clock: Pick<Clock, "sleep">,
+  durationMs: number,
+  work: Promise<unknown>,
+): Promise<boolean> {
+  const settled = new AbortController();
+  const settle = () => settled.abort();
+  work.then(settle, settle);
+  await clock.sleep(Math.max(0, durationMs), settled.signal);
+  return settled.signal.aborted;
+}
+
 const unitMs: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,

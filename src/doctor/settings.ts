@@ -2,7 +2,7 @@
 import { Resolver } from "node:dns/promises";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { holdsStrangers } from "../core/http/client-address.ts";
-import { findWeakSecrets } from "../core/secret.ts";
+import { findWeakSecrets, newSecret } from "../core/secret.ts";
 
 /**
  * The secrets that are set, by the name of their variable: each strong, all different. `refused`: the
@@ -78,7 +78,7 @@ function diagnoseExposure(setup: Setup, diagnosis: Diagnosis): void {
   const { production, publicUrl = "", trustedProxies } = setup;
   if (production && setup.lacksOpsToken) {
     const text = "The pages for operators are closed, because OPS_TOKEN is not set";
-    diagnosis.fault("setup.ops_token", text, 'Set OPS_TOKEN="$(openssl rand -base64 32)"');
+    diagnosis.fault("setup.ops_token", text, `Set OPS_TOKEN="$(${newSecret})"`);
   }
   if (production && /^http:/i.test(publicUrl)) {
     const text =

@@ -74,6 +74,7 @@ describe.skipIf(chromium === "" || nginx === "")("on a host with neighbours, a b
         ]);
         const cookies = await context.cookies(`${url}/account`);
         expect(cookies.map(({ name }) => name).toSorted()).toEqual([
+          "__Host-known_device",
           "__Host-session_id",
           "session_id",
           "session_id",

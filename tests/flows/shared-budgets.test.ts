@@ -99,29 +99,22 @@ describe.each(signInEngines())("what is refused, on %s", (_, open) => {
       all.filter((other) => other !== one).map((other) => [...one, ...other] as const),
     );
 
-  test.each(pairs(ofCodes))(
-    "by %s (%s) costs %s (%s) nothing",
-    async (refuser, scope, other, otherScope) => {
-      await using world = await open(few({ [refuser]: budget(1) }));
-      const refused = await answers(9, (n) => request(world, `a+${n}@x.org`));
-      expect(refused).toEqual({ 200: 1, [scope]: 8 });
-      const later = world.restart(few({ [other]: budget(2) }));
-      const left = await answers(3, (n) => request(later, `a+later${n}@x.org`));
-      expect(left).toEqual({ 200: 1, [otherScope]: 2 });
-    },
-  );
-
-  test.each(pairs(ofAttempts))(
-    "by %s (%s) costs %s (%s) nothing",
-    async (refuser, scope, other, otherScope) => {
-      await using world = await open(few({ [refuser]: budget(1) }));
-      const refused = await answers(9, (n) => enter(world, `a+${n}@x.org`));
-      expect(refused).toEqual({ 401: 1, [scope]: 8 });
-      const later = world.restart(few({ [other]: budget(2) }));
-      const left = await answers(3, (n) => enter(later, `a+later${n}@x.org`));
-      expect(left).toEqual({ 401: 1, [otherScope]: 2 });
-    },
-  );
+  for (const [limits, ask, status] of [
+    [ofCodes, request, 200],
+    [ofAttempts, enter, 401],
+  ] as const) {
+    test.each(pairs(limits))(
+      "by %s (%s) costs %s (%s) nothing",
+      async (refuser, scope, other, otherScope) => {
+        await using world = await open(few({ [refuser]: budget(1) }));
+        const refused = await answers(9, (n) => ask(world, `a+${n}@x.org`));
+        expect(refused).toEqual({ [status]: 1, [scope]: 8 });
+        const later = world.restart(few({ [other]: budget(2) }));
+        const left = await answers(3, (n) => ask(later, `a+later${n}@x.org`));
+        expect(left).toEqual({ [status]: 1, [otherScope]: 2 });
+      },
+    );
+  }
 
   test("40 requests at once for one address cost what was answered 200", async () => {
     await using world = await open(few({ codesPerClient: budget(50) }));

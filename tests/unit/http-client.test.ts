@@ -5,6 +5,7 @@ import {
   clientNetworkOf,
   holdsStrangers,
   isInNetwork,
+  networksAround,
   parseIpAddress,
   parseIpNetwork,
 } from "../../src/core/http/client-address.ts";
@@ -195,6 +196,15 @@ const networkOf = (text: string) => {
 };
 
 describe("a client's network", () => {
+  test.each([
+    ["192.0.2.7", { site: "192.0.2.0/24" }],
+    ["2001:db8:1:2fe::/64", { household: "2001:db8:1:200::/56", site: "2001:db8:1::/48" }],
+    ["0:0:0:0::/64", { household: "0:0:0:0::/56", site: "0:0:0::/48" }],
+    ["unknown", {}],
+  ])("%s is in its household and site", (client, around) => {
+    expect(networksAround(client)).toEqual(around);
+  });
+
   test.each([
     ["192.0.2.7", "192.0.2.7"],
     ["::ffff:192.0.2.7", "192.0.2.7"],

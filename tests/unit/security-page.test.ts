@@ -79,7 +79,7 @@ const sentences = [
   `of 200 guesses at once exactly ${codes.attemptsMax} are compared`,
   `The fifth wrong code locks the address for ${minutes(codes.lockMs)}, the second time for ${minutes(2 * codes.lockMs)}, from the third on for ${hours(codes.lockMsMax)}`,
   `An attacker who enters ${codes.attemptsMax} wrong codes after each lock`,
-  `can keep ${attemptsPerClient.quota / codes.attemptsMax} addresses locked`,
+  `can lock ${attemptsPerClient.quota / codes.attemptsMax} addresses an hour, or ${(attemptsPerClient.quota + codesPerClient.quota) / codes.attemptsMax} by requesting codes too`,
   `At most ${codes.codesMax} different mails an hour, ${mailsPerDay} a day`,
   `Within ${minutes(codes.repeatWindowMs)} another request repeats the same mail, which is not sent twice; ${codes.repeatsMax} repeats are accepted`,
   `After ${codes.codesMax} codes the owner gets no new one until the first is an hour old; those already sent are valid for ${minutes(codes.lifetimeMs)} each`,

@@ -1,3 +1,4 @@
+import { networksAround } from "../../core/http/client-address.ts";
 import { randomToken } from "../../core/secret.ts";
 import { mailboxOf } from "./mailbox.ts";
 
@@ -33,9 +34,10 @@ export interface LimitedUse {
   /** The part of the last budget that is kept for those who have hardly used the one before it. */
   readonly reserved?: ReservedShare;
   /**
-   * Each use of this budget earns one of the first of `limits`: while its newest use is the newer of
-   * the two (and within the other's window), nothing is refused, only counted. No more of them are
-   * exempted than its quota, because one that is given back may have earned meanwhile.
+   * A use of this budget exempts the next use of the first of `limits`: while its newest use is later
+   * than the newest of that one, and within the window of that one, the take is counted and never
+   * refused. No more takes than its quota are exempted: a use that is given back later may have
+   * exempted one meanwhile.
    */
   readonly earnedBy?: RateLimit;
 }
@@ -110,7 +112,7 @@ export function limitedDeviceCode({ codesGlobal }: LimitPolicy): LimitedUse {
 
 /** The share of a global budget that nobody can exhaust from few networks: a quarter. */
 const reservedShare = 1 / 4;
-/** Codes that a network may have requested and still take from the reserve: as many as one address may. */
+/** A network that has requested fewer codes may take from the reserve: as many as one address may. */
 const codesOfNewNetworkMax = 5;
 
 /** What requesting a code takes. */
@@ -138,8 +140,8 @@ export function mailboxLimits({ limits }: LimitedUse): readonly RateLimit[] {
 /**
  * What entering a code takes; given back if it is right, or was not compared. The first attempt
  * after each code that was requested for the mailbox through the same network is earned: so whoever
- * asked for a code can enter it, whatever others did. From elsewhere it is taken from the reserve of
- * the global budget, unless that network has entered wrong codes.
+ * asked for a code can enter it, unless a neighbour enters a wrong one first. From elsewhere it is
+ * taken from the reserve of the global budget, unless that network has entered wrong codes.
  */
 export function limitedAttempt(policy: LimitPolicy, { client, email }: LimitedCaller): LimitedUse {
   const networks = networkLimits("attempts", client, policy.attemptsPerClient);
@@ -167,22 +169,19 @@ export function limitedUsername(policy: LimitPolicy, { client, email }: LimitedC
 }
 
 /**
- * The budgets of a client and of the networks around it, the widest last: the /56 of an IPv6 client,
- * which is mostly one household (RFC 6177), has twice its quota; its /48, one site, and the /24 of an
- * IPv4 client have ten times its quota.
+ * The budgets of a client and of the networks around it, the widest last: a household has twice the
+ * client's quota, a site ten times as much.
  */
 function networkLimits(kind: string, client: string, policy: QuotaPolicy): readonly RateLimit[] {
   const { quota, windowMs } = policy;
   const around = (network: string, clients: number): RateLimit => {
     return { scope: `${kind}-per-network`, subject: network, quota: clients * quota, windowMs };
   };
-  const own: RateLimit = { scope: `${kind}-per-client`, subject: client, quota, windowMs };
-  const [, ipv4] = /^(\d+\.\d+\.\d+)\.\d+$/.exec(client) ?? [];
-  if (ipv4 !== undefined) return [own, around(`${ipv4}.0/24`, 10)];
-  const [, site, subnet = ""] = /^((?:[\da-f]+:){3})([\da-f]+)::\/64$/.exec(client) ?? [];
-  if (site === undefined) return [own];
-  const line = (Number.parseInt(subnet, 16) & 0xff00).toString(16);
-  return [own, around(`${site}${line}::/56`, 2), around(`${site}:/48`, 10)];
+  const { household, site } = networksAround(client);
+  const limits: RateLimit[] = [{ scope: `${kind}-per-client`, subject: client, quota, windowMs }];
+  if (household !== undefined) limits.push(around(household, 2));
+  if (site !== undefined) limits.push(around(site, 10));
+  return limits;
 }
 
 function perNetworkAndMailbox(

@@ -1,4 +1,4 @@
-// Which addresses reach the same mailbox: for budgets alone. Who somebody is stays the address as typed.
+// Which addresses reach the same mailbox: for budgets alone. An account belongs to the address.
 
 interface Provider {
   /** Names of the same mailboxes. */

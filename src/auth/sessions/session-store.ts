@@ -110,7 +110,7 @@ export function dropChangedUsers(users: UserStore, sessions: SessionStore): User
     ...users,
     signIn: async (request) => {
       const outcome = await users.signIn(request);
-      // Who it is is only known now; nobody has been answered yet.
+      // Only now is the user known; nobody has been answered yet.
       if (!outcome.created) await sessions.dropUser(outcome.user.id);
       return outcome;
     },

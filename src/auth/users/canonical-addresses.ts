@@ -1,13 +1,14 @@
 import { parseEmailAddress } from "../../core/email-address.ts";
 import { errorMessage, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import type { AddressChange } from "../auth-deps.ts";
 import type { User, UserStore } from "./user-store.ts";
 
 interface CanonicalAddressesDeps {
   readonly users: Pick<UserStore, "findBeyondAscii" | "findByEmail" | "setEmail">;
   readonly log: Log;
   /** Moves what other modules store under the former text of an address. */
-  readonly onRewritten: (change: { readonly from: string; readonly to: string }) => Promise<void>;
+  readonly onRewritten: (change: AddressChange) => Promise<void>;
 }
 
 /**

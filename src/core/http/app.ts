@@ -205,7 +205,7 @@ export const httpFields = {
   metricsToken: setting.secret({
     name: "METRICS_TOKEN",
     charsMin: 32,
-    doc: "Bearer token with which Prometheus reads serve-auth's /metrics, and serve-email's through a proxy. Unset: serve-auth's answers only on the same machine, and not at all in production; serve-email's answers only without a proxy.",
+    doc: "Bearer token with which Prometheus reads serve-auth's /metrics, and serve-email's through a proxy that names the client. Unset: serve-auth's answers only on the same machine, and not at all in production; serve-email's answers only without such a proxy.",
   }),
 } as const;
 

@@ -10,8 +10,15 @@ const bodyBytesMax = 64 * 1024;
 const bodyDeadlineMs = 10_000;
 
 /**
- * Reads the body before the handler runs: at most 64 KiB, the rest unread, and within the deadline,
- * whatever the Content-Length; Hono's own limit has no deadline. Handlers read it through
+ * How much of a refused body is read before the answer. A proxy that gets an answer while it still
+ * writes may take the server to have failed; nginx passes on up to 1 MiB by default.
+ */
+const discardedBytesMax = 1024 * 1024;
+const discardDeadlineMs = 2_000;
+
+/**
+ * Reads the body before the handler runs: at most 64 KiB, and within the deadline, whatever the
+ * Content-Length; of the rest up to 1 MiB is read and dropped. Hono's own limit has no deadline. Handlers read it through
  * `context.req`; the body of `context.req.raw` is consumed. Undefined when there is none; resolves
  * with the 413 of one that is too large, or the 415 of a compressed one, whose size nobody knows
  * before it is unpacked; throws the 408 of a late one.
@@ -26,10 +33,12 @@ export function limitBody(
   if (announced === undefined && request.body === null) return undefined;
   const coding = request.headers.get("Content-Encoding");
   if (coding !== null && coding.toLowerCase() !== "identity") {
-    return Promise.resolve(compressed(context));
+    return discard(request.body?.getReader()).then(() => compressed(context));
   }
   if (announced !== undefined) {
-    if (announced > bodyBytesMax) return Promise.resolve(tooLarge(context));
+    if (announced > bodyBytesMax) {
+      return discard(request.body?.getReader()).then(() => tooLarge(context));
+    }
     // The server reads no more than announced.
     return keepBody(context, deadlineMs, request.arrayBuffer());
   }
@@ -91,9 +100,24 @@ async function readAll(
     const { done, value } = await reader.read();
     if (done) return new Uint8Array(Buffer.concat(chunks)).buffer;
     size += value.byteLength;
-    if (size > bodyBytesMax) return "too_large";
+    if (size > bodyBytesMax) {
+      await discard(reader);
+      return "too_large";
+    }
     chunks.push(value);
   }
+}
+
+/** Reads and drops what is left, as much and as long as it is worth; never rejects. */
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<void> {
+  const drop = async () => {
+    for (let size = 0; reader !== undefined && size < discardedBytesMax; ) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      size += value.byteLength;
+    }
+  };
+  await withDeadline("dropping the body", discardDeadlineMs, drop()).catch(() => {});
 }
 
 /**

@@ -41,8 +41,8 @@ export function parseIpNetwork(text: string): IpNetwork | undefined {
 }
 
 /**
- * Whether a network is too large for one operator, so that strangers are in it: `0.0.0.0/0`, more than
- * an IPv4 /8, more than an IPv6 /16 of public addresses.
+ * Whether a network is too large for one operator, so that strangers are in it: `0.0.0.0/0`, more
+ * than an IPv4 /8, more than an IPv6 /16 of public addresses.
  */
 export function holdsStrangers(text: string): boolean {
   const [written = "", bitsText] = text.split("/");
@@ -67,6 +67,22 @@ export function clientNetworkOf(address: IpAddress): string {
   const [head = [], tail = []] = address.split("::").map((half) => half.split(":").filter(Boolean));
   const zeros = Array<string>(8 - head.length - tail.length).fill("0");
   return `${[...head, ...zeros, ...tail].slice(0, 4).join(":")}::/64`;
+}
+
+/**
+ * The networks around a client, as `clientNetworkOf` names it: the /56 of an IPv6 client, which is
+ * mostly one household (RFC 6177), and its /48, one site; the /24 of an IPv4 client, also one site.
+ */
+export function networksAround(client: string): {
+  readonly household?: string;
+  readonly site?: string;
+} {
+  const [, ipv4] = /^(\d+\.\d+\.\d+)\.\d+$/.exec(client) ?? [];
+  if (ipv4 !== undefined) return { site: `${ipv4}.0/24` };
+  const [, site, subnet = ""] = /^((?:[\da-f]+:){3})([\da-f]+)::\/64$/.exec(client) ?? [];
+  if (site === undefined) return {};
+  const household = (Number.parseInt(subnet, 16) & 0xff00).toString(16);
+  return { household: `${site}${household}::/56`, site: `${site}:/48` };
 }
 
 const forwardedCharsMax = 2_000;
@@ -211,16 +227,21 @@ export function bearerToken(context: HttpContext): string | undefined {
   return /^Bearer +(\S+)$/i.exec(context.req.header("Authorization") ?? "")?.[1];
 }
 
+/** The protocol that the browser used, according to the proxy in front: "https". */
+export function forwardedProtocol({ req }: HttpContext): string | undefined {
+  return req.header("X-Forwarded-Proto")?.split(",", 1)[0]?.trim().toLowerCase();
+}
+
 /**
  * Whether a browser opened this page with http://, as far as the request shows it: browsers send
  * `Sec-Fetch-Site` to secure pages only (https and localhost), forms name their page's origin, and the
  * rest is for a proxy to tell.
  */
-export function isPlainHttp({ req }: HttpContext): boolean {
-  if (req.header("Sec-Fetch-Site") !== undefined) return false;
-  const origin = req.header("Origin") ?? "";
+export function isPlainHttp(context: HttpContext): boolean {
+  if (context.req.header("Sec-Fetch-Site") !== undefined) return false;
+  const origin = context.req.header("Origin") ?? "";
   if (URL.canParse(origin)) return new URL(origin).protocol === "http:";
-  return /^http\s*(?:,|$)/i.test(req.header("X-Forwarded-Proto") ?? "");
+  return forwardedProtocol(context) === "http";
 }
 
 const prefetching = /prefetch|prerender|preview/i;

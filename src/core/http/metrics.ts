@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import type { Metrics } from "../metrics.ts";
 import { equalSecret } from "../secret.ts";
 import type { AnsweredRequest } from "./app.ts";
-import { isFromThisMachine } from "./client-address.ts";
+import { bearerToken, isFromThisMachine } from "./client-address.ts";
 import type { HttpContext, HttpEnvironment } from "./problem.ts";
 
 export interface MetricsReaders {
@@ -32,7 +32,7 @@ export async function renderMetrics(context: HttpContext, metrics: Metrics): Pro
 
 /** Whether the request has this Bearer token. */
 export function hasToken(context: HttpContext, token: string): boolean {
-  const given = /^Bearer ([!-~]{1,1000})$/.exec(context.req.header("Authorization") ?? "")?.[1];
+  const given = bearerToken(context);
   return given !== undefined && equalSecret(given, token);
 }
 

@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
-import { addressProblem, parseEmailAddress } from "../../core/email-address.ts";
 import { InstantError } from "../../core/errors.ts";
+import { addressField } from "../../core/http/address-field.ts";
 import { readJson } from "../../core/http/body.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
 import type { Log } from "../../core/log.ts";
@@ -24,22 +24,12 @@ interface BounceReport {
   readonly detail?: string | null | undefined;
 }
 
-const recipientSchema = z
-  .string()
-  .max(320)
-  .transform((text, context) => {
-    const address = parseEmailAddress(text);
-    if (address !== undefined) return address;
-    context.addIssue(addressProblem(text));
-    return z.NEVER;
-  });
-
 /** The signed form. */
 const reportsBody = z.object({
   bounces: z
     .array(
       z.object({
-        recipient: recipientSchema,
+        recipient: addressField,
         kind: z.enum(["hard", "soft", "complaint"], "must be hard, soft or complaint"),
         detail: z.string().max(1_000).nullish(),
       }),
@@ -145,7 +135,7 @@ const kinds: Readonly<Record<string, BounceReport["kind"]>> = {
 const postmarkBody = z
   .object({
     Type: z.string().max(100).nullish(),
-    Email: recipientSchema,
+    Email: addressField,
     Description: z.string().max(10_000).nullish(),
   })
   .transform(
@@ -169,7 +159,8 @@ interface BounceRouteDeps {
 /**
  * `POST /bounces`: signed reports, and Postmark's webhooks by their login. Returns how many
  * addresses the report suppresses; 401 without a valid signature or login, 429 for a login after too
- * many wrong ones, 422 for an invalid report, 503 while the store is unavailable, so that providers send it again.
+ * many wrong ones, 422 for an invalid report, 503 while the store is unavailable, so that providers
+ * send it again.
  */
 export function addBounceRoutes(app: Hono<HttpEnvironment>, deps: BounceRouteDeps): void {
   addOperation(app, reportBouncesOperation, async (context) => {

@@ -5,6 +5,7 @@ import type { Log } from "../../core/log.ts";
 import { currentTraceContext, logText } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
 import type { Clock } from "../../core/time.ts";
+import { settlesWithin } from "../../core/time.ts";
 import type { EmailEvent } from "../event.ts";
 import { encodeEmailEvent, eventKey, traceContextHeaders } from "../event.ts";
 import type { EventLog } from "../event-log/event-log.ts";
@@ -52,26 +53,20 @@ export class DirectDelivery {
   }
 
   async deliver(event: EmailEvent, withinMs = withinMsDefault): Promise<DirectOutcome> {
-    const { clock } = this.#deps;
     const deadline = new AbortController();
-    const done = new AbortController();
     const progress: Progress = { known: "unavailable" };
-    const running = this.#run(event, progress, deadline.signal).finally(() => done.abort());
+    const running = this.#run(event, progress, deadline.signal);
     this.#running.add(running);
     running.finally(() => this.#running.delete(running)).catch(() => {});
-    await clock.sleep(withinMs, done.signal);
-    if (done.signal.aborted) return running;
+    if (await settlesWithin(this.#deps.clock, withinMs, running)) return running;
     deadline.abort(new Error("the direct delivery took too long"));
-    running.catch(() => {});
     return progress.known;
   }
 
   /** Resolves when nothing is on the wire, or after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
     if (this.#running.size === 0) return;
-    const done = new AbortController();
-    void Promise.allSettled(this.#running).then(() => done.abort());
-    await this.#deps.clock.sleep(drainMs, done.signal);
+    await settlesWithin(this.#deps.clock, drainMs, Promise.allSettled(this.#running));
   }
 
   async #run(event: EmailEvent, progress: Progress, signal: AbortSignal): Promise<DirectOutcome> {
@@ -174,7 +169,8 @@ export interface EmailPublisher {
    * path). `settled`: it decided otherwise, which must not be revealed to whoever asked for the mail:
    * it tells whether a mailbox exists. `unavailable`: nobody took it, and the caller may publish the
    * same event again. `unsupported_address`: the SMTP server is known not to take such an address.
-   * Resolves by `answerBy` (Unix ms; 12 s from now when left out); never throws for an engine that is unavailable.
+   * Resolves by `answerBy` (Unix ms; 12 s from now when left out); never throws for an engine that
+   * is unavailable.
    */
   publish(event: EmailEvent, options?: { readonly answerBy?: number }): Promise<PublishOutcome>;
   /** What became of an earlier mail, as far as the ledger knows. */

@@ -1,7 +1,7 @@
 import { errorMessage, InstantError, isInstantError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
-import { backoffMs, systemClock } from "../../core/time.ts";
+import { backoffMs, settlesWithin, systemClock } from "../../core/time.ts";
 import type { AdvanceOutcome, Claim, DeliveryLedger, LedgerChange } from "./delivery-ledger.ts";
 import { ledgerErrors } from "./delivery-ledger.ts";
 
@@ -68,10 +68,7 @@ export class PendingOutcomes {
   /** For the end of the process. True: all are written. False: the rest was given up. */
   async flush(options: { readonly deadlineMs: number }): Promise<boolean> {
     const { deadlineMs } = options;
-    const inTime = new AbortController();
-    const late = this.#clock.sleep(deadlineMs, inTime.signal);
-    await Promise.race([this.#writing, late]);
-    inTime.abort();
+    if (this.#writing !== undefined) await settlesWithin(this.#clock, deadlineMs, this.#writing);
     if (this.#waiting.length === 0) return true;
     this.#givenUp.abort();
     await this.#writing;

@@ -1,5 +1,5 @@
 -- The one step that writes records of the ledger: each is written if it is still what its caller
--- decided on, at a time that is this server's to within `drift_ms`; and it says the time of this server.
+-- decided on, at a time that is this server's to within `drift_ms`. It returns this server's time.
 --
 -- KEYS     the records; for each, in turn, four of ARGV:
 --   1      where to write: "absent" (there must be no record), "whole" (over the text of 3), or the

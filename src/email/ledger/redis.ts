@@ -257,9 +257,10 @@ function pushLook(args: (string | number)[]): undefined {
 const calibrationMs = 10_000;
 
 /**
- * What the server's clock shows, from this process's clock and the times in the replies. The server
- * answers after it was asked, so it is that much ahead at most, and a lease rather ends too late; the
- * quickest answer of some seconds counts. Until there is one, both clocks are taken to be equal.
+ * What the server's clock shows, from this process's clock and the times in the replies. A reply is
+ * later than its request, so the server is ahead by the difference at most: a lease ends rather too
+ * late than too early. The quickest reply of the last seconds counts; before the first one, both
+ * clocks are taken to be equal.
  */
 class ServerTime {
   readonly #clock: Clock;

@@ -1,7 +1,12 @@
 import type { MiddlewareHandler } from "hono";
 import { setting } from "../../core/config.ts";
 import type { ErrorRow } from "../../core/errors.ts";
-import { bearerToken, loopbackOnly, requestOrigin } from "../../core/http/client-address.ts";
+import {
+  bearerToken,
+  forwardedProtocol,
+  loopbackOnly,
+  requestOrigin,
+} from "../../core/http/client-address.ts";
 import type { Cookie } from "../../core/http/cookies.ts";
 import { clearCookie, readCookie, writeCookie } from "../../core/http/cookies.ts";
 import type { HttpContext, HttpEnvironment } from "../../core/http/problem.ts";
@@ -123,7 +128,7 @@ function hasSession(context: HttpContext, token: string, now: number): boolean {
 
 /** Secure if the browser uses https, according to a proxy in front. */
 function sessionCookie(context: HttpContext): Cookie {
-  const secure = /^https(?:,|$)/.test(context.req.header("X-Forwarded-Proto") ?? "");
+  const secure = forwardedProtocol(context) === "https";
   return { name: "ops_session", secure, sameSite: "Strict" };
 }
 

@@ -63,8 +63,8 @@ export async function findTimeline(
 }
 
 /**
- * The mails of a recipient (in canonical form), the newest first: those that the index and the ledger know (50 at most),
- * and those that only a dead letter knows. Throws as `findTimeline`.
+ * The mails of a recipient (in canonical form), the newest first: those that the index and the
+ * ledger know (50 at most), and those that only a dead letter knows. Throws as `findTimeline`.
  */
 export async function findMailsOf(
   deps: TimelineDeps,
