@@ -16,13 +16,13 @@ export const stepBudgetSeconds = { check: 20, build: 20, engines: 100 } as const
 
 /** The quickest to fail first. All budgets together: at most 25 minutes on two cores. */
 export const suites: readonly Suite[] = [
-  { name: "unit", folder: "tests/unit", budgetSeconds: 30, needs: [] },
-  { name: "adapters", folder: "tests/adapters", budgetSeconds: 300, needs: ["servers"] },
+  { name: "unit", folder: "tests/unit", budgetSeconds: 45, needs: [] },
+  { name: "adapters", folder: "tests/adapters", budgetSeconds: 280, needs: ["servers"] },
   {
     name: "flows",
     folder: "tests/flows",
     processes: 2,
-    budgetSeconds: 420,
+    budgetSeconds: 540,
     needs: ["servers", "binary", "nginx"],
   },
   {
@@ -34,13 +34,13 @@ export const suites: readonly Suite[] = [
   {
     name: "chaos",
     folder: "tests/chaos",
-    budgetSeconds: 300,
+    budgetSeconds: 280,
     needs: ["servers", "binary"],
   },
   {
     name: "browser",
     folder: "tests/browser",
-    budgetSeconds: 150,
+    budgetSeconds: 240,
     needs: ["binary", "chromium", "nginx"],
   },
   { name: "bench", folder: "tests/bench", budgetSeconds: 60, needs: ["servers", "binary"] },

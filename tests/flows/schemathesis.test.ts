@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const support = join(import.meta.dir, "../support/schemathesis");
 const seed = process.env["FUZZ_SEED"] ?? String(Date.now() % 1_000_000);
-const examplesPerOperation = process.env["SCHEMATHESIS_EXAMPLES"] ?? "20";
+const examplesPerOperation = process.env["SCHEMATHESIS_EXAMPLES"] ?? "10";
 const authSecret = "a secret of the schemathesis test, which is long enough";
 const limits = ["CODES_PER_CLIENT", "CODES_GLOBAL", "ATTEMPTS_PER_CLIENT", "ATTEMPTS_GLOBAL"];
 
