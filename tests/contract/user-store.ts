@@ -210,7 +210,7 @@ function testUndo(openOn: OpenOn): void {
     await store.setEmail(move(user, "b@x.org", "u1")); // its answer was lost
     const changedAt = clock.now();
     await clock.advance(1_000);
-    const change = { userId: user.id, email: "a@x.org" };
+    const change = { userId: user.id, email: "a@x.org", changedAt };
     expect(await store.findEmailChange("u1")).toEqual(change);
     expect(await store.findEmailChangedAt(user.id)).toBe(changedAt);
     const undone = await store.undoEmailChange({ id: user.id, undo: "u1" });
