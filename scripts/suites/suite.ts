@@ -17,12 +17,12 @@ export const stepBudgetSeconds = { check: 20, build: 20, engines: 100 } as const
 /** The quickest to fail first. All budgets together: at most 25 minutes on two cores. */
 export const suites: readonly Suite[] = [
   { name: "unit", folder: "tests/unit", budgetSeconds: 45, needs: [] },
-  { name: "adapters", folder: "tests/adapters", budgetSeconds: 280, needs: ["servers"] },
+  { name: "adapters", folder: "tests/adapters", budgetSeconds: 240, needs: ["servers"] },
   {
     name: "flows",
     folder: "tests/flows",
     processes: 2,
-    budgetSeconds: 540,
+    budgetSeconds: 500,
     needs: ["servers", "binary", "nginx"],
   },
   {
@@ -34,13 +34,13 @@ export const suites: readonly Suite[] = [
   {
     name: "chaos",
     folder: "tests/chaos",
-    budgetSeconds: 280,
+    budgetSeconds: 240,
     needs: ["servers", "binary"],
   },
   {
     name: "browser",
     folder: "tests/browser",
-    budgetSeconds: 240,
+    budgetSeconds: 200,
     needs: ["binary", "chromium", "nginx"],
   },
   { name: "bench", folder: "tests/bench", budgetSeconds: 60, needs: ["servers", "binary"] },
