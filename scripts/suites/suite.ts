@@ -17,33 +17,33 @@ export const stepBudgetSeconds = { check: 20, build: 20, engines: 100 } as const
 /** The quickest to fail first. All budgets together: at most 25 minutes on two cores. */
 export const suites: readonly Suite[] = [
   { name: "unit", folder: "tests/unit", budgetSeconds: 45, needs: [] },
-  { name: "adapters", folder: "tests/adapters", budgetSeconds: 240, needs: ["servers"] },
+  { name: "adapters", folder: "tests/adapters", budgetSeconds: 230, needs: ["servers"] },
   {
     name: "flows",
     folder: "tests/flows",
     processes: 2,
-    budgetSeconds: 500,
+    budgetSeconds: 470,
     needs: ["servers", "binary", "nginx"],
   },
   {
     name: "binary",
     folder: "tests/binary",
-    budgetSeconds: 50,
+    budgetSeconds: 45,
     needs: ["servers", "binary", "compose", "prometheus"],
   },
   {
     name: "chaos",
     folder: "tests/chaos",
-    budgetSeconds: 240,
+    budgetSeconds: 225,
     needs: ["servers", "binary"],
   },
   {
     name: "browser",
     folder: "tests/browser",
-    budgetSeconds: 200,
+    budgetSeconds: 290,
     needs: ["binary", "chromium", "nginx"],
   },
-  { name: "bench", folder: "tests/bench", budgetSeconds: 60, needs: ["servers", "binary"] },
+  { name: "bench", folder: "tests/bench", budgetSeconds: 50, needs: ["servers", "binary"] },
 ];
 
 /** The result of a suite, or of a step before it. */
