@@ -184,6 +184,11 @@ async function verifyCode(
     device: deviceName,
     ...names,
   });
+  // A change of the address, an undo or a deletion that ended all sessions did not see this one.
+  if ((await users.findById(user.id))?.email !== email) {
+    await sessions.revokeOne(session);
+    return wrongOnce;
+  }
   const { messageId, known, repeated } = checked;
   if (created) welcome(deps, user, locale);
   else if (!known && !repeated && user.createdAt < startedAt) {

@@ -4,7 +4,7 @@ import { domainToASCII, domainToUnicode } from "node:url";
 /**
  * The address with its domain in Unicode: `ana@xn--bcher-kva.de` → `ana@bücher.de`. A domain keeps
  * its ASCII form when one of its labels could be mistaken for another: it mixes scripts (UTS #39,
- * "highly restrictive", which lets Japanese, Chinese and Korean mix with Latin), is written in
+ * "highly restrictive", but without Latin beside "ノ", "丶" or "一", which look like its signs), is written in
  * letters that all look Latin, or has characters that nobody types. For showing, never for comparing.
  */
 export function shownAddress(address: string): string {
@@ -36,9 +36,9 @@ const han = "\\p{Script=Han}\\u3005\\u3007";
 /** What the characters of a label may be, one of these for all of them. */
 const ofOneWriting = [
   latin,
-  `${han}\\p{Script=Hiragana}\\p{Script=Katakana}\\u30fc${latin}`,
-  `${han}\\p{Script=Bopomofo}${latin}`,
-  `${han}\\p{Script=Hangul}${latin}`,
+  `${han}\\p{Script=Hiragana}\\p{Script=Katakana}\\u30fc`,
+  `${han}\\p{Script=Bopomofo}`,
+  `${han}\\p{Script=Hangul}`,
   ...[
     "Cyrillic",
     "Greek",

@@ -104,16 +104,24 @@ describe("a link to another language", () => {
     expect(answer.headers.getSetCookie()[0]).toStartWith("page_language=pt;");
   });
 
-  test.each(["//evil.example/?lang=de", "/\\evil.example?lang=de", "///evil.example?lang=de"])(
-    "never leads elsewhere: %s",
-    async (path) => {
-      await using world = await openEmbeddedWorld();
-      const { request } = world.app;
-      const answer = await request(new Request(`http://localhost${path}`, { headers: page }));
-      const location = new URL(answer.headers.get("Location") ?? "", "http://localhost/");
-      expect(location.host).toBe("localhost");
-    },
-  );
+  test.each([
+    "//evil.example/?lang=de",
+    "/\\evil.example?lang=de",
+    "///evil.example?lang=de",
+    "/%09/evil.example?lang=de",
+    "/%09%5cevil.example/?lang=de",
+    "/%0a/evil.example?lang=de",
+    "/%0d%0aX:y?lang=de",
+    "/%00/x?lang=de",
+  ])("never leads elsewhere: %s", async (path) => {
+    await using world = await openEmbeddedWorld();
+    const { request } = world.app;
+    const answer = await request(new Request(`http://localhost${path}`, { headers: page }));
+    const location = new URL(answer.headers.get("Location") ?? "", "http://localhost/");
+    expect(answer.status).toBe(303);
+    expect(location.host).toBe("localhost");
+    expect(answer.headers.get("Cache-Control")).toBe("no-store");
+  });
 
   test.each([
     { "Sec-Purpose": "prefetch" },

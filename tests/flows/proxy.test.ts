@@ -82,9 +82,29 @@ describe.skipIf(nginx === "")("behind nginx", () => {
           statuses.push(`${coding} ${answer.status}`);
         }
       }
+      expect(proxy.failures()).toEqual([]);
       expect([...new Set(statuses)].toSorted()).toEqual(["gzip 415", "identity 413"]);
     },
   );
+
+  test.each(["GET", "HEAD"])("a %s with a long body is answered, too", async (method) => {
+    await using world = await openEmbeddedWorld();
+    const { fetch } = world.app;
+    await using server = openHttpServer({ fetch, hostname: "127.0.0.1", port: 0, log: silentLog });
+    await server.start();
+    await using proxy = await openNginx({ service: server.url, headers: "usual" });
+    const asked = [16_000, 60_000, 900_000].flatMap((size) =>
+      Array.from({ length: 6 }, () =>
+        exchange(
+          proxy.plainUrl,
+          `${method} /livez HTTP/1.1\r\nHost: id.example.com\r\nContent-Length: ${size}\r\nConnection: close\r\n\r\n${"x".repeat(size)}`,
+        ),
+      ),
+    );
+    const statuses = (await Promise.all(asked)).map((text) => text.split(" ")[1]);
+    expect(proxy.failures()).toEqual([]);
+    expect([...new Set(statuses)]).toEqual(["413"]);
+  });
 
   test("a method that HTTP does not have is refused by nginx, as docs/operating.md has it", async () => {
     await using world = await openEmbeddedWorld();

@@ -32,6 +32,30 @@ describe.each(signInEngines())("a stolen session on %s", (_, open) => {
     return { world, token, user, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
   }
 
+  test("leaves no sign-in behind that was on its way while the address changed hands", async () => {
+    await using world = await open({ boundary });
+    const { users, sessions } = world.stores;
+    const { token, user } = await world.signIn(email);
+    const id = String(user["id"]);
+    const change = { id, from: email, email: newEmail, undo: undefined };
+    const during: UserStore = {
+      ...users,
+      signIn: async (request) => {
+        const outcome = await users.signIn(request);
+        await users.setEmail(change);
+        await sessions.revokeAll({ userId: id });
+        return outcome;
+      },
+    };
+    const late = world.restart({ users: during });
+    await late.post("/auth/request-code", { email });
+    const body = { email, code: late.publisher.code };
+    const answer = await late.post("/auth/verify-code", body);
+    expect([answer.status, answer.headers.getSetCookie()]).toEqual([401, []]);
+    expect(await sessions.list(id)).toEqual([]);
+    expect((await call(world, token, "GET", "/users/me")).status).toBe(401);
+  });
+
   const codesTo = (world: SignInWorld, recipient: string) =>
     world.publisher.events.flatMap((event) =>
       event.eventType === "verification_code" && event.recipient === recipient

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { choosePort } from "../../support/engines/server.ts";
 import { findEngine } from "../../support/engines.ts";
@@ -44,6 +44,8 @@ export interface Nginx extends OwnServer {
   readonly url: string;
   /** The same site without TLS. */
   readonly plainUrl: string;
+  /** What it wrote about servers that failed. */
+  failures(): string[];
   /** A request with TLS, which trusts the test's authority; `from`: the client that nginx sees. */
   fetch(path: string, init?: RequestInit & { readonly from?: string }): Promise<Response>;
 }
@@ -106,6 +108,10 @@ export async function openNginx({
     ...nginx,
     url,
     plainUrl: `http://localhost:${plainPort}`,
+    failures: () => {
+      const lines = readFileSync(file("log"), "utf8").split("\n");
+      return lines.filter((line) => line.includes("upstream"));
+    },
     fetch: (path, { from, ...init } = {}) => {
       const sent = new Headers(init.headers);
       if (from !== undefined) sent.set(clientHeader, from);

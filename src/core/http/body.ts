@@ -15,6 +15,12 @@ const bodyDeadlineMs = 10_000;
  */
 const discardedBytesMax = 1024 * 1024;
 const discardDeadlineMs = 2_000;
+/**
+ * Bun gives nobody the body of a GET, but drops it while the answer is not there yet. Longer ones are
+ * refused, after time for most of them to arrive.
+ */
+const ignoredBytesMax = 8 * 1024;
+const ignoringMs = 500;
 
 /**
  * Reads the body before the handler runs: at most 64 KiB, and within the deadline, whatever the
@@ -28,8 +34,11 @@ export function limitBody(
   deadlineMs = bodyDeadlineMs,
 ): Promise<Response | undefined> | undefined {
   const request = context.req.raw;
-  if (request.method === "GET" || request.method === "HEAD") return undefined;
   const announced = announcedLength(request.headers);
+  if (request.method === "GET" || request.method === "HEAD") {
+    const isLong = (announced ?? 0) > ignoredBytesMax || request.headers.has("Transfer-Encoding");
+    return isLong ? Bun.sleep(ignoringMs).then(() => tooLarge(context)) : undefined;
+  }
   if (announced === undefined && request.body === null) return undefined;
   const coding = request.headers.get("Content-Encoding");
   if (coding !== null && coding.toLowerCase() !== "identity") {

@@ -34,14 +34,15 @@ export function switchLanguage(
   { secure }: { readonly secure: boolean },
 ): Response | undefined {
   if (!isSeen(context)) return undefined;
-  const { path } = context.req;
   const language = findLanguage(context.req.query(parameter) ?? "");
   if (language === undefined) return undefined;
   writeCookie(context, { ...cookie, secure }, language, cookieSeconds);
   const others = new URLSearchParams(context.req.query());
   others.delete(parameter);
-  const local = path.replace(/^[/\\]+/, "/"); // "//evil.example" would be another host
-  return context.redirect(others.size === 0 ? local : `${local}?${others}`, 303);
+  // As it was sent, not decoded: browsers drop a tab, and "//evil.example" would be another host.
+  const path = new URL(context.req.url).pathname.replace(/^(?:\/|\\)+/, "/");
+  context.header("Cache-Control", "no-store");
+  return context.redirect(others.size === 0 ? path : `${path}?${others}`, 303);
 }
 
 /** The link to the page at `path` in another language; "": this page. */
