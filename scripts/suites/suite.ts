@@ -16,13 +16,13 @@ export const stepBudgetSeconds = { check: 20, build: 20, engines: 100 } as const
 
 /** The quickest to fail first. All budgets together: at most 25 minutes on two cores. */
 export const suites: readonly Suite[] = [
-  { name: "unit", folder: "tests/unit", budgetSeconds: 45, needs: [] },
+  { name: "unit", folder: "tests/unit", budgetSeconds: 50, needs: [] },
   { name: "adapters", folder: "tests/adapters", budgetSeconds: 230, needs: ["servers"] },
   {
     name: "flows",
     folder: "tests/flows",
     processes: 2,
-    budgetSeconds: 470,
+    budgetSeconds: 515,
     needs: ["servers", "binary", "nginx"],
   },
   {
@@ -40,7 +40,7 @@ export const suites: readonly Suite[] = [
   {
     name: "browser",
     folder: "tests/browser",
-    budgetSeconds: 290,
+    budgetSeconds: 240,
     needs: ["binary", "chromium", "nginx"],
   },
   { name: "bench", folder: "tests/bench", budgetSeconds: 50, needs: ["servers", "binary"] },
