@@ -37,7 +37,9 @@ export function limitBody(
   const announced = announcedLength(request.headers);
   if (request.method === "GET" || request.method === "HEAD") {
     const isLong = (announced ?? 0) > ignoredBytesMax || request.headers.has("Transfer-Encoding");
-    return isLong ? Bun.sleep(ignoringMs).then(() => tooLarge(context)) : undefined;
+    return isLong
+      ? Bun.sleep(ignoringMs).then(() => tooLarge(context, ignoredBytesMax))
+      : undefined;
   }
   if (announced === undefined && request.body === null) return undefined;
   const coding = request.headers.get("Content-Encoding");
@@ -77,9 +79,9 @@ async function keepBody(
   }
 }
 
-function tooLarge(context: HttpContext): Response {
+function tooLarge(context: HttpContext, bytesMax = bodyBytesMax): Response {
   return problemResponse(context, httpErrors.bodyTooLarge, {
-    detail: `The body may have at most ${bodyBytesMax} bytes.`,
+    detail: `The body may have at most ${bytesMax} bytes.`,
     headers: { Connection: "close" }, // the unread rest must not be parsed as the next request
   });
 }
