@@ -1,7 +1,8 @@
 -- Each key is a sorted set of uses by time. Takes merged calls: ARGV has for each call the time
 -- (see above), the use, and its policy, numbers with spaces between them: how much of the last limit
--- is reserved, for fewer uses than how many of the one before it, how many uses may be earned, then the quota and the window in ms of each limit. KEYS has for each call those of its limits, then
--- the one that earns. A call takes from all its limits, or returns the number of the exhausted one
+-- is reserved, for fewer uses than how many of the one before it, how many uses may be earned, then
+-- the quota and the window in ms of each limit. KEYS has for each call those of its limits, then the
+-- one that earns. A call takes from all its limits, or returns the number of the exhausted one
 -- with the longest wait until its next use, and that wait. The calls run in turn, and an error fails
 -- only its own call.
 
@@ -62,6 +63,7 @@ end
 -- Whether the limit that earns was used last, and within the window of the first limit, which has
 -- not been exceeded by more than may be earned.
 local function isEarned(firstKey, policy)
+  if policy.earns == 0 then return false end
   local first = policy.limits[1]
   if uses[KEYS[firstKey]] >= first.quota + policy.earns then return false end
   local since = math.max(newestUse(KEYS[firstKey]), now - first.windowMs)
@@ -70,7 +72,7 @@ end
 
 local function take(use, firstKey, policy)
   local exhausted, longestMs = findExhausted(use, firstKey, policy)
-  if exhausted > 0 and (policy.earns == 0 or not isEarned(firstKey, policy)) then return { exhausted, longestMs } end
+  if exhausted > 0 and not isEarned(firstKey, policy) then return { exhausted, longestMs } end
   for index, limit in ipairs(policy.limits) do
     local key = KEYS[firstKey + index - 1]
     uses[key] = uses[key] + redis.call("ZADD", key, "NX", now, use)

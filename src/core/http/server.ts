@@ -48,7 +48,8 @@ interface HttpServer extends Service, AsyncDisposable {
  *
  * An idle connection is closed after `idleTimeoutMs`, or up to 8 s later; so is one whose answer
  * takes that long. Two things are Bun's: it closes a connection without an answer when the client
- * pipelines requests, and answers 400 to a chunked body with trailers. No usual proxy sends either.
+ * pipelines requests or sends a method that HTTP does not have, and answers 400 to a chunked body
+ * with trailers. A proxy passes on only the unknown method; see docs/operating.md.
  */
 export function openHttpServer(options: HttpServerOptions): HttpServer {
   const connections = { stopping: new AbortController(), usedAt: Number.NEGATIVE_INFINITY };
